@@ -1,0 +1,1 @@
+"""The site: settings, URLs, ASGI, health and the `serve` command. No domain logic."""

@@ -1,0 +1,20 @@
+"""Settings of the test run: the same, with a folder of its own and a fast password hasher."""
+
+import os
+import tempfile
+
+os.environ.setdefault("FACEREC_VAR", tempfile.mkdtemp(prefix="facerec-test-"))
+_root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+os.environ.setdefault("WEIGHTS_DIR", os.path.join(_root, "var", "weights"))
+
+from facerec_site.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {  # noqa: F405
+    "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+}
+WHITENOISE_USE_FINDERS = True
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # Threads of a test must see one another's rows: a file, not memory.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}  # noqa: F405
+REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"] = {"caller": None}  # noqa: F405

@@ -1,0 +1,32 @@
+"""The one configuration object of the engine. The engine reads no environment and no settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Device = Literal["auto", "cpu", "gpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Args:
+
+    weights_dir: where fetched weights and networks converted from them are kept.
+    detector, embedder: names of presets in `ml_engine.zoo`; other embedders load on first use.
+    device: "auto" takes a GPU if TensorFlow sees one.
+    threads: CPU threads of the engine in all; 0 is every core.
+    min_face_px: smallest face looked for unless a call says otherwise.
+    max_batch, max_wait_ms, max_queue: dynamic batching; see `ml_engine.runtime.batcher`.
+    """
+
+    weights_dir: Path = Path.home() / ".cache" / "facerec" / "weights"
+    detector: str = "mtcnn"
+    embedder: str = "mobilefacenet"
+    device: Device = "auto"
+    threads: int = 0
+    min_face_px: int = 40
+    max_batch: int = 8
+    max_wait_ms: float = 2.0
+    max_queue: int = 64

@@ -1,0 +1,103 @@
+"""What the engine takes and gives back.
+
+Conventions, everywhere in the engine: images are RGB uint8 ``(h, w, 3)``; boxes are float32
+``x1, y1, x2, y2`` in pixels of the picture that was given; landmarks are five points in the order
+left eye, right eye, nose, left mouth corner, right mouth corner as seen in the picture;
+embeddings are float32 of length 1; a score is better when it is higher.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+
+
+class EngineError(Exception):
+    """Base of every error the engine raises on purpose. `code` is stable, `message` is for people."""
+
+    code = "engine_error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if code:
+            self.code = code
+
+
+class ImageError(EngineError):
+    """A picture that is refused. Codes: see `ml_engine.images`."""
+
+    code = "bad_image"
+
+
+class EngineBusy(EngineError):
+    """The queue is full: try again after `retry_after_s` seconds."""
+
+    code = "engine_busy"
+
+    def __init__(self, message: str = "The engine's queue is full.", *, retry_after_s: float = 1.0):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class EngineClosed(EngineError):
+    """The engine was closed while the call waited, or before it."""
+
+    code = "engine_closed"
+
+
+class WeightsUnavailable(EngineError):
+    """Weights could not be fetched, or are not the file that was pinned."""
+
+    code = "weights_unavailable"
+
+
+class ModelMismatch(EngineError):
+    """Vectors of one model were offered to an index of another."""
+
+    code = "model_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How well a face can be recognised. `score` in 0..1; the parts are measured, not judged.
+
+    size_px: shorter side of the box. sharpness: see `ml_engine.quality`. brightness: mean luma,
+    0..255. yaw, pitch, roll: degrees, estimated from the landmarks. detection: detector's score.
+    reasons: codes of what is wrong (`too_small`, `blurred`, `too_dark`, `too_bright`, `turned_away`,
+    `tilted`, `low_detection_score`), worst first; empty for a good face.
+    """
+
+    score: float
+    size_px: float
+    sharpness: float
+    brightness: float
+    yaw: float
+    pitch: float
+    roll: float
+    detection: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face of one picture. `quality` and `embedding` are None where they were not asked for."""
+
+    box: Float32  # (4,)
+    landmarks: Float32  # (5, 2)
+    score: float
+    quality: Quality | None = None
+    embedding: Float32 | None = field(default=None, repr=False)  # (d,)
+
+    def with_embedding(self, embedding: Float32) -> Face:
+        return replace(self, embedding=embedding)
+
+    @property
+    def size_px(self) -> float:
+        """Shorter side of the box in pixels."""
+        return float(min(self.box[2] - self.box[0], self.box[3] - self.box[1]))
