@@ -1,0 +1,60 @@
+"""Writing the audit log. Services call `record`; edges say who acts with an `Actor`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.access import Access, access_of
+from accounts.models import AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, as the audit log names them."""
+
+    name: str
+    request_id: str = ""
+    address: str | None = None
+
+    @classmethod
+    def of_request(cls, request: object) -> Actor:
+        access = access_of(request)
+        base = getattr(request, "_request", request)
+        return cls(
+            name=access.name,
+            request_id=getattr(base, "request_id", ""),
+            address=base.META.get("REMOTE_ADDR") or None,  # type: ignore[attr-defined]
+        )
+
+    @classmethod
+    def of_access(cls, access: Access) -> Actor:
+        return cls(name=access.name)
+
+
+SYSTEM = Actor("system")
+
+
+def record(
+    actor: Actor,
+    action: str,
+    target: object | None = None,
+    *,
+    target_type: str = "",
+    target_id: object = "",
+    collection_id: object | None = None,
+    **details: object,
+) -> None:
+    """Write one entry, in the caller's transaction if there is one."""
+    if target is not None:
+        target_type = target._meta.model_name  # type: ignore[attr-defined]
+        target_id = target.pk  # type: ignore[attr-defined]
+    AuditEntry.objects.create(
+        actor=actor.name[:200],
+        action=action,
+        target_type=target_type,
+        target_id=str(target_id),
+        collection_id=collection_id,
+        request_id=actor.request_id,
+        address=actor.address,
+        details=details,
+    )

@@ -1,0 +1,133 @@
+"""Users, API keys and the audit log."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.utils import timezone
+
+from accounts.access import ROLE_SCOPES, Role, Scope
+
+
+class FacerecUserManager(UserManager["User"]):
+    def create_superuser(
+        self,
+        username: str,
+        email: str | None = None,
+        password: str | None = None,
+        **extra: object,
+    ) -> User:
+        extra["role"] = Role.ADMINISTRATOR
+        return super().create_superuser(username, email, password, **extra)  # type: ignore[return-value]
+
+
+class User(AbstractUser):
+    """A person who signs in. The role decides; Django's groups and permissions are not used."""
+
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+
+    objects = FacerecUserManager()
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return ROLE_SCOPES[Role.ADMINISTRATOR if self.is_superuser else self.role]
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        # Everybody may look into the admin; what they see there follows from the role.
+        self.is_staff = True
+        self.is_superuser = self.is_superuser or self.role == Role.ADMINISTRATOR
+        super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+
+def _hash_secret(secret: str) -> str:
+    # Keys are 256 random bits, so a fast keyed hash is as safe as a slow one; the key of the HMAC
+    # keeps a stolen database from being checked against guesses elsewhere.
+    return hmac.new(settings.SECRET_KEY.encode(), secret.encode(), hashlib.sha256).hexdigest()
+
+
+class ApiKey(models.Model):
+    """A program's key. Only its hash is stored; the secret is shown once, when it is made."""
+
+    PREFIX = "frk_"
+    USED_RESOLUTION = timedelta(minutes=1)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, editable=False, help_text="How the key begins.")
+    hash = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=list, help_text="What the key may do.")
+    # By id and without a foreign key: accounts know nothing of recognition.
+    collection_id = models.UUIDField(null=True, blank=True, help_text="Only this collection.")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, *, name: str, scopes: list[str], **fields: object) -> tuple[ApiKey, str]:
+        """Make a key; returns it with its secret, which cannot be read again."""
+        unknown = set(scopes) - set(Scope.values)
+        if unknown:
+            raise ValueError(f"Unknown scopes: {', '.join(sorted(unknown))}")
+        secret = cls.PREFIX + secrets.token_urlsafe(32)
+        key = cls.objects.create(
+            name=name,
+            scopes=sorted(set(scopes)),
+            prefix=secret[:12],
+            hash=_hash_secret(secret),
+            **fields,
+        )
+        return key, secret
+
+    @classmethod
+    def find(cls, secret: str) -> ApiKey | None:
+        """The valid key with this secret, or None."""
+        key = cls.objects.filter(hash=_hash_secret(secret)).first()
+        return key if key is not None and key.is_valid else None
+
+    @property
+    def is_valid(self) -> bool:
+        return self.is_active and (self.expires_at is None or self.expires_at > timezone.now())
+
+    def mark_used(self, now: datetime | None = None) -> None:
+        """Remember the use; at most one write a minute, so that a busy key is not a hot row."""
+        now = now or timezone.now()
+        if self.last_used_at is None or now - self.last_used_at > self.USED_RESOLUTION:
+            ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
+
+
+class AuditEntry(models.Model):
+    """Who did what to which face data. Targets are named by type and id, so that entries outlive
+    what they speak of; names of people and vectors never stand in it."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor = models.CharField(max_length=200, help_text="user:NAME, key:PREFIX, camera:ID, system")
+    action = models.CharField(max_length=64, db_index=True)
+    target_type = models.CharField(max_length=32, blank=True)
+    target_id = models.CharField(max_length=64, blank=True, db_index=True)
+    collection_id = models.UUIDField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.target_type} {self.target_id}".strip()

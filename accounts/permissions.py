@@ -1,0 +1,33 @@
+"""DRF permissions: a view names the scope each method needs."""
+
+from __future__ import annotations
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.access import access_of
+
+
+class IsSignedIn(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return access_of(request).is_signed_in
+
+
+class HasScope(BasePermission):
+    """Asks `view.required_scope` (a scope) or `view.required_scopes` (method or action to scope;
+    `"*"` is the rest). A view that names none is closed to everybody."""
+
+    message = "This account or key may not do that."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        scope = self._scope(request, view)
+        return scope is not None and access_of(request).may(scope)
+
+    def _scope(self, request: Request, view: APIView) -> str | None:
+        table = getattr(view, "required_scopes", {})
+        action = getattr(view, "action", None)
+        for name in (action, request.method, "*"):
+            if name in table:
+                return table[name]
+        return getattr(view, "required_scope", None)

@@ -1,0 +1,1 @@
+"""People, their faces, cameras and events; the REST, websocket, admin and page edges of them."""

@@ -1,0 +1,19 @@
+"""The rows. One row's own rules are methods here; everything wider is a service."""
+
+from recognition.models.camera import Camera
+from recognition.models.collection import Collection
+from recognition.models.event import Event
+from recognition.models.gallery_change import GalleryChange
+from recognition.models.model_version import ModelVersion
+from recognition.models.person import FaceImage, Person, Template
+
+__all__ = [
+    "Camera",
+    "Collection",
+    "Event",
+    "FaceImage",
+    "GalleryChange",
+    "ModelVersion",
+    "Person",
+    "Template",
+]

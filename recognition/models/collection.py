@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from recognition.models.identifiers import uuid7
+from recognition.models.model_version import ModelVersion
+
+
+class Collection(models.Model):
+    """A gallery with its own people and rules."""
+
+    class QualityPolicy(models.TextChoices):
+        OFF = "off", "Off: any face that is found"
+        STANDARD = "standard", "Standard: refuse what would be recognised badly"
+        STRICT = "strict", "Strict: sharp, frontal, well-lit faces only"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    description = models.TextField(blank=True)
+    embedder = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.PROTECT,
+        related_name="collections",
+        limit_choices_to={"role": ModelVersion.Role.EMBEDDER},
+    )
+    match_threshold = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-1.0), MaxValueValidator(1.0)],
+        help_text="Least similarity (cosine) of a match. Empty: from the target rate below.",
+    )
+    target_false_match_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1e-8), MaxValueValidator(0.5)],
+        help_text="How often one comparison of strangers may match. Empty: follows the size of "
+        "the gallery, so that a stranger is named in fewer than 1 of 100 visits.",
+    )
+    match_margin = models.FloatField(
+        default=0.03,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Two people closer than this to each other in similarity: ambiguous.",
+    )
+    quality_policy = models.CharField(
+        max_length=16, choices=QualityPolicy.choices, default=QualityPolicy.STANDARD
+    )
+    event_retention_days = models.PositiveIntegerField(
+        default=90, help_text="Events are erased after so many days. 0: kept."
+    )
+    unknown_retention_days = models.PositiveIntegerField(
+        default=14, help_text="The same for events of unknown faces. 0: kept."
+    )
+    keeps_originals = models.BooleanField(
+        default=False, help_text="Keep the whole uploaded photo beside the face cut from it."
+    )
+    # Counts changes of the gallery. Raised under the row's lock, so that revisions become visible
+    # in order; other processes follow it (see GalleryChange).
+    gallery_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
