@@ -9,6 +9,7 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -56,6 +57,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 
 INSTALLED_APPS = [
     "daphne",
+    # Before Unfold and the admin: the start page of the admin is ours.
+    "recognition",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -64,6 +67,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -72,7 +76,6 @@ INSTALLED_APPS = [
     "axes",
     "facerec_site",
     "accounts",
-    "recognition",
 ]
 
 MIDDLEWARE = [
@@ -201,6 +204,19 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Facerec",
+    "SITE_HEADER": "Facerec",
+    "SITE_SYMBOL": "familiar_face_and_zone",
+    "SHOW_HISTORY": False,
+    "STYLES": [lambda request: static("recognition/admin.css")],
+    "DASHBOARD_CALLBACK": "recognition.admin.dashboard.dashboard",
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": "recognition.admin.dashboard.navigation",
+    },
 }
 
 STATIC_URL = "static/"
