@@ -37,12 +37,12 @@ class User(AbstractUser):
 
     @property
     def scopes(self) -> frozenset[str]:
-        return ROLE_SCOPES[Role.ADMINISTRATOR if self.is_superuser else self.role]
+        return ROLE_SCOPES[self.role]
 
     def save(self, *args: object, **kwargs: object) -> None:
         # Everybody may look into the admin; what they see there follows from the role.
         self.is_staff = True
-        self.is_superuser = self.is_superuser or self.role == Role.ADMINISTRATOR
+        self.is_superuser = self.role == Role.ADMINISTRATOR
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 

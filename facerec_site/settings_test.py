@@ -2,10 +2,12 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("FACEREC_VAR", tempfile.mkdtemp(prefix="facerec-test-"))
-_root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-os.environ.setdefault("WEIGHTS_DIR", os.path.join(_root, "var", "weights"))
+# Weights are fetched once and shared with `make run`.
+_root = Path(__file__).resolve().parent.parent
+os.environ.setdefault("WEIGHTS_DIR", str(_root / "var" / "weights"))
 
 from facerec_site.settings import *  # noqa: E402, F403
 

@@ -32,7 +32,18 @@ _RULE_SOURCES = {
 class CollectionForm(forms.ModelForm):
     class Meta:
         model = Collection
-        exclude = ("id",)
+        fields = (
+            "name",
+            "description",
+            "embedder",
+            "match_threshold",
+            "target_false_match_rate",
+            "match_margin",
+            "quality_policy",
+            "event_retention_days",
+            "unknown_retention_days",
+            "keeps_originals",
+        )
 
     def clean_embedder(self) -> ModelVersion:
         """A gallery holds the vectors of one model: say so in the form, not after it."""

@@ -244,7 +244,9 @@ class PersonAdmin(ModelAdmin):
         """What `Delete` of one person takes along, for the confirmation page."""
         people = list(objs)
         photos = FaceImage.objects.filter(person__in=people).count()
-        lines = [f"{person.name}, with photos, templates and pictures in events" for person in people]
+        lines = [
+            f"{person.name}, with photos, templates and pictures in events" for person in people
+        ]
         denied = set() if self.has_delete_permission(request) else {"person"}
         return lines, {"people": len(people), "photos": photos}, denied, []
 

@@ -6,7 +6,7 @@ from recognition.models.collection import Collection
 
 
 class GalleryChange(models.Model):
-    """"Look at this template again": the log by which every process keeps its index in step.
+    """ "Look at this template again": the log by which every process keeps its index in step.
 
     It names the template only; a reader takes what the database says of it now (there, gone,
     moved to another person), so reading an entry twice or late does no harm.
