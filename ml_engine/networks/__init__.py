@@ -1,0 +1,1 @@
+"""One network, one file: the Keras model and the loading of its published weights."""

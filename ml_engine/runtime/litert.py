@@ -1,0 +1,136 @@
+"""Networks on a CPU: our Keras models, converted once and run by LiteRT with XNNPACK.
+
+Conversion needs TensorFlow and takes about a second a shape; the result is kept beside the weights
+under a name made of the weights' hash, so that later starts need no TensorFlow at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_engine.runtime.network import ModelBuilder
+
+# Raise when a network's code changes what it computes: kept conversions are then made again.
+CONVERSION_VERSION = 1
+# Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
+MAX_SHAPES = 24
+
+
+def convert(build: ModelBuilder, shape: tuple[int, ...]) -> bytes:
+    """The model of `build` as a LiteRT file for inputs of exactly `shape` (n, h, w, 3)."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    model = build()
+    spec = tf.TensorSpec(shape, tf.float32)
+    function = tf.function(lambda batch: model(batch, training=False)).get_concrete_function(spec)
+    # Frozen first: left as variables, the weights keep PReLU from being fused (and gave NaN).
+    frozen = convert_variables_to_constants_v2(function)
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen], trackable_obj=model).convert()
+
+
+def _write_beside_and_rename(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    Path(name).replace(path)
+
+
+class LiteRtNetwork:
+    """A network for a table of fixed shapes.
+
+    Args:
+        build: makes the Keras model; called only where a conversion is missing.
+        name: of the network, for the file.
+        weights_sha256: of the file that the weights came from.
+        cache_dir: where conversions are kept.
+        batches: sizes that are converted; a smaller batch is padded up to the next, a larger one
+            runs in parts.
+        threads: of XNNPACK.
+    """
+
+    def __init__(
+        self,
+        build: ModelBuilder,
+        *,
+        name: str,
+        weights_sha256: str,
+        cache_dir: Path,
+        batches: tuple[int, ...] = (1, 8, 32),
+        threads: int = 0,
+    ) -> None:
+        self._build = build
+        self._name = name
+        self._weights_sha256 = weights_sha256
+        self._cache_dir = cache_dir
+        self._batches = tuple(sorted(batches))
+        self._threads = threads or os.cpu_count() or 1
+        self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+
+    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """(n, h, w, 3) float32, n of at least 1, to one array for each output."""
+        largest = self._batches[-1]
+        parts = [self._run_part(batch[i : i + largest]) for i in range(0, len(batch), largest)]
+        if len(parts) == 1:
+            return parts[0]
+        return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+
+    def prepare(self, size: tuple[int, int, int]) -> None:
+        """Convert and allocate every batch of inputs (h, w, 3)."""
+        for batch in self._batches:
+            self._interpreter((batch, *size))
+
+    def _run_part(self, part: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        rows = len(part)
+        padded = next(size for size in self._batches if size >= rows)
+        interpreter, input_index, outputs = self._interpreter((padded, *part.shape[1:]))
+        tensor = interpreter.tensor(input_index)
+        tensor()[:rows] = part
+        interpreter.invoke()
+        # Copies, because the next call writes into the same memory.
+        return tuple(interpreter.get_tensor(index)[:rows] for index in outputs)
+
+    def _interpreter(self, shape: tuple[int, ...]) -> tuple[Any, int, list[int]]:
+        if shape in self._interpreters:
+            self._interpreters.move_to_end(shape)
+            return self._interpreters[shape]
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(self._converted(shape)), num_threads=self._threads)
+        interpreter.allocate_tensors()
+        entry = (
+            interpreter,
+            interpreter.get_input_details()[0]["index"],
+            [detail["index"] for detail in _outputs_in_order(interpreter)],
+        )
+        self._interpreters[shape] = entry
+        if len(self._interpreters) > MAX_SHAPES:
+            self._interpreters.popitem(last=False)
+        return entry
+
+    def _converted(self, shape: tuple[int, ...]) -> Path:
+        key = f"{CONVERSION_VERSION} {self._weights_sha256} {shape}"
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        path = self._cache_dir / f"{self._name}-{'x'.join(map(str, shape))}-{digest}.tflite"
+        if not path.exists():
+            _write_beside_and_rename(path, convert(self._build, shape))
+        return path
+
+
+def _outputs_in_order(interpreter: Any) -> list[dict[str, Any]]:
+    """Outputs in the order of the Keras model: the converter names them Identity, Identity_1, …"""
+
+    def number(detail: dict[str, Any]) -> int:
+        tail = detail["name"].rsplit(":", 1)[-1].rsplit("_", 1)[-1]
+        return int(tail) if tail.isdigit() else 0
+
+    return sorted(interpreter.get_output_details(), key=number)
