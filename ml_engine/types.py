@@ -18,7 +18,7 @@ Float32 = NDArray[np.float32]
 
 
 class EngineError(Exception):
-    """Base of every error the engine raises on purpose. `code` is stable, `message` is for people."""
+    """Base of every error raised on purpose. `code` is stable, `message` is for people."""
 
     code = "engine_error"
 
@@ -69,8 +69,8 @@ class Quality:
 
     size_px: shorter side of the box. sharpness: see `ml_engine.quality`. brightness: mean luma,
     0..255. yaw, pitch, roll: degrees, estimated from the landmarks. detection: detector's score.
-    reasons: codes of what is wrong (`too_small`, `blurred`, `too_dark`, `too_bright`, `turned_away`,
-    `tilted`, `low_detection_score`), worst first; empty for a good face.
+    reasons: codes of what is wrong (`too_small`, `blurred`, `too_dark`, `too_bright`,
+    `turned_away`, `tilted`, `low_detection_score`), worst first; empty for a good face.
     """
 
     score: float
