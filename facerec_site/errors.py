@@ -1,0 +1,215 @@
+"""One shape for every error: `{"error": {"code", "message", "details"}, "request_id"}`.
+
+`exception_handler` serves DRF's views; `bad_request`, `forbidden`, `not_found` and `server_error`
+are Django's own handlers, which answer the same way below /api/ and /health/ and leave pages of
+the browser to Django.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFilesSent,
+)
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from ml_engine.types import (
+    EngineBusy,
+    EngineClosed,
+    EngineError,
+    ImageError,
+    ModelMismatch,
+    WeightsUnavailable,
+)
+from recognition.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+INTERNAL_MESSAGE = "Something went wrong on the server. Quote the request id when you report it."
+_UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError)
+_PROGRAMS = ("/api/", "/health/")
+# What a picture is refused for, where it is not simply a bad request.
+_IMAGE_STATUS = {
+    "image_too_large": 413,
+    "too_many_bytes": 413,
+    "too_many_pixels": 413,
+    "unsupported_format": 415,
+    "unknown_format": 415,
+}
+_HTTP_CODES = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    411: "length_required",
+    413: "request_too_large",
+    415: "unsupported_media_type",
+    429: "throttled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """What is said about one exception. `retry_after_s` becomes the header Retry-After."""
+
+    status: int
+    code: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+    retry_after_s: float | None = None
+
+
+def request_id_of(request: object) -> str:
+    base = getattr(request, "_request", request)
+    return getattr(base, "request_id", "")
+
+
+def error_body(answer: ErrorAnswer, request: object) -> dict[str, Any]:
+    error = {"code": answer.code, "message": answer.message, "details": answer.details}
+    return {"error": error, "request_id": request_id_of(request)}
+
+
+def error_response(answer: ErrorAnswer, request: object) -> JsonResponse:
+    """JSON whatever the caller accepts: an error must not fail on content negotiation."""
+    response = JsonResponse(error_body(answer, request), status=answer.status)
+    if answer.retry_after_s is not None:
+        response["Retry-After"] = str(max(1, round(answer.retry_after_s)))
+    return response
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's hook: every exception of a view becomes an answer of the one shape."""
+    request = context.get("request")
+    answer = answer_for(exc)
+    if answer.status >= 500 and not isinstance(exc, ServiceError | EngineError):
+        logger.error("request %s failed", request_id_of(request), exc_info=exc)
+    set_rollback()
+    response = error_response(answer, request)
+    if isinstance(exc, exceptions.APIException) and getattr(exc, "auth_header", None):
+        response["WWW-Authenticate"] = exc.auth_header
+    return response
+
+
+def answer_for(exc: Exception) -> ErrorAnswer:
+    """The answer to one exception; unknown ones say nothing of what happened inside."""
+    if isinstance(exc, ServiceError):
+        return _of_service(exc)
+    if isinstance(exc, EngineError):
+        return _of_engine(exc)
+    if isinstance(exc, exceptions.ValidationError):
+        return _of_fields(exc.detail)
+    if isinstance(exc, ModelValidationError):
+        return _of_fields(getattr(exc, "message_dict", {"non_field_errors": exc.messages}))
+    if isinstance(exc, exceptions.APIException):
+        return _of_drf(exc)
+    return _of_django(exc)
+
+
+def _of_service(exc: ServiceError) -> ErrorAnswer:
+    details = dict(exc.details)
+    retry_after = details.pop("retry_after", None)
+    return ErrorAnswer(exc.status, exc.code, exc.message, details, retry_after)  # type: ignore[arg-type]
+
+
+def _of_engine(exc: EngineError) -> ErrorAnswer:
+    if isinstance(exc, ImageError):
+        return ErrorAnswer(_IMAGE_STATUS.get(exc.code, 400), exc.code, exc.message)
+    if isinstance(exc, EngineBusy):
+        return ErrorAnswer(503, exc.code, exc.message, retry_after_s=exc.retry_after_s)
+    if isinstance(exc, EngineClosed | WeightsUnavailable):
+        return ErrorAnswer(503, exc.code, exc.message, retry_after_s=5)
+    if isinstance(exc, ModelMismatch):
+        return ErrorAnswer(409, exc.code, exc.message)
+    logger.error("engine error %s", exc.code, exc_info=exc)
+    return ErrorAnswer(500, exc.code, INTERNAL_MESSAGE)
+
+
+def _of_fields(detail: Any) -> ErrorAnswer:
+    """Which field is wrong and why, in `details.fields`."""
+    fields = detail if isinstance(detail, dict) else {"non_field_errors": detail}
+    names = ", ".join(str(name) for name in fields if name != "non_field_errors")
+    message = f"Check: {names}." if names else "The request is not valid."
+    return ErrorAnswer(400, "validation_error", message, {"fields": _plain(fields)})
+
+
+def _plain(value: Any) -> Any:
+    """DRF's error details without their str subclass, so that they are plain JSON."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def _of_drf(exc: exceptions.APIException) -> ErrorAnswer:
+    code = _HTTP_CODES.get(exc.status_code, "error")
+    detail_code = getattr(exc.detail, "code", "")
+    if isinstance(exc, exceptions.ParseError | exceptions.AuthenticationFailed) and detail_code:
+        code = detail_code
+    wait = getattr(exc, "wait", None)
+    return ErrorAnswer(exc.status_code, code, str(exc.detail), retry_after_s=wait)
+
+
+def _of_django(exc: Exception) -> ErrorAnswer:
+    if isinstance(exc, Http404):
+        return ErrorAnswer(404, "not_found", "There is nothing at this address.")
+    if isinstance(exc, PermissionDenied):
+        return ErrorAnswer(403, "permission_denied", "This account or key may not do that.")
+    if isinstance(exc, RequestDataTooBig):
+        return ErrorAnswer(413, "request_too_large", "The request is too large.")
+    if isinstance(exc, TooManyFilesSent):
+        return ErrorAnswer(413, "too_many_images", "The request holds too many files.")
+    if isinstance(exc, _UNREADABLE):
+        return ErrorAnswer(400, "bad_request", "The request cannot be read.")
+    if isinstance(exc, OperationalError | InterfaceError):
+        message = "The database does not answer. Try again in a moment."
+        return ErrorAnswer(503, "database_unavailable", message, retry_after_s=5)
+    return ErrorAnswer(500, "internal_error", INTERNAL_MESSAGE)
+
+
+def _is_for_programs(request: HttpRequest) -> bool:
+    return request.path.startswith(_PROGRAMS)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_for_programs(request):
+        return defaults.bad_request(request, exception)
+    return error_response(answer_for(exception), request)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_for_programs(request):
+        return defaults.permission_denied(request, exception)
+    return error_response(answer_for(exception), request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_for_programs(request):
+        return defaults.page_not_found(request, exception)
+    message = "There is nothing at this address."
+    if request.path.endswith("/"):
+        message += " Addresses of the API have no slash at their end."
+    return error_response(ErrorAnswer(404, "not_found", message), request)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django has logged the exception already (logger django.request)."""
+    if not _is_for_programs(request):
+        return defaults.server_error(request)
+    return error_response(ErrorAnswer(500, "internal_error", INTERNAL_MESSAGE), request)

@@ -1,0 +1,81 @@
+"""Health for whoever supervises the process: is it alive, and can it do its work?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from recognition.engine import engine_state
+
+logger = logging.getLogger(__name__)
+
+OK = "ok"
+DOWN = "down"
+CHANNEL_TIMEOUT_S = 2.0
+
+
+@require_safe
+@never_cache
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers. Nothing else is asked, so that a lost database kills no process."""
+    return JsonResponse({"status": OK})
+
+
+@require_safe
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when every part answers, else 503; `missing` names what does not."""
+    parts = {name: check() for name, check in _CHECKS.items()}
+    missing = [name for name, state in parts.items() if state != OK]
+    body = {"status": "ready" if not missing else "not_ready", "parts": parts, "missing": missing}
+    response = JsonResponse(body, status=503 if missing else 200)
+    if missing:
+        response["Retry-After"] = "2"
+    return response
+
+
+def _database() -> str:
+    try:
+        connection.close_if_unusable_or_obsolete()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        logger.warning("readiness: the database does not answer", exc_info=True)
+        return DOWN
+    return OK
+
+
+def _engine() -> str:
+    state = str(engine_state()["state"])
+    return OK if state == "ready" else state
+
+
+def _channel_layer() -> str:
+    try:
+        async_to_sync(_message_goes_round)()
+    except Exception:  # whatever the layer's client raises means the same here
+        logger.warning("readiness: the channel layer does not answer", exc_info=True)
+        return DOWN
+    return OK
+
+
+async def _message_goes_round() -> None:
+    layer = get_channel_layer()
+    channel = await layer.new_channel("health")
+    await layer.send(channel, {"type": "health.check"})
+    await asyncio.wait_for(layer.receive(channel), CHANNEL_TIMEOUT_S)
+
+
+_CHECKS: dict[str, Callable[[], str]] = {
+    "database": _database,
+    "engine": _engine,
+    "channel_layer": _channel_layer,
+}
