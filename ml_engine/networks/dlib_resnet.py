@@ -90,10 +90,9 @@ def _load(model: Any, convolutions: list[ConvolutionWeights], dense: NDArray[np.
     next(la for la in model.layers if isinstance(la, layers.Dense)).set_weights([dense])
 
 
-# --- dlib's serialisation -------------------------------------------------------------------------
-# An integer is one byte (low nibble: how many bytes follow, bit 7: sign), then those bytes, little-
-# endian. A string is its length and its bytes. A tensor is the integer 2, four integers (num, k, nr,
-# nc) and float32 values, little-endian.
+# dlib's serialisation: an integer is one byte (low nibble: how many bytes follow, bit 7: sign) and
+# those bytes, little-endian. A string is its length and its bytes. A tensor is the integer 2, four
+# integers (num, k, nr, nc) and float32 values, little-endian.
 
 
 class _Reader:

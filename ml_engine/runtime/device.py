@@ -1,0 +1,62 @@
+"""Where networks run: a GPU through TensorFlow, or a CPU through LiteRT."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ml_engine.config import Device
+from ml_engine.runtime.litert import LiteRtNetwork
+from ml_engine.runtime.network import ModelBuilder, Network
+from ml_engine.runtime.threads import cpu_threads
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDevice:
+    """`kind` is what was chosen; `name` is for people."""
+
+    kind: Literal["cpu", "gpu"]
+    name: str
+    threads: int
+
+    def network(
+        self,
+        build: ModelBuilder,
+        *,
+        name: str,
+        weights_sha256: str,
+        cache_dir: Path,
+        batches: tuple[int, ...],
+    ) -> Network:
+        if self.kind == "gpu":
+            from ml_engine.runtime.tensorflow import TensorFlowNetwork
+
+            return TensorFlowNetwork(build, batches=batches)
+        return LiteRtNetwork(
+            build,
+            name=name,
+            weights_sha256=weights_sha256,
+            cache_dir=cache_dir,
+            batches=batches,
+            threads=self.threads,
+        )
+
+
+def resolve_device(wanted: Device, threads: int = 0) -> ResolvedDevice:
+    """Choose. "gpu" where TensorFlow sees none is an error, never a silent CPU.
+
+    TensorFlow takes seconds to import, so "auto" asks it only where a driver is installed.
+    """
+    count = cpu_threads(threads)
+    if wanted == "cpu" or (wanted == "auto" and shutil.which("nvidia-smi") is None):
+        return ResolvedDevice("cpu", f"cpu, {count} threads", count)
+    from ml_engine.runtime.tensorflow import gpu_names
+
+    names = gpu_names()
+    if names:
+        return ResolvedDevice("gpu", names[0], count)
+    if wanted == "gpu":
+        raise RuntimeError("TensorFlow sees no GPU: install requirements/gpu.txt and a driver.")
+    return ResolvedDevice("cpu", f"cpu, {count} threads", count)

