@@ -16,7 +16,7 @@ def gpu_names() -> list[str]:
 
     devices = tf.config.list_physical_devices("GPU")
     for device in devices:
-        tf.config.experimental.set_memory_growth(device, True)
+        tf.config.experimental.set_memory_growth(device, enable=True)
     details = [tf.config.experimental.get_device_details(device) for device in devices]
     return [detail.get("device_name", "gpu") for detail in details]
 

