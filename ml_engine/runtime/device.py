@@ -29,11 +29,13 @@ class ResolvedDevice:
         weights_sha256: str,
         cache_dir: Path,
         batches: tuple[int, ...],
+        is_free_size: bool = False,
     ) -> Network:
+        """`is_free_size`: fully convolutional, for pictures of any height and width."""
         if self.kind == "gpu":
             from ml_engine.runtime.tensorflow import TensorFlowNetwork
 
-            return TensorFlowNetwork(build, batches=batches)
+            return TensorFlowNetwork(build, batches=batches, jit=not is_free_size)
         return LiteRtNetwork(
             build,
             name=name,
@@ -41,6 +43,7 @@ class ResolvedDevice:
             cache_dir=cache_dir,
             batches=batches,
             threads=self.threads,
+            is_free_size=is_free_size,
         )
 
 

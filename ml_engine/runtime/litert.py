@@ -16,16 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.runtime.network import ModelBuilder
+from ml_engine.runtime.network import Batch, ModelBuilder
 
 # Raise when a network's code changes what it computes: kept conversions are then made again.
 CONVERSION_VERSION = 1
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
+# The same where pictures of any size come: their buffers are large.
+MAX_FREE_SHAPES = 4
 
 
-def convert(build: ModelBuilder, shape: tuple[int, ...]) -> bytes:
-    """The model of `build` as a LiteRT file for inputs of exactly `shape` (n, h, w, 3)."""
+def convert(build: ModelBuilder, shape: tuple[int | None, ...]) -> bytes:
+    """The model of `build` as a LiteRT file for inputs of `shape` (n, h, w, 3); None is free."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -56,6 +58,8 @@ class LiteRtNetwork:
         batches: sizes that are converted; a smaller batch is padded up to the next, a larger one
             runs in parts.
         threads: of XNNPACK.
+        is_free_size: for a fully convolutional network: one conversion serves every height and
+            width, and a new size costs an allocation of milliseconds instead of a conversion.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class LiteRtNetwork:
         cache_dir: Path,
         batches: tuple[int, ...] = (1, 8, 32),
         threads: int = 0,
+        is_free_size: bool = False,
     ) -> None:
         self._build = build
         self._name = name
@@ -74,10 +79,11 @@ class LiteRtNetwork:
         self._cache_dir = cache_dir
         self._batches = tuple(sorted(batches))
         self._threads = threads or os.cpu_count() or 1
+        self._is_free_size = is_free_size
         self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """(n, h, w, 3) float32, n of at least 1, to one array for each output."""
+    def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
+        """(n, h, w, 3), n of at least 1, to one array for each output."""
         largest = self._batches[-1]
         parts = [self._run_part(batch[i : i + largest]) for i in range(0, len(batch), largest)]
         if len(parts) == 1:
@@ -89,7 +95,7 @@ class LiteRtNetwork:
         for batch in self._batches:
             self._interpreter((batch, *size))
 
-    def _run_part(self, part: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def _run_part(self, part: Batch) -> tuple[NDArray[np.float32], ...]:
         rows = len(part)
         padded = next(size for size in self._batches if size >= rows)
         interpreter, input_index, outputs = self._interpreter((padded, *part.shape[1:]))
@@ -106,21 +112,28 @@ class LiteRtNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(self._converted(shape)), num_threads=self._threads)
+        input_index = interpreter.get_input_details()[0]["index"]
+        if self._is_free_size:
+            interpreter.resize_tensor_input(input_index, shape, strict=True)
         interpreter.allocate_tensors()
         entry = (
             interpreter,
-            interpreter.get_input_details()[0]["index"],
+            input_index,
             [detail["index"] for detail in _outputs_in_order(interpreter)],
         )
         self._interpreters[shape] = entry
-        if len(self._interpreters) > MAX_SHAPES:
+        if len(self._interpreters) > (MAX_FREE_SHAPES if self._is_free_size else MAX_SHAPES):
             self._interpreters.popitem(last=False)
         return entry
 
-    def _converted(self, shape: tuple[int, ...]) -> Path:
+    def _converted(self, size: tuple[int, ...]) -> Path:
+        shape = (size[0], None, None, *size[3:]) if self._is_free_size else size
         key = f"{CONVERSION_VERSION} {self._weights_sha256} {shape}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = self._cache_dir / f"{self._name}-{'x'.join(map(str, shape))}-{digest}.tflite"
+        path = (
+            self._cache_dir
+            / f"{self._name}-{'x'.join(str(side or 'n') for side in shape)}-{digest}.tflite"
+        )
         if not path.exists():
             _write_beside_and_rename(path, convert(self._build, shape))
         return path

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.runtime.network import ModelBuilder
+from ml_engine.runtime.network import Batch, ModelBuilder
 
 
 def gpu_names() -> list[str]:
@@ -41,17 +41,17 @@ class TensorFlowNetwork:
             lambda batch: tf.nest.flatten(self._model(batch, training=False)), jit_compile=jit
         )
 
-    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """(n, h, w, 3) float32, n of at least 1, to one array for each output."""
+    def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
+        """(n, h, w, 3), n of at least 1, to one array for each output."""
         largest = self._batches[-1]
         parts = [self._run_part(batch[i : i + largest]) for i in range(0, len(batch), largest)]
         return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
-    def _run_part(self, part: NDArray[np.float32]) -> list[Any]:
+    def _run_part(self, part: Batch) -> list[Any]:
         import tensorflow as tf
 
         rows = len(part)
         padded = next(size for size in self._batches if size >= rows)
         if padded > rows:
             part = np.concatenate([part, np.zeros((padded - rows, *part.shape[1:]), np.float32)])
-        return [output.numpy()[:rows] for output in self._call(tf.constant(part))]
+        return [output.numpy()[:rows] for output in self._call(tf.constant(part, tf.float32))]
