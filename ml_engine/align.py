@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml_engine.types import Float32, Image
 
-# Where the landmarks lie in a crop of 112x112: the template that ArcFace-like networks are trained on.
+# Where the landmarks lie in a crop of 112x112: the usual template of ArcFace-like networks.
 TEMPLATE_112 = np.array(
     [
         [38.2946, 51.6963],

@@ -1,0 +1,108 @@
+"""Bytes to pictures, and back. Every picture of the product comes in through `decode_image`.
+
+What a file is and how large it would become is read from its header before anything is decoded: a
+1-bit PNG of 110 kB can hold 900 million pixels.
+
+Codes of ImageError: `empty_image`, `image_too_large` (bytes), `too_many_pixels`,
+`unsupported_image`, `animated_image`, `broken_image`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from ml_engine.types import Image, ImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+_NAMES = "JPEG, PNG, WebP or BMP"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """The largest picture that is accepted."""
+
+    max_bytes: int = 20 * 2**20
+    max_pixels: int = 50_000_000
+    max_side: int = 16_384
+
+
+DEFAULT_LIMITS = ImageLimits()
+
+
+def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
+    """A JPEG, PNG, WebP or BMP file to RGB uint8 (h, w, 3), upright after its EXIF orientation.
+
+    CMYK, grey, palette and 16-bit pictures are converted; transparency is laid on white.
+    """
+    _check_bytes(data, limits)
+    try:
+        with warnings.catch_warnings():
+            # Our own limit is the lower one, and is an error.
+            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+            with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+                _check_header(picture, limits)
+                picture.load()
+                return np.asarray(_to_rgb(ImageOps.exif_transpose(picture)))
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        message = f"This is not a {_NAMES} picture."
+        raise ImageError(message, code="unsupported_image") from error
+    except Pillow.DecompressionBombError as error:
+        raise _too_many_pixels(limits) from error
+    except Exception as error:
+        # Decoders of broken files raise nearly anything: OSError, SyntaxError, struct.error, …
+        message = "The picture is broken or cut off."
+        raise ImageError(message, code="broken_image") from error
+
+
+def _check_bytes(data: bytes, limits: ImageLimits) -> None:
+    if not data:
+        raise ImageError("The file is empty.", code="empty_image")
+    if len(data) > limits.max_bytes:
+        message = f"The file is larger than {limits.max_bytes / 2**20:g} MB."
+        raise ImageError(message, code="image_too_large")
+
+
+def _check_header(picture: Pillow.Image, limits: ImageLimits) -> None:
+    width, height = picture.size
+    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
+        raise _too_many_pixels(limits, picture.size)
+    if getattr(picture, "n_frames", 1) > 1:
+        message = "The picture is animated; send one still picture."
+        raise ImageError(message, code="animated_image")
+
+
+def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -> ImageError:
+    what = f"{size[0]}x{size[1]} pixels are" if size else "There are"
+    return ImageError(
+        f"{what} too many: at most {limits.max_pixels / 1e6:g} million, "
+        f"and {limits.max_side} on a side.",
+        code="too_many_pixels",
+    )
+
+
+def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        # Pillow clips 16 bits to 8 where they should be scaled.
+        values = np.asarray(picture, dtype=np.float32)
+        scaled = (values / 257.0).round().clip(0, 255).astype(np.uint8)
+        return Pillow.fromarray(scaled).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        white = Pillow.new("RGBA", layer.size, "white")
+        return Pillow.alpha_composite(white, layer).convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def encode_jpeg(image: Image, quality: int = 90) -> bytes:
+    """RGB uint8 (h, w, 3) to a JPEG file."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()

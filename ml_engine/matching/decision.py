@@ -1,0 +1,80 @@
+"""From similarities to a person: match, unknown, or ambiguous."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_engine.matching.calibration import ImpostorCurve
+
+Kind = Literal["match", "unknown", "ambiguous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A person with the best of their templates. similarity: cosine."""
+
+    person: Hashable
+    template: int
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """kind, and what it rests on. `person` and `template` are set for a match alone; `similarity`
+    and `fmr` are the best candidate's, None where nobody is enrolled."""
+
+    kind: Kind
+    threshold: float
+    person: Hashable | None = None
+    template: int | None = None
+    similarity: float | None = None
+    fmr: float | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+def person_candidates(
+    scores: Iterable[float],
+    ids: Iterable[int],
+    owner_of: Callable[[int], Hashable | None],
+) -> list[Candidate]:
+    """Search results (k,), best first, to people, each with their best template.
+
+    `owner_of` gives a template's person; None for one that is gone meanwhile.
+    """
+    best: dict[Hashable, Candidate] = {}
+    for score, template in zip(scores, ids, strict=True):
+        if template < 0:
+            break
+        person = owner_of(int(template))
+        if person is not None and person not in best:
+            best[person] = Candidate(person, int(template), float(score))
+    return list(best.values())
+
+
+def decide(
+    candidates: list[Candidate],
+    *,
+    threshold: float,
+    margin: float = 0.0,
+    curve: ImpostorCurve | None = None,
+) -> Decision:
+    """Candidates, best first. Two people over the threshold closer than `margin`: ambiguous."""
+    if not candidates:
+        return Decision("unknown", threshold)
+    best = candidates[0]
+    kind: Kind = "unknown"
+    if best.similarity >= threshold:
+        second = candidates[1].similarity if len(candidates) > 1 else -1.0
+        close = second >= threshold and best.similarity - second < margin
+        kind = "ambiguous" if close else "match"
+    return Decision(
+        kind=kind,
+        threshold=threshold,
+        person=best.person if kind == "match" else None,
+        template=best.template if kind == "match" else None,
+        similarity=best.similarity,
+        fmr=curve.fmr(best.similarity) if curve else None,
+        candidates=tuple(candidates),
+    )
