@@ -1,0 +1,115 @@
+"""A small tracker: faces of a new frame are given to the tracks that they overlap most.
+
+Faces move little between frames and rarely cross, so overlap with the place where a face is
+expected (moved on at its last speed) is enough; what goes wrong when two cross is caught by
+looking at identities again, which the live session does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ml_engine.geometry import pairwise_iou
+from ml_engine.types import Face, Float32
+
+# A face may jump by its own width between slow frames: then its centre still decides.
+_CENTRE_REACH = 1.2
+
+
+@dataclass(slots=True)
+class Track:
+    """One face over time. number: unique in its tracker. hits: frames in which it was seen."""
+
+    number: int
+    face: Face
+    first_s: float
+    last_s: float
+    hits: int = 1
+    velocity: Float32 = field(default_factory=lambda: np.zeros(2, np.float32))  # pixels a second
+
+    def expected_box(self, at_s: float) -> Float32:
+        shift = self.velocity * np.float32(min(at_s - self.last_s, 0.5))
+        return self.face.box + np.tile(shift, 2)
+
+    def see(self, face: Face, at_s: float) -> None:
+        passed = max(at_s - self.last_s, 1e-3)
+        moved = (_centre(face.box) - _centre(self.face.box)) / np.float32(passed)
+        self.velocity = 0.5 * self.velocity + 0.5 * moved
+        self.face = face
+        self.last_s = at_s
+        self.hits += 1
+
+
+class Tracker:
+    """Args:
+
+    min_iou: least overlap with the expected place.
+    max_gap_s: a track that was not seen for longer is over.
+    """
+
+    def __init__(self, *, min_iou: float = 0.25, max_gap_s: float = 1.5) -> None:
+        self._min_iou = min_iou
+        self._max_gap_s = max_gap_s
+        self._next_number = 1
+        self.tracks: list[Track] = []
+
+    def update(self, faces: list[Face], at_s: float) -> tuple[list[Track], list[Track]]:
+        """The track of each face, in their order, and the tracks that are over now."""
+        assigned = self._assign(faces, at_s)
+        seen: list[Track] = []
+        for face, track in zip(faces, assigned, strict=True):
+            if track is None:
+                track = Track(self._next_number, face, at_s, at_s)
+                self._next_number += 1
+                self.tracks.append(track)
+            else:
+                track.see(face, at_s)
+            seen.append(track)
+        return seen, self._drop_old(at_s)
+
+    def close(self) -> list[Track]:
+        """End every track."""
+        over, self.tracks = self.tracks, []
+        return over
+
+    def _drop_old(self, at_s: float) -> list[Track]:
+        over = [track for track in self.tracks if at_s - track.last_s > self._max_gap_s]
+        if over:
+            self.tracks = [track for track in self.tracks if track not in over]
+        return over
+
+    def _assign(self, faces: list[Face], at_s: float) -> list[Track | None]:
+        assigned: list[Track | None] = [None] * len(faces)
+        if not faces or not self.tracks:
+            return assigned
+        boxes = np.stack([face.box for face in faces])
+        expected = np.stack([track.expected_box(at_s) for track in self.tracks])
+        closeness = _closeness(boxes, expected)
+        # Greedy, closest pairs first.
+        for flat in np.argsort(-closeness, axis=None):
+            row, column = np.unravel_index(flat, closeness.shape)
+            if closeness[row, column] < self._min_iou:
+                break
+            assigned[row] = self.tracks[column]
+            closeness[row, :] = closeness[:, column] = -1.0
+        return assigned
+
+
+def _centre(box: Float32) -> Float32:
+    return (box[:2] + box[2:]) / 2
+
+
+def _closeness(boxes: Float32, expected: Float32) -> Float32:
+    """(n, m): overlap; for boxes apart but near and of like size, a little above the least."""
+    overlap = pairwise_iou(boxes, expected)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    others = (expected[:, :2] + expected[:, 2:]) / 2
+    sizes = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1)[:, None]
+    other_sizes = (expected[:, 2:] - expected[:, :2]).mean(axis=1)[None]
+    distance = np.linalg.norm(centres[:, None] - others[None], axis=2)
+    like = np.minimum(sizes, other_sizes) / np.maximum(sizes, other_sizes)
+    near = (distance < _CENTRE_REACH * np.minimum(sizes, other_sizes)) & (like > 0.6)
+    fallback = 0.3 * (1 - distance / (_CENTRE_REACH * np.maximum(sizes, 1e-6)))
+    return np.maximum(overlap, np.where(near, np.maximum(fallback, 0.26), 0.0))
