@@ -1,0 +1,222 @@
+"""The image pyramid of a picture, packed onto sheets of one shape.
+
+P-Net looks for faces of one size, so a picture is shown to it at many scales. Packed side by side
+they are one call instead of a dozen. A level too large for a sheet is cut into tiles that share a
+window's width, so that every window is looked at exactly once, as if nothing had been cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_engine.networks.mtcnn import PNET_STRIDE, PNET_WINDOW
+from ml_engine.types import Float32, Image
+
+# Sides of consecutive levels. The published networks were trained with this step.
+SCALE_STEP = 0.709
+# Most pixels of a sheet: what a call needs in memory is about 60 bytes for each.
+MAX_SHEET_PX = 1 << 20
+_MAX_TILE_PX = 1024
+# What two neighbouring tiles share, so that no window falls between them.
+_SHARED_PX = PNET_WINDOW - PNET_STRIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of a level and where it lies: sides and corners in pixels; the corners are even."""
+
+    level: int
+    level_x: int
+    level_y: int
+    width: int
+    height: int
+    sheet: int = 0
+    x: int = 0
+    y: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one picture size is packed.
+
+    level_sizes: (levels, 2) width and height. scales: (levels, 2) pixels of a level for one of the
+    picture, in x and y. sheet_shape: (sheets, height, width). tile_of_cell: for each output cell
+    of P-Net (sheets, rows, columns) the index of the tile its window lies in, or -1.
+    """
+
+    level_sizes: NDArray[np.int64]
+    scales: Float32
+    tiles: tuple[Tile, ...]
+    sheet_shape: tuple[int, int, int]
+    tile_of_cell: NDArray[np.int16]
+    # For each tile: its level, and what turns a cell's corner in the sheet into one in the level.
+    tile_levels: NDArray[np.int64]
+    tile_shifts: Float32
+
+
+@lru_cache(maxsize=32)
+def plan(width: int, height: int, min_face_px: int) -> Plan | None:
+    """The plan for a picture size; None where the picture is smaller than the smallest face."""
+    sizes = _level_sizes(width, height, min_face_px)
+    if not sizes:
+        return None
+    tiles = [tile for level, size in enumerate(sizes) for tile in _tiles(level, *size)]
+    placed, shape = _pack(tiles)
+    return Plan(
+        level_sizes=np.array(sizes),
+        scales=(np.array(sizes) / (width, height)).astype(np.float32),
+        tiles=placed,
+        sheet_shape=shape,
+        tile_of_cell=_cells(placed, shape),
+        tile_levels=np.array([tile.level for tile in placed]),
+        tile_shifts=np.array([(t.level_x - t.x, t.level_y - t.y) for t in placed], np.float32),
+    )
+
+
+def _level_sizes(width: int, height: int, min_face_px: int) -> list[tuple[int, int]]:
+    scale = PNET_WINDOW / min_face_px
+    sizes = []
+    while min(width, height) * scale >= PNET_WINDOW:
+        sizes.append((round(width * scale), round(height * scale)))
+        scale *= SCALE_STEP
+    return sizes
+
+
+def _tiles(level: int, width: int, height: int) -> list[Tile]:
+    return [
+        Tile(level, x, y, tile_width, tile_height)
+        for y, tile_height in _spans(height)
+        for x, tile_width in _spans(width)
+    ]
+
+
+def _spans(length: int) -> list[tuple[int, int]]:
+    """Start and length of the parts of a side: even starts, each pair sharing `_SHARED_PX`."""
+    step = _MAX_TILE_PX - _SHARED_PX
+    count = max(1, ceil((length - _SHARED_PX) / step))
+    starts = [index * step for index in range(count)]
+    return [(start, min(_MAX_TILE_PX, length - start)) for start in starts]
+
+
+def _pack(tiles: list[Tile]) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
+    """Tiles onto sheets of one shape, as little of it empty as the tried widths allow."""
+    ordered = sorted(tiles, key=lambda tile: (-tile.height, -tile.width))
+    widest = _even(max(tile.width for tile in tiles))
+    widths = {min(_even(int(widest * factor)), _MAX_TILE_PX) for factor in (1, 1.25, 1.5, 1.75, 2)}
+    packed = [_pack_at(ordered, max(width, widest)) for width in sorted(widths)]
+    return min(packed, key=lambda result: int(np.prod(result[1])))
+
+
+def _pack_at(tiles: list[Tile], width: int) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
+    """Each tile to the lowest place where it fits, on the first sheet that has one."""
+    tallest = max(tile.height for tile in tiles)
+    limit = max(MAX_SHEET_PX // width, _even(tallest))
+    skylines: list[NDArray[np.int64]] = []
+    placed = []
+    for tile in tiles:
+        for sheet in range(len(skylines) + 1):
+            if sheet == len(skylines):
+                skylines.append(np.zeros(width, np.int64))
+            x, y = _lowest_place(skylines[sheet], tile.width)
+            if y + tile.height <= limit:
+                break
+        skylines[sheet][x : x + tile.width] = _even(y + tile.height)
+        placed.append(_at(tile, sheet, x, y))
+    height = max(int(skyline.max()) for skyline in skylines)
+    return tuple(placed), (len(skylines), height, width)
+
+
+def _lowest_place(skyline: NDArray[np.int64], width: int) -> tuple[int, int]:
+    """Even x and y where a tile of this width lies lowest, leftmost among equals."""
+    windows = np.lib.stride_tricks.sliding_window_view(skyline, width)[::PNET_STRIDE]
+    heights = windows.max(axis=1)
+    best = int(heights.argmin())
+    return best * PNET_STRIDE, int(heights[best])
+
+
+def _even(length: int) -> int:
+    return length + length % 2
+
+
+def _at(tile: Tile, sheet: int, x: int, y: int) -> Tile:
+    return Tile(tile.level, tile.level_x, tile.level_y, tile.width, tile.height, sheet, x, y)
+
+
+def _cells(tiles: tuple[Tile, ...], sheet_shape: tuple[int, int, int]) -> NDArray[np.int16]:
+    sheets, height, width = sheet_shape
+    cells = np.full((sheets, height // 2 - 5, width // 2 - 5), -1, np.int16)
+    for index, tile in enumerate(tiles):
+        rows = (tile.height - PNET_WINDOW) // PNET_STRIDE + 1
+        columns = (tile.width - PNET_WINDOW) // PNET_STRIDE + 1
+        row, column = tile.y // PNET_STRIDE, tile.x // PNET_STRIDE
+        cells[tile.sheet, row : row + rows, column : column + columns] = index
+    return cells
+
+
+class Pyramid:
+    """One picture at every scale it was needed at.
+
+    `sources`: the picture first and then ever smaller copies; `scales`: (sources, 2) of each.
+    Levels are made from the next larger one, and halves of the picture stand between it and a much
+    smaller first level, so that a crop from any source shrinks by less than about two.
+    """
+
+    def __init__(self, image: Image, layout: Plan) -> None:
+        self.layout = layout
+        self.sources: list[Image] = [np.ascontiguousarray(image)]
+        self.sheets = np.zeros((*layout.sheet_shape, 3), np.uint8)
+        largest = int(layout.level_sizes[0, 0])
+        while self.sources[-1].shape[1] >= 2 * largest:
+            height, width = self.sources[-1].shape[:2]
+            self.sources.append(_resized(self.sources[-1], width // 2, height // 2))
+        for width, height in layout.level_sizes.tolist():
+            self.sources.append(_resized(self.sources[-1], width, height))
+        self._first_level = len(self.sources) - len(layout.level_sizes)
+        self._fill_sheets()
+        sizes = [source.shape[1::-1] for source in self.sources]
+        self.scales: Float32 = (np.array(sizes) / sizes[0]).astype(np.float32)
+
+    def _fill_sheets(self) -> None:
+        for tile in self.layout.tiles:
+            level = self.sources[self._first_level + tile.level]
+            part = level[tile.level_y :, tile.level_x :][: tile.height, : tile.width]
+            rows, columns = slice(tile.y, tile.y + tile.height), slice(tile.x, tile.x + tile.width)
+            self.sheets[tile.sheet, rows, columns] = part
+
+    def crops(self, squares: Float32, size: int) -> NDArray[np.uint8]:
+        """Squares (n, 4) of the picture to (n, size, size, 3), black where they reach outside.
+
+        Each is sampled from the smallest source in which it is still at least `size` wide.
+        """
+        sides = squares[:, 2] - squares[:, 0]
+        scales = self.scales.min(axis=1)
+        enough = sides[:, None] * scales[None, :] >= size * 0.95
+        chosen = np.maximum(enough.sum(axis=1) - 1, 0)
+        crops = np.empty((len(squares), size, size, 3), np.uint8)
+        for source in np.unique(chosen):
+            rows = np.flatnonzero(chosen == source)
+            scale = np.tile(self.scales[source], 2)
+            crops[rows] = _sampled(self.sources[source], squares[rows] * scale, size)
+        return crops
+
+
+def _resized(image: Image, width: int, height: int) -> Image:
+    return cv2.resize(image, (max(width, 1), max(height, 1)), interpolation=cv2.INTER_AREA)
+
+
+def _sampled(source: Image, squares: Float32, size: int) -> NDArray[np.uint8]:
+    """Squares of one source to crops, bilinear, all in one call."""
+    steps = (np.arange(size, dtype=np.float32) + 0.5) / size
+    sides = (squares[:, 2:] - squares[:, :2])[:, :, None]
+    centres = squares[:, :2, None] + sides * steps - 0.5  # (n, 2, size)
+    shape = (len(squares), size, size)
+    x = np.broadcast_to(centres[:, 0, None, :], shape).reshape(-1, size * size)
+    y = np.broadcast_to(centres[:, 1, :, None], shape).reshape(-1, size * size)
+    pixels = cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return pixels.reshape(*shape, 3)
