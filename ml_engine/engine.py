@@ -1,7 +1,7 @@
 """The engine: pictures in, faces out. One object serves every thread of a process.
 
 Two owner threads run the networks, one for detection and one for embedding; calls of all threads
-become batches there. Decoding, alignment and quality are done in the caller's thread.
+become batches there. Alignment and quality are done in the caller's thread.
 """
 
 from __future__ import annotations
@@ -10,22 +10,32 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine import quality
+from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.config import EngineConfig
-from ml_engine.detection import DetectionOptions, load_detector
+from ml_engine.detection import load_detector
 from ml_engine.embedding import Embedder, load_embedder
-from ml_engine.runtime.batcher import DynamicBatcher
+from ml_engine.runtime.batcher import DynamicBatcher, Timings
 from ml_engine.runtime.device import resolve_device
 from ml_engine.runtime.threads import set_threads
 from ml_engine.types import Face, Float32, Image
 
-Timings = dict[str, float]
 _WARM_UP_SIZES = ((480, 640), (250, 250))
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What calls must agree on to share a batch of detection."""
+
+    min_face_px: int
+    score_threshold: float | None
+    max_faces: int | None
 
 
 class FaceEngine:
@@ -42,12 +52,20 @@ class FaceEngine:
         self._loading = threading.Lock()
         self._detector = load_detector(config.detector, config.weights_dir, self._device)
         self.embedder(config.embedder)
-        limits = {"max_wait_ms": config.max_wait_ms, "max_queue": config.max_queue}
         self._detect = DynamicBatcher[Image, list[Face]](
-            self._detect_batch, max_batch=config.max_batch, name="engine-detect", **limits
+            self._detect_batch,
+            name="detect",
+            max_batch=config.max_batch,
+            max_wait_ms=config.max_wait_ms,
+            max_queue=config.max_queue,
         )
         self._embed = DynamicBatcher[NDArray[np.uint8], Float32](
-            self._embed_batch, max_batch=4 * config.max_batch, name="engine-embed", **limits
+            self._embed_batch,
+            name="embed",
+            max_batch=4 * config.max_batch,
+            max_wait_ms=config.max_wait_ms,
+            # Longer: a call that detection took in is not to be refused half way.
+            max_queue=2 * (config.max_queue + config.max_batch),
         )
 
     @property
@@ -58,6 +76,8 @@ class FaceEngine:
     def embedder(self, name: str | None = None) -> Embedder:
         """The embedder of a preset (name, dimension, size), loaded if it was not yet."""
         name = name or self.config.embedder
+        if found := self._embedders.get(name):
+            return found
         with self._loading:
             if name not in self._embedders:
                 self._embedders[name] = load_embedder(name, self.config.weights_dir, self._device)
@@ -69,6 +89,7 @@ class FaceEngine:
         *,
         embedder: str | None = None,
         flip: bool = False,
+        with_embedding: bool = True,
         min_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
@@ -76,9 +97,21 @@ class FaceEngine:
     ) -> list[list[Face]]:
         """For each RGB uint8 image its faces, largest first, with quality and embedding.
 
-        flip: average each embedding with that of the mirrored face; twice the cost, fewer errors.
-        timings: a dict that receives milliseconds by stage (`detect`, `quality`, `embed`).
+        Args:
+            flip: average each embedding with that of the mirrored face: twice the cost of
+                embedding, fewer errors.
+            with_embedding: False leaves embeddings out, as `detect` does.
+            timings: receives milliseconds by stage: `queue`, `detect`, `align` (cutting faces out
+                and measuring them) and `embed`; added to what the dict holds.
         """
+        if not with_embedding:
+            return self.detect(
+                images,
+                min_face_px=min_face_px,
+                score_threshold=score_threshold,
+                max_faces=max_faces,
+                timings=timings,
+            )
         found = self._find(images, min_face_px, score_threshold, max_faces, timings)
         return self._finish(images, found, embedder, flip=flip, timings=timings)
 
@@ -93,12 +126,8 @@ class FaceEngine:
     ) -> list[list[Face]]:
         """The same without embeddings: faces with quality."""
         found = self._find(images, min_face_px, score_threshold, max_faces, timings)
-        embedder = self.embedder()
-        with _timed(timings, "quality"):
-            return [
-                _with_quality(faces, embedder.crops(image, _landmarks(faces)))
-                for image, faces in zip(images, found, strict=True)
-            ]
+        with _timed(timings, "align"):
+            return [_with_quality(image, faces) for image, faces in zip(images, found, strict=True)]
 
     def embed(
         self,
@@ -118,7 +147,7 @@ class FaceEngine:
         """Run everything once at the usual sizes, so that the first call is not the slow one."""
         embedder = self.embedder()
         for height, width in _WARM_UP_SIZES:
-            self._detect.call([np.zeros((height, width, 3), np.uint8)], key=self._options())
+            self._find([np.zeros((height, width, 3), np.uint8)], None, None, None, None)
         for batch in (1, 8):
             crops = np.zeros((batch, embedder.size, embedder.size, 3), np.uint8)
             self._embed.call(list(crops), key=(embedder.name, False))
@@ -135,17 +164,6 @@ class FaceEngine:
         self._detect.close()
         self._embed.close()
 
-    def _options(
-        self,
-        min_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-    ) -> DetectionOptions:
-        options = DetectionOptions(min_face_px=min_face_px or self.config.min_face_px)
-        if score_threshold is not None:
-            options = replace(options, score_threshold=score_threshold)
-        return replace(options, max_faces=max_faces)
-
     def _find(
         self,
         images: Sequence[Image],
@@ -154,9 +172,16 @@ class FaceEngine:
         max_faces: int | None,
         timings: Timings | None,
     ) -> list[list[Face]]:
-        options = self._options(min_face_px, score_threshold, max_faces)
-        with _timed(timings, "detect"):
-            return self._detect.call(images, key=options)
+        """In calls of at most a batch, so that a large one lets others through."""
+        for image in images:
+            _check(image)
+        options = _Options(min_face_px or self.config.min_face_px, score_threshold, max_faces)
+        step = self.config.max_batch
+        found: list[list[Face]] = []
+        for start in range(0, len(images), step):
+            part = images[start : start + step]
+            found += self._detect.call(part, key=options, timings=timings)
+        return found
 
     def _finish(
         self,
@@ -169,33 +194,46 @@ class FaceEngine:
     ) -> list[list[Face]]:
         """Align, measure where that was not done yet, embed."""
         embedder = self.embedder(embedder_name)
-        with _timed(timings, "quality"):
+        with _timed(timings, "align"):
             crops = [
                 embedder.crops(image, _landmarks(faces))
                 for image, faces in zip(images, found, strict=True)
             ]
-            found = [_with_quality(faces, part) for faces, part in zip(found, crops, strict=True)]
-        with _timed(timings, "embed"):
-            flat = [crop for part in crops for crop in part]
-            vectors = iter(self._embed.call(flat, key=(embedder.name, flip)))
+            found = [
+                _with_quality(image, faces) for image, faces in zip(images, found, strict=True)
+            ]
+        flat = [crop for part in crops for crop in part]
+        vectors = iter(self._embed.call(flat, key=(embedder.name, flip), timings=timings))
         return [[face.with_embedding(next(vectors)) for face in faces] for faces in found]
 
     def _detect_batch(self, images: list[Image], options: object) -> list[list[Face]]:
-        assert isinstance(options, DetectionOptions)
-        return self._detector.detect(images, options)
+        assert isinstance(options, _Options)
+        return self._detector.detect(images, **asdict(options))
 
     def _embed_batch(self, crops: list[NDArray[np.uint8]], key: object) -> list[Float32]:
-        name, flip = key  # type: ignore[misc]
-        return list(self.embedder(name).embed_crops(np.stack(crops), flip=flip))
+        name, flip = cast("tuple[str, bool]", key)
+        vectors = self.embedder(name).embed_crops(np.stack(crops), flip=flip)
+        # Copies: a row would keep its whole batch in memory as long as it lives.
+        return [vector.copy() for vector in vectors]
+
+
+def _check(image: Image) -> None:
+    """Before it shares a batch with others."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"An RGB uint8 image (h, w, 3) is wanted, not {image.dtype} {image.shape}")
 
 
 def _landmarks(faces: Sequence[Face]) -> Float32:
     return np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
 
 
-def _with_quality(faces: Sequence[Face], crops: NDArray[np.uint8]) -> list[Face]:
+def _with_quality(image: Image, faces: Sequence[Face]) -> list[Face]:
+    """Measured on the same cut whatever the embedder, so that its limits mean the same."""
+    if all(face.quality for face in faces):
+        return list(faces)
+    crops = align_faces(image, _landmarks(faces), TEMPLATE_112, quality.CROP_PX)
     return [
-        face if face.quality else replace(face, quality=quality.measure(face, crop))
+        replace(face, quality=quality.measure(face, crop))
         for face, crop in zip(faces, crops, strict=True)
     ]
 

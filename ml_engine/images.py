@@ -10,7 +10,6 @@ Codes of ImageError: `empty_image`, `image_too_large` (bytes), `too_many_pixels`
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,19 +41,16 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
     """
     _check_bytes(data, limits)
     try:
-        with warnings.catch_warnings():
-            # Our own limit is the lower one, and is an error.
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
-                _check_header(picture, limits)
-                picture.load()
-                return np.asarray(_to_rgb(ImageOps.exif_transpose(picture)))
+        with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_header(picture, limits)
+            picture.load()
+            return np.asarray(_to_rgb(_upright(picture)))
     except ImageError:
         raise
     except UnidentifiedImageError as error:
         message = f"This is not a {_NAMES} picture."
         raise ImageError(message, code="unsupported_image") from error
-    except Pillow.DecompressionBombError as error:
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise _too_many_pixels(limits) from error
     except Exception as error:
         # Decoders of broken files raise nearly anything: OSError, SyntaxError, struct.error, …
@@ -74,7 +70,8 @@ def _check_header(picture: Pillow.Image, limits: ImageLimits) -> None:
     width, height = picture.size
     if width * height > limits.max_pixels or max(width, height) > limits.max_side:
         raise _too_many_pixels(limits, picture.size)
-    if getattr(picture, "n_frames", 1) > 1:
+    # A phone's JPEG may carry a depth map or a second view (MPO): its first picture is the photo.
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
         message = "The picture is animated; send one still picture."
         raise ImageError(message, code="animated_image")
 
@@ -86,6 +83,14 @@ def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -
         f"and {limits.max_side} on a side.",
         code="too_many_pixels",
     )
+
+
+def _upright(picture: Pillow.Image) -> Pillow.Image:
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:
+        # Cameras and editors write broken EXIF; the pixels are whole.
+        return picture
 
 
 def _to_rgb(picture: Pillow.Image) -> Pillow.Image:

@@ -19,6 +19,9 @@ from ml_engine.types import Face, Float32, Quality
 Policy = Literal["off", "standard", "strict"]
 
 
+CROP_PX = 112
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a policy refuses. Angles in degrees."""
@@ -49,7 +52,7 @@ REASON_TEXTS = {
 
 
 def measure(face: Face, crop: NDArray[np.uint8]) -> Quality:
-    """face: with box, landmarks, score. crop: the aligned RGB crop (s, s, 3)."""
+    """face: with box, landmarks, score. crop: cut by `TEMPLATE_112`, RGB (112, 112, 3)."""
     grey = crop.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     yaw, pitch, roll = pose(face.landmarks)
     parts = {

@@ -23,6 +23,8 @@ SCALE_STEP = 0.709
 # Most pixels of a sheet: what a call needs in memory is about 60 bytes for each.
 MAX_SHEET_PX = 1 << 20
 _MAX_TILE_PX = 1024
+# Corners of tiles lie on multiples of this: even, as P-Net's step asks, and few to try.
+_GRID_PX = 8
 # What two neighbouring tiles share, so that no window falls between them.
 _SHARED_PX = PNET_WINDOW - PNET_STRIDE
 
@@ -107,41 +109,40 @@ def _spans(length: int) -> list[tuple[int, int]]:
 def _pack(tiles: list[Tile]) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
     """Tiles onto sheets of one shape, as little of it empty as the tried widths allow."""
     ordered = sorted(tiles, key=lambda tile: (-tile.height, -tile.width))
-    widest = _even(max(tile.width for tile in tiles))
-    widths = {min(_even(int(widest * factor)), _MAX_TILE_PX) for factor in (1, 1.25, 1.5, 1.75, 2)}
-    packed = [_pack_at(ordered, max(width, widest)) for width in sorted(widths)]
+    widest = max(tile.width for tile in tiles)
+    widths = {_on_grid(widest * quarters / 4) for quarters in (4, 5, 6, 7, 8)}
+    packed = [_pack_at(ordered, width) for width in sorted(widths) if width <= 2 * _MAX_TILE_PX]
     return min(packed, key=lambda result: int(np.prod(result[1])))
 
 
 def _pack_at(tiles: list[Tile], width: int) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
     """Each tile to the lowest place where it fits, on the first sheet that has one."""
-    tallest = max(tile.height for tile in tiles)
-    limit = max(MAX_SHEET_PX // width, _even(tallest))
+    limit = max(MAX_SHEET_PX // width, _on_grid(max(tile.height for tile in tiles)))
     skylines: list[NDArray[np.int64]] = []
     placed = []
     for tile in tiles:
+        columns = _on_grid(tile.width) // _GRID_PX
         for sheet in range(len(skylines) + 1):
             if sheet == len(skylines):
-                skylines.append(np.zeros(width, np.int64))
-            x, y = _lowest_place(skylines[sheet], tile.width)
+                skylines.append(np.zeros(width // _GRID_PX, np.int64))
+            column, y = _lowest_place(skylines[sheet], columns)
             if y + tile.height <= limit:
                 break
-        skylines[sheet][x : x + tile.width] = _even(y + tile.height)
-        placed.append(_at(tile, sheet, x, y))
+        skylines[sheet][column : column + columns] = _on_grid(y + tile.height)
+        placed.append(_at(tile, sheet, column * _GRID_PX, y))
     height = max(int(skyline.max()) for skyline in skylines)
     return tuple(placed), (len(skylines), height, width)
 
 
-def _lowest_place(skyline: NDArray[np.int64], width: int) -> tuple[int, int]:
-    """Even x and y where a tile of this width lies lowest, leftmost among equals."""
-    windows = np.lib.stride_tricks.sliding_window_view(skyline, width)[::PNET_STRIDE]
-    heights = windows.max(axis=1)
+def _lowest_place(skyline: NDArray[np.int64], columns: int) -> tuple[int, int]:
+    """First column and height where a tile of so many columns lies lowest, leftmost of equals."""
+    heights = np.lib.stride_tricks.sliding_window_view(skyline, columns).max(axis=1)
     best = int(heights.argmin())
-    return best * PNET_STRIDE, int(heights[best])
+    return best, int(heights[best])
 
 
-def _even(length: int) -> int:
-    return length + length % 2
+def _on_grid(length: float) -> int:
+    return ceil(length / _GRID_PX) * _GRID_PX
 
 
 def _at(tile: Tile, sheet: int, x: int, y: int) -> Tile:

@@ -55,7 +55,6 @@ def person_candidates(
 
 def decide(
     candidates: list[Candidate],
-    *,
     threshold: float,
     margin: float = 0.0,
     curve: ImpostorCurve | None = None,

@@ -17,6 +17,8 @@ from ml_engine.types import Float32, ModelMismatch
 
 FORMAT_VERSION = 1
 _FIRST_ROOM = 64
+# Similarities computed at a time: 64 MB.
+_BLOCK_VALUES = 1 << 24
 
 
 class VectorIndex:
@@ -36,10 +38,19 @@ class VectorIndex:
     def __contains__(self, vector_id: int) -> bool:
         return vector_id in self._slot_of
 
-    def add(self, ids: Sequence[int] | NDArray[np.int64], vectors: Float32, *, model: str) -> None:
-        """Add vectors (n, d) of length 1 under ids (n,); an id that is there is replaced."""
+    def add(
+        self,
+        ids: Sequence[int] | NDArray[np.int64],
+        vectors: Float32,
+        *,
+        model: str | None = None,
+    ) -> None:
+        """Add vectors (n, d) of length 1 under ids (n,); an id that is there is replaced.
+
+        model: what made these vectors, where the caller knows it; checked against the index's.
+        """
         vectors = np.asarray(vectors, np.float32)
-        if model != self.model:
+        if model not in (None, self.model):
             raise ModelMismatch(f"Vectors of {model} offered to an index of {self.model}.")
         if vectors.shape != (len(ids), self.dimension):
             wanted = (len(ids), self.dimension)
@@ -77,11 +88,15 @@ class VectorIndex:
         with self._lock:
             count = len(self)
             found = min(k, count)
-            if found:
-                similarities = queries @ self._vectors[:count].T  # (q, n)
+            if not found:
+                return scores, ids
+            step = max(1, _BLOCK_VALUES // count)
+            for start in range(0, len(queries), step):
+                rows = slice(start, start + step)
+                similarities = queries[rows] @ self._vectors[:count].T  # (rows, n)
                 best = _best(similarities, found)
-                scores[:, :found] = np.take_along_axis(similarities, best, axis=1)
-                ids[:, :found] = self._ids[best]
+                scores[rows, :found] = np.take_along_axis(similarities, best, axis=1)
+                ids[rows, :found] = self._ids[best]
         return scores, ids
 
     def save(self, path: Path) -> None:

