@@ -1,0 +1,1 @@
+"""REST under /api/v1/: views parse, call one service or selector, and answer."""

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from recognition.api.serializers.faces import EMBEDDERS
+from recognition.models import Collection, ModelVersion
+
+_RULES = (
+    "name",
+    "description",
+    "match_threshold",
+    "target_false_match_rate",
+    "match_margin",
+    "quality_policy",
+    "event_retention_days",
+    "unknown_retention_days",
+    "keeps_originals",
+)
+
+
+class CollectionInput(serializers.ModelSerializer):
+    """A gallery's rules. What is left out gets its default."""
+
+    embedder = serializers.ChoiceField(
+        choices=EMBEDDERS, required=False, help_text="Fixed while the collection has templates."
+    )
+
+    class Meta:
+        model = Collection
+        fields = (*_RULES, "embedder")
+
+
+class CollectionSerializer(serializers.ModelSerializer):
+    embedder = serializers.CharField(source="embedder.preset", read_only=True)
+
+    class Meta:
+        model = Collection
+        fields = ("id", *_RULES, "embedder", "created_at")
+        read_only_fields = fields
+
+
+class InForceSerializer(serializers.Serializer):
+    """Size of the gallery and the rules that follow from it now."""
+
+    persons = serializers.IntegerField()
+    templates = serializers.IntegerField()
+    threshold = serializers.FloatField()
+    margin = serializers.FloatField()
+    source = serializers.CharField(help_text="fixed, target_rate or gallery_size")
+
+
+class CollectionDetailSerializer(CollectionSerializer):
+    in_force = InForceSerializer()
+
+    class Meta(CollectionSerializer.Meta):
+        fields = (*CollectionSerializer.Meta.fields, "in_force")
+        read_only_fields = fields
+
+
+class ModelSerializer(serializers.Serializer):
+    """A preset of the zoo; `id` once a collection or an event has used it."""
+
+    id = serializers.IntegerField(allow_null=True)
+    preset = serializers.CharField()
+    role = serializers.ChoiceField(choices=ModelVersion.Role.choices)
+    sha256 = serializers.CharField()
+    dimension = serializers.IntegerField(allow_null=True)
+    licence = serializers.CharField()
+    training_data = serializers.CharField()
+    about = serializers.CharField()
+    figures = serializers.DictField()
+
+
+class ModelListSerializer(serializers.Serializer):
+    results = ModelSerializer(many=True)

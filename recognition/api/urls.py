@@ -1,0 +1,47 @@
+"""Addresses below /api/v1/; none has a slash at its end."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from recognition.api.views import cameras, collections, events, keys, persons, recognise
+
+urlpatterns = [
+    path("detect", recognise.DetectView.as_view(), name="detect"),
+    path("verify", recognise.VerifyView.as_view(), name="verify"),
+    path("identify", recognise.IdentifyView.as_view(), name="identify"),
+    path("embed", recognise.EmbedView.as_view(), name="embed"),
+    path("collections", collections.CollectionsView.as_view(), name="collections"),
+    path(
+        "collections/<uuid:collection_id>",
+        collections.CollectionView.as_view(),
+        name="collection",
+    ),
+    path("persons", persons.PersonsView.as_view(), name="persons"),
+    path("persons/<uuid:person_id>", persons.PersonView.as_view(), name="person"),
+    path(
+        "persons/<uuid:person_id>/images",
+        persons.PersonImagesView.as_view(),
+        name="person-images",
+    ),
+    path("persons/<uuid:person_id>/merge", persons.PersonMergeView.as_view(), name="person-merge"),
+    path("persons/<uuid:person_id>/erase", persons.PersonEraseView.as_view(), name="person-erase"),
+    path("images", persons.ImagesView.as_view(), name="images"),
+    path("images/<uuid:image_id>", persons.ImageView.as_view(), name="image"),
+    path("images/<uuid:image_id>/file", persons.ImageFileView.as_view(), name="image-file"),
+    path("events", events.EventsView.as_view(), name="events"),
+    path("events/<uuid:event_id>", events.EventView.as_view(), name="event"),
+    path(
+        "events/<uuid:event_id>/snapshot",
+        events.EventSnapshotView.as_view(),
+        name="event-snapshot",
+    ),
+    path("events/<uuid:event_id>/face", events.EventFaceView.as_view(), name="event-face"),
+    path("events/<uuid:event_id>/enrol", events.EventEnrolView.as_view(), name="event-enrol"),
+    path("cameras", cameras.CamerasView.as_view(), name="cameras"),
+    path("cameras/<uuid:camera_id>", cameras.CameraView.as_view(), name="camera"),
+    path("api-keys", keys.KeysView.as_view(), name="api-keys"),
+    path("api-keys/<uuid:key_id>", keys.KeyView.as_view(), name="api-key"),
+    path("models", collections.ModelsView.as_view(), name="models"),
+    path("me", keys.MeView.as_view(), name="me"),
+]

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Scope
+from recognition import selectors
+from recognition.api.base import ApiView
+from recognition.api.lookup import collection_or_only
+from recognition.api.schema import WITH_BODY, operation
+from recognition.api.serializers.events import CameraInput, CameraSerializer
+from recognition.services import cameras
+
+
+class CamerasView(ApiView):
+    @operation(
+        "cameras_list",
+        "List cameras",
+        scope=Scope.IDENTIFY,
+        answer=CameraSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        return self.paged(selectors.cameras_visible(self.access), CameraSerializer)
+
+    @operation(
+        "cameras_create",
+        "Add a camera",
+        scope=Scope.MANAGE,
+        request=CameraInput,
+        answer=CameraSerializer,
+        status=201,
+        errors=(404, 409, *WITH_BODY),
+        about="`browser`: frames come over the websocket. `file`: a video in the server's folder "
+        "of videos is played as a camera; `address` is its name.",
+    )
+    def post(self, request: Request) -> Response:
+        values: dict[str, Any] = self.read(CameraInput)
+        collection = collection_or_only(self.access, values.pop("collection", None))
+        camera = cameras.camera_create(collection=collection, actor=self.actor, **values)
+        return Response(CameraSerializer(camera).data, status=status.HTTP_201_CREATED)
+
+
+class CameraView(ApiView):
+    @operation(
+        "cameras_read",
+        "Read a camera",
+        scope=Scope.IDENTIFY,
+        answer=CameraSerializer,
+        errors=(404,),
+    )
+    def get(self, request: Request, camera_id: UUID) -> Response:
+        return Response(CameraSerializer(selectors.camera_by_id(self.access, camera_id)).data)
+
+    @operation(
+        "cameras_delete",
+        "Remove a camera; its events stay",
+        scope=Scope.MANAGE,
+        answer=None,
+        status=204,
+        errors=(404,),
+    )
+    def delete(self, request: Request, camera_id: UUID) -> Response:
+        camera = selectors.camera_by_id(self.access, camera_id)
+        cameras.camera_delete(camera=camera, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,147 @@
+"""detect, verify, identify, embed: a picture in, an answer out, nothing kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Scope
+from recognition import selectors
+from recognition.api.base import PictureView
+from recognition.api.lookup import collection_or_only
+from recognition.api.schema import FOR_PICTURES, operation, picture_request
+from recognition.api.serializers.faces import (
+    DetectAnswerSerializer,
+    DetectInput,
+    DetectOptions,
+    EmbedAnswerSerializer,
+    EmbedInput,
+    EmbedOptions,
+    IdentifyAnswerSerializer,
+    IdentifyInput,
+    IdentifyOptions,
+    VerifyAnswerSerializer,
+    VerifyInput,
+    VerifyOptions,
+)
+from recognition.payloads import decision_payload, face_payload
+from recognition.services import identification
+
+
+class DetectView(PictureView):
+    @operation(
+        "detect",
+        "Find the faces of a picture",
+        scope=Scope.DETECT,
+        request=picture_request(DetectInput),
+        parameters=[DetectOptions],
+        answer=DetectAnswerSerializer,
+        errors=FOR_PICTURES,
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(DetectInput)
+        picture = options.pop("image")
+        result = identification.detect(data=picture.data, actor=self.actor, **options)
+        faces = [face_payload(face) for face in result.faces]
+        answer = {"size": list(result.size), "faces": faces, "timing_ms": result.timing_ms}
+        return Response(answer)
+
+
+class IdentifyView(PictureView):
+    @operation(
+        "identify",
+        "Name every face of a picture",
+        scope=Scope.IDENTIFY,
+        request=picture_request(IdentifyInput),
+        parameters=[IdentifyOptions],
+        answer=IdentifyAnswerSerializer,
+        errors=(404, *FOR_PICTURES),
+        about="`decision` is `match`, `unknown` or `ambiguous` (two people too close). "
+        "Candidates are people, best first, each with the image that matched.",
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(IdentifyInput)
+        picture = options.pop("image")
+        collection = collection_or_only(self.access, options.pop("collection", None))
+        result = identification.identify(
+            collection=collection, data=picture.data, actor=self.actor, **options
+        )
+        answer = {
+            "size": list(result.size),
+            "collection": collection.pk,
+            "model": str(result.model),
+            "threshold": result.threshold,
+            "faces": [_identified(found) for found in result.faces],
+            "timing_ms": result.timing_ms,
+        }
+        return Response(answer)
+
+
+class EmbedView(PictureView):
+    @operation(
+        "embed",
+        "Give the embedding of every face of a picture",
+        scope=Scope.IDENTIFY,
+        request=picture_request(EmbedInput),
+        parameters=[EmbedOptions],
+        answer=EmbedAnswerSerializer,
+        errors=FOR_PICTURES,
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(EmbedInput)
+        picture = options.pop("image")
+        embedder = options.get("embedder") or identification.default_embedder()
+        faces = identification.embed(data=picture.data, actor=self.actor, embedder=embedder)
+        embedded = [
+            {**face_payload(face), "embedding": face.embedding.tolist()}
+            for face in faces
+            if face.embedding is not None
+        ]
+        dimension = len(embedded[0]["embedding"]) if embedded else None
+        return Response({"model": embedder, "dimension": dimension, "faces": embedded})
+
+
+class VerifyView(PictureView):
+    @operation(
+        "verify",
+        "Compare a picture with another one, or with a person",
+        scope=Scope.VERIFY,
+        request=picture_request(VerifyInput),
+        parameters=[VerifyOptions],
+        answer=VerifyAnswerSerializer,
+        errors=(404, *FOR_PICTURES),
+        about="Each picture must show one face.",
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(VerifyInput)
+        data = options.pop("image").data
+        if "person" in options:
+            person = selectors.person_by_id(self.access, options.pop("person"))
+            result = identification.verify_person(
+                person=person, data=data, actor=self.actor, **options
+            )
+        else:
+            other = options.pop("other_image").data
+            result = identification.verify(
+                data_a=data, data_b=other, actor=self.actor, **options
+            )
+        return Response(_verified(result))
+
+
+def _identified(found: identification.IdentifiedFace) -> dict[str, Any]:
+    return {**face_payload(found.face), **decision_payload(found)}
+
+
+def _verified(result: identification.VerifyResult) -> dict[str, Any]:
+    return {
+        "decision": result.decision,
+        "similarity": result.similarity,
+        "threshold": result.threshold,
+        "false_match_rate": result.fmr,
+        "model": str(result.model),
+        "face": face_payload(result.face_a),
+        "other_face": face_payload(result.face_b) if result.face_b is not None else None,
+        "image": result.image_id,
+    }

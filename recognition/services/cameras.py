@@ -1,0 +1,60 @@
+"""Cameras: made, changed and removed, with an entry in the audit log."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.audit import Actor, record
+from recognition.errors import ServiceError
+from recognition.models import Camera, Collection
+
+
+def camera_create(*, collection: Collection, actor: Actor, **values: Any) -> Camera:
+    camera = Camera(collection=collection, **values)
+    _save(camera)
+    record(actor, "camera.create", camera, collection_id=collection.pk, kind=camera.kind)
+    return camera
+
+
+def camera_update(*, camera: Camera, actor: Actor, **changes: Any) -> Camera:
+    for name, value in changes.items():
+        setattr(camera, name, value)
+    _save(camera)
+    record(
+        actor,
+        "camera.update",
+        camera,
+        collection_id=camera.collection_id,
+        changed=sorted(changes),
+    )
+    return camera
+
+
+def camera_delete(*, camera: Camera, actor: Actor) -> None:
+    """Its events stay, without the camera."""
+    record(actor, "camera.delete", camera, collection_id=camera.collection_id)
+    camera.delete()
+
+
+def _save(camera: Camera) -> None:
+    if camera.kind == Camera.Kind.FILE:
+        _check_video(camera.address)
+    try:
+        with transaction.atomic():
+            camera.save()
+    except IntegrityError as error:
+        message = "There is a camera of this name already."
+        raise ServiceError("name_taken", message, status=409) from error
+
+
+def _check_video(name: str) -> None:
+    """A file camera plays a file of the video folder, and nothing outside it."""
+    path = settings.VIDEO_DIR / name
+    plain = bool(name) and "\0" not in name and PurePath(name).name == name
+    if not plain or not path.is_file():
+        message = "Name a file in the video folder of the server."
+        raise ServiceError("no_such_video", message, status=400)
