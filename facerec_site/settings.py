@@ -127,8 +127,9 @@ def _database() -> dict:
             "init_command": "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,"
             "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
         }
-        config["CONN_MAX_AGE"] = 60
-        config["CONN_HEALTH_CHECKS"] = True
+        # No persistent connections: under ASGI each request has a thread of its own, whose connection
+        # would outlive it without ever being used again.
+        config["CONN_MAX_AGE"] = 0
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return config
 
