@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +152,7 @@ class FaceEngine:
             crops = np.zeros((batch, embedder.size, embedder.size, 3), np.uint8)
             self._embed.call(list(crops), key=(embedder.name, False))
 
-    def stats(self) -> dict[str, object]:
+    def stats(self) -> dict[str, dict[str, Any]]:
         """Counters of both queues and how many calls wait now."""
         return {
             name: {**asdict(batcher.stats), "waiting": batcher.waiting}

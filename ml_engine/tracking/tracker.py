@@ -98,7 +98,7 @@ class Tracker:
 
 
 def _centre(box: Float32) -> Float32:
-    return (box[:2] + box[2:]) / 2
+    return (box[:2] + box[2:]) / np.float32(2)
 
 
 def _closeness(boxes: Float32, expected: Float32) -> Float32:
@@ -112,4 +112,5 @@ def _closeness(boxes: Float32, expected: Float32) -> Float32:
     like = np.minimum(sizes, other_sizes) / np.maximum(sizes, other_sizes)
     near = (distance < _CENTRE_REACH * np.minimum(sizes, other_sizes)) & (like > 0.6)
     fallback = 0.3 * (1 - distance / (_CENTRE_REACH * np.maximum(sizes, 1e-6)))
-    return np.maximum(overlap, np.where(near, np.maximum(fallback, 0.26), 0.0))
+    beside = np.where(near, np.maximum(fallback, 0.26), 0.0)
+    return np.maximum(overlap, beside).astype(np.float32)

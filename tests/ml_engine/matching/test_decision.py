@@ -1,0 +1,51 @@
+"""From search results to people, from people to a decision."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml_engine.matching import Candidate, ImpostorCurve, decide, person_candidates
+
+CURVE = ImpostorCurve("m", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
+
+
+def _people(*similarities: float) -> list[Candidate]:
+    return [Candidate(f"person-{n}", n, value) for n, value in enumerate(similarities)]
+
+
+def test_each_person_stands_once_with_the_best_template() -> None:
+    owners = {10: "ann", 11: "ann", 12: "bob", 13: None}
+    found = person_candidates([0.9, 0.8, 0.7, 0.6], [13, 11, 10, 12], owners.get)
+    assert found == [Candidate("ann", 11, 0.8), Candidate("bob", 12, 0.6)]
+
+
+def test_the_padding_of_a_search_is_nobody() -> None:
+    found = person_candidates([0.9, float("-inf")], [10, -1], {10: "ann", -1: "nobody"}.get)
+    assert found == [Candidate("ann", 10, 0.9)]
+
+
+def test_nobody_enrolled_is_unknown_without_a_score() -> None:
+    decision = decide([], 0.5, curve=CURVE)
+    assert (decision.kind, decision.person, decision.similarity) == ("unknown", None, None)
+    assert decision.fmr is None
+
+
+def test_over_the_threshold_is_a_match() -> None:
+    decision = decide(_people(0.5, 0.3), 0.5)
+    assert (decision.kind, decision.person, decision.template) == ("match", "person-0", 0)
+
+
+def test_under_the_threshold_is_unknown_but_says_how_near() -> None:
+    decision = decide(_people(0.49, 0.3), 0.5, curve=CURVE)
+    assert (decision.kind, decision.person, decision.template) == ("unknown", None, None)
+    assert decision.similarity == 0.49
+    assert decision.fmr == pytest.approx(CURVE.fmr(0.49))
+    assert [candidate.similarity for candidate in decision.candidates] == [0.49, 0.3]
+
+
+def test_two_people_over_the_threshold_and_too_close_are_ambiguous() -> None:
+    decision = decide(_people(0.62, 0.60), 0.5, margin=0.05)
+    assert (decision.kind, decision.person) == ("ambiguous", None)
+    assert decide(_people(0.66, 0.60), 0.5, margin=0.05).kind == "match"
+    # The second one is no rival where it would not be named itself.
+    assert decide(_people(0.51, 0.49), 0.5, margin=0.05).kind == "match"

@@ -1,0 +1,208 @@
+"""Dynamic batches: they form, they are bounded, they spoil nobody, they drain."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from ml_engine.runtime.batcher import DynamicBatcher
+from ml_engine.types import EngineBusy, EngineClosed
+
+WAIT_S = 20
+
+
+class _Work:
+    """Doubles its items; can be held, so that a queue builds up behind the first batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[list[Any], object]] = []
+        self.started = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+
+    def __call__(self, items: list[Any], key: object) -> list[Any]:
+        self.batches.append((items, key))
+        self.started.set()
+        assert self.go_on.wait(WAIT_S)
+        if "bad" in items:
+            raise ValueError("a bad item")
+        return [2 * item for item in items]
+
+    def hold(self) -> None:
+        self.go_on.clear()
+        self.started.clear()
+
+
+@contextmanager
+def _batcher(work: Callable[..., Any], **options: Any) -> Iterator[DynamicBatcher[Any, Any]]:
+    defaults: dict[str, Any] = {"max_batch": 8, "max_wait_ms": 0, "max_queue": 100, "name": "test"}
+    batcher: DynamicBatcher[Any, Any] = DynamicBatcher(work, **defaults | options)
+    try:
+        yield batcher
+    finally:
+        if isinstance(work, _Work):
+            work.go_on.set()
+        batcher.close()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.001)
+
+
+@contextmanager
+def _held(batcher: DynamicBatcher[Any, Any], work: _Work) -> Iterator[ThreadPoolExecutor]:
+    """One call runs and is held; what is submitted to the pool meanwhile has to queue."""
+    work.hold()
+    with ThreadPoolExecutor(64) as pool:
+        first = pool.submit(batcher.call, [0])
+        assert work.started.wait(WAIT_S)
+        try:
+            yield pool
+        finally:
+            work.go_on.set()
+        assert first.result(WAIT_S) == [0]
+
+
+def test_results_come_back_in_order() -> None:
+    with _batcher(_Work()) as batcher:
+        assert batcher.call([1, 2, 3]) == [2, 4, 6]
+        assert batcher.call([]) == []
+
+
+def test_calls_that_wait_become_one_batch() -> None:
+    work = _Work()
+    with _batcher(work, max_batch=8) as batcher:
+        with _held(batcher, work) as pool:
+            calls = [pool.submit(batcher.call, [n, n + 100]) for n in range(1, 4)]
+            _until(lambda: batcher.waiting == 3)
+        assert [call.result(WAIT_S) for call in calls] == [[2 * n, 2 * n + 200] for n in (1, 2, 3)]
+    assert [len(items) for items, _ in work.batches] == [1, 6]
+    assert batcher.stats.batches == 2
+    assert batcher.stats.calls == 4
+    assert batcher.stats.items == 7
+    assert batcher.stats.queue_s > 0
+
+
+def test_a_batch_is_no_larger_than_allowed_and_a_larger_call_stands_alone() -> None:
+    work = _Work()
+    with _batcher(work, max_batch=4) as batcher:
+        with _held(batcher, work) as pool:
+            calls = [pool.submit(batcher.call, [n] * size) for n, size in ((1, 3), (2, 3), (3, 9))]
+            _until(lambda: batcher.waiting == 3)
+        assert sorted(len(call.result(WAIT_S)) for call in calls) == [3, 3, 9]
+    assert sorted(len(items) for items, _ in work.batches) == [1, 3, 3, 9]
+
+
+def test_keys_never_share_a_batch() -> None:
+    work = _Work()
+    with _batcher(work) as batcher:
+        with _held(batcher, work) as pool:
+            calls = [pool.submit(batcher.call, [n], key="ab"[n % 2]) for n in range(6)]
+            _until(lambda: batcher.waiting == 6)
+        assert [call.result(WAIT_S) for call in calls] == [[2 * n] for n in range(6)]
+    for items, key in work.batches[1:]:
+        assert {"ab"[n % 2] for n in items} == {key}
+    assert len(work.batches) == 3
+
+
+def test_the_first_call_waits_a_little_for_company() -> None:
+    work = _Work()
+    with (
+        _batcher(work, max_batch=2, max_wait_ms=1000 * WAIT_S) as batcher,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        # Neither is answered before the other came; together they fill the batch.
+        calls = [pool.submit(batcher.call, [n]) for n in (1, 2)]
+        assert [call.result(WAIT_S / 2) for call in calls] == [[2], [4]]
+    assert [len(items) for items, _ in work.batches] == [2]
+
+
+def test_a_full_queue_refuses_at_once_and_nobody_waits_for_ever() -> None:
+    """200 callers, room for 32: those who got in are answered, the others are told at once."""
+    work = _Work()
+    with _batcher(work, max_batch=8, max_queue=32) as batcher:
+        work.hold()
+        outcomes: list[object] = []
+        first = threading.Thread(target=lambda: outcomes.append(batcher.call([0])))
+        first.start()
+        assert work.started.wait(WAIT_S)
+
+        def call(number: int) -> None:
+            try:
+                outcomes.append(batcher.call([number]) == [2 * number])
+            except EngineBusy as error:
+                outcomes.append(error)
+
+        threads = [threading.Thread(target=call, args=(n,)) for n in range(1, 201)]
+        for thread in threads:
+            thread.start()
+        # Nothing moves, and still everybody who does not fit has their answer.
+        _until(lambda: len(outcomes) == 168)
+        assert all(isinstance(outcome, EngineBusy) for outcome in outcomes)
+        assert all(outcome.retry_after_s > 0 for outcome in outcomes)  # type: ignore[attr-defined]
+        assert batcher.waiting == 32
+        work.go_on.set()
+        for thread in [first, *threads]:
+            thread.join(WAIT_S)
+            assert not thread.is_alive()
+    assert outcomes.count(True) == 32
+    assert batcher.stats.refused == 168
+
+
+def test_a_bad_item_spoils_its_own_call_alone() -> None:
+    work = _Work()
+    with _batcher(work) as batcher:
+        with _held(batcher, work) as pool:
+            calls = [pool.submit(batcher.call, [item]) for item in (1, "bad", 3)]
+            _until(lambda: batcher.waiting == 3)
+        assert calls[0].result(WAIT_S) == [2]
+        with pytest.raises(ValueError, match="a bad item"):
+            calls[1].result(WAIT_S)
+        assert calls[2].result(WAIT_S) == [6]
+        assert batcher.call([5]) == [10]
+
+
+def test_work_that_loses_an_item_is_an_error_and_not_a_shift() -> None:
+    with (
+        _batcher(lambda items, key: items[:-1]) as batcher,
+        pytest.raises(RuntimeError, match="1 results for 2 items"),
+    ):
+        batcher.call([1, 2])
+
+
+def test_timings_are_added_to_what_is_there() -> None:
+    work = _Work()
+    with _batcher(work, name="embed") as batcher:
+        timings = {"queue": 1000.0}
+        batcher.call([1], timings=timings)
+        assert timings["queue"] >= 1000
+        assert timings["embed"] >= 0
+
+
+def test_close_finishes_what_runs_and_refuses_the_rest() -> None:
+    work = _Work()
+    with _batcher(work) as batcher, ThreadPoolExecutor(4) as pool:
+        work.hold()
+        running = pool.submit(batcher.call, [1])
+        assert work.started.wait(WAIT_S)
+        waiting = pool.submit(batcher.call, [2])
+        _until(lambda: batcher.waiting == 1)
+        closing = pool.submit(batcher.close)
+        with pytest.raises(EngineClosed):
+            waiting.result(WAIT_S)
+        assert not closing.done()
+        work.go_on.set()
+        closing.result(WAIT_S)
+        assert running.result(WAIT_S) == [2]
+        with pytest.raises(EngineClosed):
+            batcher.call([3])
+        batcher.close()  # A second time does no harm.
