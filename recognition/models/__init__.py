@@ -4,6 +4,7 @@ from recognition.models.camera import Camera
 from recognition.models.collection import Collection
 from recognition.models.event import Event
 from recognition.models.gallery_change import GalleryChange
+from recognition.models.idempotency import IdempotencyRecord
 from recognition.models.model_version import ModelVersion
 from recognition.models.person import FaceImage, Person, Template
 
@@ -13,6 +14,7 @@ __all__ = [
     "Event",
     "FaceImage",
     "GalleryChange",
+    "IdempotencyRecord",
     "ModelVersion",
     "Person",
     "Template",

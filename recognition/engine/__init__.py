@@ -1,0 +1,21 @@
+"""The one engine of the process, and the models it brings."""
+
+from recognition.engine.host import (
+    engine_config,
+    engine_state,
+    get_engine,
+    start_engine,
+    stop_engine,
+    use_engine,
+)
+from recognition.engine.versions import ensure_model_version
+
+__all__ = [
+    "engine_config",
+    "engine_state",
+    "ensure_model_version",
+    "get_engine",
+    "start_engine",
+    "stop_engine",
+    "use_engine",
+]
