@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ml_engine.config import EngineConfig
 from ml_engine.types import (
+    DeadlineExceeded,
     EngineBusy,
     EngineClosed,
     EngineError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 __all__ = [
+    "DeadlineExceeded",
     "EngineBusy",
     "EngineClosed",
     "EngineConfig",

@@ -2,13 +2,17 @@
 
 Two owner threads run the networks, one for detection and one for embedding; calls of all threads
 become batches there. Alignment and quality are done in the caller's thread.
+
+Every call may say how it queues: `priority` ("bulk" lets interactive calls go first), `caller` (a
+stream, a key: callers take turns) and `deadline_s` (seconds from now after which nobody wants the
+answer: it is refused then instead of run).
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
@@ -23,6 +27,8 @@ from ml_engine.detection import load_detector
 from ml_engine.embedding import Embedder, load_embedder
 from ml_engine.runtime.batcher import DynamicBatcher, Timings
 from ml_engine.runtime.device import resolve_device
+from ml_engine.runtime.fair_queue import Priority, Ticket
+from ml_engine.runtime.gate import Gate
 from ml_engine.runtime.threads import set_threads
 from ml_engine.types import Face, Float32, Image
 
@@ -41,7 +47,8 @@ class _Options:
 class FaceEngine:
     """Thread-safe. Building it loads the networks of the config; other embedders load on first use.
 
-    Every call may raise EngineBusy (the queue is full) or EngineClosed.
+    Every call may raise EngineBusy (the queue is full), DeadlineExceeded (an EngineBusy, where the
+    call named a deadline) or EngineClosed.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -50,6 +57,7 @@ class FaceEngine:
         set_threads(self._device.threads)
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.Lock()
+        self._gate = Gate()
         self._detector = load_detector(config.detector, config.weights_dir, self._device)
         self.embedder(config.embedder)
         self._detect = DynamicBatcher[Image, list[Face]](
@@ -58,6 +66,7 @@ class FaceEngine:
             max_batch=config.max_batch,
             max_wait_ms=config.max_wait_ms,
             max_queue=config.max_queue,
+            in_flight=lambda: self._gate.inside,
         )
         self._embed = DynamicBatcher[NDArray[np.uint8], Float32](
             self._embed_batch,
@@ -66,6 +75,7 @@ class FaceEngine:
             max_wait_ms=config.max_wait_ms,
             # Longer: a call that detection took in is not to be refused half way.
             max_queue=2 * (config.max_queue + config.max_batch),
+            in_flight=lambda: self._gate.inside,
         )
 
     @property
@@ -93,6 +103,9 @@ class FaceEngine:
         min_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
+        priority: Priority = "interactive",
+        deadline_s: float | None = None,
+        caller: Hashable = None,
         timings: Timings | None = None,
     ) -> list[list[Face]]:
         """For each RGB uint8 image its faces, largest first, with quality and embedding.
@@ -104,16 +117,13 @@ class FaceEngine:
             timings: receives milliseconds by stage: `queue`, `detect`, `align` (cutting faces out
                 and measuring them) and `embed`; added to what the dict holds.
         """
-        if not with_embedding:
-            return self.detect(
-                images,
-                min_face_px=min_face_px,
-                score_threshold=score_threshold,
-                max_faces=max_faces,
-                timings=timings,
-            )
-        found = self._find(images, min_face_px, score_threshold, max_faces, timings)
-        return self._finish(images, found, embedder, flip=flip, timings=timings)
+        options = self._options(min_face_px, score_threshold, max_faces)
+        ticket = Ticket.issue(priority, caller, deadline_s)
+        with self._gate.enter():
+            found = self._find(images, options, ticket, timings)
+            if with_embedding:
+                return self._finish(images, found, embedder, ticket, timings, flip=flip)
+            return _measured(images, found, timings)
 
     def detect(
         self,
@@ -122,12 +132,16 @@ class FaceEngine:
         min_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
+        priority: Priority = "interactive",
+        deadline_s: float | None = None,
+        caller: Hashable = None,
         timings: Timings | None = None,
     ) -> list[list[Face]]:
         """The same without embeddings: faces with quality."""
-        found = self._find(images, min_face_px, score_threshold, max_faces, timings)
-        with _timed(timings, "align"):
-            return [_with_quality(image, faces) for image, faces in zip(images, found, strict=True)]
+        options = self._options(min_face_px, score_threshold, max_faces)
+        ticket = Ticket.issue(priority, caller, deadline_s)
+        with self._gate.enter():
+            return _measured(images, self._find(images, options, ticket, timings), timings)
 
     def embed(
         self,
@@ -136,51 +150,57 @@ class FaceEngine:
         *,
         embedder: str | None = None,
         flip: bool = False,
+        priority: Priority = "interactive",
+        deadline_s: float | None = None,
+        caller: Hashable = None,
         timings: Timings | None = None,
     ) -> list[Face]:
         """Faces of one image, as `detect` gave them, with their embeddings."""
         if not faces:
             return []
-        return self._finish([image], [list(faces)], embedder, flip=flip, timings=timings)[0]
+        ticket = Ticket.issue(priority, caller, deadline_s)
+        with self._gate.enter():
+            return self._finish([image], [list(faces)], embedder, ticket, timings, flip=flip)[0]
 
     def warm_up(self) -> None:
         """Run everything once at the usual sizes, so that the first call is not the slow one."""
         embedder = self.embedder()
         for height, width in _WARM_UP_SIZES:
-            self._find([np.zeros((height, width, 3), np.uint8)], None, None, None, None)
+            self.detect([np.zeros((height, width, 3), np.uint8)])
         for batch in (1, 8):
             crops = np.zeros((batch, embedder.size, embedder.size, 3), np.uint8)
             self._embed.call(list(crops), key=(embedder.name, False))
 
     def stats(self) -> dict[str, dict[str, Any]]:
-        """Counters of both queues and how many calls wait now."""
-        return {
-            name: {**asdict(batcher.stats), "waiting": batcher.waiting}
-            for name, batcher in (("detect", self._detect), ("embed", self._embed))
-        }
+        """Counters of both queues (see BatcherStats) and how many calls wait now."""
+        return {"detect": self._detect.snapshot(), "embed": self._embed.snapshot()}
 
-    def close(self) -> None:
-        """Refuse what waits and what comes, finish what runs."""
+    def close(self, *, drain_s: float = 5.0) -> None:
+        """Refuse what comes, finish what is inside for up to `drain_s` seconds, refuse the rest."""
+        self._gate.shut(drain_s)
         self._detect.close()
         self._embed.close()
+
+    def _options(
+        self, min_face_px: int | None, score_threshold: float | None, max_faces: int | None
+    ) -> _Options:
+        return _Options(min_face_px or self.config.min_face_px, score_threshold, max_faces)
 
     def _find(
         self,
         images: Sequence[Image],
-        min_face_px: int | None,
-        score_threshold: float | None,
-        max_faces: int | None,
+        options: _Options,
+        ticket: Ticket,
         timings: Timings | None,
     ) -> list[list[Face]]:
         """In calls of at most a batch, so that a large one lets others through."""
         for image in images:
             _check(image)
-        options = _Options(min_face_px or self.config.min_face_px, score_threshold, max_faces)
         step = self.config.max_batch
         found: list[list[Face]] = []
         for start in range(0, len(images), step):
             part = images[start : start + step]
-            found += self._detect.call(part, key=options, timings=timings)
+            found += self._detect.call(part, key=options, ticket=ticket, timings=timings)
         return found
 
     def _finish(
@@ -188,9 +208,10 @@ class FaceEngine:
         images: Sequence[Image],
         found: list[list[Face]],
         embedder_name: str | None,
+        ticket: Ticket,
+        timings: Timings | None,
         *,
         flip: bool,
-        timings: Timings | None,
     ) -> list[list[Face]]:
         """Align, measure where that was not done yet, embed."""
         embedder = self.embedder(embedder_name)
@@ -199,11 +220,11 @@ class FaceEngine:
                 embedder.crops(image, _landmarks(faces))
                 for image, faces in zip(images, found, strict=True)
             ]
-            found = [
-                _with_quality(image, faces) for image, faces in zip(images, found, strict=True)
-            ]
+            shared = crops if embedder.crops_are_standard else [None] * len(images)
+            found = [_with_quality(*each) for each in zip(images, found, shared, strict=True)]
         flat = [crop for part in crops for crop in part]
-        vectors = iter(self._embed.call(flat, key=(embedder.name, flip), timings=timings))
+        key = (embedder.name, flip)
+        vectors = iter(self._embed.call(flat, key=key, ticket=ticket, timings=timings))
         return [[face.with_embedding(next(vectors)) for face in faces] for faces in found]
 
     def _detect_batch(self, images: list[Image], options: object) -> list[list[Face]]:
@@ -227,11 +248,22 @@ def _landmarks(faces: Sequence[Face]) -> Float32:
     return np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
 
 
-def _with_quality(image: Image, faces: Sequence[Face]) -> list[Face]:
-    """Measured on the same cut whatever the embedder, so that its limits mean the same."""
+def _measured(
+    images: Sequence[Image], found: list[list[Face]], timings: Timings | None
+) -> list[list[Face]]:
+    with _timed(timings, "align"):
+        return [_with_quality(image, faces) for image, faces in zip(images, found, strict=True)]
+
+
+def _with_quality(
+    image: Image, faces: Sequence[Face], crops: NDArray[np.uint8] | None = None
+) -> list[Face]:
+    """Measured on the same cut whatever the embedder, so that its limits mean the same. `crops`:
+    that cut, where it was made already."""
     if all(face.quality for face in faces):
         return list(faces)
-    crops = align_faces(image, _landmarks(faces), TEMPLATE_112, quality.CROP_PX)
+    if crops is None:
+        crops = align_faces(image, _landmarks(faces), TEMPLATE_112, quality.CROP_PX)
     return [
         replace(face, quality=quality.measure(face, crop))
         for face, crop in zip(faces, crops, strict=True)

@@ -45,6 +45,15 @@ class EngineBusy(EngineError):
         self.retry_after_s = retry_after_s
 
 
+class DeadlineExceeded(EngineBusy):
+    """The call's deadline passed while it waited in the queue."""
+
+    code = "deadline_exceeded"
+
+    def __init__(self, message: str = "The deadline passed before the engine came to it.") -> None:
+        super().__init__(message)
+
+
 class EngineClosed(EngineError):
     """The engine was closed while the call waited, or before it."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.align import TEMPLATE_112, TEMPLATE_150, align_faces
+from ml_engine.quality import CROP_PX
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.network import Network
 from ml_engine.types import Float32, Image
@@ -49,6 +50,8 @@ class Embedder:
         self.name = card.name
         self.dimension = int(card.dimension or 0)
         self.size = card.size
+        # The cut that quality is measured on too: then it need not be made twice.
+        self.crops_are_standard = template is TEMPLATE_112 and card.size == CROP_PX
         self._template = template
         self._preprocess = preprocess
         self._network = network

@@ -1,46 +1,60 @@
 """Dynamic batches: calls of many threads become batches of one owner thread.
 
-One thread owns the model, so nothing else needs a lock. The queue is bounded: a call that finds it
-full is refused at once with EngineBusy, so that nobody waits for an answer that comes too late.
+One thread owns the model, so nothing else needs a lock. The queue is bounded and fair: a call that
+finds no room in it is refused at once with EngineBusy, and one whose deadline passes while it waits
+is told so then, so that nobody waits for an answer that comes too late.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, TypeVar
 
-from ml_engine.types import EngineBusy, EngineClosed
+from ml_engine.runtime.fair_queue import FairQueue, Ticket
+from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 # Milliseconds by stage, added to what is there already.
 Timings = dict[str, float]
+_ORDINARY = Ticket()
 
 
 @dataclass(slots=True)
 class BatcherStats:
-    """Counters since the start; `queue_s` is the sum of what calls waited, `work_s` of batches."""
+    """Counters since the start.
+
+    refused: calls that found the queue full or gave way in it. expired: calls whose deadline
+    passed while they waited. queue_s: sum of what calls waited; queue_max_s: the longest of it.
+    work_s: sum of what batches took. batch_sizes: how often a batch had so many items.
+    """
 
     calls: int = 0
     batches: int = 0
     items: int = 0
     refused: int = 0
+    expired: int = 0
     queue_s: float = 0.0
+    queue_max_s: float = 0.0
     work_s: float = 0.0
+    batch_sizes: dict[int, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Call(Generic[Item, Result]):
     items: Sequence[Item]
     key: object
+    ticket: Ticket
     future: Future[list[Result]]
     queued_at: float
     started_at: float = 0.0
+    round: int = 0
 
 
 class DynamicBatcher(Generic[Item, Result]):
@@ -50,6 +64,8 @@ class DynamicBatcher(Generic[Item, Result]):
     max_batch: most items in one batch (a single larger call is a batch of its own).
     max_wait_ms: how long the first call of a batch waits for company.
     max_queue: most calls waiting.
+    in_flight: how many calls there are that may come here; nobody waits for more company than
+        that. None where it is not known.
     """
 
     def __init__(
@@ -60,13 +76,14 @@ class DynamicBatcher(Generic[Item, Result]):
         max_wait_ms: float,
         max_queue: int,
         name: str,
+        in_flight: Callable[[], int] | None = None,
     ) -> None:
         self._work = work
         self._max_batch = max_batch
         self._max_wait_s = max_wait_ms / 1000
-        self._max_queue = max_queue
         self._name = name
-        self._queue: deque[_Call[Item, Result]] = deque()
+        self._in_flight = in_flight
+        self._queue: FairQueue[_Call[Item, Result]] = FairQueue(max_queue)
         self._changed = threading.Condition()
         self._closed = False
         self.stats = BatcherStats()
@@ -74,25 +91,28 @@ class DynamicBatcher(Generic[Item, Result]):
         self._thread.start()
 
     def call(
-        self, items: Sequence[Item], *, key: object = None, timings: Timings | None = None
+        self,
+        items: Sequence[Item],
+        *,
+        key: object = None,
+        ticket: Ticket = _ORDINARY,
+        timings: Timings | None = None,
     ) -> list[Result]:
         """Results of these items, in order. Items of different keys never share a batch.
 
         timings: receives `queue`, the wait for the batch, and the batch itself under the
-            batcher's name. EngineBusy where the queue is full; EngineClosed where it was closed.
+            batcher's name.
+
+        Raises:
+            EngineBusy: the queue is full, or became so and others had the better right.
+            DeadlineExceeded: the ticket expired before the call's turn came.
+            EngineClosed: closed before that.
         """
         if not items:
             return []
-        call: _Call[Item, Result] = _Call(items, key, Future(), time.perf_counter())
-        with self._changed:
-            if self._closed:
-                raise EngineClosed("The engine is closed.")
-            if len(self._queue) >= self._max_queue:
-                self.stats.refused += 1
-                raise EngineBusy()
-            self._queue.append(call)
-            self._changed.notify_all()
-        results = call.future.result()
+        call: _Call[Item, Result] = _Call(items, key, ticket, Future(), time.perf_counter())
+        self._enter(call)
+        results = self._await(call)
         if timings is not None:
             waited_ms = (call.started_at - call.queued_at) * 1000
             worked_ms = (time.perf_counter() - call.started_at) * 1000
@@ -104,8 +124,7 @@ class DynamicBatcher(Generic[Item, Result]):
         """Refuse new calls and those still waiting; finish the batch that runs."""
         with self._changed:
             self._closed = True
-            waiting = list(self._queue)
-            self._queue.clear()
+            waiting = self._queue.clear()
             self._changed.notify_all()
         for call in waiting:
             call.future.set_exception(EngineClosed("The engine was closed."))
@@ -117,43 +136,83 @@ class DynamicBatcher(Generic[Item, Result]):
         """Calls in the queue now."""
         return len(self._queue)
 
+    def snapshot(self) -> dict[str, Any]:
+        """The counters and how many calls wait, all of one moment."""
+        with self._changed:
+            return {**asdict(self.stats), "waiting": len(self._queue)}
+
+    def _enter(self, call: _Call[Item, Result]) -> None:
+        with self._changed:
+            if self._closed:
+                raise EngineClosed("The engine is closed.")
+            refused = self._queue.push(call)
+            self.stats.refused += refused is not None
+            self._changed.notify_all()
+        if refused is not None:
+            # The caller that is refused may be another one, whose thread waits for its future.
+            refused.future.set_exception(EngineBusy())
+
+    def _await(self, call: _Call[Item, Result]) -> list[Result]:
+        if call.ticket.expires_at == math.inf:
+            return call.future.result()
+        try:
+            return call.future.result(max(0.0, call.ticket.expires_at - time.perf_counter()))
+        except FutureTimeout:
+            with self._changed:
+                self._expire(call)
+        # Where its turn had come just before, the work is done already, or nearly.
+        return call.future.result()
+
+    def _expire(self, call: _Call[Item, Result]) -> None:
+        if self._queue.remove(call):
+            self.stats.expired += 1
+            call.future.set_exception(DeadlineExceeded())
+
     def _run(self) -> None:
-        while batch := self._next_batch():
-            self._answer(batch)
+        while (batch := self._next_batch()) is not None:
+            if batch:
+                self._answer(batch)
             # The last batch's pictures must not live on while nothing comes.
             del batch
 
-    def _next_batch(self) -> list[_Call[Item, Result]]:
-        """Calls of the first one's key that fit together; an empty list when closed."""
+    def _next_batch(self) -> list[_Call[Item, Result]] | None:
+        """Calls of one key that fit together, perhaps none; None when closed."""
         with self._changed:
             while not self._queue and not self._closed:
                 self._changed.wait()
             self._wait_for_company()
             if self._closed:
-                return []
+                return None
             return self._take_batch()
 
     def _wait_for_company(self) -> None:
         if not self._queue:
             return
-        deadline = self._queue[0].queued_at + self._max_wait_s
-        while not self._closed and sum(len(c.items) for c in self._queue) < self._max_batch:
+        deadline = min(call.queued_at for call in self._queue) + self._max_wait_s
+        while self._more_may_come():
             left = deadline - time.perf_counter()
             if left <= 0:
                 return
             self._changed.wait(left)
 
+    def _more_may_come(self) -> bool:
+        if self._closed or sum(len(call.items) for call in self._queue) >= self._max_batch:
+            return False
+        return self._in_flight is None or len(self._queue) < self._in_flight()
+
     def _take_batch(self) -> list[_Call[Item, Result]]:
-        key = self._queue[0].key
+        now = time.perf_counter()
         batch: list[_Call[Item, Result]] = []
-        others: list[_Call[Item, Result]] = []
         size = 0
-        for call in self._queue:
-            fits = call.key == key and (not batch or size + len(call.items) <= self._max_batch)
-            (batch if fits else others).append(call)
-            size += len(call.items) if fits else 0
-        self._queue.clear()
-        self._queue.extend(others)
+        for call in self._queue.in_turn(now):
+            if call.ticket.expires_at <= now:
+                self._expire(call)
+                continue
+            fits = not batch or size + len(call.items) <= self._max_batch
+            if fits and (not batch or call.key == batch[0].key):
+                batch.append(call)
+                size += len(call.items)
+        self._queue.take(batch, now)
         return batch
 
     def _answer(self, batch: list[_Call[Item, Result]]) -> None:
@@ -186,8 +245,14 @@ class DynamicBatcher(Generic[Item, Result]):
             self._answer([call])
 
     def _count(self, batch: list[_Call[Item, Result]], started: float) -> None:
-        self.stats.batches += 1
-        self.stats.calls += len(batch)
-        self.stats.items += sum(len(call.items) for call in batch)
-        self.stats.queue_s += sum(started - call.queued_at for call in batch)
-        self.stats.work_s += time.perf_counter() - started
+        waits = [started - call.queued_at for call in batch]
+        size = sum(len(call.items) for call in batch)
+        with self._changed:
+            stats = self.stats
+            stats.batches += 1
+            stats.calls += len(batch)
+            stats.items += size
+            stats.queue_s += sum(waits)
+            stats.queue_max_s = max(stats.queue_max_s, *waits)
+            stats.work_s += time.perf_counter() - started
+            stats.batch_sizes[size] = stats.batch_sizes.get(size, 0) + 1

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from ml_engine.runtime.batcher import DynamicBatcher
-from ml_engine.types import EngineBusy, EngineClosed
+from ml_engine.runtime.fair_queue import Ticket
+from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
 
 WAIT_S = 20
 
@@ -90,6 +91,8 @@ def test_calls_that_wait_become_one_batch() -> None:
     assert batcher.stats.calls == 4
     assert batcher.stats.items == 7
     assert batcher.stats.queue_s > 0
+    assert batcher.stats.batch_sizes == {1: 1, 6: 1}
+    assert batcher.snapshot()["waiting"] == 0
 
 
 def test_a_batch_is_no_larger_than_allowed_and_a_larger_call_stands_alone() -> None:
@@ -124,6 +127,77 @@ def test_the_first_call_waits_a_little_for_company() -> None:
         calls = [pool.submit(batcher.call, [n]) for n in (1, 2)]
         assert [call.result(WAIT_S / 2) for call in calls] == [[2], [4]]
     assert [len(items) for items, _ in work.batches] == [2]
+
+
+def test_nobody_waits_for_company_that_cannot_come() -> None:
+    work = _Work()
+    with (
+        _batcher(work, max_batch=8, max_wait_ms=1000 * WAIT_S, in_flight=lambda: 1) as batcher,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        assert pool.submit(batcher.call, [1]).result(WAIT_S / 2) == [2]
+
+
+def test_interactive_calls_overtake_bulk_ones() -> None:
+    work = _Work()
+    with _batcher(work, max_batch=1) as batcher:
+        with _held(batcher, work) as pool:
+            calls = []
+            for number, priority in enumerate(["bulk", "bulk", "interactive"], start=1):
+                ticket = Ticket(priority)  # type: ignore[arg-type]
+                calls.append(pool.submit(batcher.call, [number], ticket=ticket))
+                _until(lambda: batcher.waiting == len(calls))
+        for call in calls:
+            call.result(WAIT_S)
+    assert [items for items, _ in work.batches] == [[0], [3], [1], [2]]
+
+
+def test_a_call_whose_deadline_passes_is_told_then_and_never_run() -> None:
+    work = _Work()
+    with _batcher(work) as batcher:
+        with _held(batcher, work) as pool:
+            late = pool.submit(batcher.call, [1], ticket=Ticket.issue(deadline_s=0.01))
+            # It is told while the batch before it still runs.
+            with pytest.raises(DeadlineExceeded) as told:
+                late.result(WAIT_S)
+            assert told.value.code == "deadline_exceeded"
+            assert isinstance(told.value, EngineBusy)
+            assert batcher.waiting == 0
+        with pytest.raises(DeadlineExceeded):
+            batcher.call([2], ticket=Ticket.issue(deadline_s=-1.0))
+        assert batcher.call([3], ticket=Ticket.issue(deadline_s=WAIT_S)) == [6]
+    assert [items for items, _ in work.batches] == [[0], [3]]
+    assert batcher.stats.expired == 2
+
+
+def test_a_call_that_runs_when_its_deadline_passes_is_answered() -> None:
+    work = _Work()
+    with _batcher(work) as batcher, ThreadPoolExecutor(1) as pool:
+        work.hold()
+        call = pool.submit(batcher.call, [1], ticket=Ticket.issue(deadline_s=0.2))
+        assert work.started.wait(WAIT_S)
+        time.sleep(0.25)
+        work.go_on.set()
+        assert call.result(WAIT_S) == [2]
+
+
+def test_in_a_full_queue_a_caller_with_many_calls_gives_way() -> None:
+    work = _Work()
+    with _batcher(work, max_batch=1, max_queue=3) as batcher:
+        with _held(batcher, work) as pool:
+            greedy = []
+            for number in (1, 2, 3):
+                ticket = Ticket(caller="greedy")
+                greedy.append(pool.submit(batcher.call, [number], ticket=ticket))
+                _until(lambda: batcher.waiting == len(greedy))
+            modest = pool.submit(batcher.call, [4], ticket=Ticket(caller="modest"))
+            with pytest.raises(EngineBusy):
+                greedy[-1].result(WAIT_S)
+            assert not modest.done()
+        assert modest.result(WAIT_S) == [8]
+        assert [call.result(WAIT_S) for call in greedy[:2]] == [[2], [4]]
+    # And it did not have to wait for all of the other's.
+    assert [items for items, _ in work.batches] == [[0], [1], [4], [2]]
 
 
 def test_a_full_queue_refuses_at_once_and_nobody_waits_for_ever() -> None:
