@@ -102,7 +102,12 @@ class Template(models.Model):
         """(d,) float32 to bytes."""
         return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
 
+    @staticmethod
+    def unpack(vector: bytes) -> NDArray[np.float32]:
+        """The other way round."""
+        return np.frombuffer(bytes(vector), dtype="<f4")
+
     @property
     def embedding(self) -> NDArray[np.float32]:
         """(d,) float32."""
-        return np.frombuffer(bytes(self.vector), dtype="<f4")
+        return self.unpack(self.vector)

@@ -1,0 +1,277 @@
+"""Enrolment: pictures of a person become images and templates, each with an outcome of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from accounts.audit import Actor, record
+from ml_engine import Quality
+from recognition.errors import ServiceError, not_found
+from recognition.gallery import note_changes
+from recognition.models import Collection, Event, FaceImage, Person, Template
+from recognition.services.files import NewFiles, remove_after_commit
+from recognition.services.inspection import Finding, Inspection, PictureRefused
+from recognition.services.publishing import announce
+from recognition.services.transactions import in_transaction, lock_collection, lock_person
+
+_DUPLICATE = "This picture of this person is stored already."
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture as it came in; `name` may be empty."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOutcome:
+    """What became of one picture. `code` is stable, `message` is for people.
+
+    similar_to: with `looks_like_another_person`, who that is; for pages that show it at once, not
+    for answers that are kept.
+    """
+
+    index: int
+    name: str
+    accepted: bool
+    code: str
+    message: str
+    faces_found: int = 0
+    quality: Quality | None = None
+    image: FaceImage | None = None
+    similar_to: UUID | None = None
+
+
+def images_enrol(
+    *, person: Person, uploads: Sequence[Upload], source: str, actor: Actor
+) -> list[ImageOutcome]:
+    """Look at every picture, then store the good ones together.
+
+    All or nothing of the good ones: where the engine is busy, or the person was erased meanwhile,
+    it raises and nothing is stored.
+    """
+    collection = _collection(person.collection_id)
+    inspection = Inspection(collection, person.pk)
+    known = set(person.images.values_list("sha256", flat=True))
+    looks: list[Finding | PictureRefused] = []
+    for upload in uploads:
+        look = _look(inspection, upload.data, known)
+        if isinstance(look, Finding):
+            known.add(look.sha256)
+        looks.append(look)
+    findings = [look for look in looks if isinstance(look, Finding)]
+    images = _store(collection, lambda: lock_person(person.pk), findings, source, actor)
+    outcomes = [
+        _outcome(index, upload.name, look, images)
+        for index, (upload, look) in enumerate(zip(uploads, looks, strict=True))
+    ]
+    refused = Counter(outcome.code for outcome in outcomes if not outcome.accepted)
+    if refused:
+        record(actor, "image.refuse", person, collection_id=collection.pk, codes=dict(refused))
+    return outcomes
+
+
+def event_enrol(
+    *, event: Event, person: Person | None = None, name: str | None = None, actor: Actor
+) -> tuple[Person | None, ImageOutcome]:
+    """Enrol the face of a visit, for somebody who is there or under a new name; the event is given
+    that person too. A refused picture makes no person.
+
+    ServiceError 409 where the event's picture is gone.
+    """
+    collection = _collection(event.collection_id)
+    if person is not None and person.collection_id != collection.pk:
+        message = "This person belongs to another collection than the event."
+        raise ServiceError("different_collections", message, status=409)
+    look: Finding | PictureRefused
+    try:
+        look = Inspection(collection, person.pk if person else None).look_at_event(event)
+    except PictureRefused as refused:
+        look = refused
+        images: dict[str, FaceImage] = {}
+        record(actor, "image.refuse", event, collection_id=collection.pk, codes={look.code: 1})
+    else:
+
+        def locked() -> Person:
+            if person is not None:
+                return lock_person(person.pk)
+            made = Person.objects.create(collection=collection, name=name or "")
+            record(actor, "person.create", made, collection_id=collection.pk)
+            return made
+
+        def name_event(enrolled: Person, stored: Sequence[FaceImage]) -> None:
+            _name_event(event, enrolled, stored, actor)
+
+        images = _store(collection, locked, [look], "live", actor, then=name_event)
+    outcome = _outcome(0, "", look, images)
+    if outcome.image is not None:
+        person = outcome.image.person
+    return person, outcome
+
+
+def image_delete(*, image: FaceImage, actor: Actor) -> None:
+    """The image with its templates and files."""
+
+    def delete() -> None:
+        collection = lock_collection(image.person.collection_id)
+        person = lock_person(image.person_id)
+        row = FaceImage.objects.filter(pk=image.pk, person=person).first()
+        if row is None:
+            return  # somebody else was quicker
+        templates = list(row.templates.values_list("pk", flat=True))
+        remove_after_commit([row.file.name, row.original.name])
+        record(actor, "image.delete", row, collection_id=collection.pk, person=str(person.pk))
+        row.delete()
+        note_changes(collection, templates)
+
+    in_transaction(delete)
+
+
+def _collection(collection_id: UUID) -> Collection:
+    row = Collection.objects.select_related("embedder").filter(pk=collection_id).first()
+    if row is None:
+        raise not_found("collection")
+    return row
+
+
+def _look(inspection: Inspection, data: bytes, known: set[str]) -> Finding | PictureRefused:
+    # Known by its bytes: before any work.
+    if hashlib.sha256(data).hexdigest() in known:
+        return PictureRefused("duplicate_image", _DUPLICATE)
+    try:
+        return inspection.look_at_upload(data)
+    except PictureRefused as refused:
+        return refused
+
+
+def _outcome(
+    index: int, name: str, look: Finding | PictureRefused, images: dict[str, FaceImage]
+) -> ImageOutcome:
+    if isinstance(look, PictureRefused):
+        return ImageOutcome(
+            index,
+            name,
+            accepted=False,
+            code=look.code,
+            message=look.message,
+            faces_found=look.faces_found,
+            quality=look.quality,
+            similar_to=look.similar_to,
+        )
+    image = images.get(look.sha256)
+    return ImageOutcome(
+        index,
+        name,
+        accepted=image is not None,
+        code="accepted" if image is not None else "duplicate_image",
+        message="The face is enrolled." if image is not None else _DUPLICATE,
+        faces_found=look.faces_found,
+        quality=look.face.quality,
+        image=image,
+    )
+
+
+def _store(
+    collection: Collection,
+    lock: Callable[[], Person],
+    findings: Sequence[Finding],
+    source: str,
+    actor: Actor,
+    *,
+    then: Callable[[Person, Sequence[FaceImage]], None] | None = None,
+) -> dict[str, FaceImage]:
+    """Files, then all rows in one transaction; images by the hash of their upload. One that was
+    stored meanwhile is not among them.
+
+    lock: gives the person, locked. then: goes on within the transaction.
+    """
+    if not findings:
+        return {}
+    with NewFiles() as files:
+        images = {finding.sha256: _row(finding, source, actor) for finding in findings}
+        for finding in findings:
+            image = images[finding.sha256]
+            files.write(image.file, finding.face_jpeg)
+            if finding.original_jpeg:
+                files.write(image.original, finding.original_jpeg)
+
+        def insert() -> set[str]:
+            _check_embedder(lock_collection(collection.pk), collection)
+            person = lock()
+            taken = set(person.images.filter(sha256__in=images).values_list("sha256", flat=True))
+            fresh = [finding for finding in findings if finding.sha256 not in taken]
+            rows = [images[finding.sha256] for finding in fresh]
+            _insert(collection, person, rows, fresh)
+            if rows:
+                ids = [str(row.pk) for row in rows]
+                record(actor, "image.enrol", person, collection_id=collection.pk, images=ids)
+                if then is not None:
+                    then(person, rows)
+            return taken
+
+        for sha256 in in_transaction(insert):
+            image = images.pop(sha256)
+            files.discard(image.file, image.original)
+    return images
+
+
+def _row(finding: Finding, source: str, actor: Actor) -> FaceImage:
+    x1, y1, x2, y2 = (round(float(value), 1) for value in finding.face.box)
+    parts = asdict(finding.face.quality) if finding.face.quality else {}
+    return FaceImage(
+        sha256=finding.sha256,
+        box=[x1, y1, round(x2 - x1, 1), round(y2 - y1, 1)],
+        landmarks=[[round(float(x), 1), round(float(y), 1)] for x, y in finding.face.landmarks],
+        quality=finding.quality,
+        quality_parts=parts,
+        source=source,
+        added_by=actor.name[:200],
+    )
+
+
+def _insert(
+    collection: Collection,
+    person: Person,
+    images: Sequence[FaceImage],
+    findings: Sequence[Finding],
+) -> None:
+    for image in images:
+        image.person = person
+    FaceImage.objects.bulk_create(images)
+    Template.objects.bulk_create(
+        [
+            Template(
+                image=image,
+                collection_id=collection.pk,
+                model_id=collection.embedder_id,
+                vector=Template.pack(finding.face.embedding),  # type: ignore[arg-type]
+                dimension=len(finding.face.embedding),  # type: ignore[arg-type]
+            )
+            for image, finding in zip(images, findings, strict=True)
+        ]
+    )
+    # MySQL does not tell the ids of rows that it inserted together.
+    made = Template.objects.filter(image__in=images).values_list("pk", flat=True)
+    note_changes(collection, made)
+
+
+def _check_embedder(now: Collection, looked_at: Collection) -> None:
+    if now.embedder_id != looked_at.embedder_id:
+        message = "The collection's embedder was changed meanwhile. Send the pictures again."
+        raise ServiceError("embedder_changed", message, status=409)
+
+
+def _name_event(event: Event, person: Person, images: Sequence[FaceImage], actor: Actor) -> None:
+    row = Event.objects.select_for_update().get(pk=event.pk)
+    row.person, row.image = person, images[0]
+    row.decision = Event.Decision.MATCH
+    row.review = Event.Review.CONFIRMED
+    row.save(update_fields=["person", "image", "decision", "review"])
+    record(actor, "event.name", row, collection_id=row.collection_id, person=str(person.pk))
+    announce(row, "updated")

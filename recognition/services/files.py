@@ -1,0 +1,134 @@
+"""Picture files: written before their rows, removed after them; what a crash leaves is swept."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models.fields.files import FieldFile
+
+from recognition.models import Event, FaceImage
+
+logger = logging.getLogger(__name__)
+
+# Between a file and its row lie at most a few seconds, and some retries.
+GRACE_S = 600.0
+_FOLDERS = ("faces", "originals", "events")
+_BATCH = 500
+
+
+class NewFiles:
+    """Files written within `with` are removed again if it is left by an exception."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+
+    def write(self, file: FieldFile, content: bytes) -> None:
+        """Write, and set the field of the row that is not saved yet. On disk when it returns."""
+        file.save("picture.jpg", ContentFile(content), save=False)
+        assert file.name  # save() sets it
+        self._names.append(file.name)
+        _flush(file.name)
+
+    def discard(self, *files: FieldFile) -> None:
+        """Remove some of them after all."""
+        _remove([file.name for file in files if file.name])
+
+    def discard_all(self) -> None:
+        _remove(self._names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.discard_all()
+
+
+def remove_after_commit(names: Iterable[str | None]) -> int:
+    """Remove files when the transaction has ended well; returns how many there are."""
+    there = sorted({name for name in names if name})
+    if there:
+        transaction.on_commit(partial(_remove, there), robust=True)
+    return len(there)
+
+
+def sweep_orphans(*, grace_s: float = GRACE_S) -> int:
+    """Remove picture files that no row names and that are older than `grace_s`; returns how many.
+
+    Only files named as ours are: what somebody else put there stays.
+    """
+    before = time.time() - grace_s
+    removed = 0
+    batch: list[str] = []
+    for name in _old_files(before):
+        batch.append(name)
+        if len(batch) == _BATCH:
+            removed += _sweep(batch)
+            batch = []
+    removed += _sweep(batch)
+    if removed:
+        logger.info("removed %d picture files that no row names", removed)
+    return removed
+
+
+def _sweep(names: list[str]) -> int:
+    ids = {name: owner for name in names if (owner := _owner(name)) is not None}
+    owners = set(ids.values())
+    named: set[str] = set()
+    for row in FaceImage.objects.filter(pk__in=owners).values_list("file", "original"):
+        named.update(row)
+    for row in Event.objects.filter(pk__in=owners).values_list("snapshot", "face"):
+        named.update(row)
+    orphans = [name for name in ids if name not in named]
+    _remove(orphans)
+    return len(orphans)
+
+
+def _old_files(before: float) -> Iterator[str]:
+    root = Path(settings.MEDIA_ROOT)
+    for folder in _FOLDERS:
+        for path in (root / folder).rglob("*"):
+            try:
+                if path.is_file() and path.stat().st_mtime < before:
+                    yield str(path.relative_to(root))
+            except FileNotFoundError:  # removed meanwhile
+                continue
+
+
+def _owner(name: str) -> UUID | None:
+    """The id that a file's name begins with."""
+    try:
+        return UUID(Path(name).name[:36])
+    except ValueError:
+        return None
+
+
+def _remove(names: Iterable[str]) -> None:
+    for name in names:
+        default_storage.delete(name)
+
+
+def _flush(name: str) -> None:
+    """What was acknowledged is to outlive a power cut: the row is flushed, so must its file be."""
+    descriptor = os.open(default_storage.path(name), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,130 @@
+"""People: added, changed, merged, and erased with everything about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError
+
+from accounts.audit import Actor, record
+from recognition.errors import ServiceError, not_found
+from recognition.gallery import note_changes
+from recognition.models import Collection, Event, FaceImage, IdempotencyRecord, Person, Template
+from recognition.services.files import remove_after_commit
+from recognition.services.transactions import (
+    in_transaction,
+    lock_collection,
+    lock_people,
+    lock_person,
+)
+
+# What the gallery knows of a person.
+_IN_GALLERY = {"name", "external_id", "is_active"}
+
+
+def person_create(*, collection: Collection, actor: Actor, **values: Any) -> Person:
+    def create() -> Person:
+        person = Person.objects.create(collection_id=collection.pk, **values)
+        record(actor, "person.create", person, collection_id=collection.pk)
+        return person
+
+    try:
+        return in_transaction(create)
+    except IntegrityError as error:
+        if not Collection.objects.filter(pk=collection.pk).exists():
+            raise not_found("collection") from error
+        raise _external_id_taken() from error
+
+
+def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
+    """The person with the changes; galleries follow where it matters to them."""
+
+    def update() -> Person:
+        collection = lock_collection(person.collection_id)
+        row = lock_person(person.pk)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        row.save(update_fields=[*changes, "updated_at"])
+        if _IN_GALLERY & set(changes):
+            note_changes(collection, _template_ids(row))
+        record(actor, "person.update", row, collection_id=collection.pk, changed=sorted(changes))
+        return row
+
+    try:
+        return in_transaction(update)
+    except IntegrityError as error:
+        raise _external_id_taken() from error
+
+
+def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
+    """Rows, files, templates, index rows, and the faces of their events; how much of each.
+
+    Their events stay as events of nobody: times, camera and decision, without picture and vector.
+    `not_found` where somebody else was quicker.
+    """
+
+    def erase() -> dict[str, int]:
+        collection = lock_collection(person.collection_id)
+        row = lock_person(person.pk)
+        images = list(row.images.values_list("file", "original"))
+        templates = _template_ids(row)
+        events = Event.objects.filter(person=row)
+        pictures = list(events.values_list("snapshot", "face"))
+        emptied = events.update(
+            person=None, image=None, snapshot="", face="", vector=None, quality=0.0
+        )
+        replies = IdempotencyRecord.objects.filter(person=row).delete()[0]
+        record(actor, "person.erase", row, collection_id=collection.pk, images=len(images),
+               templates=len(templates), events=emptied)  # fmt: skip
+        row.delete()
+        note_changes(collection, templates)
+        files = remove_after_commit(name for names in (*images, *pictures) for name in names)
+        return {
+            "images": len(images),
+            "templates": len(templates),
+            "events": emptied,
+            "replies": replies,
+            "files": files,
+        }
+
+    return in_transaction(erase)
+
+
+def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
+    """Images, templates and events of `person` go to `into`; then `person` is deleted. A picture
+    that both have is kept once. Name and data of `into` stay as they are."""
+    if into.pk == person.pk:
+        message = "A person cannot be merged with themselves."
+        raise ServiceError("same_person", message, status=409)
+    if into.collection_id != person.collection_id:
+        message = "They belong to different collections."
+        raise ServiceError("different_collections", message, status=409)
+
+    def merge() -> Person:
+        collection = lock_collection(into.collection_id)
+        target, other = lock_people([into.pk, person.pk])
+        templates = _template_ids(other)
+        mine = list(target.images.values_list("sha256", flat=True))
+        doubles = FaceImage.objects.filter(person=other, sha256__in=mine)
+        dropped = remove_after_commit(
+            name for names in doubles.values_list("file", "original") for name in names
+        )
+        doubles.delete()
+        moved = other.images.update(person=target)
+        events = other.events.update(person=target)
+        record(actor, "person.merge", target, collection_id=collection.pk, merged=str(other.pk),
+               images=moved, events=events, dropped_files=dropped)  # fmt: skip
+        other.delete()
+        note_changes(collection, templates)
+        return target
+
+    return in_transaction(merge)
+
+
+def _template_ids(person: Person) -> list[int]:
+    return list(Template.objects.filter(image__person=person).values_list("pk", flat=True))
+
+
+def _external_id_taken() -> ServiceError:
+    message = "Another person of the collection has this external id."
+    return ServiceError("external_id_taken", message, status=409)
