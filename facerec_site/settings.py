@@ -5,6 +5,8 @@ Every variable is listed with its meaning in `.env.example`.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import environ
@@ -15,11 +17,24 @@ from django.urls import reverse_lazy
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")))
 
 # Everything that the running site writes lives below this one folder.
 VAR_DIR = Path(env.str("FACEREC_VAR", str(BASE_DIR / "var"))).resolve()
 DEBUG = env.bool("DEBUG", False)
+
+
+def _write_secret_key(path: Path) -> None:
+    """Written beside and linked: of several processes that start at once, all read the same key."""
+    from django.core.management.utils import get_random_secret_key
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"secret_key.{os.getpid()}")
+    beside.touch(mode=0o600)
+    beside.write_text(get_random_secret_key() + get_random_secret_key())
+    with suppress(FileExistsError):
+        path.hardlink_to(beside)
+    beside.unlink()
 
 
 def _secret_key() -> str:
@@ -31,11 +46,7 @@ def _secret_key() -> str:
         return key
     path = VAR_DIR / "secret_key"
     if not path.exists():
-        from django.core.management.utils import get_random_secret_key
-
-        VAR_DIR.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(get_random_secret_key() + get_random_secret_key())
+        _write_secret_key(path)
     return path.read_text()
 
 
@@ -111,7 +122,9 @@ TEMPLATES = [
 
 def _database() -> dict:
     """SQLite below VAR_DIR, or what DATABASE_URL names; with what each needs to be safe."""
-    config = env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'facerec.sqlite3'}")
+    # Empty counts as unset: that is what a compose file makes of a variable that is not there.
+    url = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR / 'facerec.sqlite3'}"
+    config: dict = dict(env.db_url_config(url))
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
         # Without IMMEDIATE, two threads that read and then write deadlock: "database is locked".
@@ -127,8 +140,8 @@ def _database() -> dict:
             "init_command": "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,"
             "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
         }
-        # No persistent connections: under ASGI each request has a thread of its own, whose connection
-        # would outlive it without ever being used again.
+        # No persistent connections: under ASGI each request has a thread of its own, and its
+        # connection would outlive it without ever being used again.
         config["CONN_MAX_AGE"] = 0
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return config
@@ -173,6 +186,8 @@ LOGIN_URL = reverse_lazy("login")
 LOGIN_REDIRECT_URL = reverse_lazy("live")
 LOGOUT_REDIRECT_URL = reverse_lazy("login")
 
+# For the first administrator; empty: a random one, shown once.
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", "")
 # Sign-in: a name is locked for one address after so many failures.
 AXES_FAILURE_LIMIT = env.int("SIGN_IN_FAILURES", 10)
 AXES_COOLOFF_TIME = 0.25  # hours

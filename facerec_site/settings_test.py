@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+# What somebody keeps in .env for the site is not the tests' affair.
+os.environ.setdefault("ENV_FILE", os.devnull)
 os.environ.setdefault("FACEREC_VAR", tempfile.mkdtemp(prefix="facerec-test-"))
 # Weights are fetched once and shared with `make run`.
 _root = Path(__file__).resolve().parent.parent

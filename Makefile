@@ -1,0 +1,59 @@
+# Everything that a person or a machine runs; `make help` lists it.
+#
+# Variables, for `make run` and what belongs to it (or in the environment, or in .env):
+#   PORT=8000   HOST=127.0.0.1   HTTPS=1   DB=mysql
+# PYTHON names the Python (3.11 to 3.13) that the environment is made with.
+PYTHON ?= python3
+VENV := .venv/bin/python
+# The linters must not touch the data of a site that runs here.
+LINT := env -u DATABASE_URL -u REDIS_URL ENV_FILE=/dev/null FACEREC_VAR=var/lint $(VENV)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run demo password weights test lint format bench lock clean
+
+help: ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## install what the site needs, without starting it
+	@$(PYTHON) -m tools.prepare
+
+run: ## install what is missing and serve on http://localhost:8000
+	@$(PYTHON) -m tools.prepare
+	@exec $(VENV) -m tools.start run
+
+demo: ## the same with an enrolled sample and a video that plays as a camera
+	@$(PYTHON) -m tools.prepare
+	@exec $(VENV) -m tools.start demo
+
+password: ## set a new password for the administrator
+	@$(PYTHON) -m tools.prepare
+	@exec $(VENV) -m tools.start password
+
+weights: ## fetch the weights of all models
+	@$(PYTHON) -m tools.prepare
+	@$(VENV) -m ml_engine fetch --all
+
+test: ## all tests, on SQLite and on a private MariaDB; ARGS="-k name" for some
+	@$(PYTHON) -m tools.prepare test
+	@exec $(VENV) -m tools.run_tests $(ARGS)
+
+lint: ## style, types, import lines, migrations, OpenAPI
+	@$(PYTHON) -m tools.prepare lint
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(LINT) -m mypy .
+	.venv/bin/lint-imports
+	$(LINT) manage.py makemigrations --check --dry-run
+	$(LINT) manage.py spectacular --fail-on-warn --validate --file var/lint/openapi.yaml
+
+format: ## let ruff format and mend what it can
+	@$(PYTHON) -m tools.prepare lint
+	$(VENV) -m ruff format .
+	$(VENV) -m ruff check --fix .
+
+lock: ## resolve requirements/*.txt anew and pin the result
+	@$(PYTHON) -m tools.lock
+
+clean: ## remove the environment and caches; data below var/ stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache var/lint var/static
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

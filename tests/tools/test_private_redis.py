@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from tools.private_redis import private_redis
+from tools.system import find_program
+
+pytestmark = pytest.mark.skipif(
+    find_program("redis-server", "valkey-server") is None, reason="Redis is not installed"
+)
+
+
+def test_answers_keeps_nothing_and_is_stopped(tmp_path: Path) -> None:
+    with private_redis(tmp_path) as url:
+        client = redis.Redis.from_url(url)
+        client.set("name", "value")
+        assert client.get("name") == b"value"
+        assert client.config_get("bind") == {"bind": "127.0.0.1"}
+    with pytest.raises(redis.ConnectionError):
+        redis.Redis.from_url(url).ping()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tools import system
+from tools.system import Part
+
+HERE = Part("something", ("some-package",), lambda: True)
+MISSING = Part("a thing", ("thing-package", "thing-dev"), lambda: False)
+
+
+def test_nothing_is_installed_where_all_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "_apt", lambda: pytest.fail("asked for apt"))
+    system.ensure([HERE])
+
+
+def test_names_the_command_where_we_may_not_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "_apt", lambda: None)
+    monkeypatch.setattr(system.shutil, "which", lambda name: "/usr/bin/apt-get")
+    with pytest.raises(SystemExit) as caught:
+        system.ensure([HERE, MISSING])
+    assert str(caught.value) == (
+        "facerec: a thing missing. Run: sudo apt-get update && "
+        "sudo apt-get install -y thing-package thing-dev"
+    )
+
+
+def fake_apt(folder: Path, script: str) -> list[str]:
+    program = folder / "apt-get"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {folder}/calls\n{script}\n')
+    program.chmod(0o755)
+    return [str(program)]
+
+
+def test_reads_the_list_of_packages_anew_where_one_is_not_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    listed = tmp_path / "listed"
+    script = f'if [ "$1" = update ]; then touch {listed}; else test -f {listed}; fi'
+    monkeypatch.setattr(system, "_apt", lambda: fake_apt(tmp_path, script))
+    part = Part("a thing", ("thing",), lambda: len(calls()) == 3)
+
+    def calls() -> list[str]:
+        path = tmp_path / "calls"
+        return path.read_text().split() if path.exists() else []
+
+    system.ensure([part])
+    assert calls() == ["install", "update", "install"]
+
+
+def test_says_so_when_apt_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(system, "_apt", lambda: fake_apt(tmp_path, "exit 100"))
+    with pytest.raises(SystemExit, match="a thing missing, and apt-get could not install it"):
+        system.ensure([MISSING])
+
+
+@pytest.mark.parametrize(
+    ("purposes", "wanted", "unwanted"),
+    [
+        ([], "python3-venv", "libmariadb-dev"),
+        (["lint"], "python3-venv", "libmariadb-dev"),
+        (["mysql-client"], "libmariadb-dev", "mariadb-server-core"),
+        (["mysql"], "mariadb-server-core", "redis-server"),
+        (["test"], "redis-server", ""),
+    ],
+)
+def test_packages_of_a_purpose(purposes: list[str], wanted: str, unwanted: str) -> None:
+    packages = {name for part in system.parts_for(purposes) for name in part.packages}
+    assert wanted in packages
+    assert unwanted not in packages

@@ -1,0 +1,16 @@
+"""What the make targets say: progress on one line each, and one line when something is missing."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def note(text: str) -> None:
+    print(f"facerec: {text}", flush=True)
+
+
+def stop(text: str) -> NoReturn:
+    """End the program with one line that says what to do."""
+    sys.stdout.flush()
+    raise SystemExit(f"facerec: {text}")

@@ -1,0 +1,138 @@
+"""`python3 -m tools.prepare [lint] [test]`: the system's packages and the virtual environment.
+
+Without a word it is what the site needs; MySQL's client as well where DB or DATABASE_URL ask for
+it, in the environment or in `.env`.
+
+What is installed is pinned with hashes in requirements/lock-*.txt. A stamp remembers which lock the
+environment holds, so that a second call takes no time. Run with the Python that the environment
+shall use; nothing beside the standard library is there yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import system
+from tools.messages import note, stop
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCKS = ROOT / "requirements"
+# What TensorFlow has wheels for.
+OLDEST, NEWEST = (3, 11), (3, 13)
+PURPOSES = ("lint", "test")
+
+
+def main(purposes: list[str]) -> None:
+    unknown = [word for word in purposes if word not in PURPOSES]
+    if unknown:
+        stop(f"unknown purpose {unknown[0]}; there are {', '.join(PURPOSES)}")
+    check_python()
+    purposes = [*purposes, *purposes_of_settings()]
+    system.ensure(system.parts_for(purposes))
+    make_environment()
+    install(locks_for(purposes))
+
+
+def check_python() -> None:
+    found = sys.version_info[:2]
+    if not OLDEST <= found <= NEWEST:
+        stop(
+            f"Python 3.{OLDEST[1]} to 3.{NEWEST[1]} is needed and this is {found[0]}.{found[1]}. "
+            "Name another one: make PYTHON=python3.12 ..."
+        )
+
+
+def purposes_of_settings() -> list[str]:
+    """`mysql` for a private server, `mysql-client` for somebody else's."""
+    if _setting("DB") == "mysql":
+        return ["mysql"]
+    return ["mysql-client"] if _setting("DATABASE_URL").startswith("mysql") else []
+
+
+def _setting(name: str) -> str:
+    """Of the environment, or of `.env`; far simpler than what the site reads, but enough here."""
+    if name in os.environ:
+        return os.environ[name]
+    path = ROOT / ".env"
+    lines = path.read_text().splitlines() if path.exists() else []
+    found = [line.split("=", 1)[1] for line in lines if line.startswith(name + "=")]
+    return found[-1].strip().strip("'\"") if found else ""
+
+
+def locks_for(purposes: list[str]) -> list[str]:
+    """Names of the locks to install, in order."""
+    names = ["gpu" if has_gpu() else "cpu"]
+    if {"mysql", "mysql-client", "test"} & set(purposes):
+        names.append("mysql")
+    if "lint" in purposes or "test" in purposes:
+        names.append("dev")
+    return names
+
+
+def has_gpu() -> bool:
+    if shutil.which("nvidia-smi") is None:
+        return False
+    done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return done.returncode == 0 and "GPU" in done.stdout
+
+
+def make_environment() -> None:
+    if (VENV / "bin" / "python").exists():
+        return
+    note(f"making {VENV.name} with Python {sys.version.split()[0]}")
+    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False)
+    if done.returncode:
+        stop(f"{VENV} could not be made; see the lines above.")
+
+
+def install(names: list[str]) -> None:
+    """Install the locks that the environment does not hold yet."""
+    missing = [name for name in names if not _is_installed(name)]
+    if not missing:
+        return
+    _check_kind(names[0])
+    note(f"installing Python packages ({', '.join(missing)}); the first time takes minutes")
+    files = [part for name in missing for part in ("-r", str(_lock(name)))]
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--require-hashes", *files]
+    done = subprocess.run([*command, "--disable-pip-version-check"], check=False)
+    if done.returncode:
+        stop(
+            "pip could not install the packages; see the lines above. Check the network, or the "
+            "package index that pip is set to (pip config list), and run make again."
+        )
+    for name in missing:
+        _stamp(name).write_text(_fingerprint(name))
+
+
+def _check_kind(kind: str) -> None:
+    """`tensorflow` and `tensorflow-cpu` overwrite each other: never both in one environment."""
+    other = {"cpu": "gpu", "gpu": "cpu"}[kind]
+    if _stamp(other).exists():
+        stop(f"{VENV} was made for a {other.upper()}: run `make clean` and then this again.")
+
+
+def _lock(name: str) -> Path:
+    return LOCKS / f"lock-{name}.txt"
+
+
+def _stamp(name: str) -> Path:
+    return VENV / f".lock-{name}"
+
+
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256(_lock(name).read_bytes()).hexdigest()
+
+
+def _is_installed(name: str) -> bool:
+    stamp = _stamp(name)
+    return stamp.exists() and stamp.read_text() == _fingerprint(name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

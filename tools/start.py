@@ -1,0 +1,198 @@
+"""`python -m tools.start run|demo|password`: everything around the site, in order.
+
+Reads PORT, HOST, HTTPS and DB from the environment or `.env`. Checks the port, starts the private
+MariaDB if asked, fetches weights, brings the database up to date, serves, and takes all of it down
+again when it is told to stop.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import environ
+
+from tools.certificate import CertificateFiles, ensure_certificate
+from tools.messages import note, stop
+from tools.ports import is_free, lan_addresses, names_of_machine
+from tools.prepare import ROOT
+from tools.private_mariadb import private_mariadb
+
+TARGETS = ("run", "demo", "password")
+LOCAL_NAMES = ["localhost", "127.0.0.1", "::1"]
+EVERYWHERE = ("0.0.0.0", "::")
+
+
+class Interrupted(BaseException):
+    """We were told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    port: int
+    host: str
+    is_https: bool
+    has_mariadb: bool
+
+    @property
+    def is_open(self) -> bool:
+        return self.host in EVERYWHERE
+
+    def names(self) -> list[str]:
+        """Names and addresses that the site may be asked by."""
+        if self.is_open:
+            return [*LOCAL_NAMES, *names_of_machine(), *lan_addresses()]
+        return LOCAL_NAMES if self.host in LOCAL_NAMES else [*LOCAL_NAMES, self.host]
+
+    def addresses(self) -> list[str]:
+        """What to type into a browser."""
+        scheme = "https" if self.is_https else "http"
+        elsewhere = lan_addresses() if self.is_open else []
+        first = "localhost" if self.is_open or self.host in LOCAL_NAMES else self.host
+        return [f"{scheme}://{name}:{self.port}" for name in [first, *elsewhere]]
+
+
+def read_options(env: environ.Env) -> Options:
+    is_https = env.bool("HTTPS", False)
+    database = env.str("DB", "")
+    if database not in ("", "sqlite", "mysql"):
+        stop(f"DB={database} is not known: leave it out, or say DB=mysql.")
+    try:
+        port = env.int("PORT", 8000)
+    except ValueError:
+        stop(f"PORT={env.str('PORT')} is not a number.")
+    # Whoever asks for HTTPS wants to come from another computer.
+    host = env.str("HOST", "") or ("0.0.0.0" if is_https else "127.0.0.1")
+    return Options(port, host, is_https, database == "mysql")
+
+
+def main(target: str) -> None:
+    if target not in TARGETS:
+        stop(f"unknown target {target!r}; there are {', '.join(TARGETS)}")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    env = environ.Env()
+    env.read_env(ROOT / ".env")
+    var = Path(env.str("FACEREC_VAR", str(ROOT / "var"))).resolve()
+    options = read_options(env)
+    try:
+        if target == "password":
+            with database(options, var):
+                run("manage.py", "password")
+        else:
+            start_site(options, var, is_demo=target == "demo")
+    except Interrupted:
+        note("stopped")
+
+
+def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
+    check_port(options)
+    os.environ["PORT"] = str(options.port)
+    os.environ.setdefault("ALLOWED_HOSTS", ",".join(_bracketed(n) for n in options.names()))
+    certificate = _certificate(options, var) if options.is_https else None
+    with database(options, var):
+        run("-m", "ml_engine", "fetch")
+        run("manage.py", "bootstrap")
+        if is_demo:
+            run("manage.py", "demo")
+        tell_addresses(options)
+        run(*serve_command(options, certificate))
+
+
+def check_port(options: Options) -> None:
+    try:
+        free = is_free(options.host, options.port)
+    except (OSError, OverflowError) as error:
+        stop(f"cannot listen on {options.host} port {options.port}: {error}")
+    if not free:
+        stop(
+            f"port {options.port} is in use, perhaps by a Facerec that runs already. "
+            f"Take another one: make run PORT={options.port + 1}"
+        )
+
+
+def _bracketed(name: str) -> str:
+    return f"[{name}]" if ":" in name else name
+
+
+def _certificate(options: Options, var: Path) -> CertificateFiles:
+    return ensure_certificate(var / "https", options.names())
+
+
+@contextmanager
+def database(options: Options, var: Path) -> Iterator[None]:
+    """With DB=mysql: a MariaDB below `var`, told to the site by DATABASE_URL."""
+    with private_mariadb(var / "mariadb") if options.has_mariadb else nullcontext() as url:
+        if url is not None:
+            os.environ["DATABASE_URL"] = url
+        yield
+
+
+def serve_command(options: Options, certificate: CertificateFiles | None) -> list[str]:
+    command = ["manage.py", "serve", "--host", options.host, "--port", str(options.port)]
+    if certificate is None:
+        return command
+    files = ["--cert", str(certificate.certificate), "--key", str(certificate.key)]
+    return [*command, "--https", *files]
+
+
+def tell_addresses(options: Options) -> None:
+    note(f"open {'  or  '.join(options.addresses())}")
+    if options.is_https:
+        note("the certificate is self-signed: the browser warns once, and may be told to go on")
+    elif options.is_open:
+        note("browsers on other computers give no camera without HTTPS: make run HTTPS=1")
+
+
+def run(*arguments: str) -> None:
+    """Run a part with the Python of the environment; ends this program if the part fails.
+
+    In a session of its own, so that Ctrl-C reaches it once, through us, as SIGTERM.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, start_new_session=True, stdin=subprocess.DEVNULL
+    )
+    try:
+        status = process.wait()
+    except Interrupted:
+        _end(process)
+        raise
+    if status:
+        _leave(status)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let it finish what it does; a second signal ends it at once."""
+    _signal(process, signal.SIGTERM)
+    try:
+        process.wait()
+    except Interrupted:
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _leave(status: int) -> NoReturn:
+    # What failed has said why.
+    raise SystemExit(status if status > 0 else 128 - status)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "run")

@@ -1,0 +1,155 @@
+"""What the machine must have beside Python: looked for, installed where we may, or else named with
+the command that installs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.messages import note, stop
+
+# Servers lie outside an ordinary user's PATH on Debian.
+_SERVER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that must be there. `packages` are those of Debian and Ubuntu."""
+
+    name: str
+    packages: tuple[str, ...]
+    is_there: Callable[[], bool]
+
+
+def find_program(*names: str) -> str | None:
+    """Where the first of these programs lies, or None."""
+    found = (shutil.which(name, path=_SERVER_PATH) for name in names)
+    return next((path for path in found if path), None)
+
+
+def _runs(*names: str) -> Callable[[], bool]:
+    return lambda: find_program(*names) is not None
+
+
+def _makes_environments() -> bool:
+    # Debian takes `ensurepip` out of its python3.
+    code = "import ensurepip, venv"
+    return _succeeds([sys.executable, "-c", code])
+
+
+def _has_python_headers() -> bool:
+    return (Path(sysconfig.get_path("include")) / "Python.h").exists()
+
+
+def _has_mysql_headers() -> bool:
+    packages = ("libmariadb", "mysqlclient", "mariadb")
+    return any(_succeeds(["pkg-config", "--exists", name]) for name in packages)
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _is_ubuntu() -> bool:
+    # Ubuntu's package of Chromium is a snap, which needs a running snapd: not for containers.
+    release = Path("/etc/os-release")
+    return release.exists() and "ubuntu" in release.read_text().lower()
+
+
+PYTHON = (Part("venv for Python", ("python3-venv",), _makes_environments),)
+# mysqlclient comes as source and is built.
+MYSQL_CLIENT = (
+    Part("a C compiler", ("gcc", "libc6-dev"), _runs("cc", "gcc", "clang")),
+    Part("pkg-config", ("pkg-config",), _runs("pkg-config")),
+    Part("Python's headers", ("python3-dev",), _has_python_headers),
+    Part("MariaDB's client library", ("libmariadb-dev",), _has_mysql_headers),
+)
+# The core packages bring the server without a system service.
+MARIADB = (
+    Part("MariaDB", ("mariadb-server-core", "mariadb-client-core"), _runs("mariadbd", "mysqld")),
+    Part("MariaDB's set-up", ("mariadb-client-core",), _runs("my_print_defaults")),
+)
+REDIS = (Part("Redis", ("redis-server",), _runs("redis-server", "valkey-server")),)
+CHROMIUM = (Part("Chromium", ("chromium", "fonts-liberation"), _runs(*CHROMIUM_NAMES)),)
+
+
+def parts_for(purposes: Iterable[str]) -> list[Part]:
+    """What the site on MySQL and what the tests need; Python's own part always."""
+    parts = list(PYTHON)
+    wanted = set(purposes)
+    if wanted & {"mysql", "mysql-client", "test"}:
+        parts += MYSQL_CLIENT
+    if wanted & {"mysql", "test"}:
+        parts += MARIADB
+    if "test" in wanted:
+        parts += REDIS if _is_ubuntu() else [*REDIS, *CHROMIUM]
+    return parts
+
+
+def ensure(parts: list[Part]) -> None:
+    """Install what is missing, or stop with the command that does."""
+    missing = [part for part in parts if not part.is_there()]
+    if not missing:
+        return
+    packages = list(dict.fromkeys(name for part in missing for name in part.packages))
+    names = ", ".join(part.name for part in missing)
+    apt = _apt()
+    if apt is None:
+        stop(f"{names} missing. {_by_hand(packages)}")
+    note(f"installing {' '.join(packages)}")
+    if not _install(apt, packages):
+        stop(f"{names} missing, and apt-get could not install it. {_by_hand(packages)}")
+    still = [part.name for part in missing if not part.is_there()]
+    if still:
+        stop(f"{', '.join(still)} still missing after apt-get installed {' '.join(packages)}.")
+
+
+def _by_hand(packages: list[str]) -> str:
+    if shutil.which("apt-get"):
+        return f"Run: sudo apt-get update && sudo apt-get install -y {' '.join(packages)}"
+    return f"Install what your system calls {' '.join(packages)} (names of Debian and Ubuntu)."
+
+
+def _apt() -> list[str] | None:
+    """apt-get in a way that asks nobody, or None where we may not."""
+    if shutil.which("apt-get") is None:
+        return None
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    if os.geteuid() == 0:
+        return [*environment, "apt-get"]
+    if shutil.which("sudo") and _succeeds(["sudo", "-n", "true"]):
+        return ["sudo", "-n", *environment, "apt-get"]
+    return None
+
+
+def _install(apt: list[str], packages: list[str]) -> bool:
+    command = [*apt, "install", "-y", "-q", "--no-install-recommends", *packages]
+    if _run_quietly(command):
+        return True
+    # The list of packages may be old, or on a fresh machine not there at all.
+    return _run_quietly([*apt, "update", "-q"]) and _run_quietly(command, is_last=True)
+
+
+def _run_quietly(command: list[str], *, is_last: bool = False) -> bool:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode and is_last:
+        print(done.stdout[-2000:], file=sys.stderr)
+    return done.returncode == 0
