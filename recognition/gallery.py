@@ -184,6 +184,11 @@ class Gallery:
         return member.external_id if member else None
 
     @property
+    def revision(self) -> int:
+        """Another one means that people or templates changed."""
+        return self._current().revision
+
+    @property
     def is_loaded(self) -> bool:
         return self._contents is not None
 
@@ -271,7 +276,7 @@ class Gallery:
     @staticmethod
     def _rows(templates: QuerySet[Template]) -> list[_Row]:
         values = templates.values_list("pk", "image_id", "image__person_id", "vector")
-        return [_Row(*value) for value in values]
+        return [_Row(pk, image, person, bytes(vector)) for pk, image, person, vector in values]
 
 
 def _names(people: QuerySet[Person]) -> dict[UUID, tuple[str, str | None]]:

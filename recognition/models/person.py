@@ -103,7 +103,7 @@ class Template(models.Model):
         return np.ascontiguousarray(embedding, dtype="<f4").tobytes()
 
     @staticmethod
-    def unpack(vector: bytes) -> NDArray[np.float32]:
+    def unpack(vector: bytes | memoryview) -> NDArray[np.float32]:
         """The other way round."""
         return np.frombuffer(bytes(vector), dtype="<f4")
 

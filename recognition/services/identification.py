@@ -1,4 +1,4 @@
-"""Detect, embed, identify, verify: a picture in, an answer out, nothing kept but the audit entry."""
+"""Detect, embed, identify, verify: a picture in, an answer out; only the audit entry is kept."""
 
 from __future__ import annotations
 
@@ -137,14 +137,16 @@ def detect(*, data: bytes, actor: Actor, min_face_px: int | None = None) -> Dete
     timing: Timing = {}
     with _timed(timing, "total"):
         image = _decoded(data, timing)
-        faces = get_engine().detect([image], min_face_px=min_face_px, timings=timing)[0]
+        faces = get_engine().detect(
+            [image], min_face_px=min_face_px, caller=actor.name, timings=timing
+        )[0]
     record(actor, "face.detect", faces=len(faces))
     return DetectResult(faces, _size(image), _rounded(timing))
 
 
 def embed(*, data: bytes, actor: Actor, embedder: str) -> list[Face]:
     """Every face of the picture with its embedding by a preset."""
-    faces = get_engine().analyze([decode(data)], embedder=embedder)[0]
+    faces = get_engine().analyze([decode(data)], embedder=embedder, caller=actor.name)[0]
     record(actor, "face.embed", faces=len(faces), model=embedder)
     return faces
 
@@ -165,7 +167,11 @@ def identify(
         gallery = gallery_of(collection)
         rules = rules_of(collection, gallery)
         faces = get_engine().analyze(
-            [image], embedder=gallery.model, max_faces=max_faces, timings=timing
+            [image],
+            embedder=gallery.model,
+            max_faces=max_faces,
+            caller=actor.name,
+            timings=timing,
         )[0]
         with _timed(timing, "search"):
             found = _identified(faces, gallery, rules, max_candidates, threshold)
@@ -187,7 +193,7 @@ def verify(
     """Whether two pictures show the same person; each must show one."""
     preset = embedder or default_embedder()
     face_a, face_b = _only_face(data_a, preset, "first"), _only_face(data_b, preset, "second")
-    similarity = float(face_a.embedding @ face_b.embedding)  # type: ignore[operator]
+    similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
     curve = ImpostorCurve.from_dict(model.impostor_curve) if model.impostor_curve else None
     limit = _verify_threshold(threshold, None, curve, preset)
@@ -209,7 +215,7 @@ def verify_person(
     vectors, images = _templates_of(person, collection)
     preset = collection.embedder.preset
     face = _only_face(data, preset, "")
-    similarities = vectors @ face.embedding  # type: ignore[operator]
+    similarities = vectors @ _embedding(face)
     best = int(np.argmax(similarities))
     similarity = float(similarities[best])
     curve = curve_of_collection(collection)
@@ -229,7 +235,7 @@ def _identified(
 ) -> list[IdentifiedFace]:
     if not faces:
         return []
-    vectors = np.stack([face.embedding for face in faces])  # type: ignore[arg-type]
+    vectors = np.stack([_embedding(face) for face in faces])
     people = gallery.search(vectors, people=max(2, max_candidates))
     answers = []
     for face, candidates in zip(faces, people, strict=True):
@@ -237,6 +243,11 @@ def _identified(
         found = identified_face(face, decision, gallery)
         answers.append(replace(found, candidates=found.candidates[:max_candidates]))
     return answers
+
+
+def _embedding(face: Face) -> Float32:
+    assert face.embedding is not None  # analyze() gives every face one
+    return face.embedding
 
 
 def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:

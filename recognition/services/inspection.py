@@ -13,7 +13,7 @@ import numpy as np
 
 from ml_engine import Face, ImageError, Quality
 from ml_engine.quality import REASON_TEXTS, refusals
-from ml_engine.types import Image
+from ml_engine.types import Float32, Image
 from recognition.engine import get_engine
 from recognition.errors import ServiceError
 from recognition.gallery import gallery_of, rules_of
@@ -133,8 +133,7 @@ class Inspection:
     def _refuse_another(self, face: Face, faces_found: int) -> None:
         """A face that is more like somebody else of the collection than like its own person would
         give one face two names. Who that is stays out of the message, which may be kept."""
-        assert face.embedding is not None
-        candidates = self._gallery.search(face.embedding)[0]
+        candidates = self._gallery.search(_embedding(face))[0]
         others = [c for c in candidates if c.person != self._person_id]
         own = max((c.similarity for c in candidates if c.person == self._person_id), default=-1.0)
         if not others or others[0].similarity <= own:
@@ -157,18 +156,23 @@ class Inspection:
             similar_to=other.person,
         )
 
-    def _vector_of(self, event: Event) -> np.ndarray | None:
+    def _vector_of(self, event: Event) -> Float32 | None:
         is_ours = event.vector and event.model_id == self._collection.embedder_id
         return Template.unpack(event.vector) if event.vector and is_ours else None
 
-    def _same_face(self, faces: list[Face], vector: np.ndarray | None) -> Face | None:
+    def _same_face(self, faces: list[Face], vector: Float32 | None) -> Face | None:
         """Of the faces in an event's picture, which may show a neighbour as well, the event's."""
         if not faces or vector is None:
             return subjects(faces)[0] if faces else None
-        similarities = [float(face.embedding @ vector) for face in faces]  # type: ignore[operator]
+        similarities = [float(_embedding(face) @ vector) for face in faces]
         best = int(np.argmax(similarities))
         threshold = rules_of(self._collection, self._gallery).threshold
         return faces[best] if similarities[best] >= threshold else None
+
+
+def _embedding(face: Face) -> Float32:
+    assert face.embedding is not None  # analyze() gives every face one
+    return face.embedding
 
 
 def _read(event: Event) -> bytes:
@@ -182,7 +186,7 @@ def _read(event: Event) -> bytes:
     raise ServiceError("event_has_no_face", message, status=409)
 
 
-def _as_measured(event: Event, image: Image, vector: np.ndarray | None) -> Face:
+def _as_measured(event: Event, image: Image, vector: Float32 | None) -> Face:
     if vector is None or event.quality < _CLEAN_QUALITY:
         message = "The face of this visit is not clear enough to be recognised by."
         raise PictureRefused("low_quality", message)

@@ -1,0 +1,112 @@
+"""Rows for tests, with the values that most tests do not care about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from django.utils import timezone
+
+from accounts.access import Access, Role, Scope, access_of_user
+from accounts.audit import Actor
+from accounts.models import User
+from recognition.engine import ensure_model_version
+from recognition.models import Camera, Collection, Event, FaceImage, Person
+from recognition.services.enrolment import Upload, images_enrol
+from recognition.services.events import VisitSeen, event_open
+from tests.fakes import embedding_of, photo
+
+ACTOR = Actor("user:tester")
+_numbers = count(1)
+
+
+def make_user(role: str = Role.ADMINISTRATOR, **values: Any) -> User:
+    name = values.pop("username", f"{role}-{next(_numbers)}")
+    return User.objects.create_user(name, password="pass-word-1", role=role, **values)
+
+
+def make_access(role: str = Role.ADMINISTRATOR, *, collection: Collection | None = None) -> Access:
+    """Access of a new user with this role; limited to a collection as a key would be."""
+    access = access_of_user(make_user(role))
+    limit = str(collection.pk) if collection else None
+    return Access(user=access.user, scopes=access.scopes, collection_id=limit)
+
+
+def make_collection(*, embedder: str = "mobilefacenet", **values: Any) -> Collection:
+    values.setdefault("name", f"Collection {next(_numbers)}")
+    return Collection.objects.create(embedder=ensure_model_version(embedder), **values)
+
+
+def make_person(collection: Collection | None = None, **values: Any) -> Person:
+    values.setdefault("name", f"Person {next(_numbers)}")
+    return Person.objects.create(collection=collection or make_collection(), **values)
+
+
+def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]:
+    """Enrol one photo of each number (see `tests.fakes`) for the person; all are accepted."""
+    uploads = [
+        Upload(f"{number}.jpg", photo(number, looks=looks)) for looks, number in enumerate(numbers)
+    ]
+    outcomes = images_enrol(person=person, uploads=uploads, source=source, actor=ACTOR)
+    refused = [outcome.message for outcome in outcomes if not outcome.accepted]
+    assert not refused, refused
+    return [outcome.image for outcome in outcomes if outcome.image is not None]
+
+
+def make_camera(collection: Collection | None = None, **values: Any) -> Camera:
+    values.setdefault("name", f"Camera {next(_numbers)}")
+    return Camera.objects.create(collection=collection or make_collection(), **values)
+
+
+def seen(person: Person | None = None, *, number: int = 1, **values: Any) -> VisitSeen:
+    """What a stream saw: the person, or somebody unknown with the face of `number`."""
+    fields: dict[str, Any] = {
+        "decision": "match" if person else "unknown",
+        "person_id": person.pk if person else None,
+        "similarity": 0.8 if person else 0.2,
+        "threshold": 0.4,
+        "fmr": 1e-5,
+        "at": timezone.now(),
+        "quality": 0.7,
+        "snapshot_jpeg": photo(number, size=60),
+        "face_jpeg": photo(number),
+        "vector": embedding_of(number),
+    }
+    return VisitSeen(**(fields | values))
+
+
+def make_event(
+    collection: Collection | None = None,
+    person: Person | None = None,
+    *,
+    camera: Camera | None = None,
+    started_at: datetime | None = None,
+    **values: Any,
+) -> Event:
+    """A visit with pictures, as a stream would open it."""
+    collection = collection or (person.collection if person else make_collection())
+    look = seen(person, **values)
+    return event_open(
+        collection=collection,
+        camera=camera,
+        session="test",
+        model=collection.embedder,
+        seen=look,
+        started_at=started_at or look.at,
+    )
+
+
+__all__ = [
+    "ACTOR",
+    "Role",
+    "Scope",
+    "enrol",
+    "make_access",
+    "make_camera",
+    "make_collection",
+    "make_event",
+    "make_person",
+    "make_user",
+    "seen",
+]
