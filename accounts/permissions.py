@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.access import access_of
+
+if TYPE_CHECKING:
+    # DRF's views read the default permissions, these here, while they are imported.
+    from rest_framework.views import APIView
 
 
 class IsSignedIn(BasePermission):
