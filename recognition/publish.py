@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from concurrent.futures import Future
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -11,8 +13,12 @@ from channels.layers import get_channel_layer
 logger = logging.getLogger(__name__)
 
 ALL_EVENTS = "events"
+# What may be under way at once: more piles up only while the layer does not answer.
+_MOST_UNDER_WAY = 500
+_TIMEOUT_S = 5.0
 
 _loop: asyncio.AbstractEventLoop | None = None
+_room = threading.BoundedSemaphore(_MOST_UNDER_WAY)
 
 
 def set_loop(loop: asyncio.AbstractEventLoop | None) -> None:
@@ -26,18 +32,32 @@ def events_group(collection_id: object) -> str:
 
 
 def publish_event(event_payload: dict[str, Any], *, collection_id: object) -> None:
-    """Tell everybody who follows events; nobody where there is no server in this process."""
+    """Tell everybody who follows events; nobody where there is no server in this process.
+
+    Never raises: whoever misses an event finds it in the database.
+    """
     loop = _loop
     if loop is None or loop.is_closed():
         return
+    if not _room.acquire(blocking=False):
+        logger.warning("an event was not published: the channel layer does not answer")
+        return
+    sending = _send({"type": "event.published", "event": event_payload}, collection_id)
     try:
-        sending = _send({"type": "event.published", "event": event_payload}, collection_id)
-        asyncio.run_coroutine_threadsafe(sending, loop)
-    except RuntimeError:
-        logger.warning("an event could not be published", exc_info=True)
+        asyncio.run_coroutine_threadsafe(sending, loop).add_done_callback(_sent)
+    except RuntimeError:  # the loop was closed just now
+        sending.close()
+        _room.release()
+
+
+def _sent(future: Future[None]) -> None:
+    _room.release()
+    if not future.cancelled() and (error := future.exception()):
+        logger.warning("an event was not published: %s", repr(error))
 
 
 async def _send(message: dict[str, Any], collection_id: object) -> None:
     layer = get_channel_layer()
-    for group in (ALL_EVENTS, events_group(collection_id)):
-        await layer.group_send(group, message)
+    async with asyncio.timeout(_TIMEOUT_S):
+        for group in (ALL_EVENTS, events_group(collection_id)):
+            await layer.group_send(group, message)

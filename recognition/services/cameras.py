@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -38,6 +39,11 @@ def camera_delete(*, camera: Camera, actor: Actor) -> None:
     """Its events stay, without the camera."""
     record(actor, "camera.delete", camera, collection_id=camera.collection_id)
     camera.delete()
+
+
+def camera_set_status(*, camera_id: UUID, status: Camera.Status, message: str) -> None:
+    """How a camera is doing, as the process that plays it says."""
+    Camera.objects.filter(pk=camera_id).update(status=status, status_message=message)
 
 
 def _save(camera: Camera) -> None:

@@ -1,0 +1,25 @@
+"""The site as an ASGI application: pages and REST by Django, websockets by Channels.
+
+Importing it loads no TensorFlow; `manage.py serve` starts the engine beside it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "facerec_site.settings")
+# First: it loads the apps that the imports below need.
+django_application = get_asgi_application()
+
+from accounts.websocket import with_access  # noqa: E402
+from recognition.ws.routing import websocket_urlpatterns  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": with_access(URLRouter(websocket_urlpatterns)),
+    }
+)

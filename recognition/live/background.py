@@ -1,0 +1,52 @@
+"""Everything that runs beside the pages of a serving process: started and drained in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from recognition.engine import start_engine, stop_engine
+from recognition.live.cameras import CameraRunner
+from recognition.live.housekeeping import Housekeeper
+from recognition.live.session import stop_sessions
+from recognition.live.writer import visit_writer
+from recognition.services.events import events_close_stale
+
+logger = logging.getLogger(__name__)
+
+
+class Background:
+    """Engine, cameras, housekeeping, and what streams leave to be written."""
+
+    def __init__(self) -> None:
+        self._cameras = CameraRunner() if settings.RUN_CAMERAS else None
+        self._housekeeper = Housekeeper()
+
+    def start(self) -> None:
+        try:
+            # Before anybody opens new ones.
+            if closed := events_close_stale():
+                logger.info("closed %d visits that were left open", closed)
+        except DatabaseError:
+            logger.exception("visits that were left open could not be closed")
+        start_engine()
+        self._housekeeper.start()
+        if self._cameras is not None:
+            self._cameras.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Frames stop, visits become events, the engine finishes; False where time ran out."""
+        deadline = time.monotonic() + timeout_s
+
+        def left() -> float:
+            return max(0.1, deadline - time.monotonic())
+
+        is_done = self._cameras is None or self._cameras.stop(left())
+        is_done &= stop_sessions(left())
+        is_done &= visit_writer().stop(left())
+        self._housekeeper.stop(min(1.0, left()))
+        stop_engine()
+        return is_done

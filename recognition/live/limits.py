@@ -1,0 +1,37 @@
+"""How many streams there may be: in all, and of one caller."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+
+class TooMany(Exception):
+    """The limit is reached; the message is for people."""
+
+
+class StreamLimits:
+    """Thread-safe count of what is open, by the name of the caller."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+
+    def enter(self, caller: str, *, most: int, most_per_caller: int) -> None:
+        """Count one more, or raise TooMany."""
+        with self._lock:
+            if self._open[caller] >= most_per_caller:
+                raise TooMany(f"You have {most_per_caller} of these open already.")
+            if self._open.total() >= most:
+                raise TooMany("The server has as many of these open as it takes.")
+            self._open[caller] += 1
+
+    def leave(self, caller: str) -> None:
+        with self._lock:
+            self._open[caller] -= 1
+            # Names of callers must not pile up.
+            self._open += Counter()
+
+    @property
+    def total(self) -> int:
+        return self._open.total()

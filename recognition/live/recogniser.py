@@ -1,0 +1,148 @@
+"""From a frame to faces with identities: detect, follow, embed those that are open, decide."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+
+from ml_engine import Face
+from ml_engine.engine import FaceEngine
+from ml_engine.geometry import iou
+from ml_engine.tracking import Tracker
+from ml_engine.types import Float32, Image
+from recognition.live.identity import Identity, Look
+from recognition.live.rulebook import Rulebook
+
+Timings = dict[str, float]
+
+# A crowd is recognised over several frames, so that each of them is answered in time.
+LOOKS_A_FRAME = 8
+_FACES_A_FRAME = 64
+# Boxes that overlap by this may be taken for each other.
+_CROWDED_IOU = 0.05
+# A gallery that changes all the time is searched again for known faces this often.
+_RECONSIDER_S = 1.0
+
+
+@dataclass(slots=True)
+class SeenFace:
+    """A face of the frame. `embedding` where it was looked at in this frame."""
+
+    face: Face
+    identity: Identity
+    embedding: Float32 | None = None
+
+    @property
+    def quality(self) -> float:
+        return self.face.quality.score if self.face.quality else 0.0
+
+
+class Recogniser:
+    """For one stream, in its thread, and for one model: that of the rulebook's collection.
+
+    caller: tells this stream from others, so that the engine can be fair.
+    """
+
+    def __init__(self, rulebook: Rulebook, *, caller: str, min_face_px: int | None) -> None:
+        self.rulebook = rulebook
+        self._caller = caller
+        self._min_face_px = min_face_px
+        self._preset = rulebook.collection.embedder.preset
+        self._tracker = Tracker()
+        self._identities: dict[int, Identity] = {}
+        self._revision = rulebook.gallery.revision
+        self._reconsidered_s = 0.0
+
+    def recognise(
+        self, engine: FaceEngine, image: Image, at_s: float, timings: Timings
+    ) -> tuple[list[SeenFace], list[int]]:
+        """The faces of a frame, largest first; and tracks that are over, or are somebody else's
+        now. EngineBusy, EngineClosed, DatabaseError."""
+        faces = engine.detect(
+            [image],
+            min_face_px=self._min_face_px,
+            max_faces=_FACES_A_FRAME,
+            caller=self._caller,
+            timings=timings,
+        )[0]
+        tracks, over = self._tracker.update(faces, at_s)
+        for track in over:
+            self._identities.pop(track.number, None)
+        seen = [
+            SeenFace(face, self._identities.setdefault(track.number, Identity(track.number, at_s)))
+            for face, track in zip(faces, tracks, strict=True)
+        ]
+        wanted = self._wanted(seen, at_s)
+        self._embed(engine, image, wanted, timings)
+        started = time.perf_counter()
+        passed_on = self._look(wanted, at_s)
+        self._reconsider(at_s)
+        timings["search"] = (time.perf_counter() - started) * 1000
+        return seen, [track.number for track in over] + passed_on
+
+    def _wanted(self, seen: Sequence[SeenFace], at_s: float) -> list[SeenFace]:
+        """Faces to look at in this frame: those that waited longest first."""
+        crowded = _crowded([one.face for one in seen])
+        wanted = [
+            one
+            for one, is_crowded in zip(seen, crowded, strict=True)
+            if one.identity.wants_look(one.face, at_s, is_crowded=is_crowded)
+        ]
+        if len(wanted) > LOOKS_A_FRAME:
+            wanted.sort(key=lambda one: one.identity.last_look_s)
+        return wanted[:LOOKS_A_FRAME]
+
+    def _embed(
+        self, engine: FaceEngine, image: Image, wanted: list[SeenFace], timings: Timings
+    ) -> None:
+        embedded = engine.embed(
+            image,
+            [one.face for one in wanted],
+            embedder=self._preset,
+            caller=self._caller,
+            timings=timings,
+        )
+        for one, face in zip(wanted, embedded, strict=True):
+            one.embedding = face.embedding
+
+    def _look(self, wanted: list[SeenFace], at_s: float) -> list[int]:
+        """Take the looks in; the tracks that turned out to be somebody else's."""
+        looks = [Look(one.embedding, one.quality) for one in wanted if one.embedding is not None]
+        if not looks:
+            return []
+        found = self.rulebook.search(np.stack([look.embedding for look in looks]))
+        decide, same_face = self.rulebook.decide, self.rulebook.same_face
+        return [
+            one.identity.track
+            for one, look, candidates in zip(wanted, looks, found, strict=True)
+            if not one.identity.look(look, candidates, at_s, decide, same_face)
+        ]
+
+    def _reconsider(self, at_s: float) -> None:
+        """Somebody was enrolled, renamed or erased: the faces that are known are searched again."""
+        revision = self.rulebook.gallery.revision
+        if revision == self._revision or at_s - self._reconsidered_s < _RECONSIDER_S:
+            return
+        self._revision, self._reconsidered_s = revision, at_s
+        for identity in self._identities.values():
+            if identity.has_looks:
+                found = self.rulebook.search(identity.embeddings)
+                identity.reconsider(found, at_s, self.rulebook.decide)
+
+    def name_of(self, person: object) -> str | None:
+        """None: no longer enrolled, or not active any more."""
+        return self.rulebook.gallery.name_of(person) if isinstance(person, UUID) else None
+
+
+def _crowded(faces: Sequence[Face]) -> list[bool]:
+    """For each face, whether another one overlaps it."""
+    if len(faces) < 2:
+        return [False] * len(faces)
+    boxes = np.stack([face.box for face in faces])
+    overlap = iou(boxes, boxes)
+    np.fill_diagonal(overlap, 0.0)
+    return [float(row.max()) > _CROWDED_IOU for row in overlap]

@@ -1,0 +1,83 @@
+"""Gallery and rules of a collection as one stream uses them, read again while it runs."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from ml_engine.matching import Candidate, Decision
+from ml_engine.types import Float32
+from recognition.errors import ServiceError, not_found
+from recognition.gallery import Gallery, Rules, gallery_of, rules_of
+from recognition.models import Collection
+from recognition.services.identification import decide_candidates
+
+logger = logging.getLogger(__name__)
+
+# The collection's own row, with its threshold, is read this often.
+_REREAD_S = 2.0
+# Two looks at one face are hardly ever less alike than the best hundredth of strangers...
+_SAME_FACE_FMR = 1e-2
+# ... and a face that comes back is taken for the same where a thousandth of strangers would be.
+_LIKENESS_FMR = 1e-3
+# Without a curve nothing is known but what a match is.
+_PEOPLE = 5
+
+
+class Rulebook:
+    """For the stream's own thread. What was read last stays in force while the database is away."""
+
+    def __init__(self, collection: Collection) -> None:
+        """ServiceError where the collection has no threshold; DatabaseError."""
+        self._take(collection)
+        self._next_read = time.monotonic() + _REREAD_S
+
+    def _take(self, collection: Collection) -> None:
+        gallery = gallery_of(collection)
+        self.rules: Rules = rules_of(collection, gallery)
+        self.collection = collection
+        self.gallery: Gallery = gallery
+
+    @property
+    def same_face(self) -> float | None:
+        """Similarity below which two looks are hardly of one face."""
+        return self.rules.curve.threshold(_SAME_FACE_FMR) if self.rules.curve else None
+
+    @property
+    def likeness(self) -> float:
+        """Similarity from which a face that comes back counts as the same."""
+        curve = self.rules.curve
+        return curve.threshold(_LIKENESS_FMR) if curve else self.rules.threshold
+
+    def search(self, embeddings: Float32) -> list[list[Candidate]]:
+        """(n, d) to the best people of each."""
+        return self.gallery.search(embeddings, people=_PEOPLE)
+
+    def decide(self, candidates: list[Candidate]) -> Decision:
+        return decide_candidates(self.rules, candidates)
+
+    def reread(self) -> bool:
+        """Take over what changed, where that is due; True if the model is another one now.
+
+        ServiceError where the collection is gone.
+        """
+        if time.monotonic() < self._next_read:
+            return False
+        self._next_read = time.monotonic() + _REREAD_S
+        before = self.collection.embedder_id
+        try:
+            row = Collection.objects.select_related("embedder").filter(pk=self.collection.pk)
+            found = row.first()
+            if found is None:
+                raise not_found("collection")
+            self._take(found)
+        except (DatabaseError, InterfaceError):
+            logger.warning("the rules of a collection could not be read again", exc_info=True)
+            connections.close_all()
+        except ServiceError as error:
+            if error.code == "not_found":
+                raise
+            logger.warning("the rules of a collection are kept: %s", error.message)
+        return self.collection.embedder_id != before

@@ -1,0 +1,259 @@
+"""A stream session: frames in, faces with names and visits out. The same for every source.
+
+One thread a session takes the newest frame, recognises the faces in it, and answers; pictures of
+visits come after the answer, and their way into the database is another thread's. Everything kept
+is bounded: one frame, a few looks a track, one picture of a visit on its way to the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils import timezone
+
+from ml_engine import EngineBusy, EngineError, ImageError
+from ml_engine.images import ImageLimits, decode_image
+from ml_engine.types import Image
+from recognition.engine import get_engine
+from recognition.errors import ServiceError
+from recognition.live.answers import error_message, event_message, face_answer, rounded
+from recognition.live.pictures import shrunk_jpeg
+from recognition.live.previews import Preview, previews
+from recognition.live.recogniser import Recogniser, SeenFace, Timings
+from recognition.live.rulebook import Rulebook
+from recognition.live.slot import Frame, FrameSlot
+from recognition.live.visit_log import VisitLog
+from recognition.models import Camera, Collection
+
+logger = logging.getLogger(__name__)
+
+# A 4K picture and a little more: what is larger takes seconds and was not meant for this.
+_MAX_PIXELS = 10_000_000
+# Without frames, visits still come to an end.
+_TICK_S = 0.5
+_PAUSE_S = 0.05
+# So many failures in a row that are ours end a session.
+_MAX_FAILURES = 20
+_PREVIEW_SIDE_PX = 960
+
+Sink = Callable[[dict[str, Any]], None]
+
+_running: set[StreamSession] = set()
+_running_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """None: the camera's own, or the engine's."""
+
+    min_face_px: int | None = None
+    max_fps: float | None = None
+
+
+class StreamSession:
+    """Args:
+
+    sink: receives every message of the protocol, from the session's thread and the writer's; it
+        must not wait.
+    on_end: called once, in the session's thread, with the code of what ended it, or None where it
+        was stopped.
+    """
+
+    def __init__(
+        self,
+        *,
+        collection: Collection,
+        slot: FrameSlot,
+        sink: Sink,
+        camera: Camera | None = None,
+        options: StreamOptions | None = None,
+        on_end: Callable[[str | None], None] = lambda code: None,
+    ) -> None:
+        options = options or StreamOptions()
+        self.id = uuid.uuid4().hex
+        self._collection = collection
+        self._camera = camera
+        self._slot = slot
+        self._sink = sink
+        self._on_end = on_end
+        self._min_face_px = options.min_face_px or (camera.min_face_px if camera else None)
+        max_fps = options.max_fps or (camera.max_fps if camera else None)
+        self._gap_s = 1 / max_fps if max_fps else 0.0
+        self._next_s = 0.0
+        self._failures = 0
+        self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
+        self._thread = threading.Thread(target=self._run, name=f"stream-{self.id[:8]}", daemon=True)
+
+    def start(self) -> None:
+        with _running_lock:
+            _running.add(self)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the frame that is worked on; visits are closed and handed to the writer."""
+        self._slot.close()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; False where that took too long."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        code: str | None = None
+        try:
+            self._begin(Rulebook(self._collection))
+            self._tell_started()
+            while not self._slot.is_closed:
+                self._step()
+        except ServiceError as error:
+            code = error.code
+            self._sink(error_message(error.code, error.message))
+        except (DatabaseError, InterfaceError):
+            code = "database_unavailable"
+            logger.warning("a stream session could not start", exc_info=True)
+            self._sink(error_message(code, "The database does not answer."))
+        except Exception:
+            code = "internal_error"
+            logger.exception("a stream session failed")
+            self._sink(error_message(code, "The session failed; see the server's log."))
+        finally:
+            self._slot.close()
+            if hasattr(self, "_visits"):
+                self._visits.close()
+            connections.close_all()
+            with _running_lock:
+                _running.discard(self)
+            self._on_end(code)
+
+    def _begin(self, rulebook: Rulebook) -> None:
+        """For the model of the collection: what another one made must not stay."""
+        get_engine().embedder(rulebook.collection.embedder.preset)
+        self._recogniser = Recogniser(rulebook, caller=self.id, min_face_px=self._min_face_px)
+        self._visits = VisitLog(
+            rulebook, camera=self._camera, session=self.id, tell=self._tell_event
+        )
+
+    def _tell_started(self) -> None:
+        collection = self._recogniser.rulebook.collection
+        self._sink(
+            {
+                "type": "session.started",
+                "session": self.id,
+                "model": str(collection.embedder),
+                "device": get_engine().device,
+            }
+        )
+
+    def _tell_event(self, payload: dict[str, Any], kind: str) -> None:
+        self._sink(event_message(payload, kind))
+
+    def _step(self) -> None:
+        rulebook = self._recogniser.rulebook
+        if rulebook.reread():
+            self._visits.close()
+            self._begin(rulebook)
+        frame = self._take()
+        if frame is not None:
+            self._answer(frame)
+        self._visits.close_gone(time.monotonic())
+
+    def _take(self) -> Frame | None:
+        """The newest frame, no sooner than the highest rate allows."""
+        wait_s = self._next_s - time.monotonic()
+        if wait_s > 0:
+            time.sleep(min(wait_s, _TICK_S))
+        frame = self._slot.take(_TICK_S) if wait_s <= _TICK_S else None
+        if frame is not None:
+            self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
+        return frame
+
+    def _answer(self, frame: Frame) -> None:
+        try:
+            self._work_on(frame)
+            self._failures = 0
+        except ImageError as error:
+            self._refuse(frame, "bad_frame", error.message, reason=error.code)
+        except EngineBusy as error:
+            self._slot.count_dropped()
+            self._refuse(frame, error.code, error.message)
+            time.sleep(_PAUSE_S)
+        except (EngineError, ServiceError) as error:
+            self._refuse(frame, error.code, error.message)
+            time.sleep(_PAUSE_S)
+        except (DatabaseError, InterfaceError):
+            logger.warning("a frame was not searched for", exc_info=True)
+            connections.close_all()
+            self._refuse(frame, "database_unavailable", "The database does not answer.")
+            time.sleep(_PAUSE_S)
+        except Exception:
+            self._failures += 1
+            if self._failures >= _MAX_FAILURES:
+                raise
+            logger.exception("a frame failed")
+            self._refuse(frame, "internal_error", "The frame failed; see the server's log.")
+
+    def _refuse(self, frame: Frame, code: str, message: str, **more: object) -> None:
+        self._sink(error_message(code, message, frame=frame.number, **more))
+
+    def _work_on(self, frame: Frame) -> None:
+        started = time.monotonic()
+        timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
+        image = self._decoded(frame)
+        timings["decode"] = (time.monotonic() - started) * 1000
+        seen, left = self._recogniser.recognise(get_engine(), image, frame.arrived_s, timings)
+        self._visits.see(seen, left, frame.arrived_s, timezone.now())
+        timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
+        message = self._faces(frame, image, seen, timings)
+        self._sink(message)
+        if self._camera is not None:
+            previews.show(self._camera.pk, lambda: _preview(image, message))
+        self._visits.keep_pictures(image, seen)
+
+    def _decoded(self, frame: Frame) -> Image:
+        if isinstance(frame.content, bytes):
+            return decode_image(frame.content, self._limits)
+        return frame.content
+
+    def _faces(
+        self, frame: Frame, image: Image, seen: Sequence[SeenFace], timings: Timings
+    ) -> dict[str, Any]:
+        return {
+            "type": "faces",
+            "frame": frame.number,
+            "size": [image.shape[1], image.shape[0]],
+            "faces": [self._face(one) for one in seen],
+            "timing_ms": rounded(timings),
+            "dropped": self._slot.dropped,
+        }
+
+    def _face(self, one: SeenFace) -> dict[str, Any]:
+        decision = one.identity.decision
+        return face_answer(
+            one,
+            name=self._recogniser.name_of(decision.person) if decision else None,
+            threshold=self._recogniser.rulebook.rules.threshold,
+            event=self._visits.event_of(one.identity.track),
+        )
+
+
+def _preview(image: Image, message: dict[str, Any]) -> Preview:
+    """Of the picture that was looked at: a JPEG that came in may be turned by its EXIF note."""
+    return Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message)
+
+
+def stop_sessions(timeout_s: float) -> bool:
+    """End all sessions of this process; False where one took too long."""
+    with _running_lock:
+        sessions = list(_running)
+    for session in sessions:
+        session.stop()
+    deadline = time.monotonic() + timeout_s
+    return all([session.join(max(0.0, deadline - time.monotonic())) for session in sessions])

@@ -1,0 +1,184 @@
+"""Visits: somebody in front of a camera, from when it is firm who they are until they are gone.
+
+One visit is one event, however many frames and tracks it takes: a face that is lost and comes back
+within the gap goes on with its visit, known by its person, or by its likeness where it is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+
+from ml_engine.matching import Decision
+from ml_engine.types import Float32
+from recognition.live.identity import Identity
+
+# Gone for longer: the visit is over.
+GAP_S = 4.0
+# How much better a face must be to take the place of the visit's picture.
+_BETTER_BY = 0.05
+# A rise of the similarity that is worth telling.
+_TOLD_BY = 0.02
+
+
+@dataclass(slots=True)
+class Visit:
+    """`decision` only improves: a match stays one while the face is the same.
+
+    vector: of the face as it was seen lately, to know it again. quality: of the best picture so
+    far; None before there is one. tracks: that show the face now.
+    """
+
+    decision: Decision
+    vector: Float32
+    started_at: datetime
+    last_seen_at: datetime
+    last_seen_s: float
+    quality: float | None = None
+    event_id: UUID | None = None
+    tracks: set[int] = field(default_factory=set)
+    # Something is known that was not handed on to be written.
+    has_news: bool = True
+    written_s: float = -np.inf
+
+    @property
+    def person(self) -> Hashable | None:
+        return self.decision.person
+
+    def wants_picture(self, quality: float) -> bool:
+        """True where a face of this quality makes a better picture of the visit."""
+        return self.quality is None or quality > self.quality + _BETTER_BY
+
+    def improve(self, decision: Decision) -> None:
+        """Take over a decision that says more than the one there is."""
+        before = self.decision
+        if _rank(decision) <= _rank(before):
+            return
+        self.decision = decision
+        rise = _rank(decision)[2] - _rank(before)[2]
+        self.has_news |= decision.kind != before.kind or rise > _TOLD_BY
+
+    def touch(self, at_s: float, now: datetime) -> None:
+        self.last_seen_s, self.last_seen_at = at_s, now
+
+
+@dataclass(slots=True)
+class VisitBook:
+    """The visits of one stream.
+
+    likeness: similarity of two vectors from which a face that comes back counts as the same one.
+    """
+
+    likeness: float
+    gap_s: float = GAP_S
+    visits: list[Visit] = field(default_factory=list)
+    _of_track: dict[int, Visit] = field(default_factory=dict)
+
+    def visit_of(self, track: int) -> Visit | None:
+        return self._of_track.get(track)
+
+    def see(self, identities: Sequence[Identity], at_s: float, now: datetime) -> None:
+        """The faces of one frame. Whoever it is firm of who they are is in a visit afterwards."""
+        # First: a visit whose face is in this very frame is not waiting for another one.
+        for identity in identities:
+            if visit := self._of_track.get(identity.track):
+                visit.touch(at_s, now)
+        for identity in identities:
+            if identity.decision is not None:
+                self._see(identity, identity.decision, at_s, now)
+
+    def leave(self, track: int) -> None:
+        """The track is over, or has become somebody else's."""
+        if visit := self._of_track.pop(track, None):
+            visit.tracks.discard(track)
+
+    def close_gone(self, at_s: float) -> list[Visit]:
+        """Visits whose face is gone for longer than the gap; they are over."""
+        return self._close([v for v in self.visits if at_s - v.last_seen_s > self.gap_s])
+
+    def close(self) -> list[Visit]:
+        """End all of them."""
+        return self._close(list(self.visits))
+
+    def _see(self, identity: Identity, decision: Decision, at_s: float, now: datetime) -> None:
+        visit = self._of_track.get(identity.track)
+        if visit is not None and self._belongs_elsewhere(visit, identity, decision):
+            self.leave(identity.track)
+            visit = None
+        if visit is None:
+            visit = self._find(identity, decision, at_s) or self._open(
+                identity, decision, at_s, now
+            )
+            visit.tracks.add(identity.track)
+            self._of_track[identity.track] = visit
+        visit.touch(at_s, now)
+        if identity.has_looks:
+            visit.vector = identity.vector
+        # A name on the strength of one look more is not taken back; so it has to be firm.
+        if decision.kind != "match" or identity.is_settled:
+            visit.improve(decision)
+
+    def _open(self, identity: Identity, decision: Decision, at_s: float, now: datetime) -> Visit:
+        visit = Visit(
+            decision=decision,
+            vector=identity.vector,
+            started_at=now - timedelta(seconds=max(0.0, at_s - identity.first_s)),
+            last_seen_at=now,
+            last_seen_s=at_s,
+        )
+        self.visits.append(visit)
+        return visit
+
+    def _belongs_elsewhere(self, visit: Visit, identity: Identity, decision: Decision) -> bool:
+        """Somebody else's visit, or an unknown's while the person it turns out to be has one."""
+        if _are_two_people(visit, decision):
+            return True
+        known = self._of_person(decision.person)
+        return known is not None and known is not visit and identity.is_settled
+
+    def _of_person(self, person: Hashable | None) -> Visit | None:
+        if person is None:
+            return None
+        return next((visit for visit in self.visits if visit.person == person), None)
+
+    def _find(self, identity: Identity, decision: Decision, at_s: float) -> Visit | None:
+        """The visit that this face goes on with: its person's, or one of a like face."""
+        if visit := self._of_person(decision.person):
+            return visit
+        waiting = [
+            visit
+            for visit in self.visits
+            if visit.last_seen_s < at_s and not _are_two_people(visit, decision)
+        ]
+        return _likest(waiting, identity.vector, self.likeness)
+
+    def _close(self, over: list[Visit]) -> list[Visit]:
+        for visit in over:
+            for track in list(visit.tracks):
+                self.leave(track)
+            self.visits.remove(visit)
+        return over
+
+
+def _are_two_people(visit: Visit, decision: Decision) -> bool:
+    """Everything but two names may be one and the same face."""
+    people = (visit.person, decision.person)
+    return None not in people and people[0] != people[1]
+
+
+def _likest(visits: list[Visit], vector: Float32, likeness: float) -> Visit | None:
+    if not visits:
+        return None
+    similarities = np.stack([visit.vector for visit in visits]) @ vector
+    best = int(np.argmax(similarities))
+    return visits[best] if similarities[best] >= likeness else None
+
+
+def _rank(decision: Decision) -> tuple[bool, bool, float]:
+    """A match says more than two people too close, and that more than nobody; then similarity."""
+    similarity = -1.0 if decision.similarity is None else decision.similarity
+    return (decision.kind == "match", decision.kind == "ambiguous", similarity)

@@ -1,0 +1,206 @@
+"""Visits into the database, by one thread of the process, so that no frame waits for it.
+
+What is to be written of a visit is kept once, in its newest state: the memory this takes follows
+the number of visits, not how long the database is away. While it is away, everything waits; what
+was never written of the oldest visits is given up beyond a bound.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connections
+
+from recognition.errors import ServiceError
+from recognition.live.visits import Visit
+from recognition.models import Camera, Collection, Event, ModelVersion
+from recognition.payloads import event_payload
+from recognition.services.events import VisitSeen, event_open, event_update
+
+logger = logging.getLogger(__name__)
+
+# Visits waiting to be written, each with a snapshot of some 100 kB.
+MOST_WAITING = 300
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 10.0
+# A write that fails while the database is there is not tried for ever.
+_TRIES = 3
+
+# Called with the event's payload and what happened to it: opened, updated, closed.
+Tell = Callable[[dict[str, Any], str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where visits come from: one stream."""
+
+    collection: Collection
+    camera: Camera | None
+    session: str
+    model: ModelVersion
+    tell: Tell
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    source: Source
+    visit: Visit
+    seen: VisitSeen
+    ended_at: datetime
+    is_open: bool
+    tries: int = 0
+
+
+class VisitWriter:
+    """`submit` is for every thread and never blocks."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: OrderedDict[int, _Entry] = OrderedDict()  # by id() of the visit
+        self._is_writing = False
+        self._is_stopped = False
+        self._thread: threading.Thread | None = None
+
+    def submit(
+        self, source: Source, visit: Visit, seen: VisitSeen, *, ended_at: datetime, is_open: bool
+    ) -> None:
+        """Write the visit as it is now; pictures that `seen` leaves out stay those given before."""
+        entry = _Entry(source, visit, seen, ended_at, is_open)
+        with self._changed:
+            self._keep(entry, self._waiting.pop(id(visit), None))
+            while len(self._waiting) > MOST_WAITING:
+                self._waiting.popitem(last=False)
+                logger.error("a visit was not written: too many wait for the database")
+            self._start()
+            self._changed.notify_all()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything is written; False where that took too long."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting and not self._is_writing, timeout_s
+            )
+
+    def stop(self, timeout_s: float) -> bool:
+        """Write what waits, then end; False where something was left."""
+        is_done = self.flush(timeout_s)
+        with self._changed:
+            self._is_stopped = True
+            left = len(self._waiting)
+            self._changed.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(1.0)
+        if left:
+            logger.error("%d visits were not written: the database did not answer", left)
+        return is_done
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._is_stopped = False
+            self._thread = threading.Thread(target=self._run, name="visit-writer", daemon=True)
+            self._thread.start()
+
+    def _keep(self, newer: _Entry, older: _Entry | None) -> None:
+        if older is not None and newer.seen.snapshot_jpeg is None:
+            newer = replace(newer, seen=_with_pictures_of(newer.seen, older.seen))
+        self._waiting[id(newer.visit)] = newer
+
+    def _run(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while (entry := self._next()) is not None:
+            is_written = self._write(entry)
+            with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+                if not is_written:
+                    self._changed.wait_for(lambda: self._is_stopped, pause_s)
+            pause_s = _FIRST_PAUSE_S if is_written else min(2 * pause_s, _LONGEST_PAUSE_S)
+        connections.close_all()
+
+    def _next(self) -> _Entry | None:
+        with self._changed:
+            while not self._waiting:
+                if self._is_stopped:
+                    return None
+                # Connections are not held while there is nothing to write.
+                if not self._changed.wait(timeout=5.0):
+                    connections.close_all()
+            if self._is_stopped:
+                return None
+            self._is_writing = True
+            return self._waiting.popitem(last=False)[1]
+
+    def _write(self, entry: _Entry) -> bool:
+        """False where it is to be tried again later."""
+        try:
+            _store(entry)
+        except ServiceError as error:
+            # Event or collection were deleted meanwhile.
+            logger.info("a visit is not written: %s", error.message)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("the database does not answer, visits wait: %s", error)
+            connections.close_all()
+            self._put_back(entry)
+            return False
+        except Exception:
+            is_last = entry.tries + 1 >= _TRIES
+            logger.exception("a visit %s", "was not written" if is_last else "is written again")
+            connections.close_all()
+            if not is_last:
+                self._put_back(replace(entry, tries=entry.tries + 1))
+            return is_last
+        return True
+
+    def _put_back(self, entry: _Entry) -> None:
+        with self._changed:
+            newer = self._waiting.pop(id(entry.visit), None)
+            self._keep(newer or entry, entry if newer else None)
+            self._waiting.move_to_end(id(entry.visit), last=False)
+
+
+def _with_pictures_of(seen: VisitSeen, older: VisitSeen) -> VisitSeen:
+    return replace(
+        seen,
+        quality=older.quality,
+        snapshot_jpeg=older.snapshot_jpeg,
+        face_jpeg=older.face_jpeg,
+        vector=older.vector,
+    )
+
+
+def _store(entry: _Entry) -> None:
+    source, visit, seen = entry.source, entry.visit, entry.seen
+    if visit.event_id is None:
+        event = event_open(
+            collection=source.collection,
+            camera=source.camera,
+            session=source.session,
+            model=source.model,
+            seen=seen,
+            started_at=visit.started_at,
+        )
+        visit.event_id = event.pk
+        source.tell(event_payload(event), "opened")
+        if entry.is_open:
+            return
+    row = Event.objects.defer("vector").filter(pk=visit.event_id).first()
+    if row is None:
+        # Somebody deleted it: the visit goes on without one.
+        return
+    event = event_update(event=row, seen=seen, ended_at=entry.ended_at, is_open=entry.is_open)
+    source.tell(event_payload(event), "updated" if entry.is_open else "closed")
+
+
+_writer = VisitWriter()
+
+
+def visit_writer() -> VisitWriter:
+    """The one of this process."""
+    return _writer

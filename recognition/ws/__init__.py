@@ -1,0 +1,1 @@
+"""Websockets: live streams, the event feed, previews of cameras."""

@@ -1,0 +1,79 @@
+"""`/ws/cameras/<id>/`: what a camera sees, with the faces of the same frame."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from channels.db import database_sync_to_async
+from django.db import DatabaseError, InterfaceError
+
+from accounts.access import Scope
+from recognition import selectors
+from recognition.errors import ServiceError
+from recognition.live.answers import status_message
+from recognition.live.limits import StreamLimits
+from recognition.live.previews import Viewer, previews
+from recognition.services.streams import camera_watch
+from recognition.ws.base import Code, Refused, SiteConsumer
+from recognition.ws.outbox import encoded
+
+# Without a preview for so long, the camera's status is looked up.
+_SILENCE_S = 1.5
+
+
+class CameraConsumer(SiteConsumer):
+    scope_needed = Scope.IDENTIFY
+    limits = StreamLimits()
+    limit_factor = 4
+
+    async def prepare(self) -> None:
+        self._camera_id: UUID = self.scope["url_route"]["kwargs"]["camera_id"]
+        self._viewer: Viewer | None = None
+        self._showing: asyncio.Task[None] | None = None
+        self._told: tuple[str, str] | None = None
+        try:
+            await database_sync_to_async(camera_watch)(
+                access=self.access, camera_id=self._camera_id
+            )
+        except ServiceError as error:
+            raise Refused(Code.NOT_FOUND, error.message) from error
+
+    async def opened(self) -> None:
+        self._viewer = Viewer(asyncio.get_running_loop())
+        previews.watch(self._camera_id, self._viewer)
+        self._showing = asyncio.create_task(self._show(self._viewer))
+
+    def left(self) -> None:
+        if (viewer := getattr(self, "_viewer", None)) is not None:
+            previews.leave(self._camera_id, viewer)
+        if (showing := getattr(self, "_showing", None)) is not None:
+            showing.cancel()
+        super().left()
+
+    async def _show(self, viewer: Viewer) -> None:
+        await self._tell_status()
+        while self.is_open:
+            preview = await viewer.next(_SILENCE_S)
+            if preview is None:
+                await self._tell_status()
+            elif self.is_open:
+                # Waits while the client's line is full; the viewer keeps the newest meanwhile.
+                await self.send(bytes_data=preview.jpeg)
+                await self.send(text_data=encoded(preview.faces))
+
+    async def _tell_status(self) -> None:
+        """Tell the camera's status where it is another one; close if the camera is gone."""
+        try:
+            camera = await database_sync_to_async(selectors.camera_by_id)(
+                self.access, self._camera_id
+            )
+        except ServiceError as error:
+            self.outbox.close_after(Code.NOT_FOUND, error.message)
+            return
+        except (DatabaseError, InterfaceError):
+            return
+        told = (camera.status, camera.status_message)
+        if told != self._told and self.is_open:
+            self._told = told
+            await self.send(text_data=encoded(status_message(*told)))
