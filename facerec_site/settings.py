@@ -58,6 +58,8 @@ HTTPS = env.bool("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("HTTPS_REDIRECT", False)
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 0)
+# HSTS for subdomains and for the browsers' preload list reaches beyond this host: not ours to set.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", False) else None
 )
@@ -220,6 +222,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "CameraKindEnum": "recognition.models.Camera.Kind",
+        "CallerKindEnum": ["user", "key"],
+    },
 }
 
 UNFOLD = {

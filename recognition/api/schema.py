@@ -86,10 +86,12 @@ def operation(
 ) -> Callable[[F], F]:
     """Documents a view's method and sets the scope it asks for (None: any caller who is known).
 
-    answer: serializer of the good answer, None for an empty one.
+    answer: serializer of the good answer, None for an empty one; for what is no JSON a dict from
+    (status, media type) to its type.
     """
     needs = f"Scope: `{scope.value}`." if scope else "Any account or key."
-    responses = {status: answer, **{code: _error_response(code) for code in (*ALWAYS, *errors)}}
+    answers = answer if isinstance(answer, dict) else {status: answer}
+    responses = {**answers, **{code: _error_response(code) for code in (*ALWAYS, *errors)}}
 
     def decorate(method: F) -> F:
         method.scope = scope  # type: ignore[attr-defined]
