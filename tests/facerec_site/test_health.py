@@ -1,0 +1,87 @@
+"""Alive and ready are two questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from facerec_site import health
+
+READY = "/health/ready"
+LIVE = "/health/live"
+
+
+@pytest.fixture
+def engine_says(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def say(state: str) -> None:
+        told = {"state": state, "message": "", "device": ""}
+        monkeypatch.setattr(health, "engine_state", lambda: told)
+
+    say("ready")
+    return say
+
+
+@pytest.mark.django_db
+class TestReady:
+    def test_when_every_part_answers(self, client: Client, engine_says: Any) -> None:
+        answer = client.get(READY)
+        assert answer.status_code == 200
+        assert answer.json() == {
+            "status": "ready",
+            "parts": {"database": "ok", "engine": "ok", "channel_layer": "ok"},
+            "missing": [],
+        }
+
+    @pytest.mark.parametrize("state", ["off", "warming_up", "failed"])
+    def test_not_without_the_engine(self, client: Client, engine_says: Any, state: str) -> None:
+        engine_says(state)
+        answer = client.get(READY)
+        assert answer.status_code == 503
+        assert answer.json()["parts"]["engine"] == state
+        assert answer.json()["missing"] == ["engine"]
+        assert answer["Retry-After"] == "2"
+
+    def test_not_without_the_database(
+        self, client: Client, engine_says: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone() -> None:
+            raise OperationalError("server has gone away")
+
+        monkeypatch.setattr(health.connection, "cursor", gone)
+        answer = client.get(READY)
+        assert answer.status_code == 503
+        assert answer.json()["missing"] == ["database"]
+        assert "gone away" not in answer.content.decode()
+
+    def test_not_without_the_channel_layer(
+        self, client: Client, engine_says: Any, settings: Any
+    ) -> None:
+        settings.CHANNEL_LAYERS = {
+            "default": {
+                "BACKEND": "channels_redis.core.RedisChannelLayer",
+                "CONFIG": {"hosts": ["redis://127.0.0.1:9/0"]},
+            }
+        }
+        answer = client.get(READY)
+        assert answer.json()["missing"] == ["channel_layer"]
+
+    def test_is_asked_anew_each_time(self, client: Client, engine_says: Any) -> None:
+        engine_says("warming_up")
+        answer = client.get(READY)
+        assert "no-store" in answer["Cache-Control"]
+        engine_says("ready")
+        assert client.get(READY).status_code == 200
+
+
+def test_alive_asks_nothing_else(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database mark on this test: touching it would fail."""
+    answer = client.get(LIVE)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("path", [READY, LIVE])
+def test_reading_only(client: Client, path: str) -> None:
+    assert client.post(path).status_code == 405
