@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from accounts.access import Access, access_of
 from accounts.models import AuditEntry
@@ -41,7 +42,7 @@ def record(
     *,
     target_type: str = "",
     target_id: object = "",
-    collection_id: object | None = None,
+    collection_id: UUID | str | None = None,
     **details: object,
 ) -> None:
     """Write one entry, in the caller's transaction if there is one."""

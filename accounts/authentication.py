@@ -38,7 +38,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
     target_class = ApiKeyAuthentication
     name = ["bearerAuth", "apiKeyAuth"]
 
-    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:  # type: ignore[override]
+    def get_security_requirement(self, auto_schema: object) -> list[dict[str, list]]:
+        return [{name: []} for name in self.name]  # one of them is enough
+
+    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
         return [
             {"type": "http", "scheme": "bearer"},
             {"type": "apiKey", "in": "header", "name": "X-Api-Key"},

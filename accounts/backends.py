@@ -18,13 +18,13 @@ class RoleBackend(ModelBackend):
     """viewer: looks at recognition; operator: changes people, images and events as well;
     administrator: everything (a superuser)."""
 
-    def get_user_permissions(self, user_obj: object, obj: Model | None = None) -> set[str]:  # type: ignore[override]
+    def get_user_permissions(self, user_obj: object, obj: Model | None = None) -> set[str]:
         return set()
 
-    def get_group_permissions(self, user_obj: object, obj: Model | None = None) -> set[str]:  # type: ignore[override]
+    def get_group_permissions(self, user_obj: object, obj: Model | None = None) -> set[str]:
         return set()
 
-    def has_perm(self, user_obj: object, perm: str, obj: Model | None = None) -> bool:  # type: ignore[override]
+    def has_perm(self, user_obj: object, perm: str, obj: Model | None = None) -> bool:
         if not getattr(user_obj, "is_active", False):
             return False
         app, _, codename = perm.partition(".")
@@ -36,6 +36,6 @@ class RoleBackend(ModelBackend):
         writes = _OPERATOR_WRITES.get((app, model), set())
         return getattr(user_obj, "role", "") == Role.OPERATOR and action in writes
 
-    def has_module_perms(self, user_obj: object, app_label: str) -> bool:  # type: ignore[override]
+    def has_module_perms(self, user_obj: object, app_label: str) -> bool:
         active = bool(getattr(user_obj, "is_active", False))
         return active and app_label not in _HIDDEN_FROM_OTHERS

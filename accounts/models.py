@@ -7,6 +7,7 @@ import hmac
 import secrets
 import uuid
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
@@ -25,7 +26,7 @@ class FacerecUserManager(UserManager["User"]):
         **extra: object,
     ) -> User:
         extra["role"] = Role.ADMINISTRATOR
-        return super().create_superuser(username, email, password, **extra)  # type: ignore[return-value]
+        return super().create_superuser(username, email, password, **extra)
 
 
 class User(AbstractUser):
@@ -33,7 +34,7 @@ class User(AbstractUser):
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
 
-    objects = FacerecUserManager()
+    objects: ClassVar[FacerecUserManager] = FacerecUserManager()
 
     @property
     def scopes(self) -> frozenset[str]:

@@ -213,7 +213,6 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Facerec",
-    "DESCRIPTION": "Detect, verify, identify and enrol faces; read who was where.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["accounts.permissions.IsSignedIn"],
@@ -222,6 +221,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "recognition.api.openapi.finish",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKindEnum": "recognition.models.Camera.Kind",
         "CallerKindEnum": ["user", "key"],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +18,8 @@ from rest_framework.serializers import BaseSerializer, Serializer
 from accounts.access import Access, access_of
 from accounts.audit import Actor
 from recognition.api.paging import NewestFirst
-from recognition.api.pictures import ImageParser, refuse_oversized, request_fields
+from recognition.api.parsers import ImageParser, SafeJsonParser
+from recognition.api.pictures import refuse_oversized, request_fields
 
 METHODS = ("get", "post", "patch", "delete")
 
@@ -29,17 +30,18 @@ class AlwaysJson(DefaultContentNegotiation):
     def select_renderer(
         self,
         request: Request | HttpRequest,
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type or "application/json"
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 class ApiView(GenericAPIView):
     """A view whose methods are marked with `recognition.api.schema.operation`."""
 
     http_method_names = [*METHODS, "head"]
-    parser_classes = [JSONParser]
+    parser_classes = [SafeJsonParser]
     content_negotiation_class = AlwaysJson
     pagination_class = NewestFirst
 
@@ -78,7 +80,7 @@ class ApiView(GenericAPIView):
 class PictureView(ApiView):
     """A view that takes pictures in all three ways."""
 
-    parser_classes = [MultiPartParser, JSONParser, ImageParser]
+    parser_classes = [MultiPartParser, SafeJsonParser, ImageParser]
 
 
 def _is_marked(method: Callable[..., Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 from django.http import HttpResponse
@@ -10,7 +12,9 @@ from accounts.audit import Actor, record
 from recognition.errors import not_found
 
 
-def face_file(file: FieldFile, *, owner: Model, collection_id: object, actor: Actor) -> HttpResponse:
+def face_file(
+    file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor
+) -> HttpResponse:
     """The JPEG behind `file` of the row `owner`; 404 where there is none (any more)."""
     if not file:
         raise not_found("picture")

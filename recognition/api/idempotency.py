@@ -84,9 +84,7 @@ def _claim(caller: str, key: str, fingerprint: str) -> IdempotencyRecord:
     """A new record, or the one that is there if it is of the same content and answered."""
     try:
         with transaction.atomic():
-            return IdempotencyRecord.objects.create(
-                caller=caller, key=key, fingerprint=fingerprint
-            )
+            return IdempotencyRecord.objects.create(caller=caller, key=key, fingerprint=fingerprint)
     except IntegrityError:
         record = IdempotencyRecord.objects.filter(caller=caller, key=key).first()
     if record is not None and record.fingerprint != fingerprint:
@@ -102,9 +100,7 @@ def _took_over(record: IdempotencyRecord) -> bool:
     """True for the one caller that goes on with an abandoned request."""
     if not record.is_abandoned:
         return False
-    mine = IdempotencyRecord.objects.filter(
-        pk=record.pk, status=None, claimed_at=record.claimed_at
-    )
+    mine = IdempotencyRecord.objects.filter(pk=record.pk, status=None, claimed_at=record.claimed_at)
     return mine.update(claimed_at=timezone.now()) == 1
 
 
@@ -112,5 +108,5 @@ def _keep(record: IdempotencyRecord, answer: Answer) -> None:
     record.status = answer.status
     # As it will be read back: dates and ids as text.
     record.body = json.loads(json.dumps(answer.body, cls=DjangoJSONEncoder))
-    record.person_id = answer.person_id  # type: ignore[attr-defined]
+    record.person_id = answer.person_id
     record.save(update_fields=["status", "body", "person"])

@@ -9,9 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 from copy import copy
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
@@ -19,7 +18,6 @@ from django.http import QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 from recognition.errors import ServiceError
@@ -57,20 +55,6 @@ def refuse_oversized(request: Request) -> None:
 
 def is_raw_image(request: Request) -> bool:
     return (request.content_type or "").lower().startswith("image/")
-
-
-class ImageParser(BaseParser):
-    """The body itself is the picture: `Content-Type: image/…`."""
-
-    media_type = "image/*"
-
-    def parse(
-        self,
-        stream: BinaryIO,
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> dict[str, UploadedFile]:
-        return {"image": SimpleUploadedFile("body", stream.read())}
 
 
 def request_fields(request: Request) -> QueryDict | dict[str, Any]:

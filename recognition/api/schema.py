@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from accounts.access import Scope
 from recognition.api.idempotency import HEADER
+from recognition.api.openapi import tag_of
 from recognition.api.pictures import (
     RAW_TYPES,
     Base64PictureField,
@@ -97,6 +98,7 @@ def operation(
         method.scope = scope  # type: ignore[attr-defined]
         return extend_schema(
             operation_id=operation_id,
+            tags=[tag_of(operation_id)],
             summary=summary,
             description=f"{about}\n\n{needs}".strip(),
             request=request,
@@ -124,7 +126,7 @@ def _with_base64(input_class: InputClass) -> InputClass:
     """The same serializer with its pictures named as base64 text."""
     fields: dict[str, serializers.Field] = {}
     for name, field in input_class().fields.items():
-        options = {"required": field.required, "help_text": field.help_text}
+        options: dict[str, Any] = {"required": field.required, "help_text": field.help_text}
         if isinstance(field, PictureListField):
             fields[name] = Base64PictureListField(**options)
         elif isinstance(field, PictureField):

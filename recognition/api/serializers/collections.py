@@ -35,7 +35,7 @@ class CollectionSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Collection
-        fields = ("id", *_RULES, "embedder", "created_at")
+        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "created_at")
         read_only_fields = fields
 
 
@@ -46,7 +46,10 @@ class InForceSerializer(serializers.Serializer):
     templates = serializers.IntegerField()
     threshold = serializers.FloatField()
     margin = serializers.FloatField()
-    source = serializers.CharField(help_text="fixed, target_rate or gallery_size")
+    # DRF's metaclass takes fields out of the class, so this is not Field.source.
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=["fixed", "target_rate", "gallery_size"], help_text="Where the threshold is from."
+    )
 
 
 class CollectionDetailSerializer(CollectionSerializer):

@@ -174,5 +174,3 @@ class VerifyAnswerSerializer(serializers.Serializer):
     face = FaceSerializer(help_text="The face of `image` that was compared.")
     other_face = FaceSerializer(allow_null=True, help_text="That of `other_image`.")
     image = serializers.UUIDField(allow_null=True, help_text="The person's image that fits best.")
-
-

@@ -142,5 +142,3 @@ class EnrolAnswerSerializer(serializers.Serializer):
     accepted = serializers.IntegerField()
     refused = serializers.IntegerField()
     outcomes = OutcomeSerializer(many=True)
-
-

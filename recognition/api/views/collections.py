@@ -105,7 +105,10 @@ class ModelsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         versions = {(row.preset, row.sha256): row for row in ModelVersion.objects.all()}
-        rows = [_model(preset, versions.get((preset.name, preset.sha256))) for preset in PRESETS.values()]
+        rows = [
+            _model(preset, versions.get((preset.name, preset.sha256)))
+            for preset in PRESETS.values()
+        ]
         return Response({"results": rows})
 
 

@@ -16,6 +16,7 @@ from accounts.permissions import IsSignedIn
 from accounts.services import key_issue, key_revoke
 from recognition import selectors
 from recognition.api.base import ApiView
+from recognition.api.paging import NewestMadeFirst
 from recognition.api.schema import WITH_BODY, operation
 from recognition.api.serializers.keys import (
     KeyInput,
@@ -27,6 +28,8 @@ from recognition.errors import ServiceError, not_found
 
 
 class KeysView(ApiView):
+    pagination_class = NewestMadeFirst
+
     @operation("keys_list", "List API keys", scope=Scope.MANAGE, answer=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
         return self.paged(_keys_of(self.access), KeySerializer)

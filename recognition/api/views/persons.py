@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Scope
-from django.http import HttpResponse
 from recognition import selectors
 from recognition.api.base import ApiView, PictureView
 from recognition.api.files import face_file

@@ -124,9 +124,7 @@ class VerifyView(PictureView):
             )
         else:
             other = options.pop("other_image").data
-            result = identification.verify(
-                data_a=data, data_b=other, actor=self.actor, **options
-            )
+            result = identification.verify(data_a=data, data_b=other, actor=self.actor, **options)
         return Response(_verified(result))
 
 

@@ -1,0 +1,77 @@
+"""The last touch to the OpenAPI document: what it says of the whole, and errors said once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Document = dict[str, Any]
+
+ABOUT = """\
+Detect, verify, identify and enrol faces; read who was where.
+
+**Who calls.** A key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY` (make one with
+POST `api-keys`, or in the admin), or the session of somebody who signed in. A key is never taken
+from the query. Each operation names the scope that it asks for.
+
+**Pictures** come in three ways, the same for every operation that takes one: as a file of a
+multipart form, as base64 (or a data: URL) within JSON, or as the body itself with
+`Content-Type: image/jpeg` (or png, webp, bmp). Options are fields beside the picture; they may
+stand in the query too, and with a raw body there is no other place for them.
+
+**Errors** have one shape: `{"error": {"code", "message", "details"}, "request_id"}`. Codes are
+stable, messages are for people. Every response carries its `X-Request-Id`; send one to choose it.
+
+**Lists** are paged: follow `next` until it is null.
+
+**Retries.** `Idempotency-Key` (any text of yours, at most 200 characters) on enrolment: the same
+request with the same key is answered again (`Idempotency-Replayed: true`) and not done again.
+After 429 and 503 wait as long as `Retry-After` says.
+"""
+
+_TAGS = {
+    "recognise": "A picture in, an answer out, nothing kept.",
+    "persons": "People, and the enrolment of their images.",
+    "images": "The stored faces.",
+    "events": "Who was where: one event for each visit.",
+    "collections": "Galleries and their rules.",
+    "cameras": "Where frames come from.",
+    "keys": "API keys; shown once, stored hashed.",
+    "about": "The caller, and the models there are.",
+}
+_TAG_OF = {
+    **dict.fromkeys(("detect", "verify", "identify", "embed"), "recognise"),
+    **dict.fromkeys(("me", "models"), "about"),
+}
+_TEXT = {"schema": {"type": "string"}}
+_SECONDS = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds to wait."}
+
+
+def tag_of(operation_id: str) -> str:
+    """`persons_images_list` to `persons`."""
+    noun = operation_id.partition("_")[0]
+    return _TAG_OF.get(noun, noun)
+
+
+def finish(result: Document, generator: object, request: object, public: bool) -> Document:  # noqa: FBT001
+    """Hook of drf-spectacular."""
+    result["info"]["description"] = ABOUT
+    result["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items()]
+    shared = result["components"].setdefault("responses", {})
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            _label(operation["responses"], shared)
+    return result
+
+
+def _label(responses: Document, shared: Document) -> None:
+    """Errors become references: each of them is the same everywhere. Headers are named."""
+    for status, response in responses.items():
+        headers: Document = {"X-Request-Id": _TEXT}
+        if status in ("429", "503"):
+            headers["Retry-After"] = _SECONDS
+        if status == "401":
+            headers["WWW-Authenticate"] = _TEXT
+        response["headers"] = headers | response.get("headers", {})
+        if status >= "400":
+            shared.setdefault(f"Error{status}", response)
+            responses[status] = {"$ref": f"#/components/responses/Error{status}"}
