@@ -1,0 +1,35 @@
+/** Frames a second, delay and dropped frames, as they are now. */
+
+const WINDOW_MS = 2000;
+const SMOOTH = 0.15;
+
+export class Figures {
+  #node = document.getElementById("figures");
+  #answers = []; // times of the answers within the window
+  #latency = null;
+
+  reset() {
+    this.#answers = [];
+    this.#latency = null;
+    this.#node.hidden = true;
+  }
+
+  /** `latencyMs`: from the frame to its answer; null where only the server's own time is known. */
+  add(message, latencyMs) {
+    const now = performance.now();
+    this.#answers.push(now);
+    while (this.#answers[0] < now - WINDOW_MS) this.#answers.shift();
+    const latency = latencyMs ?? message.timing_ms?.total ?? 0;
+    this.#latency = this.#latency === null ? latency : this.#latency + SMOOTH * (latency - this.#latency);
+    const span = Math.max(now - this.#answers[0], 1);
+    const rate = this.#answers.length > 1 ? ((this.#answers.length - 1) * 1000) / span : 0;
+    this.#node.textContent = `${rate.toFixed(rate < 9.95 ? 1 : 0)} fps · ${Math.round(this.#latency)} ms · ${message.dropped ?? 0} dropped`;
+    this.#node.title = parts(message.timing_ms);
+    this.#node.hidden = false;
+  }
+}
+
+function parts(timing = {}) {
+  const words = Object.entries(timing).map(([part, ms]) => `${part} ${Number(ms).toFixed(1)} ms`);
+  return words.length ? `On the server: ${words.join(", ")}` : "";
+}

@@ -1,0 +1,46 @@
+/** Decisions, similarities and times in words; the same everywhere on the pages. */
+
+const NAMES = { unknown: "Unknown", ambiguous: "Not sure", pending: "Looking…", match: "Match" };
+
+/** What to call a face or an event: the person's name where there is one. */
+export function nameOf({ decision, person }) {
+  if (decision === "match" && person) return person.name;
+  return NAMES[decision] ?? decision;
+}
+
+export function score(value) {
+  if (value === null || value === undefined) return "–";
+  const rounded = Math.round(value * 100) / 100;
+  return (rounded < 0 ? "−" : "") + Math.abs(rounded).toFixed(2);
+}
+
+/** "0.71, needs 0.53"; nothing is claimed where nobody was there to compare with. */
+export function scoreLine({ similarity, threshold, decision }) {
+  if (similarity === null || similarity === undefined) {
+    return decision === "pending" ? "" : "nobody to compare with";
+  }
+  return `${score(similarity)}, needs ${score(threshold)}`;
+}
+
+/** A false-match rate for people; nothing where the score says little anyway. */
+export function rateLine(rate) {
+  if (rate === null || rate === undefined || rate > 0.01) return "";
+  if (rate <= 0) return "No pair of strangers that was measured reached this";
+  return `1 in ${Number((1 / rate).toPrecision(2)).toLocaleString()} pairs of strangers reaches this`;
+}
+
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+export function timeLine(iso) {
+  const at = new Date(iso);
+  const isToday = at.toDateString() === new Date().toDateString();
+  return isToday ? TIME.format(at) : `${DAY.format(at)}, ${TIME.format(at)}`;
+}
+
+export function lasted(from, to) {
+  const seconds = Math.max(0, Math.round((new Date(to) - new Date(from)) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
