@@ -195,7 +195,7 @@ class Gallery:
     def follow(self, *, now: bool = False) -> None:
         """Take over what changed in the database, if that was not done a moment ago (`now`: in any
         case). One thread does it; others go on with what there is, except before the first load."""
-        is_due = time.monotonic() >= self._next_check
+        is_due = self._contents is None or time.monotonic() >= self._next_check
         if not (now or is_due):
             return
         if not self._following.acquire(blocking=now or self._contents is None):

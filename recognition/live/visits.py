@@ -74,7 +74,6 @@ class VisitBook:
     """
 
     likeness: float
-    gap_s: float = GAP_S
     visits: list[Visit] = field(default_factory=list)
     _of_track: dict[int, Visit] = field(default_factory=dict)
 
@@ -98,7 +97,7 @@ class VisitBook:
 
     def close_gone(self, at_s: float) -> list[Visit]:
         """Visits whose face is gone for longer than the gap; they are over."""
-        return self._close([v for v in self.visits if at_s - v.last_seen_s > self.gap_s])
+        return self._close([v for v in self.visits if at_s - v.last_seen_s > GAP_S])
 
     def close(self) -> list[Visit]:
         """End all of them."""

@@ -1,0 +1,158 @@
+"""`manage.py serve`: the whole site in one process, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from daphne.endpoints import build_endpoint_description_strings
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+logger = logging.getLogger(__name__)
+
+# Requests that run, then frames, visits and the engine; container runtimes wait 30 seconds.
+REQUESTS_S = 5.0
+DRAIN_S = 15.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Command(BaseCommand):
+    help = "Serve pages, REST and websockets, with the engine, cameras and housekeeping beside them"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 or :: for every address")
+        parser.add_argument("--port", type=int, default=8000, help="0 takes any that is free")
+        parser.add_argument("--https", action="store_true", help="needs --cert and --key")
+        parser.add_argument("--cert", type=Path, help="certificate chain, PEM")
+        parser.add_argument("--key", type=Path, help="private key, PEM")
+        parser.add_argument("--access-log", action="store_true", help="one line a request")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        endpoint = _endpoint(options)
+        if problem := _port_problem(options["host"], options["port"]):
+            raise CommandError(problem)
+        # Late: it imports the whole site.
+        from facerec_site.asgi import application
+        from facerec_site.server import SiteServer
+        from recognition.live.background import Background
+
+        server = SiteServer(
+            application,
+            endpoints=[endpoint],
+            action_logger=_access_log() if options["access_log"] else None,
+            # A little above what is allowed, so that who sends too much is told so.
+            websocket_max_message_size=settings.MAX_FRAME_BYTES + 2**20,
+            websocket_max_frame_size=settings.MAX_FRAME_BYTES + 2**20,
+            websocket_timeout=-1,
+            server_name="",
+        )
+        serving = _Serving(server, Background(), lambda: self._tell(server, options))
+        server.ready_callable = serving.begin
+        server.run()
+        if server.failure:
+            raise CommandError(server.failure)
+        serving.ended()
+
+    def _tell(self, server: Any, options: dict[str, Any]) -> None:
+        scheme = "https" if options["https"] else "http"
+        port = server.ports[0].getHost().port
+        anywhere = options["host"] in ("0.0.0.0", "::", "127.0.0.1", "::1")
+        host = "localhost" if anywhere else options["host"]
+        self.stdout.write(f"Facerec is at {scheme}://{host}:{port}/ (stop it with Ctrl-C)")
+        self.stdout.flush()
+
+
+class _Serving:
+    """From the first connection to the last: what is started, and ended in order."""
+
+    def __init__(self, server: Any, background: Any, tell: Any) -> None:
+        self._server = server
+        self._background = background
+        self._tell = tell
+        self._draining: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        from recognition import publish
+
+        loop = self._server.loop
+        publish.set_loop(loop)
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._stop)
+        self._background.start()
+        self._tell()
+
+    def ended(self) -> None:
+        for number in _SIGNALS:
+            self._server.loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        if self._draining is not None:
+            logger.warning("stopped at once")
+            os._exit(1)
+        # Whatever hangs, the process goes.
+        last = threading.Timer(REQUESTS_S + DRAIN_S + 5, os._exit, (1,))
+        last.daemon = True
+        last.start()
+        self._draining = self._server.loop.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        logger.info("stopping")
+        try:
+            await self._server.drain(REQUESTS_S)
+            if not await asyncio.to_thread(self._background.stop, DRAIN_S):
+                logger.warning("not everything was finished in time")
+        except Exception:
+            logger.exception("stopping did not go well")
+        finally:
+            self._server.stop()
+
+
+def _endpoint(options: dict[str, Any]) -> str:
+    """Where to listen, in Twisted's words."""
+    if not options["https"]:
+        return build_endpoint_description_strings(host=options["host"], port=options["port"])[0]
+    for name in ("cert", "key"):
+        if options[name] is None or not options[name].is_file():
+            raise CommandError(f"--https needs --{name}, a file that can be read.")
+    key, cert, host = (
+        _escaped(str(value)) for value in (options["key"], options["cert"], options["host"])
+    )
+    port = options["port"]
+    # The first certificate is the site's own; the chain is told apart only where there is one.
+    is_chain = options["cert"].read_text(errors="replace").count("BEGIN CERTIFICATE") > 1
+    chain = f":extraCertChain={cert}" if is_chain else ""
+    return f"ssl:{port}:privateKey={key}:certKey={cert}{chain}:interface={host}"
+
+
+def _escaped(value: str) -> str:
+    return value.strip("[]").replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
+
+
+def _port_problem(host: str, port: int) -> str | None:
+    """What to do where the port cannot be had; before anything is loaded."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return f"Port {port} is in use: stop what listens there, or choose another with --port."
+        if error.errno == errno.EACCES:
+            return f"Port {port} may not be opened by this user: choose one above 1023."
+        return f"{host} is not an address of this machine ({error.strerror or error})."
+    return None
+
+
+def _access_log() -> Any:
+    from daphne.access import AccessLogGenerator
+
+    return AccessLogGenerator(sys.stdout)

@@ -1,0 +1,131 @@
+"""Daphne, with what a long-running site needs beside it: waiting for slow readers, close codes of
+every kind, and an end in order.
+
+Daphne cancels everything at once when it is told to stop, takes no notice of how much a client has
+not read yet, and knows only part of the close codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from daphne.server import Server, twisted_loop
+from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import defer
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+logger = logging.getLogger(__name__)
+
+# A client that reads nothing for so long is gone.
+_READS_WITHIN_S = 20.0
+_POLL_S = 0.05
+# "Service restart": a browser comes back by itself.
+RESTART = 1012
+_LONGEST_REASON = 123
+
+
+@implementer(IPushProducer)
+class _Line:
+    """One websocket's way out: full while the client has not read what was sent. Nothing is read
+    from the client meanwhile, so that no answers are added."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._is_clear = asyncio.Event()
+        self._is_clear.set()
+        # The connection began as HTTP, whose producer is still registered.
+        transport.unregisterProducer()
+        transport.registerProducer(self, True)  # noqa: FBT003
+
+    def pauseProducing(self) -> None:
+        self._is_clear.clear()
+        self._transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._is_clear.set()
+        self._transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        self._is_clear.set()
+
+    async def clear(self, timeout_s: float) -> bool:
+        """Wait until there is room; False where the client reads nothing."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._is_clear.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class SiteServer(Server):
+    """`failure` says why it could not listen; `ports` are where it does."""
+
+    def __init__(self, application: Any, **options: Any) -> None:
+        super().__init__(application, signal_handlers=False, **options)
+        self.failure: str | None = None
+        self.ports: list[Any] = []
+        self._lines: dict[WebSocketProtocol, _Line] = {}
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return twisted_loop
+
+    def listen_success(self, port: Any) -> None:
+        self.ports.append(port)
+        super().listen_success(port)
+
+    def listen_error(self, failure: Any) -> None:
+        self.failure = failure.getErrorMessage()
+        self.stop()
+
+    def protocol_connected(self, protocol: Any) -> None:
+        super().protocol_connected(protocol)
+        if isinstance(protocol, WebSocketProtocol):
+            self._lines[protocol] = _Line(protocol.transport)
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        super().protocol_disconnected(protocol)
+        if line := self._lines.pop(protocol, None):
+            line.stopProducing()
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.close" and protocol.state == protocol.STATE_OPEN:
+            _close(protocol, message.get("code") or 1000, message.get("reason") or "")
+            return
+        await super().handle_reply(protocol, message)
+        line = self._lines.get(protocol)
+        if line is not None and not await line.clear(_READS_WITHIN_S):
+            protocol.dropConnection(abort=True)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new connections, send websockets away, and let requests that run finish."""
+        for port in self.ports:
+            await defer.maybeDeferred(port.stopListening).asFuture(self.loop)
+        for protocol in list(self.connections):
+            if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
+                _close(protocol, RESTART, "The server restarts.")
+        deadline = time.monotonic() + timeout_s
+        while self._running() and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+        if left := self._running():
+            logger.warning("%d requests did not finish in time", left)
+
+    def kill_all_applications(self) -> defer.Deferred:
+        # Connections without an application make the original fail.
+        for details in list(self.connections.values()):
+            if (instance := details.get("application_instance")) is not None:
+                instance.cancel()
+        return defer.succeed(None)
+
+    def _running(self) -> int:
+        instances = [d.get("application_instance") for d in self.connections.values()]
+        return sum(instance is not None and not instance.done() for instance in instances)
+
+
+def _close(protocol: WebSocketProtocol, code: int, reason: str) -> None:
+    protocol.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:_LONGEST_REASON])

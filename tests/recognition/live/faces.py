@@ -1,0 +1,57 @@
+"""Looks and faces for tests of identities and visits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml_engine import Face, Quality
+from ml_engine.matching import Candidate, Decision, decide
+from ml_engine.types import Float32
+from recognition.live.identity import Identity, Look
+from tests.fakes import embedding_of
+
+THRESHOLD = 0.5
+SAME_FACE = 0.35
+
+
+def decided(candidates: list[Candidate]) -> Decision:
+    return decide(candidates, THRESHOLD, margin=0.03)
+
+
+def match(person: str, similarity: float = 0.8) -> list[Candidate]:
+    return [Candidate(person, 1, similarity), Candidate("somebody else", 2, 0.1)]
+
+
+def nobody(similarity: float = 0.2) -> list[Candidate]:
+    return [Candidate("ann", 1, similarity), Candidate("bob", 2, 0.1)]
+
+
+def face_at(x: float, y: float = 0.0, side: float = 100.0, quality: float = 0.9) -> Face:
+    box = np.array([x, y, x + side, y + side], np.float32)
+    measured = Quality(quality, side, 0.2, 128.0, 0.0, 0.0, 0.0, 0.99)
+    return Face(box, np.zeros((5, 2), np.float32), 0.99, measured)
+
+
+def look_at(
+    identity: Identity,
+    candidates: list[Candidate],
+    at_s: float,
+    *,
+    number: int = 1,
+    quality: float = 0.9,
+) -> bool:
+    """One look at the face of person `number`."""
+    look = Look(embedding_of(number, looks=int(at_s * 10)), quality)
+    return identity.look(look, candidates, at_s, decided, SAME_FACE)
+
+
+def settled(candidates: list[Candidate], *, track: int = 1, number: int = 1) -> Identity:
+    """An identity after three looks from second 0 on."""
+    identity = Identity(track, 0.0)
+    for at_s in (0.0, 0.1, 0.2):
+        look_at(identity, candidates, at_s, number=number)
+    return identity
+
+
+def vector_of(number: int) -> Float32:
+    return embedding_of(number)

@@ -1,0 +1,121 @@
+"""Who a track is: pending, then firm; settled faces rest; a track that passes on starts anew."""
+
+from __future__ import annotations
+
+from recognition.live.identity import RECHECK_S, Identity
+from tests.recognition.live.faces import decided, face_at, look_at, match, nobody, settled
+
+
+def test_a_stranger_is_pending_until_three_looks_agree() -> None:
+    identity = Identity(1, 0.0)
+    for at_s in (0.0, 0.1):
+        look_at(identity, nobody(), at_s)
+        assert identity.decision is None
+    look_at(identity, nobody(), 0.2)
+    assert identity.decision is not None
+    assert identity.decision.kind == "unknown"
+
+
+def test_one_blurred_look_like_somebody_names_nobody() -> None:
+    identity = Identity(1, 0.0)
+    look_at(identity, match("ann", 0.6), 0.0)
+    for at_s in (0.1, 0.2, 0.3):
+        look_at(identity, nobody(), at_s)
+    assert identity.decision is not None
+    assert identity.decision.kind == "unknown"
+
+
+def test_a_slow_stream_decides_within_a_second() -> None:
+    identity = Identity(1, 0.0)
+    look_at(identity, match("ann"), 0.0)
+    look_at(identity, match("ann"), 0.8)
+    assert identity.decision is not None
+    assert identity.decision.person == "ann"
+
+
+def test_a_settled_face_is_looked_at_once_a_second() -> None:
+    identity = settled(match("ann"))
+    face = face_at(0)
+    assert not identity.wants_look(face, 0.3, is_crowded=False)
+    assert not identity.wants_look(face, 0.2 + RECHECK_S - 0.01, is_crowded=False)
+    assert identity.wants_look(face, 0.2 + RECHECK_S, is_crowded=False)
+
+
+def test_an_open_face_is_looked_at_in_every_frame() -> None:
+    identity = Identity(1, 0.0)
+    for at_s in (0.0, 0.05):
+        assert identity.wants_look(face_at(0), at_s, is_crowded=False)
+        look_at(identity, nobody(), at_s)
+
+
+def test_a_face_that_jumps_is_looked_at_at_once() -> None:
+    identity = settled(match("ann"))
+    assert not identity.wants_look(face_at(0), 0.3, is_crowded=False)
+    assert identity.wants_look(face_at(90), 0.35, is_crowded=False)
+
+
+def test_a_face_with_another_beside_it_is_looked_at_sooner() -> None:
+    identity = settled(match("ann"))
+    identity.wants_look(face_at(0), 0.3, is_crowded=False)
+    assert identity.wants_look(face_at(0), 0.5, is_crowded=True)
+    assert not identity.wants_look(face_at(0), 0.5, is_crowded=False)
+
+
+def test_two_looks_of_another_person_start_the_track_anew() -> None:
+    identity = settled(match("ann"), number=1)
+    assert look_at(identity, match("bob"), 1.3, number=2)
+    assert identity.decision is not None
+    assert identity.decision.person == "ann"
+    assert not identity.is_settled
+    assert not look_at(identity, match("bob"), 1.4, number=2)
+    assert identity.decision is None
+    for at_s in (1.5, 1.6):
+        assert look_at(identity, match("bob"), at_s, number=2)
+    assert identity.decision is not None
+    assert identity.decision.person == "bob"
+
+
+def test_a_stranger_after_a_stranger_starts_the_track_anew() -> None:
+    identity = settled(nobody(), number=1)
+    look_at(identity, nobody(), 1.3, number=2)
+    assert not look_at(identity, nobody(), 1.4, number=2)
+    assert identity.decision is None
+
+
+def test_one_odd_look_changes_nothing() -> None:
+    identity = settled(match("ann"), number=1)
+    look_at(identity, match("bob"), 1.3, number=2)
+    assert look_at(identity, match("ann"), 1.4, number=1)
+    assert identity.is_settled
+    assert identity.decision is not None
+    assert identity.decision.person == "ann"
+
+
+def test_a_bad_face_says_nothing_against_the_looks_before() -> None:
+    identity = settled(match("ann"), number=1)
+    for at_s in (1.3, 2.4, 3.5):
+        assert look_at(identity, nobody(), at_s, number=2, quality=0.1)
+    assert identity.decision is not None
+    assert identity.decision.person == "ann"
+
+
+def test_somebody_enrolled_meanwhile_is_named_at_once() -> None:
+    identity = settled(nobody())
+    identity.reconsider([match("ann")] * 3, 5.0, decided)
+    assert identity.decision is not None
+    assert identity.decision.person == "ann"
+    assert identity.is_settled
+
+
+def test_somebody_erased_meanwhile_is_nobody_at_once() -> None:
+    identity = settled(match("ann"))
+    identity.reconsider([[]] * 3, 5.0, decided)
+    assert identity.decision is not None
+    assert identity.decision.kind == "unknown"
+
+
+def test_the_looks_that_are_kept_are_few() -> None:
+    identity = Identity(1, 0.0)
+    for step in range(1000):
+        look_at(identity, match("ann"), step / 10)
+    assert len(identity.embeddings) == 8
