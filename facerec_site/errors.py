@@ -101,8 +101,9 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
         logger.error("request %s failed", request_id_of(request), exc_info=exc)
     set_rollback()
     response = error_response(answer, request)
-    if isinstance(exc, exceptions.APIException) and getattr(exc, "auth_header", None):
-        response["WWW-Authenticate"] = exc.auth_header
+    # Set by DRF on what is answered 401.
+    if challenge := getattr(exc, "auth_header", None):
+        response["WWW-Authenticate"] = challenge
     return response
 
 

@@ -293,5 +293,6 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "tensorflow": {"level": "WARNING"},
     },
 }

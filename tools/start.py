@@ -52,7 +52,7 @@ class Options:
         return LOCAL_NAMES if self.host in LOCAL_NAMES else [*LOCAL_NAMES, self.host]
 
     def addresses(self) -> list[str]:
-        """What to type into a browser."""
+        """What to type into a browser: on this computer, then on others."""
         scheme = "https" if self.is_https else "http"
         elsewhere = lan_addresses() if self.is_open else []
         first = "localhost" if self.is_open or self.host in LOCAL_NAMES else self.host
@@ -95,6 +95,8 @@ def main(target: str) -> None:
 def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
     check_port(options)
     os.environ["PORT"] = str(options.port)
+    # TensorFlow greets with a page of what it found; its warnings and errors stay.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.setdefault("ALLOWED_HOSTS", ",".join(_bracketed(n) for n in options.names()))
     certificate = _certificate(options, var) if options.is_https else None
     with database(options, var):
@@ -144,7 +146,9 @@ def serve_command(options: Options, certificate: CertificateFiles | None) -> lis
 
 
 def tell_addresses(options: Options) -> None:
-    note(f"open {'  or  '.join(options.addresses())}")
+    """For other computers; what to open on this one the server says when it is up."""
+    if options.is_open:
+        note(f"from other computers: {'  or  '.join(options.addresses()[1:])}")
     if options.is_https:
         note("the certificate is self-signed: the browser warns once, and may be told to go on")
     elif options.is_open:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles.finders import FileSystemFinder
+from django.contrib.staticfiles.management.commands import collectstatic
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -127,16 +129,15 @@ class TestPassword:
 
 class TestStaticFiles:
     @pytest.fixture
-    def source(self, tmp_path: Path, settings: Any) -> Path:
+    def source(self, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
         source = tmp_path / "source"
         source.mkdir()
         (source / "page.css").write_text("a {}")
         settings.STATICFILES_DIRS = [source]
-        settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
         settings.STATIC_ROOT = tmp_path / "collected"
-        from django.contrib.staticfiles.finders import get_finder
-
-        get_finder.cache_clear()
+        finder = FileSystemFinder()
+        monkeypatch.setattr(static_files, "get_finders", lambda: [finder])
+        monkeypatch.setattr(collectstatic, "get_finders", lambda: [finder])
         return source
 
     def test_are_collected_when_they_change(self, source: Path, settings: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404
 from django.test import Client
 from rest_framework import exceptions
 
@@ -172,5 +172,5 @@ class TestRequestId:
 
     @pytest.mark.parametrize("sent", ["", "a b", "x" * 65, "<script>"])
     def test_odd_one_is_replaced(self, client: Client, sent: str) -> None:
-        answer: HttpResponse = client.get("/health/live", headers={"x-request-id": sent})
+        answer = client.get("/health/live", headers={"x-request-id": sent})
         assert REQUEST_ID.fullmatch(answer["X-Request-Id"])
