@@ -24,7 +24,7 @@ from ml_engine import quality
 from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.config import EngineConfig
 from ml_engine.detection import load_detector
-from ml_engine.embedding import Embedder, load_embedder
+from ml_engine.embedding import Crop, Embedder, load_embedder
 from ml_engine.runtime.batcher import DynamicBatcher, Timings
 from ml_engine.runtime.device import resolve_device
 from ml_engine.runtime.fair_queue import Priority, Ticket
@@ -56,7 +56,7 @@ class FaceEngine:
         self._device = resolve_device(config.device, config.threads)
         set_threads(self._device.threads)
         self._embedders: dict[str, Embedder] = {}
-        self._loading = threading.Lock()
+        self._loading = threading.RLock()  # entered again by an embedder made of others
         self._gate = Gate()
         self._detector = load_detector(config.detector, config.weights_dir, self._device)
         self.embedder(config.embedder)
@@ -68,7 +68,7 @@ class FaceEngine:
             max_queue=config.max_queue,
             in_flight=lambda: self._gate.inside,
         )
-        self._embed = DynamicBatcher[NDArray[np.uint8], Float32](
+        self._embed = DynamicBatcher[Crop, Float32](
             self._embed_batch,
             name="embed",
             max_batch=4 * config.max_batch,
@@ -84,13 +84,14 @@ class FaceEngine:
         return self._device.name
 
     def embedder(self, name: str | None = None) -> Embedder:
-        """The embedder of a preset (name, dimension, size), loaded if it was not yet."""
+        """The embedder of a preset (name, dimension), loaded if it was not yet."""
         name = name or self.config.embedder
         if found := self._embedders.get(name):
             return found
         with self._loading:
             if name not in self._embedders:
-                self._embedders[name] = load_embedder(name, self.config.weights_dir, self._device)
+                loaded = load_embedder(name, self.config.weights_dir, self._device, self.embedder)
+                self._embedders[name] = loaded
             return self._embedders[name]
 
     def analyze(
@@ -167,9 +168,10 @@ class FaceEngine:
         embedder = self.embedder()
         for height, width in _WARM_UP_SIZES:
             self.detect([np.zeros((height, width, 3), np.uint8)])
-        for batch in (1, 8):
-            crops = np.zeros((batch, embedder.size, embedder.size, 3), np.uint8)
-            self._embed.call(list(crops), key=(embedder.name, False))
+        black = np.zeros((112, 112, 3), np.uint8)
+        for batch in self._device.batches:
+            crops = embedder.crops(black, np.stack([TEMPLATE_112] * batch))
+            self._embed.call(crops, key=(embedder.name, False))
 
     def stats(self) -> dict[str, dict[str, Any]]:
         """Counters of both queues (see BatcherStats) and how many calls wait now."""
@@ -220,7 +222,7 @@ class FaceEngine:
                 embedder.crops(image, _landmarks(faces))
                 for image, faces in zip(images, found, strict=True)
             ]
-            shared = crops if embedder.crops_are_standard else [None] * len(images)
+            shared = [embedder.standard_crops(each) for each in crops]
             found = [_with_quality(*each) for each in zip(images, found, shared, strict=True)]
         flat = [crop for part in crops for crop in part]
         key = (embedder.name, flip)
@@ -231,9 +233,9 @@ class FaceEngine:
         assert isinstance(options, _Options)
         return self._detector.detect(images, **asdict(options))
 
-    def _embed_batch(self, crops: list[NDArray[np.uint8]], key: object) -> list[Float32]:
+    def _embed_batch(self, crops: list[Crop], key: object) -> list[Float32]:
         name, flip = cast("tuple[str, bool]", key)
-        vectors = self.embedder(name).embed_crops(np.stack(crops), flip=flip)
+        vectors = self.embedder(name).embed_crops(crops, flip=flip)
         # Copies: a row would keep its whole batch in memory as long as it lives.
         return [vector.copy() for vector in vectors]
 
@@ -256,14 +258,14 @@ def _measured(
 
 
 def _with_quality(
-    image: Image, faces: Sequence[Face], crops: NDArray[np.uint8] | None = None
+    image: Image, faces: Sequence[Face], crops: Sequence[NDArray[np.uint8]] | None = None
 ) -> list[Face]:
     """Measured on the same cut whatever the embedder, so that its limits mean the same. `crops`:
     that cut, where it was made already."""
     if all(face.quality for face in faces):
         return list(faces)
     if crops is None:
-        crops = align_faces(image, _landmarks(faces), TEMPLATE_112, quality.CROP_PX)
+        crops = list(align_faces(image, _landmarks(faces), TEMPLATE_112, quality.CROP_PX))
     return [
         replace(face, quality=quality.measure(face, crop))
         for face, crop in zip(faces, crops, strict=True)

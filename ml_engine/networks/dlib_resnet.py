@@ -2,7 +2,8 @@
 
 Architecture: a ResNet with 29 convolutions after He, Zhang, Ren, Sun, "Deep Residual Learning for
 Image Recognition", 2015 (arXiv:1512.03385), as cut down by dlib (`dnn_face_recognition_ex`).
-Weights: dlib_face_recognition_resnet_model_v1, CC0, 128-d.
+Weights: dlib_face_recognition_resnet_model_v1, CC0, 128-d. dlib takes (x - mean) / 256; here the
+first layer absorbs that, and the network takes pixels.
 """
 
 from __future__ import annotations
@@ -18,21 +19,17 @@ from numpy.typing import NDArray
 
 SIZE = 150
 DIMENSION = 128
-_MEAN = np.array([122.782, 117.001, 104.298], np.float32)
+_MEAN, _SCALE = np.array([122.782, 117.001, 104.298]), 256.0
 # Filters, blocks; every stage after the first begins with a block that halves the picture.
 _STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
 
 
-def preprocess(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """RGB crops (n, 150, 150, 3) to the network's input."""
-    return (crops.astype(np.float32) - _MEAN) / 256.0
-
-
 def build(weights: Path) -> Any:
-    """The network with the weights of dlib's file: (n, 150, 150, 3) to (n, 128)."""
+    """The network with the weights of dlib's file: RGB pixels 0..255 (n, 150, 150, 3) to (n, 128),
+    not yet of length 1."""
     model = _network()
-    convolutions, dense = read_weights(weights)
-    _load(model, convolutions, dense)
+    (first, *rest), dense = read_weights(weights)
+    _load(model, [_taking_pixels(first), *rest], dense)
     return model
 
 
@@ -79,6 +76,13 @@ class ConvolutionWeights:
 
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+
+def _taking_pixels(first: ConvolutionWeights) -> ConvolutionWeights:
+    """Exact, because the first convolution pads nothing."""
+    kernel = first.kernel / _SCALE
+    bias = first.bias - np.einsum("hwio,i->o", kernel, _MEAN)
+    return ConvolutionWeights(kernel.astype(np.float32), bias.astype(np.float32))
 
 
 def _load(model: Any, convolutions: list[ConvolutionWeights], dense: NDArray[np.float32]) -> None:

@@ -39,7 +39,7 @@ def _unpickle(content: bytes) -> list[NDArray[np.float32]]:
     stream = io.BytesIO(content)
 
     class Wrapper:
-        """Stands in for joblib's wrapper; its state is the header, its values follow in the file."""
+        """Stands in for joblib's: its state is the header, its values follow in the file."""
 
         values: NDArray[np.float32]
 

@@ -3,7 +3,8 @@
 Architecture: Chen, Liu, Gao, Han, "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face
 Verification on Mobile Devices", 2018 (arXiv:1804.07573). The file's weights: MobileFaceNet_TF,
 Apache-2.0, trained on MS-Celeb-1M. The file spells PReLU out as five operations and fixes a batch
-of two; here PReLU is one layer and the batch is free.
+of two; here PReLU is one layer and the batch is free. The file takes (x - 127.5) / 128; here the
+first layer absorbs that, and the network takes pixels.
 """
 
 from __future__ import annotations
@@ -18,28 +19,29 @@ from numpy.typing import NDArray
 
 SIZE = 112
 DIMENSION = 192
+_MEAN, _SCALE = 127.5, 128.0
 # Expansion, channels, repeats, stride of the first.
 _BLOCKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 
 
-def preprocess(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """RGB crops (n, 112, 112, 3) to the network's input."""
-    return (crops.astype(np.float32) - 127.5) / 128.0
-
-
 def build(weights: Path) -> Any:
-    """The network with the weights of the LiteRT file: (n, 112, 112, 3) to (n, 192)."""
+    """The network with the weights of the LiteRT file: RGB pixels 0..255 (n, 112, 112, 3) to
+    (n, 192), not yet of length 1."""
     model = _network()
-    _load(model, read_layers(weights))
+    first, *rest = read_layers(weights)
+    _load(model, [_taking_pixels(first), *rest])
     return model
 
 
 def _network() -> Any:
     import keras
-    from keras import layers
+    from keras import layers, ops
 
-    def conv(x: Any, filters: int, kernel: int = 1, stride: int = 1, *, active: bool = True) -> Any:
-        x = layers.Conv2D(filters, kernel, stride, padding="same")(x)
+    def conv(
+        x: Any, filters: int, kernel: int = 1, stride: int = 1, *, active: bool = True,
+        padding: str = "same",
+    ) -> Any:  # fmt: skip
+        x = layers.Conv2D(filters, kernel, stride, padding=padding)(x)
         return layers.PReLU(shared_axes=[1, 2])(x) if active else x
 
     def depthwise(x: Any, stride: int = 1) -> Any:
@@ -53,7 +55,9 @@ def _network() -> Any:
         return layers.Add()([x, y]) if stride == 1 and channels == filters else y
 
     inputs = keras.Input((SIZE, SIZE, 3))  # (n, 112, 112, 3)
-    x = conv(inputs, 64, 3, 2)  # (n, 56, 56, 64)
+    # "same" padding of stride 2, with what is zero once the mean is taken off.
+    x = ops.pad(inputs, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=_MEAN)
+    x = conv(x, 64, 3, 2, padding="valid")  # (n, 56, 56, 64)
     x = conv(depthwise(x), 64, active=False)
     for expansion, filters, repeats, stride in _BLOCKS:
         for repeat in range(repeats):
@@ -62,7 +66,7 @@ def _network() -> Any:
     x = layers.DepthwiseConv2D(7)(x)  # (n, 1, 1, 512)
     x = conv(x, 512, active=False)
     x = conv(x, DIMENSION, active=False)
-    return keras.Model(inputs, layers.Flatten()(x), name="mobilefacenet")
+    return keras.Model(inputs, ops.squeeze(x, axis=(1, 2)), name="mobilefacenet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ class ConvolutionWeights:
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
     slope: NDArray[np.float32] | None
+
+
+def _taking_pixels(first: ConvolutionWeights) -> ConvolutionWeights:
+    kernel = first.kernel / _SCALE
+    return ConvolutionWeights(kernel, first.bias - _MEAN * kernel.sum(axis=(0, 1, 2)), first.slope)
 
 
 def _load(model: Any, weights: list[ConvolutionWeights]) -> None:

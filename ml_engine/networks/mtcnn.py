@@ -7,6 +7,7 @@ arrays in layer order. Every network takes RGB; offsets of a box are in units of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,11 @@ def _conv(x: Any, filters: int, kernel: int) -> Any:
 
 def _dense(x: Any, units: int) -> Any:
     """The weights were trained on a map flattened column by column: width, height, channel."""
-    from keras import layers
+    from keras import layers, ops
 
-    x = layers.Flatten()(layers.Permute((2, 1, 3))(x))
+    x = layers.Permute((2, 1, 3))(x)
+    # Not Flatten: with a free batch that becomes four operations in a converted file.
+    x = ops.reshape(x, (-1, math.prod(x.shape[1:])))
     return layers.PReLU()(layers.Dense(units)(x))
 
 

@@ -1,7 +1,13 @@
 """Networks on a CPU: our Keras models, converted once and run by LiteRT with XNNPACK.
 
-Conversion needs TensorFlow and takes about a second a shape; the result is kept beside the weights
-under a name made of the weights' hash, so that later starts need no TensorFlow at all.
+Conversion needs TensorFlow and takes seconds; the result is kept beside the weights under a name
+made of the weights' hash, so that later starts need no TensorFlow at all. Batches, and the height
+and width of a fully convolutional network, are free in the kept file; a new shape costs an
+allocation of milliseconds.
+
+On the CPUs that were measured a row costs the same in every batch (MobileFaceNet 5.0 ms a face on
+one thread alone or in eights, R-Net 0.05 ms alone or in 64s), so rows are never padded up to a
+batch that is much larger. What was tried instead is in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -16,14 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.runtime.network import Batch, ModelBuilder
+from ml_engine.runtime.network import Batch, ModelBuilder, run_in_parts
 
 # Raise when a network's code changes what it computes: kept conversions are then made again.
-CONVERSION_VERSION = 1
+CONVERSION_VERSION = 2
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
 # The same where pictures of any size come: their buffers are large.
 MAX_FREE_SHAPES = 4
+# A call costs little beside its rows.
+_CALL_ROWS = 0.3
 
 
 def convert(build: ModelBuilder, shape: tuple[int | None, ...]) -> bytes:
@@ -48,18 +56,16 @@ def _write_beside_and_rename(path: Path, content: bytes) -> None:
 
 
 class LiteRtNetwork:
-    """A network for a table of fixed shapes.
+    """A network that is ready for some batch sizes.
 
     Args:
-        build: makes the Keras model; called only where a conversion is missing.
+        build: makes the Keras model; called only where the conversion is missing.
         name: of the network, for the file.
         weights_sha256: of the file that the weights came from.
         cache_dir: where conversions are kept.
-        batches: sizes that are converted; a smaller batch is padded up to the next, a larger one
-            runs in parts.
+        batches: sizes that are made ready; others are put together of them.
         threads: of XNNPACK.
-        is_free_size: for a fully convolutional network: one conversion serves every height and
-            width, and a new size costs an allocation of milliseconds instead of a conversion.
+        is_free_size: for a fully convolutional network, which takes every height and width.
     """
 
     def __init__(
@@ -69,7 +75,7 @@ class LiteRtNetwork:
         name: str,
         weights_sha256: str,
         cache_dir: Path,
-        batches: tuple[int, ...] = (1, 8, 32),
+        batches: tuple[int, ...] = (1, 2, 4, 8),
         threads: int = 0,
         is_free_size: bool = False,
     ) -> None:
@@ -84,26 +90,19 @@ class LiteRtNetwork:
 
     def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
         """(n, h, w, 3), n of at least 1, to one array for each output."""
-        largest = self._batches[-1]
-        parts = [self._run_part(batch[i : i + largest]) for i in range(0, len(batch), largest)]
-        if len(parts) == 1:
-            return parts[0]
-        return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+        return run_in_parts(batch, self._batches, _CALL_ROWS, self._run_padded)
 
     def prepare(self, size: tuple[int, int, int]) -> None:
         """Convert and allocate every batch of inputs (h, w, 3)."""
         for batch in self._batches:
             self._interpreter((batch, *size))
 
-    def _run_part(self, part: Batch) -> tuple[NDArray[np.float32], ...]:
-        rows = len(part)
-        padded = next(size for size in self._batches if size >= rows)
-        interpreter, input_index, outputs = self._interpreter((padded, *part.shape[1:]))
-        tensor = interpreter.tensor(input_index)
-        tensor()[:rows] = part
+    def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
+        interpreter, input_index, outputs = self._interpreter((size, *part.shape[1:]))
+        interpreter.tensor(input_index)()[: len(part)] = part
         interpreter.invoke()
         # Copies, because the next call writes into the same memory.
-        return tuple(interpreter.get_tensor(index)[:rows] for index in outputs)
+        return [interpreter.get_tensor(index) for index in outputs]
 
     def _interpreter(self, shape: tuple[int, ...]) -> tuple[Any, int, list[int]]:
         if shape in self._interpreters:
@@ -113,8 +112,7 @@ class LiteRtNetwork:
 
         interpreter = Interpreter(str(self._converted(shape)), num_threads=self._threads)
         input_index = interpreter.get_input_details()[0]["index"]
-        if self._is_free_size:
-            interpreter.resize_tensor_input(input_index, shape, strict=True)
+        interpreter.resize_tensor_input(input_index, shape, strict=True)
         interpreter.allocate_tensors()
         entry = (
             interpreter,
@@ -126,16 +124,13 @@ class LiteRtNetwork:
             self._interpreters.popitem(last=False)
         return entry
 
-    def _converted(self, size: tuple[int, ...]) -> Path:
-        shape = (size[0], None, None, *size[3:]) if self._is_free_size else size
-        key = f"{CONVERSION_VERSION} {self._weights_sha256} {shape}"
+    def _converted(self, shape: tuple[int, ...]) -> Path:
+        free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
+        key = f"{CONVERSION_VERSION} {self._weights_sha256} {free}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = (
-            self._cache_dir
-            / f"{self._name}-{'x'.join(str(side or 'n') for side in shape)}-{digest}.tflite"
-        )
+        path = self._cache_dir / f"{self._name}-{digest}.tflite"
         if not path.exists():
-            _write_beside_and_rename(path, convert(self._build, shape))
+            _write_beside_and_rename(path, convert(self._build, free))
         return path
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,4 +19,43 @@ class Network(Protocol):
     """One network ready to run. Not thread-safe: it has one owner."""
 
     def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
-        """(n, h, w, 3) to one array for each output, each with n rows."""
+        """(n, h, w, 3), n of at least 1, to one array for each output, each with n rows."""
+
+
+def run_in_parts(
+    batch: Batch,
+    sizes: tuple[int, ...],
+    call_rows: float,
+    run_padded: Callable[[Batch, int], Sequence[NDArray[np.float32]]],
+) -> tuple[NDArray[np.float32], ...]:
+    """Run a batch of any size on a network that is ready for some.
+
+    Args:
+        sizes: that it is ready for, rising.
+        call_rows: what one call costs beside its rows, in rows.
+        run_padded: given some rows and the size to pad them to; gives outputs of that many rows.
+    """
+    outputs = []
+    start = 0
+    for size in parts_of(len(batch), sizes, call_rows):
+        part = batch[start : start + size]
+        outputs.append([output[: len(part)] for output in run_padded(part, size)])
+        start += size
+    if len(outputs) == 1:
+        return tuple(outputs[0])
+    return tuple(np.concatenate(rows) for rows in zip(*outputs, strict=True))
+
+
+@cache
+def parts_of(rows: int, sizes: tuple[int, ...], call_rows: float) -> tuple[int, ...]:
+    """The sizes, largest first, that serve `rows` at the least cost: padding or one more call."""
+    largest = sizes[-1]
+    if rows > largest:
+        return (largest, *parts_of(rows - largest, sizes, call_rows))
+    padded = next(size for size in sizes if size >= rows)
+    if padded == rows or rows < sizes[0]:
+        return (padded,)
+    below = next(size for size in reversed(sizes) if size < rows)
+    split = (below, *parts_of(rows - below, sizes, call_rows))
+    is_cheaper = sum(split) + call_rows * (len(split) - 1) < padded
+    return split if is_cheaper else (padded,)

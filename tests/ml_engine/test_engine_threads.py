@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
 from ml_engine.types import Face, Image
-from ml_engine.zoo import fetch
 
 pytestmark = pytest.mark.weights
 
@@ -20,15 +18,9 @@ ROUNDS = 25
 
 
 @pytest.fixture(scope="module")
-def pictures(real_engine: FaceEngine) -> dict[str, Image]:
+def pictures(sample_photo: Callable[[str], bytes]) -> dict[str, Image]:
     """Unlike pictures of one size, so that they share batches."""
-    weights_dir = Path(os.environ.get("WEIGHTS_DIR", real_engine.config.weights_dir))
-    files = fetch("samples", weights_dir)
-    pictures = {}
-    for name in ("obama", "biden"):
-        picture = decode_image(files[f"{name}.jpg"].read_bytes())
-        pictures[name] = _framed(picture)
-    return pictures
+    return {name: _framed(decode_image(sample_photo(name))) for name in ("obama", "biden")}
 
 
 def _framed(picture: Image) -> Image:

@@ -112,12 +112,14 @@ def test_saved_and_loaded_it_finds_the_same(tmp_path: Path) -> None:
     index = _index()
     index.add(range(200), vectors)
     index.remove(range(0, 50))
-    index.save(tmp_path / "people.index")
-    loaded = VectorIndex.load(tmp_path / "people.index", model="model-a")
+    folder = tmp_path / "indexes"
+    folder.mkdir()
+    index.save(folder / "people.index")
+    loaded = VectorIndex.load(folder / "people.index", model="model-a")
     assert len(loaded) == 150
     known = dict(zip(range(50, 200), vectors[50:], strict=True))
     _check_agrees(loaded, known)
-    assert [path.name for path in tmp_path.iterdir()] == ["people.index"]
+    assert [path.name for path in folder.iterdir()] == ["people.index"]
     # It is an index like any other.
     loaded.add([1000], vectors[:1])
     loaded.remove([60])

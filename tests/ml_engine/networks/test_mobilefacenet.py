@@ -1,0 +1,82 @@
+"""Our network gives what the published file gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.conf import settings
+
+from ml_engine.align import TEMPLATE_112, align_faces
+from ml_engine.images import decode_image
+from ml_engine.networks import mobilefacenet
+from ml_engine.runtime.device import ResolvedDevice
+from ml_engine.types import Float32, Image
+from ml_engine.zoo import fetch
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module")
+def weights() -> Path:
+    return fetch("mobilefacenet", settings.WEIGHTS_DIR)["MobileFaceNet.tflite"]
+
+
+@pytest.fixture(scope="module")
+def crops() -> Image:
+    """Noise, and the middle of a face, (2, 112, 112, 3)."""
+    noise = np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)
+    photo = decode_image(fetch("samples", settings.WEIGHTS_DIR)["obama.jpg"].read_bytes())
+    middle = TEMPLATE_112[None] * 3 + 200
+    return np.stack([noise, align_faces(photo, middle, TEMPLATE_112, 112)[0]])
+
+
+@pytest.fixture(scope="module")
+def published(weights: Path, crops: Image) -> Float32:
+    """What the file's own interpreter says; it takes exactly two."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(weights))
+    interpreter.allocate_tensors()
+    pixels = (crops.astype(np.float32) - 127.5) / 128
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def test_the_keras_network_agrees(weights: Path, crops: Image, published: Float32) -> None:
+    ours = mobilefacenet.build(weights)(crops.astype(np.float32)).numpy()
+    assert np.abs(published).max() > 1, "too small to compare"
+    np.testing.assert_allclose(ours, published, atol=1e-4)
+
+
+def test_the_converted_network_agrees_in_every_batch(
+    weights: Path, crops: Image, published: Float32, tmp_path: Path
+) -> None:
+    device = ResolvedDevice("cpu", "cpu", 1)
+    network = device.network(
+        lambda: mobilefacenet.build(weights),
+        name="mobilefacenet",
+        weights_sha256="test",
+        cache_dir=tmp_path / "converted",
+        batches=device.batches,
+    )
+    seven = crops[[0, 1, 0, 0, 1, 1, 0]]
+    for rows in (1, 2, 3, 7):
+        found = network.run(seven[:rows])[0]
+        np.testing.assert_allclose(found, published[[0, 1, 0, 0, 1, 1, 0]][:rows], atol=1e-4)
+    assert len(list((tmp_path / "converted").iterdir())) == 1, "one conversion serves every batch"
+
+
+def test_prelu_is_one_operation_in_the_converted_file(weights: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    from ml_engine.runtime.litert import convert
+
+    content = convert(lambda: mobilefacenet.build(weights), (None, 112, 112, 3))
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    names = [operation["op_name"] for operation in interpreter._get_ops_details()]
+    assert names.count("PRELU") == 33
+    assert not {"RELU", "ABS", "SUB", "MUL"} & set(names)
