@@ -1,1 +1,126 @@
-"""System checks."""
+"""System checks: what would stop the site, or make it less safe, is said at the start.
+
+`manage.py check` asks the folders and the weights, `--database default` the database as well, and
+`--deploy` what matters only where strangers can reach the site.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+from ml_engine.zoo import ARTEFACTS, preset
+from recognition.engine import engine_config
+
+# What DATABASE_URL may name: Django knows how to speak to older ones, the services need these.
+LEAST_MYSQL = (8, 0, 11)
+LEAST_MARIADB = (10, 6)
+
+
+@register()
+def folders_are_writable(**kwargs: Any) -> list[CheckMessage]:
+    """E001: pictures, or anything else that the site writes, could not be written."""
+    wanted = {"FACEREC_VAR": settings.VAR_DIR, "MEDIA_ROOT": settings.MEDIA_ROOT}
+    return [
+        Error(
+            f"{name}: the folder {folder} cannot be written.",
+            hint="Give it to the user that runs the site, or set FACEREC_VAR to another folder.",
+            id="facerec.E001",
+        )
+        for name, folder in wanted.items()
+        if not _is_writable(Path(folder))
+    ]
+
+
+@register()
+def weights_are_there(**kwargs: Any) -> list[CheckMessage]:
+    """W001: the engine will not start; everything else does."""
+    config = engine_config()
+    missing = [
+        name
+        for model in (config.detector, config.embedder)
+        for name in ARTEFACTS[preset(model).artefact].file_names().values()
+        if not (config.weights_dir / name).is_file()
+    ]
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"Weights are missing in {config.weights_dir}: {', '.join(sorted(missing))}.",
+            hint="Run `make weights`.",
+            id="facerec.W001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def secret_key_is_secret(**kwargs: Any) -> list[CheckMessage]:
+    """E002: the key's file can be read by others."""
+    path = Path(settings.VAR_DIR) / "secret_key"
+    if not path.exists() or path.read_text() != settings.SECRET_KEY:
+        return []  # it came from the environment
+    if not stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return []
+    hint = f"chmod 600 {path}"
+    return [Error(f"Others can read the secret key in {path}.", hint=hint, id="facerec.E002")]
+
+
+@register(Tags.security, deploy=True)
+def pictures_are_private(**kwargs: Any) -> list[CheckMessage]:
+    """E003: others on the machine can read the pictures of people."""
+    folder = Path(settings.MEDIA_ROOT)
+    if not folder.is_dir() or not stat.S_IMODE(folder.stat().st_mode) & 0o007:
+        return []
+    hint = f"chmod 700 {folder}"
+    return [Error(f"Others can read the pictures in {folder}.", hint=hint, id="facerec.E003")]
+
+
+@register(Tags.database)
+def database_keeps_promises(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """E010 to E013: MySQL or MariaDB is too old, forgiving, or isolates in another way."""
+    messages: list[CheckMessage] = []
+    for alias in databases or []:
+        connection: Any = connections[alias]
+        if connection.vendor == "mysql":
+            messages += _mysql(connection)
+    return messages
+
+
+def _mysql(connection: Any) -> list[CheckMessage]:
+    is_mariadb = connection.mysql_is_mariadb
+    least = LEAST_MARIADB if is_mariadb else LEAST_MYSQL
+    name = "MariaDB" if is_mariadb else "MySQL"
+    found: list[CheckMessage] = []
+    if connection.mysql_version < least:
+        now, wanted = (".".join(map(str, v)) for v in (connection.mysql_version, least))
+        found.append(Error(f"{name} {now} is too old: {wanted} is needed.", id="facerec.E010"))
+    if "STRICT" not in ",".join(connection.sql_mode):
+        hint = "Add STRICT_ALL_TABLES to sql_mode."
+        found.append(Error(f"{name} is not in strict mode.", hint=hint, id="facerec.E011"))
+    if connection.isolation_level != "read committed":
+        message = f"{name} must be used with isolation level READ COMMITTED."
+        found.append(Error(message, id="facerec.E012"))
+    if _charset(connection) != "utf8mb4":
+        hint = "ALTER DATABASE … CHARACTER SET utf8mb4, before the first migration."
+        message = f"The {name} database cannot hold every name."
+        found.append(Error(message, hint=hint, id="facerec.E013"))
+    return found
+
+
+def _charset(connection: Any) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@character_set_database")
+        return cursor.fetchone()[0]
+
+
+def _is_writable(folder: Path) -> bool:
+    """Also where it does not exist yet, but can be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
