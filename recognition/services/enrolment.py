@@ -10,6 +10,7 @@ from uuid import UUID
 
 from accounts.audit import Actor, record
 from ml_engine import Quality
+from ml_engine.runtime.fair_queue import Priority
 from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, Person, Template
@@ -18,6 +19,8 @@ from recognition.services.inspection import Finding, Inspection, PictureRefused
 from recognition.services.publishing import announce
 from recognition.services.transactions import in_transaction, lock_collection, lock_person
 
+# More pictures at once than somebody waits for: others at the engine come first.
+_INTERACTIVE = 10
 _DUPLICATE = "This picture of this person is stored already."
 
 
@@ -57,7 +60,8 @@ def images_enrol(
     it raises and nothing is stored.
     """
     collection = _collection(person.collection_id)
-    inspection = Inspection(collection, person.pk)
+    priority: Priority = "bulk" if len(uploads) > _INTERACTIVE else "interactive"
+    inspection = Inspection(collection, person.pk, caller=actor.name, priority=priority)
     known = set(person.images.values_list("sha256", flat=True))
     looks: list[Finding | PictureRefused] = []
     for upload in uploads:
@@ -91,7 +95,8 @@ def event_enrol(
         raise ServiceError("different_collections", message, status=409)
     look: Finding | PictureRefused
     try:
-        look = Inspection(collection, person.pk if person else None).look_at_event(event)
+        person_id = person.pk if person else None
+        look = Inspection(collection, person_id, caller=actor.name).look_at_event(event)
     except PictureRefused as refused:
         look = refused
         images: dict[str, FaceImage] = {}

@@ -54,7 +54,10 @@ def event_open(
     seen: VisitSeen,
     started_at: datetime,
 ) -> Event:
-    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown."""
+    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown.
+
+    `not_found` where the collection is gone.
+    """
     with NewFiles() as files:
         event = Event(
             collection_id=collection.pk,
@@ -68,6 +71,10 @@ def event_open(
         _write_pictures(event, seen, files)
 
         def insert() -> Event:
+            if not Collection.objects.filter(pk=collection.pk).exists():
+                raise not_found("collection")
+            if camera is not None and not Camera.objects.filter(pk=camera.pk).exists():
+                event.camera = None
             _identify(event, seen, _lock_person_of(collection.pk, seen))
             event.save(force_insert=True)
             announce(event, "opened")

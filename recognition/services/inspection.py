@@ -13,6 +13,7 @@ import numpy as np
 
 from ml_engine import Face, ImageError, Quality
 from ml_engine.quality import REASON_TEXTS, refusals
+from ml_engine.runtime.fair_queue import Priority
 from ml_engine.types import Float32, Image
 from recognition.engine import get_engine
 from recognition.errors import ServiceError
@@ -58,9 +59,21 @@ class PictureRefused(Exception):
 
 
 class Inspection:
-    """Looks at pictures of one person (None: somebody new), after the rules of a collection."""
+    """Looks at pictures of one person (None: somebody new), after the rules of a collection.
 
-    def __init__(self, collection: Collection, person_id: UUID | None) -> None:
+    caller: whose turn at the engine it is. priority: see `ml_engine.runtime.fair_queue`.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        person_id: UUID | None,
+        *,
+        caller: str,
+        priority: Priority = "interactive",
+    ) -> None:
+        self._caller = caller
+        self._priority = priority
         self._engine = get_engine()
         self._collection = collection
         self._person_id = person_id
@@ -104,8 +117,14 @@ class Inspection:
         )
 
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
-        preset = self._collection.embedder.preset
-        return self._engine.analyze([image], embedder=preset, flip=True, min_face_px=min_face_px)[0]
+        return self._engine.analyze(
+            [image],
+            embedder=self._collection.embedder.preset,
+            flip=True,
+            min_face_px=min_face_px,
+            caller=self._caller,
+            priority=self._priority,
+        )[0]
 
     def _only(self, faces: list[Face]) -> Face:
         if not faces:
