@@ -18,6 +18,8 @@ const controls = { form: $("controls"), source: $("source"), collection: $("coll
 const DEVICE = "device:";
 const SERVER = "server:";
 const RUNNING = "facerec.live.running"; // of this tab: a reload goes on
+const PROBLEM_AGAIN_MS = 10_000;
+const CAMERA_WORDS = { off: "Off", starting: "Starting…", running: "Connecting…", failed: "Failed" };
 const CHOICES = "facerec.live.choices"; // of this browser
 
 let scopes = new Set();
@@ -25,6 +27,7 @@ let serverCameras = [];
 let running = null; // {kind, feed: FrameStream | CameraWatch, stream: MediaStream | null}
 let attempt = 0; // a start that was overtaken by a stop or another start gives up
 let engine = "ok";
+const problemToldAt = new Map(); // code -> time
 
 // "Unknown" is a claim worth correcting; one that is still "pending" is not made yet.
 const canEnrol = (face) => scopes.has("enrol") && face.decision === "unknown";
@@ -208,25 +211,32 @@ async function stream(deviceId, mine) {
   fillSources(); // names of cameras are told once one is allowed
   waitForAnswers();
   const place = controls.place.value || null;
-  running.feed = new FrameStream(video, { collection: controls.collection.value, camera: place, options: {} }, {
+  // A place belongs to a collection of its own.
+  const collection = place ? null : controls.collection.value || null;
+  running.feed = new FrameStream(video, { collection, camera: place, options: {} }, {
     ...answers(),
     faces: (canvas, message, latencyMs) => showFaces(canvas, message, latencyMs),
   });
 }
 
 function watch(cameraId) {
-  const camera = serverCameras.find(({ id }) => id === cameraId);
-  stage.showMessage({ isBusy: true, title: camera?.name ?? "Camera", text: "Waiting for its picture." });
+  const name = serverCameras.find(({ id }) => id === cameraId)?.name ?? "Camera";
+  stage.showMessage({ isBusy: true, title: name, text: "Waiting for its picture." });
   running.feed = new CameraWatch(cameraId, {
     ...answers(),
     faces: (bitmap, message) => showFaces(bitmap, message, null),
+    status: (status) => cameraIs(name, status),
   });
-  if (camera?.status === "failed") cameraStopped(camera);
 }
 
-function cameraStopped(camera) {
-  const text = camera.status_message || "The server could not open it.";
-  stage.showMessage({ icon: "warning", isBad: true, title: `${camera.name} is not running`, text });
+function cameraIs(name, { state, message }) {
+  const isComing = state === "running" || state === "starting";
+  setState(isComing ? "waiting" : "failed", CAMERA_WORDS[state] ?? state);
+  present.clear();
+  figures.reset();
+  const title = isComing ? name : `${name} is not running`;
+  const text = message || (isComing ? "Waiting for its picture." : "It is switched off, or was not started yet.");
+  stage.showMessage({ isBusy: isComing, icon: "noCamera", isBad: true, title, text });
 }
 
 function cameraFailed(problem) {
@@ -250,11 +260,19 @@ function answers() {
   return {
     live: waitForAnswers,
     event: (event) => feed.put(event),
-    status: (message) => engineIs(message.state ?? message.engine?.state ?? message.engine),
-    problem: (message) => toast(message.message, { bad: true }),
+    status: ({ state }) => engineIs(state),
+    problem,
     lost: reconnecting,
     refused: ({ text, isSignedOut }) => refused(text, isSignedOut),
   };
+}
+
+/** Every frame may have the same problem: it is told once in a while. */
+function problem({ code, message }) {
+  const now = performance.now();
+  if (code === "engine_busy" || now - (problemToldAt.get(code) ?? -Infinity) < PROBLEM_AGAIN_MS) return;
+  problemToldAt.set(code, now);
+  toast(message, { bad: true });
 }
 
 function showFaces(picture, message, latencyMs) {

@@ -57,6 +57,12 @@ export class ReconnectingSocket {
     socket?.close(1000);
   }
 
+  /** The connection is of no use: close it and make another one after the longest wait. */
+  retry() {
+    this.#waitMs = LONGEST_WAIT_MS;
+    this.#socket?.close(1000);
+  }
+
   send(data) {
     if (this.isOpen) this.#socket.send(data);
   }

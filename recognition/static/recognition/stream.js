@@ -14,10 +14,13 @@ const SHORTEST_GAP_MS = 1000 / 30;
 // The server owes no answer to a frame that it dropped just before a fault.
 const LOST_AFTER_MS = 10_000;
 const FRAME_TOO_LARGE = 4413;
+/** What kept a session from starting and may be over soon; anything else stays as it is. */
+const PASSING = new Set(["engine_failed", "engine_closed", "engine_busy", "database_unavailable", "internal_error"]);
 
 /**
  * on.live({session, model, device}), on.faces(canvas, message, latencyMs), on.event(event),
- * on.status(message), on.problem(message), on.lost(), on.refused({text, isSignedOut})
+ * on.status(message): the engine is not ready yet; on.problem(message): one frame failed;
+ * on.lost(): it reconnects; on.refused({text, isSignedOut}): it does not.
  */
 export class FrameStream {
   #video;
@@ -93,11 +96,23 @@ export class FrameStream {
         this.#on.status(message);
         break;
       case "error":
-        if (Number.isInteger(message.frame)) this.#release(message.frame);
-        this.#on.problem(message);
+        this.#failed(message);
         break;
     }
     this.#pump();
+  }
+
+  #failed(message) {
+    if (Number.isInteger(message.frame)) {
+      this.#release(message.frame);
+      this.#on.problem(message);
+    } else if (PASSING.has(message.code)) {
+      this.#on.problem(message);
+      this.#socket.retry();
+    } else {
+      this.stop();
+      this.#on.refused({ text: message.message, isSignedOut: false });
+    }
   }
 
   #answered(message) {

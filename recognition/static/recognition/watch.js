@@ -2,7 +2,10 @@
 
 import { ReconnectingSocket } from "./socket.js";
 
-/** on.live(), on.faces(bitmap, message), on.status(message), on.problem(message), on.lost(), on.refused() */
+/**
+ * on.live(), on.faces(bitmap, message), on.status({state, message}): the camera's, told while no
+ * picture comes; on.problem(message), on.lost(), on.refused({text, isSignedOut})
+ */
 export class CameraWatch {
   #on;
   #socket;
