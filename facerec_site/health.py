@@ -39,6 +39,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     response = JsonResponse(body, status=503 if missing else 200)
     if missing:
         response["Retry-After"] = "2"
+        # "Not yet" is an answer, not an error to be logged at every probe.
+        response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 

@@ -253,7 +253,8 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 # Face images are personal data: no MEDIA_URL, every file goes through an authorised view.
-MEDIA_ROOT = VAR_DIR / "media"
+# One folder for one database: what the database does not name is swept away.
+MEDIA_ROOT = Path(env.str("MEDIA_DIR", str(VAR_DIR / "media")))
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_UPLOAD_MB", 64) * 2**20

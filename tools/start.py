@@ -82,6 +82,8 @@ def main(target: str) -> None:
     env.read_env(ROOT / ".env")
     var = Path(env.str("FACEREC_VAR", str(ROOT / "var"))).resolve()
     options = read_options(env)
+    # Faces, keys and passwords: what is written is for its owner alone.
+    os.umask(0o077)
     try:
         if target == "password":
             with database(options, var):
@@ -94,7 +96,6 @@ def main(target: str) -> None:
 
 def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
     check_port(options)
-    os.environ["PORT"] = str(options.port)
     # TensorFlow greets with a page of what it found; its warnings and errors stay.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     os.environ.setdefault("ALLOWED_HOSTS", ",".join(_bracketed(n) for n in options.names()))
@@ -130,10 +131,15 @@ def _certificate(options: Options, var: Path) -> CertificateFiles:
 
 @contextmanager
 def database(options: Options, var: Path) -> Iterator[None]:
-    """With DB=mysql: a MariaDB below `var`, told to the site by DATABASE_URL."""
-    with private_mariadb(var / "mariadb") if options.has_mariadb else nullcontext() as url:
+    """With DB=mysql: a MariaDB below `var`, told to the site by DATABASE_URL.
+
+    Its pictures lie beside it: the site removes files that its database does not name.
+    """
+    folder = var / "mariadb"
+    with private_mariadb(folder) if options.has_mariadb else nullcontext() as url:
         if url is not None:
             os.environ["DATABASE_URL"] = url
+            os.environ["MEDIA_DIR"] = str(folder / "media")
         yield
 
 

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_answers_keeps_nothing_and_is_stopped(tmp_path: Path) -> None:
-    with private_redis(tmp_path) as url:
+    with private_redis(tmp_path / "redis") as url:
         client = redis.Redis.from_url(url)
         client.set("name", "value")
         assert client.get("name") == b"value"
         assert client.config_get("bind") == {"bind": "127.0.0.1"}
     with pytest.raises(redis.ConnectionError):
         redis.Redis.from_url(url).ping()
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "redis").iterdir()) == []
