@@ -48,7 +48,8 @@ class StartRequest:
             raise _invalid("Send JSON.") from error
         if not isinstance(message, dict) or message.get("type") != "session.start":
             raise _invalid("Only session.start is known here; frames are binary messages.")
-        options = message.get("options") or {}
+        options = message.get("options", {})
+        options = {} if options is None else options
         if not isinstance(options, dict) or set(options) - {"min_face_px", "max_fps"}:
             raise _invalid("Options are min_face_px and max_fps.")
         return cls(

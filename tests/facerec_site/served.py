@@ -1,0 +1,88 @@
+"""The site in a process of its own, with a fake engine: run by `test_serve`.
+
+Prints one line of JSON with what was made, and then what `serve` prints. The arguments after
+`--` are those of `serve`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+
+def main() -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "facerec_site.settings_test"
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--engine-after-s", type=float, default=0.0)
+    parser.add_argument("--flood", action="store_true", help="publish large events all the time")
+    parser.add_argument("serve", nargs="*")
+    options = parser.parse_args()
+
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    _fake_engine(options.engine_after_s)
+    print(json.dumps(_make_rows()), flush=True)  # noqa: T201
+    if options.flood:
+        _flood()
+    sys.argv = ["manage.py", "serve", *options.serve]
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+def _fake_engine(after_s: float) -> None:
+    from recognition.engine import host, use_engine
+    from tests.fakes import FakeEngine
+
+    def load(config: object) -> FakeEngine:
+        time.sleep(after_s)
+        return FakeEngine()
+
+    if after_s:
+        host.load_engine = load  # type: ignore[assignment]
+    else:
+        use_engine(FakeEngine())
+
+
+def _make_rows() -> dict[str, Any]:
+    from accounts.access import Scope
+    from accounts.models import ApiKey
+    from tests.factories import make_collection, make_person
+
+    collection = make_collection(name="Main")
+    make_person(collection, name="Ann")
+    scopes: list[str] = [Scope.IDENTIFY, Scope.EVENTS, Scope.ENROL]
+    return {
+        "collection": str(collection.pk),
+        "key": ApiKey.issue(name="all", scopes=scopes)[1],
+        "detect_key": ApiKey.issue(name="detect", scopes=[Scope.DETECT])[1],
+        "pid": os.getpid(),
+    }
+
+
+def _flood() -> None:
+    from facerec_site import server
+    from recognition.publish import publish_event
+
+    server._READS_WITHIN_S = 1.0
+
+    def publish() -> None:
+        payload = {"id": "1", "collection": "c", "kind": "opened", "filling": "x" * 200_000}
+        while True:
+            publish_event(payload, collection_id="c")
+            time.sleep(0.01)
+
+    threading.Thread(target=publish, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

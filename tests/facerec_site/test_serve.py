@@ -1,0 +1,344 @@
+"""`manage.py serve`, as a process of its own, seen through real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.fakes import photo
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_PATIENCE_S = 60.0
+ANN = 11
+
+
+class Served:
+    """A running site. `made` is what `served.py` printed."""
+
+    def __init__(self, folder: Path, *arguments: str, https: bool = False) -> None:
+        self.folder = folder
+        inherited = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.facerec_site.served", *arguments],
+            cwd=_ROOT,
+            env={**inherited, "FACEREC_VAR": str(folder), "DJANGO_SETTINGS_MODULE": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.made: dict[str, Any] = json.loads(self.line_with("{"))
+        self.address = re.search(r"(https?)://localhost:(\d+)", self.line_with("Facerec is at"))
+
+    def line_with(self, text: str) -> str:
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            if found := next((line for line in self.lines if text in line), None):
+                return found
+            if self.process.poll() is not None and not self._reader.is_alive():
+                break
+            time.sleep(0.02)
+        pytest.fail(f"no line with {text!r}:\n{''.join(self.lines)}")
+
+    @property
+    def url(self) -> str:
+        assert self.address
+        return f"{self.address[1]}://localhost:{self.address[2]}"
+
+    def socket(self, path: str, *, key: str | None = None, **options: Any) -> connect:
+        headers = dict(options.pop("headers", {}))
+        if key:
+            headers["Authorization"] = f"Bearer {self.made[key]}"
+        url = self.url.replace("http", "ws") + path
+        return connect(url, additional_headers=headers, max_size=None, **options)
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        code = self.process.wait(_PATIENCE_S)
+        self._reader.join(5)
+        return code
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.folder / "facerec.sqlite3") as database:
+            return database.execute(sql).fetchall()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    served = Served(tmp_path_factory.mktemp("site"), "--", "--port", "0")
+    yield served
+    served.kill()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Start another one; it is killed if it is still there in the end."""
+    started: list[Served] = []
+
+    def begin(*arguments: str) -> Served:
+        started.append(Served(tmp_path / "var", *arguments))
+        return started[-1]
+
+    yield begin
+    for served in started:
+        served.kill()
+
+
+async def _hear(client: ClientConnection) -> dict[str, Any]:
+    return json.loads(await asyncio.wait_for(client.recv(), _PATIENCE_S))
+
+
+async def _closed_with(client: ClientConnection) -> tuple[int, str]:
+    with pytest.raises(websockets.ConnectionClosed) as closed:
+        while True:
+            await asyncio.wait_for(client.recv(), _PATIENCE_S)
+    received = closed.value.rcvd
+    assert received is not None
+    return received.code, received.reason
+
+
+async def _start(client: ClientConnection, site: Served) -> None:
+    await client.send(json.dumps({"type": "session.start", "collection": site.made["collection"]}))
+    while (await _hear(client))["type"] != "session.started":
+        pass
+
+
+async def _send(client: ClientConnection, frame: bytes) -> dict[str, Any]:
+    await client.send(frame)
+    while (answer := await _hear(client))["type"] == "event":
+        pass
+    return answer
+
+
+async def test_frames_are_answered_and_become_an_event(site: Served) -> None:
+    async with (
+        site.socket("/ws/events/", key="key") as feed,
+        site.socket("/ws/live/", key="key") as client,
+    ):
+        await _start(client, site)
+        for _ in range(4):
+            answer = await _send(client, photo(ANN, looks=1))
+        assert answer["faces"][0]["decision"] == "unknown"
+        told = await _hear(feed)
+        assert (told["type"], told["event"]["kind"]) == ("event", "opened")
+
+
+async def test_a_frame_that_is_too_large_is_answered_4413(site: Served) -> None:
+    async with site.socket("/ws/live/", key="key") as client:
+        await _start(client, site)
+        await client.send(bytes(2 * 2**20 + 1))
+        code, reason = await _closed_with(client)
+        assert code == 4413
+        assert "2 MB" in reason
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({}, 4401),
+        ({"headers": {"Cookie": "sessionid=x"}, "origin": "http://evil.example"}, 4401),
+        ({"key": "detect_key"}, 4403),
+    ],
+    ids=["not signed in", "from another page", "without the scope"],
+)
+async def test_a_socket_is_refused_with_its_code(
+    site: Served, options: dict[str, Any], code: int
+) -> None:
+    for path in ("/ws/live/", "/ws/events/"):
+        async with site.socket(path, **options) as client:
+            assert (await _closed_with(client))[0] == code
+
+
+async def test_another_address_is_no_websocket(site: Served) -> None:
+    with pytest.raises(websockets.InvalidStatus):
+        async with site.socket("/ws/nowhere/", key="key"):
+            pass
+
+
+def test_pages_are_served_without_a_word_in_the_log(site: Served) -> None:
+    with urllib.request.urlopen(f"{site.url}/health/live") as response:
+        assert response.status == 200
+        assert "server" not in response.headers
+    assert not [line for line in site.lines if "health" in line]
+
+
+async def test_it_ends_in_order_when_it_is_told_to(start: Callable[..., Served]) -> None:
+    site = start("--", "--port", "0")
+    async with (
+        site.socket("/ws/live/", key="key") as client,
+        site.socket("/ws/events/", key="key") as feed,
+    ):
+        await _start(client, site)
+        for _ in range(4):
+            await _send(client, photo(ANN, looks=1))
+        assert (await _hear(feed))["event"]["is_open"] is True
+        site.process.send_signal(signal.SIGTERM)
+        for one in (client, feed):
+            assert (await _closed_with(one))[0] == 1012
+    assert await asyncio.to_thread(site.wait) == 0
+    assert site.rows("select is_open, decision from recognition_event") == [(0, "unknown")]
+    assert not [line for line in site.lines if "Traceback" in line]
+
+
+async def test_a_client_that_stays_does_not_hold_up_the_end(start: Callable[..., Served]) -> None:
+    """One that never answers the closing handshake, and one that has not sent its request yet."""
+    site = start("--", "--port", "0")
+    assert site.address
+    silent = socket.create_connection(("localhost", int(site.address[2])))
+    async with site.socket("/ws/live/", key="key") as client:
+        await _start(client, site)
+        client.transport.pause_reading()
+        assert await asyncio.to_thread(site.terminate) == 0
+    silent.close()
+
+
+def test_ctrl_c_ends_it_in_order(start: Callable[..., Served]) -> None:
+    site = start("--", "--port", "0")
+    site.process.send_signal(signal.SIGINT)
+    assert site.wait() == 0
+    assert not [line for line in site.lines if "Traceback" in line]
+
+
+async def test_the_site_is_up_while_the_engine_warms_up(start: Callable[..., Served]) -> None:
+    site = start("--engine-after-s", "3", "--", "--port", "0")
+    with urllib.request.urlopen(f"{site.url}/health/live") as response:
+        assert response.status == 200
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"{site.url}/health/ready")
+    async with site.socket("/ws/live/", key="key") as client:
+        await client.send(json.dumps({"type": "session.start"}))
+        told = await _hear(client)
+        assert (told["type"], told["state"]) == ("status", "warming_up")
+        assert (await _hear(client))["type"] == "session.started"
+        assert (await _send(client, photo(ANN)))["type"] == "faces"
+
+
+async def test_a_client_that_reads_nothing_is_dropped_before_memory_fills(
+    start: Callable[..., Served],
+) -> None:
+    site = start("--flood", "--", "--port", "0")
+    process = psutil.Process(site.made["pid"])
+    before = process.memory_info().rss
+    async with site.socket("/ws/events/", key="key", max_queue=1) as client:
+        client.transport.pause_reading()
+        # 20 MB a second are published; it would be read within a second, or the line is cut.
+        await asyncio.sleep(6)
+        assert process.memory_info().rss - before < 60e6
+        client.transport.resume_reading()
+        with pytest.raises(websockets.ConnectionClosed):
+            while True:
+                await asyncio.wait_for(client.recv(), _PATIENCE_S)
+
+
+def test_a_busy_port_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        done = _manage("serve", "--port", str(port), folder=tmp_path)
+    assert done.returncode == 1
+    told = done.stderr.strip().splitlines()
+    assert len(told) == 1
+    assert f"Port {port} is in use" in told[0]
+    assert "--port" in told[0]
+
+
+def test_a_host_of_another_machine_is_said(tmp_path: Path) -> None:
+    done = _manage("serve", "--host", "192.0.2.1", "--port", "0", folder=tmp_path)
+    assert done.returncode == 1
+    assert "not an address of this machine" in done.stderr
+
+
+def test_https_needs_a_certificate(tmp_path: Path) -> None:
+    done = _manage("serve", "--https", "--port", "0", folder=tmp_path)
+    assert done.returncode == 1
+    assert "--cert" in done.stderr
+
+
+async def test_https(start: Callable[..., Served], tmp_path: Path) -> None:
+    cert, key = _self_signed(tmp_path)
+    site = start("--", "--port", "0", "--https", "--cert", str(cert), "--key", str(key))
+    assert site.url.startswith("https://")
+    trust = ssl.create_default_context(cafile=str(cert))
+    async with site.socket("/ws/live/", key="key", ssl=trust) as client:
+        await _start(client, site)
+        assert (await _send(client, photo(ANN)))["type"] == "faces"
+    assert await asyncio.to_thread(site.terminate) == 0
+
+
+def _manage(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=_ROOT,
+        env={**os.environ, "FACEREC_VAR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+        check=False,
+    )
+
+
+def _self_signed(folder: Path) -> tuple[Path, Path]:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
+    cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return cert_path, key_path

@@ -1,0 +1,186 @@
+"""File cameras: played as their rows say, in real time, and back after a failure."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from recognition.live import cameras as module
+from recognition.live import player
+from recognition.live.cameras import CameraRunner
+from recognition.live.writer import visit_writer
+from recognition.models import Camera, Collection, Event
+from tests.factories import enrol, make_camera, make_person
+from tests.fakes import FakeEngine, portrait
+from tests.recognition.live.streams import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ANN = 11
+MakeVideo = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_S", 0.1)
+    monkeypatch.setattr(player, "_FIRST_PAUSE_S", 0.1)
+
+
+@pytest.fixture
+def make_video(settings: Any) -> MakeVideo:
+    """A video of a person in the video folder; its name."""
+
+    def make(name: str = "ann.mp4", *, person: int = ANN, frames: int = 10, fps: float = 20) -> str:
+        picture = cv2.cvtColor(portrait(person, looks=1), cv2.COLOR_RGB2BGR)
+        picture = cv2.resize(picture, (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2))
+        size = (picture.shape[1], picture.shape[0])
+        path = str(Path(settings.VIDEO_DIR) / name)
+        video = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+        assert video.isOpened()
+        for _ in range(frames):
+            video.write(picture)
+        video.release()
+        return name
+
+    return make
+
+
+@pytest.fixture
+def runner(engine: FakeEngine) -> Iterator[CameraRunner]:
+    made = CameraRunner()
+    made.start()
+    yield made
+    assert made.stop(20)
+    assert visit_writer().flush(20)
+
+
+def _file_camera(collection: Collection, address: str, **values: Any) -> Camera:
+    return make_camera(collection, kind=Camera.Kind.FILE, address=address, max_fps=30, **values)
+
+
+def _has_status(camera: Camera, status: Camera.Status) -> Callable[[], bool]:
+    return lambda: Camera.objects.filter(pk=camera.pk, status=status).exists()
+
+
+def test_a_video_is_played_into_the_live_pipeline(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    person = make_person(collection, name="Ann")
+    enrol(person, ANN)
+    camera = _file_camera(collection, make_video())
+    until(_has_status(camera, Camera.Status.RUNNING))
+    # The video lasts half a second: it has to be played several times.
+    until(lambda: Event.objects.filter(person=person, camera=camera).exists())
+    time.sleep(1)
+    assert Event.objects.count() == 1
+    Camera.objects.update(is_enabled=False)
+    until(_has_status(camera, Camera.Status.OFF))
+    assert visit_writer().flush(20)
+    assert not Event.objects.get().is_open
+
+
+def test_a_video_that_does_not_loop_ends(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    camera = _file_camera(collection, make_video(frames=4), loops=False)
+    until(lambda: Camera.objects.filter(status_message="Played to the end.").exists())
+    camera.refresh_from_db()
+    assert camera.status == Camera.Status.OFF
+
+
+def test_a_missing_file_is_said_and_tried_again(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    camera = _file_camera(collection, "later.mp4")
+    until(_has_status(camera, Camera.Status.FAILED))
+    camera.refresh_from_db()
+    assert "later.mp4" in camera.status_message
+    make_video("later.mp4")
+    until(_has_status(camera, Camera.Status.RUNNING))
+
+
+def test_a_file_that_is_no_video_is_said(
+    runner: CameraRunner, collection: Collection, settings: Any
+) -> None:
+    (Path(settings.VIDEO_DIR) / "text.mp4").write_text("no video")
+    camera = _file_camera(collection, "text.mp4")
+    until(_has_status(camera, Camera.Status.FAILED))
+    camera.refresh_from_db()
+    assert camera.status_message == "text.mp4 is not a video that can be played."
+
+
+@pytest.mark.parametrize("address", ["../secret.mp4", "/etc/passwd", "", ".."])
+def test_nothing_outside_the_video_folder_is_played(
+    runner: CameraRunner, collection: Collection, settings: Any, address: str
+) -> None:
+    camera = _file_camera(collection, address)
+    until(_has_status(camera, Camera.Status.FAILED))
+
+
+def test_a_changed_row_starts_the_camera_anew(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    camera = _file_camera(collection, make_video())
+    until(_has_status(camera, Camera.Status.RUNNING))
+    Camera.objects.update(address="gone.mp4")
+    until(_has_status(camera, Camera.Status.FAILED))
+    Camera.objects.update(address=make_video("other.mp4"))
+    until(_has_status(camera, Camera.Status.RUNNING))
+
+
+def test_a_camera_that_is_removed_is_stopped(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    camera = _file_camera(collection, make_video())
+    until(_has_status(camera, Camera.Status.RUNNING))
+    Camera.objects.all().delete()
+    until(lambda: not runner._players)
+
+
+def test_what_an_earlier_process_left_in_the_row_is_put_right(
+    runner: CameraRunner, collection: Collection
+) -> None:
+    camera = _file_camera(collection, "ann.mp4", is_enabled=False, status=Camera.Status.RUNNING)
+    until(_has_status(camera, Camera.Status.OFF))
+
+
+def test_stopping_leaves_every_camera_off(
+    engine: FakeEngine, make_video: MakeVideo, collection: Collection
+) -> None:
+    camera = _file_camera(collection, make_video())
+    runner = CameraRunner()
+    runner.start()
+    until(_has_status(camera, Camera.Status.RUNNING))
+    assert runner.stop(20)
+    assert _has_status(camera, Camera.Status.OFF)()
+
+
+def test_cameras_of_browsers_are_not_played(runner: CameraRunner, collection: Collection) -> None:
+    make_camera(collection, kind=Camera.Kind.BROWSER)
+    other = _file_camera(collection, "none.mp4")
+    until(_has_status(other, Camera.Status.FAILED))
+    assert len(runner._players) == 1
+
+
+@pytest.mark.parametrize(
+    ("fps", "max_fps", "expected"), [(20.0, 60.0, 20), (40.0, 10.0, 10), (10.0, 30.0, 10)]
+)
+def test_a_video_is_played_in_real_time(
+    make_video: MakeVideo, settings: Any, fps: float, max_fps: float, expected: int
+) -> None:
+    """One second of it gives no more frames than the slower of file and camera has in one."""
+
+    name = make_video(frames=round(fps) + 1, fps=fps)
+    started = time.monotonic()
+    frames = list(
+        player._frames(settings.VIDEO_DIR / name, player._Pace(max_fps), threading.Event())
+    )
+    # Fewer on a busy machine: what is late is left out.
+    assert 0 < len(frames) <= expected + 1
+    assert time.monotonic() - started > 0.8
