@@ -12,9 +12,7 @@ from accounts.audit import Actor, record
 from recognition.errors import not_found
 
 
-def face_file(
-    file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor
-) -> HttpResponse:
+def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor) -> HttpResponse:
     """The JPEG behind `file` of the row `owner`; 404 where there is none (any more)."""
     if not file:
         raise not_found("picture")

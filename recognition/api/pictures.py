@@ -44,13 +44,20 @@ def refuse_oversized(request: Request) -> None:
     a body of unknown length could not be refused in time."""
     if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         raise ServiceError("length_required", "Send the request with Content-Length.", status=411)
-    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    length = _announced_length(request)
     if is_raw_image(request) and length > max_image_bytes():
         raise image_too_large()
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     if length > limit:
         message = f"A request may have {limit // 2**20} MB at most."
         raise ServiceError("request_too_large", message, status=413, max_mb=limit // 2**20)
+
+
+def _announced_length(request: Request) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        raise ServiceError("bad_request", "Content-Length is not a number.") from None
 
 
 def is_raw_image(request: Request) -> bool:
@@ -102,6 +109,12 @@ def _decoded(text: str) -> bytes:
 @extend_schema_field(OpenApiTypes.BINARY)
 class PictureField(serializers.Field):
     """One picture, as `Upload`."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        # The last one alone would be taken, and the others left out without a word.
+        if isinstance(dictionary, QueryDict) and len(dictionary.getlist(self.field_name or "")) > 1:
+            raise ServiceError("several_pictures", f"Send one picture as `{self.field_name}`.")
+        return super().get_value(dictionary)
 
     def to_internal_value(self, data: object) -> Upload:
         return _upload_of(data)

@@ -6,6 +6,9 @@ from django.db import models
 from recognition.models.identifiers import uuid7
 from recognition.models.model_version import ModelVersion
 
+# A hundred years: today minus more would soon be no date any more.
+MOST_RETENTION_DAYS = 36_500
+
 
 class Collection(models.Model):
     """A gallery with its own people and rules."""
@@ -46,10 +49,14 @@ class Collection(models.Model):
         max_length=16, choices=QualityPolicy.choices, default=QualityPolicy.STANDARD
     )
     event_retention_days = models.PositiveIntegerField(
-        default=90, help_text="Events are erased after so many days. 0: kept."
+        default=90,
+        validators=[MaxValueValidator(MOST_RETENTION_DAYS)],
+        help_text="Events are erased after so many days. 0: kept.",
     )
     unknown_retention_days = models.PositiveIntegerField(
-        default=14, help_text="The same for events of unknown faces. 0: kept."
+        default=14,
+        validators=[MaxValueValidator(MOST_RETENTION_DAYS)],
+        help_text="The same for events of unknown faces. 0: kept.",
     )
     keeps_originals = models.BooleanField(
         default=False, help_text="Keep the whole uploaded photo beside the face cut from it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.audit import Actor, record
-from recognition.errors import ServiceError
+from recognition.errors import ServiceError, not_found
 from recognition.models import Camera, Collection
 
 
+@transaction.atomic
 def camera_create(*, collection: Collection, actor: Actor, **values: Any) -> Camera:
     camera = Camera(collection=collection, **values)
     _save(camera)
@@ -21,20 +23,20 @@ def camera_create(*, collection: Collection, actor: Actor, **values: Any) -> Cam
     return camera
 
 
+@transaction.atomic
 def camera_update(*, camera: Camera, actor: Actor, **changes: Any) -> Camera:
+    """The camera with the changes; its status, which another process may write, stays as it is."""
+    row = Camera.objects.select_for_update().filter(pk=camera.pk).first()
+    if row is None:
+        raise not_found("camera")
     for name, value in changes.items():
-        setattr(camera, name, value)
-    _save(camera)
-    record(
-        actor,
-        "camera.update",
-        camera,
-        collection_id=camera.collection_id,
-        changed=sorted(changes),
-    )
-    return camera
+        setattr(row, name, value)
+    _save(row, list(changes))
+    record(actor, "camera.update", row, collection_id=row.collection_id, changed=sorted(changes))
+    return row
 
 
+@transaction.atomic
 def camera_delete(*, camera: Camera, actor: Actor) -> None:
     """Its events stay, without the camera."""
     record(actor, "camera.delete", camera, collection_id=camera.collection_id)
@@ -46,12 +48,12 @@ def camera_set_status(*, camera_id: UUID, status: Camera.Status, message: str) -
     Camera.objects.filter(pk=camera_id).update(status=status, status_message=message)
 
 
-def _save(camera: Camera) -> None:
+def _save(camera: Camera, fields: list[str] | None = None) -> None:
     if camera.kind == Camera.Kind.FILE:
         _check_video(camera.address)
     try:
         with transaction.atomic():
-            camera.save()
+            camera.save(update_fields=fields)
     except IntegrityError as error:
         message = "There is a camera of this name already."
         raise ServiceError("name_taken", message, status=409) from error
@@ -59,8 +61,8 @@ def _save(camera: Camera) -> None:
 
 def _check_video(name: str) -> None:
     """A file camera plays a file of the video folder, and nothing outside it."""
-    path = settings.VIDEO_DIR / name
     plain = bool(name) and "\0" not in name and PurePath(name).name == name
-    if not plain or not path.is_file():
+    # isfile() and not is_file(): a name that the system finds too long is no file either.
+    if not plain or not os.path.isfile(settings.VIDEO_DIR / name):  # noqa: PTH113
         message = "Name a file in the video folder of the server."
         raise ServiceError("no_such_video", message, status=400)

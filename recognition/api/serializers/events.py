@@ -25,10 +25,9 @@ class NamedSerializer(serializers.Serializer):
 
 
 class EventSerializer(serializers.Serializer):
-    """One visit, as `recognition.payloads.event_payload` gives it."""
+    """One visit: one event, however many frames it lasted."""
 
     id = serializers.UUIDField()
-    kind = serializers.CharField(required=False)
     collection = serializers.UUIDField()
     camera = NamedSerializer(allow_null=True)
     person = NamedSerializer(allow_null=True)
@@ -80,6 +79,8 @@ class CameraInput(serializers.ModelSerializer):
             "loops",
             "is_enabled",
         )
+        # The service says it, as 409: it knows of a name that was taken a moment ago.
+        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
 
 
 class CameraSerializer(serializers.ModelSerializer):

@@ -56,6 +56,22 @@ class CameraView(ApiView):
         return Response(CameraSerializer(selectors.camera_by_id(self.access, camera_id)).data)
 
     @operation(
+        "cameras_update",
+        "Change a camera",
+        scope=Scope.MANAGE,
+        request=CameraInput(partial=True),
+        answer=CameraSerializer,
+        errors=(404, 409, *WITH_BODY),
+    )
+    def patch(self, request: Request, camera_id: UUID) -> Response:
+        camera = selectors.camera_by_id(self.access, camera_id)
+        changes = self.read(CameraInput, instance=camera, partial=True)
+        if "collection" in changes:
+            changes["collection"] = selectors.collection_by_id(self.access, changes["collection"])
+        changed = cameras.camera_update(camera=camera, actor=self.actor, **changes)
+        return Response(CameraSerializer(changed).data)
+
+    @operation(
         "cameras_delete",
         "Remove a camera; its events stay",
         scope=Scope.MANAGE,

@@ -71,13 +71,13 @@ class PersonsView(ApiView):
     )
     def post(self, request: Request) -> Response:
         values = self.read(PersonInput)
+        content = [json.dumps(values, sort_keys=True, default=str).encode()]
         collection = collection_or_only(self.access, values.pop("collection", None))
 
         def create() -> Answer:
             person = persons.person_create(collection=collection, actor=self.actor, **values)
             return Answer(status.HTTP_201_CREATED, PersonSerializer(person).data, person.pk)
 
-        content = [json.dumps(request.data, sort_keys=True, default=str).encode()]
         return answer_once(request, create, content=content, atomic=True)
 
 

@@ -1,0 +1,52 @@
+"""Clients of the API: somebody signed in with a role, or a program with a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.test import APIClient
+
+from accounts.access import Role, Scope
+from accounts.models import ApiKey
+from recognition.models import Collection
+from tests.factories import make_user
+
+
+class Caller(APIClient):
+    """DRF's client, which a test may hand anything that becomes text."""
+
+    def get(self, path: str, data: Any = None, **extra: Any) -> Any:  # type: ignore[override]
+        return super().get(path, data, **extra)
+
+    def post(self, path: str, data: Any = None, **extra: Any) -> Any:  # type: ignore[override]
+        return super().post(path, data, **extra)
+
+    def patch(self, path: str, data: Any = None, **extra: Any) -> Any:  # type: ignore[override]
+        return super().patch(path, data, **extra)
+
+    def send(self, path: str, body: bytes, content_type: str, method: str = "POST") -> Any:
+        """A body as it is."""
+        return self.generic(method, path, body, content_type)  # type: ignore[arg-type]
+
+
+def signed_in(role: str = Role.ADMINISTRATOR, *, checks_csrf: bool = False) -> Caller:
+    client = Caller(enforce_csrf_checks=checks_csrf)
+    client.force_login(make_user(role))
+    return client
+
+
+def new_key(*scopes: str, collection: Collection | None = None, **fields: Any) -> str:
+    """The secret of a new key with these scopes, none if none is named."""
+    limit = collection.pk if collection else None
+    return ApiKey.issue(name="program", scopes=list(scopes), collection_id=limit, **fields)[1]
+
+
+def with_secret(secret: str) -> Caller:
+    client = Caller()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    return client
+
+
+def with_key(*scopes: str, collection: Collection | None = None) -> Caller:
+    """A client with a new key of these scopes; all of them if none is named."""
+    return with_secret(new_key(*(scopes or Scope.values), collection=collection))
