@@ -21,7 +21,8 @@ from ml_engine.zoo import preset
 Image = NDArray[np.uint8]
 _LEVELS = 7  # of each colour: 343 people
 _STEP = 32
-_BACKGROUND = 24
+# The background is between these; its shade tells one photo of somebody from another.
+_DARKEST, _BACKGROUND = 4, 24
 _LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]])
 
 
@@ -39,7 +40,7 @@ def portrait(*people: int, size: int = 120, looks: int = 0) -> Image:
     """
     room = size // 2 + 10
     height, width = size + 2 * room, max(1, len(people)) * (size + room) + room
-    image = np.full((height, width, 3), 4 + looks % 12, np.uint8)
+    image = np.full((height, width, 3), _DARKEST + looks % 12, np.uint8)
     for column, person in enumerate(people):
         left = room + column * (size + room)
         image[room : room + size, left : left + size] = colour_of(person)
@@ -173,7 +174,7 @@ def _looks_of(image: Image) -> int:
     """One photo is told from another by its background, of which some is in a cut face too."""
     brightest = image.max(axis=2)
     background = brightest[brightest <= _BACKGROUND]
-    return round(float(np.median(background))) if background.size else 0
+    return max(0, round(float(np.median(background))) - _DARKEST) if background.size else 0
 
 
 def _faces(image: Image) -> list[Face]:

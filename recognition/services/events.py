@@ -54,33 +54,39 @@ def event_open(
     seen: VisitSeen,
     started_at: datetime,
 ) -> Event:
-    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown.
+    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown, and
+    without pictures, which may be older than the erasure.
 
     `not_found` where the collection is gone.
     """
     with NewFiles() as files:
-        event = Event(
-            collection_id=collection.pk,
-            camera=camera,
-            session=session,
-            model=model,
-            started_at=started_at,
-            ended_at=seen.at,
-            threshold=seen.threshold,
-        )
-        _write_pictures(event, seen, files)
+        pictures = Event()
+        _write_pictures(pictures, seen, files)
 
         def insert() -> Event:
             if not Collection.objects.filter(pk=collection.pk).exists():
                 raise not_found("collection")
-            if camera is not None and not Camera.objects.filter(pk=camera.pk).exists():
-                event.camera = None
-            _identify(event, seen, _lock_person_of(collection.pk, seen))
+            event = Event(
+                pk=pictures.pk,
+                collection_id=collection.pk,
+                camera=_still_there(camera),
+                session=session,
+                model=model,
+                started_at=started_at,
+                ended_at=seen.at,
+            )
+            person = _lock_person_of(collection.pk, seen)
+            _identify(event, seen, person)
+            if not _is_gone(seen, person):
+                _take_pictures(event, pictures)
             event.save(force_insert=True)
             announce(event, "opened")
             return event
 
-        return in_transaction(insert)
+        event = in_transaction(insert)
+        if not (event.face or event.snapshot):
+            files.discard_all()
+        return event
 
 
 def event_update(
@@ -92,19 +98,18 @@ def event_update(
     `not_found` where the event was deleted meanwhile.
     """
     with NewFiles() as files:
-        fresh = Event(pk=event.pk)
+        pictures = Event(pk=event.pk)
         if seen.quality > event.quality:
-            _write_pictures(fresh, seen, files)
+            _write_pictures(pictures, seen, files)
 
         def update() -> Event:
             person = _lock_person_of(event.collection_id, seen)
             row = _locked(event.pk)
             row.ended_at, row.is_open = max(row.ended_at, ended_at), is_open
-            if seen.person_id is not None and person is None:
-                # Erased: pictures of them must not come back.
+            if _is_gone(seen, person):
                 files.discard_all()
             else:
-                _take_pictures(row, fresh)
+                _take_pictures(row, pictures)
                 _improve(row, seen, person)
             row.save()
             announce(row, "updated" if is_open else "closed")
@@ -189,6 +194,16 @@ def _lock_person_of(collection_id: UUID, seen: VisitSeen) -> Person | None:
     return Person.objects.select_for_update().filter(pk=seen.person_id).first()
 
 
+def _is_gone(seen: VisitSeen, person: Person | None) -> bool:
+    """The stream still speaks of somebody who was erased."""
+    return seen.person_id is not None and person is None
+
+
+def _still_there(camera: Camera | None) -> Camera | None:
+    there = camera is not None and Camera.objects.filter(pk=camera.pk).exists()
+    return camera if there else None
+
+
 def _write_pictures(event: Event, seen: VisitSeen, files: NewFiles) -> None:
     if seen.snapshot_jpeg:
         files.write(event.snapshot, seen.snapshot_jpeg)
@@ -224,7 +239,7 @@ def _or_least(similarity: float | None) -> float:
 
 def _identify(event: Event, seen: VisitSeen, person: Person | None) -> None:
     """Take over what was decided."""
-    is_gone = seen.person_id is not None and person is None
+    is_gone = _is_gone(seen, person)
     event.decision = Event.Decision.UNKNOWN if is_gone else seen.decision
     event.person = person
     event.similarity = None if is_gone else seen.similarity
