@@ -2,6 +2,8 @@
 
 const PICTURE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
+export const ANY_CAMERA = { id: "", label: "Camera of this device" };
+
 /** Why there is no picture. `icon` names one of ICONS; `canRetry` offers a button. */
 export class CameraProblem extends Error {
   constructor({ icon, title, text, canRetry = true }) {
@@ -15,14 +17,13 @@ export function camerasAreHidden() {
   return !navigator.mediaDevices?.getUserMedia;
 }
 
-/** [{id, label}], never empty where cameras can be had: names come with the permission. */
+/** [{id, label}], empty where there are none; ids and names come with the permission. */
 export async function listCameras() {
   if (camerasAreHidden()) return [];
   const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
   const cameras = devices.filter((device) => device.kind === "videoinput");
-  const named = cameras.filter((device) => device.deviceId);
-  if (!named.length) return [{ id: "", label: "Camera of this device" }];
-  return named.map((device, index) => ({
+  if (!cameras.some((device) => device.deviceId)) return cameras.slice(0, 1).map(() => ANY_CAMERA);
+  return cameras.map((device, index) => ({
     id: device.deviceId,
     label: device.label || `Camera ${index + 1}`,
   }));

@@ -1,7 +1,7 @@
 /** The live page: chooses a camera, streams or watches it, and keeps every part in step. */
 
-import { api, signIn } from "./api.js";
-import { CameraProblem, camerasAreHidden, listCameras, onPermissionGranted, openCamera } from "./camera.js";
+import { api, rows, signIn } from "./api.js";
+import { ANY_CAMERA, CameraProblem, listCameras, onPermissionGranted, openCamera } from "./camera.js";
 import { element, toast } from "./element.js";
 import { ENGINE_WORDS, untilEngineReady } from "./engine.js";
 import { EnrolDialog } from "./enrol.js";
@@ -44,7 +44,7 @@ async function begin() {
   showIdle();
   bindControls();
   try {
-    const [me, collections, cameras] = await Promise.all([api("me"), all("collections"), all("cameras")]);
+    const [me, collections, cameras] = await Promise.all([api("me"), rows("collections"), rows("cameras")]);
     scopes = new Set(me.scopes);
     fillCollections(collections);
     fillPlaces(cameras);
@@ -59,10 +59,6 @@ async function begin() {
   }
   untilEngineReady(engineIs);
   if (sessionStorage.getItem(RUNNING) || new URLSearchParams(location.search).has("camera")) start();
-}
-
-async function all(path) {
-  return (await api(`${path}?page_size=500`)).results;
 }
 
 /* Controls */
@@ -123,11 +119,13 @@ function fillPlaces(cameras) {
 
 async function fillSources() {
   const wanted = controls.source.value || wantedSource();
-  const devices = (await listCameras()).map(({ id, label }) => element("option", { value: DEVICE + id }, label));
-  if (camerasAreHidden()) devices.push(element("option", { value: DEVICE }, "Camera of this device"));
+  const found = await listCameras();
+  // Offered even where there seems to be none: starting it says what is wrong.
+  const devices = (found.length ? found : [ANY_CAMERA]).map(({ id, label }) => element("option", { value: DEVICE + id }, label));
   const servers = serverCameras.map(({ id, name }) => element("option", { value: SERVER + id }, name));
   const groups = [element("optgroup", { label: "This device" }, devices)];
-  if (servers.length) groups.push(element("optgroup", { label: "Cameras of the server" }, servers));
+  const server = element("optgroup", { label: "Cameras of the server" }, servers);
+  if (servers.length) groups.splice(found.length ? 1 : 0, 0, server);
   fill(controls.source, groups, wanted);
 }
 

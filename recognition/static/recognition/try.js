@@ -1,6 +1,6 @@
 /** The page to try a photo: one is searched for everybody in it, two are compared. */
 
-import { api, query, signIn } from "./api.js";
+import { api, rows, signIn } from "./api.js";
 import { faceCard, summary, verdict } from "./answers.js";
 import { element, toast } from "./element.js";
 import { ENGINE_WORDS, engineState, untilEngineReady } from "./engine.js";
@@ -19,9 +19,9 @@ begin();
 async function begin() {
   bindInputs();
   try {
-    const { results } = await api(`collections${query({ page_size: 500 })}`);
-    $("collection").replaceChildren(...results.map(({ id, name }) => element("option", { value: id }, name)));
-    $("collection-control").hidden = results.length < 2;
+    const collections = await rows("collections");
+    $("collection").replaceChildren(...collections.map(({ id, name }) => element("option", { value: id }, name)));
+    $("collection-control").hidden = collections.length < 2;
   } catch (error) {
     if (error.status === 401) return signIn();
     showError(error.message);

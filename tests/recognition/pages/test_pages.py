@@ -52,9 +52,8 @@ def test_pages_are_not_kept_by_caches(signed_in: Client, name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_navigation_and_account(signed_in: Client, name: str) -> None:
     html = _html(signed_in, reverse(name))
-    targets = ("live", "try", "docs", "admin:index")
-    targets += ("admin:recognition_event_changelist", "admin:recognition_person_changelist")
-    for target in targets:
+    changelists = ("admin:recognition_event_changelist", "admin:recognition_person_changelist")
+    for target in ("live", "try", "docs", "admin:index", *changelists):
         assert f'href="{reverse(target)}"' in html
     assert f'<form method="post" action="{reverse("logout")}">' in html
     assert "vera" in html

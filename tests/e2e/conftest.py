@@ -1,0 +1,82 @@
+"""A real browser in front of the real site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as site_settings
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.e2e.browsing import WINDOW, chromium_arguments, sign_in
+from tests.e2e.site import Api, Site
+from tools.system import CHROMIUM_NAMES, find_program
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("site"), Path(site_settings.WEIGHTS_DIR))
+    site.prepare()
+    site.add_viewer()
+    site.start()
+    try:
+        site.await_ready()
+        yield site
+    finally:
+        site.stop()
+
+
+@pytest.fixture
+def site(_site: Site) -> Site:
+    """The site, running, with nobody enrolled and nothing seen."""
+    Api(_site).forget_everything()
+    return _site
+
+
+@pytest.fixture
+def api(site: Site) -> Api:
+    return Api(site)
+
+
+@pytest.fixture
+def open_page(site: Site) -> Iterator[OpenPage]:
+    """A function that opens a browser of its own, signs in, and goes to `path`.
+
+    webcam: the MJPEG file that its camera shows; allow_camera: does the person say yes? user: None
+    to stay signed out. Errors of the page's scripts fail the test.
+    """
+    errors: list[str] = []
+    browsers: list[Browser] = []
+    with sync_playwright() as playwright:
+
+        def open_(
+            path: str,
+            *,
+            webcam: Path | None = None,
+            allow_camera: bool = True,
+            user: str | None = "admin",
+            window: tuple[int, int] = WINDOW,
+            **context: Any,
+        ) -> Page:
+            browser = playwright.chromium.launch(
+                executable_path=find_program(*CHROMIUM_NAMES),
+                args=chromium_arguments(webcam, allow_camera=allow_camera),
+            )
+            browsers.append(browser)
+            size: Any = {"width": window[0], "height": window[1]}
+            page = browser.new_context(viewport=size, base_url=site.url, **context).new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            if user is not None:
+                sign_in(page, user, next_path=path)
+            else:
+                page.goto(path)
+            return page
+
+        yield open_
+        for browser in browsers:
+            browser.close()
+    assert not errors
