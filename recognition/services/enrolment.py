@@ -273,7 +273,9 @@ def _check_embedder(now: Collection, looked_at: Collection) -> None:
 
 
 def _name_event(event: Event, person: Person, images: Sequence[FaceImage], actor: Actor) -> None:
-    row = Event.objects.select_for_update().get(pk=event.pk)
+    row = Event.objects.select_for_update().filter(pk=event.pk).first()
+    if row is None:
+        raise not_found("event")
     row.person, row.image = person, images[0]
     row.decision = Event.Decision.MATCH
     row.review = Event.Review.CONFIRMED

@@ -1,0 +1,106 @@
+"""Files that no row names are swept; others stay."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+
+from recognition.models import FaceImage, Person
+from recognition.models.identifiers import uuid7
+from recognition.services.files import NewFiles, remove_after_commit, sweep_orphans
+from recognition.services.upkeep import upkeep
+from tests.factories import enrol, make_collection, make_event, make_person
+from tests.fakes import FakeEngine
+from tests.recognition.services.storage import named_files, stored_files
+
+pytestmark = pytest.mark.django_db
+
+
+def _put(name: str, *, age_s: float = 0) -> str:
+    path = Path(settings.MEDIA_ROOT) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"picture")
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+    return name
+
+
+def test_pictures_are_readable_by_the_owner_alone(engine: FakeEngine, person: Person) -> None:
+    (image,) = enrol(person, 1)
+    path = Path(image.file.path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    root = Path(settings.MEDIA_ROOT)
+    folders = [path.parent, path.parent.parent, root]
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700] * 3
+    assert str(person.pk) not in str(path)
+
+
+def test_what_a_crash_left_is_swept(engine: FakeEngine) -> None:
+    person = make_person(make_collection(keeps_originals=True))
+    enrol(person, 1)
+    make_event(person=person)
+    orphans = {
+        _put(f"faces/0a/{uuid7()}.jpg", age_s=3600),
+        _put(f"originals/0a/{uuid7()}_k2Hs81a.jpg", age_s=3600),
+        _put(f"events/0a/{uuid7()}-face.jpg", age_s=3600),
+        # A second file of a row that names another one: the picture was replaced.
+        _put(f"events/0a/{person.events.get().pk}-face_old.jpg", age_s=3600),
+    }
+    fresh = _put(f"faces/0a/{uuid7()}.jpg", age_s=5)
+    foreign = {_put("faces/readme.txt", age_s=9999), _put("other/x.jpg", age_s=9999)}
+    for name in named_files():
+        _put(name, age_s=9999)
+    assert sweep_orphans() == len(orphans)
+    assert stored_files() == named_files() | {fresh} | foreign
+    assert sweep_orphans(grace_s=0) == 1
+    assert fresh not in stored_files()
+
+
+def test_sweeping_goes_through_more_than_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recognition.services.files._BATCH", 2)
+    for _ in range(5):
+        _put(f"faces/0a/{uuid7()}.jpg", age_s=3600)
+    assert sweep_orphans() == 5
+    assert not stored_files()
+
+
+def test_without_a_folder_there_is_nothing_to_sweep() -> None:
+    assert sweep_orphans() == 0
+
+
+def test_new_files_go_when_something_fails(person: Person) -> None:
+    image = FaceImage(person=person)
+    with pytest.raises(RuntimeError), NewFiles() as files:
+        files.write(image.file, b"face")
+        files.write(image.original, b"whole")
+        assert stored_files() == {image.file.name, image.original.name}
+        raise RuntimeError
+    assert not stored_files()
+    with NewFiles() as files:
+        files.write(image.file, b"face")
+    assert Path(image.file.path).read_bytes() == b"face"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_are_removed_after_the_commit_and_not_before() -> None:
+    name = _put("faces/0a/x.jpg")
+    with transaction.atomic():
+        assert remove_after_commit([name, "", None, name]) == 1
+        assert stored_files() == {name}
+    assert not stored_files()
+    _put(name)
+    with pytest.raises(RuntimeError), transaction.atomic():
+        remove_after_commit([name])
+        raise RuntimeError
+    assert stored_files() == {name}
+
+
+def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
+    enrol(person, 1)
+    _put(f"faces/0a/{uuid7()}.jpg", age_s=3600)
+    assert upkeep() == {"events": 0, "files": 1, "gallery_changes": 0, "idempotency_records": 0}
