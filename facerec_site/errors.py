@@ -44,10 +44,8 @@ _PROGRAMS = ("/api/", "/health/")
 # What a picture is refused for, where it is not simply a bad request.
 _IMAGE_STATUS = {
     "image_too_large": 413,
-    "too_many_bytes": 413,
     "too_many_pixels": 413,
-    "unsupported_format": 415,
-    "unknown_format": 415,
+    "unsupported_image": 415,
 }
 _HTTP_CODES = {
     400: "bad_request",

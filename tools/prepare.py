@@ -34,9 +34,12 @@ def main(purposes: list[str]) -> None:
         stop(f"unknown purpose {unknown[0]}; there are {', '.join(PURPOSES)}")
     check_python()
     purposes = [*purposes, *purposes_of_settings()]
-    system.ensure(system.parts_for(purposes))
+    missing = [name for name in locks_for(purposes) if not _is_installed(name)]
+    system.ensure(
+        system.parts_for(purposes, has_venv=_has_venv(), has_mysql_client="mysql" not in missing)
+    )
     make_environment()
-    install(locks_for(purposes))
+    install(missing)
 
 
 def check_python() -> None:
@@ -82,8 +85,12 @@ def has_gpu() -> bool:
     return done.returncode == 0 and "GPU" in done.stdout
 
 
+def _has_venv() -> bool:
+    return (VENV / "bin" / "python").exists()
+
+
 def make_environment() -> None:
-    if (VENV / "bin" / "python").exists():
+    if _has_venv():
         return
     note(f"making {VENV.name} with Python {sys.version.split()[0]}")
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False)
@@ -92,13 +99,12 @@ def make_environment() -> None:
 
 
 def install(names: list[str]) -> None:
-    """Install the locks that the environment does not hold yet."""
-    missing = [name for name in names if not _is_installed(name)]
-    if not missing:
+    """Install these locks into the environment."""
+    if not names:
         return
-    _check_kind(names[0])
-    note(f"installing Python packages ({', '.join(missing)}); the first time takes minutes")
-    files = [part for name in missing for part in ("-r", str(_lock(name)))]
+    _check_kind(names)
+    note(f"installing Python packages ({', '.join(names)}); the first time takes minutes")
+    files = [part for name in names for part in ("-r", str(_lock(name)))]
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--require-hashes", *files]
     done = subprocess.run([*command, "--disable-pip-version-check"], check=False)
     if done.returncode:
@@ -106,15 +112,15 @@ def install(names: list[str]) -> None:
             "pip could not install the packages; see the lines above. Check the network, or the "
             "package index that pip is set to (pip config list), and run make again."
         )
-    for name in missing:
+    for name in names:
         _stamp(name).write_text(_fingerprint(name))
 
 
-def _check_kind(kind: str) -> None:
+def _check_kind(names: list[str]) -> None:
     """`tensorflow` and `tensorflow-cpu` overwrite each other: never both in one environment."""
-    other = {"cpu": "gpu", "gpu": "cpu"}[kind]
-    if _stamp(other).exists():
-        stop(f"{VENV} was made for a {other.upper()}: run `make clean` and then this again.")
+    for kind, other in (("cpu", "gpu"), ("gpu", "cpu")):
+        if kind in names and _stamp(other).exists():
+            stop(f"{VENV} was made for a {other.upper()}: run `make clean` and then this again.")
 
 
 def _lock(name: str) -> Path:

@@ -84,11 +84,16 @@ REDIS = (Part("Redis", ("redis-server",), _runs("redis-server", "valkey-server")
 CHROMIUM = (Part("Chromium", ("chromium", "fonts-liberation"), _runs(*CHROMIUM_NAMES)),)
 
 
-def parts_for(purposes: Iterable[str]) -> list[Part]:
-    """What the site on MySQL and what the tests need; Python's own part always."""
-    parts = list(PYTHON)
+def parts_for(
+    purposes: Iterable[str], *, has_venv: bool = False, has_mysql_client: bool = False
+) -> list[Part]:
+    """What the site, on MySQL or not, and the tests need.
+
+    What only makes a part of the environment is left out once that part is there.
+    """
     wanted = set(purposes)
-    if wanted & {"mysql", "mysql-client", "test"}:
+    parts = [] if has_venv else list(PYTHON)
+    if wanted & {"mysql", "mysql-client", "test"} and not has_mysql_client:
         parts += MYSQL_CLIENT
     if wanted & {"mysql", "test"}:
         parts += MARIADB

@@ -130,9 +130,9 @@ class TestShape:
     ("raised", "status", "code"),
     [
         (ServiceError("name_taken", "Taken.", status=409), 409, "name_taken"),
-        (ImageError("Cut off.", code="truncated_image"), 400, "truncated_image"),
+        (ImageError("Cut off.", code="broken_image"), 400, "broken_image"),
         (ImageError("Too many.", code="too_many_pixels"), 413, "too_many_pixels"),
-        (ImageError("What is it?", code="unknown_format"), 415, "unknown_format"),
+        (ImageError("What is it?", code="unsupported_image"), 415, "unsupported_image"),
         (EngineBusy("Busy."), 503, "engine_busy"),
         (WeightsUnavailable("Missing."), 503, "weights_unavailable"),
         (ModelMismatch("Other model."), 409, "model_mismatch"),

@@ -70,3 +70,8 @@ def test_packages_of_a_purpose(purposes: list[str], wanted: str, unwanted: str) 
     packages = {name for part in system.parts_for(purposes) for name in part.packages}
     assert wanted in packages
     assert unwanted not in packages
+
+
+def test_what_was_built_needs_no_compiler() -> None:
+    parts = system.parts_for(["mysql-client"], has_venv=True, has_mysql_client=True)
+    assert parts == []
