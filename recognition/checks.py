@@ -42,10 +42,12 @@ def folders_are_writable(**kwargs: Any) -> list[CheckMessage]:
 def weights_are_there(**kwargs: Any) -> list[CheckMessage]:
     """W001: the engine will not start; everything else does."""
     config = engine_config()
+    models = (preset(config.detector), preset(config.embedder))
+    wanted = {artefact for model in models for artefact in model.artefacts}
     missing = [
         name
-        for model in (config.detector, config.embedder)
-        for name in ARTEFACTS[preset(model).artefact].file_names().values()
+        for artefact in wanted
+        for name in ARTEFACTS[artefact].file_names().values()
         if not (config.weights_dir / name).is_file()
     ]
     if not missing:

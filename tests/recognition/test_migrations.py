@@ -1,0 +1,65 @@
+"""One initial migration each, in step with the models, on both kinds of database."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import IntegrityError, connection, models, transaction
+from django.db.migrations.loader import MigrationLoader
+
+from recognition.models import Collection, IdempotencyRecord
+from tests.factories import make_person
+
+
+@pytest.mark.django_db
+def test_the_models_are_migrated() -> None:
+    call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
+
+
+def test_there_is_one_migration_for_each_app() -> None:
+    names = {name for name in MigrationLoader(None).disk_migrations if name[0] in _OURS}
+    assert names == {(app, "0001_initial") for app in _OURS}
+
+
+_OURS = ("accounts", "recognition")
+
+
+@pytest.mark.parametrize("app", _OURS)
+def test_no_constraint_is_conditional(app: str) -> None:
+    """MySQL and MariaDB ignore these silently."""
+    constraints = [c for m in apps.get_app_config(app).get_models() for c in m._meta.constraints]
+    unique = [c for c in constraints if isinstance(c, models.UniqueConstraint)]
+    assert unique or app == "accounts"
+    assert not [c.name for c in unique if c.condition is not None]
+
+
+@pytest.mark.django_db
+def test_keys_of_callers_are_compared_byte_for_byte() -> None:
+    for key in ("Key", "key", "kéy"):
+        IdempotencyRecord.objects.create(caller="user:1", key=key, fingerprint="f")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        IdempotencyRecord.objects.create(caller="user:1", key="key", fingerprint="f")
+
+
+@pytest.mark.django_db
+def test_any_name_can_be_stored(collection: Collection) -> None:
+    for name in ("Łukasz Żółć", "王小明", "👩‍🚀 Ada"):
+        person = make_person(collection, name=name, metadata={"note": name})
+        person.refresh_from_db()
+        assert (person.name, person.metadata) == (name, {"note": name})
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "mysql", reason="asks MySQL and MariaDB only")
+def test_mysql_is_used_safely() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@sql_mode, @@transaction_isolation")
+        mode, isolation = cursor.fetchone()
+        cursor.execute(
+            "SELECT table_name, engine FROM information_schema.tables "
+            "WHERE table_schema = DATABASE() AND engine <> 'InnoDB'"
+        )
+        assert not cursor.fetchall()
+    assert "STRICT_ALL_TABLES" in mode
+    assert isolation == "READ-COMMITTED"
