@@ -17,13 +17,13 @@ START_S = 20
 
 
 @contextmanager
-def private_redis(folder: Path) -> Iterator[str]:
-    """REDIS_URL of a running server that keeps nothing."""
+def private_redis(folder: Path, *, port: int | None = None) -> Iterator[str]:
+    """REDIS_URL of a running server that keeps nothing; on a free port unless one is named."""
     program = find_program("redis-server", "valkey-server")
     if program is None:
         stop("redis-server is missing: install Redis.")
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
     process = subprocess.Popen(
         [program, "--port", str(port), *options],
