@@ -2,8 +2,8 @@
 
 A look is one embedding of the face. While its identity is open a face is looked at in every frame;
 once the looks agree, about once a second, and at once where it may have become another face: it
-jumped, or another face came near. Two looks in a row that do not fit the ones before mean that the
-track passed to somebody else; it then starts anew.
+jumped, it looks otherwise, or another face came near. Two looks in a row that do not fit the ones
+before mean that the track passed to somebody else; it then starts anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ml_engine.geometry import iou
 from ml_engine.matching import Candidate, Decision
 from ml_engine.tracking import Consensus
 from ml_engine.types import Face, Float32
+from recognition.live.appearance import CHANGED
 
 Decide = Callable[[list[Candidate]], Decision]
 
@@ -51,7 +52,7 @@ class Identity:
         self._consensus = Consensus(looks=LOOKS, settles_after=FIRM_LOOKS)
         self.first_s = at_s
         self._last_look_s = -np.inf
-        self._last_box: Float32 | None = None
+        self._last_seen: tuple[Float32, Float32] | None = None
         self._doubts = 0
 
     @property
@@ -79,13 +80,17 @@ class Identity:
         mean = weights @ self.embeddings
         return mean / max(float(np.linalg.norm(mean)), 1e-6)
 
-    def wants_look(self, face: Face, at_s: float, *, is_crowded: bool) -> bool:
-        """True where the face, as it is in this frame, is to be embedded."""
-        last, self._last_box = self._last_box, face.box.copy()
+    def wants_look(self, face: Face, appearance: Float32, at_s: float, *, is_crowded: bool) -> bool:
+        """True where the face, as it is in this frame, is to be embedded.
+
+        appearance: see `recognition.live.appearance`.
+        """
+        last, self._last_seen = self._last_seen, (face.box.copy(), appearance)
         recheck_s = _CROWDED_RECHECK_S if is_crowded else RECHECK_S
-        if not self.is_settled or at_s - self._last_look_s >= recheck_s:
+        if last is None or not self.is_settled or at_s - self._last_look_s >= recheck_s:
             return True
-        return last is not None and float(iou(face.box[None], last[None])[0, 0]) < _JUMP_IOU
+        has_jumped = float(iou(face.box[None], last[0][None])[0, 0]) < _JUMP_IOU
+        return has_jumped or float(appearance @ last[1]) < CHANGED
 
     def look(
         self,

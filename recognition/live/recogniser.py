@@ -14,6 +14,7 @@ from ml_engine.engine import FaceEngine
 from ml_engine.geometry import iou
 from ml_engine.tracking import Tracker
 from ml_engine.types import Float32, Image
+from recognition.live.appearance import appearance
 from recognition.live.identity import Identity, Look
 from recognition.live.rulebook import Rulebook
 
@@ -76,7 +77,7 @@ class Recogniser:
             SeenFace(face, self._identities.setdefault(track.number, Identity(track.number, at_s)))
             for face, track in zip(faces, tracks, strict=True)
         ]
-        wanted = self._wanted(seen, at_s)
+        wanted = self._wanted(image, seen, at_s)
         self._embed(engine, image, wanted, timings)
         started = time.perf_counter()
         passed_on = self._look(wanted, at_s)
@@ -84,13 +85,15 @@ class Recogniser:
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
-    def _wanted(self, seen: Sequence[SeenFace], at_s: float) -> list[SeenFace]:
+    def _wanted(self, image: Image, seen: Sequence[SeenFace], at_s: float) -> list[SeenFace]:
         """Faces to look at in this frame: those that waited longest first."""
         crowded = _crowded([one.face for one in seen])
         wanted = [
             one
             for one, is_crowded in zip(seen, crowded, strict=True)
-            if one.identity.wants_look(one.face, at_s, is_crowded=is_crowded)
+            if one.identity.wants_look(
+                one.face, appearance(image, one.face.box), at_s, is_crowded=is_crowded
+            )
         ]
         if len(wanted) > LOOKS_A_FRAME:
             wanted.sort(key=lambda one: one.identity.last_look_s)

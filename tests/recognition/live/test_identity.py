@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ml_engine.types import Float32
 from recognition.live.identity import RECHECK_S, Identity
 from tests.recognition.live.faces import decided, face_at, look_at, match, nobody, settled
 
@@ -33,32 +36,53 @@ def test_a_slow_stream_decides_within_a_second() -> None:
     assert identity.decision.person == "ann"
 
 
-def test_a_settled_face_is_looked_at_once_a_second() -> None:
+SAME, OTHER = np.array([1.0, 0.0], np.float32), np.array([0.6, 0.8], np.float32)
+
+
+def _wants(
+    identity: Identity,
+    at_s: float,
+    *,
+    x: float = 0,
+    appearance: Float32 = SAME,
+    is_crowded: bool = False,
+) -> bool:
+    return identity.wants_look(face_at(x), appearance, at_s, is_crowded=is_crowded)
+
+
+def _resting() -> Identity:
+    """Settled, looked at last at second 0.2, seen last at 0.3."""
     identity = settled(match("ann"))
-    face = face_at(0)
-    assert not identity.wants_look(face, 0.3, is_crowded=False)
-    assert not identity.wants_look(face, 0.2 + RECHECK_S - 0.01, is_crowded=False)
-    assert identity.wants_look(face, 0.2 + RECHECK_S, is_crowded=False)
+    _wants(identity, 0.3)
+    return identity
+
+
+def test_a_settled_face_is_looked_at_once_a_second() -> None:
+    identity = _resting()
+    assert not _wants(identity, 0.35)
+    assert not _wants(identity, 0.2 + RECHECK_S - 0.01)
+    assert _wants(identity, 0.2 + RECHECK_S)
 
 
 def test_an_open_face_is_looked_at_in_every_frame() -> None:
     identity = Identity(1, 0.0)
     for at_s in (0.0, 0.05):
-        assert identity.wants_look(face_at(0), at_s, is_crowded=False)
+        assert _wants(identity, at_s)
         look_at(identity, nobody(), at_s)
 
 
 def test_a_face_that_jumps_is_looked_at_at_once() -> None:
-    identity = settled(match("ann"))
-    assert not identity.wants_look(face_at(0), 0.3, is_crowded=False)
-    assert identity.wants_look(face_at(90), 0.35, is_crowded=False)
+    assert _wants(_resting(), 0.35, x=90)
+    assert not _wants(_resting(), 0.35, x=20)
+
+
+def test_a_face_that_looks_otherwise_is_looked_at_at_once() -> None:
+    assert _wants(_resting(), 0.35, appearance=OTHER)
 
 
 def test_a_face_with_another_beside_it_is_looked_at_sooner() -> None:
-    identity = settled(match("ann"))
-    identity.wants_look(face_at(0), 0.3, is_crowded=False)
-    assert identity.wants_look(face_at(0), 0.5, is_crowded=True)
-    assert not identity.wants_look(face_at(0), 0.5, is_crowded=False)
+    assert not _wants(_resting(), 0.4, is_crowded=True)
+    assert _wants(_resting(), 0.5, is_crowded=True)
 
 
 def test_two_looks_of_another_person_start_the_track_anew() -> None:

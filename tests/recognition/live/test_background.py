@@ -1,0 +1,87 @@
+"""What runs beside the pages: started and drained in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recognition.engine import engine_state
+from recognition.live import background, housekeeping
+from recognition.live.background import Background
+from recognition.live.housekeeping import Housekeeper
+from recognition.models import Camera, Collection, Event
+from tests.factories import make_camera, make_event
+from tests.fakes import FakeEngine, photo
+from tests.recognition.live.streams import DrivenStream, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_visits_of_an_earlier_process_are_closed_first(
+    engine: FakeEngine, collection: Collection
+) -> None:
+    make_event(collection)
+    running = Background()
+    running.start()
+    assert not Event.objects.get().is_open
+    assert running.stop(20)
+
+
+def test_stopping_turns_open_visits_into_events(engine: FakeEngine, collection: Collection) -> None:
+    running = Background()
+    running.start()
+    with DrivenStream(collection) as stream:
+        stream.show(photo(1))
+        assert running.stop(20)
+        assert stream.ended_with == [None]
+        assert not Event.objects.get().is_open
+    assert engine.is_closed
+    assert engine_state()["state"] == "off"
+
+
+def test_cameras_run_unless_a_setting_says_otherwise(
+    engine: FakeEngine, collection: Collection, settings: Any
+) -> None:
+    settings.RUN_CAMERAS = False
+    camera = make_camera(collection, kind=Camera.Kind.FILE, address="none.mp4")
+    running = Background()
+    running.start()
+    assert running.stop(20)
+    camera.refresh_from_db()
+    assert camera.status == Camera.Status.OFF
+
+
+def test_it_starts_while_the_database_is_away(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    from django.db import OperationalError
+
+    def away() -> int:
+        raise OperationalError("gone away")
+
+    settings.RUN_CAMERAS = False
+    monkeypatch.setattr(background, "events_close_stale", away)
+    running = Background()
+    running.start()
+    assert running.stop(20)
+
+
+def test_housekeeping_is_done_at_once_and_tried_again_when_it_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[int] = []
+
+    def fails_once() -> dict[str, int]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("not today")
+        return {"events": 1}
+
+    monkeypatch.setattr(housekeeping, "_AFTER_FAILURE_S", 0.01)
+    monkeypatch.setattr(housekeeping, "upkeep", fails_once)
+    keeper = Housekeeper()
+    keeper.start()
+    until(lambda: len(tries) == 2)
+    assert keeper.stop(5)
+    assert len(tries) == 2
