@@ -21,7 +21,7 @@ from recognition.admin.pictures import image_url, nothing, picture
 from recognition.admin.services import refusals_shown
 from recognition.admin.upload_report import report_of
 from recognition.errors import ServiceError
-from recognition.models import FaceImage, Person
+from recognition.models import Collection, FaceImage, Person
 from recognition.services.enrolment import Upload, image_delete, images_enrol
 from recognition.services.persons import (
     person_create,
@@ -110,6 +110,11 @@ class PersonAdmin(ModelAdmin):
         # Templates belong to a collection; a person does not move between them.
         return ("collection",) if obj else ()
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        # Most sites have one collection: nobody should have to choose it.
+        first = Collection.objects.order_by("created_at").first()
+        return {"collection": first, **super().get_changeform_initial_data(request)}
+
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)
         if change:
@@ -156,7 +161,12 @@ class PersonAdmin(ModelAdmin):
         extra = {"photos": photos, "may_enrol": self.has_change_permission(request)}
         return super().change_view(request, object_id, form_url, extra | (extra_context or {}))
 
-    @action(description="Add photos", url_path="add-photos", icon="add_a_photo")
+    @action(
+        description="Add photos",
+        url_path="add-photos",
+        icon="add_a_photo",
+        permissions=["change"],
+    )
     def add_photos(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         return redirect(reverse("admin:recognition_person_photos", args=[object_id]))
 
