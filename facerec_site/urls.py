@@ -23,7 +23,10 @@ urlpatterns = [
     path("api/v1/", include("recognition.api.urls")),
     path(
         "api/schema/",
-        SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer, OpenApiYamlRenderer]),
+        SpectacularAPIView.as_view(
+            renderer_classes=[OpenApiJsonRenderer, OpenApiYamlRenderer],
+            http_method_names=["get", "head"],
+        ),
         name="schema",
     ),
     path(

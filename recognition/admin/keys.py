@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from unfold.admin import ModelAdmin
@@ -49,6 +50,9 @@ class ApiKeyAdmin(ModelAdmin):
     list_display = ("name", "prefix", "scopes", "expires_at", "last_used_at", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name", "prefix")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # it is switched off and stays, so that the audit log can be read
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple:
         # What a key may do is settled when it is made: whoever holds it was told so.

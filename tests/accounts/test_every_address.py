@@ -1,0 +1,315 @@
+"""Every address of the site, asked by everybody: who gets an answer is what this table says.
+
+A new address that is not in the table makes the first test fail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts.access import ROLE_SCOPES, Role, Scope
+from accounts.audit import SYSTEM, record
+from accounts.models import ApiKey, AuditEntry
+from recognition.models import Collection, Person
+from tests.callers import Caller, signed_in, with_key, with_secret
+from tests.factories import enrol, make_camera, make_collection, make_event, make_person, make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
+
+OPEN = {"health-live", "health-ready", "login", "logout", "admin/login/", "admin:logout"}
+PAGES = {"home", "live", "try", "docs"}
+# REST: which scope each method needs; None: any caller who is known. Others are not there.
+ANYBODY = None
+API: dict[str, dict[str, str | None]] = {
+    "schema": {"GET": ANYBODY},
+    "me": {"GET": ANYBODY},
+    "models": {"GET": Scope.IDENTIFY},
+    "detect": {"POST": Scope.DETECT},
+    "verify": {"POST": Scope.VERIFY},
+    "identify": {"POST": Scope.IDENTIFY},
+    "embed": {"POST": Scope.IDENTIFY},
+    "collections": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
+    "collection": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
+    "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "persons": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
+    "person": {"GET": Scope.IDENTIFY, "PATCH": Scope.ENROL, "DELETE": Scope.ENROL},
+    "person-images": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
+    "person-merge": {"POST": Scope.ENROL},
+    "person-erase": {"POST": Scope.ENROL},
+    "images": {"GET": Scope.IDENTIFY},
+    "image": {"GET": Scope.IDENTIFY, "DELETE": Scope.ENROL},
+    "image-file": {"GET": Scope.IDENTIFY},
+    "events": {"GET": Scope.EVENTS},
+    "event": {"GET": Scope.EVENTS, "PATCH": Scope.ENROL, "DELETE": Scope.ENROL},
+    "event-snapshot": {"GET": Scope.EVENTS},
+    "event-face": {"GET": Scope.EVENTS},
+    "event-enrol": {"POST": Scope.ENROL},
+    "api-keys": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
+    "api-key": {"GET": Scope.MANAGE, "DELETE": Scope.MANAGE},
+}
+# The admin: whose page it is, and who may send its form. NOBODY: read only, or made elsewhere.
+NOBODY = ""
+VIEWER, OPERATOR, ADMINISTRATOR = Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR
+ADMIN: dict[str, tuple[str, str]] = {
+    "admin:index": (VIEWER, VIEWER),
+    "admin:search": (VIEWER, VIEWER),
+    "admin:jsi18n": (VIEWER, VIEWER),
+    "admin:app_list": (VIEWER, VIEWER),
+    "admin:password_change": (VIEWER, VIEWER),
+    "admin:password_change_done": (VIEWER, VIEWER),
+    "admin:recognition_person_photos": (OPERATOR, OPERATOR),
+    "admin:recognition_person_photo_delete": (NOBODY, OPERATOR),
+    "admin:recognition_person_add_photos": (OPERATOR, OPERATOR),
+    "admin:auth_user_password_change": (ADMINISTRATOR, ADMINISTRATOR),
+}
+# Model to who may look, add, change, delete.
+MODELS: dict[str, tuple[str, str, str, str]] = {
+    "recognition_person": (VIEWER, OPERATOR, OPERATOR, OPERATOR),
+    "recognition_event": (VIEWER, NOBODY, OPERATOR, OPERATOR),
+    "recognition_collection": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
+    "recognition_camera": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
+    "recognition_modelversion": (VIEWER, NOBODY, NOBODY, NOBODY),
+    "accounts_user": (ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
+    "accounts_apikey": (ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR, NOBODY),
+    "accounts_auditentry": (ADMINISTRATOR, NOBODY, NOBODY, NOBODY),
+}
+for _name, (_look, _add, _change, _delete) in MODELS.items():
+    ADMIN |= {
+        f"admin:{_name}_changelist": (_look, _look),
+        f"admin:{_name}_history": (_look, _look),
+        f"admin:{_name}_add": (_add, _add),
+        f"admin:{_name}_change": (_look, _change),
+        f"admin:{_name}_delete": (_delete, _delete),
+        # It only leads on to `change`.
+        f"admin/{_name.replace('_', '/')}/<path:object_id>/": (VIEWER, VIEWER),
+    }
+# Answered by the admin itself, whatever they are asked: 404, or where something else is.
+ADMIN_OTHERS = {
+    "admin:login",
+    "admin:autocomplete",
+    "admin:view_on_site",
+    "admin/(?P<url>.*)$",
+}
+
+
+def _addresses() -> Iterator[tuple[str, str]]:
+    """Name (or route, where there is none) and route of everything that the site answers."""
+
+    def walk(resolver: URLResolver, route: str, space: str) -> Iterator[tuple[str, str]]:
+        for entry in resolver.url_patterns:
+            here = route + str(entry.pattern)
+            if isinstance(entry, URLPattern):
+                yield f"{space}{entry.name}" if entry.name else here, here
+            else:
+                inner = f"{entry.namespace}:" if entry.namespace else space
+                yield from walk(entry, here, inner)
+
+    return walk(get_resolver(), "", "")
+
+
+ROUTES = dict(_addresses())
+
+
+def test_every_address_is_in_the_table() -> None:
+    known = OPEN | PAGES | set(API) | set(ADMIN) | ADMIN_OTHERS
+    assert set(ROUTES) - known == set(), "an address that nobody decided about"
+    assert known - set(ROUTES) == set(), "an address that is not there any more"
+
+
+@dataclass
+class World:
+    """One row of each kind, and the addresses that name them."""
+
+    collection: Collection
+    ids: dict[str, Any] = field(default_factory=dict)
+
+    def address(self, name: str) -> str:
+        route = ROUTES[name]
+        model = re.match(r"admin/\w+/(\w+)/", route)
+        object_id = self.ids.get(f"admin_{model[1]}", self.ids.get(model[1])) if model else None
+        ids = self.ids | {"object_id": object_id, "id": self.ids["user"], "content_type_id": 1}
+        # The two that are regular expressions, at their end.
+        plain = re.sub(r"\^?\(\?P<\w+>(\w+|\.\*).*", r"\1", route).replace(".*", "other")
+        plain = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[match[1]]), plain)
+        if name == "admin:app_list":
+            plain += "/"
+        return f"/{plain}"
+
+
+@pytest.fixture
+def world(person: Person) -> World:
+    other = make_person(person.collection)
+    enrol(other, 2)
+    ids = {
+        "person": person.pk,
+        "image": enrol(person, 1)[0].pk,
+        "event": make_event(person=person).pk,
+        "camera": make_camera(person.collection).pk,
+        "collection": person.collection_id,
+        "key": ApiKey.issue(name="k", scopes=[], collection_id=person.collection_id)[0].pk,
+        "user": make_user(Role.VIEWER).pk,
+        "modelversion": person.collection.embedder_id,
+    }
+    ids["apikey"] = ids["key"]
+    ids["admin_collection"] = make_collection().pk  # one with people cannot be deleted
+    record(SYSTEM, "test")
+    ids["auditentry"] = AuditEntry.objects.latest("pk").pk
+    ids |= {f"{name}_id": pk for name, pk in list(ids.items())}
+    return World(person.collection, ids)
+
+
+def ask(caller: Caller, method: str, address: str) -> Any:
+    """An answer, of which nothing stays."""
+    with transaction.atomic():
+        answer = caller.generic(method, address, "{}" if method != "GET" else "",
+                                content_type="application/json")  # fmt: skip
+        transaction.set_rollback(True)
+    return answer
+
+
+def ask_form(caller: Caller, method: str, address: str) -> Any:
+    with transaction.atomic():
+        answer = (
+            caller.get(address) if method == "GET" else caller.post(address, {}, format="multipart")
+        )
+        transaction.set_rollback(True)
+    return answer
+
+
+SCOPES_OF: dict[str, frozenset[str]] = {
+    **{role.value: ROLE_SCOPES[role] for role in Role},
+    **{f"key:{scope.value}": frozenset({scope.value}) for scope in Scope},
+    "key:": frozenset(),
+}
+
+
+def caller_of(name: str) -> Caller:
+    kind, _, scope = name.partition(":")
+    if kind == "key":
+        key = ApiKey.issue(name="program", scopes=[scope] if scope else [])
+        return with_secret(key[1])
+    return signed_in(kind)
+
+
+def _leads_to_sign_in(answer: Any) -> bool:
+    """The first address leads to the live page, which asks to sign in itself."""
+    to = answer.get("Location", "")
+    return answer.status_code == 302 and to.startswith(
+        ("/accounts/login/", "/admin/login/", "/live/")
+    )
+
+
+@pytest.mark.parametrize("name", SCOPES_OF)
+def test_rest_asks_for_the_scope(world: World, name: str) -> None:
+    caller, scopes = caller_of(name), SCOPES_OF[name]
+    wrong = []
+    for endpoint, methods in API.items():
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            answer = ask(caller, method, world.address(endpoint))
+            if method not in methods:
+                is_right = answer.status_code == 405
+            elif methods[method] in scopes or methods[method] is ANYBODY:
+                is_right = answer.status_code < 500 and answer.status_code not in (401, 403, 404)
+            else:
+                is_right = answer.status_code == 403
+            if not is_right:
+                wrong.append((endpoint, method, answer.status_code))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_a_stranger_gets_nothing(world: World) -> None:
+    """Health and the page to sign in answer; everything else says so, and not what is there."""
+    stranger = Caller()
+    names = [*API, *PAGES, *ADMIN, *ADMIN_OTHERS - {"admin:login"}]
+    wrong = []
+    for name in names:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"):
+            answer = ask(stranger, method, world.address(name))
+            if answer.status_code == 401 or _leads_to_sign_in(answer):
+                continue
+            if answer.status_code == 405 and not answer.content:
+                continue
+            wrong.append((name, method, answer.status_code, answer.get("Location")))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_what_is_open(world: World, client: Any) -> None:
+    for name in OPEN - {"logout", "admin:logout", "health-ready"}:
+        answer = client.get(world.address(name), follow=True)
+        assert answer.status_code == 200, name
+    assert client.get("/health/ready").status_code in (200, 503)
+    assert client.get("/static/recognition/admin.css").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "folder", ["/media/", "/var/media/", "/static/media/", "/static/../media/"]
+)
+def test_pictures_have_no_address_of_their_own(world: World, folder: str) -> None:
+    from recognition.models import FaceImage
+
+    file = FaceImage.objects.get(pk=world.ids["image"]).file.name
+    for caller in (Caller(), signed_in(Role.ADMINISTRATOR)):
+        assert caller.get(f"{folder}{file}").status_code == 404
+
+
+_RANK = {"": 9, Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMINISTRATOR: 2}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_admin_goes_by_roles(world: World, role: Role) -> None:
+    caller = signed_in(role)
+    wrong = []
+    for name, needed in ADMIN.items():
+        for method, least in zip(("GET", "POST"), needed, strict=True):
+            answer = ask_form(caller, method, world.address(name))
+            may = _RANK[role] >= _RANK[least]
+            if answer.status_code >= 500 or may != (answer.status_code not in (403, 404)):
+                wrong.append((name, method, answer.status_code))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_pages_are_for_everybody_signed_in(world: World, role: Role) -> None:
+    caller = signed_in(role)
+    for name in PAGES:
+        assert caller.get(world.address(name), follow=True).status_code == 200, name
+
+
+def test_a_key_opens_neither_pages_nor_the_admin(world: World) -> None:
+    program = with_key()
+    wrong = []
+    for name in [*PAGES, *ADMIN]:
+        answer = ask_form(program, "GET", world.address(name))
+        if answer.status_code != 405 and not _leads_to_sign_in(answer):
+            wrong.append((name, answer.status_code))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_a_key_of_another_collection_sees_nothing(world: World) -> None:
+    """Every operation that names something says that it is not there; lists are empty."""
+    program = with_key(collection=make_collection(name="Elsewhere"))
+    wrong = []
+    for name, methods in API.items():
+        address = world.address(name)
+        for method in methods:
+            answer = ask(program, method, address)
+            if "<" in ROUTES[name]:
+                is_right = answer.status_code == 404
+            elif method == "GET" and name in ("persons", "images", "events", "cameras", "api-keys"):
+                ids = {row["id"] for row in answer.json()["results"]}
+                is_right = not ids & {str(pk) for pk in world.ids.values()}
+            else:
+                is_right = answer.status_code != 500
+            if not is_right:
+                wrong.append((name, method, answer.status_code))
+    assert not wrong, "\n".join(map(str, wrong))
+    listed = program.get("/api/v1/collections").json()["results"]
+    assert [row["name"] for row in listed] == ["Elsewhere"]
