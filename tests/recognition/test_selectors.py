@@ -152,7 +152,7 @@ def test_events_of_what_may_not_be_seen_are_not_found(world: _World, name: str) 
         "person": world.people,
     }
     with pytest.raises(ServiceError) as refused:
-        selectors.events_list(world.first, **{name: others[name][1].pk})
+        selectors.events_list(world.first, **{name: others[name].pk})
     assert refused.value.code == "not_found"
 
 
