@@ -147,9 +147,9 @@ def test_events_are_found_by_every_filter(access: Access, collection: Collection
 @pytest.mark.parametrize("name", ["collection", "camera", "person"])
 def test_events_of_what_may_not_be_seen_are_not_found(world: _World, name: str) -> None:
     others: dict[str, Any] = {
-        "collection": world.collections,
-        "camera": world.cameras,
-        "person": world.people,
+        "collection": world.collections[1],
+        "camera": world.cameras[1],
+        "person": world.people[1],
     }
     with pytest.raises(ServiceError) as refused:
         selectors.events_list(world.first, **{name: others[name].pk})
