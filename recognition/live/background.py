@@ -13,6 +13,7 @@ from recognition.live.cameras import CameraRunner
 from recognition.live.housekeeping import Housekeeper
 from recognition.live.session import stop_sessions
 from recognition.live.writer import visit_writer
+from recognition.services.cameras import cameras_set_off
 from recognition.services.events import events_close_stale
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,9 @@ class Background:
             # Before anybody opens new ones.
             if closed := events_close_stale():
                 logger.info("closed %d visits that were left open", closed)
+            cameras_set_off()
         except DatabaseError:
-            logger.exception("visits that were left open could not be closed")
+            logger.exception("what an earlier process left open could not be closed")
         start_engine()
         self._housekeeper.start()
         if self._cameras is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,8 +30,7 @@ class Viewer:
     def show(self, preview: Preview) -> None:
         """From any thread."""
         self._newest = preview
-        # Raises where the loop was closed meanwhile: then nobody watches.
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop was closed: nobody watches any more
             self._loop.call_soon_threadsafe(self._come.set)
 
     async def next(self, timeout_s: float) -> Preview | None:

@@ -32,6 +32,7 @@ from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot
 from recognition.live.visit_log import VisitLog
 from recognition.models import Camera, Collection
+from recognition.services.cameras import camera_set_status
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ class StreamSession:
         try:
             self._begin(Rulebook(self._collection))
             self._tell_started()
+            self._show_status(Camera.Status.RUNNING)
             while not self._slot.is_closed:
                 self._step()
         except ServiceError as error:
@@ -128,6 +130,7 @@ class StreamSession:
             self._slot.close()
             if hasattr(self, "_visits"):
                 self._visits.close()
+            self._show_status(Camera.Status.OFF)
             connections.close_all()
             with _running_lock:
                 _running.discard(self)
@@ -151,6 +154,15 @@ class StreamSession:
                 "device": get_engine().device,
             }
         )
+
+    def _show_status(self, status: Camera.Status) -> None:
+        """Of a browser's camera; those that the server plays have somebody who does it."""
+        if self._camera is None or self._camera.kind != Camera.Kind.BROWSER:
+            return
+        try:
+            camera_set_status(camera_id=self._camera.pk, status=status, message="")
+        except (DatabaseError, InterfaceError):
+            logger.warning("the status of a camera was not written", exc_info=True)
 
     def _tell_event(self, payload: dict[str, Any], kind: str) -> None:
         self._sink(event_message(payload, kind))

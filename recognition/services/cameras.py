@@ -44,8 +44,14 @@ def camera_delete(*, camera: Camera, actor: Actor) -> None:
 
 
 def camera_set_status(*, camera_id: UUID, status: Camera.Status, message: str) -> None:
-    """How a camera is doing, as the process that plays it says."""
+    """How a camera is doing, as the process that gets its frames says."""
     Camera.objects.filter(pk=camera_id).update(status=status, status_message=message)
+
+
+def cameras_set_off() -> int:
+    """What a process that went away left in the rows; returns how many."""
+    left = Camera.objects.exclude(status=Camera.Status.OFF)
+    return left.update(status=Camera.Status.OFF, status_message="")
 
 
 def _save(camera: Camera, fields: list[str] | None = None) -> None:

@@ -36,13 +36,12 @@ ANN = 11
 class Served:
     """A running site. `made` is what `served.py` printed."""
 
-    def __init__(self, folder: Path, *arguments: str, https: bool = False) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
-        inherited = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.facerec_site.served", *arguments],
             cwd=_ROOT,
-            env={**inherited, "FACEREC_VAR": str(folder), "DJANGO_SETTINGS_MODULE": ""},
+            env=_environment(folder),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -301,11 +300,18 @@ async def test_https(start: Callable[..., Served], tmp_path: Path) -> None:
     assert await asyncio.to_thread(site.terminate) == 0
 
 
+def _environment(folder: Path) -> dict[str, str]:
+    """Nothing of this machine's own site."""
+    names = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
+    return {**inherited, "ENV_FILE": os.devnull, "FACEREC_VAR": str(folder)}
+
+
 def _manage(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=_ROOT,
-        env={**os.environ, "FACEREC_VAR": str(folder)},
+        env=_environment(folder),
         capture_output=True,
         text=True,
         timeout=_PATIENCE_S,

@@ -18,6 +18,7 @@ from recognition.live.writer import visit_writer
 from recognition.models import Camera, Collection, Event, Person
 from recognition.services.enrolment import Upload, images_enrol
 from tests.factories import ACTOR, make_camera, make_person
+from tests.pictures import GOOD
 from tests.recognition.live.streams import DrivenStream, until
 
 pytestmark = [pytest.mark.weights, pytest.mark.django_db(transaction=True)]
@@ -100,6 +101,17 @@ def test_two_people_in_one_picture_keep_their_names(
     assert named.keys() == {"Obama", "?"}
     assert named["Obama"] < named["?"]
     assert sorted(Event.objects.values_list("decision", flat=True)) == ["match", "unknown"]
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_frames_of_every_good_kind_are_recognised(
+    real_engine: Any, collection: Collection, sample_photo: Photo, kind: str
+) -> None:
+    _enrolled(collection, "Obama", sample_photo("obama"))
+    frame = GOOD[kind](encode_jpeg(_placed(sample_photo("obama2"), 1.0, 0.2), 95))
+    assert len(frame) < 2 * 2**20
+    with DrivenStream(collection) as stream:
+        assert _names(stream.show(frame)) == ["Obama"]
 
 
 @pytest.mark.data

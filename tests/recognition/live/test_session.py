@@ -306,7 +306,11 @@ def test_a_camera_gives_its_options_and_its_name(ann: Person, collection: Collec
     with DrivenStream(collection, camera=camera) as stream:
         assert stream.answer_to(photo(ANN, size=120))["faces"] == []
         stream.show(photo(ANN, size=240, looks=1))
+        camera.refresh_from_db()
+        assert camera.status == Camera.Status.RUNNING
     assert Event.objects.get().camera == camera
+    camera.refresh_from_db()
+    assert camera.status == Camera.Status.OFF
 
 
 async def test_previews_are_made_while_somebody_watches(

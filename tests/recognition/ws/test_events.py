@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from channels.db import database_sync_to_async
@@ -53,6 +55,22 @@ async def test_an_event_is_told_once_to_who_sees_all(collection: Collection) -> 
         await database_sync_to_async(make_event)(collection)
         await socket.hear()
         assert await socket.receive_nothing(0.2)
+
+
+@pytest.mark.redis
+async def test_events_go_through_redis_as_well(collection: Collection, settings: Any) -> None:
+    url = os.environ.get("REDIS_URL_TEST")
+    if not url:
+        pytest.skip("no Redis: set REDIS_URL_TEST, or use `make test`")
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [url], "prefix": uuid4().hex},
+        }
+    }
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        event = await database_sync_to_async(make_event)(collection)
+        assert (await socket.hear())["event"]["id"] == str(event.pk)
 
 
 async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,14 @@ import threading
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+import psutil
 import pytest
 from channels.db import database_sync_to_async
 
 from accounts.access import Scope
 from accounts.models import AuditEntry
+from ml_engine.images import encode_jpeg
 from recognition.engine import use_engine
 from recognition.live.session import StreamSession
 from recognition.live.writer import visit_writer
@@ -19,6 +22,7 @@ from recognition.models import Camera, Collection, Event, Person
 from recognition.ws import base, live
 from tests.factories import enrol, make_camera, make_collection, make_person
 from tests.fakes import FakeEngine, photo
+from tests.pictures import BAD, bomb, one_pixel
 from tests.recognition.live.streams import until
 from tests.recognition.ws.sockets import Socket, issue_key, opened
 
@@ -43,7 +47,8 @@ async def _answers(socket: Socket, *frames: bytes) -> list[dict[str, Any]]:
     """One after the other, as a page sends them; events left out."""
     answers = []
     for frame in frames:
-        await socket.send_to(bytes_data=frame)
+        # Not `send_to`, which sends no empty message.
+        await socket.send_input({"type": "websocket.receive", "bytes": frame})
         while (answer := await socket.hear())["type"] == "event":
             pass
         answers.append(answer)
@@ -152,15 +157,49 @@ async def test_frames_before_the_start_are_counted_and_refused(
         await _leave(socket)
 
 
-async def test_a_bad_frame_does_not_end_the_session(
+async def test_bad_frames_are_answered_and_the_session_goes_on(
+    ann: Person, collection: Collection, secret: str
+) -> None:
+    async with opened("/ws/live/", secret=secret) as socket:
+        await socket.start()
+        bad = await _answers(socket, *[make(photo(ANN)) for make, _ in BAD.values()])
+        told = [(answer["type"], answer["code"], answer["reason"]) for answer in bad]
+        assert told == [("error", "bad_frame", reason) for _, reason in BAD.values()]
+        assert [answer["frame"] for answer in bad] == list(range(len(BAD)))
+        assert all(answer["message"] for answer in bad)
+        (good,) = await _answers(socket, photo(ANN))
+        assert (good["type"], good["frame"], len(good["faces"])) == ("faces", len(BAD), 1)
+        await _leave(socket)
+    assert not await Event.objects.aexists()
+
+
+async def test_a_bomb_is_refused_without_being_decoded(
+    engine: FakeEngine, collection: Collection, secret: str
+) -> None:
+    process = psutil.Process()
+    async with opened("/ws/live/", secret=secret) as socket:
+        await socket.start()
+        await _answers(socket, photo(1))
+        frame, before = bomb(), process.memory_info().rss
+        for _ in range(5):
+            (answer,) = await _answers(socket, frame)
+            assert answer["reason"] == "too_many_pixels"
+        assert process.memory_info().rss - before < 20e6
+        await _leave(socket)
+
+
+async def test_a_frame_without_a_face_is_an_answer_too(
     engine: FakeEngine, collection: Collection, secret: str
 ) -> None:
     async with opened("/ws/live/", secret=secret) as socket:
         await socket.start()
-        bad, good = await _answers(socket, b"not a picture", photo(1))
-        assert (bad["type"], bad["code"], bad["frame"]) == ("error", "bad_frame", 0)
-        assert (good["type"], good["frame"]) == ("faces", 1)
+        for answer in await _answers(socket, portrait_without_faces(), one_pixel()):
+            assert (answer["type"], answer["faces"]) == ("faces", [])
         await _leave(socket)
+
+
+def portrait_without_faces() -> bytes:
+    return encode_jpeg(np.zeros((120, 160, 3), np.uint8))
 
 
 async def test_a_frame_that_is_too_large_ends_the_socket(
