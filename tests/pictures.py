@@ -14,7 +14,7 @@ from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 Maker = Callable[[bytes], bytes]
 _TRANSPOSED_FOR = {
@@ -54,14 +54,16 @@ def truncated(photo: bytes) -> bytes:
 
 
 def garbled(photo: bytes) -> bytes:
-    """A JPEG's head, and noise after it."""
-    noise = np.random.default_rng(3).integers(0, 256, 4000, dtype=np.uint8).tobytes()
-    return photo[:20] + noise
+    """A PNG with noise in its middle."""
+    whole = saved(opened(photo), "PNG")
+    noise = np.random.default_rng(3).integers(0, 256, 400, dtype=np.uint8).tobytes()
+    middle = len(whole) // 2
+    return whole[: middle - 200] + noise + whole[middle + 200 :]
 
 
 def animated(photo: bytes, kind: str = "WEBP") -> bytes:
     first = opened(photo).resize((160, 160))
-    second = first.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    second = ImageOps.invert(first)
     return saved(first, kind, save_all=True, append_images=[second], duration=100)
 
 
