@@ -14,7 +14,7 @@ from accounts.audit import Actor, record
 from ml_engine import Face
 from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide
 from ml_engine.types import Float32, Image
-from recognition.engine import engine_config, ensure_model_version, get_engine
+from recognition.engine import engine_config, ensure_model_version
 from recognition.errors import ServiceError
 from recognition.gallery import (
     Gallery,
@@ -25,7 +25,7 @@ from recognition.gallery import (
     uncalibrated,
 )
 from recognition.models import Collection, Person, Template
-from recognition.services.pictures import decode, subjects
+from recognition.services.pictures import decode, faces_in, subjects
 
 # Comparing two faces is one comparison: strangers may match in one of a thousand.
 VERIFY_FALSE_MATCH_RATE = 1e-3
@@ -137,16 +137,20 @@ def detect(*, data: bytes, actor: Actor, min_face_px: int | None = None) -> Dete
     timing: Timing = {}
     with _timed(timing, "total"):
         image = _decoded(data, timing)
-        faces = get_engine().detect(
-            [image], min_face_px=min_face_px, caller=actor.name, timings=timing
-        )[0]
+        faces = faces_in(
+            image,
+            with_embedding=False,
+            min_face_px=min_face_px,
+            caller=actor.name,
+            timings=timing,
+        )
     record(actor, "face.detect", faces=len(faces))
     return DetectResult(faces, _size(image), _rounded(timing))
 
 
 def embed(*, data: bytes, actor: Actor, embedder: str) -> list[Face]:
     """Every face of the picture with its embedding by a preset."""
-    faces = get_engine().analyze([decode(data)], embedder=embedder, caller=actor.name)[0]
+    faces = faces_in(decode(data), embedder=embedder, caller=actor.name)
     record(actor, "face.embed", faces=len(faces), model=embedder)
     return faces
 
@@ -166,13 +170,13 @@ def identify(
         image = _decoded(data, timing)
         gallery = gallery_of(collection)
         rules = rules_of(collection, gallery)
-        faces = get_engine().analyze(
-            [image],
+        faces = faces_in(
+            image,
             embedder=gallery.model,
             max_faces=max_faces,
             caller=actor.name,
             timings=timing,
-        )[0]
+        )
         with _timed(timing, "search"):
             found = _identified(faces, gallery, rules, max_candidates, threshold)
     matches = sum(face.decision == "match" for face in found)
@@ -263,7 +267,7 @@ def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:
 
 
 def _only_face(data: bytes, preset: str, which: str) -> Face:
-    faces = get_engine().analyze([decode(data)], embedder=preset)[0]
+    faces = faces_in(decode(data), embedder=preset)
     picture = f"the {which} picture" if which else "the picture"
     if not faces:
         raise ServiceError("no_face", f"No face was found in {picture}.", status=422)

@@ -15,11 +15,10 @@ from ml_engine import Face, ImageError, Quality
 from ml_engine.quality import REASON_TEXTS, refusals
 from ml_engine.runtime.fair_queue import Priority
 from ml_engine.types import Float32, Image
-from recognition.engine import get_engine
 from recognition.errors import ServiceError
 from recognition.gallery import gallery_of, rules_of
 from recognition.models import Collection, Event, Template
-from recognition.services.pictures import cut_face, decode, subjects, whole
+from recognition.services.pictures import cut_face, decode, faces_in, subjects, whole
 
 # A live face whose own picture shows none any more is taken as it was measured only if it was good.
 _CLEAN_QUALITY = 0.6
@@ -74,7 +73,6 @@ class Inspection:
     ) -> None:
         self._caller = caller
         self._priority = priority
-        self._engine = get_engine()
         self._collection = collection
         self._person_id = person_id
         self._gallery = gallery_of(collection)
@@ -117,14 +115,14 @@ class Inspection:
         )
 
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
-        return self._engine.analyze(
-            [image],
+        return faces_in(
+            image,
             embedder=self._collection.embedder.preset,
             flip=True,
             min_face_px=min_face_px,
             caller=self._caller,
             priority=self._priority,
-        )[0]
+        )
 
     def _only(self, faces: list[Face]) -> Face:
         if not faces:

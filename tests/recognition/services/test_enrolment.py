@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from accounts.audit import Actor
 from accounts.models import AuditEntry
-from ml_engine import EngineBusy
+from ml_engine import EngineBusy, Face
 from ml_engine.images import decode_image
 from recognition.engine import ensure_model_version
 from recognition.errors import ServiceError
@@ -144,6 +145,27 @@ def test_somebody_small_in_the_background_is_not_a_second_face(
     Image.fromarray(picture).save(buffer, "PNG")
     (outcome,) = _enrol(person, buffer.getvalue())
     assert (outcome.code, outcome.faces_found) == ("accepted", 2)
+
+
+def test_where_no_face_is_sure_one_that_nearly_is_is_told(
+    engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may be a face is told from no face at all."""
+    analyze = engine.analyze
+
+    def unsure(images: Any, *, score_threshold: float = 0.9, **options: Any) -> Any:
+        faces = [_unsure(face) for face in analyze(images, **options)[0]]
+        return [[face for face in faces if face.score >= score_threshold]]
+
+    monkeypatch.setattr(engine, "analyze", unsure)
+    (outcome,) = _enrol(person, photo(1))
+    assert (outcome.code, outcome.faces_found) == ("low_quality", 1)
+    assert "not certain" in outcome.message
+
+
+def _unsure(face: Face) -> Face:
+    assert face.quality is not None
+    return replace(face, score=0.75, quality=replace(face.quality, detection=0.75))
 
 
 def test_each_picture_of_a_request_has_its_own_outcome(
