@@ -96,8 +96,8 @@ def main(target: str) -> None:
 
 def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
     check_port(options)
-    # TensorFlow greets with a page of what it found; its warnings and errors stay.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    # TensorFlow greets with a page of what it found, and warns of what is not ours; errors stay.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("ALLOWED_HOSTS", ",".join(_bracketed(n) for n in options.names()))
     certificate = _certificate(options, var) if options.is_https else None
     with database(options, var):
