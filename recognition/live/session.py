@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -89,6 +90,9 @@ class StreamSession:
         max_fps = options.max_fps or (camera.max_fps if camera else None)
         self._gap_s = 1 / max_fps if max_fps else 0.0
         self._next_s = 0.0
+        # When the last frame came, and since when the next one is waited for: the time that was
+        # spent on a frame is no time without a face.
+        self._last_s = self._ready_s = time.monotonic()
         self._failures = 0
         self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
         self._thread = threading.Thread(target=self._run, name=f"stream-{self.id[:8]}", daemon=True)
@@ -175,7 +179,8 @@ class StreamSession:
         frame = self._take()
         if frame is not None:
             self._answer(frame)
-        self._visits.close_gone(time.monotonic())
+            self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
+        self._visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
 
     def _take(self) -> Frame | None:
         """The newest frame, no sooner than the highest rate allows."""
@@ -221,7 +226,8 @@ class StreamSession:
         image = self._decoded(frame)
         timings["decode"] = (time.monotonic() - started) * 1000
         seen, left = self._recogniser.recognise(get_engine(), image, frame.arrived_s, timings)
-        self._visits.see(seen, left, frame.arrived_s, timezone.now())
+        came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
+        self._visits.see(seen, left, frame.arrived_s, came_at)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
         message = self._faces(frame, image, seen, timings)
         self._sink(message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,6 +153,30 @@ def test_somebody_who_leaves_and_comes_back_later_is_two_visits(
     assert Event.objects.filter(person=ann).count() == 2
 
 
+def test_a_slow_engine_does_not_end_a_visit(
+    ann: Person,
+    collection: Collection,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    quick_visits: None,
+) -> None:
+    """The time that is spent on a frame is no time without a face."""
+    detect = engine.detect
+
+    def slow(*args: Any, **options: Any) -> Any:
+        time.sleep(2)
+        return detect(*args, **options)
+
+    with DrivenStream(collection) as stream:
+        stream.show(photo(ANN, looks=1))
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "detect", slow)
+            stream.answer_to(photo(ANN, looks=1))
+        stream.answer_to(photo(ANN, looks=1))
+    assert Event.objects.count() == 1
+    assert len(stream.events("closed")) == 1
+
+
 def test_two_people_who_change_places_are_told_apart(ann: Person, collection: Collection) -> None:
     bob = make_person(collection, name="Bob")
     enrol(bob, BOB)
@@ -232,8 +258,6 @@ def test_a_closed_engine_does_not_end_the_session(
 def test_only_the_newest_frame_is_worked_on(
     stream: DrivenStream, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import threading
-
     detect, go_on, is_at_work = engine.detect, threading.Event(), threading.Event()
 
     def slow(*args: Any, **options: Any) -> Any:
@@ -253,8 +277,6 @@ def test_only_the_newest_frame_is_worked_on(
 
 
 def test_the_highest_rate_is_kept(engine: FakeEngine, collection: Collection) -> None:
-    import time
-
     with DrivenStream(collection, options=StreamOptions(max_fps=10)) as stream:
         started = time.monotonic()
         stream.show(photo(1), frames=4)
