@@ -31,7 +31,7 @@ password: ## set a new password for the administrator
 
 weights: ## fetch the weights of all models
 	@$(PYTHON) -m tools.prepare
-	@$(VENV) -m ml_engine fetch --all
+	@$(VENV) -m tools.weights --all
 
 test: ## all tests, on SQLite and on a private MariaDB; ARGS="-k name" for some
 	@$(PYTHON) -m tools.prepare test

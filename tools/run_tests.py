@@ -28,7 +28,7 @@ NO_TESTS = 5
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     ensure_browser()
-    subprocess.run([sys.executable, "-m", "ml_engine", "fetch", "--all"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "tools.weights", "--all"], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(prefix="facerec-tests-") as name:
         folder = Path(name)
         with (

@@ -101,7 +101,7 @@ def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
     os.environ.setdefault("ALLOWED_HOSTS", ",".join(_bracketed(n) for n in options.names()))
     certificate = _certificate(options, var) if options.is_https else None
     with database(options, var):
-        run("-m", "ml_engine", "fetch")
+        run("-m", "tools.weights")
         run("manage.py", "bootstrap")
         if is_demo:
             run("manage.py", "demo")
