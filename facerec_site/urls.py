@@ -7,7 +7,11 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.renderers import (
+    OpenApiJsonRenderer,
+    OpenApiJsonRenderer2,
+    OpenApiYamlRenderer,
+)
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from facerec_site import health
@@ -24,7 +28,7 @@ urlpatterns = [
     path(
         "api/schema/",
         SpectacularAPIView.as_view(
-            renderer_classes=[OpenApiJsonRenderer, OpenApiYamlRenderer],
+            renderer_classes=[OpenApiJsonRenderer, OpenApiJsonRenderer2, OpenApiYamlRenderer],
             http_method_names=["get", "head"],
         ),
         name="schema",

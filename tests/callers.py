@@ -9,11 +9,21 @@ from rest_framework.test import APIClient
 from accounts.access import Role, Scope
 from accounts.models import ApiKey
 from recognition.models import Collection
+from tests import contract
 from tests.factories import make_user
 
 
 class Caller(APIClient):
-    """DRF's client, which a test may hand anything that becomes text."""
+    """DRF's client, which a test may hand anything that becomes text.
+
+    Whatever it is answered is held to the OpenAPI document, so every test of the API is a test of
+    that as well.
+    """
+
+    def request(self, **kwargs: Any) -> Any:
+        answer = super().request(**kwargs)
+        contract.check(kwargs["REQUEST_METHOD"], kwargs["PATH_INFO"], answer)
+        return answer
 
     def get(self, path: str, data: Any = None, **extra: Any) -> Any:  # type: ignore[override]
         return super().get(path, data, **extra)

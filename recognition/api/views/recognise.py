@@ -111,7 +111,7 @@ class VerifyView(PictureView):
         request=picture_request(VerifyInput),
         parameters=[VerifyOptions],
         answer=VerifyAnswerSerializer,
-        errors=(404, *FOR_PICTURES),
+        errors=(404, 409, *FOR_PICTURES),
         about="Each picture must show one face.",
     )
     def post(self, request: Request) -> Response:
