@@ -1,50 +1,90 @@
-"""Exhaustive search over unit vectors in memory.
+"""Search over unit vectors in memory, of several kinds behind one contract.
 
-Vectors lie in one array with room to grow; a removed one is replaced by the last, so adding and
-removing cost the same however many there are. A matrix product finds the best, exactly.
+| kind | scan | beside the exact vectors | for |
+| --- | --- | --- | --- |
+| float32 | exact | nothing | up to some hundred thousand templates |
+| float16 | half the bytes, rescored | 2 bytes a value in memory | |
+| int8 | a quarter of the bytes, rescored | 1 byte a value in memory | up to a few million |
+| ivf | the lists nearest to the query, rescored | about 1 byte a value in memory | beyond |
+
+The exact vectors of a float32 index lie in memory; those of the others in a mapped file, of which
+only the candidates of a search are read. A vector lies in a slot; a removed one is replaced by the
+last, so adding and removing cost the same however many there are. Searches run at the same time;
+a change waits for those that run and goes before those that come.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.matching.rows import BLOCK_ROWS, Rows, rows_in_file, rows_in_memory
+from ml_engine.matching.scanners import Scanner
+from ml_engine.matching.shared_lock import SharedLock
+from ml_engine.matching.slot_map import SlotMap
+from ml_engine.matching.vector_file import Head, read_vectors, write_vectors
 from ml_engine.types import Float32, ModelMismatch
 
-FORMAT_VERSION = 1
-_FIRST_ROOM = 64
-# Similarities computed at a time: 64 MB.
-_BLOCK_VALUES = 1 << 24
+Kind = Literal["float32", "float16", "int8", "ivf"]
+Ids = Sequence[int] | NDArray[np.int64]
+
+# A literal table: a kind is one row, one scanner, and the contract test.
+_SCANNERS: dict[str, str] = {
+    "float32": "ml_engine.matching.scanners:ExactScanner",
+    "float16": "ml_engine.matching.scanners:HalfScanner",
+    "int8": "ml_engine.matching.scanners:ByteScanner",
+    "ivf": "ml_engine.matching.inverted_lists:ListScanner",
+}
+# A search of many queries lets changes in between.
+_QUERIES_AT_ONCE = 64
+_SCANNED_AT_ONCE = 1 << 24  # queries times vectors
+_RESCORED_AT_ONCE = 1 << 22  # values of candidates
+# So many vectors are added before searches may come in between.
+_ADDED_AT_ONCE = 1 << 13
 
 
 class VectorIndex:
-    """Thread-safe. `model` names what made the vectors; others are refused with ModelMismatch."""
+    """Thread-safe. `model` names what made the vectors; others are refused with ModelMismatch.
 
-    def __init__(self, dimension: int, model: str) -> None:
+    directory: for the file of exact vectors, where the kind has one.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        model: str,
+        *,
+        kind: Kind = "float32",
+        directory: Path | None = None,
+    ) -> None:
+        in_memory = kind == "float32"
+        rows = rows_in_memory(dimension) if in_memory else rows_in_file(dimension, directory)
+        self._set_up(dimension, model, kind, rows)
+
+    def _set_up(self, dimension: int, model: str, kind: Kind, rows: Rows) -> None:
         self.dimension = dimension
         self.model = model
-        self._lock = threading.RLock()
-        self._vectors = np.empty((_FIRST_ROOM, dimension), np.float32)
-        self._ids = np.empty(_FIRST_ROOM, np.int64)
-        self._slot_of: dict[int, int] = {}
+        self.kind = kind
+        self._lock = SharedLock()
+        self._slots = SlotMap()
+        self._rows = rows
+        module, name = _SCANNERS[kind].split(":")
+        make = cast("Callable[..., Scanner]", getattr(import_module(module), name))
+        self._scanner = make(rows, dimension)
 
     def __len__(self) -> int:
-        return len(self._slot_of)
+        return len(self._slots)
 
     def __contains__(self, vector_id: int) -> bool:
-        return vector_id in self._slot_of
+        with self._lock.read():
+            return self._slots.slot(int(vector_id)) >= 0
 
-    def add(
-        self,
-        ids: Sequence[int] | NDArray[np.int64],
-        vectors: Float32,
-        *,
-        model: str | None = None,
-    ) -> None:
+    def add(self, ids: Ids, vectors: Float32, *, model: str | None = None) -> None:
         """Add vectors (n, d) of length 1 under ids (n,); an id that is there is replaced.
 
         model: what made these vectors, where the caller knows it; checked against the index's.
@@ -55,90 +95,120 @@ class VectorIndex:
         if vectors.shape != (len(ids), self.dimension):
             wanted = (len(ids), self.dimension)
             raise ModelMismatch(f"Vectors of shape {vectors.shape} where {wanted} was expected.")
-        with self._lock:
-            self._reserve(len(self) + len(ids))
-            for vector_id, vector in zip(ids, vectors, strict=True):
-                slot = self._slot_of.setdefault(int(vector_id), len(self._slot_of))
-                self._vectors[slot] = vector
-                self._ids[slot] = vector_id
+        known = np.asarray(ids, np.int64)
+        for start in range(0, len(known), _ADDED_AT_ONCE):
+            part = slice(start, start + _ADDED_AT_ONCE)
+            self._add(*_last_of_each(known[part], vectors[part]))
 
-    def remove(self, ids: Sequence[int] | NDArray[np.int64]) -> int:
+    def _add(self, ids: NDArray[np.int64], vectors: Float32) -> None:
+        with self._lock.write():
+            slots = self._slots.put(ids)
+            self._rows.write(slots, vectors)
+            self._scanner.write(slots, vectors)
+
+    def remove(self, ids: Ids) -> int:
         """Take ids out; returns how many were there."""
         removed = 0
-        with self._lock:
+        with self._lock.write():
             for vector_id in map(int, ids):
-                slot = self._slot_of.pop(vector_id, None)
-                if slot is None:
+                moved = self._slots.pop(vector_id)
+                if moved is None:
                     continue
                 removed += 1
-                last = len(self._slot_of)
+                slot, last = moved
                 if slot != last:
-                    self._vectors[slot] = self._vectors[last]
-                    self._ids[slot] = self._ids[last]
-                    self._slot_of[int(self._ids[slot])] = slot
+                    self._rows.move(last, slot)
+                self._scanner.move(last, slot)
         return removed
 
     def search(self, queries: Float32, k: int) -> tuple[Float32, NDArray[np.int64]]:
-        """Queries (q, d) to scores and ids (q, k), best first; -inf and -1 where too few."""
-        queries = np.atleast_2d(np.asarray(queries, np.float32))
+        """Queries (q, d) to scores and ids (q, k), best first; -inf and -1 where too few.
+
+        Scores are exact cosines, whatever the kind; a kind that is not exact may miss one.
+        """
+        queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
         if queries.shape[1] != self.dimension:
             raise ModelMismatch(f"A query of {queries.shape[1]} dimensions, not {self.dimension}.")
         scores = np.full((len(queries), k), -np.inf, np.float32)
         ids = np.full((len(queries), k), -1, np.int64)
-        with self._lock:
-            count = len(self)
-            found = min(k, count)
-            if not found:
-                return scores, ids
-            step = max(1, _BLOCK_VALUES // count)
-            for start in range(0, len(queries), step):
-                rows = slice(start, start + step)
-                similarities = queries[rows] @ self._vectors[:count].T  # (rows, n)
-                best = _best(similarities, found)
-                scores[rows, :found] = np.take_along_axis(similarities, best, axis=1)
-                ids[rows, :found] = self._ids[best]
+        step = self._queries_at_once(k)
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            with self._lock.read():
+                self._search(queries[part], scores[part], ids[part])
         return scores, ids
 
+    def _queries_at_once(self, k: int) -> int:
+        by_scan = _SCANNED_AT_ONCE // max(1, len(self))
+        by_rescoring = _RESCORED_AT_ONCE // (max(1, k) * self.dimension)
+        return max(1, min(_QUERIES_AT_ONCE, by_scan, by_rescoring))
+
+    def _search(self, queries: Float32, scores: Float32, ids: NDArray[np.int64]) -> None:
+        count = len(self._slots)
+        found = min(scores.shape[1], count)
+        if not found:
+            return
+        slots = self._scanner.scan(queries, found, count)
+        exact = np.einsum("qcd,qd->qc", self._rows.take(slots), queries)
+        exact[slots < 0] = -np.inf
+        best = np.argsort(-exact, axis=1, kind="stable")[:, :found]
+        scores[:, :found] = np.take_along_axis(exact, best, axis=1)
+        slots = np.take_along_axis(slots, best, axis=1)
+        ids[:, :found] = np.where(slots < 0, -1, self._slots.ids[slots])
+
+    def optimise(self) -> None:
+        """Learn from the vectors that are there, where the kind does (`ivf`): call it when many
+        were added. Searches and changes wait for it."""
+        with self._lock.write():
+            self._scanner.optimise(len(self._slots))
+
     def save(self, path: Path) -> None:
-        """Write beside and rename."""
-        beside = path.with_suffix(".part")
-        with self._lock, beside.open("wb") as file:
-            count = len(self)
-            np.savez(
-                file,
-                version=FORMAT_VERSION,
-                model=self.model,
-                ids=self._ids[:count],
-                vectors=self._vectors[:count],
-            )
-        beside.replace(path)
+        """Write beside and rename. Changes wait for it, searches do not."""
+        with self._lock.read():
+            count = len(self._slots)
+            head = Head(self.model, self.kind, self.dimension, count)
+            write_vectors(path, head, self._slots.ids, self._rows.blocks(count))
 
     @classmethod
-    def load(cls, path: Path, *, model: str) -> VectorIndex:
-        """Read what `save` wrote; ModelMismatch if it is of another model or format."""
-        with np.load(path, allow_pickle=False) as file:
-            if int(file["version"]) != FORMAT_VERSION or str(file["model"]) != model:
-                raise ModelMismatch(f"{path.name} holds vectors of {file['model']}, not {model}.")
-            index = cls(file["vectors"].shape[1], model)
-            index.add(file["ids"], file["vectors"], model=model)
+    def load(
+        cls,
+        path: Path,
+        *,
+        model: str,
+        kind: Kind | None = None,
+        directory: Path | None = None,
+    ) -> VectorIndex:
+        """Read what `save` wrote, as an index of its kind or another. The exact vectors of all
+        kinds but float32 stay in the file, which must not be written to while the index lives.
+
+        Raises:
+            ModelMismatch: of another model, or of another version of the format.
+            DamagedFile: cut off or changed.
+        """
+        head, ids, vectors = read_vectors(path, model=model)
+        wanted = kind or cast("Kind", head.kind)
+        index = cls.__new__(cls)
+        whole = len(ids) // BLOCK_ROWS * BLOCK_ROWS if wanted != "float32" else 0
+        blocks = np.split(vectors[:whole], whole // BLOCK_ROWS) if whole else []
+        rows = (
+            rows_in_memory(head.dimension)
+            if wanted == "float32"
+            else rows_in_file(head.dimension, directory, blocks)
+        )
+        index._set_up(head.dimension, model, wanted, rows)
+        for start in range(0, len(ids), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            slots = index._slots.put(ids[part])
+            if start >= whole:
+                rows.write(slots, vectors[part])
+            index._scanner.write(slots, vectors[part])
         return index
 
-    def _reserve(self, count: int) -> None:
-        room = len(self._vectors)
-        if count <= room:
-            return
-        grown = max(count, 2 * room)
-        self._vectors = np.concatenate(
-            [self._vectors, np.empty((grown - room, self.dimension), np.float32)]
-        )
-        self._ids = np.concatenate([self._ids, np.empty(grown - room, np.int64)])
 
-
-def _best(similarities: Float32, k: int) -> NDArray[np.int64]:
-    """Columns of the k largest of each row, largest first."""
-    if k < similarities.shape[1]:
-        top = np.argpartition(-similarities, k - 1, axis=1)[:, :k]
-    else:
-        top = np.broadcast_to(np.arange(k), (len(similarities), k))
-    order = np.argsort(-np.take_along_axis(similarities, top, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(top, order, axis=1)
+def _last_of_each(ids: NDArray[np.int64], vectors: Float32) -> tuple[NDArray[np.int64], Float32]:
+    """Where an id comes twice, its last vector counts."""
+    unique, last = np.unique(ids[::-1], return_index=True)
+    if len(unique) == len(ids):
+        return ids, vectors
+    rows = np.sort(len(ids) - 1 - last)
+    return ids[rows], vectors[rows]

@@ -1,23 +1,34 @@
-"""The contract of an index."""
+"""The contract of an index, the same for every kind."""
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from ml_engine.matching import VectorIndex
+from ml_engine.matching.index import _SCANNERS, Kind
+from ml_engine.matching.rows import BLOCK_ROWS
+from ml_engine.matching.vector_file import DamagedFile
 from ml_engine.types import Float32, ModelMismatch
-from tests.ml_engine.vectors import unit_vectors
+from tests.ml_engine.vectors import people, unit_vectors
 
 DIMENSION = 48
+KINDS = list(get_args(Kind))
 
 
-def _index() -> VectorIndex:
-    return VectorIndex(DIMENSION, "model-a")
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return request.param
+
+
+@pytest.fixture
+def index(kind: Kind, tmp_path: Path) -> VectorIndex:
+    return VectorIndex(DIMENSION, "model-a", kind=kind, directory=tmp_path)
 
 
 def _naive(known: dict[int, Float32], queries: Float32, k: int) -> tuple[Float32, list[list[int]]]:
@@ -36,15 +47,18 @@ def _check_agrees(index: VectorIndex, known: dict[int, Float32], *, k: int = 5) 
     assert ids[:, : len(known)].tolist() == wanted_ids
 
 
-def test_an_empty_index_finds_nobody() -> None:
-    scores, ids = _index().search(unit_vectors(2, DIMENSION), 3)
+def test_every_kind_is_in_the_table() -> None:
+    assert set(KINDS) == set(_SCANNERS)
+
+
+def test_an_empty_index_finds_nobody(index: VectorIndex) -> None:
+    scores, ids = index.search(unit_vectors(2, DIMENSION), 3)
     assert ids.tolist() == [[-1] * 3] * 2
     assert np.isneginf(scores).all()
 
 
-def test_finds_what_a_naive_search_finds() -> None:
+def test_finds_what_a_naive_search_finds(index: VectorIndex) -> None:
     vectors = unit_vectors(500, DIMENSION)
-    index = _index()
     index.add(range(1000, 1500), vectors)
     assert len(index) == 500
     assert 1499 in index
@@ -52,8 +66,7 @@ def test_finds_what_a_naive_search_finds() -> None:
     _check_agrees(index, dict(zip(range(1000, 1500), vectors, strict=True)))
 
 
-def test_fewer_than_asked_for_are_followed_by_nothing() -> None:
-    index = _index()
+def test_fewer_than_asked_for_are_followed_by_nothing(index: VectorIndex) -> None:
     vectors = unit_vectors(2, DIMENSION)
     index.add([7, 8], vectors)
     scores, ids = index.search(vectors[0], 4)
@@ -62,26 +75,23 @@ def test_fewer_than_asked_for_are_followed_by_nothing() -> None:
     assert np.isneginf(scores[0, 2:]).all()
 
 
-def test_a_template_under_a_known_id_replaces_it() -> None:
+def test_a_template_under_a_known_id_replaces_it(index: VectorIndex) -> None:
     vectors = unit_vectors(3, DIMENSION)
-    index = _index()
     index.add([1, 2], vectors[:2])
     index.add([1], vectors[2:])
     assert len(index) == 2
     _check_agrees(index, {1: vectors[2], 2: vectors[1]}, k=2)
 
 
-def test_the_last_of_one_id_in_a_call_stands() -> None:
+def test_the_last_of_one_id_in_a_call_stands(index: VectorIndex) -> None:
     vectors = unit_vectors(3, DIMENSION)
-    index = _index()
     index.add([5, 6, 5], vectors)
     assert len(index) == 2
     _check_agrees(index, {5: vectors[2], 6: vectors[1]}, k=2)
 
 
-def test_many_changes_leave_what_they_should() -> None:
+def test_many_changes_leave_what_they_should(index: VectorIndex) -> None:
     rng = np.random.default_rng(4)
-    index = _index()
     known: dict[int, Float32] = {}
     for _ in range(300):
         ids = rng.integers(0, 400, rng.integers(1, 12))
@@ -98,8 +108,7 @@ def test_many_changes_leave_what_they_should() -> None:
     _check_agrees(index, known)
 
 
-def test_removing_the_last_one_leaves_an_empty_index() -> None:
-    index = _index()
+def test_removing_the_last_one_leaves_an_empty_index(index: VectorIndex) -> None:
     index.add([3], unit_vectors(1, DIMENSION))
     assert index.remove([3, 4]) == 1
     assert index.remove([3]) == 0
@@ -107,18 +116,18 @@ def test_removing_the_last_one_leaves_an_empty_index() -> None:
     assert index.search(unit_vectors(1, DIMENSION), 1)[1].tolist() == [[-1]]
 
 
-def test_saved_and_loaded_it_finds_the_same(tmp_path: Path) -> None:
+def test_saved_and_loaded_it_finds_the_same(index: VectorIndex, tmp_path: Path) -> None:
     vectors = unit_vectors(200, DIMENSION)
-    index = _index()
     index.add(range(200), vectors)
     index.remove(range(0, 50))
     folder = tmp_path / "indexes"
     folder.mkdir()
     index.save(folder / "people.index")
-    loaded = VectorIndex.load(folder / "people.index", model="model-a")
+    loaded = VectorIndex.load(folder / "people.index", model="model-a", directory=tmp_path)
     assert len(loaded) == 150
     known = dict(zip(range(50, 200), vectors[50:], strict=True))
     _check_agrees(loaded, known)
+    assert loaded.kind == index.kind
     assert [path.name for path in folder.iterdir()] == ["people.index"]
     # It is an index like any other.
     loaded.add([1000], vectors[:1])
@@ -127,8 +136,7 @@ def test_saved_and_loaded_it_finds_the_same(tmp_path: Path) -> None:
     _check_agrees(loaded, known | {1000: vectors[0]})
 
 
-def test_another_models_vectors_are_refused(tmp_path: Path) -> None:
-    index = _index()
+def test_another_models_vectors_are_refused(index: VectorIndex, tmp_path: Path) -> None:
     vectors = unit_vectors(2, DIMENSION)
     with pytest.raises(ModelMismatch):
         index.add([1, 2], vectors, model="model-b")
@@ -143,10 +151,9 @@ def test_another_models_vectors_are_refused(tmp_path: Path) -> None:
         VectorIndex.load(tmp_path / "people.index", model="model-b")
 
 
-def test_threads_that_add_remove_and_search_at_once_disturb_nobody() -> None:
+def test_threads_that_add_remove_and_search_at_once_disturb_nobody(index: VectorIndex) -> None:
     """Some stay all the time and must be found in every search, whatever comes and goes."""
     steady = unit_vectors(50, DIMENSION, seed=1)
-    index = _index()
     index.add(range(50), steady)
     failures: list[str] = []
     stop = threading.Event()
@@ -177,3 +184,93 @@ def test_threads_that_add_remove_and_search_at_once_disturb_nobody() -> None:
     assert failures == []
     assert len(index) == 50
     _check_agrees(index, dict(zip(range(50), steady, strict=True)))
+
+
+def test_a_large_index_is_saved_and_loaded_block_by_block(
+    index: VectorIndex, tmp_path: Path
+) -> None:
+    """More than one block, of which the whole ones stay in the file."""
+    count = 2 * BLOCK_ROWS + 1000
+    vectors = unit_vectors(count, DIMENSION)
+    index.add(np.arange(count), vectors)
+    index.save(tmp_path / "large.index")
+    before = (tmp_path / "large.index").read_bytes()
+    loaded = VectorIndex.load(tmp_path / "large.index", model="model-a", directory=tmp_path)
+    loaded.remove([5, BLOCK_ROWS + 5])
+    loaded.add([7], vectors[5:6])
+    scores, ids = loaded.search(vectors[[5, 6, BLOCK_ROWS, count - 1]], 1)
+    assert ids[:, 0].tolist() == [7, 6, BLOCK_ROWS, count - 1]
+    np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
+    assert len(loaded) == count - 2
+    assert (tmp_path / "large.index").read_bytes() == before, "the file must stay as it was"
+
+
+def test_many_queries_find_what_each_finds_alone(index: VectorIndex) -> None:
+    vectors = unit_vectors(3000, DIMENSION)
+    index.add(range(3000), vectors)
+    queries = unit_vectors(100, DIMENSION, seed=5)
+    scores, ids = index.search(queries, 3)
+    alone = [index.search(query, 3) for query in queries]
+    assert ids.tolist() == [found[1][0].tolist() for found in alone]
+    np.testing.assert_allclose(scores, [found[0][0] for found in alone], atol=1e-5)
+
+
+def test_all_of_them_can_be_asked_for(index: VectorIndex) -> None:
+    vectors = unit_vectors(700, DIMENSION)
+    index.add(range(700), vectors)
+    scores, ids = index.search(vectors[:2], 700)
+    assert sorted(ids[0].tolist()) == list(range(700))
+    assert (np.diff(scores) <= 1e-6).all()
+
+
+def test_the_kind_may_be_changed_on_loading(tmp_path: Path) -> None:
+    vectors = unit_vectors(300, DIMENSION)
+    index = VectorIndex(DIMENSION, "model-a", kind="float32")
+    index.add(range(300), vectors)
+    index.save(tmp_path / "people.index")
+    loaded = VectorIndex.load(
+        tmp_path / "people.index", model="model-a", kind="int8", directory=tmp_path
+    )
+    assert loaded.kind == "int8"
+    _check_agrees(loaded, dict(zip(range(300), vectors, strict=True)))
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "text", "version"])
+def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
+    index = VectorIndex(DIMENSION, "model-a")
+    index.add(range(20), unit_vectors(20, DIMENSION))
+    path = tmp_path / "people.index"
+    index.save(path)
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "cut": content[:-1],
+            "changed": content[:-1] + bytes([content[-1] ^ 1]),
+            "emptied": b"",
+            "text": b"hello",
+            "version": content.replace(b'"version": 2', b'"version": 9'),
+        }[damage]
+    )
+    with pytest.raises(ModelMismatch if damage == "version" else DamagedFile):
+        VectorIndex.load(path, model="model-a")
+
+
+def test_lists_find_nearly_all_and_follow_changes(tmp_path: Path) -> None:
+    """Once optimised, `ivf` is approximate; people in it are found by other looks at them."""
+    looks, _ = people(6000, 2, DIMENSION, spread=0.35)
+    gallery, probes = looks[0::2], looks[1::2]
+    index = VectorIndex(DIMENSION, "model-a", kind="ivf", directory=tmp_path)
+    index.add(range(6000), gallery)
+    index.add(range(6000, 12000), unit_vectors(6000, DIMENSION, seed=7))
+    exact = index.search(probes, 1)[1][:, 0]
+    index.optimise()
+    found = index.search(probes, 1)[1][:, 0]
+    assert (found == exact).mean() > 0.97
+    # Changes reach the lists.
+    assert index.remove(range(0, 3000)) == 3000
+    index.add(range(20000, 21000), gallery[:1000])
+    index.add(range(4000, 4100), gallery[2000:2100])
+    _, ids = index.search(np.concatenate([gallery[:1000], gallery[2000:2100]]), 1)
+    assert ids[:, 0].tolist() == [*range(20000, 21000), *range(4000, 4100)]
+    assert not set(index.search(probes, 5)[1].ravel().tolist()) & set(range(0, 3000))
+    assert len(index) == 10000
