@@ -14,9 +14,7 @@ from django.views.decorators.http import require_safe
 @login_required
 @never_cache
 def live(request: HttpRequest) -> HttpResponse:
-    return render(
-        request, "recognition/pages/live.html", {"max_frame_bytes": settings.MAX_FRAME_BYTES}
-    )
+    return render(request, "recognition/pages/live.html")
 
 
 @require_safe

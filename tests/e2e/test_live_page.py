@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from ml_engine.images import decode_image
 from tests.e2e.browsing import (
@@ -180,13 +182,40 @@ def test_it_goes_on_by_itself_after_a_crash_of_the_server(
         page.wait_for_timeout(1500)
     finally:
         site.start()
-    # The page is up while the engine is not: it says so, and needs nobody.
-    expect(page.locator("#state")).to_have_text("Warming up…", timeout=PATIENCE_MS)
     site.await_ready()
     expect_present(page, "Barack Obama")
     expect(page.locator("#state")).to_have_text("Live")
     expect(page.locator("#feed-state")).to_have_text("")
     assert record.connections >= 2
+
+
+def test_an_engine_that_warms_up_is_told_and_awaited(open_page: OpenPage, obama_cam: Path) -> None:
+    page = open_page("/live/", webcam=obama_cam)
+    sockets: list[WebSocketRoute] = []
+    answer = {"type": "faces", "size": [640, 480], "faces": [], "timing_ms": {}, "dropped": 0}
+    frames = count()
+
+    def on_message(message: str | bytes) -> None:
+        if isinstance(message, str):
+            say(type="status", state="warming_up", message="")
+        else:
+            say(**answer, frame=next(frames))
+
+    def say(**message: object) -> None:
+        sockets[-1].send(json.dumps(message))
+
+    def on_socket(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.on_message(on_message)
+
+    page.route_web_socket("/ws/live/", on_socket)
+    page.reload()
+    start_camera(page)
+    expect(page.locator("#state")).to_have_text("Warming up…", timeout=PATIENCE_MS)
+    expect(page.locator("#stage-message")).to_contain_text("goes on by itself")
+    say(type="session.started", session="1", model="m", device="cpu")
+    expect(page.locator("#state")).to_have_text("Live", timeout=PATIENCE_MS)
+    expect(page.locator("#present")).to_have_text("No face in the picture")
 
 
 def test_a_reload_goes_on(open_page: OpenPage, obama: dict, obama_cam: Path) -> None:
@@ -267,13 +296,18 @@ def test_a_camera_of_the_server_is_watched(
     videos = site.folder / "videos"
     videos.mkdir(exist_ok=True)
     write_video(videos / "door.mp4", sample_photo("obama3"))
-    api.post("cameras", json={"name": "Front door", "kind": "file", "address": "door.mp4"})
+    values = {"name": "Front door", "kind": "file", "address": "door.mp4"}
+    camera = api.post("cameras", json=values)
     page = open_page("/live/")
     page.locator("#source").select_option(label="Front door")
     start_camera(page)
     expect_present(page, "Barack Obama")
     expect(page.locator("#state")).to_have_text("Live")
     expect(visits(page, "Barack Obama").first).to_contain_text("Front door", timeout=PATIENCE_MS)
+    stop_camera(page)
+    # An address can name the camera.
+    page.goto(f"/live/?camera={camera['id']}")
+    expect_present(page, "Barack Obama")
 
 
 def test_collections_are_offered_where_there_are_several(open_page: OpenPage, api: Api) -> None:

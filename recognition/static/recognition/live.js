@@ -1,8 +1,9 @@
 /** The live page: chooses a camera, streams or watches it, and keeps every part in step. */
 
 import { api, rows, signIn } from "./api.js";
-import { ANY_CAMERA, CameraProblem, listCameras, onPermissionGranted, openCamera } from "./camera.js";
-import { element, toast } from "./element.js";
+import { CameraProblem, onPermissionGranted, openCamera } from "./camera.js";
+import { Controls, wantedCamera } from "./controls.js";
+import { toast } from "./element.js";
 import { ENGINE_WORDS, untilEngineReady } from "./engine.js";
 import { EnrolDialog } from "./enrol.js";
 import { Feed } from "./feed.js";
@@ -14,17 +15,12 @@ import { CameraWatch } from "./watch.js";
 
 const $ = (id) => document.getElementById(id);
 const video = $("video");
-const controls = { form: $("controls"), source: $("source"), collection: $("collection"), place: $("place"), run: $("run") };
-const DEVICE = "device:";
-const SERVER = "server:";
 const RUNNING = "facerec.live.running"; // of this tab: a reload goes on
 const PROBLEM_AGAIN_MS = 10_000;
 const CAMERA_WORDS = { off: "Off", starting: "Starting…", running: "Connecting…", failed: "Failed" };
-const CHOICES = "facerec.live.choices"; // of this browser
 
 let scopes = new Set();
-let serverCameras = [];
-let running = null; // {kind, feed: FrameStream | CameraWatch, stream: MediaStream | null}
+let running = null; // {isServer, feed: FrameStream | CameraWatch, stream: MediaStream | null}
 let attempt = 0; // a start that was overtaken by a stop or another start gives up
 let engine = "ok";
 const problemToldAt = new Map(); // code -> time
@@ -37,106 +33,40 @@ const canEnrolFace = (face) => canEnrol(face) && Boolean(face.event);
 const stage = new Stage({ canPick: canEnrolFace, onPick: enrolFace });
 const present = new Present({ canEnrol: canEnrolFace, onEnrol: enrolFace });
 const figures = new Figures();
+const controls = new Controls({ onRun: () => (running ? stop() : start()), onChange: () => running && start() });
 
 begin();
 
 async function begin() {
   showIdle();
-  bindControls();
+  offerFullScreen();
   try {
     const [me, collections, cameras] = await Promise.all([api("me"), rows("collections"), rows("cameras")]);
     scopes = new Set(me.scopes);
-    fillCollections(collections);
-    fillPlaces(cameras);
-    serverCameras = cameras.filter((camera) => camera.kind === "file");
-    await fillSources();
+    await controls.fill(collections, cameras);
     if (scopes.has("events")) feed.start(collections);
-    controls.run.disabled = false;
   } catch (error) {
     if (error.status === 401) return signIn();
     const action = { label: "Load again", run: () => location.reload() };
     return stage.showMessage({ icon: "warning", isBad: true, title: "The page could not be loaded", text: error.message, action });
   }
   untilEngineReady(engineIs);
-  if (sessionStorage.getItem(RUNNING) || new URLSearchParams(location.search).has("camera")) start();
+  if (sessionStorage.getItem(RUNNING) || wantedCamera()) start();
 }
 
-/* Controls */
-
-function bindControls() {
-  controls.form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (running) stop();
-    else start();
-  });
-  for (const select of [controls.source, controls.collection, controls.place]) {
-    select.addEventListener("change", () => {
-      remember();
-      if (running) start();
-    });
-  }
-  navigator.mediaDevices?.addEventListener?.("devicechange", fillSources);
-  const screen = $("fullscreen");
-  screen.hidden = !document.fullscreenEnabled;
-  screen.addEventListener("click", () => {
+function offerFullScreen() {
+  const button = $("fullscreen");
+  button.hidden = !document.fullscreenEnabled;
+  button.addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();
     else $("stage").requestFullscreen();
   });
 }
 
-function choices() {
-  try {
-    return JSON.parse(localStorage.getItem(CHOICES)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember() {
-  const { source, collection, place } = controls;
-  localStorage.setItem(CHOICES, JSON.stringify({ source: source.value, collection: collection.value, place: place.value }));
-}
-
-/** Keep `wanted` chosen if it is (still) there. */
-function fill(select, options, wanted) {
-  select.replaceChildren(...options);
-  if ([...select.options].some((option) => option.value === wanted)) select.value = wanted;
-}
-
-function fillCollections(collections) {
-  const options = collections.map(({ id, name }) => element("option", { value: id }, name));
-  fill(controls.collection, options, choices().collection);
-  $("collection-control").hidden = collections.length < 2;
-}
-
-/** Rows of kind "browser" say where this device stands; events then carry that name. */
-function fillPlaces(cameras) {
-  const places = cameras.filter((camera) => camera.kind === "browser" && camera.is_enabled);
-  const options = places.map(({ id, name }) => element("option", { value: id }, name));
-  fill(controls.place, [element("option", { value: "" }, "This browser"), ...options], choices().place);
-  $("place-control").hidden = !places.length;
-}
-
-async function fillSources() {
-  const wanted = controls.source.value || wantedSource();
-  const found = await listCameras();
-  // Offered even where there seems to be none: starting it says what is wrong.
-  const devices = (found.length ? found : [ANY_CAMERA]).map(({ id, label }) => element("option", { value: DEVICE + id }, label));
-  const servers = serverCameras.map(({ id, name }) => element("option", { value: SERVER + id }, name));
-  const groups = [element("optgroup", { label: "This device" }, devices)];
-  const server = element("optgroup", { label: "Cameras of the server" }, servers);
-  if (servers.length) groups.splice(found.length ? 1 : 0, 0, server);
-  fill(controls.source, groups, wanted);
-}
-
-function wantedSource() {
-  const camera = new URLSearchParams(location.search).get("camera");
-  return camera ? SERVER + camera : choices().source;
-}
+/* Start and stop */
 
 function setRunning(isRunning) {
-  controls.run.textContent = isRunning ? "Stop" : "Start";
-  controls.run.classList.toggle("is-running", isRunning);
+  controls.showRunning(isRunning);
   if (isRunning) sessionStorage.setItem(RUNNING, "yes");
   else sessionStorage.removeItem(RUNNING);
 }
@@ -147,18 +77,16 @@ function setState(state, words) {
   node.textContent = words;
 }
 
-/* Start and stop */
-
 async function start() {
   tearDown();
   setRunning(true);
-  remember();
+  controls.remember();
   setState("waiting", "Starting…");
   const mine = (attempt += 1);
-  const source = controls.source.value;
-  running = { kind: source.startsWith(SERVER) ? "server" : "device", feed: null, stream: null };
-  if (running.kind === "server") watch(source.slice(SERVER.length));
-  else await stream(source.slice(DEVICE.length), mine);
+  const { isServer, id } = controls.source;
+  running = { isServer, feed: null, stream: null };
+  if (isServer) watch(id);
+  else await stream(id, mine);
 }
 
 function stop() {
@@ -206,19 +134,18 @@ async function stream(deviceId, mine) {
   video.onresize = () => stage.setRatio(video.videoWidth, video.videoHeight);
   await video.play().catch(() => {}); // a stop in between
   if (mine !== attempt) return;
-  fillSources(); // names of cameras are told once one is allowed
+  controls.listSources();
   waitForAnswers();
-  const place = controls.place.value || null;
-  // A place belongs to a collection of its own.
-  const collection = place ? null : controls.collection.value || null;
-  running.feed = new FrameStream(video, { collection, camera: place, options: {} }, {
+  running.feed = new FrameStream(video, { ...controls.destination, options: {} }, {
     ...answers(),
-    faces: (canvas, message, latencyMs) => showFaces(canvas, message, latencyMs),
+    live: () => engineIs("ok"), // sessions start once it is ready
+    status: ({ state }) => engineIs(state),
+    faces: showFaces,
   });
 }
 
 function watch(cameraId) {
-  const name = serverCameras.find(({ id }) => id === cameraId)?.name ?? "Camera";
+  const name = controls.nameOf(cameraId);
   stage.showMessage({ isBusy: true, title: name, text: "Waiting for its picture." });
   running.feed = new CameraWatch(cameraId, {
     ...answers(),
@@ -258,7 +185,6 @@ function answers() {
   return {
     live: waitForAnswers,
     event: (event) => feed.put(event),
-    status: ({ state }) => engineIs(state),
     problem,
     lost: reconnecting,
     refused: ({ text, isSignedOut }) => refused(text, isSignedOut),
@@ -284,7 +210,7 @@ function showFaces(picture, message, latencyMs) {
 function waitForAnswers() {
   if (engine !== "ok") return engineIs(engine);
   setState("waiting", "Connecting…");
-  if (running?.kind === "device") stage.showCamera();
+  if (running && !running.isServer) stage.showCamera();
 }
 
 function reconnecting() {
@@ -292,7 +218,7 @@ function reconnecting() {
   present.clear();
   figures.reset();
   const words = { isBusy: true, title: "Reconnecting", text: "The server does not answer. It goes on by itself as soon as it is back." };
-  if (running?.kind === "device") stage.showCamera(words);
+  if (running && !running.isServer) stage.showCamera(words);
   else stage.showMessage(words);
 }
 
@@ -310,7 +236,7 @@ function engineIs(state) {
   if (engine === "ok") return waitForAnswers();
   setState("waiting", engine === "failed" ? "Engine failed" : "Warming up…");
   const words = { isBusy: engine !== "failed", icon: "warning", isBad: engine === "failed", title: engine === "failed" ? "No engine" : "Warming up", text: ENGINE_WORDS[engine] ?? "" };
-  if (running.kind === "device") stage.showCamera(words);
+  if (!running.isServer) stage.showCamera(words);
   else stage.showMessage(words);
 }
 

@@ -1,5 +1,6 @@
 /** Decisions, similarities and times in words; the same everywhere on the pages. */
 
+const RAREST = 1e-6;
 const NAMES = { unknown: "Unknown", ambiguous: "Not sure", pending: "Looking…", match: "Match" };
 
 /** What to call a face or an event: the person's name where there is one. */
@@ -25,7 +26,8 @@ export function scoreLine({ similarity, threshold, decision }) {
 /** A false-match rate for people; nothing where the score says little anyway. */
 export function rateLine(rate) {
   if (rate === null || rate === undefined || rate > 0.01) return "";
-  if (rate <= 0) return "No pair of strangers that was measured reached this";
+  // Below this, curves go on where little was measured.
+  if (rate < RAREST) return `Fewer than 1 in ${(1 / RAREST).toLocaleString()} pairs of strangers reach this`;
   return `1 in ${Number((1 / rate).toPrecision(2)).toLocaleString()} pairs of strangers reaches this`;
 }
 
