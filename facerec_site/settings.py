@@ -234,10 +234,32 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# The colour of the pages, from light to dark.
+_PRIMARY = {
+    "50": "oklch(97.4% .014 277)",
+    "100": "oklch(94.5% .030 277)",
+    "200": "oklch(88.9% .060 277)",
+    "300": "oklch(80.5% .105 277)",
+    "400": "oklch(70.0% .150 276)",
+    "500": "oklch(60.0% .190 274)",
+    "600": "oklch(52.5% .215 272)",
+    "700": "oklch(46.0% .200 272)",
+    "800": "oklch(39.0% .165 272)",
+    "900": "oklch(33.5% .125 272)",
+    "950": "oklch(25.0% .090 272)",
+}
 UNFOLD = {
     "SITE_TITLE": "Facerec",
     "SITE_HEADER": "Facerec",
-    "SITE_SYMBOL": "familiar_face_and_zone",
+    "SITE_ICON": lambda request: static("recognition/logo.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("recognition/logo.svg"),
+        }
+    ],
+    "COLORS": {"primary": _PRIMARY},
     "SHOW_HISTORY": False,
     "STYLES": [lambda request: static("recognition/admin.css")],
     "DASHBOARD_CALLBACK": "recognition.admin.dashboard.dashboard",
