@@ -83,7 +83,7 @@ def _shrunk(image: Image, matrix: Float32) -> tuple[Image, Float32]:
     factor = scale * 2
     height, width = image.shape[:2]
     small_size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = cv2.resize(image, small_size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(image, small_size, interpolation=cv2.INTER_AREA), np.uint8)
     # Pixel centres: x_small + .5 = (x + .5) * s.
     sx, sy = small_size[0] / width, small_size[1] / height
     back = np.array([[1 / sx, 0, 0.5 / sx - 0.5], [0, 1 / sy, 0.5 / sy - 0.5], [0, 0, 1]])

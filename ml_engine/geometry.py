@@ -66,9 +66,9 @@ def _greedy(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Repeats "nobody who stays suppresses you" until nothing changes. Each turn settles at least one
     more row from the top, so it ends at the greedy answer; a few turns do in practice.
     """
-    stays = np.ones(len(suppresses), bool)
+    stays: NDArray[np.bool_] = np.ones(len(suppresses), bool)
     while True:
-        now = ~suppresses[stays].any(axis=0)
+        now = ~np.any(suppresses[stays], axis=0)
         if np.array_equal(now, stays):
             return stays
         stays = now

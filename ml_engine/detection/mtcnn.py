@@ -3,6 +3,11 @@
 The cascade of Zhang et al. 2016 (arXiv:1604.02878): P-Net proposes boxes on a packed pyramid, R-Net
 throws most of them out, O-Net scores what is left and places five landmarks. Each network runs
 once for a whole batch of pictures; crops come from the pyramid level that fits them.
+
+What is ours is the second look. O-Net's answer hangs on where its square happens to lie: one large
+face scored 0.41 in one square and 0.99 in the next, and its landmarks moved as well. So the squares
+that mean one face are averaged, O-Net looks at the mean once more, plain and mirrored, and a face's
+score is the mean of the three looks. See docs/benchmarks.md for what that gains.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.detection.pyramid import Plan, Pyramid, plan
-from ml_engine.geometry import clipped, moved_by_offsets, nms, nms_by_group, squared
+from ml_engine.geometry import clipped, iou, moved_by_offsets, nms, nms_by_group, squared
 from ml_engine.networks import mtcnn as networks
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.network import Network
@@ -36,11 +41,14 @@ class Thresholds:
 
     proposal: float = 0.6
     refinement: float = 0.7
-    score: float = 0.9
+    score: float = 0.8
     overlap_in_level: float = 0.5
     overlap_of_proposals: float = 0.7
     overlap_of_refinements: float = 0.7
-    overlap_of_faces: float = 0.7
+    first_look: float = 0.1
+    overlap_of_looks: float = 0.7
+    overlap_of_same: float = 0.6
+    overlap_of_faces: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,18 @@ class _Boxes:
 
     def at(self, rows: NDArray[Any]) -> _Boxes:
         return _Boxes(self.boxes[rows], self.scores[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """What O-Net saw in squares of one picture: (n, 4), (n,), (n, 5, 2)."""
+
+    boxes: Float32
+    scores: Float32
+    landmarks: Float32
+
+    def at(self, rows: NDArray[Any]) -> _Looks:
+        return _Looks(self.boxes[rows], self.scores[rows], self.landmarks[rows])
 
 
 class MtcnnDetector:
@@ -89,12 +109,14 @@ class MtcnnDetector:
     ) -> list[list[Face]]:
         smallest = max(min_face_px or self._min_face_px, networks.PNET_WINDOW)
         wanted = self._thresholds.score if score_threshold is None else score_threshold
-        plans = [plan(image.shape[1], image.shape[0], smallest) for image in images]
-        usable = [index for index, found in enumerate(plans) if found is not None]
-        pyramids = [Pyramid(images[i], found) for i in usable if (found := plans[i]) is not None]
+        pyramids: dict[int, Pyramid] = {}
+        for index, image in enumerate(images):
+            if layout := plan(image.shape[1], image.shape[0], smallest):
+                pyramids[index] = Pyramid(image, layout)
         faces: list[list[Face]] = [[] for _ in images]
-        for index, found in zip(usable, self._cascade(pyramids, wanted), strict=True):
-            faces[index] = found[:max_faces]
+        found = self._cascade(list(pyramids.values()), wanted)
+        for index, of_image in zip(pyramids, found, strict=True):
+            faces[index] = of_image[:max_faces]
         return faces
 
     def _cascade(self, pyramids: list[Pyramid], score_threshold: float) -> list[list[Face]]:
@@ -140,9 +162,8 @@ class MtcnnDetector:
     def _refine(self, pyramids: list[Pyramid], proposals: list[_Boxes]) -> list[_Boxes]:
         limits = self._thresholds
         squares = [squared(found.boxes) for found in proposals]
-        outputs = _run_on_crops(
-            self._networks.rnet, pyramids, squares, networks.RNET_SIZE, columns=(4, 2)
-        )
+        crops = _crops(pyramids, squares, networks.RNET_SIZE)
+        outputs = _by_picture(_outputs(self._networks.rnet, crops, columns=(4, 2)), squares)
         refined = []
         for square, (offsets, faces) in zip(squares, outputs, strict=True):
             rows = np.flatnonzero(faces[:, 1] > limits.refinement)
@@ -153,32 +174,56 @@ class MtcnnDetector:
     def _output(
         self, pyramids: list[Pyramid], refined: list[_Boxes], score_threshold: float
     ) -> list[list[Face]]:
-        squares = [squared(found.boxes) for found in refined]
-        outputs = _run_on_crops(
-            self._networks.onet, pyramids, squares, networks.ONET_SIZE, columns=(4, 10, 2)
-        )
+        # The mean of three looks reaches the threshold only if the first is not too low.
+        least = max(self._thresholds.first_look, 3 * score_threshold - 2)
+        looks = self._look(pyramids, [found.boxes for found in refined])
+        chosen = [self._chosen(found, least) for found in looks]
+        looks = self._look(pyramids, [found.boxes for found in chosen], with_mirrored=True)
         return [
-            self._faces(pyramid, square, output, score_threshold)
-            for pyramid, square, output in zip(pyramids, squares, outputs, strict=True)
+            self._faces(pyramid, first.scores, second, score_threshold)
+            for pyramid, first, second in zip(pyramids, chosen, looks, strict=True)
         ]
 
+    def _look(
+        self, pyramids: list[Pyramid], boxes: list[Float32], *, with_mirrored: bool = False
+    ) -> list[_Looks]:
+        """O-Net on the squares around boxes of each picture; the mean with what it says of their
+        mirror images, where that is asked for."""
+        squares = [squared(part) for part in boxes]
+        crops = _crops(pyramids, squares, networks.ONET_SIZE)
+        outputs = _outputs(self._networks.onet, crops, columns=(4, 10, 2))
+        if with_mirrored:
+            mirrored = _outputs(self._networks.onet, crops[:, :, ::-1], columns=(4, 10, 2))
+            outputs = _means(outputs, _mirrored(*mirrored))
+        return [
+            _Looks(moved_by_offsets(square, offsets), faces[:, 1], _landmarks(square, points))
+            for square, (offsets, points, faces) in zip(
+                squares, _by_picture(outputs, squares), strict=True
+            )
+        ]
+
+    def _chosen(self, found: _Looks, least: float) -> _Boxes:
+        """One box for each face that may reach the threshold: the mean of those that overlap its
+        best, weighted by score."""
+        found = found.at(found.scores >= self._thresholds.first_look)
+        best = nms(found.boxes, found.scores, self._thresholds.overlap_of_looks)
+        best = best[found.scores[best] >= least]
+        is_same = iou(found.boxes[best], found.boxes) > self._thresholds.overlap_of_same
+        weights = is_same * found.scores
+        means = (weights @ found.boxes) / weights.sum(axis=1, keepdims=True)
+        return _Boxes(means.astype(np.float32), found.scores[best])
+
     def _faces(
-        self,
-        pyramid: Pyramid,
-        squares: Float32,
-        output: tuple[Float32, ...],
-        score_threshold: float,
+        self, pyramid: Pyramid, first: Float32, second: _Looks, score_threshold: float
     ) -> list[Face]:
-        """O-Net's output of one picture to its faces, largest first."""
-        offsets, points, scores = output[0], output[1], output[2][:, 1]
-        rows = np.flatnonzero(scores >= score_threshold)
-        squares, scores = squares[rows], scores[rows]
-        boxes = moved_by_offsets(squares, offsets[rows])
-        landmarks = _landmarks(squares, points[rows])
-        kept = nms(boxes, scores, self._thresholds.overlap_of_faces)
+        """The first look's scores at one picture's faces, and the mean of the second look's two,
+        to the faces, largest first."""
+        scores = ((first + 2 * second.scores) / 3).astype(np.float32)
         height, width = pyramid.sources[0].shape[:2]
-        boxes = clipped(boxes, width, height)
-        faces = [Face(boxes[row], landmarks[row], float(scores[row])) for row in kept]
+        boxes = clipped(second.boxes, width, height)
+        kept = nms(boxes, scores, self._thresholds.overlap_of_faces)
+        kept = kept[scores[kept] >= score_threshold]
+        faces = [Face(boxes[row], second.landmarks[row], float(scores[row])) for row in kept]
         return sorted(faces, key=lambda face: face.size_px, reverse=True)
 
 
@@ -189,22 +234,37 @@ def _landmarks(squares: Float32, points: Float32) -> Float32:
     return (squares[:, None, :2] + in_square * sides[:, None, :]).astype(np.float32)
 
 
-def _run_on_crops(
-    network: Network,
-    pyramids: list[Pyramid],
-    squares: list[Float32],
-    size: int,
-    *,
-    columns: tuple[int, ...],
-) -> list[tuple[Float32, ...]]:
-    """The network once on the crops of all pictures: for each picture its outputs, which have
-    `columns` columns."""
-    crops = [pyramid.crops(boxes, size) for pyramid, boxes in zip(pyramids, squares, strict=True)]
-    batch = crops[0] if len(crops) == 1 else np.concatenate(crops)
-    if not len(batch):
-        return [tuple(np.empty((0, width), np.float32) for width in columns) for _ in pyramids]
-    outputs = network.run(batch)
-    ends = np.cumsum([len(boxes) for boxes in squares])[:-1]
+def _mirrored(offsets: Float32, points: Float32, faces: Float32) -> tuple[Float32, ...]:
+    """O-Net's answers for mirrored crops as for the crops themselves: left and right change."""
+    swapped = points.reshape(-1, 2, 5)[:, :, [1, 0, 2, 4, 3]]
+    swapped[:, 0] = 1 - swapped[:, 0]
+    turned = offsets[:, [2, 1, 0, 3]]
+    turned[:, [0, 2]] *= -1
+    return turned, swapped.reshape(-1, 10), faces
+
+
+def _means(left: Sequence[Float32], right: Sequence[Float32]) -> list[Float32]:
+    return [((a + b) / 2).astype(np.float32) for a, b in zip(left, right, strict=True)]
+
+
+def _crops(pyramids: list[Pyramid], squares: list[Float32], size: int) -> NDArray[np.uint8]:
+    """Squares of each picture to the crops of all."""
+    crops = [pyramid.crops(part, size) for pyramid, part in zip(pyramids, squares, strict=True)]
+    return crops[0] if len(crops) == 1 else np.concatenate(crops)
+
+
+def _outputs(
+    network: Network, crops: NDArray[np.uint8], *, columns: tuple[int, ...]
+) -> Sequence[Float32]:
+    """The network once on all crops: its outputs, which have `columns` columns."""
+    if not len(crops):
+        return [np.empty((0, width), np.float32) for width in columns]
+    return network.run(crops)
+
+
+def _by_picture(outputs: Sequence[Float32], squares: list[Float32]) -> list[tuple[Float32, ...]]:
+    """Outputs of the crops of all pictures to those of each."""
+    ends = np.cumsum([len(part) for part in squares])[:-1]
     return list(zip(*(np.split(output, ends) for output in outputs), strict=True))
 
 

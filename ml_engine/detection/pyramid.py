@@ -208,7 +208,8 @@ class Pyramid:
 
 
 def _resized(image: Image, width: int, height: int) -> Image:
-    return cv2.resize(image, (max(width, 1), max(height, 1)), interpolation=cv2.INTER_AREA)
+    size = (max(width, 1), max(height, 1))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _sampled(source: Image, squares: Float32, size: int) -> NDArray[np.uint8]:
@@ -220,4 +221,4 @@ def _sampled(source: Image, squares: Float32, size: int) -> NDArray[np.uint8]:
     x = np.broadcast_to(centres[:, 0, None, :], shape).reshape(-1, size * size)
     y = np.broadcast_to(centres[:, 1, :, None], shape).reshape(-1, size * size)
     pixels = cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return pixels.reshape(*shape, 3)
+    return np.asarray(pixels, np.uint8).reshape(*shape, 3)

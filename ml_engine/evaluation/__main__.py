@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_engine.config import EngineConfig
+from ml_engine.evaluation.report import Report, write_json
 from ml_engine.types import EngineError
 from ml_engine.zoo import default_weights_dir, presets_of
 
@@ -16,55 +18,252 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 _CURVES = Path(__file__).resolve().parent.parent / "zoo" / "curves"
+_DESCRIPTION = """\
+Measure the engine on known data. Every command shows its progress, prints a report, and writes it
+as JSON and as a picture where asked to.
+"""
+_EXAMPLES = """\
+examples:
+  python -m ml_engine.evaluation lfw --data ../shared/data/lfw --flip --json lfw.json --png roc.png
+  python -m ml_engine.evaluation openset --data ../shared/data/lfw --preset dlib_resnet
+  python -m ml_engine.evaluation wider --data ../shared/data/wider --min-face 20
+  python -m ml_engine.evaluation celebs --data ../shared/data/celebs5 --strangers ../shared/data/lfw
+  python -m ml_engine.evaluation throughput
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    # TensorFlow and LiteRT otherwise write across the progress bar.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         options.run(options)
-    except (EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (EngineError, OSError, KeyError) as error:
+        print(f"error: {error.args[0] if error.args else error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+def _lfw(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.plots import draw_roc
+    from ml_engine.evaluation.verification import evaluate_lfw
+
+    engine = _engine(options)
+    reports = [
+        evaluate_lfw(engine, options.data, preset, flip=options.flip)
+        for preset in options.presets or [engine.config.embedder]
+    ]
+    _deliver(options, reports, lambda path: draw_roc(reports, path))
+
+
+def _openset(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.openset import evaluate_openset
+
+    report = evaluate_openset(
+        _engine(options),
+        options.data,
+        options.preset,
+        flip=options.flip,
+        flip_enrolled=options.flip_enrolled,
+    )
+    _deliver(options, [report])
+
+
+def _wider(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from ml_engine.detection import load_detector
+    from ml_engine.evaluation.detection import evaluate_wider, load_wider
+    from ml_engine.evaluation.plots import draw_precision
+    from ml_engine.runtime.device import resolve_device
+    from ml_engine.runtime.threads import set_threads
+
+    device = resolve_device(options.device)
+    set_threads(device.threads)
+    detector = load_detector(options.detector, options.weights, device)
+    photos = tqdm(load_wider(options.data), "WIDER FACE", unit="photo")
+    report = evaluate_wider(detector, photos, min_face_px=options.min_face)
+    _deliver(options, [report], lambda path: draw_precision(report, path))
+
+
+def _celebs(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.celebs import evaluate_celebs
+
+    report = evaluate_celebs(
+        _engine(options), options.data, options.preset, strangers=options.strangers
+    )
+    _deliver(options, [report])
+
+
+def _quality(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.discard import evaluate_quality
+    from ml_engine.evaluation.plots import draw_discard
+
+    report = evaluate_quality(_engine(options), options.data, options.preset)
+    _deliver(options, [report], lambda path: draw_discard(report, path))
+
+
+def _throughput(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.throughput import evaluate_throughput
+
+    report = evaluate_throughput(
+        _engine(options), size=tuple(options.size), repeats=options.repeats
+    )
+    _deliver(options, [report])
 
 
 def _calibrate(options: argparse.Namespace) -> None:
     from ml_engine.evaluation.calibrate import calibrate, write_curve
 
-    for curve in calibrate(_engine(options), options.data, options.presets):
+    presets = options.presets or [card.name for card in presets_of("embedder")]
+    for curve in calibrate(_engine(options), options.data, presets):
         path = write_curve(curve, options.out)
         print(f"{curve.model}: {curve.pairs:,} pairs of strangers, written to {path}")
         for rate, score in zip(curve.rates, curve.scores, strict=True):
             print(f"  {rate:8.0e}  {score:.4f}")
 
 
+def _deliver(
+    options: argparse.Namespace,
+    reports: Sequence[Report],
+    draw: Callable[[Path], None] | None = None,
+) -> None:
+    print("\n\n".join(report.as_text() for report in reports))
+    if options.json:
+        write_json(reports, options.json)
+    if draw and options.png:
+        draw(options.png)
+
+
 def _engine(options: argparse.Namespace) -> FaceEngine:
     from ml_engine import load_engine
 
-    return load_engine(EngineConfig(weights_dir=options.weights))
+    config = EngineConfig(
+        weights_dir=options.weights, device=options.device, min_face_px=options.min_face
+    )
+    return load_engine(config)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m ml_engine.evaluation", description="Measure the engine on known data."
+        prog="python -m ml_engine.evaluation",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data", type=Path, required=True, help="folder of the data set")
-    common.add_argument(
-        "--weights", type=Path, default=default_weights_dir(), help="default: %(default)s"
-    )
-    names = [card.name for card in presets_of("embedder")]
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
-    calibrate = commands.add_parser(
-        "calibrate", parents=[common], help="impostor score curves from LFW"
+    lfw = _command(commands, "lfw", _lfw, "verification on LFW: accuracy by its protocol, TMR")
+    _add_data(lfw, "folder with pairs.txt and a folder for each person")
+    _add_presets(lfw, "embedder; may be given several times (default: mobilefacenet)")
+    lfw.add_argument("--flip", action="store_true", help="average with the mirror image")
+    _add_png(lfw, "ROC curve")
+
+    openset = _command(
+        commands, "openset", _openset, "identification on LFW with strangers: rank 1, FNIR at FPIR"
     )
+    _add_data(openset, "folder with a folder for each person")
+    _add_preset(openset)
+    openset.add_argument("--flip", action="store_true", help="average with the mirror image")
+    openset.add_argument(
+        "--flip-enrolled", action="store_true", help="average only the enrolled, as in service"
+    )
+
+    wider = _command(commands, "wider", _wider, "detection on WIDER FACE: average precision")
+    _add_data(wider, "folder with ground_truth.json and its photos")
+    wider.add_argument(
+        "--detector", default="mtcnn", choices=[card.name for card in presets_of("detector")]
+    )
+    wider.set_defaults(min_face=20)
+    _add_png(wider, "precision over recall")
+
+    celebs = _command(
+        commands, "celebs", _celebs, "enrol a folder of people, identify another; name no strangers"
+    )
+    _add_data(celebs, "folder with train/<person>/ and val/<person>/")
+    _add_preset(celebs)
+    celebs.add_argument("--strangers", type=Path, help="LFW, whose people are not enrolled")
+
+    quality = _command(
+        commands, "quality", _quality, "does quality predict errors: error versus discard on LFW"
+    )
+    _add_data(quality, "folder with a folder for each person")
+    _add_preset(quality)
+    _add_png(quality, "error-versus-discard curve")
+
+    throughput = _command(
+        commands, "throughput", _throughput, "milliseconds by stage and batch size"
+    )
+    throughput.add_argument(
+        "--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT")
+    )
+    throughput.add_argument("--repeats", type=int, default=30, metavar="N", help="calls of each")
+
+    calibrate = _command(
+        commands, "calibrate", _calibrate, "impostor score curves from all strangers in LFW"
+    )
+    _add_data(calibrate, "folder of LFW, or the one that holds it as lfw/")
+    _add_presets(calibrate, "embedder; may be given several times (default: all)")
     calibrate.add_argument(
-        "--preset", dest="presets", action="append", choices=names, help="default: every embedder"
+        "--out", type=Path, default=_CURVES, metavar="DIR", help="where curves are kept"
     )
-    calibrate.add_argument("--out", type=Path, default=_CURVES, help="folder of the curves")
-    calibrate.set_defaults(run=_calibrate)
     return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    about: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+    command.add_argument(
+        "--weights",
+        type=Path,
+        default=default_weights_dir(),
+        metavar="DIR",
+        help="default: %(default)s",
+    )
+    command.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
+    command.add_argument(
+        "--min-face",
+        type=int,
+        default=EngineConfig().min_face_px,
+        metavar="PX",
+        help="smallest face looked for (default: %(default)s)",
+    )
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_data(command: argparse.ArgumentParser, about: str) -> None:
+    command.add_argument("--data", type=Path, required=True, metavar="DIR", help=about)
+
+
+def _add_preset(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--preset",
+        default=EngineConfig().embedder,
+        choices=[card.name for card in presets_of("embedder")],
+        help="embedder (default: %(default)s)",
+    )
+
+
+def _add_presets(command: argparse.ArgumentParser, about: str) -> None:
+    command.add_argument(
+        "--preset",
+        dest="presets",
+        action="append",
+        choices=[card.name for card in presets_of("embedder")],
+        help=about,
+    )
+
+
+def _add_png(command: argparse.ArgumentParser, about: str) -> None:
+    command.add_argument("--png", type=Path, metavar="FILE", help=f"draw the {about} there")
 
 
 if __name__ == "__main__":

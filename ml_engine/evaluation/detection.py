@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from ml_engine.types import Float32
 
 LEVELS = ("easy", "medium", "hard")
 MIN_IOU = 0.5
+_DRAWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ class Detections:
 
 
 @dataclass(frozen=True, slots=True)
+class PrecisionCurve:
+    """Precision at each recall, made monotone."""
+
+    recall: list[float]
+    precision: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class WiderReport:
     """ap: by level. false_per_photo: detections at `operating_score` and above that meet no face
     at all, for each photo. photo_ms: mean time of a photo without its decoding."""
@@ -57,9 +66,10 @@ class WiderReport:
     false_per_photo: float
     found: dict[str, float]
     photo_ms: float
+    curves: dict[str, PrecisionCurve] = field(repr=False)
 
-    def as_json(self) -> str:
-        return json.dumps(asdict(self), indent=2)
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
 
     def as_text(self) -> str:
         levels = "  ".join(f"{level} {self.ap[level]:.3f}" for level in LEVELS)
@@ -120,6 +130,7 @@ def evaluate_wider(
         false_per_photo=false_alarms(seen, detections, operating_score) / max(len(seen), 1),
         found={level: recall(seen, detections, level, operating_score) for level in LEVELS},
         photo_ms=1000 * elapsed_s / max(len(seen), 1),
+        curves={level: precision_curve(seen, detections, level) for level in LEVELS},
     )
 
 
@@ -134,18 +145,32 @@ def ordered_detections(found: Sequence[tuple[Float32, float]]) -> Detections:
 def average_precision(
     photos: Sequence[WiderPhoto], detections: Sequence[Detections], level: str
 ) -> float:
-    """Area under precision over recall of one level, 0..1."""
+    """Area under precision over recall of one level, 0..1; NaN where it has no faces."""
+    reached, precision = _curve(photos, detections, level)
+    return float(np.sum(np.diff(reached, prepend=0.0) * precision))
+
+
+def precision_curve(
+    photos: Sequence[WiderPhoto], detections: Sequence[Detections], level: str
+) -> PrecisionCurve:
+    """For drawing: at most `_DRAWN` points."""
+    reached, precision = _curve(photos, detections, level)
+    rows = np.unique(np.linspace(0, len(reached), _DRAWN, endpoint=False).astype(np.intp))
+    rows = rows[rows < len(reached)]
+    return PrecisionCurve(reached[rows].round(5).tolist(), precision[rows].round(5).tolist())
+
+
+def _curve(
+    photos: Sequence[WiderPhoto], detections: Sequence[Detections], level: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Recall and the best precision at that recall or beyond, by falling score."""
     scores, is_hit, is_judged = _judged(photos, detections, level)
     faces = sum(len(photo.counted[level]) for photo in photos)
-    if not faces:
-        return float("nan")
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(is_hit[order])
-    judged = np.cumsum(is_judged[order])
-    precision = hits / np.maximum(judged, 1)
-    reached = hits / faces
-    best_beyond = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(reached, prepend=0.0) * best_beyond))
+    precision = hits / np.maximum(np.cumsum(is_judged[order]), 1)
+    reached = hits / faces if faces else np.full(len(hits), np.nan)
+    return reached, np.maximum.accumulate(precision[::-1])[::-1]
 
 
 def recall(

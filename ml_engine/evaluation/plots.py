@@ -1,0 +1,66 @@
+"""Pictures of reports, as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ml_engine.evaluation.detection import WiderReport
+from ml_engine.evaluation.discard import DiscardReport
+from ml_engine.evaluation.verification import VerificationReport
+
+_INCHES, _DOTS = (7.0, 4.6), 130
+
+
+def draw_roc(reports: Sequence[VerificationReport], path: Path) -> None:
+    """True-match rate over the logarithm of the false-match rate."""
+    with _axes(path) as axes:
+        for report in reports:
+            label = f"{report.preset}{', flip-averaged' if report.flip else ''}"
+            rates, matched = zip(*report.roc, strict=True)
+            axes.plot(rates, matched, label=f"{label}: accuracy {100 * report.accuracy:.2f} %")
+        axes.set_xscale("log")
+        axes.set_xlabel("false-match rate, all pairs of strangers")
+        axes.set_ylabel("true-match rate")
+        axes.set_ylim(0.4, 1.005)
+        axes.set_title("Verification on LFW")
+
+
+def draw_discard(report: DiscardReport, path: Path) -> None:
+    """What is still missed after the worst pairs were thrown away."""
+    with _axes(path) as axes:
+        for name, values in report.fnmr.items():
+            width = 2.5 if name == "quality" else 1.0
+            shares = [100 * share for share in report.shares]
+            axes.plot(shares, [100 * value for value in values], label=name, linewidth=width)
+        axes.set_xlabel("genuine pairs thrown away, worst first, %")
+        axes.set_ylabel("of the rest not matched, %")
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"Error versus discard, {report.preset}, FMR {report.fmr:.0e}")
+
+
+def draw_precision(report: WiderReport, path: Path) -> None:
+    """Precision over recall, by level."""
+    with _axes(path) as axes:
+        for level, curve in report.curves.items():
+            label = f"{level}: AP {report.ap[level]:.3f}"
+            axes.plot(curve.recall, curve.precision, label=label)
+        axes.set_xlabel("recall")
+        axes.set_ylabel("precision")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0.5, 1.005)
+        axes.set_title(f"{report.detector} on WIDER FACE, smallest face {report.min_face_px} px")
+
+
+@contextmanager
+def _axes(path: Path) -> Iterator[Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_INCHES, dpi=_DOTS, layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(visible=True, alpha=0.3)
+    yield axes
+    axes.legend()
+    figure.savefig(path, format="png")

@@ -1,0 +1,159 @@
+"""Verification on LFW: are these two photos of one person?
+
+Accuracy follows the data set's protocol: for each fold the threshold that is best on the other
+folds. LFW is saturated in it, so what counts is the share of all genuine pairs that is matched
+(TMR) where a given share of all pairs of strangers is (FMR).
+
+A photo in which no face was found is a failure: its pairs count as wrong in the protocol, and as
+not matched among the genuine ones. Pairs of strangers with such a photo are left out: counted as
+not matched, they would make a rate look lower than it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_engine.evaluation.collect import Variant, collect, nearest_centre
+from ml_engine.evaluation.lfw import Pairs, Photos, load_pairs, load_photos
+from ml_engine.evaluation.report import percent
+from ml_engine.types import Float32
+
+if TYPE_CHECKING:
+    from ml_engine.engine import FaceEngine
+
+RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+# How many points of the curve are kept for the picture.
+_CURVE_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """tmr: share of genuine pairs at or above `threshold`, which `fmr` of the strangers reach."""
+
+    fmr: float
+    tmr: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationReport:
+    """accuracy: mean over the folds; standard_error: of that mean. roc: (fmr, tmr) for drawing."""
+
+    preset: str
+    flip: bool
+    photos: int
+    without_face: list[str]
+    folds: list[float]
+    accuracy: float
+    standard_error: float
+    genuine_pairs: int
+    impostor_pairs: int
+    points: list[OperatingPoint]
+    roc: list[tuple[float, float]] = field(repr=False)
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    def as_text(self) -> str:
+        lost = f" ({', '.join(self.without_face)})" if self.without_face else ""
+        lines = [
+            f"{self.preset}{', flip-averaged' if self.flip else ''} on LFW: {self.photos:,} "
+            f"photos, {len(self.without_face)} without a face{lost}",
+            f"accuracy {percent(self.accuracy)} ± {percent(self.standard_error)} over "
+            f"{len(self.folds)} folds ({', '.join(percent(fold) for fold in self.folds)})",
+            f"{self.genuine_pairs:,} genuine and {self.impostor_pairs:,} impostor pairs:",
+        ]
+        for point in self.points:
+            lines.append(
+                f"  at FMR {point.fmr:.0e}  TMR {point.tmr:.4f}  threshold {point.threshold:.4f}"
+            )
+        return "\n".join(lines)
+
+
+def evaluate_lfw(
+    engine: FaceEngine, data: Path, preset: str, *, flip: bool = False
+) -> VerificationReport:
+    """Embed every photo of LFW and compare."""
+    photos = load_photos(data)
+    variant = Variant(preset, flip)
+    found = collect(engine, photos.paths, [variant], choose=nearest_centre, title="LFW")
+    return report(photos, load_pairs(data, photos), found.embeddings[variant], found.has_face,
+                  variant)  # fmt: skip
+
+
+def report(
+    photos: Photos,
+    pairs: Pairs,
+    embeddings: Float32,
+    has_face: NDArray[np.bool_],
+    variant: Variant,
+) -> VerificationReport:
+    """All figures from embeddings (n, d), of which those without a face are not looked at."""
+    folds = fold_accuracies(pairs, embeddings, has_face)
+    genuine, impostors = all_scores(embeddings, photos.people, has_face)
+    order = np.sort(impostors)[::-1]
+    rates = np.geomspace(1 / len(order), 1, _CURVE_POINTS)
+    return VerificationReport(
+        preset=variant.preset,
+        flip=variant.flip,
+        photos=len(photos),
+        without_face=[photos.paths[row].stem for row in np.flatnonzero(~has_face)],
+        folds=folds.tolist(),
+        accuracy=float(folds.mean()),
+        standard_error=float(folds.std(ddof=1) / np.sqrt(len(folds))),
+        genuine_pairs=len(genuine),
+        impostor_pairs=len(impostors),
+        points=[operating_point(genuine, order, rate) for rate in RATES],
+        roc=[(float(r), operating_point(genuine, order, float(r)).tmr) for r in rates],
+    )
+
+
+def operating_point(genuine: Float32, impostors: Float32, fmr: float) -> OperatingPoint:
+    """`impostors`: falling. The threshold is the score that `fmr` of them reach."""
+    threshold = impostors[max(1, round(fmr * len(impostors))) - 1]
+    return OperatingPoint(fmr, float((genuine >= threshold).mean()), float(threshold))
+
+
+def fold_accuracies(
+    pairs: Pairs, embeddings: Float32, has_face: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Accuracy of each fold at the threshold that is best on the others."""
+    left, right = embeddings[pairs.rows[:, 0]], embeddings[pairs.rows[:, 1]]
+    scores = np.einsum("nd,nd->n", left, right)
+    is_lost = ~has_face[pairs.rows].all(axis=1)
+    scores[is_lost] = np.where(pairs.is_same[is_lost], -2.0, 2.0)  # wrong at every threshold
+    accuracies = []
+    for fold in np.unique(pairs.folds):
+        is_test = pairs.folds == fold
+        threshold = best_threshold(scores[~is_test], pairs.is_same[~is_test])
+        accuracies.append(np.mean((scores[is_test] >= threshold) == pairs.is_same[is_test]))
+    return np.array(accuracies)
+
+
+def best_threshold(scores: Float32, is_same: NDArray[np.bool_]) -> float:
+    """Where most pairs are told apart; the middle of several."""
+    candidates = np.unique(scores)
+    same, other = np.sort(scores[is_same]), np.sort(scores[~is_same])
+    right = len(same) - np.searchsorted(same, candidates) + np.searchsorted(other, candidates)
+    return float(candidates[right == right.max()].mean())
+
+
+def all_scores(
+    embeddings: Float32, people: NDArray[np.intp], has_face: NDArray[np.bool_]
+) -> tuple[Float32, Float32]:
+    """Similarities of all genuine pairs (-2 where a photo has no face) and of all pairs of
+    strangers whose photos both have one."""
+    genuine, impostors = [], []
+    for row in range(len(embeddings) - 1):
+        others = slice(row + 1, None)
+        scores = embeddings[others] @ embeddings[row]
+        is_same = people[others] == people[row]
+        has_both = has_face[others] & has_face[row]
+        genuine.append(np.where(has_both, scores, -2.0)[is_same])
+        impostors.append(scores[~is_same & has_both])
+    return np.concatenate(genuine).astype(np.float32), np.concatenate(impostors)
