@@ -210,11 +210,11 @@ class Gallery:
     def _current(self) -> _Contents:
         try:
             self.follow()
-        except (DatabaseError, InterfaceError):
+        except (DatabaseError, InterfaceError) as error:
             # A stream goes on with the people it knows while the database is away.
             if self._contents is None or connection.in_atomic_block:
                 raise
-            logger.warning("a gallery could not be brought up to date", exc_info=True)
+            logger.warning("a gallery could not be brought up to date: %s", error)
             connection.close()
         assert self._contents is not None  # follow() loads or raises
         return self._contents

@@ -57,8 +57,8 @@ class CameraRunner:
             if not self._stopped.is_set():
                 self._follow_rows()
             self._write_states()
-        except (DatabaseError, InterfaceError):
-            logger.warning("cameras could not be read", exc_info=True)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("cameras could not be read: %s", error)
             connections.close_all()
         except Exception:
             logger.exception("cameras could not be brought up to date")

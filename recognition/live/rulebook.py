@@ -73,8 +73,8 @@ class Rulebook:
             if found is None:
                 raise not_found("collection")
             self._take(found)
-        except (DatabaseError, InterfaceError):
-            logger.warning("the rules of a collection could not be read again", exc_info=True)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("the rules of a collection could not be read again: %s", error)
             connections.close_all()
         except ServiceError as error:
             if error.code == "not_found":

@@ -122,9 +122,9 @@ class StreamSession:
         except ServiceError as error:
             code = error.code
             self._sink(error_message(error.code, error.message))
-        except (DatabaseError, InterfaceError):
+        except (DatabaseError, InterfaceError) as error:
             code = "database_unavailable"
-            logger.warning("a stream session could not start", exc_info=True)
+            logger.warning("a stream session could not start: %s", error)
             self._sink(error_message(code, "The database does not answer."))
         except Exception:
             code = "internal_error"
@@ -165,8 +165,8 @@ class StreamSession:
             return
         try:
             camera_set_status(camera_id=self._camera.pk, status=status, message="")
-        except (DatabaseError, InterfaceError):
-            logger.warning("the status of a camera was not written", exc_info=True)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("the status of a camera was not written: %s", error)
 
     def _tell_event(self, payload: dict[str, Any], kind: str) -> None:
         self._sink(event_message(payload, kind))
@@ -205,8 +205,8 @@ class StreamSession:
         except (EngineError, ServiceError) as error:
             self._refuse(frame, error.code, error.message)
             time.sleep(_PAUSE_S)
-        except (DatabaseError, InterfaceError):
-            logger.warning("a frame was not searched for", exc_info=True)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("a frame was not searched for: %s", error)
             connections.close_all()
             self._refuse(frame, "database_unavailable", "The database does not answer.")
             time.sleep(_PAUSE_S)

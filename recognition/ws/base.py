@@ -179,8 +179,8 @@ class SiteConsumer(AsyncWebsocketConsumer):
                 await self.watch()
             except Refused as refused:
                 await self._turn_away(refused)
-            except (DatabaseError, InterfaceError, ServiceError):
-                logger.warning("a websocket could not be checked", exc_info=True)
+            except (DatabaseError, InterfaceError, ServiceError) as error:
+                logger.warning("a websocket could not be checked: %s", error)
 
     async def _check_access(self) -> None:
         now = await access_now(self.scope)
