@@ -115,10 +115,7 @@ class StreamSession:
         code: str | None = None
         try:
             self._begin(Rulebook(self._collection))
-            self._tell_started()
-            self._show_status(Camera.Status.RUNNING)
-            while not self._slot.is_closed:
-                self._step()
+            self._stream()
         except ServiceError as error:
             code = error.code
             self._sink(error_message(error.code, error.message))
@@ -132,13 +129,20 @@ class StreamSession:
             self._sink(error_message(code, "The session failed; see the server's log."))
         finally:
             self._slot.close()
-            if hasattr(self, "_visits"):
-                self._visits.close()
-            self._show_status(Camera.Status.OFF)
             connections.close_all()
             with _running_lock:
                 _running.discard(self)
             self._on_end(code)
+
+    def _stream(self) -> None:
+        self._tell_started()
+        self._show_status(Camera.Status.RUNNING)
+        try:
+            while not self._slot.is_closed:
+                self._step()
+        finally:
+            self._visits.close()
+            self._show_status(Camera.Status.OFF)
 
     def _begin(self, rulebook: Rulebook) -> None:
         """For the model of the collection: what another one made must not stay."""
