@@ -4,7 +4,7 @@
 | --- | --- | --- | --- |
 | float32 | exact | nothing | up to some hundred thousand templates |
 | float16 | half the bytes, rescored | 2 bytes a value in memory | |
-| int8 | a quarter of the bytes, rescored | 1 byte a value in memory | up to a few million |
+| int8 | a quarter of the bytes or less, rescored | at most 1 byte a value in memory | up to a few million |
 | ivf | the lists nearest to the query, rescored | about 1 byte a value in memory | beyond |
 
 The exact vectors of a float32 index lie in memory; those of the others in a mapped file, of which
@@ -157,8 +157,9 @@ class VectorIndex:
         ids[:, :found] = np.where(slots < 0, -1, self._slots.ids[slots])
 
     def optimise(self) -> None:
-        """Learn from the vectors that are there, where the kind does (`ivf`): call it when many
-        were added. Searches and changes wait for it."""
+        """Learn from the vectors that are there, where the kind does: `int8` which dimensions are
+        in use (a second for a million), `ivf` its lists. For ten thousand vectors and more; call
+        it when most were added. Searches and changes wait for it."""
         with self._lock.write():
             self._scanner.optimise(len(self._slots))
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ml_engine.matching import VectorIndex
 from ml_engine.matching.index import _SCANNERS, Kind
 from ml_engine.matching.rows import BLOCK_ROWS
+from ml_engine.matching.scanners import axes_in_use
 from ml_engine.matching.vector_file import DamagedFile
 from ml_engine.types import Float32, ModelMismatch
 from tests.ml_engine.vectors import people, unit_vectors
@@ -253,6 +254,42 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     )
     with pytest.raises(ModelMismatch if damage == "version" else DamagedFile):
         VectorIndex.load(path, model="model-a")
+
+
+@pytest.mark.parametrize("exhaustive", [kind for kind in KINDS if kind != "ivf"])
+def test_an_optimised_index_finds_the_same(exhaustive: Kind, tmp_path: Path) -> None:
+    """Vectors that use 20 of 48 dimensions, as a network's do; changes afterwards count too."""
+    rng = np.random.default_rng(0)
+    vectors = unit_vectors(11_000, 20) @ np.linalg.qr(rng.normal(size=(DIMENSION, 20)))[0].T
+    vectors = vectors.astype(np.float32)
+    index = VectorIndex(DIMENSION, "model-a", kind=exhaustive, directory=tmp_path)
+    index.add(range(10_500), vectors[:10_500])
+    index.optimise()
+    index.remove(range(500))
+    index.add(range(10_500, 11_000), vectors[10_500:])
+    looks = vectors[::50] + 0.3 * unit_vectors(220, DIMENSION, seed=3)
+    scores, ids = index.search(looks, 5)
+    exact = looks @ vectors.T
+    exact[:, :500] = -np.inf
+    best = np.argsort(-exact, axis=1)[:, :5]
+    np.testing.assert_allclose(scores, np.take_along_axis(exact, best, axis=1), atol=1e-5)
+    assert ids.tolist() == best.tolist()
+    index.optimise()
+    assert index.search(looks, 5)[1].tolist() == best.tolist()
+
+
+def test_axes_in_use_keep_what_matters() -> None:
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(100, 30)))[0]
+    vectors = (unit_vectors(2000, 30) @ basis.T).astype(np.float32)
+    axes = axes_in_use(vectors)
+    assert axes.shape == (100, 32)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(32), atol=1e-5)
+    turned = vectors @ axes
+    np.testing.assert_allclose(turned @ turned[0], vectors @ vectors[0], atol=1e-3)
+    # None has more to hold than another.
+    assert np.ptp(turned.std(axis=0)) < 0.5 * turned.std()
+    assert axes_in_use(unit_vectors(2000, 48)).shape == (48, 48)
 
 
 def test_lists_find_nearly_all_and_follow_changes(tmp_path: Path) -> None:
