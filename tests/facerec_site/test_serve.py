@@ -36,12 +36,12 @@ ANN = 11
 class Served:
     """A running site. `made` is what `served.py` printed."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.facerec_site.served", *arguments],
             cwd=_ROOT,
-            env=_environment(folder),
+            env={**_environment(folder), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -111,8 +111,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Start another one; it is killed if it is still there in the end."""
     started: list[Served] = []
 
-    def begin(*arguments: str) -> Served:
-        started.append(Served(tmp_path / "var", *arguments))
+    def begin(*arguments: str, **environment: str) -> Served:
+        started.append(Served(tmp_path / "var", *arguments, **environment))
         return started[-1]
 
     yield begin
@@ -196,6 +196,29 @@ def test_pages_are_served_without_a_word_in_the_log(site: Served) -> None:
         assert response.status == 200
         assert "server" not in response.headers
     assert not [line for line in site.lines if "health" in line]
+
+
+def _address_in_the_audit_log(site: Served) -> str:
+    """After a call that says it comes from 203.0.113.9."""
+    headers = {
+        "Authorization": f"Bearer {site.made['detect_key']}",
+        "Content-Type": "image/jpeg",
+        "X-Real-IP": "203.0.113.9",
+    }
+    request = urllib.request.Request(f"{site.url}/api/v1/detect", photo(ANN), headers)
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 200
+    sql = "select address from accounts_auditentry where action = 'face.detect'"
+    return str(site.rows(sql)[0][0])
+
+
+def test_nobody_chooses_the_address_they_are_known_by(site: Served) -> None:
+    assert _address_in_the_audit_log(site) == "127.0.0.1"
+
+
+def test_a_proxy_tells_the_address_of_the_client(start: Callable[..., Served]) -> None:
+    site = start("--", "--port", "0", BEHIND_PROXY="1")
+    assert _address_in_the_audit_log(site) == "203.0.113.9"
 
 
 async def test_it_ends_in_order_when_it_is_told_to(start: Callable[..., Served]) -> None:

@@ -54,6 +54,9 @@ class Command(BaseCommand):
             websocket_max_message_size=settings.MAX_FRAME_BYTES + 2**20,
             websocket_max_frame_size=settings.MAX_FRAME_BYTES + 2**20,
             websocket_timeout=-1,
+            # The client's own address, for the audit log and for locks on sign-in: of the headers
+            # that proxies set, the one that is never a list that a client began.
+            proxy_forwarded_address_header="X-Real-IP" if _is_behind_proxy() else None,
             server_name="",
         )
         serving = _Serving(server, Background(), lambda: self._tell(server, options))
@@ -150,6 +153,10 @@ def _port_problem(host: str, port: int) -> str | None:
             return f"Port {port} may not be opened by this user: choose one above 1023."
         return f"{host} is not an address of this machine ({error.strerror or error})."
     return None
+
+
+def _is_behind_proxy() -> bool:
+    return settings.SECURE_PROXY_SSL_HEADER is not None
 
 
 def _access_log() -> Any:
