@@ -21,7 +21,8 @@ from uuid import UUID
 
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import CharField, F, QuerySet
+from django.db.models.functions import Cast
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -65,10 +66,11 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A template as it stands in the database; `vector` as bytes."""
+    """A template as it stands in the database; `vector` as bytes, `image` as text: making a UUID
+    for each would take longer than all the rest."""
 
     template: int
-    image: UUID
+    image: str
     person: UUID
     vector: bytes
 
@@ -80,7 +82,7 @@ class _Contents:
         self.revision = revision
         self.index = VectorIndex(dimension, model)
         self._lock = threading.Lock()
-        self._rows: dict[int, tuple[UUID, UUID]] = {}  # template to person and image
+        self._rows: dict[int, tuple[UUID, str]] = {}  # template to person and image
         self._people: dict[UUID, _Member] = {}
 
     @property
@@ -92,7 +94,7 @@ class _Contents:
 
     def image_of(self, template: int) -> UUID | None:
         row = self._rows.get(template)
-        return row[1] if row else None
+        return UUID(row[1]) if row else None
 
     def put(self, rows: Sequence[_Row], names: dict[UUID, tuple[str, str | None]]) -> None:
         """Add templates, or take over what changed about them."""
@@ -275,8 +277,13 @@ class Gallery:
 
     @staticmethod
     def _rows(templates: QuerySet[Template]) -> list[_Row]:
-        values = templates.values_list("pk", "image_id", "image__person_id", "vector")
-        return [_Row(pk, image, person, bytes(vector)) for pk, image, person, vector in values]
+        texts = templates.annotate(
+            image_text=Cast("image_id", CharField()),
+            person_text=Cast("image__person_id", CharField()),
+        )
+        values = list(texts.values_list("pk", "image_text", "person_text", "vector"))
+        people = {text: UUID(text) for text in {value[2] for value in values}}
+        return [_Row(pk, image, people[person], bytes(v)) for pk, image, person, v in values]
 
 
 def _names(people: QuerySet[Person]) -> dict[UUID, tuple[str, str | None]]:
