@@ -1,12 +1,40 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
+from django.core.exceptions import ValidationError
 from django.db import models
 from numpy.typing import NDArray
 
 from recognition.models.collection import Collection
 from recognition.models.identifiers import BinaryCollatedCharField, uuid7
 from recognition.models.model_version import ModelVersion
+
+MOST_METADATA_BYTES = 16 * 1024
+MOST_LABELS = 50
+LONGEST_LABEL = 64
+
+
+def validate_metadata(value: object) -> None:
+    """A JSON object that every database keeps as it is: no NaN or infinity, whole characters."""
+    if not isinstance(value, dict):
+        raise ValidationError('This must be a JSON object, such as {"room": 5}.')
+    try:
+        size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+    except ValueError as error:
+        raise ValidationError("This cannot be stored as JSON.") from error
+    if size > MOST_METADATA_BYTES:
+        raise ValidationError(f"This is more than {MOST_METADATA_BYTES // 1024} kB.")
+
+
+def validate_labels(value: object) -> None:
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+        raise ValidationError("Labels are a list of texts.")
+    if len(value) > MOST_LABELS:
+        raise ValidationError(f"There may be {MOST_LABELS} labels at most.")
+    if any(not 0 < len(label) <= LONGEST_LABEL for label in value):
+        raise ValidationError(f"A label has 1 to {LONGEST_LABEL} characters.")
 
 
 class Person(models.Model):
@@ -24,8 +52,13 @@ class Person(models.Model):
     external_id = BinaryCollatedCharField(
         max_length=128, null=True, blank=True, help_text="The id in your own system."
     )
-    metadata = models.JSONField(default=dict, blank=True)
-    labels = models.JSONField(default=list, blank=True, help_text='Such as ["staff", "vip"].')
+    metadata = models.JSONField(
+        default=dict,
+        blank=True,
+        validators=[validate_metadata],
+        help_text="Any JSON object of yours, up to 16 kB.",
+    )
+    labels = models.JSONField(default=list, blank=True, validators=[validate_labels])
     consent = models.CharField(max_length=16, choices=Consent.choices, default=Consent.UNKNOWN)
     consent_at = models.DateField(null=True, blank=True)
     is_active = models.BooleanField(default=True, help_text="Inactive people are not recognised.")

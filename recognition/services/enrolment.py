@@ -11,6 +11,7 @@ from uuid import UUID
 from accounts.audit import Actor, record
 from ml_engine import Quality
 from ml_engine.runtime.fair_queue import Priority
+from ml_engine.types import Float32
 from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, Person, Template
@@ -37,7 +38,7 @@ class ImageOutcome:
     """What became of one picture. `code` is stable, `message` is for people.
 
     similar_to: with `looks_like_another_person`, who that is; for pages that show it at once, not
-    for answers that are kept.
+    for answers that are kept. boxes: of a refused picture, x1 y1 x2 y2 of every face found.
     """
 
     index: int
@@ -49,6 +50,7 @@ class ImageOutcome:
     quality: Quality | None = None
     image: FaceImage | None = None
     similar_to: UUID | None = None
+    boxes: Sequence[Float32] = ()
 
 
 def images_enrol(
@@ -168,6 +170,7 @@ def _outcome(
             faces_found=look.faces_found,
             quality=look.quality,
             similar_to=look.similar_to,
+            boxes=look.boxes,
         )
     image = images.get(look.sha256)
     return ImageOutcome(

@@ -38,7 +38,8 @@ class Finding:
 
 
 class PictureRefused(Exception):
-    """Why a picture is not taken. `similar_to`: the other person that it looks like."""
+    """Why a picture is not taken. `similar_to`: the other person that it looks like; `boxes`: every
+    face that was found, x1 y1 x2 y2."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class PictureRefused(Exception):
         self.faces_found = faces_found
         self.quality = quality
         self.similar_to = similar_to
+        self.boxes: list[Float32] = []
 
 
 class Inspection:
@@ -84,8 +86,12 @@ class Inspection:
         except ImageError as error:
             raise PictureRefused(error.code, error.message) from error
         faces = self._faces(image)
-        face = self._only(faces)
-        self._check(face, len(faces))
+        try:
+            face = self._only(faces)
+            self._check(face, len(faces))
+        except PictureRefused as refused:
+            refused.boxes = [face.box for face in faces]
+            raise
         assert face.quality  # measured by the engine
         return Finding(
             sha256=hashlib.sha256(data).hexdigest(),

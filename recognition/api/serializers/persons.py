@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from recognition.api.pictures import PictureField, PictureListField
 from recognition.api.serializers.faces import QualitySerializer
 from recognition.models import FaceImage, Person
-
-_MAX_LABELS = 50
-_MAX_METADATA_BYTES = 16 * 1024
+from recognition.models.person import LONGEST_LABEL, MOST_LABELS, validate_metadata
 
 
 class PersonChanges(serializers.Serializer):
@@ -22,23 +17,17 @@ class PersonChanges(serializers.Serializer):
         max_length=128, required=False, allow_null=True, help_text="The id in your own system."
     )
     metadata = serializers.DictField(
-        required=False, help_text="Any JSON object of yours, up to 16 kB."
+        required=False,
+        validators=[validate_metadata],
+        help_text="Any JSON object of yours, up to 16 kB.",
     )
     labels = serializers.ListField(
-        child=serializers.CharField(max_length=64), max_length=_MAX_LABELS, required=False
+        child=serializers.CharField(max_length=LONGEST_LABEL),
+        max_length=MOST_LABELS,
+        required=False,
     )
     consent = serializers.ChoiceField(choices=Person.Consent.choices, required=False)
     consent_at = serializers.DateField(required=False, allow_null=True)
-
-    def validate_metadata(self, value: dict[str, Any]) -> dict[str, Any]:
-        """What every database keeps as it is: no NaN or infinity (1e999), whole characters only."""
-        try:
-            size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
-        except ValueError as error:
-            raise serializers.ValidationError("This cannot be stored as JSON.") from error
-        if size > _MAX_METADATA_BYTES:
-            raise serializers.ValidationError("This is more than 16 kB.")
-        return value
 
 
 class PersonInput(PersonChanges):
