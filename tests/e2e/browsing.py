@@ -69,30 +69,57 @@ def overflow_px(page: Page) -> int:
 
 
 class StreamRecord:
-    """What went over the page's `/ws/live/`, in order."""
+    """What comes over the page's `/ws/live/`, and how many frames were unanswered at a time.
+
+    Made before the camera starts. Playwright does not tell of frames that are sent as a Blob, so
+    those are counted within the page.
+    """
 
     def __init__(self, page: Page) -> None:
-        self.sent = 0
-        self.most_unanswered = 0
+        self._page = page
         self.faces: list[dict[str, Any]] = []
         self.connections = 0
         page.on("websocket", self._opened)
+        page.evaluate(_COUNT_FRAMES)
+
+    @property
+    def sent(self) -> int:
+        return self._page.evaluate("frameCount.sent")
+
+    @property
+    def most_unanswered(self) -> int:
+        return self._page.evaluate("frameCount.mostUnanswered")
 
     def _opened(self, socket: WebSocket) -> None:
-        if not socket.url.endswith("/ws/live/"):
-            return
-        self.connections += 1
-        self.sent = self._answered = 0
-        socket.on("framesent", self._on_sent)
-        socket.on("framereceived", self._on_received)
-
-    def _on_sent(self, payload: str | bytes) -> None:
-        if isinstance(payload, bytes):
-            self.sent += 1
-            self.most_unanswered = max(self.most_unanswered, self.sent - self._answered)
+        if socket.url.endswith("/ws/live/"):
+            self.connections += 1
+            socket.on("framereceived", self._on_received)
 
     def _on_received(self, payload: str | bytes) -> None:
         message = json.loads(payload)
         if message["type"] == "faces":
             self.faces.append(message)
-            self._answered = message["frame"] + 1
+
+
+_COUNT_FRAMES = """() => {
+    window.frameCount = {sent: 0, mostUnanswered: 0};
+    const send = WebSocket.prototype.send;
+    WebSocket.prototype.send = function (data) {
+        if (typeof data !== "string") {
+            this.answered ??= watch(this);
+            frameCount.sent += 1;
+            this.sent = (this.sent ?? 0) + 1;
+            const unanswered = this.sent - this.answered.count;
+            frameCount.mostUnanswered = Math.max(frameCount.mostUnanswered, unanswered);
+        }
+        return send.call(this, data);
+    };
+    function watch(socket) {
+        const answered = {count: 0};
+        socket.addEventListener("message", ({data}) => {
+            const message = JSON.parse(data);
+            if (message.type === "faces") answered.count = message.frame + 1;
+        });
+        return answered;
+    }
+}"""
