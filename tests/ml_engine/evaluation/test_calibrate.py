@@ -1,0 +1,86 @@
+"""Impostor curves from embeddings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_engine.evaluation import calibrate
+from ml_engine.evaluation.calibrate import (
+    RATES,
+    impostor_curve,
+    impostor_scores,
+    merged_people,
+    scores_at,
+    write_curve,
+)
+from ml_engine.evaluation.lfw import Photos
+from ml_engine.matching.calibration import ImpostorCurve, curve_of
+from ml_engine.types import Float32
+from ml_engine.zoo import presets_of
+
+
+def _photos(people: list[int], names: list[str]) -> Photos:
+    return Photos([Path(f"{row}.jpg") for row in range(len(people))], np.array(people), names)
+
+
+def _unit(count: int, seed: int) -> Float32:
+    vectors = np.random.default_rng(seed).normal(size=(count, 32))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_impostor_scores_are_of_strangers_each_pair_once() -> None:
+    people = np.array([0, 0, 1, 2])
+    left, right = _unit(4, 0), _unit(4, 1)
+    found = impostor_scores(left, right, people)
+    wanted = [float(left[a] @ right[b]) for a, b in ((0, 2), (0, 3), (1, 2), (1, 3), (2, 3))]
+    np.testing.assert_allclose(sorted(found), sorted(wanted), rtol=1e-5)
+
+
+def test_scores_at_are_reached_by_that_share() -> None:
+    scores = (np.random.default_rng(0).permutation(1000) / 1000).astype(np.float32)
+    for rate, score in zip(
+        (0.5, 0.01, 0.001), scores_at(scores, 1000, (0.5, 0.01, 0.001)), strict=True
+    ):
+        assert (scores >= score).mean() == pytest.approx(rate)
+
+
+def test_two_names_of_one_person_are_no_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "ONE_PERSON", (("Ann", "Anne"), ("Zoe", "Not in the data")))
+    merged = merged_people(_photos([0, 1, 2, 3, 1], ["Ann", "Anne", "Bob", "Zoe"]))
+    assert merged[0] == merged[1] == merged[4]
+    assert len({*merged.tolist()}) == 3
+
+
+def test_a_curve_is_on_the_safe_side_and_no_longer_than_its_pairs_allow() -> None:
+    people = list(range(150))
+    plain, averaged = _unit(150, 3), _unit(150, 4)
+    curve = impostor_curve("tiny", _photos(people, [f"p{n}" for n in people]), plain, averaged)
+    assert curve.pairs == 150 * 149 // 2
+    assert curve.rates == tuple(rate for rate in RATES if rate * curve.pairs >= 7)
+    assert list(curve.scores) == sorted(curve.scores)
+    for kind in ((plain, plain), (plain, averaged), (averaged, averaged)):
+        scores = impostor_scores(*kind, np.array(people))
+        for rate, score in zip(curve.rates, curve.scores, strict=True):
+            assert (scores > score + 1e-4).mean() <= rate
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    curve = ImpostorCurve("tiny", (0.1, 0.2), (0.5, 0.01), 100, "made up")
+    path = write_curve(curve, tmp_path / "curves")
+    assert ImpostorCurve.from_dict(json.loads(path.read_text())) == curve
+    assert [file.name for file in path.parent.iterdir()] == ["tiny.json"]
+
+
+@pytest.mark.parametrize("name", [card.name for card in presets_of("embedder")])
+def test_every_embedder_comes_with_a_curve(name: str) -> None:
+    curve = curve_of(name)
+    assert curve.model == name
+    assert curve.pairs > 7_000_000
+    assert list(curve.scores) == sorted(curve.scores)
+    assert list(curve.rates) == sorted(curve.rates, reverse=True)
+    assert curve.rates[-1] == 1e-6
+    assert "LFW" in curve.source
