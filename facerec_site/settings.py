@@ -319,6 +319,7 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "faiss": {"level": "WARNING"},
         "tensorflow": {"level": "WARNING"},
     },
 }

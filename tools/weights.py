@@ -1,4 +1,4 @@
-"""`python -m tools.weights [--all]`: fetch weights with a bar for each package."""
+"""`python -m tools.weights [--all]`: fetch the weights that are missing, to where the settings say."""
 
 from __future__ import annotations
 
@@ -6,45 +6,34 @@ import sys
 from pathlib import Path
 
 import environ
-from tqdm import tqdm
 
+from ml_engine.__main__ import FETCHED
+from ml_engine.__main__ import main as engine_command
 from ml_engine.types import WeightsUnavailable
-from ml_engine.zoo import ARTEFACTS, ensure, fetch
-from tools.messages import stop
+from ml_engine.zoo import ensure
 from tools.prepare import ROOT
 
+# Of the default models; the rest is large, or for tests.
 DEFAULT = ("mobilefacenet", "mtcnn")
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str]) -> int:
+    """The exit status of `python -m ml_engine fetch`, which shows how far it is."""
     env = environ.Env()
     env.read_env(env.str("ENV_FILE", str(ROOT / ".env")))
     var = Path(env.str("FACEREC_VAR", str(ROOT / "var")))
     folder = Path(env.str("WEIGHTS_DIR", str(var / "weights")))
-    for name in names:
-        try:
-            ensure(name, folder)
-        except WeightsUnavailable:
-            _fetch(name, folder)
+    missing = [name for name in names if not _is_there(name, folder)]
+    return engine_command(["fetch", "--weights", str(folder), *missing]) if missing else 0
 
 
-def _fetch(name: str, folder: Path) -> None:
-    total_mb = ARTEFACTS[name].package_mb
-    with tqdm(desc=f"weights {name}", total=total_mb, bar_format=BAR) as bar:
-
-        def show(_: str, done_mb: float, total_mb: float) -> None:
-            bar.n = done_mb
-            bar.refresh()
-
-        try:
-            fetch(name, folder, progress=show)
-        except WeightsUnavailable as error:
-            bar.close()
-            stop(str(error))
-
-
-BAR = "{desc}: {percentage:3.0f}% |{bar:30}| {n:.1f}/{total:.1f} MB"
+def _is_there(name: str, folder: Path) -> bool:
+    try:
+        ensure(name, folder)
+    except WeightsUnavailable:
+        return False
+    return True
 
 
 if __name__ == "__main__":
-    main(list(ARTEFACTS) if "--all" in sys.argv else list(DEFAULT))
+    raise SystemExit(main(list(FETCHED if "--all" in sys.argv else DEFAULT)))

@@ -7,44 +7,41 @@ from pathlib import Path
 
 import pytest
 
-from ml_engine.types import WeightsUnavailable
+from ml_engine.zoo import ARTEFACTS
 from tools import weights
 
 
-def test_what_is_there_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
-    monkeypatch.setattr(weights, "ensure", lambda name, folder: {})
-    monkeypatch.setattr(weights, "fetch", lambda *args, **rest: pytest.fail("fetched"))
-    weights.main(["mtcnn"])
+def keep(name: str, folder: Path) -> None:
+    """Files under the names that fetched ones have."""
+    for file in ARTEFACTS[name].file_names().values():
+        (folder / file).write_bytes(b"weights")
 
 
-def test_shows_how_far_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def missing(name: str, folder: Path) -> None:
-        assert folder == tmp_path
-        raise WeightsUnavailable("missing")
+def test_only_what_is_missing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
 
-    def fetch(name: str, folder: Path, *, progress: object) -> None:
-        assert callable(progress)
-        progress(name, 0.95, 1.9)
+    def command(arguments: list[str]) -> int:
+        asked.append(arguments)
+        return 0
 
     monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
-    monkeypatch.setattr(weights, "ensure", missing)
-    monkeypatch.setattr(weights, "fetch", fetch)
-    weights.main(["mtcnn"])
-    assert "weights mtcnn:  50%" in capsys.readouterr().err
+    monkeypatch.setattr(weights, "engine_command", command)
+    keep("mtcnn", tmp_path)
+    assert weights.main(["mobilefacenet", "mtcnn"]) == 0
+    assert asked == [["fetch", "--weights", str(tmp_path), "mobilefacenet"]]
+    keep("mobilefacenet", tmp_path)
+    assert weights.main(["mobilefacenet", "mtcnn"]) == 0
+    assert len(asked) == 1
 
 
 def test_without_a_network_one_line_says_what_to_do(tmp_path: Path) -> None:
-    nowhere = "http://127.0.0.1:9/"
     done = subprocess.run(
-        [sys.executable, "-c", "from tools.weights import main; main(['mtcnn'])"],
+        [sys.executable, "-c", "from tools.weights import main; raise SystemExit(main(['mtcnn']))"],
         cwd=Path(__file__).parents[2],
         env={
             "PATH": os.environ["PATH"],
             "PIP_CONFIG_FILE": os.devnull,
-            "PIP_INDEX_URL": nowhere,
+            "PIP_INDEX_URL": "http://127.0.0.1:9/",
             "PIP_RETRIES": "0",
             "WEIGHTS_DIR": str(tmp_path),
         },
@@ -54,6 +51,6 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("facerec: mtcnn 1.0.0 could not be fetched")
+    assert "mtcnn 1.0.0 could not be fetched" in last
     assert last.endswith("Check the network, or the package index that pip and npm are set to.")
     assert "Traceback" not in done.stderr
