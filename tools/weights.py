@@ -1,4 +1,4 @@
-"""`python -m tools.weights [--all]`: fetch the weights that are missing, to where the settings say."""
+"""`python -m tools.weights [--all]`: fetch missing weights, to where the settings say."""
 
 from __future__ import annotations
 
