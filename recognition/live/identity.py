@@ -137,11 +137,13 @@ class Identity:
             self.decision = decision
 
     def _contradicts(self, look: Look, alone: Decision, same_face: float | None) -> bool:
-        if not self._consensus.is_settled or look.quality < _LEAST_QUALITY:
+        """True where this is hardly the face of the looks before, few as they may be."""
+        if not self._looks or look.quality < _LEAST_QUALITY:
             return False
-        settled = self.decision.person if self.decision else None
-        if alone.kind == "match" and settled is not None and alone.person != settled:
-            return True
+        if self._consensus.is_settled and alone.kind == "match":
+            settled = self.decision.person if self.decision else None
+            if settled not in (None, alone.person):
+                return True
         return same_face is not None and float(self.vector @ look.embedding) < same_face
 
     def _restart(self, at_s: float) -> None:

@@ -6,7 +6,16 @@ import numpy as np
 
 from ml_engine.types import Float32
 from recognition.live.identity import RECHECK_S, Identity
-from tests.recognition.live.faces import decided, face_at, look_at, match, nobody, settled
+from tests.recognition.live.faces import (
+    SAME_FACE,
+    decided,
+    face_at,
+    look_at,
+    match,
+    nobody,
+    settled,
+    vector_of,
+)
 
 
 def test_a_stranger_is_pending_until_three_looks_agree() -> None:
@@ -104,6 +113,21 @@ def test_a_stranger_after_a_stranger_starts_the_track_anew() -> None:
     look_at(identity, nobody(), 1.3, number=2)
     assert not look_at(identity, nobody(), 1.4, number=2)
     assert identity.decision is None
+
+
+def test_a_track_that_passes_on_before_it_is_firm_does_not_mix_two_faces() -> None:
+    identity = Identity(1, 0.0)
+    look_at(identity, nobody(), 0.0, number=1)
+    # Long enough to be shown, were it one face.
+    assert look_at(identity, match("bob"), 0.8, number=2)
+    assert identity.decision is None
+    assert not look_at(identity, match("bob"), 0.9, number=2)
+    assert identity.decision is None
+    assert float(identity.vector @ vector_of(1)) < SAME_FACE
+    for at_s in (1.0, 1.1):
+        assert look_at(identity, match("bob"), at_s, number=2)
+    assert identity.decision is not None
+    assert identity.decision.person == "bob"
 
 
 def test_one_odd_look_changes_nothing() -> None:
