@@ -19,8 +19,6 @@ _MARGIN = 0.6
 # A stored face needs no more than this.
 _LARGEST_SIDE_PX = 640
 _JPEG_QUALITY = 92
-# The detector's own limit keeps false alarms out of live streams; a photo has faces as a rule.
-_SECOND_LOOK = 0.7
 # A face counts beside the largest one if it is sure and at least so large in comparison: people
 # in the background of a portrait do not.
 _SURE = 0.8
@@ -37,11 +35,8 @@ def decode(data: bytes) -> Image:
 
 
 def faces_in(image: Image, **options: Any) -> list[Face]:
-    """The faces of a still picture, with the options of `FaceEngine.analyze`. Where none is sure,
-    those that nearly are: what they are worth, quality and similarity tell."""
-    engine = get_engine()
-    found = engine.analyze([image], **options)[0]
-    return found or engine.analyze([image], score_threshold=_SECOND_LOOK, **options)[0]
+    """The faces of one picture, with the options of `FaceEngine.analyze`."""
+    return get_engine().analyze([image], **options)[0]
 
 
 def subjects(faces: Sequence[Face]) -> list[Face]:
