@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+PACKAGES = ("numpy", "tensorflow-cpu", "tensorflow", "ai-edge-litert", "opencv-python-headless")
 
 
 def describe_machine() -> str:
@@ -19,3 +23,19 @@ def _processor() -> str:
     lines = path.read_text().splitlines() if path.exists() else []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def stamp(command: str) -> str:
+    """The last line of a block: command, date, machine, versions."""
+    packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
+    return (
+        f"`{command}`, {datetime.now(UTC):%Y-%m-%d}; {describe_machine()}; "
+        f"Python {platform.python_version()}, {packages}; load before {os.getloadavg()[0]:.1f}"
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

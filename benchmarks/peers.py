@@ -1,13 +1,14 @@
 """Other packages to measure against, each in a throw-away environment under `var/peers`.
 
 They pull in versions of their own, so they never share an environment with the project. An
-environment is made once, under a name made of what is in it, and used again; `make clean` or
-deleting the folder throws it away.
+environment is made once, under a name made of what is in it, and used again until the folder is
+deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import shutil
@@ -15,6 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "peers"
@@ -58,16 +60,56 @@ def peer_python(name: str) -> Path:
 def run_peer(
     name: str, script: Path, *arguments: str | Path, timeout_s: float = _TIMEOUT_S
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script with a peer's interpreter, and nothing of ours on its path."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "DJANGO"))}
-    environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    """Run a script with a peer's interpreter."""
     command = [str(peer_python(name)), str(script), *map(str, arguments)]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False
+        command, capture_output=True, text=True, timeout=timeout_s, env=_environment(), check=False
     )
     if done.returncode:
         raise RuntimeError(f"{name}: {script.name} failed:\n{done.stderr[-2000:]}")
     return done
+
+
+class Process:
+    """A script that answers one line of JSON with another, so that several take turns in one run.
+
+    Args:
+        python: the interpreter: a peer's, or our own for what runs in our environment.
+    """
+
+    def __init__(self, python: Path | str, script: Path, *arguments: str | Path) -> None:
+        self._script = script
+        self._process = subprocess.Popen(
+            [str(python), str(script), *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=_environment(),
+        )
+        self.ask()  # answers once it is ready
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        # Libraries write lines of their own to the same place.
+        while line := self._process.stdout.readline():
+            if line.startswith("{"):
+                return json.loads(line)
+        raise RuntimeError(f"{self._script.name} ended with status {self._process.wait()}")
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours on the path of a peer."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "DJANGO"))}
+    return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def _run(command: list[str]) -> None:

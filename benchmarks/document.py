@@ -1,0 +1,42 @@
+"""Blocks of docs/benchmarks.md: each is replaced as a whole between its two comments, and what
+stands around them is left alone.
+
+    python -m benchmarks.document NAME FILE.md
+
+puts in what a benchmark left in a file.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from benchmarks.peers import ROOT
+
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+
+
+def write_block(name: str, text: str, document: Path = DOCUMENT) -> None:
+    """Replace the block `name`; a new one goes to the end."""
+    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+    block = f"{begin}\n{text.strip()}\n{end}"
+    before = document.read_text() if document.exists() else "# Benchmarks\n"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if pattern.search(before):
+        after = pattern.sub(lambda _: block, before, count=1)
+    else:
+        after = f"{before.rstrip()}\n\n{block}\n"
+    beside = document.with_suffix(".part")
+    beside.write_text(after)
+    beside.replace(document)
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Markdown; the first column is text, the others are numbers."""
+    marks = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, marks, *rows))
+
+
+if __name__ == "__main__":
+    write_block(sys.argv[1], Path(sys.argv[2]).read_text())

@@ -1,0 +1,149 @@
+"""The detector with real weights on real photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_engine.detection import Detector
+from ml_engine.detection.mtcnn import _mirrored
+from ml_engine.geometry import iou
+from ml_engine.images import decode_image
+from ml_engine.types import Face, Image
+
+pytestmark = pytest.mark.weights
+
+NAMES = ("obama", "obama2", "obama3", "biden")
+
+
+def _only(faces: list[Face]) -> Face:
+    assert len(faces) == 1
+    return faces[0]
+
+
+def _overlap(one: Face, other: Face) -> float:
+    return float(iou(one.box[None], other.box[None])[0, 0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_portrait_has_one_face(
+    name: str, detector: Detector, photo: Callable[[str], Image]
+) -> None:
+    image = photo(name)
+    face = _only(detector.detect([image])[0])
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = face.box
+    assert 0 <= x1 < x2 <= width
+    assert 0 <= y1 < y2 <= height
+    assert face.score > 0.95
+    assert face.box.dtype == face.landmarks.dtype == np.float32
+    left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
+    assert x1 < left_eye[0] < nose[0] < right_eye[0] < x2
+    assert left_mouth[0] < right_mouth[0]
+    assert y1 < max(left_eye[1], right_eye[1]) < nose[1] < left_mouth[1] < y2
+    assert face.quality is None
+    assert face.embedding is None
+
+
+def test_a_batch_of_unlike_pictures_gives_what_each_gives_alone(
+    detector: Detector, photo: Callable[[str], Image]
+) -> None:
+    images = [photo("obama"), np.zeros((30, 500, 3), np.uint8), photo("biden")[::2, ::2]]
+    images.append(np.zeros((300, 300, 3), np.uint8))
+    images.append(photo("obama")[:, ::-1])
+    together = detector.detect(images)
+    assert [len(faces) for faces in together] == [1, 0, 1, 0, 1]
+    for image, faces in zip(images, together, strict=True):
+        alone = detector.detect([image])[0]
+        for one, other in zip(faces, alone, strict=True):
+            np.testing.assert_allclose(one.box, other.box, atol=0.1)
+            np.testing.assert_allclose(one.landmarks, other.landmarks, atol=0.1)
+            assert one.score == pytest.approx(other.score, abs=1e-3)
+
+
+def test_a_mirrored_picture_has_its_face_mirrored(
+    detector: Detector, photo: Callable[[str], Image]
+) -> None:
+    image = photo("obama")[:400]
+    face = _only(detector.detect([image])[0])
+    mirrored = _only(detector.detect([np.ascontiguousarray(image[:, ::-1])])[0])
+    expected = face.landmarks[[1, 0, 2, 4, 3]] * [-1, 1] + [image.shape[1], 0]
+    assert np.abs(mirrored.landmarks - expected).max() < 0.04 * face.size_px
+
+
+def test_answers_for_mirrored_crops_are_turned_round() -> None:
+    offsets = np.array([[0.1, 0.2, -0.3, 0.4]], np.float32)
+    points = np.array([[0.2, 0.7, 0.4, 0.3, 0.6, 0.11, 0.12, 0.5, 0.8, 0.81]], np.float32)
+    turned, swapped, scores = _mirrored(offsets, points, np.array([[0.1, 0.9]], np.float32))
+    np.testing.assert_allclose(turned, [[0.3, 0.2, -0.1, 0.4]], atol=1e-6)
+    wanted = [[0.3, 0.8, 0.6, 0.4, 0.7, 0.12, 0.11, 0.5, 0.81, 0.8]]
+    np.testing.assert_allclose(swapped, wanted, atol=1e-6)
+    assert scores[0, 1] == np.float32(0.9)
+
+
+@pytest.fixture
+def crowd(photo: Callable[[str], Image]) -> Image:
+    """Four portraits at a third, a quarter, a fifth and a sixth of their size, side by side."""
+    import cv2
+
+    shrunk = [
+        cv2.resize(photo(name), None, fx=1 / by, fy=1 / by, interpolation=cv2.INTER_AREA)
+        for name, by in zip(NAMES, (3, 4, 5, 6), strict=True)
+    ]
+    height = max(part.shape[0] for part in shrunk)
+    padded = [np.pad(part, ((0, height - part.shape[0]), (0, 0), (0, 0))) for part in shrunk]
+    return np.concatenate(padded, axis=1).astype(np.uint8)
+
+
+def test_faces_come_largest_first_and_no_more_than_asked(detector: Detector, crowd: Image) -> None:
+    faces = detector.detect([crowd], min_face_px=20)[0]
+    assert len(faces) == 4
+    sizes = [face.size_px for face in faces]
+    assert sizes == sorted(sizes, reverse=True)
+    assert [f.size_px for f in detector.detect([crowd], min_face_px=20, max_faces=2)[0]] == sizes[
+        :2
+    ]
+
+
+def test_faces_far_smaller_than_asked_for_are_not_looked_for(
+    detector: Detector, crowd: Image
+) -> None:
+    sizes = [face.size_px for face in detector.detect([crowd], min_face_px=20)[0]]
+    smallest = round(2 * sizes[-1])
+    assert all(f.size_px > sizes[-1] for f in detector.detect([crowd], min_face_px=smallest)[0])
+
+
+def test_the_score_threshold_is_kept(detector: Detector, crowd: Image) -> None:
+    low = detector.detect([crowd], min_face_px=20, score_threshold=0.05)[0]
+    for threshold in (0.5, 0.9, 0.99):
+        found = detector.detect([crowd], min_face_px=20, score_threshold=threshold)[0]
+        assert all(face.score >= threshold for face in found)
+        assert len(found) == sum(face.score >= threshold for face in low)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (11, 900), (40, 40), (480, 640)])
+def test_there_are_no_faces_in_noise(shape: tuple[int, int], detector: Detector) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    assert detector.detect([noise])[0] == []
+
+
+def test_no_pictures(detector: Detector) -> None:
+    assert detector.detect([]) == []
+
+
+@pytest.mark.data
+def test_one_large_face_is_found_wherever_the_pyramid_puts_it(
+    detector: Detector, data_dir: Path
+) -> None:
+    """O-Net rates it anything from 0.4 to 0.99 by where its square lies."""
+    folder = data_dir / "celebs5" / "val" / "elton_john"
+    for path in sorted(folder.iterdir()):
+        image = decode_image(path.read_bytes())
+        reference = detector.detect([image], max_faces=1)[0][0]
+        for smallest in (20, 22, 24, 26, 28, 30, 33, 36, 44, 48, 54):
+            found = detector.detect([image], min_face_px=smallest, max_faces=1)[0]
+            assert found, f"lost at {smallest}: {path.name}"
+            assert _overlap(found[0], reference) > 0.6

@@ -1,0 +1,118 @@
+"""Pictures to identities with real weights, and what the quality of a face means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_engine.engine import FaceEngine
+from ml_engine.images import decode_image
+from ml_engine.matching.calibration import curve_of
+from ml_engine.types import Face, Float32, Image
+from ml_engine.zoo import presets_of
+
+pytestmark = pytest.mark.weights
+
+OBAMA = ("obama", "obama2", "obama3")
+EMBEDDERS = [card.name for card in presets_of("embedder")]
+
+
+def _vector(face: Face) -> Float32:
+    assert face.embedding is not None
+    return face.embedding
+
+
+def _embed(engine: FaceEngine, image: Image, embedder: str, *, flip: bool = False) -> Float32:
+    (face,) = engine.analyze([image], embedder=embedder, flip=flip, max_faces=1)[0]
+    return _vector(face)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("embedder", EMBEDDERS)
+def test_one_person_is_told_from_another(
+    embedder: str, flip: bool, real_engine: FaceEngine, photo: Callable[[str], Image]
+) -> None:
+    vectors = {
+        name: _embed(real_engine, photo(name), embedder, flip=flip) for name in (*OBAMA, "biden")
+    }
+    threshold = curve_of(embedder).threshold(1e-4)
+    for left, right in combinations(OBAMA, 2):
+        assert vectors[left] @ vectors[right] > threshold
+    for name in OBAMA:
+        assert vectors[name] @ vectors["biden"] < threshold
+    for vector in vectors.values():
+        assert vector.shape == (real_engine.embedder(embedder).dimension,)
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_flip_averaging_makes_a_picture_and_its_mirror_image_alike(
+    real_engine: FaceEngine, photo: Callable[[str], Image]
+) -> None:
+    image = photo("obama")
+    (face,) = real_engine.detect([image], max_faces=1)[0]
+    mirrored = np.ascontiguousarray(image[:, ::-1])
+    landmarks = face.landmarks[[1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32)
+    landmarks[:, 0] += image.shape[1] - 1
+    turned = replace(face, landmarks=landmarks.astype(np.float32))
+
+    def both(*, flip: bool) -> float:
+        one = real_engine.embed(image, [face], flip=flip)[0]
+        other = real_engine.embed(mirrored, [turned], flip=flip)[0]
+        return float(_vector(one) @ _vector(other))
+
+    assert both(flip=False) < both(flip=True)
+    assert both(flip=True) > 0.99
+
+
+def test_analyze_is_detect_and_embed(
+    real_engine: FaceEngine, photo: Callable[[str], Image]
+) -> None:
+    image = photo("biden")
+    at_once = real_engine.analyze([image])[0]
+    detected = real_engine.detect([image])[0]
+    later = real_engine.embed(image, detected)
+    assert len(at_once) == len(detected) == len(later) == 1
+    np.testing.assert_allclose(at_once[0].box, detected[0].box, atol=0.1)
+    assert _vector(at_once[0]) @ _vector(later[0]) > 0.9999
+    assert detected[0].embedding is None
+    assert at_once[0].quality is not None
+    assert real_engine.analyze([image], with_embedding=False)[0][0].embedding is None
+
+
+def test_timings_name_the_stages(real_engine: FaceEngine, photo: Callable[[str], Image]) -> None:
+    timings: dict[str, float] = {}
+    real_engine.analyze([photo("obama")], timings=timings)
+    assert {"queue", "detect", "align", "embed"} <= set(timings)
+    assert all(value >= 0 for value in timings.values())
+
+
+def test_no_face_and_no_pictures(real_engine: FaceEngine) -> None:
+    assert real_engine.analyze([]) == []
+    assert real_engine.analyze([np.zeros((60, 80, 3), np.uint8)]) == [[]]
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3), np.float32)],
+    ids=["grey", "four channels", "floats"],
+)
+def test_what_is_no_rgb_image_is_refused(image: Image, real_engine: FaceEngine) -> None:
+    with pytest.raises(ValueError, match="RGB uint8"):
+        real_engine.analyze([image])
+
+
+@pytest.mark.data
+def test_strangers_on_one_photo_are_different_people(
+    real_engine: FaceEngine, data_dir: Path
+) -> None:
+    image = decode_image((data_dir / "photos" / "multiface.jpg").read_bytes())
+    faces = real_engine.analyze([image])[0]
+    assert len(faces) >= 5
+    threshold = curve_of("mobilefacenet").threshold(1e-4)
+    for one, other in combinations(faces, 2):
+        assert _vector(one) @ _vector(other) < threshold
