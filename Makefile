@@ -51,6 +51,11 @@ format: ## let ruff format and mend what it can
 	$(VENV) -m ruff format .
 	$(VENV) -m ruff check --fix .
 
+bench: ## measure against the peers and write docs/benchmarks.md; ARGS=detection for a part
+	@$(PYTHON) -m tools.prepare lint
+	@$(VENV) -m tools.weights --all
+	@exec $(VENV) -m benchmarks $(ARGS)
+
 lock: ## resolve requirements/*.txt anew and pin the result
 	@$(PYTHON) -m tools.lock
 

@@ -62,8 +62,8 @@ def _setting(name: str) -> str:
     """Of the environment, or of `.env`; far simpler than what the site reads, but enough here."""
     if name in os.environ:
         return os.environ[name]
-    path = ROOT / ".env"
-    lines = path.read_text().splitlines() if path.exists() else []
+    path = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
+    lines = path.read_text().splitlines() if path.is_file() else []
     found = [line.split("=", 1)[1] for line in lines if line.startswith(name + "=")]
     return found[-1].strip().strip("'\"") if found else ""
 

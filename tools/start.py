@@ -79,7 +79,7 @@ def main(target: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt)
     env = environ.Env()
-    env.read_env(ROOT / ".env")
+    env.read_env(env.str("ENV_FILE", str(ROOT / ".env")))
     var = Path(env.str("FACEREC_VAR", str(ROOT / "var"))).resolve()
     options = read_options(env)
     # Faces, keys and passwords: what is written is for its owner alone.

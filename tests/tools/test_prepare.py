@@ -12,7 +12,7 @@ MYSQL = "mysql://name:secret@db.example/facerec"
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("DB", "DATABASE_URL"):
+    for name in ("DB", "DATABASE_URL", "ENV_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(prepare, "ROOT", tmp_path)
 
