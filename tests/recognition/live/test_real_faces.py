@@ -115,7 +115,7 @@ def test_frames_of_every_good_kind_are_recognised(
 
 
 @pytest.mark.data
-def test_actors_of_a_film_are_named_by_a_file_camera(
+def test_an_actor_of_a_film_is_named_by_a_file_camera(
     real_engine: Any, collection: Collection, data_dir: Path, settings: Any
 ) -> None:
     videos = data_dir / "videos"
