@@ -50,6 +50,14 @@ def password_set(*, user: User, password: str, actor: Actor) -> None:
     reset(username=user.username)
 
 
+def is_last_administrator(user: object) -> bool:
+    """Whether the site would have no administrator without this one."""
+    if not isinstance(user, User):
+        return False
+    administrators = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)
+    return list(administrators.values_list("pk", flat=True)[:2]) == [user.pk]
+
+
 def administrator_find(username: str = "") -> User | None:
     """The user of this name; without one `admin`, or else the first administrator."""
     if username:

@@ -35,6 +35,15 @@ def key_issue(
 
 
 @transaction.atomic
+def key_update(*, key: ApiKey, actor: Actor, **changes: object) -> None:
+    """Its name and its expiry; what a key may do is settled when it is made."""
+    for name, value in changes.items():
+        setattr(key, name, value)
+    key.save(update_fields=list(changes))
+    record(actor, "key.update", key, collection_id=key.collection_id, changed=sorted(changes))
+
+
+@transaction.atomic
 def key_revoke(*, key: ApiKey, actor: Actor) -> None:
     """Switch a key off for good; it stays in the list, so that the audit log can be read."""
     key.is_active = False

@@ -77,9 +77,9 @@ def _check_header(picture: Pillow.Image, limits: ImageLimits) -> None:
 
 
 def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -> ImageError:
-    what = f"{size[0]}x{size[1]} pixels are" if size else "There are"
+    what = f"{size[0]}x{size[1]} pixels are too many" if size else "There are too many pixels"
     return ImageError(
-        f"{what} too many: at most {limits.max_pixels / 1e6:g} million, "
+        f"{what}: at most {limits.max_pixels / 1e6:g} million, "
         f"and {limits.max_side} on a side.",
         code="too_many_pixels",
     )

@@ -13,7 +13,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.audit import Actor
-from recognition.errors import ServiceError
+from ml_engine.zoo import PRESETS
+from recognition.admin.fields import EmbedderField
+from recognition.admin.services import ServiceAdmin
 from recognition.gallery import gallery_of, rules_of
 from recognition.models import Collection, ModelVersion
 from recognition.services.collections import (
@@ -30,6 +32,10 @@ _RULE_SOURCES = {
 
 
 class CollectionForm(forms.ModelForm):
+    embedder = EmbedderField(
+        help_text="Makes vectors of faces. Fixed while the collection has any."
+    )
+
     class Meta:
         model = Collection
         fields = (
@@ -45,19 +51,26 @@ class CollectionForm(forms.ModelForm):
             "keeps_originals",
         )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["embedder"] = self.instance.embedder.preset
+
     def clean_embedder(self) -> ModelVersion:
-        """A gallery holds the vectors of one model: say so in the form, not after it."""
+        """A gallery holds the vectors of one model: say so at the field."""
         embedder = self.cleaned_data["embedder"]
-        changes = self.instance.pk and "embedder" in self.changed_data
+        changes = not self.instance._state.adding and "embedder" in self.changed_data
         if changes and self.instance.templates.exists():
             raise ValidationError("The embedder cannot change while the collection has templates.")
         return embedder
 
 
 @admin.register(Collection)
-class CollectionAdmin(ModelAdmin):
+class CollectionAdmin(ServiceAdmin):
     form = CollectionForm
-    list_display = ("name", "people_count", "embedder", "threshold_in_force", "quality_policy")
+    list_display = ("name", "people_count", "model_name", "threshold", "quality")
+    list_select_related = ("embedder",)
+    search_fields = ("name",)
     readonly_fields = ("threshold_in_force",)
     fieldsets = (
         (None, {"fields": ("name", "description", "embedder")}),
@@ -92,6 +105,18 @@ class CollectionAdmin(ModelAdmin):
     def people_count(self, collection: Any) -> int:
         return collection.people
 
+    @display(description="Embedder", ordering="embedder__preset")
+    def model_name(self, collection: Collection) -> str:
+        return collection.embedder.preset
+
+    @display(description="Quality policy", ordering="quality_policy")
+    def quality(self, collection: Collection) -> str:
+        return collection.get_quality_policy_display().partition(":")[0]
+
+    @display(description="Threshold")
+    def threshold(self, collection: Collection) -> str:
+        return f"{rules_of(collection, gallery_of(collection)).threshold:.3f}"
+
     @display(description="Threshold in force")
     def threshold_in_force(self, collection: Collection) -> str:
         if collection._state.adding:
@@ -103,7 +128,8 @@ class CollectionAdmin(ModelAdmin):
         actor = Actor.of_request(request)
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            collection_update(collection=obj, actor=actor, **changes)
+            if changes:
+                collection_update(collection=obj, actor=actor, **changes)
         else:
             created = collection_create(actor=actor, **form.cleaned_data)
             obj.pk = created.pk
@@ -112,7 +138,7 @@ class CollectionAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         allowed = super().has_delete_permission(request, obj)
         if isinstance(obj, Collection):
-            return allowed and not obj.persons.exists()
+            return allowed and not (obj.persons.exists() or obj.cameras.exists())
         return allowed
 
     def get_actions(self, request: HttpRequest) -> dict:
@@ -121,17 +147,44 @@ class CollectionAdmin(ModelAdmin):
         return actions
 
     def delete_model(self, request: HttpRequest, obj: Collection) -> None:
-        try:
-            collection_delete(collection=obj, actor=Actor.of_request(request))
-        except ServiceError as error:
-            self.message_user(request, error.message, "error")
+        collection_delete(collection=obj, actor=Actor.of_request(request))
 
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ModelAdmin):
     """Read only: rows are made from the presets of the engine."""
 
-    list_display = ("preset", "role", "dimension", "sha256", "created_at")
+    list_display = ("preset", "role", "dimension", "created_at")
+    fields = (
+        "preset",
+        "role",
+        "about",
+        "licence",
+        "training_data",
+        "dimension",
+        "sha256",
+        "figures",
+        "created_at",
+    )
+
+    @display(description="About")
+    def about(self, version: ModelVersion) -> str:
+        return self._card(version, "about")
+
+    @display(description="Licence")
+    def licence(self, version: ModelVersion) -> str:
+        return self._card(version, "licence")
+
+    @display(description="Training data")
+    def training_data(self, version: ModelVersion) -> str:
+        return self._card(version, "training_data")
+
+    def _card(self, version: ModelVersion, field: str) -> str:
+        preset = PRESETS.get(version.preset)
+        return getattr(preset, field) if preset else "not of this version any more"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple:
+        return self.fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

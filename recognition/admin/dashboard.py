@@ -16,6 +16,7 @@ from recognition.selectors import counts
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK."""
     access = access_of(request)
+    context["title"] = "Start"
     context["may_enrol"] = access.may(Scope.ENROL)
     context["counts"] = counts(access)
     context["engine"] = engine_state()

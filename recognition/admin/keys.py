@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
-from accounts.access import Scope
+from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from accounts.models import ApiKey
-from accounts.services import key_issue, key_revoke
+from accounts.services import key_issue, key_revoke, key_update
 from recognition.models import Collection
+
+_STATES = {"valid": "success", "expired": "warning", "off": "danger"}
 
 
 class KeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, widget=forms.CheckboxSelectMultiple(attrs={"class": "fr-checks"})
+        choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="What the key may do; it cannot be changed later.",
     )
     collection_id = forms.TypedChoiceField(
         label="Collection",
@@ -29,9 +41,14 @@ class KeyForm(forms.ModelForm):
         coerce=str,
         empty_value=None,
         widget=UnfoldAdminSelectWidget,
-        help_text="Limit the key to one collection.",
+        help_text="Limit the key to one collection; it cannot be changed later.",
     )
-    is_active = forms.BooleanField(required=False, initial=True, widget=UnfoldBooleanSwitchWidget)
+    is_active = forms.BooleanField(
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Once switched off, a key stays off.",
+    )
 
     class Meta:
         model = ApiKey
@@ -43,31 +60,73 @@ class KeyForm(forms.ModelForm):
             rows = Collection.objects.values_list("id", "name")
             self.fields["collection_id"].choices = [("", "All collections"), *rows]  # type: ignore[attr-defined]
 
+    def clean_expires_at(self) -> datetime | None:
+        until = self.cleaned_data["expires_at"]
+        if until is not None and "expires_at" in self.changed_data and until <= timezone.now():
+            raise ValidationError("This time is over.")
+        return until
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
     form = KeyForm
-    list_display = ("name", "prefix", "scopes", "expires_at", "last_used_at", "is_active")
+    list_display = (
+        "name",
+        "prefix",
+        "scope_list",
+        "collection_name",
+        "expires_at",
+        "last_used_at",
+        "state",
+    )
     list_filter = ("is_active",)
     search_fields = ("name", "prefix")
+
+    @display(description="Scopes")
+    def scope_list(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes) or "none"
+
+    @display(description="Collection")
+    def collection_name(self, key: ApiKey) -> str:
+        if key.collection_id is None:
+            return "all"
+        row = Collection.objects.filter(pk=key.collection_id).first()
+        return row.name if row else "one that is gone"
+
+    @display(description="State", label=_STATES)
+    def state(self, key: ApiKey) -> str:
+        if not key.is_active:
+            return "off"
+        return "valid" if key.is_valid else "expired"
+
+    def get_actions(self, request: HttpRequest) -> dict:
+        return {}
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # it is switched off and stays, so that the audit log can be read
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple:
         # What a key may do is settled when it is made: whoever holds it was told so.
-        return ("scopes", "collection_id", "prefix", "last_used_at") if obj else ()
+        if obj is None:
+            return ()
+        settled = ("scope_list", "collection_name", "prefix", "created_at", "last_used_at", "state")
+        return settled if obj.is_active else ("name", "expires_at", *settled)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple:
-        names = ("name", "scopes", "collection_id", "expires_at")
-        return (*names, "prefix", "last_used_at", "is_active") if obj else names
+        if obj is None:
+            return ("name", "scopes", "collection_id", "expires_at")
+        told = ("name", "scope_list", "collection_name", "expires_at", "prefix")
+        used = ("created_at", "last_used_at")
+        return (*told, *used, "is_active" if obj.is_active else "state")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)
         if change:
-            if "is_active" in form.changed_data and not obj.is_active:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            if changes.pop("is_active", True) is False:
                 key_revoke(key=obj, actor=actor)
-            super().save_model(request, obj, form, change)
+            if changes:
+                key_update(key=obj, actor=actor, **changes)
             return
         values = form.cleaned_data
         key, secret = key_issue(
@@ -75,7 +134,7 @@ class ApiKeyAdmin(ModelAdmin):
             scopes=values["scopes"],
             collection_id=values["collection_id"],
             expires_at=values["expires_at"],
-            user=request.user,
+            user=access_of(request).user,
             actor=actor,
         )
         obj.pk = key.pk
@@ -95,3 +154,6 @@ class ApiKeyAdmin(ModelAdmin):
 
     def log_addition(self, request: HttpRequest, obj: ApiKey, message: Any) -> None:
         """The audit log has it."""
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
+        """As above."""

@@ -1,20 +1,76 @@
-"""Calling a service from an admin page: who acts, and a refusal as a message on the page."""
+"""Calling services from admin pages: a refusal is shown on the page, with what was typed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
 
+from ml_engine.types import EngineError
 from recognition.errors import ServiceError
+from recognition.models import Collection
 
 
 @contextmanager
 def refusals_shown(request: HttpRequest) -> Iterator[None]:
-    """A ServiceError within becomes an error message; the page goes on."""
+    """A refusal within, or a busy engine, becomes an error message; the page goes on."""
     try:
         yield
-    except ServiceError as error:
+    except (ServiceError, EngineError) as error:
         messages.error(request, error.message)
+
+
+class ServiceAdmin(ModelAdmin):
+    """Saves and deletes through services: a ServiceError becomes an error of the form."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ServiceError as error:
+            # Nothing was saved. The same again, with a form that knows.
+            request.refusal = error.message  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        refusal = getattr(request, "refusal", "")
+        return _refused(form, refusal) if refusal else form
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Where there is one collection, nobody needs to choose it."""
+        first = list(Collection.objects.values_list("pk", flat=True)[:2])
+        only = {"collection": first[0]} if len(first) == 1 else {}
+        return only | super().get_changeform_initial_data(request)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ServiceError as error:
+            messages.error(request, error.message)
+            name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+            return redirect(reverse(name, args=[object_id]))
+
+
+def _refused(form: Any, message: str) -> type:
+    """The form with this error, whatever is in it."""
+
+    def clean(self: Any) -> None:
+        form.clean(self)
+        raise ValidationError(message)
+
+    return type(form.__name__, (form,), {"clean": clean})

@@ -9,54 +9,77 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from ml_engine.images import decode_image
 from ml_engine.types import ImageError, Quality
+from recognition.models import Person
 from recognition.services.enrolment import ImageOutcome, Upload
+from recognition.services.pictures import decode
 
 PREVIEW_PX = 320
-_OUTLINE = "#16a34a"
+_ACCEPTED, _REFUSED = "#16a34a", "#dc2626"
+_TITLES = {
+    "accepted": "Added",
+    "no_face": "No face found",
+    "several_faces": "Several faces",
+    "low_quality": "Not good enough",
+    "duplicate_image": "Added before",
+    "looks_like_another_person": "Looks like somebody else",
+    "empty_image": "Empty file",
+    "image_too_large": "File too large",
+    "too_many_pixels": "Too many pixels",
+    "unsupported_image": "Not a picture",
+    "animated_image": "Animated",
+    "broken_image": "Broken file",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRow:
     name: str
     accepted: bool
-    code: str
+    title: str
     message: str
     preview: str  # data URL, empty where the file is no picture
     quality: Quality | None
-    faces_found: int
+    similar_to: Person | None
+
+
+def report_of(uploads: Sequence[Upload], outcomes: Sequence[ImageOutcome]) -> list[UploadRow]:
+    """One row for each upload, in their order."""
+    people = Person.objects.in_bulk([o.similar_to for o in outcomes if o.similar_to])
+    return [
+        UploadRow(
+            name=upload.name,
+            accepted=outcome.accepted,
+            title=_TITLES.get(outcome.code, outcome.code),
+            message=outcome.message,
+            preview=_preview(upload, outcome),
+            quality=outcome.quality,
+            similar_to=people.get(outcome.similar_to) if outcome.similar_to else None,
+        )
+        for upload, outcome in zip(uploads, outcomes, strict=True)
+    ]
 
 
 def _preview(upload: Upload, outcome: ImageOutcome) -> str:
-    """A small JPEG of the upload with the box of its face, as a data URL."""
+    """A small JPEG of the upload with the boxes of its faces, as a data URL."""
     try:
-        picture = Image.fromarray(decode_image(upload.data))
+        picture = Image.fromarray(decode(upload.data))
     except ImageError:
         return ""
-    if outcome.image is not None:
-        x, y, width, height = outcome.image.box
-        line = max(2, max(picture.size) // 100)
-        ImageDraw.Draw(picture).rectangle(
-            (x, y, x + width, y + height), outline=_OUTLINE, width=line
-        )
+    scale = min(1.0, PREVIEW_PX / max(picture.size))
     picture.thumbnail((PREVIEW_PX, PREVIEW_PX))
+    draw = ImageDraw.Draw(picture)
+    colour = _ACCEPTED if outcome.accepted else _REFUSED
+    for box in _boxes(outcome):
+        draw.rectangle([scale * side for side in box], outline=colour, width=3)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def report_of(uploads: Sequence[Upload], outcomes: Sequence[ImageOutcome]) -> list[UploadRow]:
-    """One row for each upload, in their order."""
-    return [
-        UploadRow(
-            name=upload.name,
-            accepted=outcome.accepted,
-            code=outcome.code,
-            message=outcome.message,
-            preview=_preview(upload, outcome),
-            quality=outcome.quality,
-            faces_found=outcome.faces_found,
-        )
-        for upload, outcome in zip(uploads, outcomes, strict=True)
-    ]
+def _boxes(outcome: ImageOutcome) -> list[tuple[float, ...]]:
+    """x1 y1 x2 y2 of what was stored, or else of every face that was found."""
+    if outcome.image is not None:
+        x, y, width, height = outcome.image.box
+        return [(x, y, x + width, y + height)]
+    return [tuple(float(side) for side in box) for box in outcome.boxes]

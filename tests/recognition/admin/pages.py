@@ -1,0 +1,37 @@
+"""Reading the admin's pages in tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+
+def address(name: str, *args: Any) -> str:
+    return reverse(f"admin:{name}", args=args)
+
+
+def page(answer: Any) -> str:
+    """The text of a page that came."""
+    assert answer.status_code == 200, answer
+    return answer.content.decode()
+
+
+def errors_of(answer: Any) -> str:
+    """What a form that came back says is wrong."""
+    assert answer.status_code == 200, answer
+    form = answer.context["adminform"].form
+    return " ".join(str(error) for errors in form.errors.values() for error in errors)
+
+
+def told(answer: HttpResponse) -> list[str]:
+    """The messages that wait for the next page."""
+    return [str(message) for message in answer.wsgi_request._messages]  # type: ignore[attr-defined]
+
+
+def act(client: Client, model: str, action: str, *rows: Any, **fields: Any) -> Any:
+    """Choose an action of a list for some rows."""
+    values = {"action": action, "_selected_action": [str(row.pk) for row in rows], **fields}
+    return client.post(address(f"{model}_changelist"), values)
