@@ -222,8 +222,8 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         event = get_object_or_404(Event, pk=event_id)
         if not self.has_change_permission(request, event):
             raise PermissionDenied
-        form = EnrolForm(request.POST or None, event=event)
-        if request.method == "POST" and form.is_valid():
+        form = EnrolForm(request.POST if request.method == "POST" else None, event=event)
+        if form.is_valid():
             with refusals_shown(request):
                 if (person := _enrol(request, event, form.cleaned_data)) is not None:
                     return redirect("admin:recognition_person_change", person.pk)

@@ -109,8 +109,10 @@ class ApiKeyAdmin(ModelAdmin):
         # What a key may do is settled when it is made: whoever holds it was told so.
         if obj is None:
             return ()
-        settled = ("scope_list", "collection_name", "prefix", "created_at", "last_used_at", "state")
-        return settled if obj.is_active else ("name", "expires_at", *settled)
+        settled = ("scopes", "collection_id", "prefix", "created_at", "last_used_at")
+        shown = ("scope_list", "collection_name", "state")
+        over = () if obj.is_active else ("name", "expires_at", "is_active")
+        return (*settled, *shown, *over)
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple:
         if obj is None:

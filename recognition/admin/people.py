@@ -20,7 +20,7 @@ from unfold.decorators import action, display
 
 from accounts.audit import Actor
 from recognition.admin.fields import LabelsField
-from recognition.admin.photos import LIMITS, photo_delete_view, photos_view
+from recognition.admin.photos import limits, photo_delete_view, photos_view
 from recognition.admin.pictures import image_url, nothing, picture
 from recognition.admin.services import ServiceAdmin, refusals_shown
 from recognition.errors import ServiceError
@@ -183,7 +183,7 @@ class PersonAdmin(ServiceAdmin):
         person = self.get_object(request, unquote(object_id))
         photos = person.images.order_by("-quality") if person else FaceImage.objects.none()
         extra = {
-            **LIMITS,
+            **limits(),
             "photos": photos[:_MOST_PHOTOS_SHOWN],
             "may_enrol": self.has_change_permission(request),
         }

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.sites import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -21,12 +20,14 @@ from recognition.admin.upload_report import UploadRow, report_of
 from recognition.models import FaceImage, Person
 from recognition.services.enrolment import Upload, image_delete, images_enrol
 
-# Beside the number and size of pictures that REST takes.
-LIMITS = {
-    "most_photos": settings.MAX_IMAGES_PER_REQUEST,
-    "most_mb": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20,
-    "photo_mb": settings.MAX_IMAGE_MB,
-}
+
+def limits() -> dict[str, int]:
+    """The number and size of photos that REST takes too."""
+    return {
+        "most_photos": settings.MAX_IMAGES_PER_REQUEST,
+        "most_mb": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20,
+        "photo_mb": settings.MAX_IMAGE_MB,
+    }
 
 
 def person_url(person_id: UUID | str) -> str:
@@ -44,7 +45,7 @@ def photos_view(request: HttpRequest, person_id: UUID, site: AdminSite) -> HttpR
             report = _enrol(request, person)
     context = {
         **site.each_context(request),
-        **LIMITS,
+        **limits(),
         "title": f"Add photos of {person.name}",
         "opts": Person._meta,
         "person": person,
@@ -67,23 +68,19 @@ def photo_delete_view(request: HttpRequest, person_id: UUID, image_id: UUID) -> 
 
 
 def _enrol(request: HttpRequest, person: Person) -> list[UploadRow]:
-    files = request.FILES.getlist("photos")
-    too_many = len(files) > LIMITS["most_photos"]
-    too_large = sum(file.size or 0 for file in files) > LIMITS["most_mb"] * 2**20
+    files, most = request.FILES.getlist("photos"), limits()
+    size = sum(file.size or 0 for file in files)
     if not files:
         messages.error(request, "Choose at least one photo.")
-    elif too_many or too_large:
-        most = f"{LIMITS['most_photos']} photos and {LIMITS['most_mb']} MB"
-        messages.error(request, f"That is too much for one go: at most {most}.")
-    if not files or too_many or too_large:
         return []
-    uploads = [_upload(file) for file in files]
+    if len(files) > most["most_photos"] or size > most["most_mb"] * 2**20:
+        told = f"at most {most['most_photos']} photos and {most['most_mb']} MB"
+        messages.error(request, f"That is too much for one go: {told}.")
+        return []
+    # No more of a file than is needed to see that it is too large.
+    enough = most["photo_mb"] * 2**20 + 1
+    uploads = [Upload(file.name or "", file.read(enough)) for file in files]
     outcomes = images_enrol(
         person=person, uploads=uploads, source="admin", actor=Actor.of_request(request)
     )
     return report_of(uploads, outcomes)
-
-
-def _upload(file: UploadedFile) -> Upload:
-    """No more of the file than is needed to see that it is too large."""
-    return Upload(file.name or "", file.read(LIMITS["photo_mb"] * 2**20 + 1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -26,9 +25,9 @@ def errors_of(answer: Any) -> str:
     return " ".join(str(error) for errors in form.errors.values() for error in errors)
 
 
-def told(answer: HttpResponse) -> list[str]:
+def told(answer: Any) -> list[str]:
     """The messages that wait for the next page."""
-    return [str(message) for message in answer.wsgi_request._messages]  # type: ignore[attr-defined]
+    return [str(message) for message in answer.wsgi_request._messages]
 
 
 def act(client: Client, model: str, action: str, *rows: Any, **fields: Any) -> Any:
