@@ -71,6 +71,13 @@ def _openset(options: argparse.Namespace) -> None:
     _deliver(options, [report])
 
 
+def _halves(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.halves import evaluate_halves
+
+    report = evaluate_halves(_engine(options), options.data, options.preset, flip=options.flip)
+    _deliver(options, [report])
+
+
 def _wider(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
@@ -160,6 +167,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_presets(lfw, "embedder; may be given several times (default: mobilefacenet)")
     lfw.add_argument("--flip", action="store_true", help="average with the mirror image")
     _add_png(lfw, "ROC curve")
+
+    halves = _command(
+        commands, "halves", _halves, "whether a threshold set on half of LFW holds for the other"
+    )
+    _add_data(halves, "folder with a folder for each person")
+    _add_preset(halves)
+    halves.add_argument("--flip", action="store_true", help="average with the mirror image")
 
     openset = _command(
         commands, "openset", _openset, "identification on LFW with strangers: rank 1, FNIR at FPIR"

@@ -4,7 +4,7 @@
 | --- | --- | --- | --- |
 | float32 | exact | nothing | up to some hundred thousand templates |
 | float16 | half the bytes, rescored | 2 bytes a value in memory | |
-| int8 | a quarter of the bytes or less, rescored | at most 1 byte a value in memory | up to a few million |
+| int8 | at most a quarter of the bytes, rescored | 1 byte a value in memory | up to a few million |
 | ivf | the lists nearest to the query, rescored | about 1 byte a value in memory | beyond |
 
 The exact vectors of a float32 index lie in memory; those of the others in a mapped file, of which

@@ -41,5 +41,40 @@ def test_a_larger_gallery_needs_a_higher_threshold() -> None:
     assert CURVE.threshold_for_gallery(0) == CURVE.threshold_for_gallery(1)
 
 
+def test_beyond_the_end_the_last_decade_is_drawn_on() -> None:
+    """Two last points close together must not set the slope alone."""
+    curve = ImpostorCurve("m", (0.2, 0.4, 0.401), (1e-2, 1e-4, 5e-5), 1000, "test")
+    assert curve.fmr(0.601) == pytest.approx(5e-5 * (5e-3) ** (0.2 / 0.201), rel=1e-6)
+
+
+def test_a_curve_of_scores_gives_their_rates() -> None:
+    scores = np.random.default_rng(0).normal(0.1, 0.1, 200_000).astype(np.float32)
+    curve = ImpostorCurve.from_scores("m", scores, "made up")
+    assert curve.pairs == 200_000
+    assert list(curve.scores) == sorted(curve.scores)
+    assert curve.rates[-1] == pytest.approx(5e-5)
+    for rate in (0.3, 1e-2, 1e-3, 1e-4):
+        threshold = curve.threshold(rate)
+        assert (scores >= threshold).mean() == pytest.approx(rate, rel=0.1)
+        assert curve.fmr(threshold) == pytest.approx(rate)
+
+
+def test_weights_let_every_two_people_count_the_same() -> None:
+    """A pair of people with many photos scores high, and is one pair of people all the same."""
+    ordinary = np.linspace(0, 0.5, 10_000, dtype=np.float32)
+    crowd = np.full(10_000, 0.6, np.float32)
+    scores = np.concatenate([ordinary, crowd])
+    weights = np.concatenate([np.ones(10_000), np.full(10_000, 1e-4)]).astype(np.float32)
+    weighted = ImpostorCurve.from_scores("m", scores, "made up", weights)
+    assert weighted.threshold(0.1) == pytest.approx(0.45, abs=0.01)
+    assert ImpostorCurve.from_scores("m", scores, "made up").threshold(0.1) >= 0.59
+
+
+@pytest.mark.parametrize("scores", [[], [0.5] * 6, [0.5] * 1000])
+def test_too_few_scores_make_no_curve(scores: list[float]) -> None:
+    with pytest.raises(ValueError, match="too few"):
+        ImpostorCurve.from_scores("m", np.array(scores, np.float32), "made up")
+
+
 def test_it_survives_being_written_down() -> None:
     assert ImpostorCurve.from_dict(CURVE.to_dict()) == CURVE
