@@ -15,12 +15,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.audit import Actor
 from accounts.dated import DatedAdmin
+from recognition.admin.filters import BetweenFilter
 from recognition.admin.pictures import event_face_url, event_snapshot_url, nothing, picture
 from recognition.admin.services import ServiceAdmin, refusals_shown
 from recognition.models import Event, Person
@@ -85,7 +85,7 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         "collection",
         "camera",
         "review",
-        ("started_at", RangeDateTimeFilter),
+        ("started_at", BetweenFilter),
     )
     list_filter_submit = True
     list_select_related = ("person", "camera", "collection")

@@ -54,8 +54,11 @@ class TestList:
         new, before = make_event(collection), make_event(collection, started_at=old, at=old)
         assert listed(viewer, started_at__year=now.year) == {new}
         assert listed(viewer, started_at__year=old.year, started_at__month=old.month) == {before}
-        limits = {"started_at_from_0": f"{now:%Y-%m-%d}", "started_at_from_1": "00:00:00"}
-        assert listed(viewer, **limits) == {new}
+        assert listed(viewer, started_at_from_0=f"{now:%Y-%m-%d}") == {new}
+        assert listed(viewer, started_at_to_0=f"{old:%Y-%m-%d}") == {before}
+        limits = {"started_at_to_0": f"{old:%Y-%m-%d}", "started_at_to_1": f"{old:%H:%M:%S}"}
+        assert listed(viewer, **limits) <= {before}
+        assert listed(viewer, started_at_from_0="2026-06-31", started_at_to_0="x") == {new, before}
 
     def test_in_another_time_zone(
         self, viewer: Client, collection: Collection, settings: Any
