@@ -1,22 +1,28 @@
-"""Daphne, with what a long-running site needs beside it: waiting for slow readers, close codes of
-every kind, and an end in order.
+"""Daphne, with what a long-running site needs beside it: bodies that have an end, waiting for slow
+readers, close codes of every kind, and an end in order.
 
-Daphne cancels everything at once when it is told to stop, takes no notice of how much a client has
-not read yet, and knows only part of the close codes.
+Daphne takes a body of any size into memory before anybody is asked who sends it, cancels everything
+at once when it is told to stop, takes no notice of how much a client has not read yet, and knows
+only part of the close codes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from typing import Any
 
+from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, twisted_loop
 from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
 from twisted.internet import defer
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
+
+from facerec_site.errors import ErrorAnswer, error_body
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +32,43 @@ _POLL_S = 0.05
 # "Service restart": a browser comes back by itself.
 RESTART = 1012
 _LONGEST_REASON = 123
+# Above what views allow, so that they are the ones to refuse what is a little too large.
+_SLACK_BYTES = 2**20
+
+
+class _Request(WebRequest):
+    """Keeps no more of a body than a view may be given. The rest is read all the same, and let go
+    of: a client that is still sending would not see the answer."""
+
+    _is_too_large = False
+
+    def handleContentChunk(self, data: bytes) -> None:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + _SLACK_BYTES
+        if self._is_too_large or self.content.tell() + len(data) > limit:
+            self._is_too_large = True
+            self.content.truncate(0)
+            return
+        super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        if not self._is_too_large:
+            return super().process()
+        self.request_start = time.time()
+        limit_mb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+        message = f"A request may have {limit_mb} MB at most."
+        answer = ErrorAnswer(413, "request_too_large", message, {"max_mb": limit_mb})
+        body = json.dumps(error_body(answer, self)).encode()
+        headers = [(b"Content-Type", b"application/json")]
+        self.handle_reply({"type": "http.response.start", "status": 413, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": body})
+        return None
+
+
+class _Factory(HTTPFactory):
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = _Request
+        return protocol
 
 
 @implementer(IPushProducer)
@@ -74,6 +117,15 @@ class SiteServer(Server):
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         return twisted_loop
+
+    @property
+    def http_factory(self) -> HTTPFactory:
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, made: HTTPFactory) -> None:
+        # Daphne makes its own when it runs, and leaves no other place to name another.
+        self._http_factory = _Factory(made.server)
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import re
@@ -196,6 +197,27 @@ def test_pages_are_served_without_a_word_in_the_log(site: Served) -> None:
         assert response.status == 200
         assert "server" not in response.headers
     assert not [line for line in site.lines if "health" in line]
+
+
+@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "in chunks"])
+def test_no_stranger_fills_the_memory_with_a_body(
+    start: Callable[..., Served], is_announced: bool
+) -> None:
+    site = start("--", "--port", "0", MAX_UPLOAD_MB="2")
+    process = psutil.Process(site.made["pid"])
+    assert site.address
+    client = http.client.HTTPConnection("localhost", int(site.address[2]), timeout=_PATIENCE_S)
+    block, count = bytes(2**20), 200
+    length = {"Content-Length": str(count * len(block))} if is_announced else {}
+    before = process.memory_info().rss
+    client.request("POST", "/accounts/login/", (block for _ in range(count)), length)
+    answer = client.getresponse()
+    assert answer.status == 413
+    assert json.loads(answer.read())["error"]["code"] == "request_too_large"
+    assert process.memory_info().rss - before < 50 * 2**20
+    # A little too large is the views' to refuse; and the connection goes on.
+    client.request("POST", "/accounts/login/", bytes(5 * 2**19), {"Content-Type": "text/plain"})
+    assert client.getresponse().status == 403, "no token against forged requests"
 
 
 def _address_in_the_audit_log(site: Served) -> str:
