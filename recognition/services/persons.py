@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import IntegrityError
+from django.db.models import Exists, OuterRef
 
 from accounts.audit import Actor, record
 from recognition.errors import ServiceError, not_found
@@ -60,6 +61,7 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
     """Rows, files, templates, index rows, and the faces of their events; how much of each.
 
     Their events stay as events of nobody: times, camera and decision, without picture and vector.
+    Visits of others to the same stream at the same time lose their snapshot, a whole frame.
     `not_found` where somebody else was quicker.
     """
 
@@ -69,6 +71,7 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
         images = list(row.images.values_list("file", "original"))
         templates = _template_ids(row)
         events = Event.objects.filter(person=row)
+        shared = _take_shared_snapshots(row)
         pictures = list(events.values_list("snapshot", "face"))
         emptied = events.update(
             person=None, image=None, snapshot="", face="", vector=None, quality=0.0
@@ -78,7 +81,9 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
                templates=len(templates), events=emptied)  # fmt: skip
         row.delete()
         note_changes(collection, templates)
-        files = remove_after_commit(name for names in (*images, *pictures) for name in names)
+        files = remove_after_commit(
+            name for names in (*images, *pictures, shared) for name in names
+        )
         return {
             "images": len(images),
             "templates": len(templates),
@@ -119,6 +124,23 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
         return target
 
     return in_transaction(merge)
+
+
+def _take_shared_snapshots(person: Person) -> list[str]:
+    """Empty the snapshots of others on which the person may be seen; the names of their files."""
+    beside = Event.objects.filter(
+        collection=person.collection_id,
+        person=person,
+        session=OuterRef("session"),
+        started_at__lte=OuterRef("ended_at"),
+        ended_at__gte=OuterRef("started_at"),
+    )
+    others = Event.objects.filter(Exists(beside), collection=person.collection_id)
+    others = others.exclude(person=person).exclude(session="").exclude(snapshot="")
+    # Asked first: MySQL does not update a table that the condition reads.
+    names = dict(others.values_list("pk", "snapshot"))
+    Event.objects.filter(pk__in=names).update(snapshot="")
+    return list(names.values())
 
 
 def _template_ids(person: Person) -> list[int]:

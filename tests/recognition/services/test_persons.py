@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -197,6 +198,33 @@ def test_events_of_somebody_erased_stay_without_a_face(engine: FakeEngine, perso
     assert not event.face
     assert not event.snapshot
     assert event.decision == "match"
+
+
+def test_erasing_takes_the_frames_of_others_who_were_there_at_the_same_time(
+    person: Person, collection: Collection
+) -> None:
+    """A snapshot is the whole frame, with everybody in it."""
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    other = make_person(collection)
+
+    def visit(seconds: int, person: Person | None = other, session: str = "door") -> Event:
+        begun = noon + timedelta(seconds=seconds)
+        event = make_event(collection, person, started_at=begun, at=begun + timedelta(seconds=10))
+        Event.objects.filter(pk=event.pk).update(session=session)
+        return event
+
+    visit(0, person)
+    beside, stranger = visit(5), visit(-9, None)
+    apart = [visit(11), visit(-11), visit(5, session="gate"), visit(5, session="")]
+    person_erase(person=person, actor=ACTOR)
+    for event in (beside, stranger, *apart):
+        event.refresh_from_db()
+    assert not beside.snapshot
+    assert not stranger.snapshot
+    assert all(event.snapshot for event in apart)
+    files = stored_files()
+    assert len(files) == 2 + 2 * len(apart), "a face of each, and the frames that show others alone"
+    assert beside.face.name in files
 
 
 def test_erasing_twice_says_that_there_is_nobody(person: Person) -> None:
