@@ -21,7 +21,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connection, transaction
-from django.db.models import CharField, F, QuerySet
+from django.db.models import CharField, F, Max, QuerySet
 from django.db.models.functions import Cast
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -347,9 +347,16 @@ def _follow_now(collection_id: UUID) -> None:
 
 
 def changes_prune() -> int:
-    """Delete old entries of the log; a process that still needed one loads everything."""
-    before = timezone.now() - CHANGES_KEPT
-    return GalleryChange.objects.filter(created_at__lt=before).delete()[0]
+    """Delete old entries of the log; a process that still needed one loads everything.
+
+    By whole revisions: of one that was left in part, a process would take that part for all of it.
+    """
+    old = GalleryChange.objects.filter(created_at__lt=timezone.now() - CHANGES_KEPT)
+    last = dict(old.values_list("collection").annotate(Max("revision")))
+    return sum(
+        GalleryChange.objects.filter(collection=pk, revision__lte=revision).delete()[0]
+        for pk, revision in last.items()
+    )
 
 
 def curve_of_collection(collection: Collection) -> ImpostorCurve | None:

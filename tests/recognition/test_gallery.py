@@ -162,6 +162,19 @@ def test_only_old_changes_are_pruned(engine: FakeEngine, person: Person) -> None
     assert GalleryChange.objects.count() == 1
 
 
+def test_a_revision_is_pruned_as_a_whole(
+    person: Person, collection: Collection, elsewhere: Gallery
+) -> None:
+    """A large one is written over seconds, of which the limit may lie in the middle."""
+    first, second = _add_templates(person, 2)
+    note_changes(collection, [first.pk, second.pk])
+    old = GalleryChange.objects.filter(template_id=first.pk)
+    old.update(created_at=timezone.now() - timedelta(hours=2))
+    changes_prune()
+    elsewhere.follow(now=True)
+    assert elsewhere.size == (1, 2)
+
+
 def test_loading_reads_in_chunks_and_misses_nothing(
     person: Person, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
