@@ -108,7 +108,11 @@ class VisitBook:
         if visit is not None and self._belongs_elsewhere(visit, identity, decision):
             self.leave(identity.track)
             visit = None
+        # A name that a visit has is not taken back, so it has to be firm.
+        is_firm = decision.kind != "match" or identity.is_settled
         if visit is None:
+            if not is_firm:
+                return
             visit = self._find(identity, decision, at_s) or self._open(
                 identity, decision, at_s, now
             )
@@ -117,8 +121,7 @@ class VisitBook:
         visit.touch(at_s, now)
         if identity.has_looks:
             visit.vector = identity.vector
-        # A name on the strength of one look more is not taken back; so it has to be firm.
-        if decision.kind != "match" or identity.is_settled:
+        if is_firm:
             visit.improve(decision)
 
     def _open(self, identity: Identity, decision: Decision, at_s: float, now: datetime) -> Visit:

@@ -43,6 +43,32 @@ def test_a_visit_begins_with_the_first_sight_of_the_face(book: VisitBook) -> Non
     assert visit.started_at == _START
 
 
+def test_a_name_that_is_not_firm_makes_no_visit(book: VisitBook) -> None:
+    """A stranger at the threshold, now above and now below it: the name would stay for good."""
+    wavering = Identity(1, 0.0)
+    look_at(wavering, match("ann", 0.6), 0.0)
+    look_at(wavering, match("ann", 0.45), 0.8)
+    assert wavering.decision is not None
+    assert wavering.decision.kind == "match"
+    _see(book, 0.8, wavering)
+    assert book.visits == []
+    look_at(wavering, nobody(0.3), 0.9)
+    _see(book, 0.9, wavering)
+    assert _only(book).decision.kind == "unknown"
+
+
+def test_a_name_that_is_not_firm_joins_no_visit_of_that_name(book: VisitBook) -> None:
+    _see(book, 0.2, settled(match("ann"), track=1))
+    wavering = Identity(2, 0.0)
+    look_at(wavering, match("ann", 0.6), 0.0, number=9)
+    look_at(wavering, match("ann", 0.6), 0.8, number=9)
+    _see(book, 0.8, wavering)
+    assert book.visit_of(2) is None
+    look_at(wavering, match("ann", 0.6), 0.9, number=9)
+    _see(book, 0.9, wavering)
+    assert book.visit_of(2) is book.visit_of(1)
+
+
 def test_many_frames_are_one_visit(book: VisitBook) -> None:
     identity = settled(match("ann"))
     for step in range(200):
