@@ -196,7 +196,8 @@ def verify(
 ) -> VerifyResult:
     """Whether two pictures show the same person; each must show one."""
     preset = embedder or default_embedder()
-    face_a, face_b = _only_face(data_a, preset, "first"), _only_face(data_b, preset, "second")
+    face_a = _only_face(data_a, preset, "the first picture", actor)
+    face_b = _only_face(data_b, preset, "the second picture", actor)
     similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
     curve = ImpostorCurve.from_dict(model.impostor_curve) if model.impostor_curve else None
@@ -218,7 +219,7 @@ def verify_person(
     collection = Collection.objects.select_related("embedder").get(pk=person.collection_id)
     vectors, images = _templates_of(person, collection)
     preset = collection.embedder.preset
-    face = _only_face(data, preset, "")
+    face = _only_face(data, preset, "the picture", actor)
     similarities = vectors @ _embedding(face)
     best = int(np.argmax(similarities))
     similarity = float(similarities[best])
@@ -266,9 +267,8 @@ def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:
     )
 
 
-def _only_face(data: bytes, preset: str, which: str) -> Face:
-    faces = faces_in(decode(data), embedder=preset)
-    picture = f"the {which} picture" if which else "the picture"
+def _only_face(data: bytes, preset: str, picture: str, actor: Actor) -> Face:
+    faces = faces_in(decode(data), embedder=preset, caller=actor.name)
     if not faces:
         raise ServiceError("no_face", f"No face was found in {picture}.", status=422)
     people = subjects(faces)

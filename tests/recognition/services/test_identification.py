@@ -193,6 +193,27 @@ def test_a_picture_is_compared_with_a_person(engine: FakeEngine, person: Person)
     assert verify_person(person=person, data=photo(2), actor=ACTOR).decision == "unknown"
 
 
+def test_the_engine_knows_whose_turn_it_is(
+    engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is not named shares one turn with everybody else."""
+    enrol(person, 1)
+    callers: list[object] = []
+    analyze = engine.analyze
+
+    def noted(*args: Any, **options: Any) -> Any:
+        callers.append(options["caller"])
+        return analyze(*args, **options)
+
+    monkeypatch.setattr(engine, "analyze", noted)
+    detect(data=photo(1), actor=ACTOR)
+    embed(data=photo(1), actor=ACTOR, embedder=default_embedder())
+    _identify(person.collection, photo(1))
+    verify(data_a=photo(1), data_b=photo(2), actor=ACTOR)
+    verify_person(person=person, data=photo(1), actor=ACTOR)
+    assert callers == [ACTOR.name] * 6
+
+
 def test_a_large_gallery_does_not_make_verifying_stricter(
     engine: FakeEngine, person: Person
 ) -> None:
