@@ -6,7 +6,7 @@ import logging
 import time
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from recognition.engine import start_engine, stop_engine
 from recognition.live.cameras import CameraRunner
@@ -32,7 +32,7 @@ class Background:
             if closed := events_close_stale():
                 logger.info("closed %d visits that were left open", closed)
             cameras_set_off()
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             logger.exception("what an earlier process left open could not be closed")
         start_engine()
         self._housekeeper.start()

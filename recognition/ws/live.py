@@ -44,7 +44,7 @@ class StartRequest:
         """ServiceError where it is not one."""
         try:
             message = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _invalid("Send JSON.") from error
         if not isinstance(message, dict) or message.get("type") != "session.start":
             raise _invalid("Only session.start is known here; frames are binary messages.")

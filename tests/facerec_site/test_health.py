@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 
 from facerec_site import health
@@ -44,11 +44,16 @@ class TestReady:
         assert answer.json()["missing"] == ["engine"]
         assert answer["Retry-After"] == "2"
 
+    @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
     def test_not_without_the_database(
-        self, client: Client, engine_says: Any, monkeypatch: pytest.MonkeyPatch
+        self,
+        client: Client,
+        engine_says: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        error: type[Exception],
     ) -> None:
         def gone() -> None:
-            raise OperationalError("server has gone away")
+            raise error("server has gone away")
 
         monkeypatch.setattr(health.connection, "cursor", gone)
         answer = client.get(READY)

@@ -129,9 +129,10 @@ async def test_a_wrong_start_is_answered_and_can_be_put_right(
         await _leave(socket)
 
 
-async def test_text_that_is_no_json_is_answered(secret: str) -> None:
+@pytest.mark.parametrize("text", ["hello", "[" * 16_000], ids=["a word", "nested deeply"])
+async def test_text_that_is_no_json_is_answered(secret: str, text: str) -> None:
     async with opened("/ws/live/", secret=secret) as socket:
-        await socket.send_to(text_data="hello")
+        await socket.send_to(text_data=text)
         assert (await socket.hear())["code"] == "invalid_message"
 
 
