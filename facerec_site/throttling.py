@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 
 class CallerRateThrottle(SimpleRateThrottle):
-    """One rate for each key or user, by setting `API_RATE`; strangers count by address."""
+    """One rate for each key or user, by setting `API_RATE`. Strangers were refused before."""
 
     scope = "caller"
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
-        access = access_of(request)
-        ident = access.name if access.is_signed_in else self.get_ident(request)
         # Names may hold characters that a cache refuses.
-        return self.cache_format % {"scope": self.scope, "ident": ident.encode().hex()}
+        ident = access_of(request).name.encode().hex()
+        return self.cache_format % {"scope": self.scope, "ident": ident}
