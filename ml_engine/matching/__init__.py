@@ -1,14 +1,23 @@
 """Comparing embeddings: the index, the decision, the calibration of scores."""
 
 from ml_engine.matching.calibration import ImpostorCurve
+from ml_engine.matching.deciders import Decider, decider, without_vetoed
 from ml_engine.matching.decision import Candidate, Decision, decide, person_candidates
 from ml_engine.matching.index import VectorIndex
+from ml_engine.matching.svm import LinearSvm, train_svm
+from ml_engine.matching.vector_file import DamagedFile
 
 __all__ = [
     "Candidate",
+    "DamagedFile",
+    "Decider",
     "Decision",
     "ImpostorCurve",
+    "LinearSvm",
     "VectorIndex",
     "decide",
+    "decider",
     "person_candidates",
+    "train_svm",
+    "without_vetoed",
 ]

@@ -59,14 +59,15 @@ def decide(
     margin: float = 0.0,
     curve: ImpostorCurve | None = None,
 ) -> Decision:
-    """Candidates, best first. Two people over the threshold closer than `margin`: ambiguous."""
+    """Candidates, the likeliest first. The first two over the threshold with similarities closer
+    than `margin`: ambiguous."""
     if not candidates:
         return Decision("unknown", threshold)
     best = candidates[0]
     kind: Kind = "unknown"
     if best.similarity >= threshold:
         second = candidates[1].similarity if len(candidates) > 1 else -1.0
-        close = second >= threshold and best.similarity - second < margin
+        close = second >= threshold and abs(best.similarity - second) < margin
         kind = "ambiguous" if close else "match"
     return Decision(
         kind=kind,

@@ -1,0 +1,123 @@
+"""Ways to rank people by what a search found: nearest, a vote, a linear SVM.
+
+A decider orders people; whether the first one is named is for `decide`, by a threshold on their
+similarity. A similarity is always the cosine with the person's best template, so one threshold and
+one impostor curve serve all deciders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ml_engine.matching.decision import Candidate, person_candidates
+from ml_engine.matching.svm import LinearSvm
+from ml_engine.types import Float32
+
+Name = Literal["nearest", "vote", "svm"]
+OwnerOf = Callable[[int], Hashable | None]
+
+
+class Decider(Protocol):
+    def rank(
+        self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
+    ) -> list[Candidate]:
+        """People, the likeliest first.
+
+        Args:
+            probe: (d,) of length 1.
+            scores, ids: templates that a search found for it, best first.
+            owner_of: a template's person; None for one that is gone meanwhile.
+        """
+
+
+class Nearest:
+    """By the best template."""
+
+    def rank(
+        self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
+    ) -> list[Candidate]:
+        return person_candidates(scores, ids, owner_of)
+
+
+class Vote:
+    """By the votes of the `k` best templates, each weighted by how much nearer it is than the last
+    of them (Dudani, "The Distance-Weighted k-Nearest-Neighbor Rule", 1976). People without a vote
+    follow by their best template."""
+
+    def __init__(self, k: int = 5) -> None:
+        self._k = k
+
+    def rank(
+        self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
+    ) -> list[Candidate]:
+        people = person_candidates(scores, ids, owner_of)
+        voters = [
+            (score, person)
+            for score, template in zip(scores, ids, strict=True)
+            if template >= 0 and (person := owner_of(template)) is not None
+        ][: self._k]
+        if not voters:
+            return []
+        best, last = voters[0][0], voters[-1][0]
+        votes: dict[Hashable, float] = {}
+        for score, person in voters:
+            weight = (score - last) / (best - last) if best > last else 1.0
+            votes[person] = votes.get(person, 0.0) + weight
+        return sorted(people, key=lambda c: (-votes.get(c.person, 0.0), -c.similarity))
+
+
+class Svm:
+    """By a linear SVM that was trained on the gallery. Whoever is below its rejection is left out,
+    and so is whoever it was not trained on.
+
+    Args:
+        key: a person as the SVM knows them.
+    """
+
+    def __init__(self, svm: LinearSvm, *, key: Callable[[Hashable], str] = str) -> None:
+        self._svm = svm
+        self._key = key
+
+    def rank(
+        self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
+    ) -> list[Candidate]:
+        ranks = self._svm.scores(probe[None])[0]
+        rows = self._svm.row_of
+        known = [
+            (float(ranks[rows[self._key(candidate.person)]]), candidate)
+            for candidate in person_candidates(scores, ids, owner_of)
+            if self._key(candidate.person) in rows
+        ]
+        accepted = [pair for pair in known if pair[0] >= self._svm.rejection]
+        return [candidate for _, candidate in sorted(accepted, key=lambda pair: -pair[0])]
+
+
+def decider(name: Name, svm: LinearSvm | None = None) -> Decider:
+    """ValueError where an SVM is wanted and none is given."""
+    if name == "svm":
+        if svm is None:
+            raise ValueError("This decider has to be trained first.")
+        return Svm(svm)
+    return Vote() if name == "vote" else Nearest()
+
+
+def without_vetoed(
+    candidates: Sequence[Candidate], probe: Float32, negatives: Mapping[Hashable, Float32]
+) -> list[Candidate]:
+    """Candidates but for those whom this face is known not to be.
+
+    Args:
+        negatives: for a person, vectors (n, d) of faces that were taken for them and are not. One
+            of them that is nearer to the probe than the person's best template vetoes the person.
+    """
+
+    def is_vetoed(candidate: Candidate) -> bool:
+        vectors = negatives.get(candidate.person)
+        if vectors is None or not len(vectors):
+            return False
+        return float(np.max(vectors @ probe)) > candidate.similarity
+
+    return [candidate for candidate in candidates if not is_vetoed(candidate)]

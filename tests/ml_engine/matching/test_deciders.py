@@ -1,0 +1,137 @@
+"""Ranking people by what a search found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_engine.matching import Candidate, DamagedFile, LinearSvm, decide, decider, without_vetoed
+from ml_engine.matching.deciders import Svm, Vote
+from ml_engine.matching.svm import train_svm
+from ml_engine.types import Float32, ModelMismatch
+from tests.ml_engine.vectors import people, unit_vectors
+
+PROBE = np.zeros(4, np.float32)
+OWNERS = {1: "ann", 2: "bob", 3: "bob", 4: "bob", 5: "eve"}
+
+
+def _names(candidates: list[Candidate]) -> list[object]:
+    return [candidate.person for candidate in candidates]
+
+
+def test_the_nearest_goes_by_the_best_template() -> None:
+    ranked = decider("nearest").rank(PROBE, [0.8, 0.79, 0.7], [1, 2, 3], OWNERS.get)
+    assert ranked == [Candidate("ann", 1, 0.8), Candidate("bob", 2, 0.79)]
+
+
+def test_a_vote_goes_by_several_and_keeps_the_cosine() -> None:
+    scores, ids = [0.80, 0.79, 0.78, 0.77, 0.3], [1, 2, 3, 4, 5]
+    ranked = decider("vote").rank(PROBE, scores, ids, OWNERS.get)
+    assert ranked == [Candidate("bob", 2, 0.79), Candidate("ann", 1, 0.8), Candidate("eve", 5, 0.3)]
+    # Templates far off have little say, however many.
+    ranked = decider("vote").rank(PROBE, [0.9, 0.32, 0.31, 0.31, 0.3], ids, OWNERS.get)
+    assert _names(ranked) == ["ann", "bob", "eve"]
+
+
+def test_only_the_k_best_vote_and_those_who_are_gone_do_not() -> None:
+    ranked = Vote(k=2).rank(PROBE, [0.9, 0.8, 0.7, 0.7], [9, 1, 2, 3], OWNERS.get)
+    assert _names(ranked) == ["ann", "bob"]
+    assert Vote().rank(PROBE, [], [], OWNERS.get) == []
+    assert Vote().rank(PROBE, [-np.inf], [-1], OWNERS.get) == []
+    assert _names(Vote().rank(PROBE, [0.5], [1], OWNERS.get)) == ["ann"]
+
+
+def test_a_vote_against_the_nearest_is_a_match_or_ambiguous_by_the_margin() -> None:
+    ranked = [Candidate("bob", 2, 0.79), Candidate("ann", 1, 0.80)]
+    assert decide(ranked, 0.5).person == "bob"
+    assert decide(ranked, 0.5, margin=0.05).kind == "ambiguous"
+
+
+def test_a_negative_that_is_nearer_than_the_template_vetoes() -> None:
+    probe = np.array([1, 0, 0, 0], np.float32)
+    near = np.array([[0.9, np.sqrt(1 - 0.81), 0, 0]], np.float32)
+    candidates = [Candidate("ann", 1, 0.8), Candidate("bob", 2, 0.7)]
+    assert _names(without_vetoed(candidates, probe, {"ann": near})) == ["bob"]
+    # Of somebody else, or further off than the template: no veto.
+    assert _names(without_vetoed(candidates, probe, {"eve": near})) == ["ann", "bob"]
+    far = np.concatenate([-near, near[:, ::-1]])
+    assert _names(without_vetoed(candidates, probe, {"ann": far, "bob": far[:0]})) == ["ann", "bob"]
+
+
+def test_an_svm_must_be_given() -> None:
+    with pytest.raises(ValueError, match="trained first"):
+        decider("svm")
+
+
+@pytest.fixture(scope="module")
+def gallery() -> tuple[Float32, list[str]]:
+    """Forty people with three looks each."""
+    vectors, owners = people(40, 3, 32, spread=0.5)
+    return vectors, [f"p{owner:02}" for owner in owners]
+
+
+@pytest.fixture(scope="module")
+def svm(gallery: tuple[Float32, list[str]]) -> LinearSvm:
+    return train_svm(*gallery, model="model-a")
+
+
+def test_an_svm_names_other_looks_and_rejects_strangers(svm: LinearSvm) -> None:
+    probes, owners = people(40, 13, 32, spread=0.5)
+    probes = np.concatenate([probes[n * 13 + 3 : (n + 1) * 13] for n in range(40)])
+    owners = np.repeat(np.arange(40), 10)
+    scores = svm.scores(probes)
+    assert [svm.people[row] for row in scores.argmax(axis=1)] == [f"p{n:02}" for n in owners]
+    assert (scores.max(axis=1) >= svm.rejection).mean() > 0.9
+    strangers = svm.scores(unit_vectors(2000, 32, seed=77)).max(axis=1)
+    assert (strangers >= svm.rejection).mean() < 0.04
+
+
+def test_its_candidates_are_people_with_their_best_template(
+    svm: LinearSvm, gallery: tuple[Float32, list[str]]
+) -> None:
+    vectors, owners = gallery
+    probe = vectors[4]
+    scores = vectors @ probe
+    best = np.argsort(-scores)[:20]
+    ranked = Svm(svm).rank(
+        probe, scores[best].tolist(), best.tolist(), lambda template: owners[template]
+    )
+    assert ranked[0].person == "p01"
+    assert ranked[0].template == 4
+    assert ranked[0].similarity == pytest.approx(1, abs=1e-5)
+    stranger = unit_vectors(1, 32, seed=78)[0]
+    assert Svm(svm).rank(stranger, [0.1], [0], lambda _: owners[0]) == []
+    # Somebody who came after the training is nobody to it.
+    assert Svm(svm).rank(probe, [0.99], [0], lambda _: "newcomer") == []
+
+
+def test_an_svm_needs_people(gallery: tuple[Float32, list[str]]) -> None:
+    vectors, owners = gallery
+    with pytest.raises(ValueError, match="needs 10 people"):
+        train_svm(vectors[:9], owners[:9], model="model-a")
+
+
+def test_a_saved_svm_is_the_same(svm: LinearSvm, tmp_path: Path) -> None:
+    svm.save(tmp_path / "people.npz")
+    loaded = LinearSvm.load(tmp_path / "people.npz", model="model-a")
+    assert loaded.people == svm.people
+    np.testing.assert_array_equal(loaded.weights, svm.weights)
+    assert loaded.rejection == svm.rejection
+    with pytest.raises(ModelMismatch):
+        LinearSvm.load(tmp_path / "people.npz", model="model-b")
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "changed"])
+def test_a_damaged_svm_is_refused(svm: LinearSvm, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "people.npz"
+    svm.save(path)
+    if damage == "changed":
+        with np.load(path) as file:
+            values = dict(file) | {"rejection": -5.0}
+        np.savez(path, **values)
+    else:
+        path.write_bytes(path.read_bytes()[:-100] if damage == "cut" else b"hello")
+    with pytest.raises(DamagedFile):
+        LinearSvm.load(path, model="model-a")
