@@ -64,6 +64,13 @@ def check(method: str, path: str, answer: Any) -> None:
         assert not errors, f"{told}: {errors[0].json_path}: {errors[0].message}"
 
 
+def check_value(schema: Document, value: Any) -> None:
+    """AssertionError where the value is not of the schema."""
+    validator = Draft202012Validator(_strict(schema), format_checker=FormatChecker())
+    errors = list(validator.iter_errors(value))
+    assert not errors, f"{errors[0].json_path}: {errors[0].message}"
+
+
 def _resolved(node: Document) -> Document:
     while "$ref" in node:
         target: Any = document()

@@ -15,8 +15,8 @@ from the query. Each operation names the scope that it asks for.
 
 **Pictures** come in three ways, the same for every operation that takes one: as a file of a
 multipart form, as base64 (or a data: URL) within JSON, or as the body itself with
-`Content-Type: image/jpeg` (or png, webp, bmp). Options are fields beside the picture; they may
-stand in the query too, and with a raw body there is no other place for them.
+`Content-Type: image/jpeg` (or png, webp, bmp). Options stand in the query, whatever the way; a
+form or JSON may hold them as fields beside the picture instead.
 
 **Errors** have one shape: `{"error": {"code", "message", "details"}, "request_id"}`. Codes are
 stable, messages are for people. Every response carries its `X-Request-Id`; send one to choose it.

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from accounts.access import Scope
+from recognition.api.examples import examples_of
 from recognition.api.idempotency import HEADER
 from recognition.api.openapi import tag_of
 from recognition.api.pictures import (
@@ -82,7 +83,6 @@ def operation(
     request: Any = None,
     errors: Sequence[int] = (),
     parameters: Sequence[Any] = (),
-    examples: Sequence[OpenApiExample] = (),
     about: str = "",
 ) -> Callable[[F], F]:
     """Documents a view's method and sets the scope it asks for (None: any caller who is known).
@@ -104,22 +104,34 @@ def operation(
             request=request,
             responses=responses,
             parameters=list(parameters),
-            examples=list(examples),
+            examples=examples_of(operation_id, status),
         )(method)
 
     return decorate
 
 
-def picture_request(input_class: InputClass, *, raw: bool = True) -> dict[str, Any]:
-    """The ways to send a body with pictures; `raw` where the body may be the picture itself."""
-    json_class = _with_base64(input_class)
-    request: dict[str, Any] = {
-        "multipart/form-data": input_class,
-        "application/json": json_class,
+def picture_request(input_class: InputClass) -> dict[str, Any]:
+    """The ways to send a body with pictures.
+
+    Of a form only the files are described: options are parameters of the query for every way, and
+    the docs page would fill in fields of a form that nobody asked for.
+    """
+    return {
+        "multipart/form-data": _with_files(input_class),
+        "application/json": _with_base64(input_class),
+        **{media_type: OpenApiTypes.BINARY for media_type in RAW_TYPES},
     }
-    if raw:
-        request |= {media_type: OpenApiTypes.BINARY for media_type in RAW_TYPES}
-    return request
+
+
+def _with_files(input_class: InputClass) -> InputClass:
+    fields = {
+        name: field
+        for name, field in input_class().fields.items()
+        if isinstance(field, PictureField | PictureListField)
+    }
+    name = input_class.__name__.removesuffix("Serializer")
+    doc = "Pictures as files; options stand in the query, or as fields beside them."
+    return type(f"{name}FormSerializer", (serializers.Serializer,), {"__doc__": doc, **fields})
 
 
 def _with_base64(input_class: InputClass) -> InputClass:

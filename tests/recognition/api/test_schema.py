@@ -83,6 +83,17 @@ def test_every_refusal_is_described_with_an_example() -> None:
         assert all(example["value"]["error"]["code"] for example in examples)
 
 
+def test_examples_are_what_the_document_allows() -> None:
+    count = 0
+    for _, _, operation in operations():
+        for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+            for body in part.get("content", {}).values():
+                for example in body.get("examples", {}).values():
+                    contract.check_value(body["schema"], example["value"])
+                    count += 1
+    assert count > 16
+
+
 @pytest.mark.django_db
 class TestServed:
     @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""What requests and answers look like, by operation: shown by the docs page, which also begins with
+them when somebody tries an operation by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+_PICTURE = "/9j/4AAQSkZJRgABAQAAAQABAAD… (base64 of the file)"
+_PERSON = "0198f0c2-5d1e-7c3a-9a51-3d0f6f0d2b11"
+_IMAGE = "0198f0c2-7a40-7b1d-8f2e-97ff6f05c562"
+_COLLECTION = "0198f0c1-0b7a-7e41-8d0c-5a1f0e9b7c20"
+_FACE = {
+    "box": [214.0, 96.5, 131.2, 164.8],
+    "landmarks": [[246.1, 158.7], [308.9, 157.2], [277.4, 195.0], [252.3, 224.8], [303.0, 223.1]],
+    "score": 0.9991,
+    "quality": {
+        "score": 0.93,
+        "size_px": 131.2,
+        "sharpness": 0.21,
+        "brightness": 121.4,
+        "yaw": -6.2,
+        "pitch": 3.1,
+        "roll": 1.4,
+        "detection": 0.9991,
+        "reasons": [],
+    },
+}
+_WHO = {"id": _PERSON, "name": "Ann Example", "external_id": "hr-17"}
+
+_BODIES: dict[str, dict[str, Any]] = {
+    "detect": {"image": _PICTURE, "min_face_px": 40},
+    "identify": {"image": _PICTURE, "max_candidates": 5},
+    "embed": {"image": _PICTURE},
+    "verify": {"image": _PICTURE, "other_image": _PICTURE},
+    "persons_images_enrol": {"images": [_PICTURE, _PICTURE]},
+    "persons_create": {"name": "Ann Example", "external_id": "hr-17", "labels": ["staff"]},
+    "persons_update": {"labels": ["staff", "vip"], "is_active": True},
+    "persons_merge": {"person": _PERSON},
+    "collections_create": {"name": "Front door"},
+    "collections_update": {"target_false_match_rate": 0.0001},
+    "cameras_create": {"name": "Desk", "kind": "browser"},
+    "cameras_update": {"is_enabled": False},
+    "events_review": {"review": "confirmed"},
+    "events_enrol": {"name": "Ann Example"},
+    "keys_create": {"name": "Door controller", "scopes": ["identify", "events"]},
+}
+_ANSWERS: dict[str, dict[str, Any]] = {
+    "identify": {
+        "size": [640, 480],
+        "collection": _COLLECTION,
+        "model": "mobilefacenet",
+        "threshold": 0.4011,
+        "faces": [
+            _FACE
+            | {
+                "decision": "match",
+                "person": _WHO,
+                "similarity": 0.7312,
+                "threshold": 0.4011,
+                "false_match_rate": 1.3e-9,
+                "image": _IMAGE,
+                "candidates": [{"person": _WHO, "similarity": 0.7312, "image": _IMAGE}],
+            }
+        ],
+        "timing_ms": {"decode": 4.1, "queue": 0.2, "detect": 17.8, "embed": 5.3, "total": 28.0},
+    },
+    "persons_images_enrol": {
+        "accepted": 1,
+        "refused": 1,
+        "outcomes": [
+            {
+                "index": 0,
+                "name": "ann.jpg",
+                "accepted": True,
+                "code": "accepted",
+                "message": "The face is enrolled.",
+                "faces_found": 1,
+                "quality": _FACE["quality"],
+                "image": _IMAGE,
+            },
+            {
+                "index": 1,
+                "name": "wall.jpg",
+                "accepted": False,
+                "code": "no_face",
+                "message": "No face was found in the picture.",
+                "faces_found": 0,
+                "quality": None,
+                "image": None,
+            },
+        ],
+    },
+}
+
+
+def examples_of(operation_id: str, status: int) -> list[OpenApiExample]:
+    found = []
+    if operation_id in _BODIES:
+        value = _BODIES[operation_id]
+        example = OpenApiExample(
+            "A request", value=value, request_only=True, media_type="application/json"
+        )
+        found.append(example)
+    if operation_id in _ANSWERS:
+        example = OpenApiExample(
+            "An answer",
+            value=_ANSWERS[operation_id],
+            response_only=True,
+            status_codes=[str(status)],
+        )
+        found.append(example)
+    return found
