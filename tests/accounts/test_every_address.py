@@ -16,8 +16,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.access import ROLE_SCOPES, Role, Scope
 from accounts.audit import SYSTEM, record
-from accounts.models import ApiKey, AuditEntry
-from recognition.models import Collection, Person
+from accounts.models import ApiKey, AuditEntry, User
+from recognition.models import Camera, Collection, Person
 from tests.callers import Caller, signed_in, with_key, with_secret
 from tests.factories import enrol, make_camera, make_collection, make_event, make_person, make_user
 
@@ -276,6 +276,25 @@ def test_the_admin_goes_by_roles(world: World, role: Role) -> None:
             if answer.status_code >= 500 or may != (answer.status_code not in (403, 404, 405)):
                 wrong.append((name, method, answer.status_code))
     assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_what_people_typed_is_only_text(world: World) -> None:
+    script = "<script>alert(1)</script>"
+    texts = {"name": script}
+    Collection.objects.update(description=script)
+    Collection.objects.filter(pk=world.ids["collection"]).update(**texts)
+    Person.objects.filter(pk=world.ids["person"]).update(**texts, labels=[script])
+    Camera.objects.update(**texts, address=script, status_message=script)
+    ApiKey.objects.filter(pk=world.ids["key"]).update(**texts)
+    User.objects.filter(pk=world.ids["user"]).update(first_name=script, last_name=script)
+    AuditEntry.objects.update(actor=script, details={script: script})
+    caller = signed_in(Role.ADMINISTRATOR)
+    seen = 0
+    for name in [*PAGES, *ADMIN]:
+        text = caller.get(world.address(name), follow=True).content.decode()
+        assert script not in text, name
+        seen += "&lt;script&gt;alert(1)" in text
+    assert seen > 12
 
 
 @pytest.mark.parametrize("role", list(Role))

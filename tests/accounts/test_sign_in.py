@@ -1,0 +1,147 @@
+"""Signing in: locked after too many wrong passwords, and nowhere else to lead than here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt
+from django.conf import settings as site
+from django.test import Client
+
+from accounts.access import Role
+from accounts.models import User
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "/accounts/login/"
+PASSWORD = "pass-word-1"
+
+
+@pytest.fixture
+def vera() -> User:
+    return make_user(Role.VIEWER, username="vera")
+
+
+def sign_in(client: Client, name: str = "vera", password: str = PASSWORD, **extra: Any) -> Any:
+    return client.post(ADDRESS, {"username": name, "password": password, **extra})
+
+
+def is_signed_in(client: Client) -> bool:
+    return client.get("/api/v1/me").status_code == 200
+
+
+def test_with_the_password(client: Client, vera: User) -> None:
+    answer = sign_in(client)
+    assert answer["Location"] == "/live/"
+    assert is_signed_in(client)
+    cookie = client.cookies[site.SESSION_COOKIE_NAME]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+
+
+@pytest.mark.parametrize(("name", "password"), [("vera", "wrong"), ("nobody", PASSWORD)])
+def test_wrong_names_and_passwords_read_alike(
+    client: Client, vera: User, name: str, password: str
+) -> None:
+    answer = sign_in(client, name, password)
+    assert answer.status_code == 200
+    assert "correct username and password" in " ".join(answer.content.decode().split())
+    assert not is_signed_in(client)
+
+
+def test_somebody_who_is_not_active(client: Client, vera: User) -> None:
+    User.objects.filter(pk=vera.pk).update(is_active=False)
+    sign_in(client)
+    assert not is_signed_in(client)
+
+
+def test_somebody_who_becomes_inactive_is_out_at_once(client: Client, vera: User) -> None:
+    sign_in(client)
+    User.objects.filter(pk=vera.pk).update(is_active=False)
+    assert not is_signed_in(client)
+    assert client.get("/admin/").status_code == 302
+
+
+class TestLock:
+    @pytest.fixture(autouse=True)
+    def _three(self, settings: Any) -> None:
+        settings.AXES_FAILURE_LIMIT = 3
+
+    def test_after_too_many_wrong_passwords(self, client: Client, vera: User) -> None:
+        for _ in range(2):
+            assert sign_in(client, password="wrong").status_code == 200
+        assert sign_in(client, password="wrong").status_code == 429
+        answer = sign_in(client)
+        assert answer.status_code == 429
+        assert not is_signed_in(client)
+
+    def test_of_one_name_from_one_address(self, client: Client, vera: User) -> None:
+        other = make_user(Role.VIEWER, username="otto")
+        for _ in range(3):
+            sign_in(client, password="wrong")
+        assert sign_in(Client(REMOTE_ADDR="192.0.2.7")).status_code == 302
+        assert sign_in(Client(), other.username).status_code == 302
+
+    def test_cannot_be_dodged_by_a_header(self, client: Client, vera: User) -> None:
+        for number in range(3):
+            headers = {"x-forwarded-for": f"192.0.2.{number}", "x-real-ip": f"192.0.2.{number}"}
+            values = {"username": "vera", "password": "wrong"}
+            answer = client.post(ADDRESS, values, headers=headers)
+        assert answer.status_code == 429
+        assert set(AccessAttempt.objects.values_list("ip_address", flat=True)) == {"127.0.0.1"}
+
+    def test_ends_with_the_right_password_before_it(self, client: Client, vera: User) -> None:
+        for _ in range(2):
+            for _ in range(2):
+                sign_in(client, password="wrong")
+            assert sign_in(Client()).status_code == 302
+
+    def test_stores_no_password(self, client: Client, vera: User) -> None:
+        sign_in(client, password="my-other-secret")
+        assert "my-other-secret" not in repr(list(AccessAttempt.objects.values()))
+
+
+@pytest.mark.parametrize(
+    "to", ["//evil.example/", "https://evil.example/", "javascript:alert(1)", "\\\\evil.example"]
+)
+def test_leads_to_no_other_site(client: Client, vera: User, to: str) -> None:
+    assert sign_in(client, next=to)["Location"] == "/live/"
+
+
+def test_leads_back_to_the_page_that_asked(client: Client, vera: User) -> None:
+    page = "/admin/recognition/event/"
+    asked = client.get(page)
+    assert asked["Location"].startswith("/admin/login/?next=")
+    form = client.get(asked["Location"])
+    assert form["Location"] == f"{ADDRESS}?next={page}"
+    assert sign_in(client, next=page)["Location"] == page
+
+
+def test_makes_a_new_session(client: Client, vera: User) -> None:
+    """An id that somebody planted in the browser before does not become the user's."""
+    session = client.session
+    session["planted"] = True
+    session.save()
+    before = session.session_key
+    sign_in(client)
+    assert client.session.session_key != before
+
+
+def test_needs_the_token_of_its_page(vera: User) -> None:
+    assert sign_in(Client(enforce_csrf_checks=True)).status_code == 403
+
+
+def test_signing_out_needs_a_form(client: Client, vera: User) -> None:
+    sign_in(client)
+    assert client.get("/accounts/logout/").status_code == 405
+    assert is_signed_in(client)
+    assert client.post("/accounts/logout/")["Location"] == ADDRESS
+    assert not is_signed_in(client)
+
+
+def test_a_new_password_ends_other_sessions(client: Client, vera: User) -> None:
+    sign_in(client)
+    vera.set_password("another-pass-word-2")
+    vera.save()
+    assert not is_signed_in(client)
