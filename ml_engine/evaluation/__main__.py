@@ -122,10 +122,10 @@ def _throughput(options: argparse.Namespace) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from ml_engine.evaluation.calibrate import calibrate, write_curve
+    from ml_engine.evaluation.calibrate import LFW, calibrate, write_curve
 
     presets = options.presets or [card.name for card in presets_of("embedder")]
-    for curve in calibrate(_engine(options), options.data, presets):
+    for curve in calibrate(_engine(options), options.data, presets, source=options.source or LFW):
         path = write_curve(curve, options.out)
         print(f"{curve.model}: {curve.pairs:,} pairs of strangers, written to {path}")
         for rate, score in zip(curve.rates, curve.scores, strict=True):
@@ -219,6 +219,9 @@ def _parser() -> argparse.ArgumentParser:
         commands, "calibrate", _calibrate, "impostor score curves from all strangers in LFW"
     )
     _add_data(calibrate, "folder of LFW, or the one that holds it as lfw/")
+    calibrate.add_argument(
+        "--source", metavar="TEXT", help="what the photos are, for people (default: LFW)"
+    )
     _add_presets(calibrate, "embedder; may be given several times (default: all)")
     calibrate.add_argument(
         "--out", type=Path, default=_CURVES, metavar="DIR", help="where curves are kept"

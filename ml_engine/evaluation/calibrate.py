@@ -27,6 +27,7 @@ from ml_engine.types import Float32
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
+LFW = "LFW, deep-funnelled, folds 1 to 5"
 # Rates of the curve's points. Whole decades at the end: the curve is drawn on beyond its last two
 # points, and the slope between points closer than that would be noise.
 RATES = (0.9, 0.5, 0.2, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6)
@@ -42,8 +43,11 @@ ONE_PERSON = (
 )
 
 
-def calibrate(engine: FaceEngine, data: Path, presets: Sequence[str]) -> list[ImpostorCurve]:
-    """The curve of each preset from all strangers in LFW."""
+def calibrate(
+    engine: FaceEngine, data: Path, presets: Sequence[str], *, source: str = LFW
+) -> list[ImpostorCurve]:
+    """The curve of each preset from all strangers in LFW, or in a folder laid out like it, which
+    `source` names."""
     photos = load_photos(data)
     variants = [Variant(preset, flip) for preset in presets for flip in (False, True)]
     found = collect(engine, photos.paths, variants, choose=nearest_centre, title="LFW")
@@ -55,12 +59,15 @@ def calibrate(engine: FaceEngine, data: Path, presets: Sequence[str]) -> list[Im
             photos,
             found.embeddings[Variant(preset)][rows],
             found.embeddings[Variant(preset, flip=True)][rows],
+            source,
         )
         for preset in presets
     ]
 
 
-def impostor_curve(preset: str, photos: Photos, plain: Float32, averaged: Float32) -> ImpostorCurve:
+def impostor_curve(
+    preset: str, photos: Photos, plain: Float32, averaged: Float32, source: str = LFW
+) -> ImpostorCurve:
     """The curve from plain and flip-averaged embeddings (n, d) of the photos."""
     people = merged_people(photos)
     kinds = ((plain, plain), (plain, averaged), (averaged, averaged))
@@ -75,7 +82,7 @@ def impostor_curve(preset: str, photos: Photos, plain: Float32, averaged: Float3
         rates=tuple(rates),
         pairs=pairs,
         source=(
-            f"LFW, deep-funnelled, folds 1 to 5: all pairs of different people among "
+            f"{source}: all pairs of different people among "
             f"{len(photos):,} photos of {len(np.unique(people)):,} people; at each rate the "
             f"highest score with and without flip averaging"
         ),

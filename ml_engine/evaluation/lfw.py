@@ -41,18 +41,15 @@ class Pairs:
 
 
 def lfw_folder(data: Path) -> Path:
-    """The folder with `pairs.txt`: `data` itself or its `lfw`."""
-    for folder in (data, data / "lfw"):
-        if (folder / "pairs.txt").exists():
-            return folder
-    raise FileNotFoundError(f"There is no pairs.txt in {data} nor in {data / 'lfw'}.")
+    """`data` itself, or its `lfw`."""
+    return data / "lfw" if (data / "lfw").is_dir() else data
 
 
 def load_photos(data: Path) -> Photos:
-    """Every photo of every person."""
+    """Every photo of every person: any folder that holds `<person>/<photo>.jpg`."""
     paths = sorted(lfw_folder(data).glob("*/*.jpg"))
     if not paths:
-        raise FileNotFoundError(f"There are no photos in {lfw_folder(data)}.")
+        raise FileNotFoundError(f"There are no photos <person>/<photo>.jpg in {lfw_folder(data)}.")
     names = sorted({path.parent.name for path in paths})
     index = {name: number for number, name in enumerate(names)}
     return Photos(paths, np.array([index[path.parent.name] for path in paths]), names)
@@ -62,7 +59,10 @@ def load_pairs(data: Path, photos: Photos) -> Pairs:
     """The protocol's pairs: a first line with folds and pairs, then in each fold as many lines of
     one person and two numbers as of two people with a number each."""
     row_of = {path.stem: row for row, path in enumerate(photos.paths)}
-    first, *lines = (lfw_folder(data) / "pairs.txt").read_text().splitlines()
+    path = lfw_folder(data) / "pairs.txt"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}.")
+    first, *lines = path.read_text().splitlines()
     per_kind = int(first.split()[1])
     rows, is_same = [], []
     for line in filter(str.strip, lines):

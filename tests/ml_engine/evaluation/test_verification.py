@@ -50,9 +50,12 @@ def test_photos_and_pairs_are_read(lfw: Path) -> None:
     assert pairs.folds.tolist() == [0, 0, 1, 1]
 
 
-def test_a_folder_that_is_not_lfw_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_lfw_is_named(lfw: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no photos .* in .*Ann"):
+        load_photos(lfw / "Ann")
+    (lfw / "pairs.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"pairs\.txt"):
-        load_photos(tmp_path)
+        load_pairs(lfw, load_photos(lfw))
 
 
 def _angles(degrees: list[float]) -> Float32:

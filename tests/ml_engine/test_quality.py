@@ -1,0 +1,166 @@
+"""Quality falls with what spoils a face, and a refusal names the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from ml_engine.align import TEMPLATE_112, align_faces
+from ml_engine.detection import Detector
+from ml_engine.quality import POLICIES, REASON_TEXTS, measure, pose, refusals, sharpness
+from ml_engine.types import Face, Float32, Image, Quality
+
+GOOD = Quality(
+    score=0.97, size_px=120, sharpness=1.0, brightness=130, yaw=3, pitch=-4, roll=1, detection=0.999
+)
+
+
+@pytest.fixture(scope="module")
+def portrait(detector: Detector, photo: Callable[[str], Image]) -> tuple[Image, Face]:
+    """A face of about 100 pixels."""
+    image = photo("obama")
+    (face,) = detector.detect([image], max_faces=1)[0]
+    scale = 100 / face.size_px
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), replace(
+        face, box=face.box * np.float32(scale), landmarks=face.landmarks * np.float32(scale)
+    )
+
+
+def _measured(image: Image, face: Face) -> Quality:
+    crop = align_faces(image, face.landmarks[None], TEMPLATE_112, 112)[0]
+    return measure(face, crop)
+
+
+def _motion(image: Image, length: int, *, upright: bool) -> Image:
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1 / length
+    return np.asarray(cv2.filter2D(image, -1, kernel.T if upright else kernel), np.uint8)
+
+
+@pytest.mark.weights
+def test_a_good_portrait_is_good(portrait: tuple[Image, Face]) -> None:
+    quality = _measured(*portrait)
+    assert quality.score > 0.93
+    assert quality.reasons == ()
+    assert refusals(quality, "strict") == ()
+    assert quality.sharpness > 0.5
+    assert abs(quality.roll) < 10
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(
+    ("spoil", "part", "reason"),
+    [
+        (lambda image, by: cv2.GaussianBlur(image, (0, 0), 0.6 * by), "sharpness", "blurred"),
+        (lambda image, by: _motion(image, 4 * by - 1, upright=False), "sharpness", "blurred"),
+        (lambda image, by: _motion(image, 4 * by - 1, upright=True), "sharpness", "blurred"),
+        (lambda image, by: (image * 0.62**by).astype(np.uint8), "brightness", "too_dark"),
+        (lambda image, by: cv2.convertScaleAbs(image, None, 1.25**by, 0), "score", "too_bright"),
+    ],
+    ids=["blur", "motion sideways", "motion upwards", "dark", "overexposed"],
+)
+def test_it_falls_step_by_step_and_says_why(
+    spoil: Callable[[Image, int], Image], part: str, reason: str, portrait: tuple[Image, Face]
+) -> None:
+    image, face = portrait
+    steps = [_measured(spoil(image, by), face) for by in range(1, 8)]
+    values = [getattr(step, part) for step in steps]
+    assert values == sorted(values, reverse=True)
+    assert steps[-1].score < steps[0].score - 0.1
+    assert reason in steps[-1].reasons
+    assert reason not in steps[0].reasons
+
+
+@pytest.mark.weights
+def test_noise_is_no_sharpness(portrait: tuple[Image, Face]) -> None:
+    image, face = portrait
+    blurred = cv2.GaussianBlur(image, (0, 0), 3)
+    noise = np.random.default_rng(0).normal(0, 4, image.shape)
+    noisy = np.clip(blurred + noise, 0, 255).astype(np.uint8)
+    assert _measured(noisy, face).sharpness < 0.5 * _measured(image, face).sharpness
+
+
+@pytest.mark.weights
+def test_what_lies_around_the_face_does_not_count(portrait: tuple[Image, Face]) -> None:
+    image, face = portrait
+    crop = align_faces(image, face.landmarks[None], TEMPLATE_112, 112)[0]
+    around = crop.copy()
+    around[:28] = around[-8:] = 255
+    around[:, :20] = around[:, -20:] = np.random.default_rng(1).integers(0, 256, (112, 20, 3))
+    assert measure(face, around) == measure(face, crop)
+
+
+def test_sharpness_is_of_contrast_not_of_light() -> None:
+    texture = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 200, (112, 112)), (0, 0), 1.5)
+    grey = (130 + texture).astype(np.float32)
+    assert sharpness(grey * 0.6 + 20) == pytest.approx(sharpness(grey), rel=0.15)
+    assert sharpness(np.full((112, 112), 99, np.float32)) == 0
+
+
+def _turned(landmarks: Float32, degrees: float) -> Float32:
+    turn = np.radians(degrees)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    return (landmarks @ matrix.T).astype(np.float32)
+
+
+def test_pose() -> None:
+    yaw, pitch, roll = pose(TEMPLATE_112)
+    assert abs(yaw) < 3
+    assert abs(pitch) < 12
+    assert abs(roll) < 1
+    for degrees in (-40, 25, 90):
+        turned = pose(_turned(TEMPLATE_112, degrees))
+        assert turned[2] == pytest.approx(roll + degrees, abs=0.5)
+        assert turned[:2] == pytest.approx((yaw, pitch), abs=0.5), "a tilted head is not turned"
+    aside = TEMPLATE_112.copy()
+    aside[2, 0] += 12
+    assert pose(aside)[0] > yaw + 15
+    lower = TEMPLATE_112.copy()
+    lower[2, 1] += 8
+    assert pose(lower)[1] > pitch + 10
+    mirrored = TEMPLATE_112[[1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32)
+    assert pose(mirrored)[0] == pytest.approx(-yaw, abs=0.5)
+
+
+def test_pose_of_landmarks_in_one_point_is_finite() -> None:
+    assert np.isfinite(pose(np.full((5, 2), 7, np.float32))).all()
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"size_px": 20.0}, "too_small"),
+        ({"sharpness": 0.05}, "blurred"),
+        ({"brightness": 12.0}, "too_dark"),
+        ({"brightness": 240.0}, "too_bright"),
+        ({"yaw": -70.0}, "turned_away"),
+        ({"pitch": 50.0}, "turned_away"),
+        ({"roll": 80.0}, "tilted"),
+        ({"detection": 0.6}, "low_detection_score"),
+    ],
+)
+def test_every_fault_is_refused_by_its_name(fault: dict[str, Any], reason: str) -> None:
+    poor = replace(GOOD, **fault)
+    assert refusals(poor, "standard") == (reason,)
+    assert refusals(poor, "strict") == (reason,)
+    assert refusals(poor, "off") == ()
+    assert reason in REASON_TEXTS
+
+
+def test_the_worst_fault_comes_first() -> None:
+    poor = replace(GOOD, size_px=30.0, roll=179.0, sharpness=0.1)
+    assert refusals(poor, "standard") == ("tilted", "blurred", "too_small")
+
+
+def test_strict_refuses_all_that_standard_does() -> None:
+    standard, strict = POLICIES["standard"], POLICIES["strict"]
+    for name in ("min_size_px", "min_sharpness", "min_brightness", "min_detection"):
+        assert getattr(strict, name) >= getattr(standard, name)
+    for name in ("max_brightness", "max_yaw", "max_pitch", "max_roll"):
+        assert getattr(strict, name) <= getattr(standard, name)
