@@ -15,7 +15,6 @@ from django.db import DatabaseError, InterfaceError
 from accounts.access import Access
 from accounts.websocket import KEY_SUBPROTOCOL
 from recognition import publish
-from recognition.errors import ServiceError
 from recognition.live.limits import StreamLimits, TooMany
 from recognition.ws.access import access_now
 from recognition.ws.outbox import Closing, Outbox
@@ -179,8 +178,9 @@ class SiteConsumer(AsyncWebsocketConsumer):
                 await self.watch()
             except Refused as refused:
                 await self._turn_away(refused)
-            except (DatabaseError, InterfaceError, ServiceError) as error:
-                logger.warning("a websocket could not be checked: %s", error)
+            except Exception as error:
+                # Of the database, or of the channel layer's client: it is checked again later.
+                logger.warning("a websocket could not be checked: %r", error)
 
     async def _check_access(self) -> None:
         now = await access_now(self.scope)

@@ -122,6 +122,20 @@ async def test_a_key_that_is_switched_off_ends_its_sockets(checked_soon: None) -
         assert await socket.closed_with() == 4401
 
 
+async def test_a_channel_layer_that_is_away_keeps_no_socket_from_being_checked(
+    checked_soon: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(consumer: EventsConsumer) -> None:
+        raise ConnectionError("no Redis")
+
+    monkeypatch.setattr(EventsConsumer, "watch", away)
+    secret = await issue_key(Scope.EVENTS)
+    async with opened("/ws/events/", secret=secret) as socket:
+        assert await socket.receive_nothing(0.2)
+        await database_sync_to_async(ApiKey.objects.update)(is_active=False)
+        assert await socket.closed_with() == 4401
+
+
 async def test_a_scope_that_is_taken_away_ends_the_socket(checked_soon: None) -> None:
     secret = await issue_key(Scope.EVENTS)
     async with opened("/ws/events/", secret=secret) as socket:
