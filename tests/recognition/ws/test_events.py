@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
 
 from accounts.access import Scope
 from recognition import publish
@@ -48,6 +49,21 @@ async def test_a_limited_key_hears_its_own_collection(collection: Collection) ->
         mine = await database_sync_to_async(make_event)(collection)
         assert (await socket.hear())["event"]["id"] == str(mine.pk)
         assert await socket.receive_nothing(0.2)
+
+
+async def test_a_limited_key_hears_nothing_else_whatever_its_group_is_told(
+    collection: Collection,
+) -> None:
+    limited = await issue_key(Scope.EVENTS, collection=collection)
+    async with opened("/ws/events/", secret=limited) as socket:
+        group = publish.events_group(collection.pk)
+        for event in (
+            {"id": "1", "collection": str(uuid4())},
+            {"id": "2", "collection": str(collection.pk)},
+        ):
+            message = {"type": "event.published", "event": event}
+            await get_channel_layer().group_send(group, message)
+        assert (await socket.hear())["event"]["id"] == "2"
 
 
 async def test_an_event_is_told_once_to_who_sees_all(collection: Collection) -> None:

@@ -1,0 +1,32 @@
+"""What a stream tells of one face."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ml_engine.matching import Candidate
+from recognition.live.answers import face_answer
+from recognition.live.recogniser import SeenFace
+from tests.recognition.live.faces import face_at, match, nobody, settled
+
+
+def _told(candidates: list[Candidate], name: str | None) -> dict[str, Any]:
+    one = SeenFace(face_at(0), settled(candidates))
+    return face_answer(one, name=name, threshold=0.5, event=None)
+
+
+def test_a_match_bears_the_name() -> None:
+    told = _told(match("ann"), "Ann")
+    assert told["decision"] == "match"
+    assert told["person"] == {"id": "ann", "name": "Ann"}
+
+
+def test_nobody_is_matched_who_was_erased_a_moment_ago() -> None:
+    told = _told(match("ann"), None)
+    assert told["decision"] == "pending"
+    assert told["person"] is None
+
+
+def test_a_stranger_has_no_name() -> None:
+    told = _told(nobody(), None)
+    assert (told["decision"], told["person"]) == ("unknown", None)
