@@ -1,6 +1,10 @@
-"""What is to be done now and then: old events, files without rows, logs that nobody reads."""
+"""What is to be done now and then: old events, files without rows, logs that nobody reads,
+sessions that are over."""
 
 from __future__ import annotations
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from recognition.gallery import changes_prune
 from recognition.models import IdempotencyRecord
@@ -15,4 +19,5 @@ def upkeep() -> dict[str, int]:
         "files": sweep_orphans(),
         "gallery_changes": changes_prune(),
         "idempotency_records": IdempotencyRecord.prune(),
+        "sessions": Session.objects.filter(expire_date__lt=timezone.now()).delete()[0],
     }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.utils import timezone
 
 from recognition.models import FaceImage, Person
 from recognition.models.identifiers import uuid7
@@ -103,4 +106,14 @@ def test_files_are_removed_after_the_commit_and_not_before() -> None:
 def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
     enrol(person, 1)
     _put(f"faces/0a/{uuid7()}.jpg", age_s=3600)
-    assert upkeep() == {"events": 0, "files": 1, "gallery_changes": 0, "idempotency_records": 0}
+    now = timezone.now()
+    for name, until in (("over", now - timedelta(seconds=1)), ("open", now + timedelta(days=1))):
+        Session.objects.create(session_key=name, session_data="", expire_date=until)
+    assert upkeep() == {
+        "events": 0,
+        "files": 1,
+        "gallery_changes": 0,
+        "idempotency_records": 0,
+        "sessions": 1,
+    }
+    assert Session.objects.get().session_key == "open"
