@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.evaluation.collect import Variant, collect, nearest_centre
-from ml_engine.evaluation.lfw import load_photos
+from ml_engine.evaluation.collect import Collected, Variant, collect, nearest_centre
+from ml_engine.evaluation.lfw import Photos, load_photos
 from ml_engine.evaluation.verification import all_scores, operating_point
 from ml_engine.types import Face, Float32, Quality
 
@@ -62,6 +62,10 @@ def evaluate_quality(engine: FaceEngine, data: Path, preset: str) -> DiscardRepo
     photos = load_photos(data)
     variant = Variant(preset)
     found = collect(engine, photos.paths, [variant], choose=nearest_centre, title="LFW")
+    return discard_report(photos, found, variant)
+
+
+def discard_report(photos: Photos, found: Collected, variant: Variant) -> DiscardReport:
     genuine, impostors = all_scores(found.embeddings[variant], photos.people, found.has_face)
     point = operating_point(genuine, np.sort(impostors)[::-1], FMR)
     is_missed = genuine < point.threshold
@@ -69,7 +73,7 @@ def evaluate_quality(engine: FaceEngine, data: Path, preset: str) -> DiscardRepo
         name: discard_curve(is_missed, pair_values(values, photos.people))
         for name, values in measures(found.faces).items()
     }
-    return DiscardReport(preset, FMR, point.threshold, len(genuine), SHARES, fnmr)
+    return DiscardReport(variant.preset, FMR, point.threshold, len(genuine), SHARES, fnmr)
 
 
 def measures(faces: list[Face | None]) -> dict[str, Float32]:

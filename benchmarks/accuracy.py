@@ -1,0 +1,142 @@
+"""Who is recognised: LFW's protocol, true matches at low false-match rates, identification with
+strangers, quality, and the five celebrities, all from one pass over the photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.document import table
+from benchmarks.peers import ROOT
+from ml_engine import EngineConfig, load_engine
+from ml_engine.evaluation import discard, openset, verification
+from ml_engine.evaluation.celebs import CelebsReport, evaluate_celebs
+from ml_engine.evaluation.collect import Collected, Variant, collect, nearest_centre
+from ml_engine.evaluation.lfw import Photos, load_pairs, load_photos
+from ml_engine.evaluation.plots import draw_discard, draw_roc
+from ml_engine.matching.calibration import DEFAULT_FPIR
+from ml_engine.zoo import presets_of
+
+IMAGES = ROOT / "docs" / "images"
+PRESETS = tuple(card.name for card in presets_of("embedder"))
+# Which embeddings are averaged with the mirror image: of probes, of the enrolled.
+FLIPS = {"none": (False, False), "enrolled": (False, True), "both": (True, True)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    photos: Photos
+    found: Collected
+
+    def openset(self, preset: str, flip: str) -> openset.OpenSetReport:
+        of_probe, of_enrolled = FLIPS[flip]
+        searches = openset.search(
+            self.photos.people,
+            self.found.embeddings[Variant(preset, of_enrolled)],
+            self.found.embeddings[Variant(preset, of_probe)],
+            self.found.has_face,
+        )
+        return openset.openset_report(
+            searches, preset=preset, flip=flip, without_face=int((~self.found.has_face).sum())
+        )
+
+
+def benchmark(weights: Path, data: Path, rounds: int) -> str:
+    """The block as Markdown; draws docs/images/roc.png and discard.png. Needs the photos."""
+    engine = load_engine(EngineConfig(weights_dir=weights))
+    photos = load_photos(data)
+    variants = [Variant(preset, flip) for preset in PRESETS for flip in (False, True)]
+    found = collect(engine, photos.paths, variants, choose=nearest_centre, title="LFW")
+    pairs = load_pairs(data, photos)
+    reports = [
+        verification.report(photos, pairs, found.embeddings[v], found.has_face, v) for v in variants
+    ]
+    quality = discard.discard_report(photos, found, Variant(PRESETS[0]))
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    draw_roc(reports, IMAGES / "roc.png")
+    draw_discard(quality, IMAGES / "discard.png")
+    celebs = evaluate_celebs(engine, data / "celebs5", PRESETS[0], strangers=data / "lfw")
+    engine.close()
+    seen = _Seen(photos, found)
+    return "\n\n".join(
+        ["## Recognising", *_verified(reports), *_identified(seen), *_quality(quality),
+         *_celebs(celebs)]
+    )  # fmt: skip
+
+
+def _verified(reports: list[verification.VerificationReport]) -> list[str]:
+    rows = [
+        [
+            f"{report.preset}{', flip-averaged' if report.flip else ''}",
+            f"{100 * report.accuracy:.2f} ± {100 * report.standard_error:.2f}",
+            *(f"{point.tmr:.4f}" for point in report.points),
+        ]
+        for report in reports
+    ]
+    rates = [f"TMR at FMR {point.fmr:.0e}" for point in reports[0].points]
+    one = reports[0]
+    return [
+        "### Are two photos of one person? (LFW, folds 1 to 5)",
+        table(["embedder", "accuracy %", *rates], rows),
+        f"{one.photos:,} photos, {len(one.without_face)} without a face (they would count as "
+        f"failures); accuracy over {len(one.folds)} folds of the standard protocol, each with the "
+        f"threshold of the others, and its standard error; TMR over all {one.genuine_pairs:,} "
+        f"genuine and {one.impostor_pairs:,} impostor pairs.",
+        "![True-match rate over false-match rate](images/roc.png)",
+    ]
+
+
+def _identified(seen: _Seen) -> list[str]:
+    reports = [(seen.openset(preset, flip)) for preset in PRESETS for flip in FLIPS]
+    rows = [
+        [f"{r.preset}, flip-averaged: {r.flip}", _interval(r.rank_1)]
+        + [_interval(value) for value in r.fnir.values()]
+        for r in reports
+    ]
+    sizes = [
+        [
+            f"{r.preset}, {row.gallery} enrolled",
+            f"{row.threshold:.3f}",
+            f"{100 * row.fpir:.2f}",
+            f"{row.fnir:.4f}",
+        ]
+        for r in reports
+        if r.flip == "enrolled"
+        for row in r.at_default
+    ]
+    one = reports[0]
+    rates = [f"FNIR at FPIR {100 * rate:g} %" for rate in one.fnir]
+    return [
+        "### Who is it, or is it a stranger? (LFW)",
+        table(["embedder", "rank 1", *rates], rows),
+        f"{one.enrolled} people enrolled with one photo each, {one.probes:,} probes, "
+        f"{one.strangers:,} strangers; in brackets 95 % bootstrap intervals over people. A tenth of "
+        "a percent of the strangers is one of them, so that column says little.",
+        "What the default thresholds give, as in service (enrolled faces averaged, live ones not), "
+        f"where {100 * DEFAULT_FPIR:g} % of strangers named is aimed at:",
+        table(["", "threshold", "strangers named %", "FNIR"], sizes),
+    ]
+
+
+def _interval(value: openset.Interval) -> str:
+    return f"{value.value:.4f} ({value.low:.3f} to {value.high:.3f})"
+
+
+def _quality(report: discard.DiscardReport) -> list[str]:
+    at = {
+        name: dict(zip(report.shares, values, strict=True)) for name, values in report.fnmr.items()
+    }
+    rows = [
+        [f"by {name}", *(f"{values[share]:.4f}" for share in discard.SHOWN)]
+        for name, values in at.items()
+    ]
+    return [
+        "### Does quality predict errors?",
+        table(["FNMR after throwing away the worst", *(f"{s:.0%}" for s in discard.SHOWN)], rows),
+        f"{report.preset}, {report.pairs:,} genuine pairs of LFW at FMR {report.fmr:.0e}.",
+        "![Error versus discard](images/discard.png)",
+    ]
+
+
+def _celebs(report: CelebsReport) -> list[str]:
+    return ["### Five celebrities and the people of LFW", "```\n" + report.as_text() + "\n```"]
