@@ -110,8 +110,8 @@ def _identified(seen: _Seen) -> list[str]:
         "### Who is it, or is it a stranger? (LFW)",
         table(["embedder", "rank 1", *rates], rows),
         f"{one.enrolled} people enrolled with one photo each, {one.probes:,} probes, "
-        f"{one.strangers:,} strangers; in brackets 95 % bootstrap intervals over people. A tenth of "
-        "a percent of the strangers is one of them, so that column says little.",
+        f"{one.strangers:,} strangers; in brackets 95 % bootstrap intervals over people. 0.1 % of "
+        "the strangers is one of them, so that column says little.",
         "What the default thresholds give, as in service (enrolled faces averaged, live ones not), "
         f"where {100 * DEFAULT_FPIR:g} % of strangers named is aimed at:",
         table(["", "threshold", "strangers named %", "FNIR"], sizes),
@@ -123,12 +123,10 @@ def _interval(value: openset.Interval) -> str:
 
 
 def _quality(report: discard.DiscardReport) -> list[str]:
-    at = {
-        name: dict(zip(report.shares, values, strict=True)) for name, values in report.fnmr.items()
-    }
+    shown = [report.shares.index(share) for share in discard.SHOWN]
     rows = [
-        [f"by {name}", *(f"{values[share]:.4f}" for share in discard.SHOWN)]
-        for name, values in at.items()
+        [f"by {name}", *(f"{values[column]:.4f}" for column in shown)]
+        for name, values in report.fnmr.items()
     ]
     return [
         "### Does quality predict errors?",
