@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import detection, embedding
+from benchmarks import accuracy, detection, embedding, rest
 from benchmarks.document import DOCUMENT, write_block
 from benchmarks.machine import stamp
 from benchmarks.peers import ROOT, PeerUnavailable
@@ -22,6 +22,8 @@ from ml_engine.zoo import default_weights_dir
 PARTS: dict[str, Callable[[Path, Path, int], str]] = {
     "detection": detection.benchmark,
     "embedding": embedding.benchmark,
+    "accuracy": accuracy.benchmark,
+    "rest": rest.benchmark,
 }
 _DATA = ROOT.parent / "shared" / "data"
 

@@ -33,6 +33,19 @@ class Peer:
 
 
 PEERS = {
+    "deepface": Peer(
+        "deepface",
+        (
+            "deepface[api]==0.0.103",
+            "mtcnn==1.0.0",
+            "dlib-bin==20.0.1.post1",
+            # tf-keras, which it asks for, brings this one.
+            "tensorflow~=2.21.0",
+            "tf-keras~=2.21.0",
+            "numpy~=2.4.0",
+            "faiss-cpu~=1.13.0",
+        ),
+    ),
     "dlib": Peer("dlib", ("dlib-bin==20.0.1.post1", "numpy~=2.4.0")),
     "mtcnn": Peer("mtcnn", ("mtcnn==1.0.0", f"{_TENSORFLOW}~=2.21.0", "numpy~=2.4.0")),
 }

@@ -1,0 +1,129 @@
+"""Our site with a large gallery, to be measured: VAR WEIGHTS PEOPLE PORT as arguments.
+
+VAR is a new folder. PEOPLE holds one photo of each person to be enrolled, named after them; the
+other people of the gallery have a random template each. It is served by `manage.py serve`.
+Answers once the engine is ready; a question {"about": 1} is answered with its counters, the key
+and the collections by preset.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+PEOPLE = 10_000
+PRESETS = ("dlib_resnet", "mobilefacenet")
+_SEED = 1
+
+
+def main() -> None:
+    var, weights, people, port = sys.argv[1:]
+    sys.path.insert(0, str(ROOT))  # a script finds its own folder alone
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
+        # No .env: what is set on this machine is not what is measured.
+        "ENV_FILE": os.devnull,
+        "FACEREC_VAR": var,
+        "WEIGHTS_DIR": weights,
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": "",
+        "REDIS_URL": "",
+        "API_RATE": "1000000/min",
+        "ENGINE_DEVICE": "cpu",
+    }
+    Path(var).mkdir(parents=True)
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    ready = _filled(Path(people))
+    threading.Thread(target=_answer, args=(ready,), daemon=True).start()
+    call_command("serve", port=int(port))
+
+
+def _answer(ready: dict[str, Any]) -> None:
+    from recognition.engine import engine_state, get_engine
+
+    while engine_state()["state"] != "ready":
+        time.sleep(0.1)
+    for preset in PRESETS:
+        get_engine().embedder(preset)
+    for line in sys.stdin:
+        answer = {**ready, "engine": get_engine().stats()} if json.loads(line) else {}
+        print(json.dumps(answer), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _filled(people: Path) -> dict[str, Any]:
+    """Collections by preset, and a key for them."""
+    from accounts.access import Scope
+    from accounts.audit import SYSTEM
+    from accounts.services import key_issue
+
+    photos = {path.stem: path.read_bytes() for path in sorted(people.glob("*.jpg"))}
+    collections = {preset: _collection(preset, photos) for preset in PRESETS}
+    _, secret = key_issue(name="bench", scopes=[Scope.IDENTIFY], actor=SYSTEM)
+    return {"collections": collections, "key": secret}
+
+
+def _collection(preset: str, photos: dict[str, bytes]) -> str:
+    from accounts.audit import SYSTEM
+    from recognition.engine import ensure_model_version
+    from recognition.models import Collection
+    from recognition.services.collections import collection_create
+    from recognition.services.enrolment import Upload, images_enrol
+    from recognition.services.persons import person_create
+
+    collection = collection_create(
+        actor=SYSTEM,
+        name=preset,
+        embedder=ensure_model_version(preset),
+        quality_policy=Collection.QualityPolicy.OFF,
+    )
+    _add_strangers(collection, PEOPLE - len(photos))
+    for name, photo in photos.items():
+        person = person_create(collection=collection, actor=SYSTEM, name=name)
+        images_enrol(person=person, uploads=[Upload(name, photo)], source="import", actor=SYSTEM)
+    return str(collection.pk)
+
+
+def _add_strangers(collection: Any, count: int) -> None:
+    """Straight into the database, past the services: one random template each."""
+    from recognition.models import FaceImage, Person, Template
+
+    model = collection.embedder
+    vectors = np.random.default_rng(_SEED).normal(size=(count, model.dimension))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    people = [Person(collection=collection, name=f"Stranger {n}") for n in range(count)]
+    images = [
+        FaceImage(
+            person=person, sha256=f"{n:064x}", box=[0, 0, 1, 1], landmarks=[], quality=1.0,
+            source="import",
+        )
+        for n, person in enumerate(people)
+    ]  # fmt: skip
+    templates = [
+        Template(
+            image=image, collection=collection, model=model, dimension=model.dimension,
+            vector=Template.pack(vector.astype(np.float32)),
+        )
+        for image, vector in zip(images, vectors, strict=True)
+    ]  # fmt: skip
+    Person.objects.bulk_create(people, batch_size=1000)
+    FaceImage.objects.bulk_create(images, batch_size=1000)
+    Template.objects.bulk_create(templates, batch_size=1000)
+
+
+if __name__ == "__main__":
+    main()
