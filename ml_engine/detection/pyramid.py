@@ -114,8 +114,8 @@ def _pack(tiles: list[Tile]) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
     ordered = sorted(tiles, key=lambda tile: (-tile.height, -tile.width))
     widest = max(tile.width for tile in tiles)
     # Of a huge picture most tiles are whole sheets anyway, and trying would take seconds.
-    quarters = (4, 5, 6, 7, 8) if len(tiles) <= _MANY_TILES else (4,)
-    widths = {_on_grid(widest * quarter / 4) for quarter in quarters}
+    eighths = range(8, 17) if len(tiles) <= _MANY_TILES else (8,)
+    widths = {_on_grid(widest * eighth / 8) for eighth in eighths}
     packed = [
         _pack_at(ordered, width, max_px)
         for width in sorted(widths)
