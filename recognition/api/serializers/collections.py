@@ -4,9 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ml_engine.zoo import PRESETS
 from recognition.api.serializers.faces import EMBEDDERS
-from recognition.models import Collection, ModelVersion
+from recognition.models import Collection
 
+ROLES = sorted({preset.role for preset in PRESETS.values()})
 _RULES = (
     "name",
     "description",
@@ -69,7 +71,7 @@ class ModelSerializer(serializers.Serializer):
 
     id = serializers.IntegerField(allow_null=True)
     preset = serializers.CharField()
-    role = serializers.ChoiceField(choices=ModelVersion.Role.choices)
+    role = serializers.ChoiceField(choices=ROLES)
     sha256 = serializers.CharField()
     dimension = serializers.IntegerField(allow_null=True)
     licence = serializers.CharField()
