@@ -12,7 +12,7 @@ from ml_engine import Face, Quality
 from recognition.models import Event
 
 if TYPE_CHECKING:
-    from recognition.services.identification import IdentifiedFace
+    from recognition.services.identification import IdentifiedFace, VerifyResult
 
 
 def face_payload(face: Face) -> dict[str, Any]:
@@ -61,6 +61,19 @@ def decision_payload(found: IdentifiedFace) -> dict[str, Any]:
             }
             for c in found.candidates
         ],
+    }
+
+
+def verify_payload(result: VerifyResult) -> dict[str, Any]:
+    return {
+        "decision": result.decision,
+        "similarity": _rounded(result.similarity),
+        "threshold": _rounded(result.threshold),
+        "false_match_rate": _significant(result.fmr),
+        "model": result.model,
+        "face": face_payload(result.face_a),
+        "other_face": face_payload(result.face_b) if result.face_b is not None else None,
+        "image": _text(result.image_id),
     }
 
 

@@ -137,7 +137,7 @@ def _detail(collection: Collection) -> dict[str, Any]:
     in_force = {
         "persons": persons,
         "templates": templates,
-        "threshold": rules.threshold,
+        "threshold": round(rules.threshold, 4),
         "margin": rules.margin,
         "source": rules.source,
     }

@@ -26,7 +26,7 @@ from recognition.api.serializers.faces import (
     VerifyInput,
     VerifyOptions,
 )
-from recognition.payloads import decision_payload, face_payload
+from recognition.payloads import decision_payload, face_payload, verify_payload
 from recognition.services import identification
 
 
@@ -71,8 +71,8 @@ class IdentifyView(PictureView):
         answer = {
             "size": list(result.size),
             "collection": collection.pk,
-            "model": str(result.model),
-            "threshold": result.threshold,
+            "model": result.model,
+            "threshold": round(result.threshold, 4),
             "faces": [_identified(found) for found in result.faces],
             "timing_ms": result.timing_ms,
         }
@@ -125,21 +125,8 @@ class VerifyView(PictureView):
         else:
             other = options.pop("other_image").data
             result = identification.verify(data_a=data, data_b=other, actor=self.actor, **options)
-        return Response(_verified(result))
+        return Response(verify_payload(result))
 
 
 def _identified(found: identification.IdentifiedFace) -> dict[str, Any]:
     return {**face_payload(found.face), **decision_payload(found)}
-
-
-def _verified(result: identification.VerifyResult) -> dict[str, Any]:
-    return {
-        "decision": result.decision,
-        "similarity": result.similarity,
-        "threshold": result.threshold,
-        "false_match_rate": result.fmr,
-        "model": str(result.model),
-        "face": face_payload(result.face_a),
-        "other_face": face_payload(result.face_b) if result.face_b is not None else None,
-        "image": result.image_id,
-    }
