@@ -9,7 +9,8 @@ from collections.abc import Callable
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import DatabaseError, InterfaceError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponsePermanentRedirect, JsonResponse
+from django.middleware.common import CommonMiddleware
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -17,9 +18,18 @@ from recognition.engine import engine_state
 
 logger = logging.getLogger(__name__)
 
+PATHS = "/health/"
 OK = "ok"
 DOWN = "down"
 CHANNEL_TIMEOUT_S = 2.0
+
+
+class HostMiddleware(CommonMiddleware):
+    """Django's own, which refuses hosts that are not ours; but a probe asks by an address that no
+    list of hosts can know."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        return None if request.path.startswith(PATHS) else super().process_request(request)
 
 
 @require_safe

@@ -70,12 +70,20 @@ def _setting(name: str) -> str:
 
 def locks_for(purposes: list[str]) -> list[str]:
     """Names of the locks to install, in order."""
-    names = ["gpu" if has_gpu() else "cpu"]
+    names = [kind()]
     if {"mysql", "mysql-client", "test"} & set(purposes):
         names.append("mysql")
     if "lint" in purposes or "test" in purposes:
         names.append("dev")
     return names
+
+
+def kind() -> str:
+    """`gpu` or `cpu`, once chosen kept: `tensorflow` and `tensorflow-cpu` overwrite each other."""
+    made_for = [name for name in ("gpu", "cpu") if _stamp(name).exists()]
+    if made_for == ["cpu"] and has_gpu():
+        note(f"a GPU is there, but {VENV.name} was made without: `make clean` lets it be used")
+    return made_for[0] if made_for else ("gpu" if has_gpu() else "cpu")
 
 
 def has_gpu() -> bool:
@@ -102,7 +110,6 @@ def install(names: list[str]) -> None:
     """Install these locks into the environment."""
     if not names:
         return
-    _check_kind(names)
     note(f"installing Python packages ({', '.join(names)}); the first time takes minutes")
     files = [part for name in names for part in ("-r", str(_lock(name)))]
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--require-hashes", *files]
@@ -114,13 +121,6 @@ def install(names: list[str]) -> None:
         )
     for name in names:
         _stamp(name).write_text(_fingerprint(name))
-
-
-def _check_kind(names: list[str]) -> None:
-    """`tensorflow` and `tensorflow-cpu` overwrite each other: never both in one environment."""
-    for kind, other in (("cpu", "gpu"), ("gpu", "cpu")):
-        if kind in names and _stamp(other).exists():
-            stop(f"{VENV} was made for a {other.upper()}: run `make clean` and then this again.")
 
 
 def _lock(name: str) -> Path:

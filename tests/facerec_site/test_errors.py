@@ -115,7 +115,7 @@ class TestShape:
         assert "secret" not in answer.content.decode()
 
     def test_host_that_is_not_ours(self, client: Client) -> None:
-        answer = client.get("/health/live", headers={"host": "evil.example"})
+        answer = client.get("/api/v1/me", headers={"host": "evil.example"})
         assert answer.status_code == 400
         assert check_shape(answer)["code"] == "bad_request"
 

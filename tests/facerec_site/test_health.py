@@ -87,6 +87,13 @@ def test_alive_asks_nothing_else(client: Client, monkeypatch: pytest.MonkeyPatch
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+def test_probe_may_ask_by_any_address_and_without_https(client: Client, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.get(LIVE, headers={"host": "10.1.2.3:8000"}).status_code == 200
+    assert client.get("/live/", headers={"host": "10.1.2.3:8000"}).status_code == 400
+    assert client.get("/live/").status_code == 301
+
+
 @pytest.mark.parametrize("path", [READY, LIVE])
 def test_reading_only(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405

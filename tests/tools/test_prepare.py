@@ -15,6 +15,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("DB", "DATABASE_URL", "ENV_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(prepare, "ROOT", tmp_path)
+    monkeypatch.setattr(prepare, "VENV", tmp_path / "no-venv")
 
 
 @pytest.mark.parametrize(
@@ -124,11 +125,16 @@ class TestInstall:
         self.install("cpu")
         assert len(self.calls()) == 2
 
-    def test_never_both_kinds_of_tensorflow(self) -> None:
+    @pytest.mark.parametrize("made_for", ["cpu", "gpu"])
+    def test_kind_of_tensorflow_is_kept(
+        self, monkeypatch: pytest.MonkeyPatch, made_for: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Never both: they overwrite each other."""
         self.fake_pip(0)
-        self.install("cpu")
-        with pytest.raises(SystemExit, match="make clean"):
-            self.install("gpu")
+        self.install(made_for)
+        monkeypatch.setattr(prepare, "has_gpu", lambda: made_for == "cpu")
+        assert prepare.locks_for([]) == [made_for]
+        assert ("make clean" in capsys.readouterr().out) == (made_for == "cpu")
 
 
 class TestLocks:
