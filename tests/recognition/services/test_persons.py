@@ -213,6 +213,7 @@ def test_erasing_takes_the_frames_of_others_who_were_there_at_the_same_time(
         Event.objects.filter(pk=event.pk).update(session=session)
         return event
 
+    visit(-30, person)
     visit(0, person)
     beside, stranger = visit(5), visit(-9, None)
     apart = [visit(11), visit(-11), visit(5, session="gate"), visit(5, session="")]
