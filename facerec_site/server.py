@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import time
+import uuid
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -54,11 +55,16 @@ class _Request(WebRequest):
         if not self._is_too_large:
             return super().process()
         self.request_start = time.time()
+        # Also what `error_body` reads: this answer has an id like every other one.
+        self.request_id = uuid.uuid4().hex
         limit_mb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
         message = f"A request may have {limit_mb} MB at most."
         answer = ErrorAnswer(413, "request_too_large", message, {"max_mb": limit_mb})
         body = json.dumps(error_body(answer, self)).encode()
-        headers = [(b"Content-Type", b"application/json")]
+        headers = [
+            (b"Content-Type", b"application/json"),
+            (b"X-Request-Id", self.request_id.encode()),
+        ]
         self.handle_reply({"type": "http.response.start", "status": 413, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": body})
         return None

@@ -57,6 +57,12 @@ class ApiView(GenericAPIView):
         refuse_oversized(request)
         super().initial(request, *args, **kwargs)
 
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+        """What an answer says of people is kept by no cache, a browser's neither."""
+        response = super().finalize_response(*args, **kwargs)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
     @property
     def access(self) -> Access:
         return access_of(self.request)

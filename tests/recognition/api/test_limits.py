@@ -9,6 +9,7 @@ from django.core.cache import cache
 
 from accounts.access import Role, Scope
 from facerec_site.throttling import CallerRateThrottle
+from recognition.models import Person
 from tests.answers import good, refusal
 from tests.callers import Caller, new_key, signed_in, with_key
 
@@ -86,6 +87,11 @@ def test_methods_that_are_not_there(api: Caller, method: str) -> None:
 def test_no_other_site_may_read_answers(api: Caller) -> None:
     answer = api.get("/api/v1/me", headers={"origin": "http://evil.example"})
     assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+def test_no_cache_keeps_answers(api: Caller, person: Person) -> None:
+    for address in ("persons", f"persons/{person.pk}", "me"):
+        assert api.get(f"/api/v1/{address}")["Cache-Control"] == "private, no-store"
 
 
 def test_head_is_get_without_the_body(api: Caller) -> None:
