@@ -16,6 +16,7 @@ class EngineConfig:
     weights_dir: where fetched weights and networks converted from them are kept.
     detector, embedder: names of presets in `ml_engine.zoo`; other embedders load on first use.
     device: "auto" takes a GPU if TensorFlow sees one.
+    half_precision: let GPUs compute in float16; weights and results stay float32.
     threads: CPU threads of the engine in all; 0 is every core.
     min_face_px: smallest face looked for unless a call says otherwise.
     max_batch, max_wait_ms, max_queue: dynamic batching; see `ml_engine.runtime.batcher`.
@@ -25,6 +26,7 @@ class EngineConfig:
     detector: str = "mtcnn"
     embedder: str = "mobilefacenet"
     device: Device = "auto"
+    half_precision: bool = True
     threads: int = 0
     min_face_px: int = 40
     max_batch: int = 8

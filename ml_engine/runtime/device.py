@@ -15,11 +15,14 @@ from ml_engine.runtime.threads import cpu_threads
 
 @dataclass(frozen=True, slots=True)
 class ResolvedDevice:
-    """`kind` is what was chosen; `name` is for people."""
+    """`kind` is what was chosen; `name` is for people. gpus: how many there are. half: whether
+    they compute in float16."""
 
     kind: Literal["cpu", "gpu"]
     name: str
     threads: int
+    gpus: int = 0
+    half: bool = True
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -40,7 +43,11 @@ class ResolvedDevice:
         if self.kind == "gpu":
             from ml_engine.runtime.tensorflow import TensorFlowNetwork
 
-            return TensorFlowNetwork(build, batches=batches, jit=not is_free_size)
+            devices = tuple(f"/GPU:{number}" for number in range(self.gpus))
+            jit = not is_free_size
+            return TensorFlowNetwork(
+                build, batches=batches, devices=devices, jit=jit, half=self.half
+            )
         return LiteRtNetwork(
             build,
             name=name,
@@ -52,7 +59,7 @@ class ResolvedDevice:
         )
 
 
-def resolve_device(wanted: Device, threads: int = 0) -> ResolvedDevice:
+def resolve_device(wanted: Device, threads: int = 0, *, half: bool = True) -> ResolvedDevice:
     """Choose. "gpu" where TensorFlow sees none is an error, never a silent CPU.
 
     TensorFlow takes seconds to import, so "auto" asks it only where a driver is installed.
@@ -64,7 +71,8 @@ def resolve_device(wanted: Device, threads: int = 0) -> ResolvedDevice:
 
     names = gpu_names()
     if names:
-        return ResolvedDevice("gpu", names[0], count)
+        name = names[0] if len(names) == 1 else f"{len(names)} x {names[0]}"
+        return ResolvedDevice("gpu", name, count, len(names), half)
     if wanted == "gpu":
         raise RuntimeError("TensorFlow sees no GPU: install requirements/gpu.txt and a driver.")
     return ResolvedDevice("cpu", f"cpu, {count} threads", count)

@@ -26,21 +26,23 @@ def run_in_parts(
     batch: Batch,
     sizes: tuple[int, ...],
     call_rows: float,
-    run_padded: Callable[[Batch, int], Sequence[NDArray[np.float32]]],
+    run_padded: Callable[[Batch, int], Sequence[Any]],
 ) -> tuple[NDArray[np.float32], ...]:
     """Run a batch of any size on a network that is ready for some.
 
     Args:
         sizes: that it is ready for, rising.
         call_rows: what one call costs beside its rows, in rows.
-        run_padded: given some rows and the size to pad them to; gives outputs of that many rows.
+        run_padded: given some rows and the size to pad them to; gives outputs of that many rows,
+            arrays or what can be made arrays later, once all parts were given to it.
     """
-    outputs = []
+    launched = []
     start = 0
     for size in parts_of(len(batch), sizes, call_rows):
         part = batch[start : start + size]
-        outputs.append([output[: len(part)] for output in run_padded(part, size)])
+        launched.append((len(part), run_padded(part, size)))
         start += size
+    outputs = [[np.asarray(output)[:rows] for output in found] for rows, found in launched]
     if len(outputs) == 1:
         return tuple(outputs[0])
     return tuple(np.concatenate(rows) for rows in zip(*outputs, strict=True))
