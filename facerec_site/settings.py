@@ -300,6 +300,8 @@ ENGINE = {
 MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 20)
 MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 50)
 MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
+# Above it, so that a view says what was too many; Django itself only breaks off.
+DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 
 # Live
 RUN_CAMERAS = env.bool("RUN_CAMERAS", True)

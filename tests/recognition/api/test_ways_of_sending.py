@@ -186,6 +186,13 @@ class TestTooLarge:
         refusal(answer, 413, "too_many_images")
         assert not FaceImage.objects.exists()
 
+    def test_one_picture_too_many(self, api: Caller, person: Person, settings: Any) -> None:
+        """Before Django itself, which would not say how many may be sent."""
+        most = settings.MAX_IMAGES_PER_REQUEST
+        files = {"images": [as_file(b"x") for _ in range(most + 1)]}
+        answer = api.post(f"/api/v1/persons/{person.pk}/images", files, format="multipart")
+        assert refusal(answer, 413, "too_many_images")["details"] == {"max_images": most}
+
     def test_length_that_is_not_announced(self, api: Caller) -> None:
         answer = api.post("/api/v1/detect", {"image": ""}, HTTP_TRANSFER_ENCODING="chunked")
         refusal(answer, 411, "length_required")
