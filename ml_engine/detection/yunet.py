@@ -1,0 +1,89 @@
+"""YuNet through OpenCV: quick on a CPU, and better than MTCNN where faces are many and small.
+
+Network: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence
+Research 20, 2023; weights of OpenCV's model zoo, MIT. No package of a registry holds the file, so
+it is placed by hand; see `docs/models.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml_engine.geometry import clipped
+from ml_engine.runtime.device import ResolvedDevice
+from ml_engine.types import Face, Float32, Image, WeightsUnavailable
+from ml_engine.zoo import ARTEFACTS, ensure, preset
+
+SCORE_THRESHOLD = 0.7
+_OVERLAP = 0.3
+_MOST_FACES = 5000
+# What the network finds well; a picture is shrunk until the smallest face wanted is this large.
+_SMALLEST_PX = 16
+
+
+class YunetDetector:
+    """See `ml_engine.detection.base.Detector`. Pictures of a batch are looked at one by one."""
+
+    name = "yunet"
+
+    def __init__(self, model: Path, *, min_face_px: int = 40) -> None:
+        import cv2
+
+        self._network: Any = cv2.FaceDetectorYN.create(
+            str(model), "", (320, 320), SCORE_THRESHOLD, _OVERLAP, _MOST_FACES
+        )
+        self._min_face_px = min_face_px
+
+    def detect(
+        self,
+        images: Sequence[Image],
+        *,
+        min_face_px: int | None = None,
+        score_threshold: float | None = None,
+        max_faces: int | None = None,
+    ) -> list[list[Face]]:
+        smallest = min_face_px or self._min_face_px
+        wanted = SCORE_THRESHOLD if score_threshold is None else score_threshold
+        self._network.setScoreThreshold(wanted)
+        return [self._faces(image, smallest)[:max_faces] for image in images]
+
+    def _faces(self, image: Image, smallest_px: int) -> list[Face]:
+        import cv2
+
+        height, width = image.shape[:2]
+        scale = min(1.0, _SMALLEST_PX / smallest_px)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        self._network.setInputSize(size)
+        _, found = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        if found is None:
+            return []
+        back = np.array([width / size[0], height / size[1]], np.float32)
+        # x, y, width, height, then five points in our order, then the score.
+        corners = found[:, :4].astype(np.float32)
+        corners[:, 2:] += corners[:, :2]
+        boxes = clipped(corners * np.tile(back, 2), width, height)
+        landmarks: Float32 = found[:, 4:14].reshape(-1, 5, 2).astype(np.float32) * back
+        faces = [
+            Face(box, points, float(row[14]))
+            for box, points, row in zip(boxes, landmarks, found, strict=True)
+        ]
+        large = [face for face in faces if face.size_px >= smallest_px]
+        return sorted(large, key=lambda face: face.size_px, reverse=True)
+
+
+def load_yunet(
+    weights_dir: Path, device: ResolvedDevice, *, min_face_px: int = 40
+) -> YunetDetector:
+    """WeightsUnavailable where the file was not placed, or is another one."""
+    name = preset("yunet").artefact
+    ((member, sha256),) = ARTEFACTS[name].members.items()
+    path = ensure(name, weights_dir)[member]
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise WeightsUnavailable(f"{path} is not the file that was pinned: SHA-256 {sha256}.")
+    return YunetDetector(path, min_face_px=min_face_px)

@@ -1,0 +1,73 @@
+"""The detector through OpenCV; its file is placed by hand, here from the evaluation data."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_engine.detection import Detector, load_detector
+from ml_engine.engine import FaceEngine
+from ml_engine.images import decode_image
+from ml_engine.runtime.device import ResolvedDevice
+from ml_engine.types import WeightsUnavailable
+from ml_engine.zoo import ARTEFACTS, fetch
+
+DEVICE = ResolvedDevice("cpu", "cpu", 1)
+PLACED = "yunet-face_detection_yunet_2026may.onnx"
+
+
+@pytest.fixture(scope="module")
+def yunet(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    folder = tmp_path_factory.mktemp("weights")
+    (member,) = ARTEFACTS["yunet"].members
+    shutil.copy(data_dir / "models" / member, folder / PLACED)
+    return load_detector("yunet", folder, DEVICE)
+
+
+def test_where_it_is_missing_one_is_told_where_to_place_it(tmp_path: Path) -> None:
+    for get in (fetch, lambda name, folder: load_detector(name, folder, DEVICE)):
+        with pytest.raises(WeightsUnavailable, match="place") as missing:
+            get("yunet", tmp_path)
+        assert str(tmp_path / PLACED) in str(missing.value)
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / PLACED).write_bytes(b"something else")
+    with pytest.raises(WeightsUnavailable, match="not the file that was pinned"):
+        load_detector("yunet", tmp_path, DEVICE)
+
+
+@pytest.mark.data
+@pytest.mark.weights
+def test_it_sees_what_mtcnn_sees(
+    yunet: Detector, real_engine: FaceEngine, sample_photo: Callable[[str], bytes]
+) -> None:
+    for name in ("obama", "obama2", "biden"):
+        photo = decode_image(sample_photo(name))
+        (face,), (other,) = yunet.detect([photo])[0], real_engine.detect([photo])[0]
+        reach = other.size_px
+        assert np.abs(face.box - other.box).max() < 0.25 * reach
+        assert np.abs(face.landmarks - other.landmarks).max() < 0.12 * reach
+        # The left eye of the picture comes first.
+        assert face.landmarks[0, 0] < face.landmarks[1, 0]
+        assert 0.7 <= face.score <= 1
+
+
+@pytest.mark.data
+def test_its_options(yunet: Detector, data_dir: Path) -> None:
+    photo = decode_image((data_dir / "photos" / "multiface.jpg").read_bytes())
+    faces, nothing = yunet.detect([photo, np.zeros((120, 90, 3), np.uint8)])
+    assert len(faces) >= 5
+    assert nothing == []
+    sizes = [face.size_px for face in faces]
+    assert sizes == sorted(sizes, reverse=True)
+    assert yunet.detect([photo], max_faces=2)[0][1].size_px == sizes[1]
+    middle = round(sizes[len(sizes) // 2])
+    larger = yunet.detect([photo], min_face_px=middle)[0]
+    assert 0 < len(larger) <= len(faces)
+    assert all(face.size_px >= middle for face in larger)
+    assert yunet.detect([photo], score_threshold=0.999)[0] == []
