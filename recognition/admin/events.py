@@ -66,6 +66,13 @@ class EnrolForm(forms.Form):
             raise forms.ValidationError("Give a name, or choose a person.")
 
 
+def name_of(event: Event) -> str:
+    """Whom an event shows, in words: a match without a person is of somebody who was erased."""
+    if event.person is not None:
+        return event.person.name
+    return "erased" if event.decision == Event.Decision.MATCH else "nobody known"
+
+
 @admin.register(Event)
 class EventAdmin(DatedAdmin, ServiceAdmin):
     list_display = (
@@ -135,12 +142,12 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
 
     @display(description="Who", ordering="person__name")
     def who(self, event: Event) -> str:
-        return event.person.name if event.person else "nobody known"
+        return name_of(event)
 
     @display(description="Who")
     def who_link(self, event: Event) -> str | SafeString:
         if event.person is None:
-            return "nobody known"
+            return name_of(event)
         url = reverse("admin:recognition_person_change", args=[event.person_id])
         return format_html('<a class="fr-link" href="{}">{}</a>', url, event.person.name)
 

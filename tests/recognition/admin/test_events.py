@@ -95,6 +95,15 @@ class TestOne:
         text = page(viewer.get(address(f"{MODEL}_change", event.pk)))
         assert "nobody known" in text
 
+    def test_of_somebody_erased(self, viewer: Client, operator: Client, person: Person) -> None:
+        event = make_event(person=person)
+        act(operator, "recognition_person", "erase_people", person, confirmed="yes")
+        for url in (address(f"{MODEL}_change", event.pk), address(f"{MODEL}_changelist")):
+            text = page(viewer.get(url))
+            assert "erased" in text
+            assert "Ann Example" not in text
+        assert "Erased" in page(viewer.get(address("index")))
+
     def test_only_the_review_is_saved(self, operator: Client, person: Person) -> None:
         event = make_event(person=person)
         Event.objects.filter(pk=event.pk).update(similarity=0.95)  # a camera went on meanwhile
