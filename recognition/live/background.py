@@ -18,6 +18,9 @@ from recognition.services.events import events_close_stale
 
 logger = logging.getLogger(__name__)
 
+# Kept back from cameras that do not stop: for the sessions and for what waits to be written.
+_VISITS_S = 6.0
+
 
 class Background:
     """Engine, cameras, housekeeping, and what streams leave to be written."""
@@ -46,8 +49,10 @@ class Background:
         def left() -> float:
             return max(0.1, deadline - time.monotonic())
 
-        is_done = self._cameras is None or self._cameras.stop(left())
-        is_done &= stop_sessions(left())
+        kept_s = min(_VISITS_S, timeout_s / 2)
+        is_done = self._cameras is None or self._cameras.stop(left() - kept_s)
+        # Sessions of cameras that did not stop are ended here; the writer has the other half.
+        is_done &= stop_sessions(max(0.1, left() - kept_s / 2))
         is_done &= visit_writer().stop(left())
         self._housekeeper.stop(min(1.0, left()))
         stop_engine()

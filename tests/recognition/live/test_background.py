@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,6 +11,7 @@ from recognition.engine import engine_state
 from recognition.live import background, housekeeping
 from recognition.live.background import Background
 from recognition.live.housekeeping import Housekeeper
+from recognition.live.writer import VisitWriter
 from recognition.models import Camera, Collection, Event
 from tests.factories import make_camera, make_event
 from tests.fakes import FakeEngine, photo
@@ -38,6 +40,32 @@ def test_stopping_turns_open_visits_into_events(engine: FakeEngine, collection: 
         assert not Event.objects.get().is_open
     assert engine.is_closed
     assert engine_state()["state"] == "off"
+
+
+def test_cameras_that_do_not_stop_leave_time_for_the_visits(
+    engine: FakeEngine, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They, and then the sessions, take all the time that they are given."""
+    now, given = [100.0], {}
+
+    def takes_all(what: str) -> Any:
+        def stop(*args: Any) -> bool:
+            given[what] = args[-1]
+            now[0] += args[-1]
+            return False
+
+        return stop
+
+    monkeypatch.setattr(background.time, "monotonic", lambda: now[0])
+    running = Background()
+    running._cameras = Mock(stop=takes_all("cameras"))
+    running._housekeeper = Mock()
+    monkeypatch.setattr(background, "stop_sessions", takes_all("sessions"))
+    monkeypatch.setattr(VisitWriter, "stop", takes_all("writer"))
+    assert not running.stop(15)
+    assert given["sessions"] + given["writer"] >= 5
+    assert min(given.values()) >= 2.5
+    assert sum(given.values()) <= 15.1
 
 
 def test_cameras_run_unless_a_setting_says_otherwise(
