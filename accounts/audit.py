@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from accounts.access import Access, access_of
@@ -33,6 +34,13 @@ class Actor:
 
 
 SYSTEM = Actor("system")
+
+
+def was_done_since(action: str, since: datetime, *, collection_id: UUID | str) -> bool:
+    """Whether there is such an entry of the collection, from `since` on."""
+    return AuditEntry.objects.filter(
+        action=action, at__gte=since, collection_id=collection_id
+    ).exists()
 
 
 def record(

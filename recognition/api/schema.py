@@ -50,6 +50,7 @@ _ERRORS: dict[int, tuple[str, str, str]] = {
     422: ("The picture cannot be used.", "no_face", "No face was found in the picture."),
     429: ("Too many requests; see Retry-After.", "throttled", "Try again in 3 seconds."),
     503: ("Busy or warming up; see Retry-After.", "engine_busy", "The engine's queue is full."),
+    507: ("There is no room for pictures.", "storage_full", "There is no room for pictures."),
 }
 ALWAYS = (400, 401, 403, 429)
 WITH_BODY = (411, 413, 415)

@@ -101,6 +101,7 @@ class VisitLog:
             snapshot_jpeg=snapshot,
             face_jpeg=face,
             vector=vector,
+            pictures_at=visit.last_seen_at if snapshot or face else None,
         )
         visit_writer().submit(
             self._source, visit, seen, ended_at=visit.last_seen_at, is_open=is_open

@@ -98,7 +98,7 @@ class VisitWriter:
         if thread is not None:
             thread.join(1.0)
         if left:
-            logger.error("%d visits were not written: the database did not answer", left)
+            logger.error("%d visits were not written: no database or no room", left)
         return is_done
 
     def _start(self) -> None:
@@ -142,6 +142,10 @@ class VisitWriter:
         try:
             _store(entry)
         except ServiceError as error:
+            if error.code == "storage_full":
+                logger.warning("visits wait: %s", error.message)
+                self._put_back(entry)
+                return False
             # Event or collection were deleted meanwhile.
             logger.info("a visit is not written: %s", error.message)
         except (OperationalError, InterfaceError) as error:
@@ -172,6 +176,7 @@ def _with_pictures_of(seen: VisitSeen, older: VisitSeen) -> VisitSeen:
         snapshot_jpeg=older.snapshot_jpeg,
         face_jpeg=older.face_jpeg,
         vector=older.vector,
+        pictures_at=older.pictures_at,
     )
 
 

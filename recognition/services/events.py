@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from accounts.audit import SYSTEM, Actor, record
+from accounts.audit import SYSTEM, Actor, record, was_done_since
 from recognition.errors import not_found
 from recognition.models import Camera, Collection, Event, FaceImage, ModelVersion, Person, Template
 from recognition.services.files import NewFiles, remove_after_commit
@@ -29,7 +29,7 @@ class VisitSeen:
 
     decision: match, unknown or ambiguous; the person and template are set for a match alone.
     quality: of the face in `face_jpeg`, 0..1; pictures and vector may be None where the stored ones
-    are as good.
+    are as good. pictures_at: when they were taken, where that is not `at`.
     """
 
     decision: str
@@ -43,6 +43,7 @@ class VisitSeen:
     snapshot_jpeg: bytes | None = None
     face_jpeg: bytes | None = None
     vector: NDArray[np.float32] | None = None
+    pictures_at: datetime | None = None
 
 
 def event_open(
@@ -54,8 +55,8 @@ def event_open(
     seen: VisitSeen,
     started_at: datetime,
 ) -> Event:
-    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown, and
-    without pictures, which may be older than the erasure.
+    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown. Where
+    anybody was erased since the pictures were taken, it has none: they may show them.
 
     `not_found` where the collection is gone.
     """
@@ -75,9 +76,10 @@ def event_open(
                 started_at=started_at,
                 ended_at=seen.at,
             )
+            may_take = _lock_pictures(collection.pk, seen)
             person = _lock_person_of(collection.pk, seen)
             _identify(event, seen, person)
-            if not _is_gone(seen, person):
+            if may_take and not _is_gone(seen, person):
                 _take_pictures(event, pictures)
             event.save(force_insert=True)
             announce(event, "opened")
@@ -94,6 +96,7 @@ def event_update(
 ) -> Event:
     """The visit went on, or ended (`is_open` False). A clearer face replaces the stored pictures;
     a decision becomes surer, never less sure; what a person reviewed stays as they left it.
+    Pictures that were taken before somebody of the collection was erased are not stored any more.
 
     `not_found` where the event was deleted meanwhile.
     """
@@ -103,19 +106,25 @@ def event_update(
             _write_pictures(pictures, seen, files)
 
         def update() -> Event:
+            may_take = _lock_pictures(event.collection_id, seen)
             person = _lock_person_of(event.collection_id, seen)
             row = _locked(event.pk)
             row.ended_at, row.is_open = max(row.ended_at, ended_at), is_open
-            if _is_gone(seen, person):
-                files.discard_all()
-            else:
+            is_gone = _is_gone(seen, person)
+            if may_take and not is_gone:
                 _take_pictures(row, pictures)
+            if not is_gone:
                 _improve(row, seen, person)
             row.save()
             announce(row, "updated" if is_open else "closed")
             return row
 
-        return in_transaction(update)
+        row = in_transaction(update)
+        if pictures.snapshot.name != row.snapshot.name:
+            files.discard(pictures.snapshot)
+        if pictures.face.name != row.face.name:
+            files.discard(pictures.face)
+        return row
 
 
 def events_close_stale() -> int:
@@ -192,6 +201,19 @@ def _lock_person_of(collection_id: UUID, seen: VisitSeen) -> Person | None:
         return None
     lock_collection(collection_id)
     return Person.objects.select_for_update().filter(pk=seen.person_id).first()
+
+
+def _lock_pictures(collection_id: UUID, seen: VisitSeen) -> bool:
+    """Whether the pictures may be stored: nobody of the collection was erased since they were
+    taken. Locked, so that nobody is before the transaction ends.
+
+    The log of what was done is written with each erasure, in its transaction.
+    """
+    if not (seen.snapshot_jpeg or seen.face_jpeg):
+        return True
+    lock_collection(collection_id)
+    taken_at = seen.pictures_at or seen.at
+    return not was_done_since("person.erase", taken_at, collection_id=collection_id)
 
 
 def _is_gone(seen: VisitSeen, person: Person | None) -> bool:

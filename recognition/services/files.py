@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -18,6 +19,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.fields.files import FieldFile
 
+from recognition.errors import ServiceError
 from recognition.models import Event, FaceImage
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 GRACE_S = 600.0
 _FOLDERS = ("faces", "originals", "events")
 _BATCH = 500
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class NewFiles:
@@ -35,11 +38,25 @@ class NewFiles:
         self._names: list[str] = []
 
     def write(self, file: FieldFile, content: bytes) -> None:
-        """Write, and set the field of the row that is not saved yet. On disk when it returns."""
-        file.save("picture.jpg", ContentFile(content), save=False)
-        assert file.name  # save() sets it
-        self._names.append(file.name)
-        _flush(file.name)
+        """Write, and set the field of the row that is not saved yet. On disk when it returns.
+
+        ServiceError `storage_full` where there is no room.
+        """
+        # Known before anything is written: what a full disk cut off is removed as well.
+        wanted = file.field.generate_filename(file.instance, "picture.jpg")
+        wanted = default_storage.get_available_name(wanted, file.field.max_length)
+        self._names.append(wanted)
+        try:
+            name = default_storage.save(wanted, ContentFile(content), file.field.max_length)
+            # Another one where somebody was quicker: then the file of that name is theirs.
+            self._names[-1] = name
+            _flush(name)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            message = "There is no room for pictures on the server."
+            raise ServiceError("storage_full", message, status=507) from error
+        setattr(file.instance, file.field.attname, name)
 
     def discard(self, *files: FieldFile) -> None:
         """Remove some of them after all."""

@@ -3,6 +3,9 @@ sessions that are over."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
@@ -11,13 +14,23 @@ from recognition.models import IdempotencyRecord
 from recognition.services.events import events_prune
 from recognition.services.files import sweep_orphans
 
+_SIGN_INS_KEPT = timedelta(days=90)
+
 
 def upkeep() -> dict[str, int]:
     """Do all of it once; returns how much was removed. Run at the start, and every hour."""
+    now = timezone.now()
     return {
         "events": events_prune(),
         "files": sweep_orphans(),
         "gallery_changes": changes_prune(),
         "idempotency_records": IdempotencyRecord.prune(),
-        "sessions": Session.objects.filter(expire_date__lt=timezone.now()).delete()[0],
+        "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
+        "sign_ins": _prune_sign_ins(now - _SIGN_INS_KEPT),
     }
+
+
+def _prune_sign_ins(before: datetime) -> int:
+    """Names and addresses of who signed in, or tried to."""
+    logs = (AccessAttempt, AccessFailureLog, AccessLog)
+    return sum(log.objects.filter(attempt_time__lt=before).delete()[0] for log in logs)

@@ -120,7 +120,7 @@ class EventEnrolView(ApiView):
         request=EventEnrolInput,
         answer=EventEnrolAnswerSerializer,
         status=201,
-        errors=(404, 409, 422, 503, *WITH_BODY),
+        errors=(404, 409, 422, 503, 507, *WITH_BODY),
         about="As a new person (`name`) or one who is there (`person`); the event is named too.",
     )
     def post(self, request: Request, event_id: UUID) -> Response:

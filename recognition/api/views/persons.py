@@ -173,7 +173,7 @@ class PersonImagesView(PictureView):
         parameters=[IDEMPOTENCY_KEY],
         answer=EnrolAnswerSerializer,
         status=201,
-        errors=(404, 409, *FOR_PICTURES),
+        errors=(404, 409, 507, *FOR_PICTURES),
         about="Each picture has its own outcome. 201 if at least one was accepted; otherwise 422, "
         "with the outcomes in `error.details`, and nothing is stored.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from ml_engine.matching import Decision
+from recognition.errors import ServiceError
 from recognition.live import writer as module
 from recognition.live.visits import Visit
 from recognition.live.writer import Source, VisitWriter
@@ -200,3 +201,34 @@ def test_later_news_do_not_lose_pictures(writer: VisitWriter, source: Source) ->
     newer = replace(older, snapshot_jpeg=None, face_jpeg=None, vector=None, similarity=0.3)
     merged = module._with_pictures_of(newer, older)
     assert (merged.face_jpeg, merged.similarity) == (older.face_jpeg, 0.3)
+
+
+def test_pictures_keep_the_time_when_they_were_taken(
+    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handed on with a newer state of the visit, they are still from before an erasure."""
+    monkeypatch.setattr(writer, "_start", lambda: None)
+    visit, now = _visit(), timezone.now()
+    _submit(writer, source, visit, pictures_at=now)
+    later = now + timedelta(seconds=9)
+    _submit(writer, source, visit, at=later, snapshot_jpeg=None, face_jpeg=None)
+    (entry,) = writer._waiting.values()
+    assert (entry.seen.at, entry.seen.pictures_at) == (later, now)
+    writer._waiting.clear()
+
+
+def test_visits_wait_while_there_is_no_room(
+    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, full = module._store, [True, True]
+
+    def without_room(entry: Any) -> None:
+        if full:
+            full.pop()
+            raise ServiceError("storage_full", "There is no room.", status=507)
+        store(entry)
+
+    monkeypatch.setattr(module, "_store", without_room)
+    _submit(writer, source, _visit())
+    assert writer.flush(10)
+    assert Event.objects.get().snapshot

@@ -152,6 +152,39 @@ def test_somebody_erased_is_nobody_and_their_pictures_do_not_come_back(person: P
     assert not stored_files()
 
 
+def test_a_picture_from_before_an_erasure_is_not_stored_after_it(
+    person: Person, collection: Collection
+) -> None:
+    """A frame of somebody else's visit may show the erased person."""
+    bystander = make_event(collection, snapshot_jpeg=None, face_jpeg=None, quality=0.1)
+    before = timezone.now()
+    person_erase(person=person, actor=ACTOR)
+    after = timezone.now()
+    pending = seen(number=2, quality=0.9, at=after, pictures_at=before)
+    event = _update(bystander, pending)
+    assert (event.snapshot.name, event.face.name, event.vector, event.ended_at) == (
+        "",
+        "",
+        None,
+        max(after, bystander.ended_at),
+    )
+    late = make_event(collection, at=after, pictures_at=before)
+    assert (late.snapshot.name, late.face.name) == ("", "")
+    assert not stored_files()
+    event = _update(event, seen(number=2, quality=0.9))
+    assert event.snapshot
+    assert event.face
+    assert_consistent(collection)
+
+
+def test_an_erasure_elsewhere_keeps_no_picture_out(person: Person) -> None:
+    before = timezone.now()
+    person_erase(person=person, actor=ACTOR)
+    event = make_event(make_collection(), pictures_at=before)
+    assert event.snapshot
+    assert event.face
+
+
 def test_a_visit_of_a_camera_that_was_removed_has_none(collection: Collection) -> None:
     camera = make_camera(collection)
     stale = type(camera).objects.get(pk=camera.pk)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
+from recognition.errors import ServiceError
 from recognition.models import FaceImage, Person
 from recognition.models.identifiers import uuid7
 from recognition.services.files import NewFiles, remove_after_commit, sweep_orphans
@@ -89,6 +95,27 @@ def test_new_files_go_when_something_fails(person: Person) -> None:
     assert Path(image.file.path).read_bytes() == b"face"
 
 
+@pytest.mark.parametrize("stage", ["write", "flush"])
+def test_a_full_disk_is_told_and_leaves_no_piece_of_a_file(
+    person: Person, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    class CutOff(ContentFile):
+        def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+            yield b"fa"
+            raise full
+
+    if stage == "write":
+        monkeypatch.setattr("recognition.services.files.ContentFile", CutOff)
+    else:
+        monkeypatch.setattr(os, "fsync", Mock(side_effect=full))
+    with pytest.raises(ServiceError) as refused, NewFiles() as files:
+        files.write(FaceImage(person=person).file, b"face")
+    assert (refused.value.code, refused.value.status) == ("storage_full", 507)
+    assert not stored_files()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_files_are_removed_after_the_commit_and_not_before() -> None:
     name = _put("faces/0a/x.jpg")
@@ -109,11 +136,23 @@ def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
     now = timezone.now()
     for name, until in (("over", now - timedelta(seconds=1)), ("open", now + timedelta(days=1))):
         Session.objects.create(session_key=name, session_data="", expire_date=until)
+    for days in (91, 89):
+        attempt = {"username": f"u{days}", "ip_address": "192.0.2.1", "user_agent": "x"}
+        rows = [
+            AccessAttempt.objects.create(**attempt, failures_since_start=1),
+            AccessLog.objects.create(**attempt),
+            AccessFailureLog.objects.create(**attempt),
+        ]
+        for row in rows:
+            type(row).objects.filter(pk=row.pk).update(attempt_time=now - timedelta(days=days))
     assert upkeep() == {
         "events": 0,
         "files": 1,
         "gallery_changes": 0,
         "idempotency_records": 0,
         "sessions": 1,
+        "sign_ins": 3,
     }
+    for model in (AccessAttempt, AccessLog, AccessFailureLog):
+        assert model.objects.get().username == "u89"
     assert Session.objects.get().session_key == "open"
