@@ -2,8 +2,8 @@
 
 VAR is a new folder. PEOPLE holds one photo of each person to be enrolled, named after them; the
 other people of the gallery have a random template each. It is served by `manage.py serve`.
-Answers once the engine is ready; a question {"about": 1} is answered with its counters, the key
-and the collections by preset.
+Answers once the engine is ready and the site listens; a question {"about": 1} is answered with the
+engine's counters, the key and the collections by preset.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -48,14 +49,15 @@ def main() -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     ready = _filled(Path(people))
-    threading.Thread(target=_answer, args=(ready,), daemon=True).start()
+    threading.Thread(target=_answer, args=(ready, int(port)), daemon=True).start()
     call_command("serve", port=int(port))
 
 
-def _answer(ready: dict[str, Any]) -> None:
+def _answer(ready: dict[str, Any], port: int) -> None:
     from recognition.engine import engine_state, get_engine
 
-    while engine_state()["state"] != "ready":
+    # Enrolment started the engine already, so that it may be ready before anything listens.
+    while engine_state()["state"] != "ready" or not _listens(port):
         time.sleep(0.1)
     for preset in PRESETS:
         get_engine().embedder(preset)
@@ -63,6 +65,11 @@ def _answer(ready: dict[str, Any]) -> None:
         answer = {**ready, "engine": get_engine().stats()} if json.loads(line) else {}
         print(json.dumps(answer), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _filled(people: Path) -> dict[str, Any]:
