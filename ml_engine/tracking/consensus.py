@@ -1,9 +1,13 @@
 """Making up one's mind over a track, so that one blurred frame decides nothing.
 
 Each look at the face gives similarities to people. What counts for a person is the mean of theirs
-over the last looks, weighted by quality. A mean of similarities is no higher for strangers than a
+over the looks, weighted by quality. A mean of similarities is no higher for strangers than a
 single one (averaging the embeddings themselves would raise theirs), so a threshold that was
 calibrated for one comparison stays on the safe side.
+
+Until a name is firm, the mean is taken over all looks: with every few looks judged on their own, a
+stranger who stays would get one more chance to be taken for somebody each time. A name that is firm
+rests on the last looks, so that it is given up when the face is somebody else's.
 """
 
 from __future__ import annotations
@@ -12,10 +16,12 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from ml_engine.matching.decision import Candidate
+from ml_engine.matching.decision import Candidate, Decision
 
-# Below this a face says too little to weigh in fully.
-_LEAST_WEIGHT = 0.05
+# A face less likely than this to be matched names nobody: all such faces look alike.
+LEAST_QUALITY = 0.25
+# People that are remembered for all looks; of others only the last looks are known.
+_PEOPLE_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +33,46 @@ class _Look:
 class Consensus:
     """Args:
 
-    looks: how many of the last looks count.
+    looks: how many of the last looks count for a name that is firm.
     settles_after: so many looks with the same outcome in a row settle it.
     """
 
     def __init__(self, *, looks: int = 8, settles_after: int = 3) -> None:
         self._looks: deque[_Look] = deque(maxlen=looks)
         self._settles_after = settles_after
+        self._sums = _Sums()
+        self._is_named = False
         self._outcome: Hashable = None
         self._in_a_row = 0
 
     @property
     def count(self) -> int:
-        """Looks so far that count."""
+        """Of the last looks, how many can name somebody."""
         return len(self._looks)
 
-    def add(self, candidates: list[Candidate], quality: float) -> None:
-        """One look: the best people (at most a few), best first, and the face's quality 0..1."""
-        self._looks.append(_Look(tuple(candidates), max(quality, _LEAST_WEIGHT)))
+    def add(self, candidates: list[Candidate], quality: float) -> bool:
+        """One look: the best people (at most a few), best first, and the face's quality 0..1.
+        False where the face is too bad to name anybody."""
+        if quality < LEAST_QUALITY:
+            return False
+        look = _Look(tuple(candidates), quality)
+        self._looks.append(look)
+        self._sums.add(look)
+        return True
 
     def candidates(self) -> list[Candidate]:
         """People with their mean similarity over the looks, best first."""
-        people = {c.person for look in self._looks for c in look.candidates}
-        means = [self._mean(person) for person in people]
-        return sorted(means, key=lambda candidate: -candidate.similarity)
+        return (_Sums.of(self._looks) if self._is_named else self._sums).means()
 
-    def note(self, outcome: Hashable) -> None:
-        """Tell what was decided after a look (a person, or a kind of no match)."""
+    def note(self, decision: Decision) -> None:
+        """Tell what was decided after a look."""
+        outcome = decision.person if decision.kind == "match" else decision.kind
         self._in_a_row = self._in_a_row + 1 if outcome == self._outcome else 1
         self._outcome = outcome
+        if self.is_settled and self._is_named != (decision.kind == "match"):
+            self._is_named = not self._is_named
+            # What was believed before says nothing about who this is.
+            self._sums = _Sums.of(self._looks)
 
     @property
     def is_settled(self) -> bool:
@@ -65,21 +82,56 @@ class Consensus:
     def restart(self) -> None:
         """Forget everything: the track seems to have passed to somebody else."""
         self._looks.clear()
+        self._sums = _Sums()
+        self._is_named = False
         self._outcome = None
         self._in_a_row = 0
 
-    def _mean(self, person: Hashable) -> Candidate:
-        total = weights = 0.0
-        best: Candidate | None = None
-        for look in self._looks:
-            if not look.candidates:
-                continue
-            found = next((c for c in look.candidates if c.person == person), None)
-            # Somebody not among the best of a look was below the last of them.
-            similarity = found.similarity if found else look.candidates[-1].similarity
-            total += look.weight * similarity
-            weights += look.weight
-            if found and (best is None or found.similarity > best.similarity):
-                best = found
-        assert best is not None  # a person comes from at least one look
-        return Candidate(person, best.template, total / weights)
+
+class _Sums:
+    """Weighted similarities, summed over looks.
+
+    Somebody not among the best of a look was at most as similar as the last of them, so each look
+    adds that to everybody (`_base`), and to those it found what they were above it.
+    """
+
+    def __init__(self) -> None:
+        self._weights = 0.0
+        self._base = 0.0
+        self._above: dict[Hashable, float] = {}
+        self._best: dict[Hashable, Candidate] = {}
+
+    @classmethod
+    def of(cls, looks: deque[_Look]) -> _Sums:
+        sums = cls()
+        for look in looks:
+            sums.add(look)
+        return sums
+
+    def add(self, look: _Look) -> None:
+        if not look.candidates:
+            return
+        least = look.candidates[-1].similarity
+        self._weights += look.weight
+        self._base += look.weight * least
+        for found in look.candidates:
+            person = found.person
+            above = look.weight * (found.similarity - least)
+            self._above[person] = self._above.get(person, 0.0) + above
+            best = self._best.get(person)
+            if best is None or found.similarity > best.similarity:
+                self._best[person] = found
+        if len(self._above) > 2 * _PEOPLE_KEPT:
+            self._prune()
+
+    def means(self) -> list[Candidate]:
+        means = [
+            Candidate(person, self._best[person].template, (self._base + above) / self._weights)
+            for person, above in self._above.items()
+        ]
+        return sorted(means, key=lambda candidate: -candidate.similarity)
+
+    def _prune(self) -> None:
+        likely = sorted(self._above, key=lambda person: -self._above[person])[:_PEOPLE_KEPT]
+        self._above = {person: self._above[person] for person in likely}
+        self._best = {person: self._best[person] for person in likely}

@@ -2,21 +2,22 @@
 
 A look is one embedding of the face. While its identity is open a face is looked at in every frame;
 once the looks agree, about once a second, and at once where it may have become another face: it
-jumped, it looks otherwise, or another face came near. Two looks in a row that do not fit the ones
-before mean that the track passed to somebody else; it then starts anew.
+jumped, it looks otherwise, or another face came near. A look too bad to be recognised names nobody.
+Two looks in a row that do not fit the ones before mean that the track passed to somebody else; it
+then starts anew.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ml_engine.geometry import iou
 from ml_engine.matching import Candidate, Decision
-from ml_engine.tracking import Consensus
+from ml_engine.tracking import LEAST_QUALITY, Consensus
 from ml_engine.types import Face, Float32
 from recognition.live.appearance import CHANGED
 
@@ -31,8 +32,6 @@ RECHECK_S = 1.0
 _CROWDED_RECHECK_S = 0.25
 # Looks in a row that do not fit until the track is taken for somebody else's.
 _DOUBTS = 2
-# A face this bad says nothing against the looks before it.
-_LEAST_QUALITY = 0.25
 _JUMP_IOU = 0.3
 
 
@@ -124,26 +123,35 @@ class Identity:
         self._forget()
         for look, candidates in zip(looks, found, strict=True):
             self._count(look, candidates, at_s, decide)
-        if had_decided:
+        if had_decided and self._consensus.count:
             self.decision = decide(self._consensus.candidates())
 
     def _count(self, look: Look, candidates: list[Candidate], at_s: float, decide: Decide) -> None:
         self._looks.append(look)
-        self._consensus.add(candidates, look.quality)
-        decision = decide(self._consensus.candidates())
-        self._consensus.note(_outcome(decision))
+        counts = self._consensus.add(candidates, look.quality)
+        if self._consensus.count:
+            decision = decide(self._consensus.candidates())
+        else:
+            decision = _nameless(decide(candidates))
+        if counts or decision.kind != "match":
+            self._consensus.note(decision)
         waited = self._consensus.count > 1 and at_s - self.first_s >= FIRM_S
-        if self._consensus.is_settled or self.decision is not None or waited:
+        is_new_name = decision.kind == "match" and self._shown != decision.person
+        if self._consensus.is_settled or waited or (self.decision and not is_new_name):
             self.decision = decision
+
+    @property
+    def _shown(self) -> object:
+        return self.decision.person if self.decision else None
 
     def _contradicts(self, look: Look, alone: Decision, same_face: float | None) -> bool:
         """True where this is hardly the face of the looks before, few as they may be."""
-        if not self._looks or look.quality < _LEAST_QUALITY:
+        if not self._looks or look.quality < LEAST_QUALITY:
+            # A face this bad says nothing against the looks before it either.
             return False
-        if self._consensus.is_settled and alone.kind == "match":
-            settled = self.decision.person if self.decision else None
-            if settled not in (None, alone.person):
-                return True
+        is_firm = self._consensus.is_settled and alone.kind == "match"
+        if is_firm and self._shown not in (None, alone.person):
+            return True
         return same_face is not None and float(self.vector @ look.embedding) < same_face
 
     def _restart(self, at_s: float) -> None:
@@ -157,5 +165,5 @@ class Identity:
         self._doubts = 0
 
 
-def _outcome(decision: Decision) -> Hashable:
-    return decision.person if decision.kind == "match" else decision.kind
+def _nameless(decision: Decision) -> Decision:
+    return replace(decision, kind="unknown", person=None, template=None)

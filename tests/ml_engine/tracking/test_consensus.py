@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ml_engine.matching import Candidate
-from ml_engine.tracking import Consensus
+from ml_engine.matching import Candidate, Decision
+from ml_engine.tracking import LEAST_QUALITY, Consensus
+
+_ANN, _BOB = (Decision("match", 0.5, person=name) for name in ("ann", "bob"))
+_NOBODY = Decision("unknown", 0.5)
 
 
 def _look(**similarities: float) -> list[Candidate]:
@@ -27,9 +30,15 @@ def test_the_mean_over_the_looks_counts() -> None:
 def test_one_blurred_look_does_not_turn_it() -> None:
     consensus = Consensus()
     for _ in range(3):
-        consensus.add(_look(ann=0.7, bob=0.1), 0.9)
-    consensus.add(_look(bob=0.75, ann=0.1), 0.1)
+        assert consensus.add(_look(ann=0.7, bob=0.1), 0.9)
+    assert consensus.add(_look(bob=0.75, ann=0.1), 0.3)
     assert consensus.candidates()[0].person == "ann"
+
+
+def test_a_face_that_is_too_bad_counts_for_nobody() -> None:
+    consensus = Consensus()
+    assert not consensus.add(_look(ann=0.9), LEAST_QUALITY - 0.01)
+    assert (consensus.count, consensus.candidates()) == (0, [])
 
 
 def test_somebody_missing_from_a_look_was_below_its_last() -> None:
@@ -49,11 +58,35 @@ def test_the_template_is_that_of_the_best_look() -> None:
     assert consensus.candidates()[0].template == 2
 
 
-def test_old_looks_are_forgotten() -> None:
-    consensus = Consensus(looks=2)
-    for similarity in (0.1, 0.8, 0.8):
+def test_all_looks_count_until_a_name_is_firm_and_then_the_last_ones() -> None:
+    consensus = Consensus(looks=2, settles_after=2)
+    for similarity in (0.1, 0.8, 0.8, 0.7):
         consensus.add(_look(ann=similarity), 1.0)
-    assert consensus.candidates()[0].similarity == pytest.approx(0.8)
+    assert consensus.candidates()[0].similarity == pytest.approx(0.6)
+    for _ in range(2):
+        consensus.note(_ANN)
+    assert consensus.candidates()[0].similarity == pytest.approx(0.75)
+
+
+def test_a_name_that_was_given_up_does_not_come_back_by_old_looks() -> None:
+    consensus = Consensus(looks=2, settles_after=2)
+    for similarity in (0.9, 0.9, 0.9):
+        consensus.add(_look(ann=similarity), 1.0)
+        consensus.note(_ANN)
+    for similarity in (0.1, 0.1, 0.1):
+        consensus.add(_look(ann=similarity), 1.0)
+        consensus.note(_NOBODY)
+    assert consensus.candidates()[0].similarity == pytest.approx(0.1)
+
+
+def test_people_that_are_remembered_are_bounded_and_the_likely_ones_stay() -> None:
+    consensus = Consensus()
+    for look in range(500):
+        consensus.add(_look(ann=0.4, **{f"other {look}": 0.3, "least": 0.1}), 1.0)
+    found = consensus.candidates()
+    assert found[0].person == "ann"
+    assert found[0].similarity == pytest.approx(0.4)
+    assert len(found) <= 130
 
 
 def test_looks_at_nobody_give_nobody() -> None:
@@ -64,13 +97,13 @@ def test_looks_at_nobody_give_nobody() -> None:
 
 def test_it_settles_when_the_last_looks_agree() -> None:
     consensus = Consensus(settles_after=3)
-    for outcome in ("ann", "ann"):
-        consensus.note(outcome)
+    for _ in range(2):
+        consensus.note(_ANN)
     assert not consensus.is_settled
-    consensus.note("bob")
+    consensus.note(_BOB)
     assert not consensus.is_settled
-    consensus.note("bob")
-    consensus.note("bob")
+    consensus.note(_BOB)
+    consensus.note(_BOB)
     assert consensus.is_settled
     consensus.restart()
     assert not consensus.is_settled

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from statistics import NormalDist
+
 import numpy as np
 
+from ml_engine.matching import Candidate, decide
 from ml_engine.types import Float32
-from recognition.live.identity import RECHECK_S, Identity
+from recognition.live.identity import RECHECK_S, Identity, Look
 from tests.recognition.live.faces import (
     SAME_FACE,
     decided,
@@ -167,3 +171,67 @@ def test_the_looks_that_are_kept_are_few() -> None:
     for step in range(1000):
         look_at(identity, match("ann"), step / 10)
     assert len(identity.embeddings) == 8
+
+
+def test_bad_faces_name_nobody_however_many() -> None:
+    identity = Identity(1, 0.0)
+    for step in range(20):
+        look_at(identity, match("ann"), step / 10, quality=0.2)
+    assert identity.decision is not None
+    assert identity.decision.kind == "unknown"
+    assert identity.decision.person is None
+
+
+def test_a_good_look_among_bad_ones_names_nobody_on_its_own() -> None:
+    identity = Identity(1, 0.0)
+    for step in range(5):
+        look_at(identity, match("ann"), step / 10, quality=0.2)
+    look_at(identity, match("ann"), 0.5)
+    for step in range(6, 12):
+        look_at(identity, match("ann"), step / 10, quality=0.2)
+    assert identity.decision is not None
+    assert identity.decision.kind == "unknown"
+
+
+def test_who_looked_away_at_first_is_named_within_a_few_good_looks() -> None:
+    identity = Identity(1, 0.0)
+    for second in range(60):
+        look_at(identity, nobody(), float(second), quality=0.15)
+    for at_s in (60.0, 60.1, 60.2):
+        look_at(identity, match("ann", 0.7), at_s)
+    assert identity.is_settled
+    assert identity.decision is not None
+    assert identity.decision.person == "ann"
+
+
+def test_a_name_is_given_up_for_a_like_face_that_took_over() -> None:
+    identity = settled(match("ann"))
+    for second in range(1, 60):
+        look_at(identity, match("ann"), float(second))
+    for second in range(60, 75):
+        look_at(identity, nobody(0.3), float(second))
+    assert identity.decision is not None
+    assert identity.decision.kind == "unknown"
+
+
+def test_a_stranger_who_stays_is_hardly_likelier_named_than_one_who_passes() -> None:
+    """Ten minutes of looks, half of the variance of the scores is the stranger's own. One comparison
+    in 20 is over the threshold, and of strangers no more than that are ever named."""
+    random = np.random.default_rng(7)
+    strangers, seconds, sd = 300, 600, 0.08
+    own = random.normal(0, sd * 0.5**0.5, (strangers, 1))
+    scores = 0.2 + own + random.normal(0, sd * 0.5**0.5, (strangers, seconds))
+    threshold = NormalDist(0.2, sd).inv_cdf(0.95)
+    named = sum(_is_ever_named(row.tolist(), threshold) for row in scores)
+    assert 0 < named <= strangers * 0.05
+
+
+def _is_ever_named(scores: list[float], threshold: float) -> bool:
+    identity, vector = Identity(1, 0.0), vector_of(1)
+    for second, score in enumerate(scores):
+        candidates = [Candidate("ann", 1, score), Candidate("bob", 2, -1.0)]
+        rule = partial(decide, threshold=threshold)
+        identity.look(Look(vector, 0.9), candidates, float(second), rule, None)
+        if identity.is_settled and identity.decision and identity.decision.kind == "match":
+            return True
+    return False
