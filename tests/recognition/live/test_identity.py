@@ -215,13 +215,14 @@ def test_a_name_is_given_up_for_a_like_face_that_took_over() -> None:
 
 
 def test_a_stranger_who_stays_is_hardly_likelier_named_than_one_who_passes() -> None:
-    """Ten minutes of looks, half of the variance of the scores is the stranger's own. One comparison
-    in 20 is over the threshold, and of strangers no more than that are ever named."""
+    """Half of the variance of the scores is the stranger's own. One comparison in 20 is over the
+    threshold, and of strangers no more than that are ever named in ten minutes."""
     random = np.random.default_rng(7)
-    strangers, seconds, sd = 300, 600, 0.08
-    own = random.normal(0, sd * 0.5**0.5, (strangers, 1))
-    scores = 0.2 + own + random.normal(0, sd * 0.5**0.5, (strangers, seconds))
-    threshold = NormalDist(0.2, sd).inv_cdf(0.95)
+    strangers, seconds = 300, 600
+    part = NormalDist(0.2, 0.08 * 0.5**0.5)
+    own = [part.inv_cdf((number + 0.5) / strangers) for number in range(strangers)]
+    scores = np.array(own)[:, None] + random.normal(0, part.stdev, (strangers, seconds))
+    threshold = NormalDist(0.2, 0.08).inv_cdf(0.95)
     named = sum(_is_ever_named(row.tolist(), threshold) for row in scores)
     assert 0 < named <= strangers * 0.05
 
