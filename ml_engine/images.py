@@ -10,6 +10,8 @@ Codes of ImageError: `empty_image`, `image_too_large` (bytes), `too_many_pixels`
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +41,26 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
 
     CMYK, grey, palette and 16-bit pictures are converted; transparency is laid on white.
     """
+    with _opened(data, limits) as picture:
+        picture.load()
+        return np.asarray(_to_rgb(_upright(picture)))
+
+
+def pixels_of(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
+    """How many pixels a picture would have, after its header; refused as `decode_image` does."""
+    with _opened(data, limits) as picture:
+        width, height = picture.size
+        return width * height
+
+
+@contextmanager
+def _opened(data: bytes, limits: ImageLimits) -> Iterator[Pillow.Image]:
+    """A picture whose header is read and allowed; ImageError also for what is raised within."""
     _check_bytes(data, limits)
     try:
         with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_header(picture, limits)
-            picture.load()
-            return np.asarray(_to_rgb(_upright(picture)))
+            yield picture
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -79,8 +95,7 @@ def _check_header(picture: Pillow.Image, limits: ImageLimits) -> None:
 def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -> ImageError:
     what = f"{size[0]}x{size[1]} pixels are too many" if size else "There are too many pixels"
     return ImageError(
-        f"{what}: at most {limits.max_pixels / 1e6:g} million, "
-        f"and {limits.max_side} on a side.",
+        f"{what}: at most {limits.max_pixels / 1e6:g} million, and {limits.max_side} on a side.",
         code="too_many_pixels",
     )
 

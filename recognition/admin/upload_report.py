@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from ml_engine.types import ImageError, Quality
+from ml_engine.types import EngineBusy, ImageError, Quality
 from recognition.models import Person
 from recognition.services.enrolment import ImageOutcome, Upload
-from recognition.services.pictures import decode
+from recognition.services.pictures import decoded
 
 PREVIEW_PX = 320
 _ACCEPTED, _REFUSED = "#16a34a", "#dc2626"
@@ -63,11 +63,12 @@ def report_of(uploads: Sequence[Upload], outcomes: Sequence[ImageOutcome]) -> li
 def _preview(upload: Upload, outcome: ImageOutcome) -> str:
     """A small JPEG of the upload with the boxes of its faces, as a data URL."""
     try:
-        picture = Image.fromarray(decode(upload.data))
-    except ImageError:
+        with decoded(upload.data) as image:
+            picture = Image.fromarray(image)
+            scale = min(1.0, PREVIEW_PX / max(picture.size))
+            picture.thumbnail((PREVIEW_PX, PREVIEW_PX))
+    except (ImageError, EngineBusy):
         return ""
-    scale = min(1.0, PREVIEW_PX / max(picture.size))
-    picture.thumbnail((PREVIEW_PX, PREVIEW_PX))
     draw = ImageDraw.Draw(picture)
     colour = _ACCEPTED if outcome.accepted else _REFUSED
     for box in _boxes(outcome):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from recognition.gallery import (
     uncalibrated,
 )
 from recognition.models import Collection, Person, Template
-from recognition.services.pictures import decode, faces_in, subjects
+from recognition.services.pictures import decoded, faces_in, subjects
 
 # Comparing two faces is one comparison: strangers may match in one of a thousand.
 VERIFY_FALSE_MATCH_RATE = 1e-3
@@ -135,8 +135,8 @@ def identified_face(face: Face, decision: Decision, gallery: Gallery) -> Identif
 def detect(*, data: bytes, actor: Actor, min_face_px: int | None = None) -> DetectResult:
     """Faces with landmarks and quality, largest first."""
     timing: Timing = {}
-    with _timed(timing, "total"):
-        image = _decoded(data, timing)
+    with _timed(timing, "total"), _decoded(data, timing) as image:
+        size = _size(image)
         faces = faces_in(
             image,
             with_embedding=False,
@@ -145,12 +145,13 @@ def detect(*, data: bytes, actor: Actor, min_face_px: int | None = None) -> Dete
             timings=timing,
         )
     record(actor, "face.detect", faces=len(faces))
-    return DetectResult(faces, _size(image), _rounded(timing))
+    return DetectResult(faces, size, _rounded(timing))
 
 
 def embed(*, data: bytes, actor: Actor, embedder: str) -> list[Face]:
     """Every face of the picture with its embedding by a preset."""
-    faces = faces_in(decode(data), embedder=embedder, caller=actor.name)
+    with decoded(data) as image:
+        faces = faces_in(image, embedder=embedder, caller=actor.name)
     record(actor, "face.embed", faces=len(faces), model=embedder)
     return faces
 
@@ -166,8 +167,8 @@ def identify(
 ) -> IdentifyResult:
     """Every face of the picture (or the `max_faces` largest), each with a decision."""
     timing: Timing = {}
-    with _timed(timing, "total"):
-        image = _decoded(data, timing)
+    with _timed(timing, "total"), _decoded(data, timing) as image:
+        size = _size(image)
         gallery = gallery_of(collection)
         rules = rules_of(collection, gallery)
         faces = faces_in(
@@ -183,7 +184,7 @@ def identify(
     record(actor, "face.identify", collection, collection_id=collection.pk,
            faces=len(found), matches=matches)  # fmt: skip
     limit = rules.threshold if threshold is None else threshold
-    return IdentifyResult(found, _size(image), gallery.model, limit, _rounded(timing))
+    return IdentifyResult(found, size, gallery.model, limit, _rounded(timing))
 
 
 def verify(
@@ -268,7 +269,8 @@ def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:
 
 
 def _only_face(data: bytes, preset: str, picture: str, actor: Actor) -> Face:
-    faces = faces_in(decode(data), embedder=preset, caller=actor.name)
+    with decoded(data) as image:
+        faces = faces_in(image, embedder=preset, caller=actor.name)
     if not faces:
         raise ServiceError("no_face", f"No face was found in {picture}.", status=422)
     people = subjects(faces)
@@ -310,9 +312,12 @@ def _decision(similarity: float, threshold: float) -> str:
     return "match" if similarity >= threshold else "unknown"
 
 
-def _decoded(data: bytes, timing: Timing) -> Image:
-    with _timed(timing, "decode"):
-        return decode(data)
+@contextmanager
+def _decoded(data: bytes, timing: Timing) -> Iterator[Image]:
+    with ExitStack() as held:
+        with _timed(timing, "decode"):
+            image = held.enter_context(decoded(data))
+        yield image
 
 
 def _size(image: Image) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from ml_engine.types import Float32, Image
 from recognition.errors import ServiceError
 from recognition.gallery import gallery_of, rules_of
 from recognition.models import Collection, Event, Template
-from recognition.services.pictures import cut_face, decode, faces_in, subjects, whole
+from recognition.services.pictures import cut_face, decoded, faces_in, subjects, whole
 
 # A live face whose own picture shows none any more is taken as it was measured only if it was good.
 _CLEAN_QUALITY = 0.6
@@ -82,9 +82,12 @@ class Inspection:
     def look_at_upload(self, data: bytes) -> Finding:
         """PictureRefused says why it is not taken; ServiceError and EngineBusy, why none is."""
         try:
-            image = decode(data)
+            with decoded(data) as image:
+                return self._look(data, image)
         except ImageError as error:
             raise PictureRefused(error.code, error.message) from error
+
+    def _look(self, data: bytes, image: Image) -> Finding:
         faces = self._faces(image)
         try:
             face = self._only(faces)
@@ -105,7 +108,10 @@ class Inspection:
     def look_at_event(self, event: Event) -> Finding:
         """The face of a visit: found again in its picture, or else as it was measured live."""
         picture = _read(event)
-        image = decode(picture)
+        with decoded(picture) as image:
+            return self._look_at_face(event, picture, image)
+
+    def _look_at_face(self, event: Event, picture: bytes, image: Image) -> Finding:
         vector = self._vector_of(event)
         faces = self._faces(image, min_face_px=_SMALLEST_PX)
         face = self._same_face(faces, vector)

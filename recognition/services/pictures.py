@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 
 from ml_engine import Face
-from ml_engine.images import ImageLimits, decode_image, encode_jpeg
-from ml_engine.types import Float32, Image
+from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
+from ml_engine.types import EngineBusy, Float32, Image
 from recognition.engine import get_engine
 
 # Around the box on each side, in sides of the box: enough to find the face again, and to cut it
@@ -23,15 +25,47 @@ _JPEG_QUALITY = 92
 # in the background of a portrait do not.
 _SURE = 0.8
 _BESIDE = 0.5
+# Every request decodes in a thread of its own, before it comes to the engine's queue. So many of
+# the largest pictures may be there at once; others wait so long.
+_LARGEST_AT_ONCE = 4
+_WAIT_S = 2.0
 
 
-def decode(data: bytes) -> Image:
-    """Bytes to RGB; ImageError where they are refused, most of it before decoding."""
-    limits = ImageLimits(
-        max_bytes=settings.MAX_IMAGE_MB * 2**20,
-        max_pixels=settings.MAX_IMAGE_MEGAPIXELS * 1_000_000,
-    )
-    return decode_image(data, limits)
+@contextmanager
+def decoded(data: bytes) -> Iterator[Image]:
+    """Bytes to RGB; ImageError where they are refused, most of it before decoding.
+
+    Within `with` the picture has its share of the memory that all pictures of the process may take
+    together; EngineBusy where there is none for a while. So hold one picture at a time.
+    """
+    most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
+    limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
+    with _budget.hold(pixels_of(data, limits), most=_LARGEST_AT_ONCE * most):
+        yield decode_image(data, limits)
+
+
+class _PixelBudget:
+    """How many pixels are held decoded, by all threads of the process."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._held = 0
+
+    @contextmanager
+    def hold(self, pixels: int, *, most: int) -> Iterator[None]:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._held + pixels <= most, _WAIT_S):
+                raise EngineBusy("Too many large pictures are looked at just now.")
+            self._held += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= pixels
+                self._changed.notify_all()
+
+
+_budget = _PixelBudget()
 
 
 def faces_in(image: Image, **options: Any) -> list[Face]:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml_engine.images import decode_image
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Person
 from recognition.services.enrolment import Upload, event_enrol, images_enrol
 from recognition.services.identification import identify, verify
-from recognition.services.pictures import cut_face, decode
+from recognition.services.pictures import cut_face
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.services.storage import assert_consistent
 
@@ -64,7 +65,7 @@ def test_a_stored_face_is_found_and_recognised_again(
     _enrol(person, sample_photo("obama"))
     image = person.images.get()
     with image.file.open("rb") as file:
-        cut = decode(file.read())
+        cut = decode_image(file.read())
     (face,) = real_engine.analyze([cut], flip=True)[0]
     assert face.embedding @ image.templates.get().embedding > 0.95
 
@@ -72,7 +73,7 @@ def test_a_stored_face_is_found_and_recognised_again(
 def test_an_unknown_face_of_a_visit_can_be_enrolled(
     real_engine: Any, sample_photo: Photo, collection: Collection
 ) -> None:
-    picture = decode(sample_photo("obama2"))
+    picture = decode_image(sample_photo("obama2"))
     (face,) = real_engine.analyze([picture])[0]
     event = make_event(
         collection,
