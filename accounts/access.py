@@ -77,7 +77,7 @@ def access_of_user(user: object) -> Access:
 
 def access_of_key(key: ApiKey) -> Access:
     collection = str(key.collection_id) if key.collection_id else None
-    return Access(key=key, scopes=frozenset(key.scopes), collection_id=collection)
+    return Access(key=key, scopes=key.scopes_now, collection_id=collection)
 
 
 def access_of(request: object) -> Access:

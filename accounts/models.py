@@ -98,12 +98,21 @@ class ApiKey(models.Model):
     @classmethod
     def find(cls, secret: str) -> ApiKey | None:
         """The valid key with this secret, or None."""
-        key = cls.objects.filter(hash=_hash_secret(secret)).first()
+        key = cls.objects.select_related("created_by").filter(hash=_hash_secret(secret)).first()
         return key if key is not None and key.is_valid else None
 
     @property
     def is_valid(self) -> bool:
-        return self.is_active and (self.expires_at is None or self.expires_at > timezone.now())
+        """Switched on, not over, and its maker, where that is known, may still sign in."""
+        is_over = self.expires_at is not None and self.expires_at <= timezone.now()
+        is_made_by_somebody = self.created_by is None or self.created_by.is_active
+        return self.is_active and not is_over and is_made_by_somebody
+
+    @property
+    def scopes_now(self) -> frozenset[str]:
+        """What it was made for, as far as its maker's role allows that today."""
+        own = frozenset(self.scopes)
+        return own if self.created_by is None else own & self.created_by.scopes
 
     def mark_used(self, now: datetime | None = None) -> None:
         """Remember the use; at most one write a minute, so that a busy key is not a hot row."""

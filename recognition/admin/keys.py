@@ -26,7 +26,12 @@ from accounts.models import ApiKey
 from accounts.services import key_issue, key_revoke, key_update
 from recognition.models import Collection
 
-_STATES = {"valid": "success", "expired": "warning", "off": "danger"}
+_STATES = {
+    "valid": "success",
+    "expired": "warning",
+    "maker is off": "danger",
+    "off": "danger",
+}
 
 
 class KeyForm(forms.ModelForm):
@@ -80,6 +85,7 @@ class ApiKeyAdmin(ModelAdmin):
         "state",
     )
     list_filter = ("is_active",)
+    list_select_related = ("created_by",)
     search_fields = ("name", "prefix")
 
     @display(description="Scopes")
@@ -97,6 +103,8 @@ class ApiKeyAdmin(ModelAdmin):
     def state(self, key: ApiKey) -> str:
         if not key.is_active:
             return "off"
+        if key.created_by is not None and not key.created_by.is_active:
+            return "maker is off"
         return "valid" if key.is_valid else "expired"
 
     def get_actions(self, request: HttpRequest) -> dict:

@@ -19,7 +19,7 @@ def access_now(scope: dict[str, Any]) -> Access:
     """The access of who opened the socket, as the database has it now."""
     access: Access = scope["access"]
     if access.key is not None:
-        key = ApiKey.objects.filter(pk=access.key.pk).first()
+        key = ApiKey.objects.select_related("created_by").filter(pk=access.key.pk).first()
         return access_of_key(key) if key is not None and key.is_valid else NOBODY
     if access.user is None:
         return NOBODY

@@ -8,8 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from accounts.access import Scope
-from accounts.models import ApiKey
+from accounts.access import Role, Scope, access_of_key
+from accounts.models import ApiKey, User
+from tests.callers import with_secret
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +40,47 @@ def test_a_key_that_is_over_is_not_found(change: dict) -> None:
     key, secret = ApiKey.issue(name="door", scopes=[Scope.IDENTIFY])
     ApiKey.objects.filter(pk=key.pk).update(**change)
     assert ApiKey.find(secret) is None
+
+
+def test_a_key_ends_with_its_maker() -> None:
+    maker = make_user(Role.ADMINISTRATOR)
+    _, secret = ApiKey.issue(name="door", scopes=[Scope.IDENTIFY], created_by=maker)
+    assert ApiKey.find(secret) is not None
+    User.objects.filter(pk=maker.pk).update(is_active=False)
+    assert ApiKey.find(secret) is None
+    assert with_secret(secret).get("/api/v1/me").status_code == 401
+    User.objects.filter(pk=maker.pk).update(is_active=True)
+    assert ApiKey.find(secret) is not None
+
+
+def test_a_key_may_no_more_than_its_maker_may_now() -> None:
+    maker = make_user(Role.ADMINISTRATOR)
+    scopes: list[str] = [Scope.IDENTIFY, Scope.MANAGE]
+    _, secret = ApiKey.issue(name="door", scopes=scopes, created_by=maker)
+    caller = with_secret(secret)
+    assert caller.get("/api/v1/api-keys").status_code == 200
+    maker.role = Role.VIEWER
+    maker.save()
+    assert caller.get("/api/v1/api-keys").status_code == 403
+    assert caller.get("/api/v1/me").json()["scopes"] == [Scope.IDENTIFY]
+
+
+def test_a_key_made_by_a_key_has_the_same_maker() -> None:
+    maker = make_user(Role.ADMINISTRATOR)
+    _, secret = ApiKey.issue(name="first", scopes=list(Scope), created_by=maker)
+    values = {"name": "second", "scopes": ["detect"]}
+    answer = with_secret(secret).post("/api/v1/api-keys", values)
+    assert answer.status_code == 201
+    assert ApiKey.objects.get(name="second").created_by == maker
+
+
+def test_a_key_whose_maker_is_unknown_stays_as_it_is() -> None:
+    maker = make_user(Role.ADMINISTRATOR)
+    _, secret = ApiKey.issue(name="door", scopes=[Scope.MANAGE], created_by=maker)
+    maker.delete()
+    key = ApiKey.find(secret)
+    assert key is not None
+    assert access_of_key(key).may(Scope.MANAGE)
 
 
 def test_unknown_scopes_are_refused() -> None:
