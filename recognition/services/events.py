@@ -16,7 +16,7 @@ from accounts.audit import SYSTEM, Actor, record, was_done_since
 from recognition.errors import not_found
 from recognition.models import Camera, Collection, Event, FaceImage, ModelVersion, Person, Template
 from recognition.services.files import NewFiles, remove_after_commit
-from recognition.services.publishing import announce
+from recognition.services.publishing import announce, announce_deleted
 from recognition.services.transactions import in_transaction, lock_collection
 
 _BATCH = 200
@@ -151,6 +151,7 @@ def event_delete(*, event: Event, actor: Actor) -> None:
         row = _locked(event.pk)
         record(actor, "event.delete", row, collection_id=row.collection_id)
         events_delete(Event.objects.filter(pk=row.pk))
+        announce_deleted(row)
 
     in_transaction(delete)
 

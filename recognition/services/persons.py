@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError
 
@@ -15,6 +16,7 @@ from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, IdempotencyRecord, Person, Template
 from recognition.services.files import remove_after_commit
+from recognition.services.publishing import MOST_TOLD, announce_newest
 from recognition.services.transactions import (
     in_transaction,
     lock_collection,
@@ -75,6 +77,7 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
         images = list(row.images.values_list("file", "original"))
         templates = _template_ids(row)
         events = Event.objects.filter(person=row)
+        newest = _newest_events(row)
         shared = _take_shared_snapshots(row)
         pictures = list(events.values_list("snapshot", "face"))
         emptied = events.update(
@@ -85,6 +88,7 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
                templates=len(templates), events=emptied)  # fmt: skip
         row.delete()
         note_changes(collection, templates)
+        announce_newest(newest)
         files = remove_after_commit(
             name for names in (*images, *pictures, shared) for name in names
         )
@@ -120,14 +124,22 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
         )
         doubles.delete()
         moved = other.images.update(person=target)
+        newest = _newest_events(other)
         events = other.events.update(person=target)
         record(actor, "person.merge", target, collection_id=collection.pk, merged=str(other.pk),
                images=moved, events=events, dropped_files=dropped)  # fmt: skip
         other.delete()
         note_changes(collection, templates)
+        announce_newest(newest)
         return target
 
     return in_transaction(merge)
+
+
+def _newest_events(person: Person) -> list[UUID]:
+    """What pages may be showing."""
+    newest = person.events.order_by("-started_at").values_list("pk", flat=True)
+    return list(newest[:MOST_TOLD])
 
 
 def _take_shared_snapshots(person: Person) -> list[str]:

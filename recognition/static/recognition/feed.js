@@ -29,7 +29,7 @@ export class Feed {
       open: () => this.#load(),
       message: (data) => {
         const message = JSON.parse(data);
-        if (message.type === "event") this.put(message.event);
+        if (message.type === "event") this.#heard(message.event);
       },
       lost: () => this.#say("reconnecting…"),
       refused: ({ text }) => this.#say(text),
@@ -46,6 +46,17 @@ export class Feed {
     if (card && isOld && card.event.ended_at > event.ended_at) return;
     if (card) this.#fill(card, event);
     else this.#insert(event, isOld);
+    this.#empty.hidden = this.#cards.size > 0;
+  }
+
+  #heard(event) {
+    if (event.kind === "deleted") this.#drop(event.id);
+    else this.put(event);
+  }
+
+  #drop(id) {
+    this.#cards.get(id)?.node.remove();
+    this.#cards.delete(id);
     this.#empty.hidden = this.#cards.size > 0;
   }
 
@@ -112,11 +123,13 @@ export class Feed {
 
   /** Each look at a picture is recorded, so it is fetched again only where it must have changed. */
   #showFace(card, event) {
-    const picture = event.face_url && `${event.face_url}?of=${event.decision}-${event.is_open}`;
-    if (!picture || picture === card.picture) return;
+    const picture = event.face_url ? `${event.face_url}?of=${event.decision}-${event.is_open}` : "";
+    if (picture === card.picture) return;
     card.picture = picture;
+    // It was erased with the person.
+    if (!picture) return card.face.replaceChildren(icon(ICONS.person));
     const image = element("img", { alt: "", loading: "lazy", decoding: "async", width: 64, height: 64 });
-    image.addEventListener("load", () => card.face.replaceChildren(image), { once: true });
+    image.addEventListener("load", () => card.picture === picture && card.face.replaceChildren(image), { once: true });
     image.src = picture;
     if (!card.face.querySelector("img")) card.face.replaceChildren(image);
   }

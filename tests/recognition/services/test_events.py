@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry
 from recognition.errors import ServiceError
 from recognition.models import Collection, Event, Person
-from recognition.services import publishing
+from recognition.services import persons, publishing
 from recognition.services.events import (
     event_delete,
     event_review,
@@ -20,7 +20,7 @@ from recognition.services.events import (
     events_close_stale,
     events_prune,
 )
-from recognition.services.persons import person_erase
+from recognition.services.persons import person_erase, person_merge
 from tests.factories import (
     ACTOR,
     enrol,
@@ -261,3 +261,36 @@ def test_pruning_goes_through_more_than_one_batch(
         _aged(make_event(collection), 1000)
     assert events_prune() == 5
     assert not stored_files()
+
+
+def test_a_deletion_is_told_without_what_was_in_it(
+    person: Person, told: list[dict[str, Any]]
+) -> None:
+    event = make_event(person=person)
+    told.clear()
+    event_delete(event=event, actor=ACTOR)
+    gone = {"id": str(event.pk), "collection": str(event.collection_id), "kind": "deleted"}
+    assert told == [gone]
+
+
+def test_an_erasure_is_told_for_the_newest_events(
+    person: Person, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persons, "MOST_TOLD", 2)
+    events = [make_event(person=person) for _ in range(3)]
+    told.clear()
+    person_erase(person=person, actor=ACTOR)
+    assert {message["id"] for message in told} == {str(event.pk) for event in events[1:]}
+    for message in told:
+        assert (message["kind"], message["person"]) == ("updated", None)
+        assert (message["face_url"], message["snapshot_url"]) == (None, None)
+
+
+def test_a_merge_is_told(person: Person, told: list[dict[str, Any]]) -> None:
+    into = make_person(person.collection, name="Bea")
+    event = make_event(person=person)
+    told.clear()
+    person_merge(into=into, person=person, actor=ACTOR)
+    (message,) = told
+    assert (message["id"], message["kind"]) == (str(event.pk), "updated")
+    assert message["person"] == {"id": str(into.pk), "name": "Bea"}
