@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, detection, embedding, rest
+from benchmarks import accuracy, detection, embedding, rest, search
 from benchmarks.document import DOCUMENT, write_block
 from benchmarks.machine import stamp
 from benchmarks.peers import ROOT, PeerUnavailable
@@ -23,6 +23,7 @@ PARTS: dict[str, Callable[[Path, Path, int], str]] = {
     "detection": detection.benchmark,
     "embedding": embedding.benchmark,
     "accuracy": accuracy.benchmark,
+    "search": search.benchmark,
     "rest": rest.benchmark,
 }
 _DATA = ROOT.parent / "shared" / "data"
