@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
+from typing import Any
 from uuid import UUID
 
 from accounts.access import Access, access_of
@@ -29,8 +32,19 @@ class Actor:
         )
 
     @classmethod
-    def of_access(cls, access: Access) -> Actor:
-        return cls(name=access.name)
+    def of_scope(cls, scope: Mapping[str, Any]) -> Actor:
+        """Of a websocket. The server puts there who a trusted proxy says is the client."""
+        access: Access = scope["access"]
+        client = scope.get("client")
+        return cls(name=access.name, address=_address(client[0]) if client else None)
+
+
+def _address(text: str) -> str | None:
+    """None for what is none, such as the path of a Unix socket."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
 
 
 SYSTEM = Actor("system")

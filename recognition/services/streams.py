@@ -12,7 +12,7 @@ from recognition.models import Camera, Collection
 
 
 def stream_open(
-    *, access: Access, collection_id: UUID | None, camera_id: UUID | None
+    *, access: Access, collection_id: UUID | None, camera_id: UUID | None, actor: Actor
 ) -> tuple[Collection, Camera | None]:
     """The collection that a caller's own stream is compared with, and the camera it is filed under.
 
@@ -23,7 +23,7 @@ def stream_open(
         raise ServiceError("wrong_collection", "This camera belongs to another collection.")
     collection = camera.collection if camera else _collection(access, collection_id)
     record(
-        Actor.of_access(access),
+        actor,
         "stream.start",
         collection,
         collection_id=collection.pk,
@@ -32,11 +32,16 @@ def stream_open(
     return collection, camera
 
 
-def camera_watch(*, access: Access, camera_id: UUID) -> Camera:
+def camera_watch(*, access: Access, camera_id: UUID, actor: Actor) -> Camera:
     """A camera whose pictures the caller is about to see."""
     camera = selectors.camera_by_id(access, camera_id)
-    record(Actor.of_access(access), "camera.watch", camera, collection_id=camera.collection_id)
+    record(actor, "camera.watch", camera, collection_id=camera.collection_id)
     return camera
+
+
+def events_watch(*, access: Access, actor: Actor) -> None:
+    """The caller is about to be told every event that they may see."""
+    record(actor, "events.watch", collection_id=access.collection_id)
 
 
 def _browser_camera(access: Access, camera_id: UUID) -> Camera:

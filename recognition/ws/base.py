@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Access
+from accounts.audit import Actor
 from accounts.websocket import KEY_SUBPROTOCOL
 from recognition import publish
 from recognition.live.limits import StreamLimits, TooMany
@@ -70,6 +71,10 @@ class SiteConsumer(AsyncWebsocketConsumer):
     @property
     def access(self) -> Access:
         return self.scope["access"]
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of_scope(self.scope)
 
     @property
     def outbox(self) -> Outbox:

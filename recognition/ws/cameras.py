@@ -34,7 +34,7 @@ class CameraConsumer(SiteConsumer):
         self._told: tuple[str, str] | None = None
         try:
             await database_sync_to_async(camera_watch)(
-                access=self.access, camera_id=self._camera_id
+                access=self.access, camera_id=self._camera_id, actor=self.actor
             )
         except ServiceError as error:
             raise Refused(Code.NOT_FOUND, error.message) from error

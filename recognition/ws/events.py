@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from channels.db import database_sync_to_async
+
 from accounts.access import Scope
 from recognition.live.answers import event_message
 from recognition.live.limits import StreamLimits
 from recognition.publish import ALL_EVENTS, events_group
+from recognition.services.streams import events_watch
 from recognition.ws.base import SiteConsumer
 from recognition.ws.outbox import encoded
 
@@ -24,6 +27,7 @@ class EventsConsumer(SiteConsumer):
         limit = self.access.collection_id
         self.groups = [events_group(limit) if limit else ALL_EVENTS]
         self._until_joining = 0
+        await database_sync_to_async(events_watch)(access=self.access, actor=self.actor)
         await self._join()
 
     async def watch(self) -> None:

@@ -128,7 +128,10 @@ class LiveConsumer(SiteConsumer):
 
     async def _new_session(self, request: StartRequest) -> StreamSession:
         collection, camera = await database_sync_to_async(stream_open)(
-            access=self.access, collection_id=request.collection, camera_id=request.camera
+            access=self.access,
+            collection_id=request.collection,
+            camera_id=request.camera,
+            actor=self.actor,
         )
         await self._await_engine()
         return StreamSession(

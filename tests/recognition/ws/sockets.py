@@ -47,7 +47,7 @@ class Socket(WebsocketCommunicator):
 
 @asynccontextmanager
 async def opened(path: str, **options: Any) -> AsyncIterator[Socket]:
-    """`secret`, `session`, `headers` and `subprotocols` say who opens it."""
+    """`secret`, `session`, `headers`, `subprotocols` and `client` (an address) say who opens it."""
     socket = new_socket(path, **options)
     is_open, _ = await socket.connect(PATIENCE_S)
     assert is_open
@@ -64,6 +64,7 @@ def new_socket(
     session: str = "",
     headers: tuple[tuple[str, str], ...] = (),
     subprotocols: tuple[str, ...] = (),
+    client: str = "",
 ) -> Socket:
     # Late: the site must be set up first.
     from facerec_site.asgi import application
@@ -74,7 +75,10 @@ def new_socket(
     if session:
         sent.append(("cookie", f"{settings.SESSION_COOKIE_NAME}={session}"))
     encoded = [(name.encode(), value.encode()) for name, value in sent]
-    return Socket(application, path, headers=encoded, subprotocols=list(subprotocols))
+    socket = Socket(application, path, headers=encoded, subprotocols=list(subprotocols))
+    if client:
+        socket.scope["client"] = [client, 40_000]
+    return socket
 
 
 @database_sync_to_async

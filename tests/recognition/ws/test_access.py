@@ -8,7 +8,7 @@ import pytest
 from channels.db import database_sync_to_async
 
 from accounts.access import Role, Scope
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, AuditEntry, User
 from recognition.live.limits import StreamLimits
 from recognition.models import Camera, Collection
 from recognition.ws import base
@@ -82,6 +82,23 @@ async def test_a_key_may_come_as_a_subprotocol() -> None:
         socket = new_socket("/ws/events/", subprotocols=offered)
         assert await socket.connect() == (True, chosen)
         await socket.disconnect()
+
+
+async def test_the_audit_log_tells_who_watches_and_from_where(
+    paths: dict[str, str], collection: Collection
+) -> None:
+    secret = await issue_key(Scope.IDENTIFY, Scope.EVENTS, collection=collection)
+    for path in (paths[Scope.EVENTS], paths["camera"]):
+        async with opened(path, secret=secret, client="2001:db8::7"):
+            pass
+    async with opened("/ws/events/", secret=secret, client="/run/facerec.sock"):
+        pass
+    found = AuditEntry.objects.order_by("id").values_list("action", "address", "collection_id")
+    assert [entry async for entry in found] == [
+        ("events.watch", "2001:db8::7", collection.pk),
+        ("camera.watch", "2001:db8::7", collection.pk),
+        ("events.watch", None, collection.pk),
+    ]
 
 
 async def test_another_address_is_refused() -> None:

@@ -65,7 +65,7 @@ async def _leave(socket: Socket) -> None:
 async def test_a_stream_names_a_face_and_tells_the_event(
     ann: Person, collection: Collection, secret: str
 ) -> None:
-    async with opened("/ws/live/", secret=secret) as socket:
+    async with opened("/ws/live/", secret=secret, client="192.0.2.7") as socket:
         started = await socket.start(collection=str(collection.pk), camera=None, options={})
         assert started.keys() == {"type", "session", "model", "device"}
         answers = await _answers(socket, *[photo(ANN, looks=1)] * 4)
@@ -75,7 +75,7 @@ async def test_a_stream_names_a_face_and_tells_the_event(
         await _leave(socket)
     event = await Event.objects.select_related("person").aget()
     assert event.person == ann
-    assert await AuditEntry.objects.filter(action="stream.start").aexists()
+    assert (await AuditEntry.objects.aget(action="stream.start")).address == "192.0.2.7"
 
 
 async def test_the_collection_may_be_left_out_where_there_is_one(
