@@ -191,7 +191,8 @@ LOGOUT_REDIRECT_URL = reverse_lazy("login")
 
 # For the first administrator; empty: a random one, shown once.
 ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", "")
-# Sign-in: a name is locked for one address after so many failures.
+# Sign-in: a name is locked for one address after so many failures. What one address may try of all
+# names is SIGN_IN_RATE: axes has one limit for all that it counts.
 AXES_FAILURE_LIMIT = env.int("SIGN_IN_FAILURES", 10)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -209,7 +210,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.HasScope"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["facerec_site.throttling.CallerRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"caller": env.str("API_RATE", "1200/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "caller": env.str("API_RATE", "1200/min"),
+        "sign_in": env.str("SIGN_IN_RATE", "60/min"),
+    },
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "facerec_site.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -12,6 +13,16 @@ from accounts.access import access_of
 if TYPE_CHECKING:
     # DRF's views read the default throttles, these here, while they are imported.
     from rest_framework.views import APIView
+
+
+class SignInRateThrottle(SimpleRateThrottle):
+    """One rate for each address, whatever names it tries, by setting `SIGN_IN_RATE`."""
+
+    scope = "sign_in"
+
+    def get_cache_key(self, request: Request | HttpRequest, view: object) -> str:
+        ident = request.META.get("REMOTE_ADDR", "").encode().hex()
+        return self.cache_format % {"scope": self.scope, "ident": ident}
 
 
 class CallerRateThrottle(SimpleRateThrottle):

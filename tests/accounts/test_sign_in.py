@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings as site
+from django.core.cache import cache
 from django.test import Client
 
 from accounts.access import Role
 from accounts.models import User
+from facerec_site.throttling import SignInRateThrottle
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +103,37 @@ class TestLock:
     def test_stores_no_password(self, client: Client, vera: User) -> None:
         sign_in(client, password="my-other-secret")
         assert "my-other-secret" not in repr(list(AccessAttempt.objects.values()))
+
+
+class TestPace:
+    """Of one address, whatever names it tries."""
+
+    @pytest.fixture(autouse=True)
+    def _three_a_minute(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setattr(SignInRateThrottle, "THROTTLE_RATES", {"sign_in": "3/min"})
+        cache.clear()
+        yield
+        cache.clear()
+
+    def test_is_bounded(self, client: Client, vera: User) -> None:
+        for number in range(3):
+            assert sign_in(client, f"somebody-{number}").status_code == 200
+        answer = sign_in(client)
+        assert answer.status_code == 429
+        assert 0 < int(answer["Retry-After"]) <= 60
+        assert "Too many tries" in answer.content.decode()
+        assert not is_signed_in(client)
+        assert client.get(ADDRESS).status_code == 200
+
+    def test_is_not_that_of_others(self, client: Client, vera: User) -> None:
+        for number in range(4):
+            sign_in(client, f"somebody-{number}")
+        assert sign_in(Client(REMOTE_ADDR="192.0.2.7")).status_code == 302
+
+    def test_tried_too_fast_no_password_is_looked_at(self, client: Client, vera: User) -> None:
+        for number in range(6):
+            sign_in(client, f"somebody-{number}")
+        assert AccessAttempt.objects.count() == 3
 
 
 @pytest.mark.parametrize(

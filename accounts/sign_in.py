@@ -1,0 +1,24 @@
+"""The page to sign in, at the pace that one address may have; locks on names are django-axes'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from facerec_site.throttling import SignInRateThrottle
+
+
+class SignInView(LoginView):
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """429 before any password is looked at: checking one is made to take long."""
+        throttle = SignInRateThrottle()
+        if throttle.allow_request(request, self):  # type: ignore[arg-type]
+            return super().post(request, *args, **kwargs)
+        response = render(request, "registration/throttled.html", status=429)
+        response["Retry-After"] = str(max(1, round(throttle.wait() or 1)))
+        return response
