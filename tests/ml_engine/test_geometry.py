@@ -23,7 +23,7 @@ def _boxes(count: int, seed: int, spread: float = 100) -> tuple[Float32, Float32
     corners = random.uniform(0, spread, (count, 2))
     sides = random.uniform(5, 60, (count, 2))
     boxes = np.concatenate([corners, corners + sides], axis=1).astype(np.float32)
-    return boxes, random.permutation(count).astype(np.float32) / count
+    return boxes, (random.permutation(count) / count).astype(np.float32)
 
 
 def _overlap(a: Float32, b: Float32, overlap: Overlap) -> float:
