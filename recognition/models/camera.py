@@ -27,8 +27,9 @@ class Camera(models.Model):
     address = models.CharField(
         max_length=500, blank=True, help_text="For a file: its name in the video folder."
     )
+    # Slower than one a second, faces are not followed from one frame to the next.
     max_fps = models.FloatField(
-        default=15, validators=[MinValueValidator(0.1), MaxValueValidator(60)]
+        default=15, validators=[MinValueValidator(1), MaxValueValidator(60)]
     )
     min_face_px = models.PositiveIntegerField(
         default=40, validators=[MinValueValidator(20), MaxValueValidator(1000)]

@@ -61,7 +61,7 @@ def test_files_of_elsewhere_are_not_played(
     [
         ("name", ""),
         ("kind", "rtsp"),
-        ("max_fps", 0),
+        ("max_fps", 0.9),
         ("max_fps", 61),
         ("min_face_px", 5),
         ("min_face_px", 10**12),
