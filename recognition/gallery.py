@@ -102,12 +102,14 @@ class _Contents:
             return
         with self._lock:
             for row in rows:
-                self._forget(row.template)
                 name, external_id = names.get(row.person, ("", None))
                 member = self._people.setdefault(row.person, _Member(name, external_id))
                 member.name, member.external_id = name, external_id
                 member.templates += 1
+                # In place: whoever searches meanwhile finds one owner or the other.
+                before = self._rows.get(row.template)
                 self._rows[row.template] = (row.person, row.image)
+                self._release(before)
         # Owners first: a template that is found must be somebody's.
         flat = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
         ids = np.fromiter((row.template for row in rows), np.int64, len(rows))
@@ -139,7 +141,10 @@ class _Contents:
         return row[0] if row else None
 
     def _forget(self, template: int) -> None:
-        row = self._rows.pop(template, None)
+        self._release(self._rows.pop(template, None))
+
+    def _release(self, row: tuple[UUID, str] | None) -> None:
+        """A template of this person, which is theirs no more."""
         if row is None:
             return
         member = self._people[row[0]]

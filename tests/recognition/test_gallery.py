@@ -9,6 +9,7 @@ import threading
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from recognition.engine import ensure_model_version
 from recognition.errors import ServiceError
 from recognition.gallery import (
     Gallery,
+    _Contents,
+    _Row,
     changes_prune,
     forget_galleries,
     gallery_of,
@@ -354,3 +357,19 @@ def test_without_a_curve_a_threshold_must_be_set(collection: Collection) -> None
     assert (refused.value.code, refused.value.status) == ("no_threshold", 409)
     collection.match_threshold = 0.5
     assert rules_of(collection, gallery_of(collection)).curve is None
+
+
+def test_a_template_that_changes_hands_is_somebodys_at_any_moment() -> None:
+    class Kept(dict[Any, Any]):
+        def pop(self, *_: Any) -> Any:
+            raise AssertionError("it was nobody's for a moment")
+
+    ann, bob = uuid4(), uuid4()
+    vector = embedding_of(1)
+    contents = _Contents(len(vector), "fake", 0)
+    rows = [_Row(7, str(uuid4()), person, vector.tobytes()) for person in (ann, bob)]
+    contents.put(rows[:1], {ann: ("Ann", None)})
+    contents._rows = Kept(contents._rows)
+    contents.put(rows[1:], {bob: ("Bob", None)})
+    assert contents.search(vector[None], 1)[0][0].person == bob
+    assert (contents.size, contents.member(ann)) == ((1, 1), None)
