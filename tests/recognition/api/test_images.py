@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import uuid
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -64,6 +66,14 @@ class TestEnrol:
         stored = {str(pk) for pk in person.images.values_list("pk", flat=True)}
         assert {row["image"] for row in body["outcomes"]} == stored | {None}
         assert Template.objects.filter(image__person=person).count() == 2
+
+    def test_a_full_disk_is_told_as_such(
+        self, api: Caller, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+        monkeypatch.setattr("recognition.services.files.default_storage.save", full)
+        refusal(send(api, person, a=photo(1)), 507, "storage_full")
+        assert not person.images.exists()
 
     def test_all_refused_is_a_refusal(self, api: Caller, person: Person, settings: Any) -> None:
         error = refusal(send(api, person, a=photo(), b=photo(1, 2)), 422, "no_image_accepted")
