@@ -11,10 +11,12 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -50,6 +52,8 @@ Sink = Callable[[dict[str, Any]], None]
 
 _running: set[StreamSession] = set()
 _running_lock = threading.Lock()
+# Of each browser's camera, how many sessions stream from it: the last one sets it off.
+_streaming: Counter[UUID] = Counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,13 @@ class StreamSession:
     def _show_status(self, status: Camera.Status) -> None:
         """Of a browser's camera; those that the server plays have somebody who does it."""
         if self._camera is None or self._camera.kind != Camera.Kind.BROWSER:
+            return
+        with _running_lock:
+            _streaming[self._camera.pk] += 1 if status == Camera.Status.RUNNING else -1
+            others = _streaming[self._camera.pk]
+            if not others:
+                del _streaming[self._camera.pk]
+        if status == Camera.Status.OFF and others:
             return
         try:
             camera_set_status(camera_id=self._camera.pk, status=status, message="")

@@ -121,6 +121,10 @@ class SiteConsumer(AsyncWebsocketConsumer):
             refusal = refused
         except (DatabaseError, InterfaceError):
             refusal = Refused(Code.FAILED, "The database does not answer.")
+        except Exception:
+            # Most likely of the channel layer's client.
+            logger.exception("a websocket could not be opened")
+            refusal = Refused(Code.FAILED, "The server failed; see its log.")
         await self.accept(subprotocol=_subprotocol(self.scope.get("subprotocols", [])))
         if refusal is not None:
             await self._turn_away(refusal)

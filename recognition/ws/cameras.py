@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from uuid import UUID
 
 from channels.db import database_sync_to_async
@@ -14,12 +15,17 @@ from recognition.errors import ServiceError
 from recognition.live.answers import status_message
 from recognition.live.limits import StreamLimits
 from recognition.live.previews import Viewer, previews
+from recognition.models import Camera
 from recognition.services.streams import camera_watch
 from recognition.ws.base import Code, Refused, SiteConsumer
 from recognition.ws.outbox import encoded
 
+logger = logging.getLogger(__name__)
+
 # Without a preview for so long, the camera's status is looked up.
 _SILENCE_S = 1.5
+# While previews come, it is asked this often whether the caller may still see them.
+_CHECK_S = 3.0
 
 
 class CameraConsumer(SiteConsumer):
@@ -32,6 +38,7 @@ class CameraConsumer(SiteConsumer):
         self._viewer: Viewer | None = None
         self._showing: asyncio.Task[None] | None = None
         self._told: tuple[str, str] | None = None
+        self._is_gone = False
         try:
             await database_sync_to_async(camera_watch)(
                 access=self.access, camera_id=self._camera_id, actor=self.actor
@@ -42,7 +49,7 @@ class CameraConsumer(SiteConsumer):
     async def opened(self) -> None:
         self._viewer = Viewer(asyncio.get_running_loop())
         previews.watch(self._camera_id, self._viewer)
-        self._showing = asyncio.create_task(self._show(self._viewer))
+        self._showing = asyncio.create_task(self._show_or_fail(self._viewer))
 
     def left(self) -> None:
         if (viewer := getattr(self, "_viewer", None)) is not None:
@@ -51,27 +58,47 @@ class CameraConsumer(SiteConsumer):
             showing.cancel()
         super().left()
 
+    async def _show_or_fail(self, viewer: Viewer) -> None:
+        try:
+            await self._show(viewer)
+        except Exception:
+            logger.exception("a camera is not shown any more")
+            self.outbox.close_after(Code.FAILED, "The server failed; see its log.")
+
     async def _show(self, viewer: Viewer) -> None:
+        loop = asyncio.get_running_loop()
         await self._tell_status()
-        while self.is_open:
+        next_check = loop.time() + _CHECK_S
+        while self.is_open and not self._is_gone:
             preview = await viewer.next(_SILENCE_S)
             if preview is None:
                 await self._tell_status()
-            elif self.is_open:
+                continue
+            if loop.time() >= next_check:
+                next_check = loop.time() + _CHECK_S
+                await self._camera()
+            if self.is_open and not self._is_gone:
                 # Waits while the client's line is full; the viewer keeps the newest meanwhile.
                 await self.send(bytes_data=preview.jpeg)
                 await self.send(text_data=encoded(preview.faces))
 
-    async def _tell_status(self) -> None:
-        """Tell the camera's status where it is another one; close if the camera is gone."""
+    async def _camera(self) -> Camera | None:
+        """None where it could not be read. The socket is closed if the camera is gone, or is not
+        the caller's to see any more."""
         try:
-            camera = await database_sync_to_async(selectors.camera_by_id)(
+            return await database_sync_to_async(selectors.camera_by_id)(
                 self.access, self._camera_id
             )
         except ServiceError as error:
+            self._is_gone = True
             self.outbox.close_after(Code.NOT_FOUND, error.message)
-            return
-        except (DatabaseError, InterfaceError):
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("a camera that is watched could not be read: %s", error)
+        return None
+
+    async def _tell_status(self) -> None:
+        """Tell the camera's status where it is another one; close if the camera is gone."""
+        if (camera := await self._camera()) is None:
             return
         told = (camera.status, camera.status_message)
         if told != self._told and self.is_open:

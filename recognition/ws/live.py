@@ -57,7 +57,7 @@ class StartRequest:
             camera=_id(message, "camera"),
             options=StreamOptions(
                 min_face_px=_whole(_number(options, "min_face_px", 20, 1000)),
-                max_fps=_number(options, "max_fps", 0.1, 60),
+                max_fps=_number(options, "max_fps", 1, 60),
             ),
         )
 

@@ -341,6 +341,20 @@ def test_a_camera_gives_its_options_and_its_name(ann: Person, collection: Collec
     assert camera.status == Camera.Status.OFF
 
 
+def test_a_camera_is_on_until_its_last_stream_ends(
+    engine: FakeEngine, collection: Collection
+) -> None:
+    camera = make_camera(collection, kind=Camera.Kind.BROWSER)
+    with DrivenStream(collection, camera=camera) as first:
+        first.answer_to(photo(ANN))
+        with DrivenStream(collection, camera=camera) as second:
+            second.answer_to(photo(ANN))
+        camera.refresh_from_db()
+        assert camera.status == Camera.Status.RUNNING
+    camera.refresh_from_db()
+    assert camera.status == Camera.Status.OFF
+
+
 async def test_previews_are_made_while_somebody_watches(
     engine: FakeEngine, collection: Collection
 ) -> None:

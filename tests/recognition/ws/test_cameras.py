@@ -93,6 +93,31 @@ async def test_a_camera_that_is_removed_ends_the_socket(
         assert await socket.closed_with() == 4404
 
 
+async def test_a_camera_that_is_removed_ends_the_socket_while_its_frames_flow(
+    camera: Camera, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "_SILENCE_S", 1000)
+    monkeypatch.setattr(cameras, "_CHECK_S", 0.0)
+    number = camera.pk
+    async with opened(_path(camera), secret=secret) as socket:
+        await socket.hear()
+        await database_sync_to_async(camera_delete)(camera=camera, actor=ACTOR)
+        previews.show(number, lambda: _preview(1))
+        message = await socket.receive_output(PATIENCE_S)
+        assert (message["type"], message["code"]) == ("websocket.close", 4404)
+
+
+async def test_a_failure_while_showing_is_logged_and_closes(
+    camera: Camera, secret: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(_path(camera), secret=secret) as socket:
+        await socket.hear()
+        broken = Preview(b"jpeg", {"not": object()})
+        previews.show(camera.pk, lambda: broken)
+        assert await socket.closed_with() == 1011
+    assert "a camera is not shown any more" in caplog.text
+
+
 async def test_there_is_no_such_camera(secret: str) -> None:
     async with opened(f"/ws/cameras/{uuid4()}/", secret=secret) as socket:
         assert await socket.closed_with() == 4404

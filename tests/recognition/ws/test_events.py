@@ -15,6 +15,7 @@ from accounts.access import Scope
 from recognition import publish
 from recognition.models import Collection
 from recognition.services.events import event_update
+from recognition.ws.events import EventsConsumer
 from tests.factories import make_collection, make_event, seen
 from tests.recognition.ws.sockets import issue_key, opened
 
@@ -87,6 +88,18 @@ async def test_events_go_through_redis_as_well(collection: Collection, settings:
     async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
         event = await database_sync_to_async(make_event)(collection)
         assert (await socket.hear())["event"]["id"] == str(event.pk)
+
+
+async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ConnectionError("away")
+
+    secret = await issue_key(Scope.EVENTS)
+    monkeypatch.setattr(EventsConsumer, "_join", fail)
+    async with opened("/ws/events/", secret=secret) as socket:
+        assert await socket.closed_with() == 1011
 
 
 async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:

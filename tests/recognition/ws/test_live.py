@@ -108,6 +108,7 @@ async def test_a_key_sees_its_own_collection_only(
         ({"type": "session.start", "options": {"colour": "red"}}, "invalid_message"),
         ({"type": "session.start", "options": {"max_fps": "fast"}}, "invalid_message"),
         ({"type": "session.start", "options": {"max_fps": True}}, "invalid_message"),
+        ({"type": "session.start", "options": {"max_fps": 0.9}}, "invalid_message"),
         ({"type": "session.start", "options": {"min_face_px": 5}}, "invalid_message"),
         ({"type": "session.start", "options": []}, "invalid_message"),
         ({"type": "session.start", "collection": str(uuid4())}, "not_found"),
