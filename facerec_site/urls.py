@@ -14,8 +14,8 @@ from drf_spectacular.renderers import (
 )
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from accounts.sign_in import SignInView
 from facerec_site import health
+from facerec_site.sign_in import SignInView
 
 urlpatterns = [
     path("health/live", health.live, name="health-live"),
