@@ -1,12 +1,17 @@
 """Settings of the test run: the same, with a folder of its own and a fast password hasher."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 # What somebody keeps in .env for the site is not the tests' affair.
 os.environ.setdefault("ENV_FILE", os.devnull)
-os.environ.setdefault("FACEREC_VAR", tempfile.mkdtemp(prefix="facerec-test-"))
+if "FACEREC_VAR" not in os.environ:
+    # Processes that a test starts share it, and leave it to this one.
+    os.environ["FACEREC_VAR"] = tempfile.mkdtemp(prefix="facerec-test-")
+    atexit.register(shutil.rmtree, os.environ["FACEREC_VAR"], ignore_errors=True)
 # Weights are fetched once and shared with `make run`.
 _root = Path(__file__).resolve().parent.parent
 os.environ.setdefault("WEIGHTS_DIR", str(_root / "var" / "weights"))
