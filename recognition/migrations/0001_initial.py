@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('kind', models.CharField(choices=[('browser', 'Browser'), ('file', 'Video file')], default='browser', max_length=16)),
                 ('address', models.CharField(blank=True, help_text='For a file: its name in the video folder.', max_length=500)),
-                ('max_fps', models.FloatField(default=15, validators=[django.core.validators.MinValueValidator(0.1), django.core.validators.MaxValueValidator(60)])),
+                ('max_fps', models.FloatField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
                 ('min_face_px', models.PositiveIntegerField(default=40, validators=[django.core.validators.MinValueValidator(20), django.core.validators.MaxValueValidator(1000)])),
                 ('loops', models.BooleanField(default=True, help_text='Play a file again from the start.')),
                 ('is_enabled', models.BooleanField(default=True)),
