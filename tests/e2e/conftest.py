@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site_settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests.e2e.browsing import WINDOW, chromium_arguments, sign_in
 from tests.e2e.site import Api, Site
@@ -49,9 +49,15 @@ def open_page(site: Site) -> Iterator[OpenPage]:
     """A function that opens a browser of its own, signs in, and goes to `path`.
 
     webcam: the MJPEG file that its camera shows; allow_camera: does the person say yes? user: None
-    to stay signed out. Errors of our scripts fail the test.
+    to stay signed out. Errors of our scripts, and what the pages' policy forbids, fail the test.
     """
     errors: list[str] = []
+    forbidden: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            forbidden.append(message.text)
+
     browsers: list[Browser] = []
     with sync_playwright() as playwright:
 
@@ -72,6 +78,7 @@ def open_page(site: Site) -> Iterator[OpenPage]:
             size: Any = {"width": window[0], "height": window[1]}
             page = browser.new_context(viewport=size, base_url=site.url, **context).new_page()
             page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
+            page.on("console", hear)
             if user is not None:
                 sign_in(page, user, next_path=path)
             else:
@@ -81,4 +88,5 @@ def open_page(site: Site) -> Iterator[OpenPage]:
         yield open_
         for browser in browsers:
             browser.close()
+    assert forbidden == []
     assert [error for error in errors if OUR_SCRIPTS in error] == []
