@@ -90,6 +90,24 @@ def test_who_is_enrolled_is_named_and_a_visit_is_one_event(
     expect(page.locator("#result_list")).to_contain_text("Barack Obama")
 
 
+def test_who_is_erased_leaves_an_open_page(
+    open_page: OpenPage, api: Api, obama: dict, obama_cam: Path
+) -> None:
+    page = open_page("/live/", webcam=obama_cam)
+    start_camera(page)
+    card = visits(page, "Barack Obama")
+    expect(card.locator("img")).to_have_count(1, timeout=PATIENCE_MS)
+    stop_camera(page)
+    expect(card).to_contain_text(re.compile(r"\d+ s"), timeout=PATIENCE_MS)
+    api.delete(f"persons/{obama['id']}")
+    expect(card).to_have_count(0)
+    expect(visits(page)).to_have_count(1)
+    expect(visits(page).locator("img")).to_have_count(0)
+    (event,) = api.rows("events")
+    api.delete(f"events/{event['id']}")
+    expect(visits(page)).to_have_count(0)
+
+
 def test_a_stranger_is_unknown_beside_somebody_known(
     open_page: OpenPage, api: Api, obama: dict, both_cam: Path
 ) -> None:
