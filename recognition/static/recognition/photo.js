@@ -11,12 +11,16 @@ export class Photo {
   #size;
   #canvas = element("canvas", { role: "img" });
   #withLabels;
+  #onPick = null;
+  #resized = new ResizeObserver(() => this.draw());
 
   /** `bitmap` is null for kinds that the server reads and the browser does not. */
   constructor(file, bitmap) {
     this.file = file;
     this.#bitmap = bitmap;
     this.#size = bitmap ? [bitmap.width, bitmap.height] : [4, 3];
+    this.#canvas.addEventListener("click", (event) => this.#pick(event));
+    this.#resized.observe(this.#canvas);
   }
 
   /** The API counts pixels of the upright picture, so it must stand upright here as well. */
@@ -26,6 +30,7 @@ export class Photo {
   }
 
   close() {
+    this.#resized.disconnect();
     this.#bitmap?.close();
     this.#bitmap = null;
   }
@@ -35,14 +40,13 @@ export class Photo {
   }
 
   /** The picture as an element that fills its place; `onPick(index)` where a face is clicked. */
-  figure({ size, faces, withLabels = true, onPick }) {
+  figure({ size, faces, withLabels = true, onPick = null }) {
     this.#size = size ?? this.#size;
     this.#faces = faces;
     this.#withLabels = withLabels;
     this.#canvas.setAttribute("aria-label", `${this.file.name}: ${faces.length} faces`);
     this.#canvas.style.aspectRatio = `${this.#size[0]} / ${this.#size[1]}`;
-    if (onPick) this.#canvas.addEventListener("click", (event) => this.#pick(event, onPick));
-    new ResizeObserver(() => this.draw()).observe(this.#canvas);
+    this.#onPick = onPick;
     return element("figure", { class: "photo" }, this.#canvas);
   }
 
@@ -78,12 +82,13 @@ export class Photo {
     return canvas;
   }
 
-  #pick(event, onPick) {
+  #pick(event) {
+    if (!this.#onPick) return;
     const place = fit(this.#size, this.#canvas.clientWidth, this.#canvas.clientHeight);
     const x = (event.offsetX - place.left) / place.scale;
     const y = (event.offsetY - place.top) / place.scale;
     const index = this.#faces.findIndex(({ box: [left, top, width, height] }) =>
       x >= left && x <= left + width && y >= top && y <= top + height);
-    if (index >= 0) onPick(index);
+    if (index >= 0) this.#onPick(index);
   }
 }

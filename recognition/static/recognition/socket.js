@@ -28,6 +28,7 @@ export class ReconnectingSocket {
   #waitMs = FIRST_WAIT_MS;
   #timer = 0;
   #failures = 0;
+  #isOfNoUse = false;
   #tryNow = () => this.#wanted && !this.#socket && this.#connect();
 
   constructor(path, on) {
@@ -59,7 +60,7 @@ export class ReconnectingSocket {
 
   /** The connection is of no use: close it and make another one after the longest wait. */
   retry() {
-    this.#waitMs = LONGEST_WAIT_MS;
+    this.#isOfNoUse = true;
     this.#socket?.close(1000);
   }
 
@@ -85,7 +86,9 @@ export class ReconnectingSocket {
     socket.onclose = ({ code, reason }) => {
       if (socket !== this.#socket) return;
       this.#socket = null;
-      if (openedAt && performance.now() - openedAt > STEADY_MS) this.#waitMs = FIRST_WAIT_MS;
+      if (this.#isOfNoUse) this.#waitMs = LONGEST_WAIT_MS;
+      else if (openedAt && performance.now() - openedAt > STEADY_MS) this.#waitMs = FIRST_WAIT_MS;
+      this.#isOfNoUse = false;
       this.#closed(code, reason);
     };
   }
