@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 GRACE_S = 600.0
 _FOLDERS = ("faces", "originals", "events")
 _BATCH = 500
+# A crash leaves a handful; a database that was exchanged leaves all.
+_FEW = 50
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -89,33 +91,37 @@ def remove_after_commit(names: Iterable[str | None]) -> int:
 def sweep_orphans(*, grace_s: float = GRACE_S) -> int:
     """Remove picture files that no row names and that are older than `grace_s`; returns how many.
 
-    Only files named as ours are: what somebody else put there stays.
+    Only files named as ours are: what somebody else put there stays. Where many are left over, and
+    more than there are rows for, the folder belongs to another database: nothing is removed then.
     """
-    before = time.time() - grace_s
-    removed = 0
-    batch: list[str] = []
-    for name in _old_files(before):
-        batch.append(name)
-        if len(batch) == _BATCH:
-            removed += _sweep(batch)
-            batch = []
-    removed += _sweep(batch)
-    if removed:
-        logger.info("removed %d picture files that no row names", removed)
-    return removed
+    old = [name for name in _old_files(time.time() - grace_s) if _owner(name) is not None]
+    orphans: list[str] = []
+    for start in range(0, len(old), _BATCH):
+        orphans += _orphans(old[start : start + _BATCH])
+    if len(orphans) > _FEW and 2 * len(orphans) > len(old):
+        logger.error(
+            "%d of %d picture files in %s are in no row of this database: none is removed. "
+            "Is it the right database, or the right folder?",
+            len(orphans),
+            len(old),
+            settings.MEDIA_ROOT,
+        )
+        return 0
+    _remove(orphans)
+    if orphans:
+        logger.info("removed %d picture files that no row names", len(orphans))
+    return len(orphans)
 
 
-def _sweep(names: list[str]) -> int:
-    ids = {name: owner for name in names if (owner := _owner(name)) is not None}
-    owners = set(ids.values())
+def _orphans(names: list[str]) -> list[str]:
+    """Those of them that no row names."""
+    owners = {_owner(name) for name in names}
     named: set[str] = set()
     for row in FaceImage.objects.filter(pk__in=owners).values_list("file", "original"):
         named.update(row)
     for row in Event.objects.filter(pk__in=owners).values_list("snapshot", "face"):
         named.update(row)
-    orphans = [name for name in ids if name not in named]
-    _remove(orphans)
-    return len(orphans)
+    return [name for name in names if name not in named]
 
 
 def _old_files(before: float) -> Iterator[str]:

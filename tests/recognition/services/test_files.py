@@ -78,6 +78,18 @@ def test_sweeping_goes_through_more_than_one_batch(monkeypatch: pytest.MonkeyPat
     assert not stored_files()
 
 
+def test_the_pictures_of_another_database_are_left_alone(
+    engine: FakeEngine, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    enrol(person, 1)
+    for _ in range(60):
+        _put(f"faces/0a/{uuid7()}.jpg", age_s=3600)
+    before = stored_files()
+    assert sweep_orphans(grace_s=-60) == 0
+    assert stored_files() == before
+    assert "right database" in caplog.text
+
+
 def test_without_a_folder_there_is_nothing_to_sweep() -> None:
     assert sweep_orphans() == 0
 
