@@ -115,7 +115,7 @@ def sweep_orphans(*, grace_s: float = GRACE_S) -> int:
 
 def _orphans(names: list[str]) -> list[str]:
     """Those of them that no row names."""
-    owners = {_owner(name) for name in names}
+    owners = {owner for name in names if (owner := _owner(name)) is not None}
     named: set[str] = set()
     for row in FaceImage.objects.filter(pk__in=owners).values_list("file", "original"):
         named.update(row)
