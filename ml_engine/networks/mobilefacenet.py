@@ -4,7 +4,8 @@ Architecture: Chen, Liu, Gao, Han, "MobileFaceNets: Efficient CNNs for Accurate 
 Verification on Mobile Devices", 2018 (arXiv:1804.07573). The file's weights: MobileFaceNet_TF,
 Apache-2.0, trained on MS-Celeb-1M. The file spells PReLU out as five operations and fixes a batch
 of two; here PReLU is one layer and the batch is free. The file takes (x - 127.5) / 128; here the
-first layer absorbs that, and the network takes pixels.
+first layer absorbs that, and the network takes pixels. Its last two layers have nothing between
+them; here they are one.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ def build(weights: Path) -> Any:
     """The network with the weights of the LiteRT file: RGB pixels 0..255 (n, 112, 112, 3) to
     (n, 192), not yet of length 1."""
     model = _network()
-    first, *rest = read_layers(weights)
-    _load(model, [_taking_pixels(first), *rest])
+    first, *middle, last_but_one, last = read_layers(weights)
+    _load(model, [_taking_pixels(first), *middle, _in_one(last_but_one, last)])
     return model
 
 
@@ -64,7 +65,6 @@ def _network() -> Any:
             x = block(x, expansion, filters, stride if repeat == 0 else 1)
     x = conv(x, 512)  # (n, 7, 7, 512)
     x = layers.DepthwiseConv2D(7)(x)  # (n, 1, 1, 512)
-    x = conv(x, 512, active=False)
     x = conv(x, DIMENSION, active=False)
     return keras.Model(inputs, ops.squeeze(x, axis=(1, 2)), name="mobilefacenet")
 
@@ -81,6 +81,12 @@ class ConvolutionWeights:
 def _taking_pixels(first: ConvolutionWeights) -> ConvolutionWeights:
     kernel = first.kernel / _SCALE
     return ConvolutionWeights(kernel, first.bias - _MEAN * kernel.sum(axis=(0, 1, 2)), first.slope)
+
+
+def _in_one(left: ConvolutionWeights, right: ConvolutionWeights) -> ConvolutionWeights:
+    """Two convolutions 1x1 without anything between them, as one."""
+    kernel = left.kernel @ right.kernel  # (1, 1, in, between) and (1, 1, between, out)
+    return ConvolutionWeights(kernel, left.bias @ right.kernel[0, 0] + right.bias, right.slope)
 
 
 def _load(model: Any, weights: list[ConvolutionWeights]) -> None:

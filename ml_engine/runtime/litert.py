@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ml_engine.runtime.network import Batch, ModelBuilder, run_in_parts
 
 # Raise when a network's code changes what it computes: kept conversions are then made again.
-CONVERSION_VERSION = 2
+CONVERSION_VERSION = 3
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
 # The same where pictures of any size come: their buffers are large.
