@@ -157,9 +157,9 @@ class VectorIndex:
         ids[:, :found] = np.where(slots < 0, -1, self._slots.ids[slots])
 
     def optimise(self) -> None:
-        """Learn from the vectors that are there, where the kind does: `int8` which dimensions are
-        in use (a second for a million), `ivf` its lists. For ten thousand vectors and more; call
-        it when most were added. Searches and changes wait for it."""
+        """Learn from the vectors that are there, ten thousand or more: `ivf` finds its lists, and
+        has none before; `int8` looks again which dimensions are in use, which it did by itself at
+        ten thousand. Call it when most were added. Searches and changes wait for it."""
         with self._lock.write():
             self._scanner.optimise(len(self._slots))
 

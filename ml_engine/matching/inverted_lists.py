@@ -67,7 +67,7 @@ class ListScanner(ByteScanner):
             return
         use_threads(cpu_threads())
         self._lists, self._count = None, 0
-        super().optimise(count)
+        self._learn(count)
         self._lists = self._trained(count)
         self._encode_all(count)
         self._blocks = []

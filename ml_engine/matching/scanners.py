@@ -143,8 +143,8 @@ class HalfScanner(CodeScanner):
 class ByteScanner(CodeScanner):
     """int8, of vectors and queries alike: products of bytes are the quickest there are.
 
-    Networks use fewer dimensions than their vectors have (MobileFaceNet about 60 of 192): once
-    `optimise` has found which, codes hold those alone.
+    Networks use fewer dimensions than their vectors have (MobileFaceNet about 60 of 192). Once
+    there are vectors enough to see which, codes hold those alone.
     """
 
     quantiser = "QT_8bit_direct_signed"
@@ -152,6 +152,13 @@ class ByteScanner(CodeScanner):
     def __init__(self, rows: Rows, dimension: int) -> None:
         super().__init__(rows, dimension)
         self._axes: Float32 | None = None  # (d, width)
+        self._has_learnt = False
+
+    def write(self, slots: Slots, vectors: Float32) -> None:
+        super().write(slots, vectors)
+        count = int(slots.max()) + 1
+        if count >= LEAST_COUNT and not self._has_learnt:
+            self._learn(count)
 
     def candidates(self, k: int) -> int:
         return 4 * k + 32
@@ -167,8 +174,12 @@ class ByteScanner(CodeScanner):
         return np.rint(turned * (np.float32(127) / np.maximum(largest, np.float32(1e-6))))
 
     def optimise(self, count: int) -> None:
-        if count < LEAST_COUNT:
-            return
+        """Look again which dimensions are in use."""
+        if count >= LEAST_COUNT:
+            self._learn(count)
+
+    def _learn(self, count: int) -> None:
+        self._has_learnt = True
         axes = axes_in_use(self._sample(count, _AXES_SAMPLE))
         if axes.shape[1] == self._width:
             return
