@@ -54,7 +54,12 @@ class FaceEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
-        self._device = resolve_device(config.device, config.threads, half=config.half_precision)
+        self._device = resolve_device(
+            config.device,
+            config.threads,
+            half=config.half_precision,
+            byte_weights=config.byte_weights,
+        )
         set_threads(self._device.threads)
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.RLock()  # entered again by an embedder made of others

@@ -22,16 +22,22 @@ from ml_engine.zoo import Preset, ensure
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """takes_bytes: on LFW it made no more errors with weights of bytes."""
+
     module: str
     file: str
     template: Float32
+    takes_bytes: bool = False
 
 
 # A literal table: an embedder is one row, one network file and its preset.
 _NETWORKS = {
     "mobilefacenet": _Row("ml_engine.networks.mobilefacenet", "MobileFaceNet.tflite", TEMPLATE_112),
     "dlib_resnet": _Row(
-        "ml_engine.networks.dlib_resnet", "dlib_face_recognition_resnet_model_v1.dat", TEMPLATE_150
+        "ml_engine.networks.dlib_resnet",
+        "dlib_face_recognition_resnet_model_v1.dat",
+        TEMPLATE_150,
+        takes_bytes=True,
     ),
 }
 
@@ -75,5 +81,6 @@ def load_network_embedder(
         weights_sha256=card.sha256,
         cache_dir=weights_dir / "converted",
         batches=device.batches,
+        takes_bytes=row.takes_bytes,
     )
     return NetworkEmbedder(card, row.template, network)

@@ -16,13 +16,14 @@ from ml_engine.runtime.threads import cpu_threads
 @dataclass(frozen=True, slots=True)
 class ResolvedDevice:
     """`kind` is what was chosen; `name` is for people. gpus: how many there are. half: whether
-    they compute in float16."""
+    they compute in float16. byte_weights: whether a CPU may keep weights as bytes."""
 
     kind: Literal["cpu", "gpu"]
     name: str
     threads: int
     gpus: int = 0
     half: bool = True
+    byte_weights: bool = False
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -38,8 +39,10 @@ class ResolvedDevice:
         cache_dir: Path,
         batches: tuple[int, ...],
         is_free_size: bool = False,
+        takes_bytes: bool = False,
     ) -> Network:
-        """`is_free_size`: fully convolutional, for pictures of any height and width."""
+        """`is_free_size`: fully convolutional, for pictures of any height and width.
+        `takes_bytes`: it was measured to lose nothing by weights of bytes."""
         if self.kind == "gpu":
             from ml_engine.runtime.tensorflow import TensorFlowNetwork
 
@@ -56,17 +59,21 @@ class ResolvedDevice:
             batches=batches,
             threads=self.threads,
             is_free_size=is_free_size,
+            byte_weights=takes_bytes and self.byte_weights,
         )
 
 
-def resolve_device(wanted: Device, threads: int = 0, *, half: bool = True) -> ResolvedDevice:
+def resolve_device(
+    wanted: Device, threads: int = 0, *, half: bool = True, byte_weights: bool = False
+) -> ResolvedDevice:
     """Choose. "gpu" where TensorFlow sees none is an error, never a silent CPU.
 
     TensorFlow takes seconds to import, so "auto" asks it only where a driver is installed.
     """
     count = cpu_threads(threads)
+    cpu = ResolvedDevice("cpu", f"cpu, {count} threads", count, byte_weights=byte_weights)
     if wanted == "cpu" or (wanted == "auto" and shutil.which("nvidia-smi") is None):
-        return ResolvedDevice("cpu", f"cpu, {count} threads", count)
+        return cpu
     from ml_engine.runtime.tensorflow import gpu_names
 
     names = gpu_names()
@@ -75,4 +82,4 @@ def resolve_device(wanted: Device, threads: int = 0, *, half: bool = True) -> Re
         return ResolvedDevice("gpu", name, count, len(names), half)
     if wanted == "gpu":
         raise RuntimeError("TensorFlow sees no GPU: install requirements/gpu.txt and a driver.")
-    return ResolvedDevice("cpu", f"cpu, {count} threads", count)
+    return cpu

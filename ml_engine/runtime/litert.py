@@ -34,8 +34,14 @@ MAX_FREE_SHAPES = 4
 _CALL_ROWS = 0.3
 
 
-def convert(build: ModelBuilder, shape: tuple[int | None, ...]) -> bytes:
-    """The model of `build` as a LiteRT file for inputs of `shape` (n, h, w, 3); None is free."""
+def convert(
+    build: ModelBuilder, shape: tuple[int | None, ...], *, byte_weights: bool = False
+) -> bytes:
+    """The model of `build` as a LiteRT file for inputs of `shape` (n, h, w, 3); None is free.
+
+    byte_weights: keep weights as bytes, with a scale for each channel; what meets them is made
+    bytes on the way, with a scale for each picture.
+    """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -44,7 +50,10 @@ def convert(build: ModelBuilder, shape: tuple[int | None, ...]) -> bytes:
     function = tf.function(lambda batch: model(batch, training=False)).get_concrete_function(spec)
     # Frozen first: left as variables, the weights keep PReLU from being fused (and gave NaN).
     frozen = convert_variables_to_constants_v2(function)
-    return tf.lite.TFLiteConverter.from_concrete_functions([frozen], trackable_obj=model).convert()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], trackable_obj=model)
+    if byte_weights:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return converter.convert()
 
 
 def _write_beside_and_rename(path: Path, content: bytes) -> None:
@@ -66,6 +75,7 @@ class LiteRtNetwork:
         batches: sizes that are made ready; others are put together of them.
         threads: of XNNPACK.
         is_free_size: for a fully convolutional network, which takes every height and width.
+        byte_weights: see `convert`.
     """
 
     def __init__(
@@ -78,6 +88,7 @@ class LiteRtNetwork:
         batches: tuple[int, ...] = (1, 2, 4, 8),
         threads: int = 0,
         is_free_size: bool = False,
+        byte_weights: bool = False,
     ) -> None:
         self._build = build
         self._name = name
@@ -86,6 +97,7 @@ class LiteRtNetwork:
         self._batches = tuple(sorted(batches))
         self._threads = threads or os.cpu_count() or 1
         self._is_free_size = is_free_size
+        self._byte_weights = byte_weights
         self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
     def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
@@ -126,11 +138,13 @@ class LiteRtNetwork:
 
     def _converted(self, shape: tuple[int, ...]) -> Path:
         free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
-        key = f"{CONVERSION_VERSION} {self._weights_sha256} {free}"
+        kind = "bytes" if self._byte_weights else "floats"
+        key = f"{CONVERSION_VERSION} {self._weights_sha256} {free} {kind}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
         path = self._cache_dir / f"{self._name}-{digest}.tflite"
         if not path.exists():
-            _write_beside_and_rename(path, convert(self._build, free))
+            content = convert(self._build, free, byte_weights=self._byte_weights)
+            _write_beside_and_rename(path, content)
         return path
 
 
