@@ -22,7 +22,7 @@ from ml_engine.zoo import Preset, ensure
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """takes_bytes: on LFW it made no more errors with weights of bytes."""
+    """takes_bytes: may run with weights of bytes where that is asked for; see docs/models.md."""
 
     module: str
     file: str

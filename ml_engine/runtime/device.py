@@ -42,7 +42,7 @@ class ResolvedDevice:
         takes_bytes: bool = False,
     ) -> Network:
         """`is_free_size`: fully convolutional, for pictures of any height and width.
-        `takes_bytes`: it was measured to lose nothing by weights of bytes."""
+        `takes_bytes`: it was measured to lose little by weights of bytes."""
         if self.kind == "gpu":
             from ml_engine.runtime.tensorflow import TensorFlowNetwork
 
