@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -26,8 +25,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from ml_engine.matching import Candidate, ImpostorCurve, VectorIndex, person_candidates
-from recognition.errors import ServiceError
+from ml_engine.matching import Candidate, VectorIndex, person_candidates
 from recognition.models import Collection, GalleryChange, Person, Template
 
 logger = logging.getLogger(__name__)
@@ -42,17 +40,6 @@ _CHUNK = 10_000
 _TEMPLATES_EACH = 8
 
 Float32 = NDArray[np.float32]
-RuleSource = Literal["fixed", "target_rate", "gallery_size"]
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What makes a match in a collection now. `source`: where the threshold comes from."""
-
-    threshold: float
-    margin: float
-    source: RuleSource
-    curve: ImpostorCurve | None
 
 
 @dataclass(slots=True)
@@ -362,30 +349,3 @@ def changes_prune() -> int:
         GalleryChange.objects.filter(collection=pk, revision__lte=revision).delete()[0]
         for pk, revision in last.items()
     )
-
-
-def curve_of_collection(collection: Collection) -> ImpostorCurve | None:
-    """The impostor score curve of the collection's embedder; None where there is none."""
-    values = collection.embedder.impostor_curve
-    return ImpostorCurve.from_dict(values) if values else None
-
-
-def rules_of(collection: Collection, gallery: Gallery) -> Rules:
-    """The rules in force. ServiceError 409 where the threshold must come from a curve, and the
-    embedder has none."""
-    curve = curve_of_collection(collection)
-    margin = collection.match_margin
-    if collection.match_threshold is not None:
-        return Rules(collection.match_threshold, margin, "fixed", curve)
-    if curve is None:
-        raise uncalibrated(collection.embedder.preset)
-    if collection.target_false_match_rate is not None:
-        threshold = curve.threshold(collection.target_false_match_rate)
-        return Rules(threshold, margin, "target_rate", curve)
-    threshold = curve.threshold_for_gallery(gallery.size[1])
-    return Rules(threshold, margin, "gallery_size", curve)
-
-
-def uncalibrated(preset: str) -> ServiceError:
-    message = f"Nothing is known about the scores of {preset}: set a threshold by hand."
-    return ServiceError("no_threshold", message, status=409)

@@ -16,8 +16,9 @@ from accounts.audit import Actor
 from ml_engine.zoo import PRESETS
 from recognition.admin.fields import EmbedderField
 from recognition.admin.services import ServiceAdmin
-from recognition.gallery import gallery_of, rules_of
+from recognition.gallery import gallery_of
 from recognition.models import Collection, ModelVersion
+from recognition.rules import rules_of
 from recognition.services.collections import (
     collection_create,
     collection_delete,

@@ -10,8 +10,9 @@ from django.db import DatabaseError, InterfaceError, connections
 from ml_engine.matching import Candidate, Decision
 from ml_engine.types import Float32
 from recognition.errors import ServiceError, not_found
-from recognition.gallery import Gallery, Rules, gallery_of, rules_of
+from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection
+from recognition.rules import Rules, rules_of
 from recognition.services.identification import decide_candidates
 
 logger = logging.getLogger(__name__)

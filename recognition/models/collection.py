@@ -18,6 +18,22 @@ class Collection(models.Model):
         STANDARD = "standard", "Standard: refuse what would be recognised badly"
         STRICT = "strict", "Strict: sharp, frontal, well-lit faces only"
 
+    class Decider(models.TextChoices):
+        NEAREST = "nearest", "Nearest: the person with the most similar image"
+        VOTE = "vote", "Vote: the person with the most of the five most similar images"
+        SVM = "svm", "SVM: a linear SVM trained on the gallery"
+
+    class FlipAveraging(models.TextChoices):
+        NONE = "none", "Never"
+        ENROLLED = "enrolled", "Enrolled faces: costs nothing when faces are recognised"
+        BOTH = "both", "Enrolled and recognised faces: twice the cost of embedding"
+
+    class SearchKind(models.TextChoices):
+        AUTO = "auto", "By size: exact, and bytes with exact rescoring from 50,000 images on"
+        EXACT = "float32", "Exact"
+        BYTES = "int8", "Bytes with exact rescoring: a quarter of the memory"
+        LISTS = "ivf", "Inverted lists: for millions, may miss a few in a hundred"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, unique=True)
     description = models.TextField(blank=True)
@@ -37,8 +53,20 @@ class Collection(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1e-8), MaxValueValidator(0.5)],
-        help_text="How often one comparison of strangers may match. Empty: follows the size of "
-        "the gallery, so that a stranger is named in fewer than 1 of 100 visits.",
+        help_text="How often one comparison of strangers may match (FMR). Empty: follows the size "
+        "of the gallery and the rate below.",
+    )
+    target_false_positive_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1e-6), MaxValueValidator(0.5)],
+        help_text="How often a stranger may be named, however many are enrolled (FPIR). It counts "
+        "where neither of the above is set. Empty: 0.01.",
+    )
+    uses_own_curve = models.BooleanField(
+        default=False,
+        help_text="Take thresholds from the scores of this collection's own people, once they "
+        "were measured, instead of those that came with the embedder.",
     )
     match_margin = models.FloatField(
         default=0.03,
@@ -47,6 +75,16 @@ class Collection(models.Model):
     )
     quality_policy = models.CharField(
         max_length=16, choices=QualityPolicy.choices, default=QualityPolicy.STANDARD
+    )
+    decider = models.CharField(max_length=16, choices=Decider.choices, default=Decider.NEAREST)
+    flip_averaging = models.CharField(
+        max_length=16,
+        choices=FlipAveraging.choices,
+        default=FlipAveraging.ENROLLED,
+        help_text="Average a face's vector with that of its mirror image: fewer errors.",
+    )
+    search_kind = models.CharField(
+        max_length=16, choices=SearchKind.choices, default=SearchKind.AUTO
     )
     event_retention_days = models.PositiveIntegerField(
         default=90,

@@ -16,15 +16,9 @@ from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide
 from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, ensure_model_version
 from recognition.errors import ServiceError
-from recognition.gallery import (
-    Gallery,
-    Rules,
-    curve_of_collection,
-    gallery_of,
-    rules_of,
-    uncalibrated,
-)
+from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, Person, Template
+from recognition.rules import Rules, curve_of_collection, rules_of, uncalibrated
 from recognition.services.pictures import decoded, faces_in, subjects
 
 # Comparing two faces is one comparison: strangers may match in one of a thousand.

@@ -28,9 +28,9 @@ from recognition.gallery import (
     forget_galleries,
     gallery_of,
     note_changes,
-    rules_of,
 )
 from recognition.models import Collection, FaceImage, GalleryChange, Person, Template
+from recognition.rules import rules_of
 from recognition.services.enrolment import image_delete
 from recognition.services.persons import person_erase, person_merge
 from tests.factories import ACTOR, enrol, make_collection, make_person

@@ -22,8 +22,9 @@ from recognition.api.serializers.collections import (
     ModelListSerializer,
 )
 from recognition.engine import ensure_model_version
-from recognition.gallery import gallery_of, rules_of
+from recognition.gallery import gallery_of
 from recognition.models import Collection, ModelVersion
+from recognition.rules import rules_of
 from recognition.services import collections as service
 from recognition.services.identification import default_embedder
 

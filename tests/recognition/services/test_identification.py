@@ -10,8 +10,9 @@ from accounts.models import AuditEntry
 from ml_engine import EngineBusy, ImageError
 from ml_engine.matching import Candidate
 from recognition.errors import ServiceError
-from recognition.gallery import Rules, gallery_of, rules_of
+from recognition.gallery import gallery_of
 from recognition.models import Collection, Person
+from recognition.rules import Rules, rules_of
 from recognition.services.identification import (
     VERIFY_FALSE_MATCH_RATE,
     decide_candidates,
