@@ -17,18 +17,18 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from ml_engine.matching import ImpostorCurve
-from recognition import gallery as module
 from recognition.engine import ensure_model_version
 from recognition.errors import ServiceError
 from recognition.gallery import (
     Gallery,
-    _Contents,
-    _Row,
     changes_prune,
     forget_galleries,
     gallery_of,
     note_changes,
+    reading,
 )
+from recognition.gallery import gallery as module
+from recognition.gallery.contents import Contents, Row
 from recognition.models import Collection, FaceImage, GalleryChange, Person, Template
 from recognition.rules import rules_of
 from recognition.services.enrolment import image_delete
@@ -148,7 +148,7 @@ def test_a_gallery_that_missed_pruned_changes_loads_again(
 def test_a_gallery_that_is_far_behind_loads_again(
     engine: FakeEngine, person: Person, elsewhere: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_CHANGES", 2)
+    monkeypatch.setattr(reading, "MAX_CHANGES", 2)
     applied: list[Any] = []
     monkeypatch.setattr(Gallery, "_apply", lambda *args: applied.append(args))
     enrol(person, 1, 1, 1)
@@ -181,7 +181,7 @@ def test_a_revision_is_pruned_as_a_whole(
 def test_loading_reads_in_chunks_and_misses_nothing(
     person: Person, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK", 10)
+    monkeypatch.setattr(reading, "CHUNK", 10)
     templates = _add_templates(person, 25)
     gallery = Gallery(collection)
     assert gallery.size == (1, 25)
@@ -366,8 +366,8 @@ def test_a_template_that_changes_hands_is_somebodys_at_any_moment() -> None:
 
     ann, bob = uuid4(), uuid4()
     vector = embedding_of(1)
-    contents = _Contents(len(vector), "fake", 0)
-    rows = [_Row(7, str(uuid4()), person, vector.tobytes()) for person in (ann, bob)]
+    contents = Contents(len(vector), "fake", 0)
+    rows = [Row(7, str(uuid4()), person, vector.tobytes()) for person in (ann, bob)]
     contents.put(rows[:1], {ann: ("Ann", None)})
     contents._rows = Kept(contents._rows)
     contents.put(rows[1:], {bob: ("Bob", None)})

@@ -1,0 +1,87 @@
+"""What the database says of the templates of one collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import CharField, QuerySet
+from django.db.models.functions import Cast
+
+from recognition.gallery.contents import Row
+from recognition.models import Collection, GalleryChange, Person, Template
+
+# Behind by more than this, loading everything is quicker.
+MAX_CHANGES = 20_000
+CHUNK = 10_000
+
+Names = dict[UUID, tuple[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rows of one collection that a gallery of one model is made of."""
+
+    collection_id: UUID
+    model_id: int
+    dimension: int
+
+    def revision(self) -> int:
+        row = Collection.objects.filter(pk=self.collection_id).values_list("gallery_revision")
+        return row[0][0] if row else 0
+
+    def changed(self, since: int, until: int) -> list[int] | None:
+        """Templates to look at again; None where it is not known, or too many."""
+        rows = GalleryChange.objects.filter(
+            collection_id=self.collection_id, revision__gt=since, revision__lte=until
+        ).values_list("revision", "template_id")[: MAX_CHANGES + 1]
+        known = {revision for revision, _ in rows}
+        # Every revision names a template: one that has none was pruned.
+        if len(rows) > MAX_CHANGES or len(known) != until - since:
+            return None
+        return sorted({template for _, template in rows})
+
+    def all_rows(self) -> Iterator[list[Row]]:
+        """The templates of active people, in chunks."""
+        last = 0
+        while True:
+            rows = _rows(self._templates().filter(pk__gt=last).order_by("pk")[:CHUNK])
+            yield rows
+            if len(rows) < CHUNK:
+                return
+            last = rows[-1].template
+
+    def rows_of(self, templates: Sequence[int]) -> list[Row]:
+        """Those of these templates that are there, and somebody's who is active."""
+        return _rows(self._templates().filter(pk__in=templates))
+
+    def names(self) -> Names:
+        return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))
+
+    def _templates(self) -> QuerySet[Template]:
+        return Template.objects.filter(
+            collection_id=self.collection_id,
+            model_id=self.model_id,
+            dimension=self.dimension,
+            image__person__is_active=True,
+        )
+
+
+def names_of(people: set[UUID]) -> Names:
+    return _names(Person.objects.filter(pk__in=people))
+
+
+def _rows(templates: QuerySet[Template]) -> list[Row]:
+    texts = templates.annotate(
+        image_text=Cast("image_id", CharField()),
+        person_text=Cast("image__person_id", CharField()),
+    )
+    values = list(texts.values_list("pk", "image_text", "person_text", "vector"))
+    people = {text: UUID(text) for text in {value[2] for value in values}}
+    return [Row(pk, image, people[person], bytes(v)) for pk, image, person, v in values]
+
+
+def _names(people: QuerySet[Person]) -> Names:
+    rows = people.values_list("pk", "name", "external_id")
+    return {pk: (name, external_id) for pk, name, external_id in rows}
