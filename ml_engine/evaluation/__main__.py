@@ -29,6 +29,7 @@ examples:
   python -m ml_engine.evaluation wider --data ../shared/data/wider --min-face 20
   python -m ml_engine.evaluation celebs --data ../shared/data/celebs5 --strangers ../shared/data/lfw
   python -m ml_engine.evaluation throughput
+  python -m ml_engine.evaluation soak --frames 20000 --png soak.png
 """
 
 
@@ -37,13 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # TensorFlow and LiteRT otherwise write across the progress bar.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        options.run(options)
+        return options.run(options) or 0
     except (EngineError, OSError, KeyError) as error:
         print(f"error: {error.args[0] if error.args else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 def _lfw(options: argparse.Namespace) -> None:
@@ -119,6 +119,16 @@ def _throughput(options: argparse.Namespace) -> None:
         _engine(options), size=tuple(options.size), repeats=options.repeats
     )
     _deliver(options, [report])
+
+
+def _soak(options: argparse.Namespace) -> int:
+    """1 where something grew."""
+    from ml_engine.evaluation.plots import draw_soak
+    from ml_engine.evaluation.soak import evaluate_soak
+
+    report = evaluate_soak(_engine(options), frames=options.frames, data=options.data)
+    _deliver(options, [report], lambda path: draw_soak(report, path))
+    return 0 if report.is_steady else 1
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -215,6 +225,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     throughput.add_argument("--repeats", type=int, default=30, metavar="N", help="calls of each")
 
+    soak = _command(
+        commands, "soak", _soak, "endurance: memory, threads and handles over many frames"
+    )
+    soak.add_argument("--frames", type=int, default=20_000, metavar="N")
+    soak.add_argument("--data", type=Path, metavar="DIR", help="photos whose faces are used, too")
+    _add_png(soak, "memory over frames")
+
     calibrate = _command(
         commands, "calibrate", _calibrate, "impostor score curves from all strangers in LFW"
     )
@@ -232,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
 def _command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
-    run: Callable[[argparse.Namespace], None],
+    run: Callable[[argparse.Namespace], int | None],
     about: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ml_engine.evaluation.detection import WiderReport
 from ml_engine.evaluation.discard import DiscardReport
+from ml_engine.evaluation.soak import SoakReport
 from ml_engine.evaluation.verification import VerificationReport
 
 _INCHES, _DOTS = (7.0, 4.6), 130
@@ -52,6 +53,27 @@ def draw_precision(report: WiderReport, path: Path) -> None:
         axes.set_xlim(0, 1)
         axes.set_ylim(0.5, 1.005)
         axes.set_title(f"{report.detector} on WIDER FACE, smallest face {report.min_face_px} px")
+
+
+def draw_soak(report: SoakReport, path: Path) -> None:
+    """Memory, threads and handles over frames, each as a share of what it was at the first."""
+    with _axes(path) as axes:
+        frames = [sample.frames for sample in report.samples]
+        for name, label in (
+            ("anonymous_mb", "anonymous memory, MB"),
+            ("threads", "threads"),
+            ("handles", "open handles"),
+        ):
+            values = [getattr(sample, name) for sample in report.samples]
+            axes.plot(
+                frames,
+                [value / values[0] for value in values],
+                label=f"{label}: {values[0]:.0f} at first",
+            )
+        axes.set_xlabel("frames")
+        axes.set_ylabel("of what it was at first")
+        axes.set_ylim(0, 2)
+        axes.set_title(f"{report.frames:,} frames, {report.device}")
 
 
 @contextmanager
