@@ -70,8 +70,11 @@ class Vote:
 
 
 class Svm:
-    """By a linear SVM that was trained on the gallery. Whoever is below its rejection is left out,
-    and so is whoever it was not trained on.
+    """By a linear SVM that was trained on the gallery. Whoever is below its rejection is left out.
+
+    Of somebody who was enrolled after the training it knows nothing; what speaks for them is their
+    similarity alone. So they come before the first one accepted who is less similar: where they are
+    the most similar of all they are first, as they would be by the nearest template.
 
     Args:
         key: a person as the SVM knows them.
@@ -85,14 +88,27 @@ class Svm:
         self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
     ) -> list[Candidate]:
         ranks = self._svm.scores(probe[None])[0]
-        rows = self._svm.row_of
-        known = [
-            (float(ranks[rows[self._key(candidate.person)]]), candidate)
-            for candidate in person_candidates(scores, ids, owner_of)
-            if self._key(candidate.person) in rows
-        ]
-        accepted = [pair for pair in known if pair[0] >= self._svm.rejection]
-        return [candidate for _, candidate in sorted(accepted, key=lambda pair: -pair[0])]
+        accepted: list[tuple[float, Candidate]] = []
+        newcomers: list[Candidate] = []
+        for candidate in person_candidates(scores, ids, owner_of):
+            row = self._svm.row_of.get(self._key(candidate.person))
+            if row is None:
+                newcomers.append(candidate)
+            elif ranks[row] >= self._svm.rejection:
+                accepted.append((float(ranks[row]), candidate))
+        accepted.sort(key=lambda pair: -pair[0])
+        return _with_newcomers([candidate for _, candidate in accepted], newcomers)
+
+
+def _with_newcomers(accepted: list[Candidate], newcomers: list[Candidate]) -> list[Candidate]:
+    """Both in their order; a newcomer before the first one accepted who is less similar."""
+    ranked: list[Candidate] = []
+    waiting = list(newcomers)
+    for candidate in accepted:
+        while waiting and waiting[0].similarity > candidate.similarity:
+            ranked.append(waiting.pop(0))
+        ranked.append(candidate)
+    return ranked + waiting
 
 
 def decider(name: Name, svm: LinearSvm | None = None) -> Decider:

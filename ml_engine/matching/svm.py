@@ -11,9 +11,10 @@ needs no calibration.
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,7 +28,7 @@ FORMAT_VERSION = 1
 # Templates are few and have many dimensions: little regularisation, as is usual for faces.
 _C = 10.0
 _FOLDS = 5
-_LEAST_PEOPLE = 2 * _FOLDS
+LEAST_PEOPLE = 2 * _FOLDS
 
 
 @dataclass(frozen=True)
@@ -49,36 +50,46 @@ class LinearSvm:
         """Probes (n, d) to (n, p): over zero on the person's side of their plane."""
         return probes @ self.weights.T + self.biases
 
-    def save(self, path: Path) -> None:
-        """`.npz`, written beside and renamed."""
-        beside = path.with_suffix(".part")
-        with beside.open("wb") as file:
-            np.savez(
-                file,
-                version=FORMAT_VERSION,
-                model=self.model,
-                people=np.array(self.people),
-                weights=self.weights,
-                biases=self.biases,
-                rejection=self.rejection,
-                sha256=self._sha256(),
-            )
-        beside.replace(path)
+    def without(self, people: Collection[str]) -> LinearSvm:
+        """The same of the others. Of those who are taken out, no plane of their own is left; that
+        the others were told from them is forgotten with the next training."""
+        kept = [row for row, person in enumerate(self.people) if person not in people]
+        return replace(
+            self,
+            people=tuple(self.people[row] for row in kept),
+            weights=self.weights[kept],
+            biases=self.biases[kept],
+        )
+
+    def to_bytes(self) -> bytes:
+        """The content of an `.npz` file."""
+        file = io.BytesIO()
+        np.savez(
+            file,
+            version=FORMAT_VERSION,
+            model=self.model,
+            people=np.array(self.people, np.str_),
+            weights=self.weights,
+            biases=self.biases,
+            rejection=self.rejection,
+            sha256=self._sha256(),
+        )
+        return file.getvalue()
 
     @classmethod
-    def load(cls, path: Path, *, model: str) -> LinearSvm:
-        """Read what `save` wrote.
+    def from_bytes(cls, content: bytes, *, model: str) -> LinearSvm:
+        """Read what `to_bytes` gave.
 
         Raises:
             ModelMismatch: trained on another model's vectors, or of another format.
             DamagedFile: cut off or changed.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 values = {name: file[name] for name in file.files}
             version, trained_on = int(values["version"]), str(values["model"])
             if version != FORMAT_VERSION or trained_on != model:
-                raise ModelMismatch(f"{path.name} was trained on {trained_on}, not on {model}.")
+                raise ModelMismatch(f"The SVM was trained on {trained_on}, not on {model}.")
             svm = cls(
                 trained_on,
                 tuple(values["people"].tolist()),
@@ -86,13 +97,23 @@ class LinearSvm:
                 values["biases"],
                 float(values["rejection"]),
             )
-            if svm._sha256() != str(values["sha256"]):
-                raise DamagedFile(f"{path.name} was changed after it was written.")
-        except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
-            if isinstance(error, DamagedFile):
-                raise
-            raise DamagedFile(f"{path.name}: {error}") from error
+            is_whole = svm._sha256() == str(values["sha256"])
+        except (AttributeError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+            raise DamagedFile(f"This is no SVM: {error}") from error
+        if not is_whole:
+            raise DamagedFile("The SVM was changed after it was written.")
         return svm
+
+    def save(self, path: Path) -> None:
+        """`.npz`, written beside and renamed."""
+        beside = path.with_suffix(".part")
+        beside.write_bytes(self.to_bytes())
+        beside.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, *, model: str) -> LinearSvm:
+        """Read what `save` wrote; raises what `from_bytes` does."""
+        return cls.from_bytes(path.read_bytes(), model=model)
 
     def _sha256(self) -> str:
         digest = hashlib.sha256("\0".join((self.model, *self.people)).encode())
@@ -115,8 +136,8 @@ def train_svm(
     """
     owners = np.array(people)
     names, rows = np.unique(owners, return_inverse=True)
-    if len(names) < _LEAST_PEOPLE:
-        raise ValueError(f"An SVM needs {_LEAST_PEOPLE} people, and there are {len(names)}.")
+    if len(names) < LEAST_PEOPLE:
+        raise ValueError(f"An SVM needs {LEAST_PEOPLE} people, and there are {len(names)}.")
     fold_of = np.random.default_rng(0).permutation(len(names)) % _FOLDS
     strangers = [
         _best_of_left_out(vectors, owners, fold_of[rows] == fold) for fold in range(_FOLDS)

@@ -32,8 +32,7 @@ class Gallery:
         self.collection_id: UUID = collection.pk
         self.model_id: int = collection.embedder_id
         self.model: str = collection.embedder.preset
-        dimension = collection.embedder.dimension or 0
-        self._source = Source(collection.pk, collection.embedder_id, dimension)
+        self._source = Source.of(collection)
         self._contents: Contents | None = None
         self._following = threading.Lock()
         self._next_check = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import CharField, QuerySet
+from django.db.models import CharField, Count, QuerySet
 from django.db.models.functions import Cast
 
 from recognition.gallery.contents import Row
@@ -26,6 +26,11 @@ class Source:
     collection_id: UUID
     model_id: int
     dimension: int
+
+    @classmethod
+    def of(cls, collection: Collection) -> Source:
+        embedder = collection.embedder
+        return cls(collection.pk, embedder.pk, embedder.dimension or 0)
 
     def revision(self) -> int:
         row = Collection.objects.filter(pk=self.collection_id).values_list("gallery_revision")
@@ -55,6 +60,19 @@ class Source:
     def rows_of(self, templates: Sequence[int]) -> list[Row]:
         """Those of these templates that are there, and somebody's who is active."""
         return _rows(self._templates().filter(pk__in=templates))
+
+    def people(self) -> set[UUID]:
+        """Active people with templates."""
+        return set(self._templates().order_by().values_list("image__person", flat=True).distinct())
+
+    def size(self) -> tuple[int, int]:
+        """Active people with templates, and how many these are."""
+        counts = {
+            "people": Count("image__person", distinct=True),
+            "templates": Count("pk"),
+        }
+        found = self._templates().aggregate(**counts)
+        return found["people"], found["templates"]
 
     def names(self) -> Names:
         return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))

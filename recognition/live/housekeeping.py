@@ -39,9 +39,9 @@ class Housekeeper:
 
     def _tidy(self) -> bool:
         try:
-            removed = {what: count for what, count in upkeep().items() if count}
-            if removed:
-                logger.info("housekeeping removed %s", removed)
+            done = {what: count for what, count in upkeep().items() if count}
+            if done:
+                logger.info("housekeeping tidied %s", done)
             return True
         except Exception:
             logger.exception("housekeeping failed, and is tried again")

@@ -15,6 +15,7 @@ from ml_engine.types import Float32
 from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, Person, Template
+from recognition.services.deciders import decider_forget
 from recognition.services.files import NewFiles, remove_after_commit
 from recognition.services.inspection import Finding, Inspection, PictureRefused
 from recognition.services.publishing import announce
@@ -135,6 +136,8 @@ def image_delete(*, image: FaceImage, actor: Actor) -> None:
         remove_after_commit([row.file.name, row.original.name])
         record(actor, "image.delete", row, collection_id=collection.pk, person=str(person.pk))
         row.delete()
+        if not Template.objects.filter(image__person=person).exists():
+            decider_forget(collection.pk, [person.pk])
         note_changes(collection, templates)
 
     in_transaction(delete)

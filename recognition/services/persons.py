@@ -15,6 +15,7 @@ from accounts.audit import Actor, record
 from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, IdempotencyRecord, Person, Template
+from recognition.services.deciders import decider_forget
 from recognition.services.files import remove_after_commit
 from recognition.services.publishing import MOST_TOLD, announce_newest
 from recognition.services.transactions import (
@@ -54,6 +55,8 @@ def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
         row.save(update_fields=[*changes, "updated_at"])
         if _IN_GALLERY & set(changes):
             note_changes(collection, _template_ids(row))
+        if not row.is_active:
+            decider_forget(collection.pk, [row.pk])
         record(actor, "person.update", row, collection_id=collection.pk, changed=sorted(changes))
         return row
 
@@ -86,6 +89,7 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
         replies = IdempotencyRecord.objects.filter(person=row).delete()[0]
         record(actor, "person.erase", row, collection_id=collection.pk, images=len(images),
                templates=len(templates), events=emptied)  # fmt: skip
+        decider_forget(collection.pk, [row.pk])
         row.delete()
         note_changes(collection, templates)
         announce_newest(newest)
@@ -128,6 +132,7 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
         events = other.events.update(person=target)
         record(actor, "person.merge", target, collection_id=collection.pk, merged=str(other.pk),
                images=moved, events=events, dropped_files=dropped)  # fmt: skip
+        decider_forget(collection.pk, [other.pk])
         other.delete()
         note_changes(collection, templates)
         announce_newest(newest)

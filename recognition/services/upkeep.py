@@ -1,5 +1,5 @@
 """What is to be done now and then: old events, files without rows, logs that nobody reads,
-sessions that are over."""
+sessions that are over, deciders that are out of date."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from recognition.gallery import changes_prune
 from recognition.models import IdempotencyRecord
+from recognition.services.deciders import deciders_retrain
 from recognition.services.events import events_prune
 from recognition.services.files import sweep_orphans
 
@@ -18,7 +19,8 @@ _SIGN_INS_KEPT = timedelta(days=90)
 
 
 def upkeep() -> dict[str, int]:
-    """Do all of it once; returns how much was removed. Run at the start, and every hour."""
+    """Do all of it once; returns how much was removed (of deciders: trained). Run at the start, and
+    every hour."""
     now = timezone.now()
     return {
         "events": events_prune(),
@@ -27,6 +29,8 @@ def upkeep() -> dict[str, int]:
         "idempotency_records": IdempotencyRecord.prune(),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
         "sign_ins": _prune_sign_ins(now - _SIGN_INS_KEPT),
+        # Last: it takes a minute for the largest, and nothing should wait for it.
+        "deciders": deciders_retrain(),
     }
 
 

@@ -103,8 +103,29 @@ def test_its_candidates_are_people_with_their_best_template(
     assert ranked[0].similarity == pytest.approx(1, abs=1e-5)
     stranger = unit_vectors(1, 32, seed=78)[0]
     assert Svm(svm).rank(stranger, [0.1], [0], lambda _: owners[0]) == []
-    # Somebody who came after the training is nobody to it.
-    assert Svm(svm).rank(probe, [0.99], [0], lambda _: "newcomer") == []
+
+
+def test_who_came_after_the_training_is_ranked_by_similarity(
+    svm: LinearSvm, gallery: tuple[Float32, list[str]]
+) -> None:
+    probe = gallery[0][4]  # of p01
+    owner_of = {0: "newcomer", 1: "p01", 2: "another"}.get
+    assert _names(Svm(svm).rank(probe, [0.99], [0], owner_of)) == ["newcomer"]
+    ranked = Svm(svm).rank(probe, [0.9, 0.8, 0.7], [0, 1, 2], owner_of)
+    assert _names(ranked) == ["newcomer", "p01", "another"]
+    ranked = Svm(svm).rank(probe, [0.9, 0.8, 0.7], [1, 0, 2], owner_of)
+    assert _names(ranked) == ["p01", "newcomer", "another"]
+
+
+def test_who_is_taken_out_of_an_svm_leaves_the_others_as_they_were(svm: LinearSvm) -> None:
+    rest = svm.without({"p01", "nobody"})
+    assert rest.people == tuple(person for person in svm.people if person != "p01")
+    probes = unit_vectors(3, 32, seed=5)
+    kept = [row for row, person in enumerate(svm.people) if person != "p01"]
+    np.testing.assert_allclose(rest.scores(probes), svm.scores(probes)[:, kept], rtol=1e-5)
+    nobody = rest.without(rest.people)
+    assert LinearSvm.from_bytes(nobody.to_bytes(), model="model-a").people == ()
+    assert _names(Svm(nobody).rank(probes[0], [0.9], [0], lambda _: "ann")) == ["ann"]
 
 
 def test_an_svm_needs_people(gallery: tuple[Float32, list[str]]) -> None:

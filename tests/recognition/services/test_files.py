@@ -164,6 +164,7 @@ def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
         "idempotency_records": 0,
         "sessions": 1,
         "sign_ins": 3,
+        "deciders": 0,
     }
     for model in (AccessAttempt, AccessLog, AccessFailureLog):
         assert model.objects.get().username == "u89"

@@ -1,0 +1,46 @@
+"""`manage.py train_decider COLLECTION`: train the SVM of a collection on who is enrolled now."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.audit import SYSTEM
+from recognition.errors import ServiceError
+from recognition.models import Collection
+from recognition.services.deciders import decider_train
+
+
+class Command(BaseCommand):
+    help = "Train the linear SVM that decides in a collection where its decider is `svm`."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("collection", help="Its name or its id.")
+
+    def handle(self, *args: object, **options: object) -> None:
+        collection = _collection(str(options["collection"]))
+        try:
+            trained = decider_train(collection=collection, actor=SYSTEM)
+        except ServiceError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(
+            f"The SVM of {collection.name} knows {trained.people} people "
+            f"by {trained.templates} images."
+        )
+        if collection.decider != Collection.Decider.SVM:
+            self.stdout.write(
+                f"The collection does not use it: its decider is {collection.decider}."
+            )
+
+
+def _collection(name: str) -> Collection:
+    found = Collection.objects.filter(name=name).first()
+    if found is None:
+        try:
+            found = Collection.objects.filter(pk=UUID(name)).first()
+        except ValueError:
+            found = None
+    if found is None:
+        raise CommandError(f"There is no collection {name!r}.")
+    return found
