@@ -78,3 +78,38 @@ def test_too_few_scores_make_no_curve(scores: list[float]) -> None:
 
 def test_it_survives_being_written_down() -> None:
     assert ImpostorCurve.from_dict(CURVE.to_dict()) == CURVE
+
+
+SHORT = ImpostorCurve("m", (0.25, 0.35, 0.45), (1e-1, 1e-2, 1e-3), 5000, "own")
+
+
+def test_a_short_curve_goes_on_along_the_models() -> None:
+    longer = SHORT.continued_by(CURVE)
+    assert longer.scores[:3] == SHORT.scores
+    assert longer.threshold(1e-3) == pytest.approx(0.45)
+    assert longer.threshold(1e-5) == pytest.approx(0.45 + 1.0 * (0.6 - 0.4))
+    assert (longer.pairs, longer.source, longer.measured_to) == (5000, "own", 0.45)
+    assert not longer.is_extrapolated(0.45)
+    assert longer.is_extrapolated(0.46)
+    assert list(longer.scores) == sorted(longer.scores)
+
+
+@pytest.mark.parametrize(("end", "stretch"), [(0.43, 0.9), (0.47, 1.1), (0.60, 1.25)])
+def test_it_is_stretched_as_the_two_compare_but_not_by_much(end: float, stretch: float) -> None:
+    short = ImpostorCurve("m", (0.25, end), (1e-1, 1e-3), 5000, "own")
+    assert short.continued_by(CURVE).threshold(1e-5) == pytest.approx(end + stretch * 0.2)
+
+
+def test_it_is_believed_to_be_a_hundred_times_rarer_at_most() -> None:
+    short = ImpostorCurve("m", (-0.2, 0.0), (1e-1, 1e-3), 5000, "own")
+    assert short.continued_by(CURVE).threshold(1e-5) == pytest.approx(CURVE.threshold(1e-3))
+
+
+def test_a_curve_that_is_longer_than_the_models_stays_as_it_is() -> None:
+    long = ImpostorCurve("m", (0.25, 0.7), (1e-1, 1e-6), 10**9, "own")
+    assert long.continued_by(CURVE).scores == long.scores
+
+
+def test_a_continued_curve_survives_being_written_down() -> None:
+    longer = SHORT.continued_by(CURVE)
+    assert ImpostorCurve.from_dict(longer.to_dict()) == longer

@@ -1,0 +1,229 @@
+"""Error rates of a gallery from its own pairs, against pairs counted one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ml_engine.matching import ImpostorCurve
+from ml_engine.matching import error_rates as module
+from ml_engine.matching.error_rates import (
+    LEAST_ERRORS,
+    MOST_ALIKE,
+    ErrorRates,
+    TooFewPeople,
+    error_rates,
+    people_needed,
+    sampled,
+)
+from ml_engine.types import Float32
+from tests.ml_engine.vectors import people, unit_vectors
+
+
+def _measured(vectors: Float32, owners: NDArray, **options: object) -> ErrorRates:
+    values = {"model": "m", "source": "made up", "alike_from": 0.9} | options
+    return error_rates(vectors, owners, **values)  # type: ignore[arg-type]
+
+
+def _uneven() -> tuple[Float32, NDArray]:
+    """300 people with one to four pictures, in no order."""
+    vectors, owners = people(300, 4, 24)
+    random = np.random.default_rng(5)
+    kept = random.permutation(np.flatnonzero(np.arange(len(owners)) % 4 <= owners % 4))
+    return vectors[kept], owners[kept]
+
+
+def test_every_two_people_count_the_same() -> None:
+    vectors, owners = _uneven()
+    rates = _measured(vectors, owners)
+    sizes = np.bincount(owners)[owners]
+    rows, columns = np.triu_indices(len(owners), 1)
+    is_other = owners[rows] != owners[columns]
+    scores = np.einsum("nd,nd->n", vectors[rows], vectors[columns])
+    weights = 1 / (sizes[rows] * sizes[columns])
+    assert rates.impostor_pairs == rates.curve.pairs == is_other.sum()
+    assert rates.genuine_pairs == (~is_other).sum()
+    assert (rates.people, rates.templates) == (300, len(owners))
+    assert rates.repeated == (np.bincount(owners) > 1).sum()
+    all_pairs = 300 * 299 / 2
+    for point in rates.points[:2]:
+        reached = weights[is_other & (scores >= point.threshold)].sum()
+        assert reached / all_pairs == pytest.approx(point.fmr, rel=0.03)
+        assert reached / all_pairs <= point.fmr + 1e-9
+        assert point.errors == pytest.approx(reached, abs=1)
+        missed = [
+            (scores[~is_other & (owners[rows] == person)] < point.threshold).mean()
+            for person in np.flatnonzero(np.bincount(owners) > 1)
+        ]
+        assert point.fnmr == pytest.approx(np.mean(missed), abs=1e-6)
+        assert point.fnmr_interval is not None
+        low, high = point.fnmr_interval
+        assert low <= point.fnmr <= high
+        assert high - low < 0.2
+
+
+def test_small_blocks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, owners = _uneven()
+    whole = _measured(vectors, owners, alike_from=0.5)
+    monkeypatch.setattr(module, "_CELLS", 5000)
+    assert _measured(vectors, owners, alike_from=0.5) == whole
+
+
+def test_no_block_is_much_larger_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, owners = people(400, 3, 16)
+    seen: list[int] = []
+    original = module._bins
+
+    def watched(scores: Float32) -> NDArray:
+        seen.append(scores.size)
+        return original(scores)
+
+    monkeypatch.setattr(module, "_bins", watched)
+    monkeypatch.setattr(module, "_CELLS", 20_000)
+    _measured(vectors, owners)
+    assert max(seen) <= 20_000 + 3 * len(owners)
+    assert len(seen) > 30
+
+
+def test_a_point_says_what_it_rests_on() -> None:
+    vectors, owners = people(120, 2, 24)
+    rates = _measured(vectors, owners)
+    carried = [point.is_carried for point in rates.points]
+    assert carried == [True, False, False, False], "7,140 pairs of people are 71 at 1e-2"
+    assert rates.curve.rates[-1] * 7140 >= LEAST_ERRORS
+    assert rates.curve.rates[-1] * 7140 < 3 * LEAST_ERRORS
+
+
+def test_too_few_people_carry_no_curve() -> None:
+    needed = people_needed()
+    assert needed * (needed - 1) / 2 * 1e-2 >= LEAST_ERRORS
+    assert _measured(*people(needed, 1, 24)).curve.rates[-1] == 1e-2
+    with pytest.raises(TooFewPeople) as refused:
+        _measured(*people(needed - 1, 3, 24))
+    assert refused.value.needed == needed
+
+
+def test_with_one_picture_each_nothing_is_known_of_misses() -> None:
+    rates = _measured(*people(100, 1, 24))
+    assert (rates.repeated, rates.genuine_pairs, rates.eer, rates.det) == (0, 0, None, ())
+    assert all(point.fnmr is None and point.fnmr_interval is None for point in rates.points)
+
+
+def test_the_equal_error_rate_is_where_both_are_equal() -> None:
+    rates = _measured(*people(200, 3, 24, spread=1.0))
+    assert rates.eer is not None
+    nearest = min(rates.det, key=lambda point: abs(point.fmr - point.fnmr))
+    assert rates.eer == pytest.approx((nearest.fmr + nearest.fnmr) / 2, abs=0.01)
+    assert rates.eer_threshold == pytest.approx(nearest.threshold, abs=0.02)
+    assert 0.001 < rates.eer < 0.2
+
+
+def test_the_det_curve_trades_one_error_for_the_other() -> None:
+    det = _measured(*people(200, 3, 24, spread=1.0)).det
+    assert det[0].fmr == pytest.approx(0.5, abs=0.02)
+    for before, after in pairwise(det):
+        assert before.threshold < after.threshold
+        assert before.fmr >= after.fmr
+        assert before.fnmr <= after.fnmr
+
+
+def _doubled(doubles: int) -> tuple[Float32, NDArray]:
+    """150 people, of whom the first `doubles` are enrolled a second time as 1000, 1001..."""
+    vectors, owners = people(150, 4, 96, spread=0.4)
+    twice = (owners < doubles) & (np.arange(len(owners)) % 4 > 1)
+    return vectors, np.where(twice, owners + 1000, owners)
+
+
+REFERENCE = ImpostorCurve("m", (0.13, 0.24, 0.31, 0.42), (1e-1, 1e-2, 1e-3, 1e-5), 10**6, "")
+
+
+def test_one_person_under_two_names_is_told_and_left_out() -> None:
+    vectors, owners = _doubled(3)
+    rates = _measured(vectors, owners, alike_from=0.6, reference=REFERENCE)
+    assert {(pair.first, pair.second) for pair in rates.alike} == {(n, 1000 + n) for n in range(3)}
+    assert rates.alike_total == 3
+    assert all(pair.is_left_out and pair.similarity > 0.75 for pair in rates.alike)
+    apart = _measured(*_doubled(0), alike_from=0.6, reference=REFERENCE)
+    assert rates.curve.scores[-1] == pytest.approx(apart.curve.scores[-1], abs=0.02)
+    left_in = _measured(vectors, owners, alike_from=0.6)
+    assert not any(pair.is_left_out for pair in left_in.alike), "nothing tells it without a curve"
+    assert left_in.curve.scores[-1] >= rates.curve.scores[-1]
+
+
+def test_many_doubles_raise_the_threshold_and_never_lower_it() -> None:
+    rates = _measured(*_doubled(40), alike_from=0.6, reference=REFERENCE)
+    apart = _measured(*_doubled(0), alike_from=0.6, reference=REFERENCE)
+    assert len(rates.alike) == MOST_ALIKE
+    assert rates.alike_total == 40
+    assert rates.curve.scores[-1] > apart.curve.scores[-1]
+
+
+def test_people_who_are_more_alike_than_the_model_knows_are_not_left_out_in_numbers() -> None:
+    """A reference that is far too low takes every pair for a double: ten at most are believed."""
+    low = ImpostorCurve("m", (0.0, 0.1, 0.2), (1e-1, 1e-3, 1e-5), 10**6, "")
+    vectors, owners = people(300, 1, 24)
+    rates = _measured(vectors, owners, alike_from=0.3, reference=low)
+    assert sum(pair.is_left_out for pair in rates.alike) == MOST_ALIKE
+    assert rates.alike_total > 1000
+    truth = _measured(vectors, owners, alike_from=0.3)
+    end = rates.curve.scores[-1]
+    assert truth.curve.fmr(end) / rates.curve.rates[-1] < 1.5
+
+
+def test_of_many_people_some_are_drawn_with_all_their_pictures() -> None:
+    owners = np.random.default_rng(0).integers(0, 400, 3000)
+    rows = sampled(owners, most_templates=1000, most_each=50)
+    assert 950 < len(rows) <= 1000
+    assert list(rows) == sorted(set(rows.tolist()))
+    for person in np.unique(owners[rows]):
+        assert (owners[rows] == person).sum() == (owners == person).sum()
+    np.testing.assert_array_equal(rows, sampled(owners, most_templates=1000, most_each=50))
+    np.testing.assert_array_equal(sampled(owners), np.arange(3000))
+    assert sampled(np.empty(0, np.intp)).size == 0
+
+
+def test_of_one_person_no_more_than_some_pictures_are_compared() -> None:
+    owners = np.array([0] * 100 + [1] * 3)
+    rows = sampled(owners, most_each=10)
+    assert np.bincount(owners[rows]).tolist() == [10, 3]
+    assert rows[:10].max() > 20, "not only the oldest"
+
+
+def _curve_of_truth(dimension: int, change: Callable[[NDArray], NDArray]) -> ImpostorCurve:
+    """Of random directions in so many dimensions, with its scores changed."""
+    left, right = unit_vectors(1200, dimension, seed=70), unit_vectors(1200, dimension, seed=71)
+    scores = (left @ right.T).ravel()
+    return ImpostorCurve.from_scores("m", change(scores).astype(np.float32), "the model's")
+
+
+@pytest.mark.parametrize("enrolled", [80, 250, 1000])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s,
+        lambda s: s - 0.08,
+        lambda s: s + 0.08,
+        lambda s: s * 0.85,
+        lambda s: s * 1.15,
+        lambda s: s * 0.85 - 0.05,
+    ],
+    ids=["true", "lower", "higher", "narrower", "wider", "both"],
+)
+def test_strangers_are_named_as_often_as_was_asked_for(
+    enrolled: int, change: Callable[[NDArray], NDArray]
+) -> None:
+    """The truth is known: everybody is a random direction. The model's curve is wrong about it."""
+    model = _curve_of_truth(40, change)
+    strangers = unit_vectors(4000, 40, seed=9)
+    named = []
+    for seed in range(20, 26):
+        gallery = unit_vectors(enrolled, 40, seed=seed)
+        rates = _measured(gallery, np.arange(enrolled), alike_from=1.0, reference=model)
+        curve = rates.curve.continued_by(model)
+        threshold = curve.threshold_for_gallery(enrolled)
+        named.append(((strangers @ gallery.T).max(axis=1) >= threshold).mean())
+    assert 0.005 <= np.mean(named) <= 0.02
