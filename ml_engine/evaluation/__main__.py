@@ -52,7 +52,14 @@ def _lfw(options: argparse.Namespace) -> None:
 
     engine = _engine(options)
     reports = [
-        evaluate_lfw(engine, options.data, preset, flip=options.flip)
+        evaluate_lfw(
+            engine,
+            options.data,
+            preset,
+            flip=options.flip,
+            folds=options.folds,
+            pairs_file=options.pairs,
+        )
         for preset in options.presets or [engine.config.embedder]
     ]
     _deliver(options, reports, lambda path: draw_roc(reports, path))
@@ -67,6 +74,7 @@ def _openset(options: argparse.Namespace) -> None:
         options.preset,
         flip=options.flip,
         flip_enrolled=options.flip_enrolled,
+        folds=options.folds,
     )
     _deliver(options, [report])
 
@@ -74,7 +82,9 @@ def _openset(options: argparse.Namespace) -> None:
 def _halves(options: argparse.Namespace) -> None:
     from ml_engine.evaluation.halves import evaluate_halves
 
-    report = evaluate_halves(_engine(options), options.data, options.preset, flip=options.flip)
+    report = evaluate_halves(
+        _engine(options), options.data, options.preset, flip=options.flip, folds=options.folds
+    )
     _deliver(options, [report])
 
 
@@ -176,6 +186,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(lfw, "folder with pairs.txt and a folder for each person")
     _add_presets(lfw, "embedder; may be given several times (default: mobilefacenet)")
     lfw.add_argument("--flip", action="store_true", help="average with the mirror image")
+    lfw.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="FILE",
+        help="other pairs than the folder's pairs.txt: like it, or lines of two photos "
+        "<person>/<photo> and 1 (one person) or 0",
+    )
+    _add_folds(lfw)
     _add_png(lfw, "ROC curve")
 
     halves = _command(
@@ -184,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(halves, "folder with a folder for each person")
     _add_preset(halves)
     halves.add_argument("--flip", action="store_true", help="average with the mirror image")
+    _add_folds(halves)
 
     openset = _command(
         commands, "openset", _openset, "identification on LFW with strangers: rank 1, FNIR at FPIR"
@@ -194,6 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     openset.add_argument(
         "--flip-enrolled", action="store_true", help="average only the enrolled, as in service"
     )
+    _add_folds(openset)
 
     wider = _command(commands, "wider", _wider, "detection on WIDER FACE: average precision")
     _add_data(wider, "folder with ground_truth.json and its photos")
@@ -294,6 +314,19 @@ def _add_presets(command: argparse.ArgumentParser, about: str) -> None:
         choices=[card.name for card in presets_of("embedder")],
         help=about,
     )
+
+
+def _add_folds(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--folds",
+        type=_numbers,
+        metavar="N,N",
+        help="only the people in these folds of pairs.txt, such as 4,5 (default: all)",
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    return sorted({int(number) for number in text.split(",")})
 
 
 def _add_png(command: argparse.ArgumentParser, about: str) -> None:

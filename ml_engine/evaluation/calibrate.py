@@ -21,18 +21,13 @@ from numpy.typing import NDArray
 
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import Photos, load_photos
-from ml_engine.matching.calibration import ImpostorCurve
+from ml_engine.matching.calibration import MIN_PAIRS, RATES, ImpostorCurve
 from ml_engine.types import Float32
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 LFW = "LFW, deep-funnelled, folds 1 to 5"
-# Rates of the curve's points. Whole decades at the end: the curve is drawn on beyond its last two
-# points, and the slope between points closer than that would be noise.
-RATES = (0.9, 0.5, 0.2, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6)
-# A point needs so many pairs at or above it.
-MIN_PAIRS = 7
 # One person under two names, seen by looking at the pairs of the highest scores. They are no
 # strangers; left in, they alone would decide the score at 1e-6.
 ONE_PERSON = (

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ml_engine.evaluation.collect import Variant, collect, largest, nearest_centre
+from ml_engine.evaluation.lfw import PICTURES
 from ml_engine.evaluation.report import percent
 from ml_engine.matching import decide, person_candidates
 from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 # Of the strangers' data set, LFW: people who are enrolled here.
 ENROLLED_IN_LFW = ("Ben_Affleck", "Jerry_Seinfeld", "Madonna")
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _identify(
 
 
 def _pictures(folder: Path) -> list[Path]:
-    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _PICTURES)
+    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in PICTURES)
     if not paths:
         raise FileNotFoundError(f"There are no photos of people in {folder}.")
     return paths

@@ -9,6 +9,7 @@ is how many of those with one photo are named (FPIR).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ from tqdm import tqdm
 
 from ml_engine.evaluation.calibrate import merged_people
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
-from ml_engine.evaluation.lfw import load_photos
-from ml_engine.evaluation.report import percent
+from ml_engine.evaluation.lfw import load_of_folds
+from ml_engine.evaluation.report import of_folds_text, percent
 from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve
 from ml_engine.types import Float32
 
@@ -40,6 +41,7 @@ class HalvesReport:
 
     preset: str
     flip: bool
+    folds: Sequence[int] | None
     halves: int
     enrolled: int
     strangers: int
@@ -53,7 +55,8 @@ class HalvesReport:
     def as_text(self) -> str:
         low, median, high = map(percent, self.fpir)
         return (
-            f"{self.preset}{', flip-averaged' if self.flip else ''}; {self.halves} halves of "
+            f"{self.preset}{', flip-averaged' if self.flip else ''}{of_folds_text(self.folds)}; "
+            f"{self.halves} halves of "
             f"{self.enrolled} enrolled and {self.strangers} strangers\n"
             f"FPIR on the other half where {percent(DEFAULT_FPIR)} was asked for: median {median}, "
             f"nine of ten {low} to {high}\n"
@@ -62,14 +65,22 @@ class HalvesReport:
 
 
 def evaluate_halves(
-    engine: FaceEngine, data: Path, preset: str, *, flip: bool = False
+    engine: FaceEngine,
+    data: Path,
+    preset: str,
+    *,
+    flip: bool = False,
+    folds: Sequence[int] | None = None,
 ) -> HalvesReport:
-    photos = load_photos(data)
+    """folds: only the people in these."""
+    photos = load_of_folds(data, folds)
     variant = Variant(preset, flip)
     found = collect(engine, photos.paths, [variant], choose=nearest_centre, title="LFW")
     rows = np.flatnonzero(found.has_face)
     people = merged_people(photos.only(rows))
-    return halves_report(found.embeddings[variant][rows], people, preset=preset, flip=flip)
+    return halves_report(
+        found.embeddings[variant][rows], people, preset=preset, flip=flip, folds=folds
+    )
 
 
 def halves_report(
@@ -78,6 +89,7 @@ def halves_report(
     *,
     preset: str,
     flip: bool,
+    folds: Sequence[int] | None = None,
     halves: int = HALVES,
 ) -> HalvesReport:
     """embeddings (n, d) and people (n,) of photos sorted by person and number."""
@@ -101,6 +113,7 @@ def halves_report(
     return HalvesReport(
         preset=preset,
         flip=flip,
+        folds=folds,
         halves=halves,
         enrolled=len(several) - len(several) // 2,
         strangers=len(single) - len(single) // 2,

@@ -12,7 +12,7 @@ a stranger it is named by nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
-from ml_engine.evaluation.lfw import load_photos
-from ml_engine.evaluation.report import percent
+from ml_engine.evaluation.lfw import load_of_folds
+from ml_engine.evaluation.report import Interval, of_folds_text, percent
 from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
 from ml_engine.types import Float32
 
@@ -35,18 +35,6 @@ _BOOTSTRAPS = 1000
 # Of each size so many galleries of people drawn at random.
 _DRAWS = 20
 _SEED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +55,7 @@ class OpenSetReport:
 
     preset: str
     flip: str
+    folds: Sequence[int] | None
     enrolled: int
     probes: int
     strangers: int
@@ -81,7 +70,8 @@ class OpenSetReport:
 
     def as_text(self) -> str:
         lines = [
-            f"{self.preset}, flip averaging: {self.flip}; {self.enrolled:,} enrolled, "
+            f"{self.preset}, flip averaging: {self.flip}{of_folds_text(self.folds)}; "
+            f"{self.enrolled:,} enrolled, "
             f"{self.probes:,} probes, {self.strangers:,} strangers, {self.without_face} photos "
             f"without a face",
             f"rank 1            {self.rank_1}",
@@ -138,10 +128,11 @@ def evaluate_openset(
     *,
     flip: bool = False,
     flip_enrolled: bool = False,
+    folds: Sequence[int] | None = None,
 ) -> OpenSetReport:
     """flip: average every embedding with its mirror image; flip_enrolled: only those enrolled, as
-    the live pipeline does."""
-    photos = load_photos(data)
+    the live pipeline does. folds: only the people in these."""
+    photos = load_of_folds(data, folds)
     of_probe = Variant(preset, flip)
     of_gallery = Variant(preset, flip or flip_enrolled)
     variants = list(dict.fromkeys((of_probe, of_gallery)))
@@ -154,6 +145,7 @@ def evaluate_openset(
         preset=preset,
         flip="both" if flip else "enrolled" if flip_enrolled else "none",
         without_face=int((~found.has_face).sum()),
+        folds=folds,
     )
 
 
@@ -179,7 +171,12 @@ def search(
 
 
 def openset_report(
-    searches: Searches, *, preset: str, flip: str, without_face: int
+    searches: Searches,
+    *,
+    preset: str,
+    flip: str,
+    without_face: int,
+    folds: Sequence[int] | None = None,
 ) -> OpenSetReport:
     hits, strangers = searches.hits, searches.best_strangers
     everybody = len(searches.gallery)
@@ -187,6 +184,7 @@ def openset_report(
     return OpenSetReport(
         preset=preset,
         flip=flip,
+        folds=folds,
         enrolled=everybody,
         probes=len(hits),
         strangers=len(strangers),

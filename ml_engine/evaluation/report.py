@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,23 @@ class Report(Protocol):
     def as_text(self) -> str: ...
 
     def as_dict(self) -> dict[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
+
+
+def of_folds_text(folds: Sequence[int] | None) -> str:
+    """For people: which part of LFW it was, after its name."""
+    return f", folds {', '.join(map(str, folds))}" if folds else ""
 
 
 def percent(share: float) -> str:

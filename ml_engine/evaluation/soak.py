@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from ml_engine.evaluation.lfw import PICTURES
 from ml_engine.evaluation.report import percent
 from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import Image, ImageError
@@ -253,7 +254,7 @@ def _some(folder: Path | None) -> list[Path]:
     """Photos from all over the folder."""
     if folder is None:
         return []
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png"))
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
     if not paths:
         raise FileNotFoundError(f"There are no photos in {folder}.")
     return paths[:: -(-len(paths) // _PHOTOS)]

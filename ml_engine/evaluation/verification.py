@@ -7,10 +7,14 @@ folds. LFW is saturated in it, so what counts is the share of all genuine pairs 
 A photo in which no face was found is a failure: its pairs count as wrong in the protocol, and as
 not matched among the genuine ones. Pairs of strangers with such a photo are left out: counted as
 not matched, they would make a rate look lower than it is.
+
+Intervals are bootstraps over people, not over pairs: all pairs of one person succeed or fail
+together. Each drawing moves the threshold, too, since it draws the strangers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
-from ml_engine.evaluation.lfw import Pairs, Photos, load_pairs, load_photos
+from ml_engine.evaluation.lfw import Pairs, Photos, load_pairs, load_photos, of_folds
 from ml_engine.evaluation.report import percent
 from ml_engine.types import Float32
 
@@ -29,6 +33,10 @@ if TYPE_CHECKING:
 RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 # How many points of the curve are kept for the picture.
 _CURVE_POINTS = 200
+_BOOTSTRAPS = 1000
+# Drawings are of the highest of the strangers' scores: enough that every rate lies among them.
+_DRAWN_SHARE = 3 * max(RATES)
+_SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +50,21 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """accuracy: mean over the folds; standard_error: of that mean. roc: (fmr, tmr) for drawing."""
+    """fold_numbers: from 1; folds: the accuracy of each. accuracy: their mean; standard_error: of
+    that mean. intervals: 95 % of each point's TMR. roc: (fmr, tmr) for drawing."""
 
     preset: str
     flip: bool
     photos: int
     without_face: list[str]
+    fold_numbers: list[int]
     folds: list[float]
     accuracy: float
     standard_error: float
     genuine_pairs: int
     impostor_pairs: int
     points: list[OperatingPoint]
+    intervals: list[tuple[float, float]]
     roc: list[tuple[float, float]] = field(repr=False)
 
     def as_dict(self) -> dict[str, object]:
@@ -65,25 +76,39 @@ class VerificationReport:
             f"{self.preset}{', flip-averaged' if self.flip else ''} on LFW: {self.photos:,} "
             f"photos, {len(self.without_face)} without a face{lost}",
             f"accuracy {percent(self.accuracy)} ± {percent(self.standard_error)} over "
-            f"{len(self.folds)} folds ({', '.join(percent(fold) for fold in self.folds)})",
+            f"{len(self.folds)} folds ("
+            + ", ".join(
+                f"{number}: {percent(fold)}"
+                for number, fold in zip(self.fold_numbers, self.folds, strict=True)
+            )
+            + ")",
             f"{self.genuine_pairs:,} genuine and {self.impostor_pairs:,} impostor pairs:",
         ]
-        for point in self.points:
-            lines.append(
-                f"  at FMR {point.fmr:.0e}  TMR {point.tmr:.4f}  threshold {point.threshold:.4f}"
-            )
+        lines += [
+            f"  at FMR {point.fmr:.0e}  TMR {point.tmr:.4f} ({low:.4f} to {high:.4f})  threshold "
+            f"{point.threshold:.4f}"
+            for point, (low, high) in zip(self.points, self.intervals, strict=True)
+        ]
         return "\n".join(lines)
 
 
 def evaluate_lfw(
-    engine: FaceEngine, data: Path, preset: str, *, flip: bool = False
+    engine: FaceEngine,
+    data: Path,
+    preset: str,
+    *,
+    flip: bool = False,
+    folds: Sequence[int] | None = None,
+    pairs_file: Path | None = None,
 ) -> VerificationReport:
-    """Embed every photo of LFW and compare."""
+    """Embed every photo of LFW and compare. folds: only the people in these."""
     photos = load_photos(data)
+    pairs = load_pairs(data, photos, pairs_file)
+    if folds is not None:
+        _, photos, pairs = of_folds(photos, pairs, folds)
     variant = Variant(preset, flip)
     found = collect(engine, photos.paths, [variant], choose=nearest_centre, title="LFW")
-    return report(photos, load_pairs(data, photos), found.embeddings[variant], found.has_face,
-                  variant)  # fmt: skip
+    return report(photos, pairs, found.embeddings[variant], found.has_face, variant)
 
 
 def report(
@@ -95,6 +120,7 @@ def report(
 ) -> VerificationReport:
     """All figures from embeddings (n, d), of which those without a face are not looked at."""
     folds = fold_accuracies(pairs, embeddings, has_face)
+    intervals = tmr_intervals(embeddings, photos.people, has_face, RATES)
     genuine, impostors = all_scores(embeddings, photos.people, has_face)
     order = np.sort(impostors)[::-1]
     rates = np.geomspace(1 / len(order), 1, _CURVE_POINTS)
@@ -103,12 +129,14 @@ def report(
         flip=variant.flip,
         photos=len(photos),
         without_face=[photos.paths[row].stem for row in np.flatnonzero(~has_face)],
+        fold_numbers=(1 + np.unique(pairs.folds)).tolist(),
         folds=folds.tolist(),
         accuracy=float(folds.mean()),
         standard_error=float(folds.std(ddof=1) / np.sqrt(len(folds))),
         genuine_pairs=len(genuine),
         impostor_pairs=len(impostors),
         points=[operating_point(genuine, order, rate) for rate in RATES],
+        intervals=intervals,
         roc=[(float(r), operating_point(genuine, order, float(r)).tmr) for r in rates],
     )
 
@@ -157,3 +185,49 @@ def all_scores(
         genuine.append(np.where(has_both, scores, -2.0)[is_same])
         impostors.append(scores[~is_same & has_both])
     return np.concatenate(genuine).astype(np.float32), np.concatenate(impostors)
+
+
+def tmr_intervals(
+    embeddings: Float32,
+    people: NDArray[np.intp],
+    has_face: NDArray[np.bool_],
+    rates: Sequence[float],
+    drawings: int = _BOOTSTRAPS,
+) -> list[tuple[float, float]]:
+    """95 % of the TMR at each rate, where people are drawn with replacement: whoever is drawn twice
+    counts twice in every pair."""
+    _, owner, photos = np.unique(people, return_inverse=True, return_counts=True)
+    faces = np.bincount(owner, has_face, len(photos))
+    genuine, of_genuine, impostors, of_impostors = _pairs_with_owners(embeddings, owner, has_face)
+    random = np.random.default_rng(_SEED)
+    tmr = []
+    for _ in range(drawings):
+        drawn = np.bincount(random.integers(len(photos), size=len(photos)), minlength=len(photos))
+        weights = drawn[of_impostors[:, 0]] * drawn[of_impostors[:, 1]]
+        several = drawn * faces
+        pairs = (several.sum() ** 2 - (several**2).sum()) / 2
+        ranks = np.searchsorted(np.cumsum(weights), [max(1, rate * pairs) for rate in rates])
+        thresholds = impostors[ranks.clip(max=len(impostors) - 1)]
+        counts = drawn[of_genuine]
+        is_matched = genuine >= thresholds[:, None]
+        tmr.append(is_matched @ counts / max(1, counts.sum()))
+    low, high = np.percentile(tmr, [2.5, 97.5], axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _pairs_with_owners(
+    embeddings: Float32, owner: NDArray[np.intp], has_face: NDArray[np.bool_]
+) -> tuple[Float32, NDArray[np.intp], Float32, NDArray[np.intp]]:
+    """Scores of all genuine pairs and their person; of the strangers with the highest scores, best
+    first, and both people (pairs, 2)."""
+    left, right = np.triu_indices(len(owner), 1)
+    scores = (embeddings @ embeddings.T)[left, right]
+    has_both = has_face[left] & has_face[right]
+    is_same = owner[left] == owner[right]
+    genuine = np.where(has_both, scores, -2.0)[is_same].astype(np.float32)
+    strangers = np.flatnonzero(~is_same & has_both)
+    count = min(len(strangers), max(1000, round(_DRAWN_SHARE * len(strangers))))
+    strangers = strangers[np.argpartition(-scores[strangers], count - 1)[:count]]
+    strangers = strangers[np.argsort(-scores[strangers])]
+    owners = np.stack([owner[left[strangers]], owner[right[strangers]]], axis=1)
+    return genuine, owner[left[is_same]], scores[strangers], owners

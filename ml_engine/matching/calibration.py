@@ -28,9 +28,9 @@ from ml_engine.types import Float32
 _CURVES_DIR = Path(__file__).resolve().parent.parent / "zoo" / "curves"
 # One visit of a stranger in a hundred may be given a name, by default.
 DEFAULT_FPIR = 0.01
-# Points of a curve that is built: three a decade, down to where enough pairs are left.
+# Points of a curve that is built: three a decade, down to where so many pairs are left.
 RATES = (0.9, *(step * 10.0**-decade for decade in range(1, 9) for step in (5, 2, 1)))
-_MIN_PAIRS = 7
+MIN_PAIRS = 7
 # From here to its end, an own curve tells how much wider or narrower than the model's it is.
 _BULK_RATE = 0.1
 _LEAST_STRETCH, _MOST_STRETCH = 0.9, 1.25
@@ -124,7 +124,7 @@ class ImpostorCurve:
         counted = np.ones(len(scores)) if weights is None else weights.astype(np.float64)
         reached = np.cumsum(counted[order]) / counted.sum()
         ranks = np.searchsorted(reached, np.array(RATES) * (1 - 1e-9))
-        kept = [n for n, rank in enumerate(ranks) if _MIN_PAIRS <= rank + 1 <= len(scores)]
+        kept = [n for n, rank in enumerate(ranks) if MIN_PAIRS <= rank + 1 <= len(scores)]
         points: dict[float, float] = {}  # rising scores; of equal ones the highest rate stands
         for n in kept:
             points.setdefault(float(scores[order[ranks[n]]]), RATES[n])

@@ -10,7 +10,6 @@ import pytest
 
 from ml_engine.evaluation import calibrate
 from ml_engine.evaluation.calibrate import (
-    RATES,
     impostor_curve,
     impostor_scores,
     merged_people,
@@ -18,7 +17,7 @@ from ml_engine.evaluation.calibrate import (
     write_curve,
 )
 from ml_engine.evaluation.lfw import Photos
-from ml_engine.matching.calibration import ImpostorCurve, curve_of
+from ml_engine.matching.calibration import RATES, ImpostorCurve, curve_of
 from ml_engine.types import Float32
 from ml_engine.zoo import presets_of
 
@@ -82,5 +81,7 @@ def test_every_embedder_comes_with_a_curve(name: str) -> None:
     assert curve.pairs > 7_000_000
     assert list(curve.scores) == sorted(curve.scores)
     assert list(curve.rates) == sorted(curve.rates, reverse=True)
-    assert curve.rates[-1] == 1e-6
+    assert curve.rates[-1] == pytest.approx(1e-6)
+    per_decade = np.histogram(np.log10(curve.rates), np.arange(-6.1, 0))[0]
+    assert per_decade.min() >= 3
     assert "LFW" in curve.source
