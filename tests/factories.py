@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import count
 from typing import Any
 
+import numpy as np
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from accounts.access import Access, Role, Scope, access_of_user
 from accounts.audit import Actor
 from accounts.models import User
+from ml_engine.types import Float32
 from recognition.engine import ensure_model_version
-from recognition.models import Camera, Collection, Event, FaceImage, Person
+from recognition.gallery import note_changes
+from recognition.models import Camera, Collection, Event, FaceImage, Person, Template
 from recognition.services.enrolment import Upload, images_enrol
 from recognition.services.events import VisitSeen, event_open
 from tests.fakes import embedding_of, photo
@@ -52,6 +57,37 @@ def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]
     refused = [outcome.message for outcome in outcomes if not outcome.accepted]
     assert not refused, refused
     return [outcome.image for outcome in outcomes if outcome.image is not None]
+
+
+def add_people(
+    collection: Collection,
+    vectors: Float32,
+    owners: NDArray[np.integer],
+    persons: Sequence[Person] | None = None,
+) -> list[Person]:
+    """People with templates that no photo was enrolled for: (n, d) of length 1, and the number of
+    each one's person (of `persons`, or of new ones)."""
+    people = list(persons or [])
+    if not people:
+        names = [f"Person {next(_numbers)}" for _ in range(int(owners.max()) + 1)]
+        people = [Person(collection=collection, name=name) for name in names]
+        Person.objects.bulk_create(people)
+    images = [
+        FaceImage(person=people[owner], sha256=f"{next(_numbers)}", box=[], landmarks=[], quality=1)
+        for owner in owners
+    ]
+    FaceImage.objects.bulk_create(images)
+    for image, vector in zip(images, vectors, strict=True):
+        Template.objects.create(
+            image=image,
+            collection=collection,
+            model=collection.embedder,
+            vector=Template.pack(vector),
+            dimension=len(vector),
+        )
+    note_changes(collection, Template.objects.filter(image__in=images).values_list("pk", flat=True))
+    collection.refresh_from_db()
+    return people
 
 
 def make_camera(collection: Collection | None = None, **values: Any) -> Camera:
@@ -101,6 +137,7 @@ __all__ = [
     "ACTOR",
     "Role",
     "Scope",
+    "add_people",
     "enrol",
     "make_access",
     "make_camera",

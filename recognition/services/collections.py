@@ -9,12 +9,16 @@ from django.db import IntegrityError, transaction
 from accounts.audit import Actor, record
 from recognition.errors import ServiceError
 from recognition.gallery import forget_galleries
-from recognition.models import Collection
+from recognition.models import Calibration, Collection, TrainedDecider
+from recognition.rules import calibration_of
 from recognition.services.events import events_delete
 from recognition.services.transactions import in_transaction, lock_collection
 
 
 def collection_create(*, actor: Actor, **values: Any) -> Collection:
+    if values.get("uses_own_curve"):
+        raise _not_calibrated()
+
     def create() -> Collection:
         collection = Collection.objects.create(**values)
         record(actor, "collection.create", collection, collection_id=collection.pk)
@@ -28,7 +32,8 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
 
 def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -> Collection:
     """The collection with the changes. 409 `embedder_in_use` where there are templates: vectors of
-    two models cannot be compared."""
+    two models cannot be compared; `not_calibrated` where the own curve is wanted and there is none.
+    With another embedder, what was measured and trained with the last one is forgotten."""
 
     def update() -> Collection:
         row = lock_collection(collection.pk)
@@ -36,9 +41,16 @@ def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -
         if embedder.pk != row.embedder_id and row.templates.exists():
             message = "The embedder cannot change while the collection has templates."
             raise ServiceError("embedder_in_use", message, status=409)
-        for name, value in changes.items():
+        fields = dict(changes)
+        if embedder.pk != row.embedder_id:
+            Calibration.objects.filter(collection=row).delete()
+            TrainedDecider.objects.filter(collection=row).delete()
+            fields.setdefault("uses_own_curve", False)
+        for name, value in fields.items():
             setattr(row, name, value)
-        row.save(update_fields=list(changes))
+        if fields.get("uses_own_curve") and calibration_of(row) is None:
+            raise _not_calibrated()
+        row.save(update_fields=list(fields))
         record(actor, "collection.update", row, collection_id=row.pk, changed=sorted(changes))
         return row
 
@@ -63,6 +75,11 @@ def collection_delete(*, collection: Collection, actor: Actor) -> None:
         transaction.on_commit(lambda: forget_galleries(collection.pk))
 
     in_transaction(delete)
+
+
+def _not_calibrated() -> ServiceError:
+    message = "The collection has to be measured on its own people first."
+    return ServiceError("not_calibrated", message, status=409)
 
 
 def _name_taken() -> ServiceError:

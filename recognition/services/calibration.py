@@ -1,0 +1,221 @@
+"""A collection measured on its own people: error rates, an impostor curve of its own, and who looks
+like one person enrolled twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from accounts.audit import Actor, record
+from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.error_rates import (
+    ErrorRates,
+    TooFewPeople,
+    error_rates,
+    people_needed,
+    sampled,
+)
+from ml_engine.types import Float32
+from recognition.errors import ServiceError, not_found
+from recognition.gallery import gallery_of
+from recognition.gallery.reading import Source
+from recognition.models import Calibration, Collection, Person, Template
+from recognition.rules import (
+    calibration_of,
+    model_curve,
+    own_curve,
+    rules_of,
+    threshold_for_gallery,
+)
+from recognition.services.transactions import in_transaction, lock_collection
+
+_CHUNK = 1000
+# Changes of the gallery for each template measured, from which on it is another gallery.
+_MUCH = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class AlikePeople:
+    """Two people who are more alike than a match. is_left_out: their pair is not in the curve."""
+
+    first: Person
+    second: Person
+    similarity: float
+    is_left_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationState:
+    """What was measured, as it counts now.
+
+    is_current: the gallery has not changed much since. alike: without people who are gone.
+    own_threshold, model_threshold: what follows for the gallery as it is from its own curve, and
+    from the model's; None without such a curve.
+    """
+
+    calibration: Calibration
+    is_current: bool
+    is_in_force: bool
+    alike: list[AlikePeople]
+    own_threshold: float
+    model_threshold: float | None
+
+    @property
+    def measured_at(self) -> datetime:
+        return self.calibration.measured_at
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return self.calibration.figures
+
+    @property
+    def curve(self) -> ImpostorCurve:
+        return ImpostorCurve.from_dict(self.calibration.impostor_curve)
+
+
+def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration:
+    """Compare the active people of a collection with themselves and with each other, and keep what
+    comes of it in place of what was there. It changes no rule: `uses_own_curve` does.
+
+    Of a large gallery people are drawn by chance, the same ones every time; see
+    `ml_engine.matching.error_rates`, also for the pairs that look like one person. Figures name
+    people by id alone.
+
+    ServiceError 409 `too_few_people` where the pairs carry no curve down to a useful rate;
+    `no_threshold` where nothing says what a match is; `embedder_changed` while it ran.
+    """
+    row = Collection.objects.select_related("embedder").filter(pk=collection.pk).first()
+    if row is None:
+        raise not_found("collection")
+    threshold = rules_of(row, gallery_of(row)).threshold
+    templates, people, names = _owners(row)
+    if len(names) < people_needed():
+        raise _too_few(len(names))
+    vectors, drawn = _vectors(Source.of(row), templates, people)
+    try:
+        rates = error_rates(
+            vectors,
+            drawn,
+            model=row.embedder.preset,
+            source="the collection's own people",
+            alike_from=threshold,
+            reference=model_curve(row),
+        )
+    except TooFewPeople as error:  # some are gone meanwhile
+        raise _too_few(len(np.unique(drawn))) from error
+    figures = _figures(rates, names, threshold, total=(len(names), len(templates)))
+
+    def store() -> Calibration:
+        if lock_collection(row.pk).embedder_id != row.embedder_id:
+            message = "The collection's embedder was changed meanwhile. Measure again."
+            raise ServiceError("embedder_changed", message, status=409)
+        calibration, _ = Calibration.objects.update_or_create(
+            collection=row,
+            defaults={
+                "model": row.embedder,
+                "impostor_curve": rates.curve.to_dict(),
+                "figures": figures,
+                "gallery_revision": row.gallery_revision,
+                "measured_at": timezone.now(),
+            },
+        )
+        record(actor, "collection.calibrate", row, collection_id=row.pk,
+               people=rates.people, templates=rates.templates)  # fmt: skip
+        return calibration
+
+    return in_transaction(store)
+
+
+def calibration_state(collection: Collection) -> CalibrationState | None:
+    """None where the collection was not measured with the embedder in use."""
+    calibration = calibration_of(collection)
+    if calibration is None:
+        return None
+    gallery, model = gallery_of(collection), model_curve(collection)
+    own = own_curve(calibration, model)
+    changes = collection.gallery_revision - calibration.gallery_revision
+    return CalibrationState(
+        calibration=calibration,
+        is_current=changes <= _MUCH * calibration.figures["templates_total"],
+        is_in_force=collection.uses_own_curve,
+        alike=_people_alike(calibration.figures["alike"]),
+        own_threshold=threshold_for_gallery(own, collection, gallery),
+        model_threshold=threshold_for_gallery(model, collection, gallery) if model else None,
+    )
+
+
+def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[UUID]]:
+    """Templates of active people, the number of each one's person, and these people."""
+    rows = list(
+        Template.objects.filter(
+            collection=collection, model=collection.embedder, image__person__is_active=True
+        )
+        .order_by("pk")
+        .values_list("pk", "image__person_id")
+    )
+    numbers: dict[UUID, int] = {}
+    people = [numbers.setdefault(person, len(numbers)) for _, person in rows]
+    return [template for template, _ in rows], np.array(people, np.intp), list(numbers)
+
+
+def _vectors(
+    source: Source, templates: Sequence[int], people: NDArray[np.intp]
+) -> tuple[Float32, NDArray[np.intp]]:
+    """Vectors (n, d) of those that are compared, and the number of each one's person."""
+    chosen = sampled(people)
+    person_of = {templates[row]: int(people[row]) for row in chosen}
+    ids = list(person_of)
+    rows = [
+        row
+        for start in range(0, len(ids), _CHUNK)
+        for row in source.rows_of(ids[start : start + _CHUNK])
+    ]
+    vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
+    owners = np.array([person_of[row.template] for row in rows], np.intp)
+    return vectors.reshape(len(rows), source.dimension), owners
+
+
+def _figures(
+    rates: ErrorRates, names: Sequence[UUID], threshold: float, *, total: tuple[int, int]
+) -> dict[str, Any]:
+    """As JSON. people, templates: compared; with `_total`, enrolled."""
+    plain = asdict(rates)
+    plain.pop("curve")
+    alike = [
+        {
+            "people": [str(names[pair.first]), str(names[pair.second])],
+            "similarity": round(pair.similarity, 4),
+            "is_left_out": pair.is_left_out,
+        }
+        for pair in rates.alike
+    ]
+    sizes = {"people_total": total[0], "templates_total": total[1]}
+    return plain | sizes | {"alike": alike, "alike_from": round(threshold, 4)}
+
+
+def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
+    """The people as they are now; whoever was erased, or merged with the other, is not named."""
+    ids = {UUID(person) for pair in pairs for person in pair["people"]}
+    there = Person.objects.in_bulk(ids)
+    found = []
+    for pair in pairs:
+        first, second = (there.get(UUID(person)) for person in pair["people"])
+        if first and second:
+            found.append(AlikePeople(first, second, pair["similarity"], pair["is_left_out"]))
+    return found
+
+
+def _too_few(people: int) -> ServiceError:
+    needed = people_needed()
+    message = (
+        f"The collection has {people} active people with images; {needed} are needed before their "
+        f"pairs say how often strangers are alike."
+    )
+    return ServiceError("too_few_people", message, status=409, people=people, needed=needed)
