@@ -84,6 +84,21 @@ class VectorIndex:
         with self._lock.read():
             return self._slots.slot(int(vector_id)) >= 0
 
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(n,): what is there now, in no order."""
+        with self._lock.read():
+            return self._slots.ids.copy()
+
+    def vectors(self, ids: Ids) -> tuple[NDArray[np.int64], Float32]:
+        """Those of these ids that are there (n,), and their exact vectors (n, d)."""
+        with self._lock.read():
+            slots = np.array([self._slots.slot(int(each)) for each in ids], np.int64)
+            there = slots[slots >= 0]
+            if not len(there):
+                return there, np.empty((0, self.dimension), np.float32)
+            return self._slots.ids[there], self._rows.take(there)
+
     def add(self, ids: Ids, vectors: Float32, *, model: str | None = None) -> None:
         """Add vectors (n, d) of length 1 under ids (n,); an id that is there is replaced.
 

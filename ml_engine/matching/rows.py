@@ -10,6 +10,7 @@ import math
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -81,7 +82,9 @@ def rows_in_file(
             spare.extend(_mapped_blocks(file, dimension))
         return spare.pop(0)
 
-    return Rows(new_block, blocks)
+    rows = Rows(new_block, blocks)
+    weakref.finalize(rows, file.close)
+    return rows
 
 
 def _mapped_blocks(file: IO[bytes], dimension: int) -> Float32:

@@ -10,20 +10,28 @@ from uuid import UUID
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connection
 
-from ml_engine.matching import Candidate
+from ml_engine.matching import Candidate, Decider, decider
+from ml_engine.matching.index import Kind
 from ml_engine.types import Float32
 from recognition.gallery.contents import Contents
-from recognition.gallery.reading import CHUNK, Source, names_of
+from recognition.gallery.indexes import kind_for
+from recognition.gallery.reading import CHUNK, Source, Standing, names_of
 from recognition.models import Collection
 
 logger = logging.getLogger(__name__)
 
 # What other processes change is seen this much later at most.
 CHECK_EVERY_S = 0.5
+# An index that could not be built, for want of room, is tried again.
+_REBUILD_AGAIN_S = 300.0
 
 
 class Gallery:
     """The active people of one collection, for one model. Thread-safe.
+
+    How they are searched and who decides are the collection's choices (`search_kind`, `decider`)
+    and are followed as people are. An SVM decides once it is trained on this model's templates;
+    until then, the nearest.
 
     People are named by their UUID, templates by the number of their row.
     """
@@ -34,6 +42,10 @@ class Gallery:
         self.model: str = collection.embedder.preset
         self._source = Source.of(collection)
         self._contents: Contents | None = None
+        self._decider: Decider | None = None  # None: the nearest
+        self._decided_by: tuple[str, object] = (Collection.Decider.NEAREST, None)
+        self._rebuilding: threading.Thread | None = None
+        self._next_rebuild = 0.0
         self._following = threading.Lock()
         self._next_check = 0.0
 
@@ -42,10 +54,20 @@ class Gallery:
         """People and templates that are searched."""
         return self._current().size
 
-    def search(self, embeddings: Float32, *, people: int = 5) -> list[list[Candidate]]:
-        """Embeddings (n, d) of length 1; for each the most similar people, best first."""
+    @property
+    def kind(self) -> str:
+        """The kind of index that is searched now."""
+        return self._current().index.kind
+
+    def search(
+        self, embeddings: Float32, *, people: int = 5, by_similarity: bool = False
+    ) -> list[list[Candidate]]:
+        """Embeddings (n, d) of length 1; for each the best people as the collection's decider
+        ranks them, or the most similar ones (`by_similarity`). A person whom a face is known not
+        to be (see `Negative`) is not among them."""
         queries = np.atleast_2d(np.asarray(embeddings, np.float32))
-        return self._current().search(queries, people)
+        contents = self._current()
+        return contents.search(queries, people, None if by_similarity else self._decider)
 
     def image_of(self, template_id: int | None) -> UUID | None:
         """The image that a template was made of; None where it is gone."""
@@ -96,30 +118,71 @@ class Gallery:
         return self._contents
 
     def _follow(self) -> None:
-        revision = self._source.revision()
+        standing = self._source.standing()
         contents = self._contents
-        if contents is not None and contents.revision == revision:
-            return
+        if contents is None or contents.revision != standing.revision:
+            contents = self._contents = self._brought_to(contents, standing)
+        self._take_decider(standing)
+        self._fit_index(contents, standing.search_kind)
+
+    def _brought_to(self, contents: Contents | None, standing: Standing) -> Contents:
+        revision = standing.revision
         changed = self._source.changed(contents.revision, revision) if contents else None
         if contents is None or changed is None:
-            self._contents = self._loaded(revision)
-            return
+            return self._loaded(standing)
         self._apply(contents, changed)
         contents.revision = revision
+        return contents
 
     def _apply(self, contents: Contents, templates: list[int]) -> None:
         for start in range(0, len(templates), CHUNK):
             asked = templates[start : start + CHUNK]
             rows = self._source.rows_of(asked)
             there = {row.template for row in rows}
-            names = names_of({row.person for row in rows})
+            people = {row.person for row in rows}
+            names, negatives = names_of(people), self._source.negatives(people)
             contents.drop([template for template in asked if template not in there])
             contents.put(rows, names)
+            contents.put_negatives(people, negatives)
 
-    def _loaded(self, revision: int) -> Contents:
+    def _loaded(self, standing: Standing) -> Contents:
         """Everything, read after the revision: what changes meanwhile is looked at again later."""
-        contents = Contents(self._source.dimension, self.model, revision)
-        names = self._source.names()
-        for rows in self._source.all_rows():
+        source = self._source
+        kind = kind_for(standing.search_kind, source.size()[1])
+        contents = Contents(source.dimension, self.model, standing.revision, kind)
+        names = source.names()
+        for rows in source.all_rows():
             contents.put(rows, names)
+        contents.put_negatives(names, source.negatives())
+        contents.optimise()
         return contents
+
+    def _take_decider(self, standing: Standing) -> None:
+        wanted = standing.decider, standing.svm
+        if wanted == self._decided_by:
+            return
+        self._decider = None
+        if standing.decider == Collection.Decider.VOTE:
+            self._decider = decider("vote")
+        elif standing.svm is not None and (svm := self._source.svm(self.model)) is not None:
+            self._decider = decider("svm", svm)
+        self._decided_by = wanted
+
+    def _fit_index(self, contents: Contents, choice: str) -> None:
+        """Begin to build another index in the background, where one is wanted."""
+        kind = kind_for(choice, len(contents.index), contents.index.kind)
+        is_busy = self._rebuilding is not None and self._rebuilding.is_alive()
+        if is_busy or time.monotonic() < self._next_rebuild or not contents.wants_index(kind):
+            return
+        self._rebuilding = threading.Thread(
+            target=self._rebuild, args=(contents, kind), name="gallery-index", daemon=True
+        )
+        self._rebuilding.start()
+
+    def _rebuild(self, contents: Contents, kind: Kind) -> None:
+        """It asks nothing of the database."""
+        try:
+            contents.rebuild(kind)
+        except Exception:
+            logger.exception("the index of a gallery was not built; the old one stays")
+            self._next_rebuild = time.monotonic() + _REBUILD_AGAIN_S

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import numpy as np
 from django.db.models import CharField, Count, QuerySet
 from django.db.models.functions import Cast
 
+from ml_engine.matching import DamagedFile, LinearSvm
+from ml_engine.types import Float32, ModelMismatch
 from recognition.gallery.contents import Row
-from recognition.models import Collection, GalleryChange, Person, Template
+from recognition.models import (
+    Collection,
+    GalleryChange,
+    Negative,
+    Person,
+    Template,
+    TrainedDecider,
+)
+
+logger = logging.getLogger(__name__)
 
 # Behind by more than this, loading everything is quicker.
 MAX_CHANGES = 20_000
 CHUNK = 10_000
 
 Names = dict[UUID, tuple[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a collection stands: its revision and choices. svm: another one means another SVM; None
+    where no SVM of the gallery's model decides. A collection that is gone has nobody."""
+
+    revision: int = 0
+    search_kind: str = Collection.SearchKind.AUTO
+    decider: str = Collection.Decider.NEAREST
+    svm: tuple[object, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +57,16 @@ class Source:
         embedder = collection.embedder
         return cls(collection.pk, embedder.pk, embedder.dimension or 0)
 
-    def revision(self) -> int:
-        row = Collection.objects.filter(pk=self.collection_id).values_list("gallery_revision")
-        return row[0][0] if row else 0
+    def standing(self) -> Standing:
+        """One query: it is asked twice a second."""
+        fields = "gallery_revision", "search_kind", "decider"
+        svm = "trained_decider__model", "trained_decider__trained_at", "trained_decider__people"
+        row = Collection.objects.filter(pk=self.collection_id).values_list(*fields, *svm).first()
+        if row is None:
+            return Standing()
+        revision, search_kind, decider, *trained = row
+        is_trained = decider == Collection.Decider.SVM and trained[0] == self.model_id
+        return Standing(revision, search_kind, decider, tuple(trained) if is_trained else None)
 
     def changed(self, since: int, until: int) -> list[int] | None:
         """Templates to look at again; None where it is not known, or too many."""
@@ -76,6 +108,28 @@ class Source:
 
     def names(self) -> Names:
         return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))
+
+    def negatives(self, people: Iterable[UUID] | None = None) -> dict[UUID, Float32]:
+        """Vectors (n, d) of faces that are not these people (None: anybody's), by person."""
+        rows = Negative.objects.filter(collection_id=self.collection_id, model_id=self.model_id)
+        if people is not None:
+            rows = rows.filter(person__in=people)
+        vectors: dict[UUID, list[Float32]] = defaultdict(list)
+        for person, vector in rows.values_list("person_id", "vector"):
+            vectors[person].append(Template.unpack(vector))
+        return {person: np.stack(each) for person, each in vectors.items()}
+
+    def svm(self, model: str) -> LinearSvm | None:
+        """None where there is none that can be used."""
+        row = TrainedDecider.objects.filter(collection_id=self.collection_id, model=self.model_id)
+        arrays = row.values_list("arrays", flat=True).first()
+        if arrays is None:
+            return None
+        try:
+            return LinearSvm.from_bytes(bytes(arrays), model=model)
+        except (DamagedFile, ModelMismatch) as error:
+            logger.warning("the SVM of %s cannot be used: %s", self.collection_id, error)
+            return None
 
     def _templates(self) -> QuerySet[Template]:
         return Template.objects.filter(

@@ -163,7 +163,7 @@ class Inspection:
     def _refuse_another(self, face: Face, faces_found: int) -> None:
         """A face that is more like somebody else of the collection than like its own person would
         give one face two names. Who that is stays out of the message, which may be kept."""
-        candidates = self._gallery.search(_embedding(face))[0]
+        candidates = self._gallery.search(_embedding(face), by_similarity=True)[0]
         others = [c for c in candidates if c.person != self._person_id]
         own = max((c.similarity for c in candidates if c.person == self._person_id), default=-1.0)
         if not others or others[0].similarity <= own:

@@ -39,6 +39,12 @@ from tests.fakes import FakeEngine, embedding_of
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(params=["float32", "int8", "ivf"])
+def collection(db: None, request: pytest.FixtureRequest) -> Collection:
+    """One that is searched in each way: what a gallery promises, it promises for all of them."""
+    return make_collection(name="Main", search_kind=request.param)
+
+
 @pytest.fixture
 def elsewhere(collection: Collection) -> Gallery:
     """Loaded while the collection is still empty."""
@@ -292,9 +298,9 @@ def test_a_gallery_is_loaded_once_when_several_threads_ask_first(
     loads: list[int] = []
     load = Gallery._loaded
 
-    def counted(self: Gallery, revision: int) -> Any:
-        loads.append(revision)
-        return load(self, revision)
+    def counted(self: Gallery, standing: reading.Standing) -> Any:
+        loads.append(standing.revision)
+        return load(self, standing)
 
     monkeypatch.setattr(Gallery, "_loaded", counted)
     gallery = Gallery(collection)

@@ -109,6 +109,18 @@ def test_many_changes_leave_what_they_should(index: VectorIndex) -> None:
     _check_agrees(index, known)
 
 
+def test_vectors_are_given_back_as_they_came(index: VectorIndex) -> None:
+    vectors = unit_vectors(20, DIMENSION)
+    index.add(list(range(100, 120)), vectors)
+    index.remove([103, 119])
+    assert sorted(index.ids) == sorted({*range(100, 120)} - {103, 119})
+    ids, found = index.vectors([118, 103, 7, 100])
+    assert ids.tolist() == [118, 100]
+    np.testing.assert_array_equal(found, vectors[[18, 0]])
+    ids, found = index.vectors([103])
+    assert (ids.tolist(), found.shape) == ([], (0, DIMENSION))
+
+
 def test_removing_the_last_one_leaves_an_empty_index(index: VectorIndex) -> None:
     index.add([3], unit_vectors(1, DIMENSION))
     assert index.remove([3, 4]) == 1
