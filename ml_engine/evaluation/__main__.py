@@ -88,6 +88,12 @@ def _halves(options: argparse.Namespace) -> None:
     _deliver(options, [report])
 
 
+def _recalibration(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.recalibration import evaluate_recalibration
+
+    _deliver(options, [evaluate_recalibration(_engine(options), options.data, options.preset)])
+
+
 def _wider(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
@@ -203,6 +209,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_preset(halves)
     halves.add_argument("--flip", action="store_true", help="average with the mirror image")
     _add_folds(halves)
+
+    recalibration = _command(
+        commands,
+        "recalibration",
+        _recalibration,
+        "whether a collection measured on its own people names strangers as rarely as is asked for",
+    )
+    _add_data(recalibration, "folder with pairs.txt and a folder for each person")
+    _add_preset(recalibration)
 
     openset = _command(
         commands, "openset", _openset, "identification on LFW with strangers: rank 1, FNIR at FPIR"

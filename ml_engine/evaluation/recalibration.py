@@ -71,11 +71,11 @@ class RecalibrationReport:
         lines = [
             f"{self.preset}: strangers named where {percent(DEFAULT_FPIR)} was asked for; "
             f"median of {DRAWS} collections (between them nine of ten)",
-            f"people  {'preset curve':26}{'own curve':26}{'wrong curve':28}own, on the wrong one",
+            f"people  {'preset curve':28}{'own curve':28}{'wrong curve':30}own, on the wrong one",
         ]
         for named in (self.folds, *self.drawn):
             shown = [_shown(getattr(named, name)) for name in _CURVES]
-            lines.append(f"{named.people:6}  {shown[0]:26}{shown[1]:26}{shown[2]:28}{shown[3]}")
+            lines.append(f"{named.people:6}  {shown[0]:28}{shown[1]:28}{shown[2]:30}{shown[3]}")
         lines.append(f"The first line is of the people of folds 1 to {ENROLLED_FOLDS}.")
         return "\n".join(lines)
 
