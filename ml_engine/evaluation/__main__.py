@@ -17,6 +17,8 @@ from ml_engine.zoo import default_weights_dir, presets_of
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 _CURVES = Path(__file__).resolve().parent.parent / "zoo" / "curves"
 _DESCRIPTION = """\
 Measure the engine on known data. Every command shows its progress, prints a report, and writes it
@@ -67,6 +69,7 @@ def _lfw(options: argparse.Namespace) -> None:
 
 def _openset(options: argparse.Namespace) -> None:
     from ml_engine.evaluation.openset import evaluate_openset
+    from ml_engine.evaluation.plots import draw_openset
 
     report = evaluate_openset(
         _engine(options),
@@ -76,16 +79,17 @@ def _openset(options: argparse.Namespace) -> None:
         flip_enrolled=options.flip_enrolled,
         folds=options.folds,
     )
-    _deliver(options, [report])
+    _deliver(options, [report], lambda path: draw_openset(report, path))
 
 
 def _halves(options: argparse.Namespace) -> None:
     from ml_engine.evaluation.halves import evaluate_halves
+    from ml_engine.evaluation.plots import draw_halves
 
     report = evaluate_halves(
         _engine(options), options.data, options.preset, flip=options.flip, folds=options.folds
     )
-    _deliver(options, [report])
+    _deliver(options, [report], lambda path: draw_halves(report, path))
 
 
 def _recalibration(options: argparse.Namespace) -> None:
@@ -129,12 +133,21 @@ def _quality(options: argparse.Namespace) -> None:
 
 
 def _throughput(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.plots import draw_throughput
     from ml_engine.evaluation.throughput import evaluate_throughput
 
     report = evaluate_throughput(
         _engine(options), size=tuple(options.size), repeats=options.repeats
     )
-    _deliver(options, [report])
+    _deliver(options, [report], lambda path: draw_throughput(report, path))
+
+
+def _search(options: argparse.Namespace) -> None:
+    from ml_engine.evaluation.searching import evaluate_search
+
+    engine = _engine(options)
+    presets = options.presets or [engine.config.embedder]
+    _deliver(options, evaluate_search(engine, options.data, presets, size=options.size))
 
 
 def _soak(options: argparse.Namespace) -> int:
@@ -187,7 +200,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    _add_recognition(commands)
+    _add_others(commands)
+    return parser
 
+
+def _add_recognition(commands: _Commands) -> None:
     lfw = _command(commands, "lfw", _lfw, "verification on LFW: accuracy by its protocol, TMR")
     _add_data(lfw, "folder with pairs.txt and a folder for each person")
     _add_presets(lfw, "embedder; may be given several times (default: mobilefacenet)")
@@ -209,6 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_preset(halves)
     halves.add_argument("--flip", action="store_true", help="average with the mirror image")
     _add_folds(halves)
+    _add_png(halves, "strangers named in each half")
 
     recalibration = _command(
         commands,
@@ -229,14 +248,7 @@ def _parser() -> argparse.ArgumentParser:
         "--flip-enrolled", action="store_true", help="average only the enrolled, as in service"
     )
     _add_folds(openset)
-
-    wider = _command(commands, "wider", _wider, "detection on WIDER FACE: average precision")
-    _add_data(wider, "folder with ground_truth.json and its photos")
-    wider.add_argument(
-        "--detector", default="mtcnn", choices=[card.name for card in presets_of("detector")]
-    )
-    wider.set_defaults(min_face=20)
-    _add_png(wider, "precision over recall")
+    _add_png(openset, "misses over strangers named")
 
     celebs = _command(
         commands, "celebs", _celebs, "enrol a folder of people, identify another; name no strangers"
@@ -252,21 +264,6 @@ def _parser() -> argparse.ArgumentParser:
     _add_preset(quality)
     _add_png(quality, "error-versus-discard curve")
 
-    throughput = _command(
-        commands, "throughput", _throughput, "milliseconds by stage and batch size"
-    )
-    throughput.add_argument(
-        "--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT")
-    )
-    throughput.add_argument("--repeats", type=int, default=30, metavar="N", help="calls of each")
-
-    soak = _command(
-        commands, "soak", _soak, "endurance: memory, threads and handles over many frames"
-    )
-    soak.add_argument("--frames", type=int, default=20_000, metavar="N")
-    soak.add_argument("--data", type=Path, metavar="DIR", help="photos whose faces are used, too")
-    _add_png(soak, "memory over frames")
-
     calibrate = _command(
         commands, "calibrate", _calibrate, "impostor score curves from all strangers in LFW"
     )
@@ -278,11 +275,46 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument(
         "--out", type=Path, default=_CURVES, metavar="DIR", help="where curves are kept"
     )
-    return parser
+
+
+def _add_others(commands: _Commands) -> None:
+    wider = _command(commands, "wider", _wider, "detection on WIDER FACE: average precision")
+    _add_data(wider, "folder with ground_truth.json and its photos")
+    wider.add_argument(
+        "--detector", default="mtcnn", choices=[card.name for card in presets_of("detector")]
+    )
+    wider.set_defaults(min_face=20)
+    _add_png(wider, "precision over recall")
+
+    throughput = _command(
+        commands, "throughput", _throughput, "milliseconds by stage and batch size"
+    )
+    throughput.add_argument(
+        "--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT")
+    )
+    throughput.add_argument("--repeats", type=int, default=30, metavar="N", help="calls of each")
+    _add_png(throughput, "items a second over the size of a batch")
+
+    search = _command(
+        commands, "search", _search, "quick search against an exact one, with faces it never saw"
+    )
+    _add_data(search, "folder with lfw/, and wider/ and celebs5/ where they are there")
+    _add_presets(search, "embedder; may be given several times (default: mobilefacenet)")
+    search.add_argument(
+        "--size", type=int, default=100_000, metavar="N", help="templates (default: %(default)s)"
+    )
+    search.set_defaults(min_face=20)
+
+    soak = _command(
+        commands, "soak", _soak, "endurance: memory, threads and handles over many frames"
+    )
+    soak.add_argument("--frames", type=int, default=20_000, metavar="N")
+    soak.add_argument("--data", type=Path, metavar="DIR", help="photos whose faces are used, too")
+    _add_png(soak, "memory over frames")
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: _Commands,
     name: str,
     run: Callable[[argparse.Namespace], int | None],
     about: str,

@@ -13,7 +13,7 @@ a stranger it is named by nobody.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FPIRS = (0.01, 0.001)
 GALLERY_SIZES = (50, 100, 200, 400)
 _BOOTSTRAPS = 1000
+# How many points of the curve are kept for the picture.
+_CURVE_POINTS = 80
 # Of each size so many galleries of people drawn at random.
 _DRAWS = 20
 _SEED = 1
@@ -51,7 +53,8 @@ class AtThreshold:
 @dataclass(frozen=True, slots=True)
 class OpenSetReport:
     """fnir: by FPIR. at_default: for each gallery size, the mean over galleries drawn at random at
-    the threshold that the product takes by default. fnir_by_size: the same at FPIR 1 %."""
+    the threshold that the product takes by default. fnir_by_size: the same at FPIR 1 %. curve:
+    (fpir, fnir) for drawing, of everybody enrolled."""
 
     preset: str
     flip: str
@@ -64,6 +67,7 @@ class OpenSetReport:
     fnir: dict[float, Interval]
     at_default: list[AtThreshold]
     fnir_by_size: list[AtThreshold]
+    curve: list[tuple[float, float]] = field(repr=False)
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -193,7 +197,14 @@ def openset_report(
         fnir={rate: fnir_at(searches, rate) for rate in FPIRS},
         at_default=[_mean_over_draws(searches, size, _default_threshold(preset)) for size in sizes],
         fnir_by_size=[_mean_over_draws(searches, size, _threshold_of_strangers) for size in sizes],
+        curve=error_curve(hits, strangers),
     )
+
+
+def error_curve(hits: Float32, strangers: Float32) -> list[tuple[float, float]]:
+    """FNIR at each FPIR, from one stranger on."""
+    rates = np.geomspace(1 / len(strangers), 0.5, _CURVE_POINTS).tolist()
+    return [(rate, float((hits < threshold_at(strangers, rate)).mean())) for rate in rates]
 
 
 def threshold_at(strangers: Float32, fpir: float) -> float:

@@ -9,7 +9,10 @@ from typing import Any
 
 from ml_engine.evaluation.detection import WiderReport
 from ml_engine.evaluation.discard import DiscardReport
+from ml_engine.evaluation.halves import BAND, HalvesReport
+from ml_engine.evaluation.openset import OpenSetReport
 from ml_engine.evaluation.soak import SoakReport
+from ml_engine.evaluation.throughput import ThroughputReport
 from ml_engine.evaluation.verification import VerificationReport
 
 _INCHES, _DOTS = (7.0, 4.6), 130
@@ -27,6 +30,49 @@ def draw_roc(reports: Sequence[VerificationReport], path: Path) -> None:
         axes.set_ylabel("true-match rate")
         axes.set_ylim(0.4, 1.005)
         axes.set_title("Verification on LFW")
+
+
+def draw_openset(report: OpenSetReport, path: Path) -> None:
+    """Missed over strangers named, and where the default threshold lies."""
+    with _axes(path) as axes:
+        named, missed = zip(*report.curve, strict=True)
+        axes.plot(named, missed, label=f"{report.enrolled:,} enrolled, any threshold")
+        default = report.at_default[-1]
+        axes.plot(
+            [default.fpir], [default.fnir], "o", label=f"default threshold {default.threshold:.3f}"
+        )
+        axes.set_xscale("log")
+        axes.set_xlabel("strangers named (FPIR)")
+        axes.set_ylabel("not named rightly (FNIR)")
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"Identification on LFW, {report.preset}, flip averaging: {report.flip}")
+
+
+def draw_halves(report: HalvesReport, path: Path) -> None:
+    """How often each share of strangers was named, and what nine of ten are held against."""
+    with _axes(path) as axes:
+        shares = [100 * share for share in report.fpirs]
+        axes.hist(shares, bins=20, label=f"{report.halves} halves")
+        for edge in BAND:
+            axes.axvline(100 * edge, color="black", linestyle="--")
+        axes.set_xlabel("strangers named in the other half, %")
+        axes.set_ylabel("halves")
+        axes.set_title(f"One in a hundred asked for, {report.preset}")
+
+
+def draw_throughput(report: ThroughputReport, path: Path) -> None:
+    """Items a second over the size of a batch, by stage."""
+    with _axes(path) as axes:
+        for stage in dict.fromkeys(row.stage for row in report.timings):
+            rows = [row for row in report.timings if row.stage == stage]
+            axes.plot(
+                [row.batch for row in rows], [row.per_second for row in rows], "o-", label=stage
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xlabel("pictures or faces in a call")
+        axes.set_ylabel("of them a second")
+        axes.set_title(f"{report.device}, {report.size[0]}x{report.size[1]}")
 
 
 def draw_discard(report: DiscardReport, path: Path) -> None:
