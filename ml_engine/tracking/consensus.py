@@ -91,8 +91,9 @@ class Consensus:
 class _Sums:
     """Weighted similarities, summed over looks.
 
-    Somebody not among the best of a look was at most as similar as the last of them, so each look
-    adds that to everybody (`_base`), and to those it found what they were above it.
+    Somebody not among the best of a look was at most as similar as the least of them, so each look
+    adds that to everybody (`_base`), and to those it found what they were above it. A look that
+    found nobody speaks against everybody: they count as not similar at all.
     """
 
     def __init__(self) -> None:
@@ -109,9 +110,7 @@ class _Sums:
         return sums
 
     def add(self, look: _Look) -> None:
-        if not look.candidates:
-            return
-        least = look.candidates[-1].similarity
+        least = min((found.similarity for found in look.candidates), default=0.0)
         self._weights += look.weight
         self._base += look.weight * least
         for found in look.candidates:

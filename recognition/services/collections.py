@@ -69,7 +69,7 @@ def collection_delete(*, collection: Collection, actor: Actor) -> None:
         if row.persons.exists() or row.cameras.exists():
             message = "Erase its people and remove its cameras first."
             raise ServiceError("collection_not_empty", message, status=409)
-        events_delete(row.events.all())
+        events_delete(row.events.all(), row)
         record(actor, "collection.delete", row, collection_id=row.pk)
         row.delete()
         transaction.on_commit(lambda: forget_galleries(collection.pk))

@@ -18,6 +18,7 @@ from recognition.models import Collection, Event, FaceImage, Person, Template
 from recognition.services.deciders import decider_forget
 from recognition.services.files import NewFiles, remove_after_commit
 from recognition.services.inspection import Finding, Inspection, PictureRefused
+from recognition.services.negatives import negative_follow
 from recognition.services.publishing import announce
 from recognition.services.transactions import in_transaction, lock_collection, lock_person
 
@@ -114,7 +115,7 @@ def event_enrol(
             return made
 
         def name_event(enrolled: Person, stored: Sequence[FaceImage]) -> None:
-            _name_event(event, enrolled, stored, actor)
+            _name_event(event, collection, enrolled, stored, actor)
 
         images = _store(collection, locked, [look], "live", actor, then=name_event)
     outcome = _outcome(0, "", look, images)
@@ -278,7 +279,13 @@ def _check_embedder(now: Collection, looked_at: Collection) -> None:
         raise ServiceError("embedder_changed", message, status=409)
 
 
-def _name_event(event: Event, person: Person, images: Sequence[FaceImage], actor: Actor) -> None:
+def _name_event(
+    event: Event,
+    collection: Collection,
+    person: Person,
+    images: Sequence[FaceImage],
+    actor: Actor,
+) -> None:
     row = Event.objects.select_for_update().filter(pk=event.pk).first()
     if row is None:
         raise not_found("event")
@@ -286,5 +293,7 @@ def _name_event(event: Event, person: Person, images: Sequence[FaceImage], actor
     row.decision = Event.Decision.MATCH
     row.review = Event.Review.CONFIRMED
     row.save(update_fields=["person", "image", "decision", "review"])
+    # Whoever it was taken for before: their own images tell this face now.
+    negative_follow(row, collection)
     record(actor, "event.name", row, collection_id=row.collection_id, person=str(person.pk))
     announce(row, "updated")

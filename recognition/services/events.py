@@ -16,6 +16,7 @@ from accounts.audit import SYSTEM, Actor, record, was_done_since
 from recognition.errors import not_found
 from recognition.models import Camera, Collection, Event, FaceImage, ModelVersion, Person, Template
 from recognition.services.files import NewFiles, remove_after_commit
+from recognition.services.negatives import negative_follow, negatives_delete
 from recognition.services.publishing import announce, announce_deleted
 from recognition.services.transactions import in_transaction, lock_collection
 
@@ -133,10 +134,14 @@ def events_close_stale() -> int:
 
 
 def event_review(*, event: Event, review: str, actor: Actor) -> Event:
+    """What somebody says of a visit. Where they reject a name, its face is not named so again."""
+
     def update() -> Event:
+        collection = lock_collection(event.collection_id)
         row = _locked(event.pk)
         row.review = review
         row.save(update_fields=["review"])
+        negative_follow(row, collection)
         record(actor, "event.review", row, collection_id=row.collection_id, review=review)
         announce(row, "updated")
         return row
@@ -148,16 +153,19 @@ def event_delete(*, event: Event, actor: Actor) -> None:
     """The event with its pictures."""
 
     def delete() -> None:
+        collection = lock_collection(event.collection_id)
         row = _locked(event.pk)
         record(actor, "event.delete", row, collection_id=row.collection_id)
-        events_delete(Event.objects.filter(pk=row.pk))
+        events_delete(Event.objects.filter(pk=row.pk), collection)
         announce_deleted(row)
 
     in_transaction(delete)
 
 
-def events_delete(events: QuerySet[Event]) -> int:
-    """Within a transaction: rows, and their files after the commit. Returns how many rows."""
+def events_delete(events: QuerySet[Event], collection: Collection) -> int:
+    """Within a transaction that holds the collection's lock: rows, and their files after the
+    commit. Returns how many rows."""
+    negatives_delete(events, collection)
     remove_after_commit(name for names in events.values_list("snapshot", "face") for name in names)
     return events.order_by().delete()[0]
 
@@ -179,14 +187,14 @@ def _prune(collection: Collection, now: datetime) -> int:
     old = Event.objects.filter(is_old, collection=collection, is_open=False)
     deleted = 0
     while batch := list(old.values_list("pk", flat=True)[:_BATCH]):
-        deleted += in_transaction(_deletion(batch))
+        deleted += in_transaction(_deletion(collection.pk, batch))
     if deleted:
         record(SYSTEM, "event.prune", collection, collection_id=collection.pk, events=deleted)
     return deleted
 
 
-def _deletion(pks: list[UUID]) -> Callable[[], int]:
-    return lambda: events_delete(Event.objects.filter(pk__in=pks))
+def _deletion(collection_id: UUID, pks: list[UUID]) -> Callable[[], int]:
+    return lambda: events_delete(Event.objects.filter(pk__in=pks), lock_collection(collection_id))
 
 
 def _locked(event_id: UUID) -> Event:

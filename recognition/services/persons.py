@@ -17,6 +17,7 @@ from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, IdempotencyRecord, Person, Template
 from recognition.services.deciders import decider_forget
 from recognition.services.files import remove_after_commit
+from recognition.services.negatives import negatives_move
 from recognition.services.publishing import MOST_TOLD, announce_newest
 from recognition.services.transactions import (
     in_transaction,
@@ -132,6 +133,7 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
         events = other.events.update(person=target)
         record(actor, "person.merge", target, collection_id=collection.pk, merged=str(other.pk),
                images=moved, events=events, dropped_files=dropped)  # fmt: skip
+        negatives_move(collection, other, target)
         decider_forget(collection.pk, [other.pk])
         other.delete()
         note_changes(collection, templates)

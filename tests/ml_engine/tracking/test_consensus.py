@@ -89,6 +89,13 @@ def test_people_that_are_remembered_are_bounded_and_the_likely_ones_stay() -> No
     assert len(found) <= 130
 
 
+def test_a_look_that_found_nobody_speaks_against_everybody() -> None:
+    consensus = Consensus()
+    for candidates in ([], _look(ann=0.6), []):
+        consensus.add(candidates, 1.0)
+    assert consensus.candidates()[0].similarity == pytest.approx(0.2)
+
+
 def test_looks_at_nobody_give_nobody() -> None:
     consensus = Consensus()
     consensus.add([], 1.0)
