@@ -27,6 +27,8 @@ as JSON and as a picture where asked to.
 _EXAMPLES = """\
 examples:
   python -m ml_engine.evaluation lfw --data ../shared/data/lfw --flip --json lfw.json --png roc.png
+  python -m ml_engine.evaluation lfw --data ../shared/data/lfw --folds 4,5
+  python -m ml_engine.evaluation lfw --data FOLDER --pairs pairs.txt
   python -m ml_engine.evaluation openset --data ../shared/data/lfw --preset dlib_resnet
   python -m ml_engine.evaluation wider --data ../shared/data/wider --min-face 20
   python -m ml_engine.evaluation celebs --data ../shared/data/celebs5 --strangers ../shared/data/lfw
@@ -42,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options) or 0
     except (EngineError, OSError, KeyError) as error:
-        print(f"error: {error.args[0] if error.args else error}", file=sys.stderr)
+        # The text of a KeyError is in quotation marks.
+        print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -161,14 +164,13 @@ def _soak(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from ml_engine.evaluation.calibrate import LFW, calibrate, write_curve
+    from ml_engine.evaluation.calibrate import LFW, CurveReport, calibrate, write_curve
+    from ml_engine.evaluation.plots import draw_curves
 
     presets = options.presets or [card.name for card in presets_of("embedder")]
-    for curve in calibrate(_engine(options), options.data, presets, source=options.source or LFW):
-        path = write_curve(curve, options.out)
-        print(f"{curve.model}: {curve.pairs:,} pairs of strangers, written to {path}")
-        for rate, score in zip(curve.rates, curve.scores, strict=True):
-            print(f"  {rate:8.0e}  {score:.4f}")
+    curves = calibrate(_engine(options), options.data, presets, source=options.source or LFW)
+    reports = [CurveReport(curve, write_curve(curve, options.out)) for curve in curves]
+    _deliver(options, reports, lambda path: draw_curves(curves, path))
 
 
 def _deliver(
@@ -275,6 +277,7 @@ def _add_recognition(commands: _Commands) -> None:
     calibrate.add_argument(
         "--out", type=Path, default=_CURVES, metavar="DIR", help="where curves are kept"
     )
+    _add_png(calibrate, "curves")
 
 
 def _add_others(commands: _Commands) -> None:
@@ -290,9 +293,11 @@ def _add_others(commands: _Commands) -> None:
         commands, "throughput", _throughput, "milliseconds by stage and batch size"
     )
     throughput.add_argument(
-        "--size", type=int, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT")
+        "--size", type=_positive, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT")
     )
-    throughput.add_argument("--repeats", type=int, default=30, metavar="N", help="calls of each")
+    throughput.add_argument(
+        "--repeats", type=_positive, default=30, metavar="N", help="calls of each"
+    )
     _add_png(throughput, "items a second over the size of a batch")
 
     search = _command(
@@ -301,14 +306,18 @@ def _add_others(commands: _Commands) -> None:
     _add_data(search, "folder with lfw/, and wider/ and celebs5/ where they are there")
     _add_presets(search, "embedder; may be given several times (default: mobilefacenet)")
     search.add_argument(
-        "--size", type=int, default=100_000, metavar="N", help="templates (default: %(default)s)"
+        "--size",
+        type=_positive,
+        default=100_000,
+        metavar="N",
+        help="templates (default: %(default)s)",
     )
     search.set_defaults(min_face=20)
 
     soak = _command(
         commands, "soak", _soak, "endurance: memory, threads and handles over many frames"
     )
-    soak.add_argument("--frames", type=int, default=20_000, metavar="N")
+    soak.add_argument("--frames", type=_positive, default=20_000, metavar="N")
     soak.add_argument("--data", type=Path, metavar="DIR", help="photos whose faces are used, too")
     _add_png(soak, "memory over frames")
 
@@ -373,7 +382,16 @@ def _add_folds(command: argparse.ArgumentParser) -> None:
 
 
 def _numbers(text: str) -> list[int]:
-    return sorted({int(number) for number in text.split(",")})
+    try:
+        return sorted({int(number) for number in text.split(",")})
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 4,5") from error
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
 
 
 def _add_png(command: argparse.ArgumentParser, about: str) -> None:

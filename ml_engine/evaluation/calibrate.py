@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import Photos, load_photos
 from ml_engine.matching.calibration import MIN_PAIRS, RATES, ImpostorCurve
-from ml_engine.types import Float32
+from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
@@ -36,6 +37,23 @@ ONE_PERSON = (
     ("Gabrielle_Rose", "Martha_Bowen"),
     ("Hasan_Wirayuda", "Hassan_Wirajuda"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CurveReport:
+    """path: where the curve was written."""
+
+    curve: ImpostorCurve
+    path: Path
+
+    def as_dict(self) -> dict[str, object]:
+        return self.curve.to_dict()
+
+    def as_text(self) -> str:
+        curve = self.curve
+        head = f"{curve.model}: {curve.pairs:,} pairs of strangers, written to {self.path}"
+        points = zip(curve.rates, curve.scores, strict=True)
+        return "\n".join([head, *(f"  {rate:8.0e}  {score:.4f}" for rate, score in points)])
 
 
 def calibrate(
@@ -68,6 +86,8 @@ def impostor_curve(
     kinds = ((plain, plain), (plain, averaged), (averaged, averaged))
     pairs = len(impostor_scores(plain, plain, people))
     rates = [rate for rate in RATES if rate * pairs >= MIN_PAIRS]
+    if len(rates) < 2:
+        raise EngineError(f"{pairs} pairs of strangers are too few for a curve.")
     scores = np.max(
         [scores_at(impostor_scores(*kind, people), pairs, rates) for kind in kinds], axis=0
     )
@@ -98,7 +118,7 @@ def impostor_scores(left: Float32, right: Float32, people: NDArray[np.intp]) -> 
     for row in range(len(left) - 1):
         is_other = people[row + 1 :] != people[row]
         parts.append(right[row + 1 :][is_other] @ left[row])
-    return np.concatenate(parts)
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
 def scores_at(scores: Float32, pairs: int, rates: Sequence[float]) -> NDArray[np.float64]:

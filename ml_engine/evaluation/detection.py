@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ml_engine.detection.base import Detector
 from ml_engine.geometry import iou
 from ml_engine.images import decode_image
-from ml_engine.types import Float32
+from ml_engine.types import EngineError, Float32
 
 LEVELS = ("easy", "medium", "hard")
 MIN_IOU = 0.5
@@ -85,9 +85,20 @@ class WiderReport:
 
 
 def load_wider(folder: Path) -> list[WiderPhoto]:
-    """Photos beside `ground_truth.json`: name to boxes [x, y, width, height] and rows by level."""
-    truth = json.loads((folder / "ground_truth.json").read_text())
-    return [_photo(folder / name, entry) for name, entry in sorted(truth.items())]
+    """Photos beside `ground_truth.json`: name to boxes [x, y, width, height] and rows by level.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        EngineError: it holds something else.
+    """
+    path = folder / "ground_truth.json"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {path}.")
+    try:
+        truth = json.loads(path.read_text())
+        return [_photo(folder / name, entry) for name, entry in sorted(truth.items())]
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise EngineError(f"{path} is not what it should be: {error!r}") from error
 
 
 def _photo(path: Path, entry: dict[str, list[list[float]]]) -> WiderPhoto:

@@ -24,7 +24,7 @@ from ml_engine.evaluation.lfw import load_of_folds
 from ml_engine.evaluation.openset import threshold_at
 from ml_engine.evaluation.report import of_folds_text, percent
 from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve
-from ml_engine.types import Float32
+from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 HALVES = 200
 # What nine of ten halves are held against.
 BAND = (0.004, 0.022)
+_LEAST_PEOPLE = 20
 _SEED = 1
 
 
@@ -103,6 +104,11 @@ def halves_report(
         people, return_index=True, return_inverse=True, return_counts=True
     )
     several, single = np.flatnonzero(counts > 1), np.flatnonzero(counts == 1)
+    if min(len(several), len(single)) < _LEAST_PEOPLE:
+        raise EngineError(
+            f"{_LEAST_PEOPLE} people with several photos are needed, and as many with one: there "
+            f"are {len(several)} and {len(single)}."
+        )
     fpirs, thresholds, bests = [], [], []
     for _ in tqdm(range(halves), "halves"):
         enrolled, strangers = random.permutation(several), random.permutation(single)

@@ -24,7 +24,7 @@ from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import load_of_folds
 from ml_engine.evaluation.report import Interval, of_folds_text, percent
 from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
-from ml_engine.types import Float32
+from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
@@ -162,6 +162,8 @@ def search(
     """Photos sorted by person and number to the searches of the protocol."""
     _, first, counts = np.unique(people, return_index=True, return_counts=True)
     enrolled, strangers = first[counts > 1], first[counts == 1]
+    if not len(enrolled) or not len(strangers):
+        raise EngineError("People with several photos are needed, and people with one.")
     probes = np.setdiff1d(np.flatnonzero(np.isin(people, people[enrolled])), enrolled)
 
     def scores(rows: NDArray[np.intp]) -> Float32:

@@ -14,6 +14,7 @@ from ml_engine.evaluation.openset import OpenSetReport
 from ml_engine.evaluation.soak import SoakReport
 from ml_engine.evaluation.throughput import ThroughputReport
 from ml_engine.evaluation.verification import VerificationReport
+from ml_engine.matching import ImpostorCurve
 
 _INCHES, _DOTS = (7.0, 4.6), 130
 
@@ -75,6 +76,19 @@ def draw_throughput(report: ThroughputReport, path: Path) -> None:
         axes.set_title(f"{report.device}, {report.size[0]}x{report.size[1]}")
 
 
+def draw_curves(curves: Sequence[ImpostorCurve], path: Path) -> None:
+    """How often strangers reach a score."""
+    with _axes(path) as axes:
+        for curve in curves:
+            axes.plot(
+                curve.scores, curve.rates, ".-", label=f"{curve.model}, {curve.pairs:,} pairs"
+            )
+        axes.set_yscale("log")
+        axes.set_xlabel("similarity")
+        axes.set_ylabel("share of strangers that reach it")
+        axes.set_title("Impostor score curves")
+
+
 def draw_discard(report: DiscardReport, path: Path) -> None:
     """What is still missed after the worst pairs were thrown away."""
     with _axes(path) as axes:
@@ -131,4 +145,5 @@ def _axes(path: Path) -> Iterator[Any]:
     axes.grid(visible=True, alpha=0.3)
     yield axes
     axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png")

@@ -37,7 +37,8 @@ def percent(share: float) -> str:
 
 
 def write_json(reports: Sequence[Report], path: Path) -> None:
-    """One report as an object, several as a list."""
+    """One report as an object, several as a list; folders are made."""
     values = [report.as_dict() for report in reports]
     text = json.dumps(values[0] if len(values) == 1 else values, indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import Pairs, Photos, load_pairs, load_photos, of_folds
 from ml_engine.evaluation.report import percent
-from ml_engine.types import Float32
+from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
@@ -73,7 +73,7 @@ class VerificationReport:
     def as_text(self) -> str:
         lost = f" ({', '.join(self.without_face)})" if self.without_face else ""
         lines = [
-            f"{self.preset}{', flip-averaged' if self.flip else ''} on LFW: {self.photos:,} "
+            f"{self.preset}{', flip-averaged' if self.flip else ''}: {self.photos:,} "
             f"photos, {len(self.without_face)} without a face{lost}",
             f"accuracy {percent(self.accuracy)} ± {percent(self.standard_error)} over "
             f"{len(self.folds)} folds ("
@@ -122,6 +122,8 @@ def report(
     folds = fold_accuracies(pairs, embeddings, has_face)
     intervals = tmr_intervals(embeddings, photos.people, has_face, RATES)
     genuine, impostors = all_scores(embeddings, photos.people, has_face)
+    if not len(genuine) or not len(impostors):
+        raise EngineError("Verification needs people with several photos, and several people.")
     order = np.sort(impostors)[::-1]
     rates = np.geomspace(1 / len(order), 1, _CURVE_POINTS)
     return VerificationReport(
@@ -156,6 +158,8 @@ def fold_accuracies(
     is_lost = ~has_face[pairs.rows].all(axis=1)
     scores[is_lost] = np.where(pairs.is_same[is_lost], -2.0, 2.0)  # wrong at every threshold
     accuracies = []
+    if len(np.unique(pairs.folds)) < 2:
+        raise EngineError("Accuracy needs two folds: the threshold of each comes from the others.")
     for fold in np.unique(pairs.folds):
         is_test = pairs.folds == fold
         threshold = best_threshold(scores[~is_test], pairs.is_same[~is_test])

@@ -19,4 +19,6 @@ def test_made_up_strangers_are_named_as_often_as_was_asked_for() -> None:
     assert low <= median <= high
     assert 0.004 <= median <= 0.02
     assert report.in_band > 0.6
+    assert report.in_band <= report.in_band_of_best
+    assert len(report.fpirs) == 20
     assert "20 halves of 150 enrolled and 250 strangers" in report.as_text()

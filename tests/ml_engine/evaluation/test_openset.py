@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml_engine.evaluation.openset import Searches, fnir_at, rank_1, search, threshold_at
-from ml_engine.types import Float32
+from ml_engine.evaluation.openset import (
+    Searches,
+    error_curve,
+    fnir_at,
+    rank_1,
+    search,
+    threshold_at,
+)
+from ml_engine.types import EngineError, Float32
 
 
 def _random_unit(count: int, seed: int, dimension: int = 16) -> Float32:
@@ -66,6 +73,23 @@ def test_rank_1_and_fnir() -> None:
     assert interval.low <= interval.value <= interval.high
     assert interval.low < interval.high
     assert rank_1(searches) == interval, "the same each time"
+
+
+def test_the_curve_of_errors_falls_as_more_strangers_are_named() -> None:
+    hits = np.linspace(0, 1, 500, dtype=np.float32)
+    curve = error_curve(hits, np.linspace(-0.2, 0.8, 1000, dtype=np.float32))
+    rates, missed = zip(*curve, strict=True)
+    assert rates[0] == pytest.approx(1e-3)
+    assert list(missed) == sorted(missed, reverse=True)
+    assert missed[0] == pytest.approx(0.8, abs=0.01)
+    assert missed[-1] == pytest.approx(0.3, abs=0.01)
+
+
+@pytest.mark.parametrize("people", [[0, 0, 1, 1], [0, 1, 2]], ids=["no stranger", "nobody known"])
+def test_people_of_both_kinds_are_needed(people: list[int]) -> None:
+    vectors = _random_unit(len(people), 0)
+    with pytest.raises(EngineError, match="People with several photos"):
+        search(np.array(people), vectors, vectors, np.ones(len(people), bool))
 
 
 def test_a_smaller_gallery_leaves_out_its_probes() -> None:

@@ -8,15 +8,24 @@ import numpy as np
 import pytest
 
 from ml_engine.evaluation.collect import Variant
-from ml_engine.evaluation.lfw import Pairs, Photos, load_pairs, load_photos
+from ml_engine.evaluation.lfw import (
+    Pairs,
+    Photos,
+    load_of_folds,
+    load_pairs,
+    load_photos,
+    of_folds,
+)
 from ml_engine.evaluation.verification import (
     all_scores,
     best_threshold,
     fold_accuracies,
     operating_point,
     report,
+    tmr_intervals,
 )
-from ml_engine.types import Float32
+from ml_engine.types import EngineError, Float32
+from tests.ml_engine.vectors import people as clouds
 
 SCRIPTED = """2\t1
 Ann\t1\t2
@@ -48,6 +57,57 @@ def test_photos_and_pairs_are_read(lfw: Path) -> None:
     assert pairs.rows.tolist() == [[0, 1], [1, 2], [3, 5], [2, 4]]
     assert pairs.is_same.tolist() == [True, False, True, False]
     assert pairs.folds.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("2\t1\nAnn\t1\n", "line 2: wanted is a person"),
+        ("2\t1\nAnn\t1\t2\nAnn\tone\tBob\t1\n", "line 3: wanted is a person"),
+        ("2\t1\nAnn\t1\t7\n", "line 2: there is no photo Ann/Ann_0007"),
+        ("Ann/Ann_0001.jpg Bob/Bob_0001.jpg yes\n", "line 1: wanted is a person"),
+        ("Ann/Ann_0001.jpg Dan/Dan_0001.jpg 0\n", "line 1: there is no photo Dan/Dan_0001"),
+        ("2\t1\n", "no pairs in"),
+        ("", "no pairs in"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_named(lfw: Path, text: str, wanted: str) -> None:
+    (lfw / "pairs.txt").write_text(text)
+    with pytest.raises(EngineError, match=wanted):
+        load_pairs(lfw, load_photos(lfw))
+
+
+def test_any_list_of_pairs_will_do(lfw: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("Ann/Ann_0001.jpg Ann/Ann_0002.jpg 1\n\nAnn/Ann_0002 Cy/Cy_0003.png 0\n")
+    pairs = load_pairs(lfw, load_photos(lfw), file)
+    assert pairs.rows.tolist() == [[0, 1], [1, 5]]
+    assert pairs.is_same.tolist() == [True, False]
+    assert pairs.folds.tolist() == [0, 1]
+
+
+def test_folds_keep_all_photos_of_their_people(lfw: Path) -> None:
+    photos = load_photos(lfw)
+    (lfw / "pairs.txt").write_text("2\t1\nAnn\t1\t2\nAnn\t2\tBob\t1\nCy\t1\t3\nCy\t1\tCy\t3\n")
+    pairs = load_pairs(lfw, photos)
+    rows, part, within = of_folds(photos, pairs, [2])
+    assert rows.tolist() == [3, 4, 5], "the photo in no pair, too"
+    assert [path.stem for path in part.paths] == ["Cy_0001", "Cy_0002", "Cy_0003"]
+    assert within.rows.tolist() == [[0, 2], [0, 2]]
+    assert within.folds.tolist() == [1, 1]
+    assert len(of_folds(photos, pairs, [1, 2])[1]) == len(photos)
+    assert len(load_of_folds(lfw, [1])) == 3
+    assert len(load_of_folds(lfw, None)) == 6
+    with pytest.raises(EngineError, match="no fold 3: there are 1 to 2"):
+        of_folds(photos, pairs, [2, 3])
+
+
+@pytest.mark.data
+def test_nobody_of_lfw_is_in_two_folds(data_dir: Path) -> None:
+    photos = load_photos(data_dir)
+    pairs = load_pairs(data_dir, photos)
+    parts = [set(of_folds(photos, pairs, [fold])[1].people.tolist()) for fold in range(1, 6)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(photos.names)
 
 
 def test_a_folder_that_is_not_lfw_is_named(lfw: Path) -> None:
@@ -125,6 +185,35 @@ def test_operating_point() -> None:
     assert point.tmr == 0.5
 
 
+def test_intervals_hold_the_figure_and_are_wider_where_pairs_hang_together() -> None:
+    """300 people of two looks; then 30 of them of eleven, which are about as many pairs."""
+    widths = []
+    for count, looks in ((300, 2), (6, 11)):
+        vectors, owners = clouds(count, looks, 16, spread=1.1)
+        has_face = np.ones(len(owners), bool)
+        genuine, impostors = all_scores(vectors, owners, has_face)
+        value = operating_point(genuine, np.sort(impostors)[::-1], 1e-2).tmr
+        ((low, high),) = tmr_intervals(vectors, owners, has_face, [1e-2], drawings=200)
+        assert low < value < high
+        widths.append(high - low)
+    assert widths[1] > 1.5 * widths[0]
+
+
+def test_people_without_a_face_count_as_missed_in_intervals_too() -> None:
+    vectors, owners = clouds(100, 2, 16, spread=0.1)
+    has_face = np.ones(200, bool)
+    has_face[::8] = False
+    ((low, high),) = tmr_intervals(vectors, owners, has_face, [1e-2], drawings=200)
+    assert low < 0.75 < high < 0.95
+
+
+def test_accuracy_needs_a_second_fold() -> None:
+    pairs, embeddings = _pairs(8)
+    one = Pairs(pairs.rows[:4], pairs.is_same[:4], pairs.folds[:4])
+    with pytest.raises(EngineError, match="two folds"):
+        fold_accuracies(one, embeddings, np.ones(16, bool))
+
+
 def test_the_report_says_who_had_no_face(lfw: Path) -> None:
     photos = load_photos(lfw)
     has_face = np.array([True, True, True, True, False, True])
@@ -133,7 +222,9 @@ def test_the_report_says_who_had_no_face(lfw: Path) -> None:
     assert made.without_face == ["Cy_0002"]
     assert "Cy_0002" in made.as_text()
     # The pair of strangers with Cy_0002 is wrong, and in the other fold it misleads the threshold.
+    assert made.fold_numbers == [1, 2]
     assert made.folds[1] <= 0.5
+    assert len(made.intervals) == len(made.points)
     assert made.genuine_pairs == 4
     assert made.impostor_pairs == 8
     assert made.as_dict()["accuracy"] == made.accuracy < 1
