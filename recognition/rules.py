@@ -9,7 +9,7 @@ from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import DEFAULT_FPIR
 from recognition.errors import ServiceError
 from recognition.gallery import Gallery
-from recognition.models import Calibration, Collection
+from recognition.models import Calibration, Collection, TrainedDecider
 
 RuleSource = Literal["fixed", "target_rate", "gallery_size"]
 CurveSource = Literal["model", "own"]
@@ -60,6 +60,15 @@ def calibration_of(collection: Collection) -> Calibration | None:
     """What was measured on the collection's own people with the embedder in use."""
     rows = Calibration.objects.filter(collection=collection.pk, model=collection.embedder_id)
     return rows.first()
+
+
+def decider_in_force(collection: Collection) -> str:
+    """The nearest decides until the SVM is trained with the embedder in use."""
+    svm = Collection.Decider.SVM
+    rows = TrainedDecider.objects.filter(collection=collection.pk, model=collection.embedder_id)
+    if collection.decider == svm and not rows.exists():
+        return Collection.Decider.NEAREST
+    return collection.decider
 
 
 def model_curve(collection: Collection) -> ImpostorCurve | None:

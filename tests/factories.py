@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from accounts.access import Access, Role, Scope, access_of_user
 from accounts.audit import Actor
 from accounts.models import User
+from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
 from recognition.engine import ensure_model_version
 from recognition.gallery import note_changes
-from recognition.models import Camera, Collection, Event, FaceImage, Person, Template
+from recognition.models import Calibration, Camera, Collection, Event, FaceImage, Person, Template
 from recognition.services.enrolment import Upload, images_enrol
 from recognition.services.events import VisitSeen, event_open
 from tests.fakes import embedding_of, photo
@@ -90,6 +91,41 @@ def add_people(
     return people
 
 
+def make_calibration(collection: Collection, **figures: Any) -> Calibration:
+    """As if the collection had been measured, on more people than it has."""
+    point = {"fmr": 0.01, "threshold": 0.4, "fnmr": 0.02, "fnmr_interval": [0.01, 0.03],
+             "confused": 49, "is_carried": True}  # fmt: skip
+    measured = {
+        "people": 100,
+        "templates": 200,
+        "people_total": 100,
+        "templates_total": 200,
+        "repeated": 100,
+        "impostor_pairs": 19_800,
+        "genuine_pairs": 100,
+        "eer": 0.015,
+        "eer_threshold": 0.39,
+        "points": [point],
+        "det": [
+            {"threshold": 0.2, "fmr": 0.1, "fnmr": 0.001},
+            {"threshold": 0.4, "fmr": 0.01, "fnmr": 0.02},
+            {"threshold": 0.6, "fmr": 0.0001, "fnmr": 0.1},
+        ],
+        "alike": [],
+        "alike_total": 0,
+        "alike_from": 0.5,
+    }
+    curve = ImpostorCurve(collection.embedder.preset, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
+    return Calibration.objects.create(
+        collection=collection,
+        model=collection.embedder,
+        impostor_curve=curve.to_dict(),
+        figures=measured | figures,
+        gallery_revision=collection.gallery_revision,
+        measured_at=timezone.now(),
+    )
+
+
 def make_camera(collection: Collection | None = None, **values: Any) -> Camera:
     values.setdefault("name", f"Camera {next(_numbers)}")
     return Camera.objects.create(collection=collection or make_collection(), **values)
@@ -140,6 +176,7 @@ __all__ = [
     "add_people",
     "enrol",
     "make_access",
+    "make_calibration",
     "make_camera",
     "make_collection",
     "make_event",

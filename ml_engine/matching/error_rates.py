@@ -55,13 +55,14 @@ class AlikePair:
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """fnmr: share of genuine pairs below `threshold`, None without any, with its 95 % interval
-    (a bootstrap by person). errors: pairs of people at or over it. is_carried: they are enough."""
+    (a bootstrap by person). confused: pairs of people at or over it. is_carried: they are
+    enough."""
 
     fmr: float
     threshold: float
     fnmr: float | None
     fnmr_interval: tuple[float, float] | None
-    errors: int
+    confused: int
     is_carried: bool
 
 
@@ -293,11 +294,11 @@ class _Strangers:
         self._reached = np.append(np.cumsum(histogram[::-1])[::-1], 0.0)
         self._pairs = pairs
 
-    def errors(self, threshold: float) -> float:
+    def confused(self, threshold: float) -> float:
         return float(self._reached[int(np.ceil((threshold + 1) * _BINS / 2 - 1e-6))])
 
     def fmr(self, threshold: float) -> float:
-        return self.errors(threshold) / self._pairs
+        return self.confused(threshold) / self._pairs
 
     def threshold(self, fmr: float) -> float:
         """The least edge of a bin that no more than the share `fmr` reach."""
@@ -332,7 +333,7 @@ def _points(strangers: _Strangers, genuine: _Genuine) -> Iterator[OperatingPoint
             threshold=threshold,
             fnmr=genuine.fnmr(threshold) if interval else None,
             fnmr_interval=interval,
-            errors=round(strangers.errors(threshold)),
+            confused=round(strangers.confused(threshold)),
             is_carried=strangers.carries(fmr),
         )
 

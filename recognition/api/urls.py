@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from recognition.api.views import cameras, collections, events, keys, persons, recognise
+from recognition.api.views import (
+    calibration,
+    cameras,
+    collections,
+    events,
+    keys,
+    persons,
+    recognise,
+)
 
 urlpatterns = [
     path("detect", recognise.DetectView.as_view(), name="detect"),
@@ -16,6 +24,26 @@ urlpatterns = [
         "collections/<uuid:collection_id>",
         collections.CollectionView.as_view(),
         name="collection",
+    ),
+    path(
+        "collections/<uuid:collection_id>/calibrate",
+        calibration.CalibrateView.as_view(),
+        name="collection-calibrate",
+    ),
+    path(
+        "collections/<uuid:collection_id>/calibration",
+        calibration.CalibrationView.as_view(),
+        name="collection-calibration",
+    ),
+    path(
+        "collections/<uuid:collection_id>/calibration/det.svg",
+        calibration.DetPictureView.as_view(),
+        name="collection-det",
+    ),
+    path(
+        "collections/<uuid:collection_id>/train",
+        calibration.TrainView.as_view(),
+        name="collection-train",
     ),
     path("persons", persons.PersonsView.as_view(), name="persons"),
     path("persons/<uuid:person_id>", persons.PersonView.as_view(), name="person"),

@@ -14,8 +14,10 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from accounts.audit import Actor, record
+from ml_engine.evaluation.det_picture import DARK, LIGHT, Mark, det_svg
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.error_rates import (
+    DetPoint,
     ErrorRates,
     TooFewPeople,
     error_rates,
@@ -56,16 +58,24 @@ class CalibrationState:
     """What was measured, as it counts now.
 
     is_current: the gallery has not changed much since. alike: without people who are gone.
-    own_threshold, model_threshold: what follows for the gallery as it is from its own curve, and
-    from the model's; None without such a curve.
+    curve: its own, and beyond `measured_to` continued by the model's. own_threshold,
+    model_threshold: what follows from each for the gallery as it is; None where the model has no
+    curve.
     """
 
     calibration: Calibration
     is_current: bool
     is_in_force: bool
     alike: list[AlikePeople]
+    curve: ImpostorCurve
     own_threshold: float
     model_threshold: float | None
+
+    @property
+    def measured_to(self) -> float:
+        """The similarity from which on rates of false matches are no measurement."""
+        own: list[float] = self.calibration.impostor_curve["scores"]
+        return own[-1]
 
     @property
     def measured_at(self) -> datetime:
@@ -74,10 +84,6 @@ class CalibrationState:
     @property
     def figures(self) -> dict[str, Any]:
         return self.calibration.figures
-
-    @property
-    def curve(self) -> ImpostorCurve:
-        return ImpostorCurve.from_dict(self.calibration.impostor_curve)
 
 
 def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration:
@@ -146,9 +152,38 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
         is_current=changes <= _MUCH * calibration.figures["templates_total"],
         is_in_force=collection.uses_own_curve,
         alike=_people_alike(calibration.figures["alike"]),
+        curve=own,
         own_threshold=threshold_for_gallery(own, collection, gallery),
         model_threshold=threshold_for_gallery(model, collection, gallery) if model else None,
     )
+
+
+def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
+    """The DET curve as SVG. The threshold that the own curve gives is marked, and those of round
+    rates. ServiceError 404 where nobody has two images: then there is no such curve."""
+    points = [_det_point(state, **point) for point in state.figures["det"]]
+    if not points:
+        raise not_found("curve: nobody has two images")
+    thresholds = [point["threshold"] for point in state.figures["points"] if point["is_carried"]]
+    marks = [Mark(f"{threshold:.3f}", _at(points, threshold)) for threshold in thresholds]
+    main = Mark(f"its own threshold, {state.own_threshold:.3f}", _at(points, state.own_threshold),
+                is_main=True)  # fmt: skip
+    return det_svg(
+        points,
+        measured_to=state.measured_to,
+        marks=[*marks, main],
+        colours=DARK if is_dark else LIGHT,
+    )
+
+
+def _det_point(state: CalibrationState, threshold: float, fmr: float, fnmr: float) -> DetPoint:
+    """As it was measured, and beyond that as the curve goes on."""
+    is_measured = threshold <= state.measured_to
+    return DetPoint(threshold, fmr if is_measured else state.curve.fmr(threshold), fnmr)
+
+
+def _at(points: Sequence[DetPoint], threshold: float) -> DetPoint:
+    return min(points, key=lambda point: abs(point.threshold - threshold))
 
 
 def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[UUID]]:

@@ -19,7 +19,15 @@ from accounts.audit import SYSTEM, record
 from accounts.models import ApiKey, AuditEntry, User
 from recognition.models import Camera, Collection, Person
 from tests.callers import Caller, signed_in, with_key, with_secret
-from tests.factories import enrol, make_camera, make_collection, make_event, make_person, make_user
+from tests.factories import (
+    enrol,
+    make_calibration,
+    make_camera,
+    make_collection,
+    make_event,
+    make_person,
+    make_user,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
@@ -37,6 +45,10 @@ API: dict[str, dict[str, str | None]] = {
     "embed": {"POST": Scope.IDENTIFY},
     "collections": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "collection": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "collection-calibrate": {"POST": Scope.MANAGE},
+    "collection-calibration": {"GET": Scope.IDENTIFY},
+    "collection-det": {"GET": Scope.IDENTIFY},
+    "collection-train": {"POST": Scope.MANAGE},
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
     "persons": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
@@ -148,6 +160,7 @@ class World:
 
 @pytest.fixture
 def world(person: Person) -> World:
+    make_calibration(person.collection)
     other = make_person(person.collection)
     enrol(other, 2)
     ids = {

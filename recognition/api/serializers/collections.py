@@ -14,7 +14,12 @@ _RULES = (
     "description",
     "match_threshold",
     "target_false_match_rate",
+    "target_false_positive_rate",
+    "uses_own_curve",
     "match_margin",
+    "decider",
+    "flip_averaging",
+    "search_kind",
     "quality_policy",
     "event_retention_days",
     "unknown_retention_days",
@@ -55,6 +60,15 @@ class InForceSerializer(serializers.Serializer):
     # DRF's metaclass takes fields out of the class, so this is not Field.source.
     source = serializers.ChoiceField(  # type: ignore[assignment]
         choices=["fixed", "target_rate", "gallery_size"], help_text="Where the threshold is from."
+    )
+    curve = serializers.ChoiceField(
+        choices=["model", "own"],
+        help_text="Whose scores tell what a rate is: strangers to the model, or the collection's "
+        "own people.",
+    )
+    decider = serializers.ChoiceField(
+        choices=Collection.Decider.choices,
+        help_text="The nearest, where the SVM is wanted and not trained yet.",
     )
 
 

@@ -24,7 +24,7 @@ from recognition.api.serializers.collections import (
 from recognition.engine import ensure_model_version
 from recognition.gallery import gallery_of
 from recognition.models import Collection, ModelVersion
-from recognition.rules import rules_of
+from recognition.rules import decider_in_force, rules_of
 from recognition.services import collections as service
 from recognition.services.identification import default_embedder
 
@@ -141,5 +141,7 @@ def _detail(collection: Collection) -> dict[str, Any]:
         "threshold": round(rules.threshold, 4),
         "margin": rules.margin,
         "source": rules.source,
+        "curve": rules.curve_source,
+        "decider": decider_in_force(collection),
     }
     return {**CollectionSerializer(collection).data, "in_force": in_force}

@@ -54,7 +54,7 @@ def test_every_two_people_count_the_same() -> None:
         reached = weights[is_other & (scores >= point.threshold)].sum()
         assert reached / all_pairs == pytest.approx(point.fmr, rel=0.03)
         assert reached / all_pairs <= point.fmr + 1e-9
-        assert point.errors == pytest.approx(reached, abs=1)
+        assert point.confused == pytest.approx(reached, abs=1)
         missed = [
             (scores[~is_other & (owners[rows] == person)] < point.threshold).mean()
             for person in np.flatnonzero(np.bincount(owners) > 1)

@@ -31,7 +31,11 @@ def test_add_with_rules(api: Caller) -> None:
         "embedder": "dlib_resnet",
         "match_threshold": 0.61,
         "target_false_match_rate": None,
+        "target_false_positive_rate": 0.002,
         "match_margin": 0.05,
+        "decider": "vote",
+        "flip_averaging": "both",
+        "search_kind": "int8",
         "quality_policy": "strict",
         "event_retention_days": 0,
         "unknown_retention_days": 1,
@@ -39,7 +43,8 @@ def test_add_with_rules(api: Caller) -> None:
     }
     body = good(api.post(COLLECTIONS, rules), 201)
     assert body | rules == body
-    in_force = {"threshold": 0.61, "margin": 0.05, "source": "fixed"}
+    in_force = {"threshold": 0.61, "margin": 0.05, "source": "fixed", "curve": "model"}
+    assert body["in_force"]["decider"] == "vote"
     assert body["in_force"] | in_force == body["in_force"]
 
 
@@ -52,6 +57,10 @@ def test_add_with_rules(api: Caller) -> None:
         ("match_threshold", 2),
         ("match_threshold", "nan"),
         ("target_false_match_rate", 0),
+        ("target_false_positive_rate", 0.9),
+        ("decider", "best"),
+        ("flip_averaging", True),
+        ("search_kind", "float16"),
         ("match_margin", -1),
         ("quality_policy", "good"),
         ("event_retention_days", -1),
