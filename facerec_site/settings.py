@@ -302,6 +302,8 @@ ENGINE = {
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),
 }
+# How long a picture may wait for the engine before its caller is answered 503.
+ENGINE_DEADLINE_S = env.int("ENGINE_DEADLINE_S", 30)
 MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 20)
 MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 50)
 MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)

@@ -73,6 +73,7 @@ class FakeEngine:
 
     lookalikes: person to another one, whose face they have, nearly.
     is_busy: refuse every call, as a full queue does.
+    flips, deadlines: what calls asked for, of each embedding and of all calls.
     """
 
     device = "fake"
@@ -82,6 +83,8 @@ class FakeEngine:
         self.is_busy = False
         self.is_closed = False
         self.calls = 0
+        self.flips: list[bool] = []
+        self.deadlines: set[float | None] = set()
 
     def embedder(self, name: str | None = None) -> FakeEmbedder:
         card = preset(name or "mobilefacenet")
@@ -94,6 +97,7 @@ class FakeEngine:
         embedder: str | None = None,
         flip: bool = False,
         with_embedding: bool = True,
+        with_attack_score: bool = False,
         min_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
@@ -102,11 +106,26 @@ class FakeEngine:
         caller: Hashable = None,
         timings: dict[str, float] | None = None,
     ) -> list[list[Face]]:
-        found = self.detect(images, min_face_px=min_face_px, max_faces=max_faces, timings=timings)
+        found = self.detect(
+            images,
+            min_face_px=min_face_px,
+            max_faces=max_faces,
+            deadline_s=deadline_s,
+            timings=timings,
+        )
+        if with_attack_score:
+            found = [[replace(face, attack_score=0.25) for face in faces] for faces in found]
         if not with_embedding:
             return found
         return [
-            self.embed(image, faces, embedder=embedder, timings=timings)
+            self.embed(
+                image,
+                faces,
+                embedder=embedder,
+                flip=flip,
+                deadline_s=deadline_s,
+                timings=timings,
+            )
             for image, faces in zip(images, found, strict=True)
         ]
 
@@ -123,6 +142,7 @@ class FakeEngine:
         timings: dict[str, float] | None = None,
     ) -> list[list[Face]]:
         self.calls += 1
+        self.deadlines.add(deadline_s)
         if self.is_busy:
             raise EngineBusy()
         _note(timings, "queue", "detect", "align")
@@ -142,6 +162,8 @@ class FakeEngine:
         caller: Hashable = None,
         timings: dict[str, float] | None = None,
     ) -> list[Face]:
+        self.deadlines.add(deadline_s)
+        self.flips.append(flip)
         _note(timings, "embed")
         name = embedder or "mobilefacenet"
         return [replace(face, embedding=self._vector(image, face, name)) for face in faces]

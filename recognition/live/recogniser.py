@@ -25,6 +25,8 @@ LOOKS_A_FRAME = 8
 _FACES_A_FRAME = 64
 # Boxes that overlap by this may be taken for each other.
 _CROWDED_IOU = 0.05
+# A frame that waited so long for the engine is not of now: the next one is taken instead.
+DEADLINE_S = 2.0
 # A gallery that changes all the time is searched again for known faces this often.
 _RECONSIDER_S = 1.0
 
@@ -67,6 +69,7 @@ class Recogniser:
             [image],
             min_face_px=self._min_face_px,
             max_faces=_FACES_A_FRAME,
+            deadline_s=DEADLINE_S,
             caller=self._caller,
             timings=timings,
         )[0]
@@ -106,6 +109,8 @@ class Recogniser:
             image,
             [one.face for one in wanted],
             embedder=self._preset,
+            flip=self.rulebook.flips,
+            deadline_s=DEADLINE_S,
             caller=self._caller,
             timings=timings,
         )

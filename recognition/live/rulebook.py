@@ -42,6 +42,11 @@ class Rulebook:
         self.gallery: Gallery = gallery
 
     @property
+    def flips(self) -> bool:
+        """Whether a face's vector is averaged with that of its mirror image."""
+        return self.collection.flip_averaging == Collection.FlipAveraging.BOTH
+
+    @property
     def same_face(self) -> float | None:
         """Similarity below which two looks are hardly of one face."""
         return self.rules.curve.threshold(_SAME_FACE_FMR) if self.rules.curve else None

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 
 from accounts.audit import Actor, record
-from ml_engine import Face
+from ml_engine import Face, WeightsUnavailable
+from ml_engine.antispoof import PRESET as ATTACK_PRESET
 from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide
 from ml_engine.types import Float32, Image
+from ml_engine.zoo import ensure, preset
 from recognition.engine import engine_config, ensure_model_version
 from recognition.errors import ServiceError
 from recognition.gallery import Gallery, gallery_of
@@ -126,14 +129,26 @@ def identified_face(face: Face, decision: Decision, gallery: Gallery) -> Identif
     )
 
 
-def detect(*, data: bytes, actor: Actor, min_face_px: int | None = None) -> DetectResult:
-    """Faces with landmarks and quality, largest first."""
+def detect(
+    *,
+    data: bytes,
+    actor: Actor,
+    min_face_px: int | None = None,
+    attack_score: bool = False,
+) -> DetectResult:
+    """Faces with landmarks and quality, largest first.
+
+    attack_score: give each face one; ServiceError 409 where its weights are missing.
+    """
+    if attack_score:
+        _check_attack_weights()
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
         size = _size(image)
         faces = faces_in(
             image,
             with_embedding=False,
+            with_attack_score=attack_score,
             min_face_px=min_face_px,
             caller=actor.name,
             timings=timing,
@@ -158,8 +173,14 @@ def identify(
     max_candidates: int = 5,
     max_faces: int | None = None,
     threshold: float | None = None,
+    attack_score: bool = False,
 ) -> IdentifyResult:
-    """Every face of the picture (or the `max_faces` largest), each with a decision."""
+    """Every face of the picture (or the `max_faces` largest), each with a decision.
+
+    attack_score: as for `detect`.
+    """
+    if attack_score:
+        _check_attack_weights()
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
         size = _size(image)
@@ -168,6 +189,8 @@ def identify(
         faces = faces_in(
             image,
             embedder=gallery.model,
+            flip=_flips(collection),
+            with_attack_score=attack_score,
             max_faces=max_faces,
             caller=actor.name,
             timings=timing,
@@ -191,8 +214,8 @@ def verify(
 ) -> VerifyResult:
     """Whether two pictures show the same person; each must show one."""
     preset = embedder or default_embedder()
-    face_a = _only_face(data_a, preset, "the first picture", actor)
-    face_b = _only_face(data_b, preset, "the second picture", actor)
+    face_a = _only_face(data_a, preset, "the first picture", actor, flip=False)
+    face_b = _only_face(data_b, preset, "the second picture", actor, flip=False)
     similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
     curve = ImpostorCurve.from_dict(model.impostor_curve) if model.impostor_curve else None
@@ -214,7 +237,7 @@ def verify_person(
     collection = Collection.objects.select_related("embedder").get(pk=person.collection_id)
     vectors, images = _templates_of(person, collection)
     preset = collection.embedder.preset
-    face = _only_face(data, preset, "the picture", actor)
+    face = _only_face(data, preset, "the picture", actor, flip=_flips(collection))
     similarities = vectors @ _embedding(face)
     best = int(np.argmax(similarities))
     similarity = float(similarities[best])
@@ -262,9 +285,22 @@ def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:
     )
 
 
-def _only_face(data: bytes, preset: str, picture: str, actor: Actor) -> Face:
+def _flips(collection: Collection) -> bool:
+    """Whether a face that is recognised is averaged with its mirror image."""
+    return collection.flip_averaging == Collection.FlipAveraging.BOTH
+
+
+def _check_attack_weights() -> None:
+    try:
+        ensure(preset(ATTACK_PRESET).artefact, settings.WEIGHTS_DIR)
+    except WeightsUnavailable as error:
+        message = "The weights of the attack score are not there: run `make weights`."
+        raise ServiceError("weights_unavailable", message, status=409) from error
+
+
+def _only_face(data: bytes, preset: str, picture: str, actor: Actor, *, flip: bool) -> Face:
     with decoded(data) as image:
-        faces = faces_in(image, embedder=preset, caller=actor.name)
+        faces = faces_in(image, embedder=preset, flip=flip, caller=actor.name)
     if not faces:
         raise ServiceError("no_face", f"No face was found in {picture}.", status=422)
     people = subjects(faces)

@@ -131,7 +131,7 @@ class Inspection:
         return faces_in(
             image,
             embedder=self._collection.embedder.preset,
-            flip=True,
+            flip=self._collection.flip_averaging != Collection.FlipAveraging.NONE,
             min_face_px=min_face_px,
             caller=self._caller,
             priority=self._priority,

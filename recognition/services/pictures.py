@@ -69,8 +69,10 @@ _budget = _PixelBudget()
 
 
 def faces_in(image: Image, **options: Any) -> list[Face]:
-    """The faces of one picture, with the options of `FaceEngine.analyze`."""
-    return get_engine().analyze([image], **options)[0]
+    """The faces of one picture, with the options of `FaceEngine.analyze`. DeadlineExceeded, an
+    EngineBusy, where the engine does not come to it in time."""
+    deadline_s = settings.ENGINE_DEADLINE_S
+    return get_engine().analyze([image], deadline_s=deadline_s, **options)[0]
 
 
 def subjects(faces: Sequence[Face]) -> list[Face]:

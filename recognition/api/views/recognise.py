@@ -38,7 +38,7 @@ class DetectView(PictureView):
         request=picture_request(DetectInput),
         parameters=[DetectOptions],
         answer=DetectAnswerSerializer,
-        errors=FOR_PICTURES,
+        errors=(409, *FOR_PICTURES),
     )
     def post(self, request: Request) -> Response:
         options = self.read(DetectInput)
@@ -57,7 +57,7 @@ class IdentifyView(PictureView):
         request=picture_request(IdentifyInput),
         parameters=[IdentifyOptions],
         answer=IdentifyAnswerSerializer,
-        errors=(404, *FOR_PICTURES),
+        errors=(404, 409, *FOR_PICTURES),
         about="`decision` is `match`, `unknown` or `ambiguous` (two people too close). "
         "Candidates are people, best first, each with the image that matched.",
     )

@@ -12,8 +12,8 @@ from django.db import OperationalError
 
 from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import EngineClosed
+from recognition.live import recogniser, visits, writer
 from recognition.live import session as session_module
-from recognition.live import visits, writer
 from recognition.live.identity import RECHECK_S
 from recognition.live.previews import Viewer, previews
 from recognition.live.session import StreamOptions, stop_sessions
@@ -84,6 +84,21 @@ def test_a_face_is_pending_before_it_is_named(ann: Person, collection: Collectio
         first = _face(stream.answer_to(photo(ANN, looks=1)))
         assert (first["decision"], first["person"], first["event"]) == ("pending", None, None)
         assert _face(stream.show(photo(ANN, looks=1)))["decision"] == "match"
+
+
+@pytest.mark.parametrize(("choice", "flips"), [("enrolled", False), ("both", True)])
+def test_a_look_is_averaged_with_its_mirror_image_only_where_both_are(
+    ann: Person, engine: FakeEngine, choice: str, flips: bool
+) -> None:
+    collection = ann.collection
+    collection.flip_averaging = choice
+    collection.save()
+    engine.flips.clear()
+    engine.deadlines.clear()
+    with DrivenStream(collection) as stream:
+        stream.show(photo(ANN, looks=1))
+    assert set(engine.flips) == {flips}
+    assert engine.deadlines == {recogniser.DEADLINE_S}
 
 
 def test_one_visit_is_one_event_with_its_pictures(ann: Person, collection: Collection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +106,57 @@ def test_two_people_too_close_are_ambiguous(engine: FakeEngine) -> None:
         (found,) = _identify(collection, photo(1), max_candidates=shown).faces
         assert (found.decision, found.person_id) == ("ambiguous", None)
         assert len(found.candidates) == min(shown, 2)
+
+
+@pytest.mark.parametrize(
+    ("choice", "enrolled", "recognised"),
+    [("none", False, False), ("enrolled", True, False), ("both", True, True)],
+)
+def test_flip_averaging_costs_only_what_was_chosen(
+    engine: FakeEngine, choice: str, enrolled: bool, recognised: bool
+) -> None:
+    person = make_person(make_collection(flip_averaging=choice))
+    enrol(person, 1)
+    assert engine.flips == [enrolled]
+    _identify(person.collection, photo(1))
+    verify_person(person=person, data=photo(1), actor=ACTOR)
+    assert engine.flips[1:] == [recognised, recognised]
+
+
+def test_nobody_waits_for_ever(engine: FakeEngine, person: Person, settings: Any) -> None:
+    settings.ENGINE_DEADLINE_S = 12.5
+    enrol(person, 1)
+    _identify(person.collection, photo(1))
+    detect(data=photo(1), actor=ACTOR)
+    embed(data=photo(1), actor=ACTOR, embedder="mobilefacenet")
+    verify(data_a=photo(1), data_b=photo(1), actor=ACTOR)
+    assert engine.deadlines == {12.5}
+
+
+@pytest.mark.usefixtures("engine")
+class TestAttackScore:
+    def test_faces_have_one_where_it_is_asked_for(
+        self, collection: Collection, tmp_path: Path, settings: Any
+    ) -> None:
+        settings.WEIGHTS_DIR = tmp_path
+        (tmp_path / "antispoof_tree-FaceAntiSpoofing.tflite").touch()
+        for wanted, score in ((True, 0.25), (False, None)):
+            (face,) = detect(data=photo(1), actor=ACTOR, attack_score=wanted).faces
+            (found,) = _identify(collection, photo(1), attack_score=wanted).faces
+            assert (face.attack_score, found.face.attack_score) == (score, score)
+
+    def test_without_its_weights_it_says_what_to_do(
+        self, collection: Collection, tmp_path: Path, settings: Any
+    ) -> None:
+        settings.WEIGHTS_DIR = tmp_path
+        for asked in (
+            lambda: detect(data=photo(1), actor=ACTOR, attack_score=True),
+            lambda: _identify(collection, photo(1), attack_score=True),
+        ):
+            with pytest.raises(ServiceError, match="make weights") as refused:
+                asked()
+            assert (refused.value.code, refused.value.status) == ("weights_unavailable", 409)
+        assert detect(data=photo(1), actor=ACTOR).faces
 
 
 def test_a_threshold_of_the_call_replaces_the_collections(
