@@ -14,7 +14,8 @@ from django.middleware.common import CommonMiddleware
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from recognition.engine import engine_state
+from accounts.access import Scope, access_of_user
+from recognition.engine import engine_state, engine_stats
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +43,14 @@ def live(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when every part answers, else 503; `missing` names what does not."""
+    """200 when every part answers, else 503; `missing` names what does not. An administrator who is
+    signed in is also told the counters of the engine's queues."""
     parts = {name: check() for name, check in _CHECKS.items()}
     missing = [name for name, state in parts.items() if state != OK]
     body = {"status": "ready" if not missing else "not_ready", "parts": parts, "missing": missing}
+    # Without the database nobody can be known.
+    if parts["database"] == OK and access_of_user(request.user).may(Scope.MANAGE):
+        body["engine"] = engine_stats()
     response = JsonResponse(body, status=503 if missing else 200)
     if missing:
         response["Retry-After"] = "2"

@@ -3,6 +3,7 @@
 from recognition.engine.host import (
     engine_config,
     engine_state,
+    engine_stats,
     get_engine,
     start_engine,
     stop_engine,
@@ -13,6 +14,7 @@ from recognition.engine.versions import ensure_model_version
 __all__ = [
     "engine_config",
     "engine_state",
+    "engine_stats",
     "ensure_model_version",
     "get_engine",
     "start_engine",

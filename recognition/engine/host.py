@@ -50,6 +50,11 @@ class _Host:
             device = self._engine.device if self._engine else ""
             return {"state": self._state, "message": self._message, "device": device}
 
+    def stats(self) -> dict[str, dict[str, Any]]:
+        with self._changed:
+            engine = self._engine
+        return engine.stats() if engine else {}
+
     def start(self) -> None:
         with self._changed:
             if self._state in ("warming_up", "ready"):
@@ -125,6 +130,11 @@ _host = _Host()
 def engine_state() -> dict[str, Any]:
     """`state`: off, warming_up, ready or failed; `message` and `device`, for people."""
     return _host.describe()
+
+
+def engine_stats() -> dict[str, dict[str, Any]]:
+    """The counters of the engine's queues (see `FaceEngine.stats`); empty where there is none."""
+    return _host.stats()
 
 
 def start_engine() -> None:

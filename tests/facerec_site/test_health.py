@@ -8,7 +8,10 @@ import pytest
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 
+from accounts.access import Role
 from facerec_site import health
+from tests.factories import make_user
+from tests.fakes import FakeEngine
 
 READY = "/health/ready"
 LIVE = "/health/live"
@@ -72,6 +75,17 @@ class TestReady:
         }
         answer = client.get(READY)
         assert answer.json()["missing"] == ["channel_layer"]
+
+    def test_an_administrator_sees_how_busy_the_engine_is(
+        self, client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counters = {"detect": {"calls": 3, "waiting": 1, "batch_sizes": {2: 1}}}
+        monkeypatch.setattr(engine, "stats", lambda: counters)
+        assert "engine" not in client.get(READY).json()
+        client.force_login(make_user(Role.OPERATOR))
+        assert "engine" not in client.get(READY).json()
+        client.force_login(make_user(Role.ADMINISTRATOR))
+        assert client.get(READY).json()["engine"]["detect"]["waiting"] == 1
 
     def test_is_asked_anew_each_time(self, client: Client, engine_says: Any) -> None:
         engine_says("warming_up")
