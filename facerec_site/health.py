@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -47,7 +48,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     signed in is also told the counters of the engine's queues."""
     parts = {name: check() for name, check in _CHECKS.items()}
     missing = [name for name, state in parts.items() if state != OK]
-    body = {"status": "ready" if not missing else "not_ready", "parts": parts, "missing": missing}
+    status = "not_ready" if missing else "ready"
+    body: dict[str, Any] = {"status": status, "parts": parts, "missing": missing}
     # Without the database nobody can be known.
     if parts["database"] == OK and access_of_user(request.user).may(Scope.MANAGE):
         body["engine"] = engine_stats()
