@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from accounts.audit import Actor
 from ml_engine.zoo import PRESETS
 from recognition.admin.fields import EmbedderField
+from recognition.admin.measuring import CURVE_SOURCES, RULE_SOURCES, measure_view
 from recognition.admin.services import ServiceAdmin
 from recognition.gallery import gallery_of
 from recognition.models import Collection, ModelVersion
-from recognition.rules import rules_of
+from recognition.rules import decider_in_force, rules_of
 from recognition.services.collections import (
     collection_create,
     collection_delete,
     collection_update,
 )
-
-_RULE_SOURCES = {
-    "fixed": "set by hand",
-    "target_rate": "from the target false-match rate",
-    "gallery_size": "from the size of the gallery",
-}
 
 
 class CollectionForm(forms.ModelForm):
@@ -45,7 +44,12 @@ class CollectionForm(forms.ModelForm):
             "embedder",
             "match_threshold",
             "target_false_match_rate",
+            "target_false_positive_rate",
+            "uses_own_curve",
             "match_margin",
+            "decider",
+            "flip_averaging",
+            "search_kind",
             "quality_policy",
             "event_retention_days",
             "unknown_retention_days",
@@ -72,7 +76,8 @@ class CollectionAdmin(ServiceAdmin):
     list_display = ("name", "people_count", "model_name", "threshold", "quality")
     list_select_related = ("embedder",)
     search_fields = ("name",)
-    readonly_fields = ("threshold_in_force",)
+    readonly_fields = ("threshold_in_force", "decider_in_force")
+    actions_detail = ("measure",)
     fieldsets = (
         (None, {"fields": ("name", "description", "embedder")}),
         (
@@ -82,9 +87,15 @@ class CollectionAdmin(ServiceAdmin):
                     "threshold_in_force",
                     "match_threshold",
                     "target_false_match_rate",
+                    "target_false_positive_rate",
+                    "uses_own_curve",
                     "match_margin",
                 )
             },
+        ),
+        (
+            "How people are found",
+            {"fields": ("decider_in_force", "decider", "flip_averaging", "search_kind")},
         ),
         (
             "What is kept",
@@ -123,7 +134,35 @@ class CollectionAdmin(ServiceAdmin):
         if collection._state.adding:
             return "follows from the rules below"
         rules = rules_of(collection, gallery_of(collection))
-        return f"{rules.threshold:.3f}, {_RULE_SOURCES[rules.source]}"
+        told = f"{rules.threshold:.3f}, {RULE_SOURCES[rules.source]}"
+        return (
+            told if rules.source == "fixed" else f"{told} and {CURVE_SOURCES[rules.curve_source]}"
+        )
+
+    @display(description="Who decides now")
+    def decider_in_force(self, collection: Collection) -> str:
+        if collection._state.adding:
+            return "follows from the choice below"
+        decides = Collection.Decider(decider_in_force(collection))
+        waits = "" if decides == collection.decider else ", until the SVM is trained"
+        return f"{decides.label.partition(':')[0]}{waits}"
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "<uuid:collection_id>/measure/",
+            self.admin_site.admin_view(partial(measure_view, site=self.admin_site)),
+            name="recognition_collection_measured",
+        )
+        return [page, *super().get_urls()]
+
+    @action(
+        description="Measure and train",
+        url_path="measure-and-train",
+        icon="query_stats",
+        permissions=["view"],
+    )
+    def measure(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        return redirect(reverse("admin:recognition_collection_measured", args=[object_id]))
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)

@@ -4,7 +4,7 @@ like one person enrolled twice."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -85,6 +85,34 @@ class CalibrationState:
     def figures(self) -> dict[str, Any]:
         return self.calibration.figures
 
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """What round rates cost; where the pairs do not carry one, after the continued curve."""
+        return [self._point(point) for point in self.figures["points"]]
+
+    @property
+    def det(self) -> list[DetPoint]:
+        """The curve as it was measured, and beyond that as it is continued."""
+        points = [DetPoint(**point) for point in self.figures["det"]]
+        return [
+            point
+            if point.threshold <= self.measured_to
+            else replace(point, fmr=self.curve.fmr(point.threshold))
+            for point in points
+        ]
+
+    def _point(self, measured: dict[str, Any]) -> dict[str, Any]:
+        if measured["is_carried"]:
+            return measured
+        threshold = self.curve.threshold(measured["fmr"])
+        near = _nearest(self.det, threshold)
+        continued = {
+            "threshold": round(threshold, 4),
+            "fnmr": near.fnmr if near else None,
+            "fnmr_interval": None,
+        }
+        return measured | continued
+
 
 def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration:
     """Compare the active people of a collection with themselves and with each other, and keep what
@@ -161,29 +189,27 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
 def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
     """The DET curve as SVG. The threshold that the own curve gives is marked, and those of round
     rates. ServiceError 404 where nobody has two images: then there is no such curve."""
-    points = [_det_point(state, **point) for point in state.figures["det"]]
+    points = state.det
     if not points:
         raise not_found("curve: nobody has two images")
-    thresholds = [point["threshold"] for point in state.figures["points"] if point["is_carried"]]
-    marks = [Mark(f"{threshold:.3f}", _at(points, threshold)) for threshold in thresholds]
-    main = Mark(f"its own threshold, {state.own_threshold:.3f}", _at(points, state.own_threshold),
-                is_main=True)  # fmt: skip
+    own = state.own_threshold
+    labels = {point["threshold"]: f"{point['threshold']:.3f}" for point in state.points}
+    labels[own] = f"its own threshold, {own:.3f}"
+    marks = [
+        Mark(label, near, is_main=threshold == own)
+        for threshold, label in labels.items()
+        if (near := _nearest(points, threshold))
+    ]
     return det_svg(
         points,
         measured_to=state.measured_to,
-        marks=[*marks, main],
+        marks=marks,
         colours=DARK if is_dark else LIGHT,
     )
 
 
-def _det_point(state: CalibrationState, threshold: float, fmr: float, fnmr: float) -> DetPoint:
-    """As it was measured, and beyond that as the curve goes on."""
-    is_measured = threshold <= state.measured_to
-    return DetPoint(threshold, fmr if is_measured else state.curve.fmr(threshold), fnmr)
-
-
-def _at(points: Sequence[DetPoint], threshold: float) -> DetPoint:
-    return min(points, key=lambda point: abs(point.threshold - threshold))
+def _nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
+    return min(points, key=lambda point: abs(point.threshold - threshold), default=None)
 
 
 def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[UUID]]:

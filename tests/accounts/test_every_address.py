@@ -80,6 +80,8 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:recognition_person_photos": (OPERATOR, OPERATOR),
     "admin:recognition_person_photo_delete": (NOBODY, OPERATOR),
     "admin:recognition_person_add_photos": (OPERATOR, OPERATOR),
+    "admin:recognition_collection_measure": (VIEWER, VIEWER),  # it only leads on to the next
+    "admin:recognition_collection_measured": (VIEWER, ADMINISTRATOR),
     "admin:recognition_event_enrol": (OPERATOR, OPERATOR),
     "admin:recognition_event_enrol_face": (OPERATOR, OPERATOR),
     "admin:auth_user_password_change": (ADMINISTRATOR, ADMINISTRATOR),

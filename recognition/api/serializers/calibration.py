@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rest_framework import serializers
@@ -22,8 +23,11 @@ class OperatingPointSerializer(serializers.Serializer):
     fnmr_interval = serializers.ListField(
         child=serializers.FloatField(), allow_null=True, help_text="95 %, a bootstrap by person."
     )
-    confused = serializers.IntegerField(help_text="Pairs of people at or over the threshold.")
-    is_carried = serializers.BooleanField(help_text="Whether so many tell the rate: 30 or more.")
+    confused = serializers.IntegerField(help_text="Pairs of people that were seen to match.")
+    is_carried = serializers.BooleanField(
+        help_text="Whether so many tell the rate: 30 or more. Where they do not, the threshold "
+        "follows from the model's curve."
+    )
 
 
 class DetPointSerializer(serializers.Serializer):
@@ -91,8 +95,7 @@ class TrainedDeciderSerializer(serializers.Serializer):
 
 def calibration_payload(state: CalibrationState) -> dict[str, Any]:
     figures = state.figures
-    same = ("templates", "impostor_pairs", "genuine_pairs", "eer", "eer_threshold", "points", "det",
-            "alike_total")  # fmt: skip
+    same = ("templates", "impostor_pairs", "genuine_pairs", "eer", "eer_threshold", "alike_total")
     return {
         "measured_at": state.measured_at,
         "model": state.curve.model,
@@ -104,6 +107,8 @@ def calibration_payload(state: CalibrationState) -> dict[str, Any]:
         "measured_to": state.measured_to,
         "own_threshold": _rounded(state.own_threshold),
         "model_threshold": _rounded(state.model_threshold),
+        "points": state.points,
+        "det": [asdict(point) for point in state.det],
         "alike": [_alike(pair) for pair in state.alike],
         **{name: figures[name] for name in same},
     }

@@ -23,7 +23,11 @@ def rules(**changes: Any) -> dict[str, Any]:
         "embedder": "mobilefacenet",
         "match_threshold": "",
         "target_false_match_rate": "",
+        "target_false_positive_rate": "",
         "match_margin": "0.03",
+        "decider": "nearest",
+        "flip_averaging": "enrolled",
+        "search_kind": "auto",
         "quality_policy": "standard",
         "event_retention_days": "90",
         "unknown_retention_days": "14",
@@ -56,6 +60,9 @@ class TestCollections:
             ({"match_threshold": "2"}, "less than or equal"),
             ({"match_threshold": "nan"}, "number"),
             ({"target_false_match_rate": "0.9"}, "less than or equal"),
+            ({"target_false_positive_rate": "0.9"}, "less than or equal"),
+            ({"decider": "best"}, "valid choice"),
+            ({"uses_own_curve": "on"}, "measured"),
             ({"event_retention_days": "99999"}, "less than or equal"),
             ({"embedder": "resnet"}, "valid choice"),
         ],
@@ -76,7 +83,8 @@ class TestCollections:
         assert answer.status_code == 302, errors_of(answer)
         entry = AuditEntry.objects.get(action="collection.update")
         assert entry.details == {"changed": ["target_false_match_rate"]}
-        assert "from the target false-match rate" in page(administrator.get(url))
+        text = page(administrator.get(url))
+        assert "from the target false-match rate and the model&#x27;s curve" in text
 
     def test_without_changes_nothing_is_saved(
         self, administrator: Client, collection: Collection
