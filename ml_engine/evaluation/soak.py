@@ -15,6 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,11 @@ _PHOTOS = 60
 # Of the REST client's pictures one in so many is broken, and one in so many has another size.
 _BROKEN_EVERY = 50
 _ODD_EVERY = 10
-_ODD_SIDES = (120, 1280)
+# More than the shapes that any cache keeps.
+_ODD_SIZES = (
+    (160, 120), (250, 250), (320, 240), (480, 640), (800, 600), (1024, 1024), (1280, 720),
+    (1920, 1080),
+)  # fmt: skip
 _FACE_PX = (60, 400)
 _REFUSED = -1
 
@@ -100,7 +105,7 @@ def evaluate_soak(
     engine: FaceEngine, *, frames: int = 20_000, data: Path | None = None
 ) -> SoakReport:
     """data: a folder whose photos give faces, too. What a call raises that it should not is raised
-    here."""
+    here. Ctrl-C ends the run, and what was seen so far is the report."""
     cut = _cut_faces(engine, [*ensure("samples", engine.config.weights_dir).values(), *_some(data)])
     numbers = iter(range(frames))
     done: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
@@ -113,6 +118,8 @@ def evaluate_soak(
         caller.start()
     faces, broken, samples = _watch(done, frames)
     seconds = time.perf_counter() - started
+    for _ in numbers:  # what is left after Ctrl-C: then the callers end, too
+        pass
     for caller in callers:
         caller.join()
     return soak_report(engine.device, faces, broken, seconds, samples)
@@ -149,16 +156,17 @@ def _watch(done: queue.SimpleQueue[int | Exception], frames: int) -> tuple[int, 
     process = psutil.Process()
     every = max(1, frames // _SAMPLES)
     faces = broken = 0
-    samples = []
-    for number in tqdm(range(1, frames + 1), "soak", unit="frame"):
-        answer = done.get()
-        if isinstance(answer, Exception):
-            raise answer
-        broken += answer == _REFUSED
-        faces += max(0, answer)
-        if number % every == 0:
-            samples.append(_sample(process, number))
-    return faces, broken, samples
+    samples: list[Sample] = []
+    with suppress(KeyboardInterrupt):
+        for number in tqdm(range(1, frames + 1), "soak", unit="frame"):
+            answer = done.get()
+            if isinstance(answer, Exception):
+                raise answer
+            broken += answer == _REFUSED
+            faces += max(0, answer)
+            if number % every == 0:
+                samples.append(_sample(process, number))
+    return faces, broken, samples or [_sample(process, 0)]
 
 
 def _sample(process: psutil.Process, frames: int) -> Sample:
@@ -199,8 +207,8 @@ def _rest(engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
     """How many faces were found; _REFUSED for a broken picture."""
     random = np.random.default_rng(number)
     is_odd, is_broken = random.integers((_ODD_EVERY, _BROKEN_EVERY)) == 0
-    width, height = random.integers(*_ODD_SIDES, 2).tolist() if is_odd else SIZE
-    file = encode_jpeg(make_frame(cut, number, (width, height)))
+    size = _ODD_SIZES[int(random.integers(len(_ODD_SIZES)))] if is_odd else SIZE
+    file = encode_jpeg(make_frame(cut, number, size))
     if not is_broken:
         return len(engine.analyze([decode_image(file)], flip=True, caller="rest")[0])
     try:

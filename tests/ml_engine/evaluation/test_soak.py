@@ -125,6 +125,21 @@ def test_what_the_engine_raises_ends_the_run(
 
 
 @pytest.mark.weights
+def test_an_interrupted_run_is_reported(
+    real_engine: FaceEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = soak._sample
+
+    def interrupted(process: Any, frames: int) -> Sample:
+        if frames == 12:
+            raise KeyboardInterrupt
+        return sample(process, frames)
+
+    monkeypatch.setattr(soak, "_sample", interrupted)
+    assert evaluate_soak(real_engine, frames=400).frames == 11
+
+
+@pytest.mark.weights
 def test_the_command_writes_both_files_and_says_by_its_status_whether_it_was_steady(
     tmp_path: Path, weights_dir: Path
 ) -> None:
