@@ -10,14 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_engine.config import EngineConfig
+from ml_engine.evaluation.arguments import (
+    add_command,
+    add_data,
+    add_folds,
+    add_png,
+    add_preset,
+    add_presets,
+    positive,
+)
 from ml_engine.evaluation.report import Report, write_json
 from ml_engine.types import EngineError
-from ml_engine.zoo import default_weights_dir, presets_of
+from ml_engine.zoo import presets_of
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
-
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    from ml_engine.evaluation.arguments import Commands
 
 _CURVES = Path(__file__).resolve().parent.parent / "zoo" / "curves"
 _DESCRIPTION = """\
@@ -207,10 +215,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_recognition(commands: _Commands) -> None:
-    lfw = _command(commands, "lfw", _lfw, "verification on LFW: accuracy by its protocol, TMR")
-    _add_data(lfw, "folder with pairs.txt and a folder for each person")
-    _add_presets(lfw, "embedder; may be given several times (default: mobilefacenet)")
+def _add_recognition(commands: Commands) -> None:
+    lfw = add_command(commands, "lfw", _lfw, "verification on LFW: accuracy by its protocol, TMR")
+    add_data(lfw, "folder with pairs.txt and a folder for each person")
+    add_presets(lfw, "embedder; may be given several times (default: mobilefacenet)")
     lfw.add_argument("--flip", action="store_true", help="average with the mirror image")
     lfw.add_argument(
         "--pairs",
@@ -219,183 +227,107 @@ def _add_recognition(commands: _Commands) -> None:
         help="other pairs than the folder's pairs.txt: like it, or lines of two photos "
         "<person>/<photo> and 1 (one person) or 0",
     )
-    _add_folds(lfw)
-    _add_png(lfw, "ROC curve")
+    add_folds(lfw)
+    add_png(lfw, "ROC curve")
 
-    halves = _command(
+    halves = add_command(
         commands, "halves", _halves, "whether a threshold set on half of LFW holds for the other"
     )
-    _add_data(halves, "folder with a folder for each person")
-    _add_preset(halves)
+    add_data(halves, "folder with a folder for each person")
+    add_preset(halves)
     halves.add_argument("--flip", action="store_true", help="average with the mirror image")
-    _add_folds(halves)
-    _add_png(halves, "strangers named in each half")
+    add_folds(halves)
+    add_png(halves, "strangers named in each half")
 
-    recalibration = _command(
+    recalibration = add_command(
         commands,
         "recalibration",
         _recalibration,
         "whether a collection measured on its own people names strangers as rarely as is asked for",
     )
-    _add_data(recalibration, "folder with pairs.txt and a folder for each person")
-    _add_preset(recalibration)
+    add_data(recalibration, "folder with pairs.txt and a folder for each person")
+    add_preset(recalibration)
 
-    openset = _command(
+    openset = add_command(
         commands, "openset", _openset, "identification on LFW with strangers: rank 1, FNIR at FPIR"
     )
-    _add_data(openset, "folder with a folder for each person")
-    _add_preset(openset)
+    add_data(openset, "folder with a folder for each person")
+    add_preset(openset)
     openset.add_argument("--flip", action="store_true", help="average with the mirror image")
     openset.add_argument(
         "--flip-enrolled", action="store_true", help="average only the enrolled, as in service"
     )
-    _add_folds(openset)
-    _add_png(openset, "misses over strangers named")
+    add_folds(openset)
+    add_png(openset, "misses over strangers named")
 
-    celebs = _command(
+    celebs = add_command(
         commands, "celebs", _celebs, "enrol a folder of people, identify another; name no strangers"
     )
-    _add_data(celebs, "folder with train/<person>/ and val/<person>/")
-    _add_preset(celebs)
+    add_data(celebs, "folder with train/<person>/ and val/<person>/")
+    add_preset(celebs)
     celebs.add_argument("--strangers", type=Path, help="LFW, whose people are not enrolled")
 
-    quality = _command(
+    quality = add_command(
         commands, "quality", _quality, "does quality predict errors: error versus discard on LFW"
     )
-    _add_data(quality, "folder with a folder for each person")
-    _add_preset(quality)
-    _add_png(quality, "error-versus-discard curve")
+    add_data(quality, "folder with a folder for each person")
+    add_preset(quality)
+    add_png(quality, "error-versus-discard curve")
 
-    calibrate = _command(
+    calibrate = add_command(
         commands, "calibrate", _calibrate, "impostor score curves from all strangers in LFW"
     )
-    _add_data(calibrate, "folder of LFW, or the one that holds it as lfw/")
+    add_data(calibrate, "folder of LFW, or the one that holds it as lfw/")
     calibrate.add_argument(
         "--source", metavar="TEXT", help="what the photos are, for people (default: LFW)"
     )
-    _add_presets(calibrate, "embedder; may be given several times (default: all)")
+    add_presets(calibrate, "embedder; may be given several times (default: all)")
     calibrate.add_argument(
         "--out", type=Path, default=_CURVES, metavar="DIR", help="where curves are kept"
     )
-    _add_png(calibrate, "curves")
+    add_png(calibrate, "curves")
 
 
-def _add_others(commands: _Commands) -> None:
-    wider = _command(commands, "wider", _wider, "detection on WIDER FACE: average precision")
-    _add_data(wider, "folder with ground_truth.json and its photos")
+def _add_others(commands: Commands) -> None:
+    wider = add_command(commands, "wider", _wider, "detection on WIDER FACE: average precision")
+    add_data(wider, "folder with ground_truth.json and its photos")
     wider.add_argument(
         "--detector", default="mtcnn", choices=[card.name for card in presets_of("detector")]
     )
     wider.set_defaults(min_face=20)
-    _add_png(wider, "precision over recall")
+    add_png(wider, "precision over recall")
 
-    throughput = _command(
+    throughput = add_command(
         commands, "throughput", _throughput, "milliseconds by stage and batch size"
     )
     throughput.add_argument(
-        "--size", type=_positive, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT")
+        "--size", type=positive, nargs=2, default=(640, 480), metavar=("WIDTH", "HEIGHT")
     )
     throughput.add_argument(
-        "--repeats", type=_positive, default=30, metavar="N", help="calls of each"
+        "--repeats", type=positive, default=30, metavar="N", help="calls of each"
     )
-    _add_png(throughput, "items a second over the size of a batch")
+    add_png(throughput, "items a second over the size of a batch")
 
-    search = _command(
+    search = add_command(
         commands, "search", _search, "quick search against an exact one, with faces it never saw"
     )
-    _add_data(search, "folder with lfw/, and wider/ and celebs5/ where they are there")
-    _add_presets(search, "embedder; may be given several times (default: mobilefacenet)")
+    add_data(search, "folder with lfw/, and wider/ and celebs5/ where they are there")
+    add_presets(search, "embedder; may be given several times (default: mobilefacenet)")
     search.add_argument(
         "--size",
-        type=_positive,
+        type=positive,
         default=100_000,
         metavar="N",
         help="templates (default: %(default)s)",
     )
     search.set_defaults(min_face=20)
 
-    soak = _command(
+    soak = add_command(
         commands, "soak", _soak, "endurance: memory, threads and handles over many frames"
     )
-    soak.add_argument("--frames", type=_positive, default=20_000, metavar="N")
+    soak.add_argument("--frames", type=positive, default=20_000, metavar="N")
     soak.add_argument("--data", type=Path, metavar="DIR", help="photos whose faces are used, too")
-    _add_png(soak, "memory over frames")
-
-
-def _command(
-    commands: _Commands,
-    name: str,
-    run: Callable[[argparse.Namespace], int | None],
-    about: str,
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
-    command.add_argument(
-        "--weights",
-        type=Path,
-        default=default_weights_dir(),
-        metavar="DIR",
-        help="default: %(default)s",
-    )
-    command.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
-    command.add_argument(
-        "--min-face",
-        type=int,
-        default=EngineConfig().min_face_px,
-        metavar="PX",
-        help="smallest face looked for (default: %(default)s)",
-    )
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
-    command.set_defaults(run=run)
-    return command
-
-
-def _add_data(command: argparse.ArgumentParser, about: str) -> None:
-    command.add_argument("--data", type=Path, required=True, metavar="DIR", help=about)
-
-
-def _add_preset(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--preset",
-        default=EngineConfig().embedder,
-        choices=[card.name for card in presets_of("embedder")],
-        help="embedder (default: %(default)s)",
-    )
-
-
-def _add_presets(command: argparse.ArgumentParser, about: str) -> None:
-    command.add_argument(
-        "--preset",
-        dest="presets",
-        action="append",
-        choices=[card.name for card in presets_of("embedder")],
-        help=about,
-    )
-
-
-def _add_folds(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--folds",
-        type=_numbers,
-        metavar="N,N",
-        help="only the people in these folds of pairs.txt, such as 4,5 (default: all)",
-    )
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return sorted({int(number) for number in text.split(",")})
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not like 4,5") from error
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
-    return int(text)
-
-
-def _add_png(command: argparse.ArgumentParser, about: str) -> None:
-    command.add_argument("--png", type=Path, metavar="FILE", help=f"draw the {about} there")
+    add_png(soak, "memory over frames")
 
 
 if __name__ == "__main__":
