@@ -16,8 +16,8 @@ from typing import Any
 
 from ml_engine.matching.error_rates import DetPoint
 
-_INCHES = (7.2, 5.2)
-_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.2, 0.4)
+_INCHES = (6.2, 4.7)
+_TICKS = (1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.2, 0.4)
 _MOST = 0.5
 _LEAST = 1e-6
 _NORMAL = NormalDist()
@@ -125,7 +125,7 @@ def _draw_mark(axes: Any, mark: Mark, colours: Colours) -> None:
     axes.annotate(
         mark.label,
         place,
-        xytext=(9, 7),
+        xytext=(9, 10 if mark.is_main else 6),
         textcoords="offset points",
         color=colour if mark.is_main else colours.ink,
         fontweight="bold" if mark.is_main else "normal",

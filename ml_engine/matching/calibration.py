@@ -154,6 +154,29 @@ class ImpostorCurve:
         )
 
 
+def read_curve(path: Path, *, model: str) -> ImpostorCurve:
+    """A curve of this model, as `python -m ml_engine.evaluation calibrate` writes it.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no curve, or another model's.
+    """
+    try:
+        curve = ImpostorCurve.from_dict(json.loads(path.read_text()))
+        scores, rates = np.array(curve.scores, float), np.array(curve.rates, float)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("This is not an impostor score curve.") from error
+    if curve.model != model:
+        raise ValueError(f"This curve is of {curve.model}, not of {model}.")
+    if len(scores) != len(rates) or len(scores) < 2:
+        raise ValueError("A curve has two points or more, each with a score and a rate.")
+    if not ((np.diff(scores) > 0).all() and (np.abs(scores) <= 1).all()):
+        raise ValueError("Its scores must rise, from -1 to 1.")
+    if not ((np.diff(rates) < 0).all() and rates[-1] > 0 and rates[0] <= 1):
+        raise ValueError("Its rates must fall, from 1 to more than 0.")
+    return curve
+
+
 @cache
 def curve_of(preset: str) -> ImpostorCurve:
     """The curve that comes with a preset; KeyError where it has none."""

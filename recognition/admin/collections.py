@@ -21,6 +21,7 @@ from ml_engine.zoo import PRESETS
 from recognition.admin.fields import EmbedderField
 from recognition.admin.measuring import CURVE_SOURCES, RULE_SOURCES, measure_view
 from recognition.admin.services import ServiceAdmin
+from recognition.engine.versions import LOADED
 from recognition.gallery import gallery_of
 from recognition.models import Collection, ModelVersion
 from recognition.rules import decider_in_force, rules_of
@@ -204,6 +205,7 @@ class ModelVersionAdmin(ModelAdmin):
         "dimension",
         "sha256",
         "figures",
+        "curve",
         "created_at",
     )
 
@@ -218,6 +220,14 @@ class ModelVersionAdmin(ModelAdmin):
     @display(description="Training data")
     def training_data(self, version: ModelVersion) -> str:
         return self._card(version, "training_data")
+
+    @display(description="Impostor score curve")
+    def curve(self, version: ModelVersion) -> str:
+        curve = version.impostor_curve
+        if not curve:
+            return "none"
+        loaded = ", loaded" if curve.get(LOADED) else ""
+        return f"{curve['pairs']:,} pairs, {curve['source']}{loaded}"
 
     def _card(self, version: ModelVersion, field: str) -> str:
         preset = PRESETS.get(version.preset)

@@ -9,9 +9,10 @@ from recognition.engine.host import (
     stop_engine,
     use_engine,
 )
-from recognition.engine.versions import ensure_model_version
+from recognition.engine.versions import curve_told, ensure_model_version
 
 __all__ = [
+    "curve_told",
     "engine_config",
     "engine_state",
     "engine_stats",

@@ -25,10 +25,11 @@ from ml_engine.matching.error_rates import (
     sampled,
 )
 from ml_engine.types import Float32
+from recognition.engine import curve_told, ensure_model_version
 from recognition.errors import ServiceError, not_found
 from recognition.gallery import gallery_of
 from recognition.gallery.reading import Source
-from recognition.models import Calibration, Collection, Person, Template
+from recognition.models import Calibration, Collection, ModelVersion, Person, Template
 from recognition.rules import (
     calibration_of,
     model_curve,
@@ -165,6 +166,20 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
         return calibration
 
     return in_transaction(store)
+
+
+def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor) -> ModelVersion:
+    """Give the model another curve than the preset's, which is kept from now on; None: that one
+    again. Thresholds of all collections that go by it follow."""
+
+    def update() -> ModelVersion:
+        version = ensure_model_version(preset)
+        version.impostor_curve = curve_told(preset, curve)
+        version.save(update_fields=["impostor_curve"])
+        record(actor, "model.curve", version, source=curve.source if curve else "preset")
+        return version
+
+    return in_transaction(update)
 
 
 def calibration_state(collection: Collection) -> CalibrationState | None:

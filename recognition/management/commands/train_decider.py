@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.audit import SYSTEM
 from recognition.errors import ServiceError
+from recognition.management.collections import collection_named
 from recognition.models import Collection
 from recognition.services.deciders import decider_train
 
@@ -19,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("collection", help="Its name or its id.")
 
     def handle(self, *args: object, **options: object) -> None:
-        collection = _collection(str(options["collection"]))
+        collection = collection_named(str(options["collection"]))
         try:
             trained = decider_train(collection=collection, actor=SYSTEM)
         except ServiceError as error:
@@ -32,15 +31,3 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"The collection does not use it: its decider is {collection.decider}."
             )
-
-
-def _collection(name: str) -> Collection:
-    found = Collection.objects.filter(name=name).first()
-    if found is None:
-        try:
-            found = Collection.objects.filter(pk=UUID(name)).first()
-        except ValueError:
-            found = None
-    if found is None:
-        raise CommandError(f"There is no collection {name!r}.")
-    return found
