@@ -159,14 +159,15 @@ class Gallery:
 
     def _take_decider(self, standing: Standing) -> None:
         wanted = standing.decider, standing.svm
-        if wanted == self._decided_by:
-            return
-        self._decider = None
+        if wanted != self._decided_by:
+            self._decider = self._new_decider(standing)
+            self._decided_by = wanted
+
+    def _new_decider(self, standing: Standing) -> Decider | None:
         if standing.decider == Collection.Decider.VOTE:
-            self._decider = decider("vote")
-        elif standing.svm is not None and (svm := self._source.svm(self.model)) is not None:
-            self._decider = decider("svm", svm)
-        self._decided_by = wanted
+            return decider("vote")
+        svm = self._source.svm(self.model) if standing.svm is not None else None
+        return decider("svm", svm) if svm is not None else None
 
     def _fit_index(self, contents: Contents, choice: str) -> None:
         """Begin to build another index in the background, where one is wanted."""

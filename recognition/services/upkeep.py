@@ -29,7 +29,7 @@ def upkeep() -> dict[str, int]:
         "idempotency_records": IdempotencyRecord.prune(),
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
         "sign_ins": _prune_sign_ins(now - _SIGN_INS_KEPT),
-        # Last: it takes a minute for the largest, and nothing should wait for it.
+        # Last: it may take a minute for each, and nothing should wait for it.
         "deciders": deciders_retrain(),
     }
 

@@ -59,7 +59,8 @@ class IdentifyView(PictureView):
         answer=IdentifyAnswerSerializer,
         errors=(404, 409, *FOR_PICTURES),
         about="`decision` is `match`, `unknown` or `ambiguous` (two people too close). "
-        "Candidates are people, best first, each with the image that matched.",
+        "Candidates are people, as the collection's decider ranks them, each with the image that "
+        "matched; whoever the face is known not to be is left out.",
     )
     def post(self, request: Request) -> Response:
         options = self.read(IdentifyInput)
