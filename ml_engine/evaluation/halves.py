@@ -33,6 +33,8 @@ HALVES = 200
 # What nine of ten halves are held against.
 BAND = (0.004, 0.022)
 _LEAST_PEOPLE = 20
+# Of all pairs, the most alike ones, among which every threshold lies.
+_TOP_SHARE = 0.05
 _SEED = 1
 
 
@@ -109,12 +111,12 @@ def halves_report(
             f"{_LEAST_PEOPLE} people with several photos are needed, and as many with one: there "
             f"are {len(several)} and {len(single)}."
         )
+    pairs = _strangers(embeddings, person)
     fpirs, thresholds, bests = [], [], []
     for _ in tqdm(range(halves), "halves"):
         enrolled, strangers = random.permutation(several), random.permutation(single)
         middle, other = len(several) // 2, len(single) // 2
-        seen = np.isin(person, np.concatenate([enrolled[:middle], strangers[:other]]))
-        curve = _curve(embeddings[seen], person[seen])
+        curve = pairs.curve_of(np.concatenate([enrolled[:middle], strangers[:other]]))
         gallery, probes = first[enrolled[middle:]], first[strangers[other:]]
         threshold = curve.threshold_for_gallery(len(gallery))
         best = (embeddings[probes] @ embeddings[gallery].T).max(axis=1)
@@ -141,15 +143,41 @@ def _in_band(fpirs: list[float]) -> float:
     return float(np.mean([BAND[0] <= fpir <= BAND[1] for fpir in fpirs]))
 
 
-def _curve(embeddings: Float32, person: NDArray[np.intp]) -> ImpostorCurve:
-    """From all pairs of different people, every two of whom count the same."""
+@dataclass(frozen=True, slots=True)
+class _Strangers:
+    """The pairs of photos of different people that are most alike: people (pairs, 2), scores
+    (pairs,), and how much each counts, so that every two people count the same."""
+
+    people: NDArray[np.intp]
+    scores: Float32
+    weights: Float32
+
+    def curve_of(self, chosen: NDArray[np.intp]) -> ImpostorCurve:
+        """From all pairs of these people: those that are not among the most alike are one pair here
+        that is like nobody."""
+        is_within = np.isin(self.people, chosen).all(axis=1)
+        weights = self.weights[is_within]
+        rest = len(chosen) * (len(chosen) - 1) / 2 - weights.sum()
+        return ImpostorCurve.from_scores(
+            "half",
+            np.append(self.scores[is_within], np.float32(-1)),
+            "one half of the people",
+            np.append(weights, np.float32(rest)),
+        )
+
+
+def _strangers(embeddings: Float32, person: NDArray[np.intp]) -> _Strangers:
     photos = np.bincount(person)[person]
     rows, columns = np.triu_indices(len(person), 1)
-    is_other = person[rows] != person[columns]
-    rows, columns = rows[is_other], columns[is_other]
     scores = (embeddings @ embeddings.T)[rows, columns]
+    scores[person[rows] == person[columns]] = -2.0
+    top = np.argpartition(-scores, round(_TOP_SHARE * len(scores)))[
+        : round(_TOP_SHARE * len(scores))
+    ]
+    top = top[scores[top] > -2]
+    rows, columns = rows[top], columns[top]
     weights = (1.0 / (photos[rows] * photos[columns])).astype(np.float32)
-    return ImpostorCurve.from_scores("half", scores, "one half of the people", weights)
+    return _Strangers(np.stack([person[rows], person[columns]], axis=1), scores[top], weights)
 
 
 def _range(values: list[float]) -> tuple[float, float, float]:
