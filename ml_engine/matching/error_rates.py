@@ -124,10 +124,8 @@ def sampled(
     sizes = np.bincount(turn[people])
     rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     order = order[rank < most_each]
-    ends = np.cumsum(np.minimum(sizes, most_each))
-    taken = (
-        ends[max(0, int(np.searchsorted(ends, most_templates, "right")) - 1)] if len(ends) else 0
-    )
+    ends = np.append(0, np.cumsum(np.minimum(sizes, most_each)))
+    taken = ends[np.searchsorted(ends, most_templates, "right") - 1]  # whole people alone
     return np.sort(order[:taken])
 
 
@@ -241,8 +239,8 @@ class _Gallery:
             is_other = self._person[later] > self._person[rows, None]  # so each pair comes once
             weights = (self._weight[rows, None] * self._weight[later])[is_other]
             histogram += np.bincount(_bins(scores[is_other]), weights, minlength=_BINS)
-            alike = self._alike(scores, rows, is_other & (scores >= alike_from))
-            total += len(alike)
+            alike, count = self._alike(scores, rows, is_other & (scores >= alike_from))
+            total += count
             best = sorted([*best, *alike], key=lambda pair: -pair[2])[:MOST_ALIKE]
         return histogram, best, total
 
@@ -273,14 +271,17 @@ class _Gallery:
 
     def _alike(
         self, scores: Float32, rows: slice, is_alike: NDArray[np.bool_]
-    ) -> list[tuple[int, int, float]]:
-        """Each pair of people of a block once, by their most similar templates."""
+    ) -> tuple[list[tuple[int, int, float]], int]:
+        """The most alike pairs of people of a block, and how many pairs there are; each pair of
+        people by their most similar templates."""
         left, right = np.nonzero(is_alike)
         first, second = self._person[rows][left], self._person[rows.start :][right]
-        best: dict[tuple[int, int], float] = {}
-        for a, b, score in zip(first, second, scores[left, right], strict=True):
-            best[int(a), int(b)] = max(float(score), best.get((int(a), int(b)), -1.0))
-        return [(a, b, score) for (a, b), score in best.items()]
+        pairs, pair = np.unique(first * len(self._sizes) + second, return_inverse=True)
+        best = np.full(len(pairs), -1.0)
+        np.maximum.at(best, pair, scores[left, right])
+        top = np.argsort(-best)[:MOST_ALIKE]
+        named = (divmod(int(pairs[n]), len(self._sizes)) for n in top)
+        return [(a, b, float(best[n])) for (a, b), n in zip(named, top, strict=True)], len(pairs)
 
     def _of(self, person: int) -> Float32:
         return self._embeddings[self._starts[person] : self._starts[person + 1]]
@@ -295,7 +296,8 @@ class _Strangers:
         self._pairs = pairs
 
     def confused(self, threshold: float) -> float:
-        return float(self._reached[int(np.ceil((threshold + 1) * _BINS / 2 - 1e-6))])
+        edge = int(np.ceil((threshold + 1) * _BINS / 2 - 1e-6))
+        return float(self._reached[min(edge, _BINS)])  # rounding takes scores beyond 1
 
     def fmr(self, threshold: float) -> float:
         return self.confused(threshold) / self._pairs

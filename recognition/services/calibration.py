@@ -145,7 +145,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
         )
     except TooFewPeople as error:  # some are gone meanwhile
         raise _too_few(len(np.unique(drawn))) from error
-    figures = _figures(rates, names, threshold, total=(len(names), len(templates)))
+    sizes = {"people_total": len(names), "templates_total": len(templates)}
 
     def store() -> Calibration:
         if lock_collection(row.pk).embedder_id != row.embedder_id:
@@ -156,7 +156,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
             defaults={
                 "model": row.embedder,
                 "impostor_curve": rates.curve.to_dict(),
-                "figures": figures,
+                "figures": _figures(rates, names) | sizes | {"alike_from": round(threshold, 4)},
                 "gallery_revision": row.gallery_revision,
                 "measured_at": timezone.now(),
             },
@@ -166,6 +166,20 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
         return calibration
 
     return in_transaction(store)
+
+
+def calibration_forget(collection_id: UUID, person_id: UUID) -> None:
+    """Within a transaction that holds the collection's lock: whom they looked like is forgotten.
+    Rates stay, which tell of nobody."""
+    row = Calibration.objects.filter(collection=collection_id).first()
+    if row is None:
+        return
+    alike = row.figures["alike"]
+    rest = [pair for pair in alike if str(person_id) not in pair["people"]]
+    if len(rest) < len(alike):
+        row.figures["alike"] = rest
+        row.figures["alike_total"] -= len(alike) - len(rest)
+        row.save(update_fields=["figures"])
 
 
 def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor) -> ModelVersion:
@@ -258,26 +272,26 @@ def _vectors(
     return vectors.reshape(len(rows), source.dimension), owners
 
 
-def _figures(
-    rates: ErrorRates, names: Sequence[UUID], threshold: float, *, total: tuple[int, int]
-) -> dict[str, Any]:
-    """As JSON. people, templates: compared; with `_total`, enrolled."""
-    plain = asdict(rates)
-    plain.pop("curve")
+def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
+    """As JSON, without people who are gone meanwhile. people, templates: that were compared."""
+    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.alike}
+    there = set(Person.objects.in_bulk(set().union(*pairs.values())))
     alike = [
         {
             "people": [str(names[pair.first]), str(names[pair.second])],
             "similarity": round(pair.similarity, 4),
             "is_left_out": pair.is_left_out,
         }
-        for pair in rates.alike
+        for pair, people in pairs.items()
+        if people <= there
     ]
-    sizes = {"people_total": total[0], "templates_total": total[1]}
-    return plain | sizes | {"alike": alike, "alike_from": round(threshold, 4)}
+    plain = asdict(rates)
+    plain.pop("curve")
+    return plain | {"alike": alike}
 
 
 def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
-    """The people as they are now; whoever was erased, or merged with the other, is not named."""
+    """The people as they are now, without those who went a moment ago."""
     ids = {UUID(person) for pair in pairs for person in pair["people"]}
     there = Person.objects.in_bulk(ids)
     found = []

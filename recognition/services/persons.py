@@ -15,6 +15,7 @@ from accounts.audit import Actor, record
 from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, IdempotencyRecord, Person, Template
+from recognition.services.calibration import calibration_forget
 from recognition.services.deciders import decider_forget
 from recognition.services.files import remove_after_commit
 from recognition.services.negatives import negatives_move
@@ -91,6 +92,7 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
         record(actor, "person.erase", row, collection_id=collection.pk, images=len(images),
                templates=len(templates), events=emptied)  # fmt: skip
         decider_forget(collection.pk, [row.pk])
+        calibration_forget(collection.pk, row.pk)
         row.delete()
         note_changes(collection, templates)
         announce_newest(newest)
@@ -135,6 +137,7 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
                images=moved, events=events, dropped_files=dropped)  # fmt: skip
         negatives_move(collection, other, target)
         decider_forget(collection.pk, [other.pk])
+        calibration_forget(collection.pk, other.pk)
         other.delete()
         note_changes(collection, templates)
         announce_newest(newest)

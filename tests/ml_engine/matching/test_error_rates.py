@@ -131,6 +131,22 @@ def test_the_det_curve_trades_one_error_for_the_other() -> None:
         assert before.fnmr <= after.fnmr
 
 
+def test_pictures_that_are_the_same_to_the_last_bit() -> None:
+    vectors = unit_vectors(100, 24) * np.float32(1.0000002)
+    rates = _measured(np.repeat(vectors, 3, axis=0), np.repeat(np.arange(100), 3))
+    assert [point.fnmr for point in rates.points] == [0, 0, 0, 0]
+    assert rates.det[-1].threshold == pytest.approx(1)
+
+
+def test_everybody_may_be_alike() -> None:
+    """A threshold that was set far too low by hand is no reason to count for minutes."""
+    rates = _measured(*people(200, 5, 24), alike_from=-1.0)
+    assert rates.alike_total == 200 * 199 / 2
+    assert len(rates.alike) == MOST_ALIKE
+    similarities = [pair.similarity for pair in rates.alike]
+    assert similarities == sorted(similarities, reverse=True)
+
+
 def _doubled(doubles: int) -> tuple[Float32, NDArray]:
     """150 people, of whom the first `doubles` are enrolled a second time as 1000, 1001..."""
     vectors, owners = people(150, 4, 96, spread=0.4)

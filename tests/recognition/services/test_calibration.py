@@ -117,10 +117,16 @@ def test_one_person_under_two_names_is_told_by_id_alone(collection: Collection) 
     )
 
 
-def test_whoever_is_erased_is_named_no_more(collection: Collection) -> None:
-    _, double = _doubled(collection)
+def test_of_whoever_is_erased_nothing_stays(collection: Collection) -> None:
+    person, double = _doubled(collection)
     collection_calibrate(collection=collection, actor=ACTOR)
+    before = Calibration.objects.get()
     person_erase(person=double, actor=ACTOR)
+    kept = Calibration.objects.get()
+    assert str(double.pk) not in json.dumps([kept.figures, kept.impostor_curve])
+    assert kept.figures["alike_total"] == 0
+    assert kept.figures["points"] == before.figures["points"]
+    person_erase(person=person, actor=ACTOR)  # who is in no pair any more
     state = calibration_state(collection)
     assert state is not None
     assert state.alike == []
@@ -133,6 +139,21 @@ def test_two_who_were_merged_are_no_pair_any_more(collection: Collection) -> Non
     state = calibration_state(collection)
     assert state is not None
     assert state.alike == []
+
+
+def test_whoever_is_erased_meanwhile_is_not_named(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, double = _doubled(collection)
+    measure = service.error_rates
+
+    def slow(*args: Any, **options: Any) -> Any:
+        person_erase(person=double, actor=ACTOR)
+        return measure(*args, **options)
+
+    monkeypatch.setattr(service, "error_rates", slow)
+    kept = collection_calibrate(collection=collection, actor=ACTOR)
+    assert str(double.pk) not in json.dumps(kept.figures)
 
 
 def test_the_own_curve_comes_into_force_when_it_is_wanted(collection: Collection) -> None:
