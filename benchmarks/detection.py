@@ -119,7 +119,8 @@ def _text(
             table(head, rows),
             _agreement(answers[reference], answers[settings[1].name], doubtful),
             f"{len(answers[reference])} pictures with {FACES[0]} to {FACES[1]} faces; the settings "
-            f"took turns picture by picture, {len(answers[reference][0])} times. Times are means "
+            f"took turns picture by picture, {len(answers[reference][0])} times, with two calls each of "
+            "which the second counts. Times are means "
             'over the pictures of each one\'s median and best time; "times faster" is the median '
             "over the pictures against the first row, by medians (by best times). "
             + (
@@ -133,13 +134,15 @@ def _text(
 
 
 def _timed(settings: list[Setting], pictures: int, rounds: int) -> dict[str, list[list[Answer]]]:
-    """Name to the answers of each picture, one a round; a first round is not counted."""
+    """Name to the answers of each picture, one a round; a first round is not counted, and nor is
+    the first of two calls: a machine that was idle takes a while to wake its second core."""
     answers: dict[str, list[list[Answer]]] = {
         setting.name: [[] for _ in range(pictures)] for setting in settings
     }
     for turn in tqdm(range(rounds + 1), "detection", unit="round"):
         for picture in range(pictures):
             for setting in settings:
+                setting.on_picture(picture)
                 answer = setting.on_picture(picture)
                 if turn:
                     answers[setting.name][picture].append(answer)

@@ -12,15 +12,18 @@ score is the mean of the three looks. See docs/benchmarks.md for what that gains
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.detection.base import Detector
 from ml_engine.detection.pyramid import Plan, Pyramid, plan
+from ml_engine.detection.thresholds import Thresholds
 from ml_engine.geometry import clipped, iou, moved_by_offsets, nms, nms_by_group, squared
 from ml_engine.networks import mtcnn as networks
 from ml_engine.runtime.device import ResolvedDevice
@@ -29,33 +32,6 @@ from ml_engine.types import Face, Float32, Image
 from ml_engine.zoo import ensure, preset
 
 BATCHES = (1, 4, 8, 16, 32)
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Scores 0..1 that a box must pass, and overlaps above which two boxes mean one face.
-
-    Set on the 366 photos of WIDER FACE. The published 0.6 for P-Net and 0.7 for R-Net gave an AP of
-    .864/.846/.641 (easy, medium, hard) from 461 proposals a photo at smallest face 20; 0.7 and 0.5
-    give .873/.854/.648 from a quarter fewer: P-Net's doubtful boxes are not worth their R-Net, and
-    R-Net's are worth their O-Net. At `score` 0.7 and smallest face 40, 85 % of the easy faces are
-    found with one false alarm in eight photos; at 0.8, 83 % with one in twenty; at 0.9, 80 % with
-    one in sixty. 0.7 also keeps one large face of the celebrities at every smallest face from 20 to
-    80 that was tried, which O-Net rates at 0.76 in the worst place that a pyramid puts it.
-    Averaging boxes of an IoU above 0.75 is better for WIDER than above 0.6 (.871/.852/.648).
-    """
-
-    proposal: float = 0.7
-    refinement: float = 0.5
-    score: float = 0.7
-    overlap_in_level: float = 0.5
-    overlap_of_proposals: float = 0.7
-    overlap_of_refinements: float = 0.7
-    first_look: float = 0.1
-    hopeless: float = 0.4
-    overlap_of_looks: float = 0.7
-    overlap_of_same: float = 0.75
-    overlap_of_faces: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,26 +118,28 @@ class MtcnnDetector:
         for members in by_shape.values():
             sheets = [pyramids[index].sheets for index in members]
             batch = sheets[0] if len(sheets) == 1 else np.concatenate(sheets)
-            offsets, faces = self._networks.pnet.run(batch)
+            (cells,) = self._networks.pnet.run(batch)
             first = 0
             for index in members:
                 rows = slice(first, first + len(pyramids[index].sheets))
                 first = rows.stop
-                layout = pyramids[index].layout
-                proposals[index] = self._proposals(layout, offsets[rows], faces[rows, ..., 1])
+                proposals[index] = self._proposals(pyramids[index].layout, cells[rows])
         return [proposals[index] for index in range(len(pyramids))]
 
-    def _proposals(self, layout: Plan, offsets: Float32, scores: Float32) -> _Boxes:
-        """Offsets (sheets, rows, columns, 4) and scores of the cells to boxes of the picture."""
+    def _proposals(self, layout: Plan, cells: Float32) -> _Boxes:
+        """P-Net's cells (sheets, rows, columns, 5) to boxes of the picture."""
         limits = self._thresholds
-        sheet, row, column = np.nonzero((scores > limits.proposal) & (layout.tile_of_cell >= 0))
+        least = np.float32(log(limits.proposal / (1 - limits.proposal)))
+        sheet, row, column = np.nonzero((cells[..., 4] > least) & (layout.tile_of_cell >= 0))
+        found_cells = cells[sheet, row, column]
         tiles = layout.tile_of_cell[sheet, row, column]
         levels = layout.tile_levels[tiles]
         corners = np.stack([column, row], axis=1) * networks.PNET_STRIDE + layout.tile_shifts[tiles]
         windows = np.concatenate([corners, corners + networks.PNET_WINDOW], axis=1)
-        boxes = moved_by_offsets(windows, offsets[sheet, row, column])
+        boxes = moved_by_offsets(windows, found_cells[:, :4])
         boxes /= np.tile(layout.scales[levels], 2)
-        found = _Boxes(boxes, scores[sheet, row, column])
+        scores = (1 / (1 + np.exp(-found_cells[:, 4]))).astype(np.float32)
+        found = _Boxes(boxes, scores)
         kept = nms_by_group(found.boxes, found.scores, levels, limits.overlap_in_level)
         found = found.at(kept)
         return found.at(nms(found.boxes, found.scores, limits.overlap_of_proposals))
@@ -288,10 +266,13 @@ def load_mtcnn(
     *,
     thresholds: Thresholds | None = None,
     min_face_px: int = 40,
-) -> MtcnnDetector:
-    """WeightsUnavailable where the weights were not fetched."""
+) -> Detector:
+    """For a GPU `GraphMtcnn`, for a CPU `MtcnnDetector`. WeightsUnavailable where the weights were
+    not fetched."""
     card = preset("mtcnn")
     files = ensure(card.artefact, weights_dir)
+    if device.kind == "gpu":
+        return _load_graph(files, device, thresholds, min_face_px)
 
     def network(name: str, build: Callable[..., Any], batches: tuple[int, ...]) -> Network:
         return device.network(
@@ -301,6 +282,8 @@ def load_mtcnn(
             cache_dir=weights_dir / "converted",
             batches=batches,
             is_free_size=name == "pnet",
+            # P-Net gains little by it, and loses.
+            byte_weights=name != "pnet",
         )
 
     model = Networks(
@@ -309,3 +292,23 @@ def load_mtcnn(
         onet=network("onet", networks.build_onet, BATCHES),
     )
     return MtcnnDetector(model, thresholds=thresholds, min_face_px=min_face_px)
+
+
+def _load_graph(
+    files: Mapping[str, Path],
+    device: ResolvedDevice,
+    thresholds: Thresholds | None,
+    min_face_px: int,
+) -> Detector:
+    from ml_engine.detection.mtcnn_graph import GraphMtcnn
+
+    def build() -> tuple[Any, Any, Any]:
+        builders = (networks.build_pnet, networks.build_rnet, networks.build_onet)
+        names = ("pnet.lz4", "rnet.lz4", "onet.lz4")
+        pnet, rnet, onet = (
+            b(files[n], takes_pixels=True) for b, n in zip(builders, names, strict=True)
+        )
+        return pnet, rnet, onet
+
+    devices = tuple(f"/GPU:{number}" for number in range(device.gpus))
+    return GraphMtcnn(build, devices=devices, thresholds=thresholds, min_face_px=min_face_px)

@@ -68,7 +68,7 @@ class Plan:
 @lru_cache(maxsize=32)
 def plan(width: int, height: int, min_face_px: int) -> Plan | None:
     """The plan for a picture size; None where the picture is smaller than the smallest face."""
-    sizes = _level_sizes(width, height, min_face_px)
+    sizes = level_sizes(width, height, min_face_px)
     if not sizes:
         return None
     tiles = [tile for level, size in enumerate(sizes) for tile in _tiles(level, *size)]
@@ -84,7 +84,8 @@ def plan(width: int, height: int, min_face_px: int) -> Plan | None:
     )
 
 
-def _level_sizes(width: int, height: int, min_face_px: int) -> list[tuple[int, int]]:
+def level_sizes(width: int, height: int, min_face_px: int) -> list[tuple[int, int]]:
+    """Width and height of each level, largest first; none where the picture is too small."""
     scale = PNET_WINDOW / min_face_px
     sizes = []
     while min(width, height) * scale >= PNET_WINDOW:
@@ -113,12 +114,14 @@ def _pack(tiles: list[Tile]) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
     """Tiles onto sheets of one shape, as little of it empty as the tried shapes allow."""
     ordered = sorted(tiles, key=lambda tile: (-tile.height, -tile.width))
     widest = max(tile.width for tile in tiles)
+    narrowest = _on_grid(widest)
     # Of a huge picture most tiles are whole sheets anyway, and trying would take seconds.
-    eighths = range(8, 17) if len(tiles) <= _MANY_TILES else (8,)
-    widths = {_on_grid(widest * eighth / 8) for eighth in eighths}
+    widths = (
+        range(narrowest, 2 * narrowest + 1, _GRID_PX) if len(tiles) <= _MANY_TILES else [narrowest]
+    )
     packed = [
         _pack_at(ordered, width, max_px)
-        for width in sorted(widths)
+        for width in widths
         for max_px in (MAX_SHEET_PX, MAX_SHEET_PX * 3 // 4, MAX_SHEET_PX // 2)
     ]
     return min(packed, key=lambda result: int(np.prod(result[1])))

@@ -81,6 +81,6 @@ def load_network_embedder(
         weights_sha256=card.sha256,
         cache_dir=weights_dir / "converted",
         batches=device.batches,
-        takes_bytes=row.takes_bytes,
+        byte_weights=row.takes_bytes and device.byte_weights,
     )
     return NetworkEmbedder(card, row.template, network)

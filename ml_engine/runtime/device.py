@@ -16,7 +16,7 @@ from ml_engine.runtime.threads import cpu_threads
 @dataclass(frozen=True, slots=True)
 class ResolvedDevice:
     """`kind` is what was chosen; `name` is for people. gpus: how many there are. half: whether
-    they compute in float16. byte_weights: whether a CPU may keep weights as bytes."""
+    they compute in float16. byte_weights: whether embedders may keep weights as bytes on a CPU."""
 
     kind: Literal["cpu", "gpu"]
     name: str
@@ -39,10 +39,10 @@ class ResolvedDevice:
         cache_dir: Path,
         batches: tuple[int, ...],
         is_free_size: bool = False,
-        takes_bytes: bool = False,
+        byte_weights: bool = False,
     ) -> Network:
         """`is_free_size`: fully convolutional, for pictures of any height and width.
-        `takes_bytes`: it was measured to lose little by weights of bytes."""
+        `byte_weights`: keep them as bytes on a CPU."""
         if self.kind == "gpu":
             from ml_engine.runtime.tensorflow import TensorFlowNetwork
 
@@ -59,7 +59,7 @@ class ResolvedDevice:
             batches=batches,
             threads=self.threads,
             is_free_size=is_free_size,
-            byte_weights=takes_bytes and self.byte_weights,
+            byte_weights=byte_weights,
         )
 
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ml_engine.runtime.network import Batch, ModelBuilder, run_in_parts
 
 # Raise when a network's code changes what it computes: kept conversions are then made again.
-CONVERSION_VERSION = 3
+CONVERSION_VERSION = 4
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
 # The same where pictures of any size come: their buffers are large.
@@ -62,6 +62,13 @@ def _write_beside_and_rename(path: Path, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
     Path(name).replace(path)
+
+
+def _remove_outdated(folder: Path, name: str, current: str) -> None:
+    """Conversions by other versions of this module: nothing opens them any more."""
+    for path in folder.glob(f"{name}-*.tflite"):
+        if not path.name.startswith(current):
+            path.unlink(missing_ok=True)
 
 
 class LiteRtNetwork:
@@ -139,12 +146,14 @@ class LiteRtNetwork:
     def _converted(self, shape: tuple[int, ...]) -> Path:
         free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
         kind = "bytes" if self._byte_weights else "floats"
-        key = f"{CONVERSION_VERSION} {self._weights_sha256} {free} {kind}"
+        key = f"{self._weights_sha256} {free} {kind}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = self._cache_dir / f"{self._name}-{digest}.tflite"
+        current = f"{self._name}-v{CONVERSION_VERSION}-"
+        path = self._cache_dir / f"{current}{digest}.tflite"
         if not path.exists():
             content = convert(self._build, free, byte_weights=self._byte_weights)
             _write_beside_and_rename(path, content)
+            _remove_outdated(self._cache_dir, self._name, current)
         return path
 
 
