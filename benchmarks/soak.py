@@ -31,8 +31,8 @@ def benchmark(weights: Path, data: Path, rounds: int) -> str:
             "## Endurance",
             f"```\n{report.as_text()}\n```",
             "A live stream and a REST client at once; frames of 640x480 with one to five faces, "
-            "one in twenty of another size, one in a hundred broken. Of memory the median of each "
-            "tenth, of threads and handles the most.",
+            "one in eight of another size, one in a hundred broken. Of memory the mean of each "
+            "tenth, of threads and handles the median.",
             "![Memory, threads and handles over frames](images/soak.png)",
         ]
     )

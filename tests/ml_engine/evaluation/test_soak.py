@@ -32,7 +32,7 @@ def _samples(memory: Callable[[int], float], threads: int = 9, handles: int = 20
     ("samples", "is_steady"),
     [
         (_samples(lambda n: 300.0), True),
-        (_samples(lambda n: 300.0 + (40 if n == 97 else 0)), True),
+        (_samples(lambda n: 300.0 + (20 if n == 97 else 0)), True),
         (_samples(lambda n: 300.0 + 0.02 * n), True),
         (_samples(lambda n: 300.0 + 0.04 * n), False),
         (_samples(lambda n: 300.0 - n, threads=10), False),
