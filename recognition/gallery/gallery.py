@@ -166,7 +166,7 @@ class Gallery:
     def _new_decider(self, standing: Standing) -> Decider | None:
         if standing.decider == Collection.Decider.VOTE:
             return decider("vote")
-        svm = self._source.svm(self.model) if standing.svm is not None else None
+        svm = self._source.svm() if standing.svm is not None else None
         return decider("svm", svm) if svm is not None else None
 
     def _fit_index(self, contents: Contents, choice: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ import numpy as np
 from django.db.models import CharField, Count, QuerySet
 from django.db.models.functions import Cast
 
-from ml_engine.matching import DamagedFile, LinearSvm
-from ml_engine.types import Float32, ModelMismatch
+from ml_engine.matching import LinearSvm
+from ml_engine.types import Float32
 from recognition.gallery.contents import Row
 from recognition.models import (
     Collection,
@@ -23,8 +22,6 @@ from recognition.models import (
     Template,
     TrainedDecider,
 )
-
-logger = logging.getLogger(__name__)
 
 # Behind by more than this, loading everything is quicker.
 MAX_CHANGES = 20_000
@@ -119,17 +116,11 @@ class Source:
             vectors[person].append(Template.unpack(vector))
         return {person: np.stack(each) for person, each in vectors.items()}
 
-    def svm(self, model: str) -> LinearSvm | None:
-        """None where there is none that can be used."""
-        row = TrainedDecider.objects.filter(collection_id=self.collection_id, model=self.model_id)
-        arrays = row.values_list("arrays", flat=True).first()
-        if arrays is None:
-            return None
-        try:
-            return LinearSvm.from_bytes(bytes(arrays), model=model)
-        except (DamagedFile, ModelMismatch) as error:
-            logger.warning("the SVM of %s cannot be used: %s", self.collection_id, error)
-            return None
+    def svm(self) -> LinearSvm | None:
+        """None where there is none of this model, or none that can be used."""
+        rows = TrainedDecider.objects.filter(collection=self.collection_id, model=self.model_id)
+        row = rows.select_related("model").first()
+        return row.svm if row is not None else None
 
     def _templates(self) -> QuerySet[Template]:
         return Template.objects.filter(

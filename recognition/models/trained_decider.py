@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import logging
+
 from django.db import models
 
+from ml_engine.matching import DamagedFile, LinearSvm
+from ml_engine.types import ModelMismatch
 from recognition.models.collection import Collection
 from recognition.models.model_version import ModelVersion
+
+logger = logging.getLogger(__name__)
 
 
 class TrainedDecider(models.Model):
@@ -25,3 +31,12 @@ class TrainedDecider(models.Model):
 
     def __str__(self) -> str:
         return f"SVM of {self.people} people"
+
+    @property
+    def svm(self) -> LinearSvm | None:
+        """None where what is stored cannot be used."""
+        try:
+            return LinearSvm.from_bytes(bytes(self.arrays), model=self.model.preset)
+        except (DamagedFile, ModelMismatch) as error:
+            logger.warning("the SVM of %s cannot be used: %s", self.collection_id, error)
+            return None

@@ -13,9 +13,9 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.audit import SYSTEM, Actor, record
-from ml_engine.matching import DamagedFile, LinearSvm, train_svm
+from ml_engine.matching import train_svm
 from ml_engine.matching.svm import LEAST_PEOPLE
-from ml_engine.types import Float32, ModelMismatch
+from ml_engine.types import Float32
 from recognition.errors import ServiceError, not_found
 from recognition.gallery.reading import Source
 from recognition.models import Collection, TrainedDecider
@@ -23,8 +23,8 @@ from recognition.services.transactions import in_transaction, lock_collection
 
 logger = logging.getLogger(__name__)
 
-# Training takes 26 s of one core for each million of people times images: here not quite a minute,
-# which is as long as somebody waits for an answer, or a proxy.
+# Training takes about 25 s of one core for each million of people times images: here not quite a
+# minute, which is as long as somebody waits for an answer, or a proxy.
 MOST_WORK = 2_000_000
 
 
@@ -89,7 +89,7 @@ def decider_state(collection: Collection) -> DeciderState:
     """What the collection's SVM is worth now. It need not be the collection's decider."""
     enrolled = _as_known(Source.of(collection).people())
     row = TrainedDecider.objects.select_related("model").filter(collection=collection).first()
-    svm = _svm_of(row) if row and row.model_id == collection.embedder_id else None
+    svm = row.svm if row and row.model_id == collection.embedder_id else None
     if row is None or svm is None:
         return DeciderState(None, 0, 0, len(enrolled), is_current=False)
     revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection.pk)
@@ -108,11 +108,12 @@ def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
     row = TrainedDecider.objects.select_related("model").filter(collection=collection_id).first()
     if row is None:
         return
-    svm = _svm_of(row)
-    rest = svm.without(_as_known(person_ids)) if svm is not None else None
-    if svm is None or rest is None or not rest.people:
+    known = row.svm
+    if known is None:
         row.delete()
-    elif rest.people != svm.people:
+        return
+    rest = known.without(_as_known(person_ids))
+    if len(rest.people) < len(known.people):
         row.arrays, row.people = rest.to_bytes(), len(rest.people)
         row.save(update_fields=["arrays", "people"])
 
@@ -158,12 +159,3 @@ def _templates(source: Source) -> tuple[Float32, list[str]]:
 def _as_known(people: Iterable[UUID]) -> set[str]:
     """As the SVM names them."""
     return {str(person) for person in people}
-
-
-def _svm_of(row: TrainedDecider) -> LinearSvm | None:
-    """None where what is stored cannot be used."""
-    try:
-        return LinearSvm.from_bytes(bytes(row.arrays), model=row.model.preset)
-    except (DamagedFile, ModelMismatch) as error:
-        logger.warning("the SVM of collection %s cannot be used: %s", row.collection_id, error)
-        return None
