@@ -23,7 +23,7 @@ IMAGES = ROOT / "docs" / "images"
 PRESETS = tuple(card.name for card in presets_of("embedder"))
 # Which embeddings are averaged with the mirror image: of probes, of the enrolled.
 FLIPS = {"none": (False, False), "enrolled": (False, True), "both": (True, True)}
-# Choices were made on the first three folds; nobody of the other two is among them.
+# What was chosen on the first three can be held against the others: nobody is in both.
 FOLDS = {"1 to 3": (1, 2, 3), "4 and 5": (4, 5)}
 
 
@@ -139,10 +139,9 @@ def _held_out(seen: _Seen) -> list[str]:
     return [
         "### What had a part in choices, and what had none",
         table(head, rows),
-        " ".join(counts) + " Nobody is in both. What the mouth weighs in cutting a face out, the "
-        "cut for dlib's ResNet and the weights of quality were chosen looking at the first; "
-        "verification with both photos averaged with their mirror images, identification with the "
-        "enrolled ones averaged.",
+        " ".join(counts) + " Nobody is in both; what was chosen on the first is in "
+        "[models.md](models.md). Verification with both photos averaged with their mirror images, "
+        "identification with the enrolled ones averaged.",
     ]
 
 
