@@ -25,7 +25,7 @@ from ml_engine.evaluation.lfw import PICTURES, load_pairs, load_photos, of_folds
 from ml_engine.images import decode_image
 from ml_engine.matching import VectorIndex
 from ml_engine.matching.index import Kind
-from ml_engine.types import Float32
+from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
@@ -36,7 +36,6 @@ OTHERS = {"WIDER FACE": "wider", "five celebrities": "celebs5"}
 SIZE = 100_000
 K = 5
 _CALLERS = 8
-_AT_ONCE = 64
 _SEED = 1
 
 
@@ -124,6 +123,8 @@ def all_faces(
     with ThreadPoolExecutor(_CALLERS) as pool:
         found = tqdm(pool.map(one, paths), title, len(paths), unit="photo")
         looks = [face for photo in found for face in photo]
+    if not looks:
+        raise EngineError(f"There is no face in the photos of {title}.")
     columns = list(zip(*looks, strict=True))
     return {
         preset: Seen(np.stack(columns[2 * number]), np.stack(columns[2 * number + 1]))
@@ -171,11 +172,7 @@ def _search(
     index.add(np.arange(len(filling)), filling)
     index.optimise()
     index.add(len(filling) + np.arange(len(enrolled)), enrolled)
-    parts = [
-        index.search(queries[row : row + _AT_ONCE], K) for row in range(0, len(queries), _AT_ONCE)
-    ]
-    scores, ids = zip(*parts, strict=True)
-    return np.concatenate(scores), np.concatenate(ids)
+    return index.search(queries, K)
 
 
 def _found(
