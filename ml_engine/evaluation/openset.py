@@ -211,7 +211,7 @@ def error_curve(hits: Float32, strangers: Float32) -> list[tuple[float, float]]:
 
 def threshold_at(strangers: Float32, fpir: float) -> float:
     """The least threshold that at most `fpir` of the strangers' best scores reach."""
-    allowed = int(fpir * len(strangers) + 1e-9)
+    allowed = min(int(fpir * len(strangers) + 1e-9), len(strangers) - 1)
     return float(np.nextafter(np.sort(strangers)[::-1][allowed], np.float32(2)))
 
 

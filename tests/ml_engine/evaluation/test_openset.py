@@ -45,7 +45,7 @@ def test_a_probe_without_a_face_is_a_miss_and_an_unseen_template_matches_nobody(
 
 def test_threshold_at_lets_at_most_that_share_through() -> None:
     strangers = np.array([0.1, 0.2, 0.3, 0.4, 0.5], np.float32)
-    for fpir, allowed in ((0.0, 0), (0.19, 0), (0.2, 1), (0.5, 2)):
+    for fpir, allowed in ((0.0, 0), (0.19, 0), (0.2, 1), (0.5, 2), (1.0, 4)):
         threshold = threshold_at(strangers, fpir)
         assert (strangers >= threshold).sum() == allowed
     assert threshold_at(strangers, 0.2) == pytest.approx(0.4, abs=1e-6), "and it is the least one"
