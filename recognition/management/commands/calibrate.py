@@ -13,7 +13,6 @@ from ml_engine.matching.calibration import read_curve
 from ml_engine.zoo import presets_of
 from recognition.errors import ServiceError
 from recognition.management.collections import collection_named
-from recognition.models import Calibration
 from recognition.services.calibration import (
     calibration_state,
     collection_calibrate,
@@ -63,7 +62,11 @@ class Command(BaseCommand):
 
     def _measure(self, name: str, *, is_used: bool) -> None:
         collection = collection_named(name)
-        self._tell(collection_calibrate(collection=collection, actor=SYSTEM))
+        figures = collection_calibrate(collection=collection, actor=SYSTEM).figures
+        self.stdout.write(
+            f"{collection.name}: {figures['people']:,} of {figures['people_total']:,} people with "
+            f"{figures['templates']:,} images"
+        )
         if is_used:
             collection = collection_update(collection=collection, actor=SYSTEM, uses_own_curve=True)
         state = calibration_state(collection)
@@ -83,10 +86,3 @@ class Command(BaseCommand):
             )
         in_force = "in force" if state.is_in_force else "not in force (--use puts it there)"
         self.stdout.write(f"  its own threshold is {state.own_threshold:.3f}, {in_force}")
-
-    def _tell(self, calibration: Calibration) -> None:
-        figures = calibration.figures
-        self.stdout.write(
-            f"{calibration.collection.name}: {figures['people']:,} of "
-            f"{figures['people_total']:,} people with {figures['templates']:,} images"
-        )
