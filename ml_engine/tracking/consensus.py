@@ -35,9 +35,12 @@ class Consensus:
 
     looks: how many of the last looks count for a name that is firm.
     settles_after: so many looks with the same outcome in a row settle it.
+    by_rank: candidates were ranked by something else than their similarity: whoever was first in
+        most looks, weighted by quality, is first.
     """
 
-    def __init__(self, *, looks: int = 8, settles_after: int = 3) -> None:
+    def __init__(self, *, looks: int = 8, settles_after: int = 3, by_rank: bool = False) -> None:
+        self._by_rank = by_rank
         self._looks: deque[_Look] = deque(maxlen=looks)
         self._settles_after = settles_after
         self._sums = _Sums()
@@ -62,7 +65,8 @@ class Consensus:
 
     def candidates(self) -> list[Candidate]:
         """People with their mean similarity over the looks, best first."""
-        return (_Sums.of(self._looks) if self._is_named else self._sums).means()
+        sums = _Sums.of(self._looks) if self._is_named else self._sums
+        return sums.means(by_rank=self._by_rank)
 
     def note(self, decision: Decision) -> None:
         """Tell what was decided after a look."""
@@ -100,6 +104,7 @@ class _Sums:
         self._weights = 0.0
         self._base = 0.0
         self._above: dict[Hashable, float] = {}
+        self._firsts: dict[Hashable, float] = {}
         self._best: dict[Hashable, Candidate] = {}
 
     @classmethod
@@ -113,6 +118,8 @@ class _Sums:
         least = min((found.similarity for found in look.candidates), default=0.0)
         self._weights += look.weight
         self._base += look.weight * least
+        for found in look.candidates[:1]:
+            self._firsts[found.person] = self._firsts.get(found.person, 0.0) + look.weight
         for found in look.candidates:
             person = found.person
             above = look.weight * (found.similarity - least)
@@ -123,14 +130,18 @@ class _Sums:
         if len(self._above) > 2 * _PEOPLE_KEPT:
             self._prune()
 
-    def means(self) -> list[Candidate]:
+    def means(self, *, by_rank: bool) -> list[Candidate]:
         means = [
             Candidate(person, self._best[person].template, (self._base + above) / self._weights)
             for person, above in self._above.items()
         ]
-        return sorted(means, key=lambda candidate: -candidate.similarity)
+        means.sort(key=lambda candidate: -candidate.similarity)
+        if by_rank:
+            means.sort(key=lambda candidate: -self._firsts.get(candidate.person, 0.0))
+        return means
 
     def _prune(self) -> None:
         likely = sorted(self._above, key=lambda person: -self._above[person])[:_PEOPLE_KEPT]
         self._above = {person: self._above[person] for person in likely}
         self._best = {person: self._best[person] for person in likely}
+        self._firsts = {p: weight for p, weight in self._firsts.items() if p in self._best}

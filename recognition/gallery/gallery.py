@@ -59,6 +59,11 @@ class Gallery:
         """The kind of index that is searched now."""
         return self._current().index.kind
 
+    @property
+    def ranks_by_similarity(self) -> bool:
+        """False where a vote or a trained SVM decides now."""
+        return self._decider is None
+
     def search(
         self, embeddings: Float32, *, people: int = 5, by_similarity: bool = False
     ) -> list[list[Candidate]]:

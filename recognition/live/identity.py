@@ -42,13 +42,16 @@ class Look:
 
 
 class Identity:
-    """Of one track. `decision` is None while too little was seen: the face is pending."""
+    """Of one track. `decision` is None while too little was seen: the face is pending.
 
-    def __init__(self, track: int, at_s: float) -> None:
+    by_rank: candidates come ranked by something else than their similarity.
+    """
+
+    def __init__(self, track: int, at_s: float, *, by_rank: bool = False) -> None:
         self.track = track
         self.decision: Decision | None = None
         self._looks: deque[Look] = deque(maxlen=LOOKS)
-        self._consensus = Consensus(looks=LOOKS, settles_after=FIRM_LOOKS)
+        self._consensus = Consensus(looks=LOOKS, settles_after=FIRM_LOOKS, by_rank=by_rank)
         self.first_s = at_s
         self._last_look_s = -np.inf
         self._last_seen: tuple[Float32, Float32] | None = None

@@ -77,7 +77,7 @@ class Recogniser:
         for track in over:
             self._identities.pop(track.number, None)
         seen = [
-            SeenFace(face, self._identities.setdefault(track.number, Identity(track.number, at_s)))
+            SeenFace(face, self._identity(track.number, at_s))
             for face, track in zip(faces, tracks, strict=True)
         ]
         wanted = self._wanted(image, seen, at_s)
@@ -87,6 +87,12 @@ class Recogniser:
         self._reconsider(at_s)
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
+
+    def _identity(self, track: int, at_s: float) -> Identity:
+        if track not in self._identities:
+            by_rank = not self.rulebook.gallery.ranks_by_similarity
+            self._identities[track] = Identity(track, at_s, by_rank=by_rank)
+        return self._identities[track]
 
     def _wanted(self, image: Image, seen: Sequence[SeenFace], at_s: float) -> list[SeenFace]:
         """Faces to look at in this frame: those that waited longest first."""

@@ -89,6 +89,30 @@ def test_people_that_are_remembered_are_bounded_and_the_likely_ones_stay() -> No
     assert len(found) <= 130
 
 
+def test_ranked_by_something_else_whoever_was_first_in_most_looks_is_first() -> None:
+    looks = [
+        [Candidate("ann", 1, 0.6), Candidate("bob", 2, 0.7)],
+        [Candidate("ann", 1, 0.6), Candidate("bob", 2, 0.7)],
+        [Candidate("bob", 2, 0.7), Candidate("ann", 1, 0.6)],
+    ]
+    found = {}
+    for by_rank in (False, True):
+        consensus = Consensus(by_rank=by_rank)
+        for look in looks:
+            consensus.add(look, 1.0)
+        found[by_rank] = [candidate.person for candidate in consensus.candidates()]
+        assert {c.person: round(c.similarity, 6) for c in consensus.candidates()} == {
+            "ann": 0.6,
+            "bob": 0.7,
+        }
+    assert found == {False: ["bob", "ann"], True: ["ann", "bob"]}
+    # Two blurred looks do not outvote a clear one.
+    consensus = Consensus(by_rank=True)
+    for look, quality in zip(looks, (0.3, 0.3, 0.9), strict=True):
+        consensus.add(look, quality)
+    assert consensus.candidates()[0].person == "bob"
+
+
 def test_a_look_that_found_nobody_speaks_against_everybody() -> None:
     consensus = Consensus()
     for candidates in ([], _look(ann=0.6), []):
