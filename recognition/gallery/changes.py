@@ -17,7 +17,8 @@ _KEPT = timedelta(hours=1)
 
 
 def note_changes(collection: Collection, template_ids: Iterable[int]) -> None:
-    """Within the caller's transaction: these templates are new, gone, or somebody else's now.
+    """Within the caller's transaction: these templates are new, gone, somebody else's now, or what
+    is known of their person changed.
 
     Locks the collection's row until the commit, so that revisions become visible in order. The
     caller must not search the gallery between this and the commit: it would take over a revision
