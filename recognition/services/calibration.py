@@ -243,16 +243,17 @@ def _nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
 
 def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[UUID]]:
     """Templates of active people, the number of each one's person, and these people."""
-    rows = list(
-        Template.objects.filter(
-            collection=collection, model=collection.embedder, image__person__is_active=True
-        )
-        .order_by("pk")
-        .values_list("pk", "image__person_id")
+    mine = Template.objects.filter(
+        collection=collection, model=collection.embedder, image__person__is_active=True
     )
+    rows = mine.order_by("pk").values_list("pk", "image__person_id")
+    templates: list[int] = []
+    people: list[int] = []
     numbers: dict[UUID, int] = {}
-    people = [numbers.setdefault(person, len(numbers)) for _, person in rows]
-    return [template for template, _ in rows], np.array(people, np.intp), list(numbers)
+    for template, person in rows.iterator(chunk_size=_CHUNK):
+        templates.append(template)
+        people.append(numbers.setdefault(person, len(numbers)))
+    return templates, np.array(people, np.intp), list(numbers)
 
 
 def _vectors(
