@@ -119,8 +119,8 @@ def _text(
             table(head, rows),
             _agreement(answers[reference], answers[settings[1].name], doubtful),
             f"{len(answers[reference])} pictures with {FACES[0]} to {FACES[1]} faces; the settings "
-            f"took turns picture by picture, {len(answers[reference][0])} times, with two calls each of "
-            "which the second counts. Times are means "
+            f"took turns picture by picture, {len(answers[reference][0])} times, with two calls "
+            "each of which the second counts. Times are means "
             'over the pictures of each one\'s median and best time; "times faster" is the median '
             "over the pictures against the first row, by medians (by best times). "
             + (

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
+
+from facerec_site.handler import get_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "facerec_site.settings")
 # First: it loads the apps that the imports below need.
-django_application = get_asgi_application()
+django_application = get_application()
 
 from accounts.websocket import with_access  # noqa: E402
 from recognition.ws.routing import websocket_urlpatterns  # noqa: E402

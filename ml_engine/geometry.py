@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.types import Float32
 
-# "union": intersection over union. "minimum": over the smaller box, which finds a box in a box.
-Overlap = Literal["union", "minimum"]
 Indices = NDArray[np.intp]
-
-# Suppression compares this many boxes with all others at a time: memory stays flat in a crowd.
-_BLOCK = 256
 
 
 def areas(boxes: Float32) -> Float32:
@@ -23,70 +17,36 @@ def areas(boxes: Float32) -> Float32:
     return sides[:, 0] * sides[:, 1]
 
 
-def iou(boxes: Float32, others: Float32, *, overlap: Overlap = "union") -> Float32:
-    """Overlap of every box with every other: (n, 4) and (m, 4) to (n, m), 0..1."""
+def iou(boxes: Float32, others: Float32) -> Float32:
+    """Intersection over union of every box with every other: (n, 4) and (m, 4) to (n, m), 0..1."""
     x1 = np.maximum(boxes[:, None, 0], others[None, :, 0])
     y1 = np.maximum(boxes[:, None, 1], others[None, :, 1])
     x2 = np.minimum(boxes[:, None, 2], others[None, :, 2])
     y2 = np.minimum(boxes[:, None, 3], others[None, :, 3])
     shared = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
-    mine, theirs = areas(boxes)[:, None], areas(others)[None, :]
-    whole = np.minimum(mine, theirs) if overlap == "minimum" else mine + theirs - shared
+    whole = areas(boxes)[:, None] + areas(others)[None, :] - shared
     return shared / np.maximum(whole, np.finfo(np.float32).tiny)
 
 
-def nms(
-    boxes: Float32, scores: Float32, max_overlap: float, *, overlap: Overlap = "union"
-) -> Indices:
+def nms(boxes: Float32, scores: Float32, max_overlap: float) -> Indices:
     """Greedy non-maximum suppression: indices of the boxes that stay, best score first.
 
-    A box goes when a better one that stays overlaps it by more than `max_overlap`.
+    A box goes when a better one that stays overlaps it by more than `max_overlap`, and when its
+    score is not over 0. By OpenCV: with whole matrices in NumPy it took two to five times as long.
     """
-    order = np.argsort(-scores, kind="stable")
-    ordered = boxes[order]
-    is_alive = np.ones(len(boxes), bool)
-    kept: list[Indices] = []
-    for start in range(0, len(boxes), _BLOCK):
-        block = start + np.flatnonzero(is_alive[start : start + _BLOCK])
-        if not len(block):
-            continue
-        is_near = iou(ordered[block], ordered[block], overlap=overlap) > max_overlap
-        winners = block[_greedy(np.triu(is_near, k=1))]
-        kept.append(winners)
-        rest = start + _BLOCK + np.flatnonzero(is_alive[start + _BLOCK :])
-        if len(rest):
-            is_hit = iou(ordered[winners], ordered[rest], overlap=overlap) > max_overlap
-            is_alive[rest[is_hit.any(axis=0)]] = False
-    return order[np.concatenate(kept)] if kept else order
-
-
-def _greedy(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Who stays, where row i suppresses column j, i better than j.
-
-    Repeats "nobody who stays suppresses you" until nothing changes. Each turn settles at least one
-    more row from the top, so it ends at the greedy answer; a few turns do in practice.
-    """
-    stays: NDArray[np.bool_] = np.ones(len(suppresses), bool)
-    while True:
-        now = ~np.any(suppresses[stays], axis=0)
-        if np.array_equal(now, stays):
-            return stays
-        stays = now
+    corner_and_sides = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(corner_and_sides, scores, 0.0, max_overlap)  # type: ignore[arg-type]
+    return np.asarray(kept, np.intp).ravel()
 
 
 def nms_by_group(
-    boxes: Float32,
-    scores: Float32,
-    groups: NDArray[np.integer],
-    max_overlap: float,
-    *,
-    overlap: Overlap = "union",
+    boxes: Float32, scores: Float32, groups: NDArray[np.integer], max_overlap: float
 ) -> Indices:
     """`nms` among the boxes of each group: indices ordered by group, then best score first."""
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order])) + 1
     members = np.split(order, starts) if len(order) else []
-    kept = [m[nms(boxes[m], scores[m], max_overlap, overlap=overlap)] for m in members]
+    kept = [m[nms(boxes[m], scores[m], max_overlap)] for m in members]
     return np.concatenate(kept) if kept else order
 
 
