@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.runtime.allocator import give_back
 from ml_engine.runtime.network import Batch, ModelBuilder, run_in_parts
 
 # Raise when a network's code changes what it computes: kept conversions are then made again.
@@ -141,6 +142,7 @@ class LiteRtNetwork:
         self._interpreters[shape] = entry
         if len(self._interpreters) > (MAX_FREE_SHAPES if self._is_free_size else MAX_SHAPES):
             self._interpreters.popitem(last=False)
+            give_back()
         return entry
 
     def _converted(self, shape: tuple[int, ...]) -> Path:
