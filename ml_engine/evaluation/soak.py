@@ -211,19 +211,22 @@ def _rest(engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
     is_odd, is_broken = random.integers((_ODD_EVERY, _BROKEN_EVERY)) == 0
     size = _ODD_SIZES[int(random.integers(len(_ODD_SIZES)))] if is_odd else SIZE
     file = encode_jpeg(make_frame(cut, number, size))
-    if not is_broken:
-        return len(engine.analyze([decode_image(file)], flip=True, caller="rest")[0])
+    if is_broken:
+        return _broken(engine, file)
+    return len(engine.analyze([decode_image(file)], flip=True, caller="rest")[0])
+
+
+def _broken(engine: FaceEngine, file: bytes) -> int:
+    """Half a file, and a picture without pixels: both are to be refused."""
     try:
-        decode_image(file[: len(file) // 2])
+        image = decode_image(file[: len(file) // 2])
     except ImageError:
-        pass
-    else:
-        raise AssertionError("Half a file was taken for a picture.")
+        image = np.zeros((0, 0, 3), np.uint8)
     try:
-        engine.analyze([np.zeros((0, 0, 3), np.uint8)])
+        engine.analyze([image], caller="rest")
     except ValueError:
         return _REFUSED
-    raise AssertionError("A picture without pixels was analysed.")
+    raise AssertionError(f"A broken picture of {image.shape} was analysed.")
 
 
 def make_frame(cut: Sequence[Image], number: int, size: tuple[int, int] = SIZE) -> Image:
@@ -248,7 +251,7 @@ def make_frame(cut: Sequence[Image], number: int, size: tuple[int, int] = SIZE) 
 
 
 def _cut_faces(engine: FaceEngine, paths: Sequence[Path]) -> list[Image]:
-    """Every face of the photos with what is around it, square."""
+    """Every face of the photos with what is around it, about square."""
     cut = []
     for path in paths:
         image = decode_image(path.read_bytes())
