@@ -25,6 +25,7 @@ from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.antispoof import AttackScorer, load_attack_scorer
 from ml_engine.config import EngineConfig
 from ml_engine.detection import load_detector
+from ml_engine.detection.region import Region, cut_out, put_back
 from ml_engine.embedding import Crop, Embedder, load_embedder
 from ml_engine.runtime.batcher import DynamicBatcher, Timings
 from ml_engine.runtime.device import resolve_device
@@ -43,6 +44,21 @@ class _Options:
     min_face_px: int
     score_threshold: float | None
     max_faces: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Which faces a call wants."""
+
+    options: _Options
+    region: Region | None
+    max_face_px: int | None
+    max_faces: int | None
+
+    def kept(self, faces: list[Face]) -> list[Face]:
+        if self.max_face_px is not None:
+            faces = [face for face in faces if face.size_px <= self.max_face_px]
+        return faces[: self.max_faces]
 
 
 class FaceEngine:
@@ -109,7 +125,9 @@ class FaceEngine:
         flip: bool = False,
         with_embedding: bool = True,
         with_attack_score: bool = False,
+        region: Region | None = None,
         min_face_px: int | None = None,
+        max_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
         priority: Priority = "interactive",
@@ -123,15 +141,17 @@ class FaceEngine:
             flip: average each embedding with that of the mirrored face: twice the cost of
                 embedding, fewer errors.
             with_embedding: False leaves embeddings out, as `detect` does.
+            region: look in this part of each picture alone, x1, y1, x2, y2 in its pixels.
+            min_face_px, max_face_px: shorter sides of the smallest and the largest box wanted.
             with_attack_score: see `ml_engine.antispoof`, and what it is worth. Its weights are
                 fetched apart; its time is added to the timings as `attack`.
             timings: receives milliseconds by stage: `queue`, `detect`, `align` (cutting faces out
                 and measuring them) and `embed`; added to what the dict holds.
         """
-        options = self._options(min_face_px, score_threshold, max_faces)
+        search = self._search(region, min_face_px, max_face_px, score_threshold, max_faces)
         ticket = Ticket.issue(priority, caller, deadline_s)
         with self._gate.enter():
-            found = self._find(images, options, ticket, timings)
+            found = self._find(images, search, ticket, timings)
             if with_attack_score:
                 found = self._with_attack_scores(images, found, ticket, timings)
             if with_embedding:
@@ -142,7 +162,9 @@ class FaceEngine:
         self,
         images: Sequence[Image],
         *,
+        region: Region | None = None,
         min_face_px: int | None = None,
+        max_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
         priority: Priority = "interactive",
@@ -151,10 +173,10 @@ class FaceEngine:
         timings: Timings | None = None,
     ) -> list[list[Face]]:
         """The same without embeddings: faces with quality."""
-        options = self._options(min_face_px, score_threshold, max_faces)
+        search = self._search(region, min_face_px, max_face_px, score_threshold, max_faces)
         ticket = Ticket.issue(priority, caller, deadline_s)
         with self._gate.enter():
-            return _measured(images, self._find(images, options, ticket, timings), timings)
+            return _measured(images, self._find(images, search, ticket, timings), timings)
 
     def embed(
         self,
@@ -198,27 +220,44 @@ class FaceEngine:
         if self._attack:
             self._attack.close()
 
-    def _options(
-        self, min_face_px: int | None, score_threshold: float | None, max_faces: int | None
-    ) -> _Options:
-        return _Options(min_face_px or self.config.min_face_px, score_threshold, max_faces)
+    def _search(
+        self,
+        region: Region | None,
+        min_face_px: int | None,
+        max_face_px: int | None,
+        score_threshold: float | None,
+        max_faces: int | None,
+    ) -> _Search:
+        # The largest faces that are not too large: all of them have to be known.
+        most = max_faces if max_face_px is None else None
+        options = _Options(min_face_px or self.config.min_face_px, score_threshold, most)
+        return _Search(options, region, max_face_px, max_faces)
 
     def _find(
         self,
         images: Sequence[Image],
-        options: _Options,
+        search: _Search,
         ticket: Ticket,
         timings: Timings | None,
     ) -> list[list[Face]]:
-        """In calls of at most a batch, so that a large one lets others through."""
         for image in images:
             _check(image)
+        if search.region is None:
+            return self._found(images, search, ticket, timings)
+        parts = [cut_out(image, search.region) for image in images]
+        found = self._found([part for part, _ in parts], search, ticket, timings)
+        return [put_back(faces, corner) for faces, (_, corner) in zip(found, parts, strict=True)]
+
+    def _found(
+        self, images: Sequence[Image], search: _Search, ticket: Ticket, timings: Timings | None
+    ) -> list[list[Face]]:
+        """In calls of at most a batch, so that a large one lets others through."""
         step = self.config.max_batch
         found: list[list[Face]] = []
         for start in range(0, len(images), step):
             part = images[start : start + step]
-            found += self._detect.call(part, key=options, ticket=ticket, timings=timings)
-        return found
+            found += self._detect.call(part, key=search.options, ticket=ticket, timings=timings)
+        return [search.kept(faces) for faces in found]
 
     def _finish(
         self,

@@ -84,6 +84,42 @@ def test_analyze_is_detect_and_embed(
     assert real_engine.analyze([image], with_embedding=False)[0][0].embedding is None
 
 
+def _side_by_side(left: Image, right: Image) -> Image:
+    height = max(left.shape[0], right.shape[0])
+    image = np.zeros((height, left.shape[1] + right.shape[1], 3), np.uint8)
+    image[: left.shape[0], : left.shape[1]] = left
+    image[: right.shape[0], left.shape[1] :] = right
+    return image
+
+
+def test_a_region_is_looked_at_alone(
+    real_engine: FaceEngine, photo: Callable[[str], Image]
+) -> None:
+    left = photo("obama")[::2, ::2]
+    middle, image = left.shape[1], _side_by_side(left, photo("biden")[::2, ::2])
+    everyone = sorted(real_engine.analyze([image])[0], key=lambda face: float(face.box[0]))
+    assert len(everyone) == 2
+    regions = ((-50, 0, middle, 5000), (middle, 0, image.shape[1], image.shape[0]))
+    for whole, region in zip(everyone, regions, strict=True):
+        (face,) = real_engine.analyze([image], region=region)[0]
+        np.testing.assert_allclose(face.box, whole.box, atol=0.1 * whole.size_px)
+        np.testing.assert_allclose(face.landmarks, whole.landmarks, atol=0.05 * whole.size_px)
+        assert _vector(face) @ _vector(whole) > 0.8
+        assert face.quality is not None
+    with pytest.raises(ValueError, match="Nothing of the region"):
+        real_engine.detect([image], region=(image.shape[1] + 5, 0, 5000, 100))
+
+
+def test_faces_that_are_too_large_are_left_out(
+    real_engine: FaceEngine, photo: Callable[[str], Image]
+) -> None:
+    image = _side_by_side(photo("obama")[::2, ::2], photo("biden")[::4, ::4])
+    first, second = real_engine.detect([image])[0]
+    limit = round((first.size_px + second.size_px) / 2)
+    (face,) = real_engine.detect([image], max_face_px=limit, max_faces=1)[0]
+    np.testing.assert_allclose(face.box, second.box, atol=1e-3)
+
+
 def test_timings_name_the_stages(real_engine: FaceEngine, photo: Callable[[str], Image]) -> None:
     timings: dict[str, float] = {}
     real_engine.analyze([photo("obama")], timings=timings)

@@ -1,0 +1,31 @@
+"""Looking for faces in a part of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ml_engine.types import Face, Float32, Image
+
+# x1, y1, x2, y2 in pixels; what lies outside of a picture is cut off.
+Region = tuple[float, float, float, float]
+
+
+def cut_out(image: Image, region: Region) -> tuple[Image, Float32]:
+    """The part, and its upper left corner (2,). ValueError where none of it is in the picture."""
+    height, width = image.shape[:2]
+    x1, y1 = (max(0, round(value)) for value in region[:2])
+    x2, y2 = min(width, round(region[2])), min(height, round(region[3]))
+    if x1 >= x2 or y1 >= y2:
+        raise ValueError(f"Nothing of the region {region} is in a picture of {width}x{height}.")
+    return np.ascontiguousarray(image[y1:y2, x1:x2]), np.array([x1, y1], np.float32)
+
+
+def put_back(faces: Sequence[Face], corner: Float32) -> list[Face]:
+    """Faces of a part as faces of the whole picture."""
+    return [
+        replace(face, box=face.box + np.tile(corner, 2), landmarks=face.landmarks + corner)
+        for face in faces
+    ]
