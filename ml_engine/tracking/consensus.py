@@ -43,7 +43,7 @@ class Consensus:
         self._by_rank = by_rank
         self._looks: deque[_Look] = deque(maxlen=looks)
         self._settles_after = settles_after
-        self._sums = _Sums()
+        self._sums = _Sums(by_rank=by_rank)
         self._is_named = False
         self._outcome: Hashable = None
         self._in_a_row = 0
@@ -65,8 +65,7 @@ class Consensus:
 
     def candidates(self) -> list[Candidate]:
         """People with their mean similarity over the looks, best first."""
-        sums = _Sums.of(self._looks) if self._is_named else self._sums
-        return sums.means(by_rank=self._by_rank)
+        return (self._last_sums() if self._is_named else self._sums).means()
 
     def note(self, decision: Decision) -> None:
         """Tell what was decided after a look."""
@@ -76,7 +75,7 @@ class Consensus:
         if self.is_settled and self._is_named != (decision.kind == "match"):
             self._is_named = not self._is_named
             # What was believed before says nothing about who this is.
-            self._sums = _Sums.of(self._looks)
+            self._sums = self._last_sums()
 
     @property
     def is_settled(self) -> bool:
@@ -86,10 +85,16 @@ class Consensus:
     def restart(self) -> None:
         """Forget everything: the track seems to have passed to somebody else."""
         self._looks.clear()
-        self._sums = _Sums()
+        self._sums = _Sums(by_rank=self._by_rank)
         self._is_named = False
         self._outcome = None
         self._in_a_row = 0
+
+    def _last_sums(self) -> _Sums:
+        sums = _Sums(by_rank=self._by_rank)
+        for look in self._looks:
+            sums.add(look)
+        return sums
 
 
 class _Sums:
@@ -97,25 +102,22 @@ class _Sums:
 
     Somebody not among the best of a look was at most as similar as the least of them, so each look
     adds that to everybody (`_base`), and to those it found what they were above it. A look that
-    found nobody speaks against everybody: they count as not similar at all.
+    found nobody speaks against everybody: they count as not similar at all. So does, against
+    everybody else, a look whose people were ranked by something else (`by_rank`): an SVM names one
+    and leaves the others out, however similar they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_rank: bool) -> None:
+        self._by_rank = by_rank
         self._weights = 0.0
         self._base = 0.0
         self._above: dict[Hashable, float] = {}
         self._firsts: dict[Hashable, float] = {}
         self._best: dict[Hashable, Candidate] = {}
 
-    @classmethod
-    def of(cls, looks: deque[_Look]) -> _Sums:
-        sums = cls()
-        for look in looks:
-            sums.add(look)
-        return sums
-
     def add(self, look: _Look) -> None:
-        least = min((found.similarity for found in look.candidates), default=0.0)
+        similarities = [found.similarity for found in look.candidates]
+        least = 0.0 if self._by_rank else min(similarities, default=0.0)
         self._weights += look.weight
         self._base += look.weight * least
         for found in look.candidates[:1]:
@@ -130,13 +132,13 @@ class _Sums:
         if len(self._above) > 2 * _PEOPLE_KEPT:
             self._prune()
 
-    def means(self, *, by_rank: bool) -> list[Candidate]:
+    def means(self) -> list[Candidate]:
         means = [
             Candidate(person, self._best[person].template, (self._base + above) / self._weights)
             for person, above in self._above.items()
         ]
         means.sort(key=lambda candidate: -candidate.similarity)
-        if by_rank:
+        if self._by_rank:
             means.sort(key=lambda candidate: -self._firsts.get(candidate.person, 0.0))
         return means
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml_engine.matching import Candidate, Decision
+from ml_engine.matching import Candidate, Decision, decide
 from ml_engine.tracking import LEAST_QUALITY, Consensus
 
 _ANN, _BOB = (Decision("match", 0.5, person=name) for name in ("ann", "bob"))
@@ -111,6 +111,26 @@ def test_ranked_by_something_else_whoever_was_first_in_most_looks_is_first() -> 
     for look, quality in zip(looks, (0.3, 0.3, 0.9), strict=True):
         consensus.add(look, quality)
     assert consensus.candidates()[0].person == "bob"
+
+
+def test_whoever_a_decider_left_out_of_a_look_gains_nothing_by_it() -> None:
+    """An SVM often accepts one person alone."""
+    consensus = Consensus(by_rank=True)
+    consensus.add([Candidate("ann", 1, 0.9)], 1.0)
+    for _ in range(2):
+        consensus.add([Candidate("bob", 2, 0.4)], 1.0)
+    found = consensus.candidates()
+    assert [candidate.person for candidate in found] == ["bob", "ann"]
+    assert found[0].similarity == pytest.approx(0.8 / 3)
+    assert found[1].similarity == pytest.approx(0.3)
+
+
+def test_one_blurred_look_at_somebody_else_leaves_a_name_unambiguous() -> None:
+    consensus = Consensus(by_rank=True)
+    for _ in range(7):
+        consensus.add([Candidate("ann", 1, 0.8)], 1.0)
+    consensus.add([Candidate("bob", 2, 0.35)], 0.3)
+    assert decide(consensus.candidates(), 0.5, margin=0.03).person == "ann"
 
 
 def test_a_look_that_found_nobody_speaks_against_everybody() -> None:
