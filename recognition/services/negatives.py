@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Min, QuerySet
+from django.db.models import QuerySet
 
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, Negative, Person, Template
@@ -50,8 +50,8 @@ def negatives_move(collection: Collection, source: Person, target: Person) -> No
 
 
 def _tell(collection: Collection, people: Iterable[UUID]) -> None:
-    """A gallery reads the negatives of a person with any template of theirs. Whoever has none is
-    not found anyhow."""
+    """A gallery reads the negatives of a person with any template of theirs. All are named: one
+    alone may be gone by the time that another process looks. Whoever has none is not found
+    anyhow."""
     theirs = Template.objects.filter(model=collection.embedder_id, image__person__in=people)
-    firsts = theirs.values("image__person").annotate(first=Min("pk"))
-    note_changes(collection, firsts.values_list("first", flat=True))
+    note_changes(collection, theirs.values_list("pk", flat=True))

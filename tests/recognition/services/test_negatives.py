@@ -13,7 +13,7 @@ from ml_engine.types import Float32
 from recognition.engine import ensure_model_version
 from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, Event, Negative, Person, Template
-from recognition.services.enrolment import event_enrol
+from recognition.services.enrolment import event_enrol, image_delete
 from recognition.services.events import event_delete, event_review, events_prune
 from recognition.services.persons import person_erase, person_merge
 from tests.factories import ACTOR, enrol, make_collection, make_event, make_person
@@ -122,6 +122,21 @@ def test_erasing_the_person_erases_whom_they_are_not(ann: Person, mistake: Event
     assert (mistake.person, mistake.vector) == (None, None)
     assert gallery._contents is not None
     assert not gallery._contents._negatives, "nor in memory"
+
+
+def test_another_process_heeds_it_though_an_image_went_meanwhile(
+    engine: FakeEngine, ann: Person, mistake: Event
+) -> None:
+    enrol(ann, 3, ANN)
+    elsewhere = Gallery(ann.collection)
+    assert elsewhere.search(FACE)[0]
+    _review(mistake, Event.Review.REJECTED)
+    first = ann.images.order_by("templates").first()
+    assert first is not None
+    image_delete(image=first, actor=ACTOR)
+    elsewhere.follow(now=True)
+    assert elsewhere.search(embedding_of(ANN))[0]
+    assert not elsewhere.search(FACE)[0]
 
 
 def test_merging_takes_it_along(ann: Person, mistake: Event) -> None:
