@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.detection.region import Region, cut_out, put_back
 from ml_engine.images import encode_jpeg
 from ml_engine.runtime.fair_queue import Priority
 from ml_engine.types import EngineBusy, Face, Quality
@@ -98,7 +99,9 @@ class FakeEngine:
         flip: bool = False,
         with_embedding: bool = True,
         with_attack_score: bool = False,
+        region: Region | None = None,
         min_face_px: int | None = None,
+        max_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
         priority: Priority = "interactive",
@@ -108,7 +111,10 @@ class FakeEngine:
     ) -> list[list[Face]]:
         found = self.detect(
             images,
+            region=region,
             min_face_px=min_face_px,
+            max_face_px=max_face_px,
+            score_threshold=score_threshold,
             max_faces=max_faces,
             deadline_s=deadline_s,
             timings=timings,
@@ -133,7 +139,9 @@ class FakeEngine:
         self,
         images: Sequence[Image],
         *,
+        region: Region | None = None,
         min_face_px: int | None = None,
+        max_face_px: int | None = None,
         score_threshold: float | None = None,
         max_faces: int | None = None,
         priority: Priority = "interactive",
@@ -146,9 +154,14 @@ class FakeEngine:
         if self.is_busy:
             raise EngineBusy()
         _note(timings, "queue", "detect", "align")
-        smallest = min_face_px or 20
-        found = [_faces(image) for image in images]
-        return [[f for f in faces if f.size_px >= smallest][:max_faces] for faces in found]
+        smallest, largest, least = min_face_px or 20, max_face_px or 10**6, score_threshold or 0.0
+        found = []
+        for image in images:
+            part, corner = cut_out(image, region) if region else (image, np.zeros(2, np.float32))
+            faces = put_back(_faces(part), corner)
+            faces = [f for f in faces if smallest <= f.size_px <= largest and f.score >= least]
+            found.append(faces[:max_faces])
+        return found
 
     def embed(
         self,

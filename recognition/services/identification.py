@@ -22,11 +22,12 @@ from recognition.errors import ServiceError
 from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, Person, Template
 from recognition.rules import Rules, curve_of_collection, rules_of, uncalibrated
-from recognition.services.pictures import decoded, faces_in, subjects
+from recognition.services.pictures import WantedFaces, decoded, faces_in, subjects
 
 # Comparing two faces is one comparison: strangers may match in one of a thousand.
 VERIFY_FALSE_MATCH_RATE = 1e-3
 Timing = dict[str, float]
+_ALL = WantedFaces()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def detect(
     *,
     data: bytes,
     actor: Actor,
-    min_face_px: int | None = None,
+    wanted: WantedFaces = _ALL,
     attack_score: bool = False,
 ) -> DetectResult:
     """Faces with landmarks and quality, largest first.
@@ -149,7 +150,7 @@ def detect(
             image,
             with_embedding=False,
             with_attack_score=attack_score,
-            min_face_px=min_face_px,
+            **wanted.options(image),
             caller=actor.name,
             timings=timing,
         )
@@ -171,11 +172,11 @@ def identify(
     data: bytes,
     actor: Actor,
     max_candidates: int = 5,
-    max_faces: int | None = None,
+    wanted: WantedFaces = _ALL,
     threshold: float | None = None,
     attack_score: bool = False,
 ) -> IdentifyResult:
-    """Every face of the picture (or the `max_faces` largest), each with a decision.
+    """Every face of the picture that is wanted, each with a decision.
 
     attack_score: as for `detect`.
     """
@@ -191,7 +192,7 @@ def identify(
             embedder=gallery.model,
             flip=_flips(collection),
             with_attack_score=attack_score,
-            max_faces=max_faces,
+            **wanted.options(image),
             caller=actor.name,
             timings=timing,
         )

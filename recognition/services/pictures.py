@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 
 from ml_engine import Face
+from ml_engine.detection.region import is_inside
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.types import EngineBusy, Float32, Image
 from recognition.engine import get_engine
+from recognition.errors import ServiceError
 
 # Around the box on each side, in sides of the box: enough to find the face again, and to cut it
 # for another model.
@@ -66,6 +69,30 @@ class _PixelBudget:
 
 
 _budget = _PixelBudget()
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFaces:
+    """Which faces of a picture somebody asks for; see `FaceEngine.analyze`. region: x, y, width and
+    height, as boxes are told."""
+
+    min_face_px: int | None = None
+    max_face_px: int | None = None
+    score_threshold: float | None = None
+    max_faces: int | None = None
+    region: tuple[float, float, float, float] | None = None
+
+    def options(self, image: Image) -> dict[str, Any]:
+        """For the engine. ServiceError 422 where nothing of the region is in the picture."""
+        options = asdict(self)
+        if self.region is not None:
+            x, y, width, height = self.region
+            options["region"] = (x, y, x + width, y + height)
+            if not is_inside(image, options["region"]):
+                sides = f"{image.shape[1]}x{image.shape[0]} pixels"
+                message = f"Nothing of the region is in this picture of {sides}."
+                raise ServiceError("region_outside", message, status=422)
+        return options
 
 
 def faces_in(image: Image, **options: Any) -> list[Face]:

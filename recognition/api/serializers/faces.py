@@ -6,6 +6,7 @@ document them.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
@@ -13,7 +14,10 @@ from rest_framework import serializers
 from ml_engine.zoo import presets_of
 from recognition.api.pictures import PictureField
 from recognition.models import Event
+from recognition.services.pictures import WantedFaces
 
+_NUMBER = r"\d{1,6}(\.\d{1,3})?"
+_REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
 EMBEDDERS = [preset.name for preset in presets_of("embedder")]
 PICTURE_HELP = "JPEG, PNG, WebP and others; largest side and size are limited."
 
@@ -31,24 +35,52 @@ class _AttackOption(serializers.Serializer):
     )
 
 
-class DetectOptions(_AttackOption):
+class _WantedFaces(serializers.Serializer):
+    """Which faces; `wanted` of the validated data."""
+
     min_face_px = serializers.IntegerField(
-        required=False, min_value=20, max_value=1000, help_text="Smallest face looked for."
+        required=False,
+        min_value=20,
+        max_value=1000,
+        help_text="Smallest face looked for, as the shorter side of its box.",
     )
+    max_face_px = serializers.IntegerField(
+        required=False, min_value=20, max_value=100_000, help_text="The largest, likewise."
+    )
+    score_threshold = serializers.FloatField(
+        required=False, min_value=0.1, max_value=1, help_text="Least score of the detector."
+    )
+    max_faces = serializers.IntegerField(
+        required=False, min_value=1, max_value=1000, help_text="The largest ones; empty: all."
+    )
+    region = serializers.RegexField(
+        _REGION,
+        required=False,
+        help_text="`x,y,width,height` in pixels of the upright picture: look there alone.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = super().validate(attrs)
+        if "region" in attrs:
+            attrs["region"] = tuple(float(value) for value in attrs["region"].split(","))
+        names = {field.name for field in fields(WantedFaces)} & set(attrs)
+        attrs["wanted"] = WantedFaces(**{name: attrs.pop(name) for name in names})
+        return attrs
+
+
+class DetectOptions(_WantedFaces, _AttackOption):
+    pass
 
 
 class DetectInput(_Picture, DetectOptions):
     """One picture."""
 
 
-class IdentifyOptions(_AttackOption):
+class IdentifyOptions(_WantedFaces, _AttackOption):
     collection = serializers.UUIDField(
         required=False, help_text="May be left out where the caller sees only one."
     )
     max_candidates = serializers.IntegerField(default=5, min_value=1, max_value=100)
-    max_faces = serializers.IntegerField(
-        required=False, min_value=1, max_value=1000, help_text="The largest ones; empty: all."
-    )
     threshold = serializers.FloatField(
         required=False, min_value=-1, max_value=1, help_text="In place of the collection's own."
     )

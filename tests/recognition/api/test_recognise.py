@@ -124,6 +124,27 @@ class TestIdentify:
     def test_the_largest_faces_only(self, api: Caller, ann: Person) -> None:
         assert len(good(send(api, "identify", photo(5, 6, 7), max_faces=2))["faces"]) == 2
 
+    @pytest.mark.parametrize("what", ["detect", "identify"])
+    def test_a_part_of_the_picture(self, what: str, api: Caller, ann: Person) -> None:
+        everyone = sorted(good(send(api, what, photo(5, 6)))["faces"], key=lambda f: f["box"][0])
+        assert len(everyone) == 2
+        x, y, width, height = everyone[1]["box"]
+        region = f"{x - 5:.1f},{y - 5:.1f},{width + 10},{height + 10}"
+        (face,) = good(send(api, what, photo(5, 6), region=region))["faces"]
+        assert face["box"] == pytest.approx(everyone[1]["box"], abs=1)
+        for region in ("1,2,3", "1,2,3,x", "1,2,3,nan", "1;2;3;4"):
+            answer = refusal(send(api, what, photo(5), region=region), 400, "validation_error")
+            assert "region" in answer["details"]["fields"]
+        refusal(send(api, what, photo(5), region="9000,0,10,10"), 422, "region_outside")
+        refusal(send(api, what, photo(5), region="10,10,0,10"), 422, "region_outside")
+
+    @pytest.mark.parametrize("what", ["detect", "identify"])
+    def test_sizes_and_scores_that_are_wanted(self, what: str, api: Caller, ann: Person) -> None:
+        assert good(send(api, what, photo(5, size=60), min_face_px=100))["faces"] == []
+        assert good(send(api, what, photo(5, size=120), max_face_px=100))["faces"] == []
+        assert len(good(send(api, what, photo(5), max_face_px=500))["faces"]) == 1
+        assert good(send(api, what, photo(5), score_threshold=0.995))["faces"] == []
+
     def test_a_threshold_of_ones_own(self, api: Caller, ann: Person) -> None:
         answer = good(send(api, "identify", photo(5, looks=4), threshold=0.999))
         assert answer["threshold"] == answer["faces"][0]["threshold"] == 0.999

@@ -25,6 +25,7 @@ from recognition.services.identification import (
     verify_person,
 )
 from recognition.services.persons import person_erase, person_update
+from recognition.services.pictures import WantedFaces
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
 
@@ -173,7 +174,7 @@ def test_a_threshold_of_the_call_replaces_the_collections(
 def test_only_the_largest_faces_where_so_many_are_asked(
     engine: FakeEngine, collection: Collection
 ) -> None:
-    assert len(_identify(collection, photo(1, 2, 3), max_faces=2).faces) == 2
+    assert len(_identify(collection, photo(1, 2, 3), wanted=WantedFaces(max_faces=2)).faces) == 2
 
 
 def test_who_was_erased_or_set_inactive_is_unknown(
@@ -200,7 +201,7 @@ def test_faces_are_detected_and_embedded(engine: FakeEngine) -> None:
     assert len(result.faces) == 2
     assert result.size == (450, 260)
     assert result.faces[0].embedding is None
-    assert detect(data=photo(1), actor=ACTOR, min_face_px=500).faces == []
+    assert detect(data=photo(1), actor=ACTOR, wanted=WantedFaces(min_face_px=500)).faces == []
     (face,) = embed(data=photo(1), actor=ACTOR, embedder="dlib_resnet")
     assert face.embedding == pytest.approx(embedding_of(1, "dlib_resnet"), abs=1e-5)
 

@@ -16,7 +16,7 @@ from recognition.gallery import gallery_of
 from recognition.models import Collection, Person
 from recognition.services.enrolment import Upload, event_enrol, images_enrol
 from recognition.services.identification import identify, verify
-from recognition.services.pictures import cut_face
+from recognition.services.pictures import WantedFaces, cut_face
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.services.storage import assert_consistent
 
@@ -153,7 +153,10 @@ def test_five_people_among_strangers(real_engine: Any, data_dir: Path) -> None:
     for folder in folders:
         for path in sorted((data_dir / "celebs5" / "val" / folder.name).iterdir()):
             result = identify(
-                collection=collection, data=path.read_bytes(), actor=ACTOR, max_faces=1
+                collection=collection,
+                data=path.read_bytes(),
+                actor=ACTOR,
+                wanted=WantedFaces(max_faces=1),
             )
             assert result.faces[0].person_name == folder.name, path.name
 
