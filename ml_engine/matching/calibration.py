@@ -64,7 +64,8 @@ class ImpostorCurve:
         wanted = np.log(max(fmr, 1e-300))
         if wanted < logs[-1]:
             return float(min(1.0, self.scores[-1] + (wanted - logs[-1]) / self._tail_slope()))
-        return float(np.interp(-wanted, -logs, self.scores))
+        # A curve that was taken on along another one may go beyond what scores can be.
+        return float(min(1.0, np.interp(-wanted, -logs, self.scores)))
 
     def threshold_for_gallery(self, templates: int, fpir: float = DEFAULT_FPIR) -> float:
         """A stranger is compared with every template: each may match no more often than

@@ -105,6 +105,15 @@ def test_it_is_believed_to_be_a_hundred_times_rarer_at_most() -> None:
     assert short.continued_by(CURVE).threshold(1e-5) == pytest.approx(CURVE.threshold(1e-3))
 
 
+def test_no_threshold_is_beyond_what_a_similarity_can_be() -> None:
+    """Even where strangers are so alike that the curve would be taken on beyond it."""
+    short = ImpostorCurve("m", (0.5, 0.9), (1e-1, 1e-3), 5000, "own")
+    longer = short.continued_by(CURVE)
+    assert longer.scores[-1] > 1
+    assert longer.threshold(1e-5) == 1.0
+    assert longer.threshold_for_gallery(10_000) == 1.0
+
+
 def test_a_curve_that_is_longer_than_the_models_stays_as_it_is() -> None:
     long = ImpostorCurve("m", (0.25, 0.7), (1e-1, 1e-6), 10**9, "own")
     assert long.continued_by(CURVE).scores == long.scores
