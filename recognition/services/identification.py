@@ -14,12 +14,13 @@ from django.conf import settings
 from accounts.audit import Actor, record
 from ml_engine import Face, WeightsUnavailable
 from ml_engine.antispoof import PRESET as ATTACK_PRESET
-from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide
+from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
 from ml_engine.types import Float32, Image
 from ml_engine.zoo import ensure, preset
 from recognition.engine import engine_config, ensure_model_version
 from recognition.errors import ServiceError
 from recognition.gallery import Gallery, gallery_of
+from recognition.gallery.reading import Source
 from recognition.models import Collection, Person, Template
 from recognition.rules import Rules, curve_of_collection, rules_of, uncalibrated
 from recognition.services.pictures import WantedFaces, decoded, faces_in, subjects
@@ -232,7 +233,8 @@ def verify_person(
 ) -> VerifyResult:
     """Whether a picture shows this person, by the best of their templates.
 
-    It is a comparison with one person, so the size of the gallery does not raise the threshold.
+    It is a comparison with one person, so the size of the gallery does not raise the threshold. A
+    face that is known not to be theirs does not match, however similar.
     ServiceError 409 where the person has no templates, or is not active.
     """
     collection = Collection.objects.select_related("embedder").get(pk=person.collection_id)
@@ -244,7 +246,10 @@ def verify_person(
     similarity = float(similarities[best])
     curve = curve_of_collection(collection)
     limit = _verify_threshold(threshold, collection, curve, preset)
-    decision = _decision(similarity, limit)
+    negatives = Source.of(collection).negatives([person.pk])
+    candidate = Candidate(person.pk, best, similarity)
+    is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
+    decision = _decision(similarity, limit) if is_theirs else "unknown"
     record(actor, "face.verify", person, collection_id=collection.pk, decision=decision)
     fmr = curve.fmr(similarity) if curve else None
     return VerifyResult(decision, similarity, limit, fmr, preset, face, None, images[best])

@@ -61,8 +61,8 @@ class EventView(ApiView):
         request=ReviewInput,
         answer=EventSerializer,
         errors=(404, *WITH_BODY),
-        about="A face whose name is rejected is not named so again, in live streams and by "
-        "`identify`, as long as it is more like that face than like the person's own images. "
+        about="A face whose name is rejected is not named so again, in live streams, by `identify` "
+        "and by `verify`, as long as it is more like that face than like the person's own images. "
         "Taking the rejection back takes that back, and so does deleting the event.",
     )
     def patch(self, request: Request, event_id: UUID) -> Response:

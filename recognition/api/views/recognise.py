@@ -113,7 +113,8 @@ class VerifyView(PictureView):
         parameters=[VerifyOptions],
         answer=VerifyAnswerSerializer,
         errors=(404, 409, *FOR_PICTURES),
-        about="Each picture must show one face.",
+        about="Each picture must show one face. One that is known not to be the person, since an "
+        "event was rejected, does not match, whatever its similarity.",
     )
     def post(self, request: Request) -> Response:
         options = self.read(VerifyInput)

@@ -15,9 +15,10 @@ from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, Event, Negative, Person, Template
 from recognition.services.enrolment import event_enrol, image_delete
 from recognition.services.events import event_delete, event_review, events_prune
+from recognition.services.identification import verify_person
 from recognition.services.persons import person_erase, person_merge
 from tests.factories import ACTOR, enrol, make_collection, make_event, make_person
-from tests.fakes import FakeEngine, embedding_of
+from tests.fakes import FakeEngine, embedding_of, photo
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,26 @@ def test_what_says_nothing_of_a_person_is_no_negative(ann: Person, mistake: Even
     _review(unknown, Event.Review.CONFIRMED)
     ann.collection.refresh_from_db()
     assert ann.collection.gallery_revision == before, "nothing to read again"
+
+
+def test_it_is_not_verified_as_that_person_either(
+    engine: FakeEngine, ann: Person, mistake: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_person(ann.collection)
+    enrol(other, 5)
+    Template.objects.filter(image__person=other).update(vector=Template.pack(embedding_of(ANN)))
+    seen = {"vector": FACE}
+    monkeypatch.setattr(engine, "_vector", lambda *_: seen["vector"])
+
+    def decision(person: Person) -> str:
+        return verify_person(person=person, data=photo(9), actor=ACTOR, threshold=0.4).decision
+
+    assert decision(ann) == "match"
+    _review(mistake, Event.Review.REJECTED)
+    assert decision(ann) == "unknown"
+    assert decision(other) == "match", "it is nobody else's affair"
+    seen["vector"] = embedding_of(ANN)
+    assert decision(ann) == "match", "Ann herself still is"
 
 
 def test_a_deleted_event_leaves_none(ann: Person, mistake: Event) -> None:
