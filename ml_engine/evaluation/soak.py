@@ -49,7 +49,7 @@ _ODD_SIZES = (
     (160, 120), (250, 250), (320, 240), (480, 640), (800, 600), (1024, 1024), (1280, 720),
     (1920, 1080),
 )  # fmt: skip
-_WARM_UPS = 20
+_WARM_UP_FRAMES = (1, 2, 4, 8)
 _FACE_PX = (60, 400)
 _REFUSED = -1
 
@@ -132,8 +132,8 @@ def _warm_up(engine: FaceEngine, cut: Sequence[Image]) -> None:
     """Use what a frame alone rarely needs: a network for many faces takes its memory, a thread and
     a handle when it is first used, which may be an hour after the start, and keeps them."""
     engine.warm_up()
-    for number in range(_WARM_UPS):
-        engine.analyze([make_frame(cut, 2 * number), make_frame(cut, 2 * number + 1)], flip=True)
+    for count in _WARM_UP_FRAMES:
+        engine.analyze([make_frame(cut, number) for number in range(count)], flip=True)
 
 
 def soak_report(
