@@ -21,8 +21,14 @@ def best(scores: Tensor, places: int, boxes: Tensor, *others: Tensor) -> tuple[T
 def suppressed(
     boxes: Tensor, scores: Tensor, max_overlap: float, is_rival: Tensor | None = None
 ) -> Tensor:
-    """Greedy non-maximum suppression among places, best first: scores, 0 for who goes. The same
-    fixed point as in `ml_engine.geometry`. is_rival: (n, places, places)."""
+    """Greedy non-maximum suppression among places, best first: scores, 0 for who goes.
+
+    Repeats "nobody who stays suppresses you" until nothing changes. Each turn settles at least one
+    more place from the top, so it ends at the greedy answer; a few turns do in practice.
+
+    Args:
+        is_rival: (n, places, places) who may suppress whom; None: everybody.
+    """
     import tensorflow as tf
 
     suppresses = iou(boxes) > max_overlap
