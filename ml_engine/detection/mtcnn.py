@@ -291,6 +291,8 @@ def load_mtcnn(
         rnet=network("rnet", networks.build_rnet, BATCHES),
         onet=network("onet", networks.build_onet, BATCHES),
     )
+    model.rnet.prepare((networks.RNET_SIZE, networks.RNET_SIZE, 3))
+    model.onet.prepare((networks.ONET_SIZE, networks.ONET_SIZE, 3))
     return MtcnnDetector(model, thresholds=thresholds, min_face_px=min_face_px)
 
 

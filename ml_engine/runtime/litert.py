@@ -65,13 +65,6 @@ def _write_beside_and_rename(path: Path, content: bytes) -> None:
     Path(name).replace(path)
 
 
-def _remove_outdated(folder: Path, name: str, current: str) -> None:
-    """Conversions by other versions of this module: nothing opens them any more."""
-    for path in folder.glob(f"{name}-*.tflite"):
-        if not path.name.startswith(current):
-            path.unlink(missing_ok=True)
-
-
 class LiteRtNetwork:
     """A network that is ready for some batch sizes.
 
@@ -150,12 +143,10 @@ class LiteRtNetwork:
         kind = "bytes" if self._byte_weights else "floats"
         key = f"{self._weights_sha256} {free} {kind}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        current = f"{self._name}-v{CONVERSION_VERSION}-"
-        path = self._cache_dir / f"{current}{digest}.tflite"
+        path = self._cache_dir / f"{self._name}-v{CONVERSION_VERSION}-{digest}.tflite"
         if not path.exists():
             content = convert(self._build, free, byte_weights=self._byte_weights)
             _write_beside_and_rename(path, content)
-            _remove_outdated(self._cache_dir, self._name, current)
         return path
 
 

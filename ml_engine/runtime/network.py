@@ -21,6 +21,9 @@ class Network(Protocol):
     def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
         """(n, h, w, 3), n of at least 1, to one array for each output, each with n rows."""
 
+    def prepare(self, size: tuple[int, int, int]) -> None:
+        """Make every batch of inputs (h, w, 3) ready, so that no later call has to."""
+
 
 def run_in_parts(
     batch: Batch,
