@@ -14,7 +14,9 @@ from ml_engine.detection import Detector
 from ml_engine.detection.graph_boxes import iou as iou_of_graph
 from ml_engine.detection.graph_boxes import suppressed
 from ml_engine.detection.graph_sampling import Sources
+from ml_engine.detection.mtcnn import _mirrored as mirrored_on_cpu
 from ml_engine.detection.mtcnn_graph import FACES, GraphMtcnn
+from ml_engine.detection.mtcnn_graph import _mirrored as mirrored_in_graph
 from ml_engine.detection.pyramid import Pyramid, plan
 from ml_engine.geometry import iou, nms, nms_by_group
 from ml_engine.networks import mtcnn as networks
@@ -130,3 +132,12 @@ def test_pyramid_and_crops_are_those_of_lists(photo: Callable[[str], Image]) -> 
     squares = np.array([[200, 100, 420, 320], [-30, 50, 40, 120], [10, 10, 60, 60]], np.float32)
     crops = np.asarray(sources.crops(squares[None], 48)[0])
     assert np.abs(crops - pyramid.crops(squares, 48)).max() <= 4
+
+
+def test_mirrored_answers_are_turned_back_as_the_other_detector_does() -> None:
+    random = np.random.default_rng(2)
+    answers = [random.normal(size=(6, columns)).astype(np.float32) for columns in (4, 10, 2)]
+    wanted = mirrored_on_cpu(*(answer.copy() for answer in answers))
+    found = mirrored_in_graph(*(answer[None] for answer in answers))
+    for expected, got in zip(wanted, found, strict=True):
+        np.testing.assert_allclose(np.asarray(got)[0], expected, atol=1e-6)

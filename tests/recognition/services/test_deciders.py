@@ -11,7 +11,7 @@ from accounts.models import AuditEntry
 from ml_engine.matching import LinearSvm
 from recognition.engine import ensure_model_version
 from recognition.errors import ServiceError
-from recognition.gallery import note_changes
+from recognition.gallery import gallery_of, note_changes
 from recognition.models import Collection, Person, TrainedDecider
 from recognition.services import deciders
 from recognition.services.deciders import (
@@ -19,10 +19,10 @@ from recognition.services.deciders import (
     decider_train,
     deciders_retrain,
 )
-from recognition.services.enrolment import image_delete
+from recognition.services.enrolment import Upload, image_delete, images_enrol
 from recognition.services.persons import person_erase, person_merge, person_update
 from tests.factories import ACTOR, enrol, make_collection, make_person
-from tests.fakes import FakeEngine
+from tests.fakes import FakeEngine, embedding_of, photo
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +108,38 @@ def test_whoever_is_erased_while_it_trains_does_not_come_back(
     assert row.people == 10
     assert erased not in _svm(collection).people
     assert not decider_state(collection).is_current
+
+
+def test_an_embedder_that_changes_while_it_trains_keeps_nothing(
+    collection: Collection, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = deciders.train_svm
+
+    def slow(*args: Any, **kwargs: Any) -> LinearSvm:
+        Collection.objects.update(embedder=ensure_model_version("dlib_resnet"))
+        return train(*args, **kwargs)
+
+    monkeypatch.setattr(deciders, "train_svm", slow)
+    with pytest.raises(ServiceError) as refused:
+        decider_train(collection=collection, actor=ACTOR)
+    assert (refused.value.code, refused.value.status) == ("embedder_changed", 409)
+    assert not TrainedDecider.objects.exists()
+
+
+def test_a_face_of_somebody_else_is_not_enrolled_though_the_svm_rejects_it(
+    collection: Collection, crowd: list[Person]
+) -> None:
+    """Everybody is above this threshold; the SVM says that the face is nobody's."""
+    Collection.objects.update(decider=Collection.Decider.SVM, match_threshold=-1.0)
+    collection.refresh_from_db()
+    decider_train(collection=collection, actor=ACTOR)
+    gallery = gallery_of(collection)
+    gallery.follow(now=True)
+    assert gallery.search(embedding_of(70)) == [[]]
+    somebody = make_person(collection)
+    uploads = [Upload("70.jpg", photo(70))]
+    (outcome,) = images_enrol(person=somebody, uploads=uploads, source="api", actor=ACTOR)
+    assert outcome.code == "looks_like_another_person"
 
 
 def test_another_embedder_has_no_svm(collection: Collection, crowd: list[Person]) -> None:
