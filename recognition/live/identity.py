@@ -51,7 +51,7 @@ class Identity:
         self.track = track
         self.decision: Decision | None = None
         self._looks: deque[Look] = deque(maxlen=LOOKS)
-        self._consensus = Consensus(looks=LOOKS, settles_after=FIRM_LOOKS, by_rank=by_rank)
+        self._consensus = _consensus(by_rank=by_rank)
         self.first_s = at_s
         self._last_look_s = -np.inf
         self._last_seen: tuple[Float32, Float32] | None = None
@@ -119,11 +119,19 @@ class Identity:
         self._count(look, candidates, at_s, decide)
         return is_same
 
-    def reconsider(self, found: Sequence[list[Candidate]], at_s: float, decide: Decide) -> None:
+    def reconsider(
+        self,
+        found: Sequence[list[Candidate]],
+        at_s: float,
+        decide: Decide,
+        *,
+        by_rank: bool = False,
+    ) -> None:
         """The gallery changed: the same looks with what they find now."""
         looks = list(self._looks)
         had_decided = self.decision is not None
         self._forget()
+        self._consensus = _consensus(by_rank=by_rank)
         for look, candidates in zip(looks, found, strict=True):
             self._count(look, candidates, at_s, decide)
         if had_decided and self._consensus.count:
@@ -166,6 +174,10 @@ class Identity:
         self._looks.clear()
         self._consensus.restart()
         self._doubts = 0
+
+
+def _consensus(*, by_rank: bool) -> Consensus:
+    return Consensus(looks=LOOKS, settles_after=FIRM_LOOKS, by_rank=by_rank)
 
 
 def _nameless(decision: Decision) -> Decision:

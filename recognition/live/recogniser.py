@@ -57,7 +57,7 @@ class Recogniser:
         self._preset = rulebook.collection.embedder.preset
         self._tracker = Tracker()
         self._identities: dict[int, Identity] = {}
-        self._revision = rulebook.gallery.revision
+        self._standing = self._standing_now()
         self._reconsidered_s = 0.0
 
     def recognise(
@@ -90,8 +90,7 @@ class Recogniser:
 
     def _identity(self, track: int, at_s: float) -> Identity:
         if track not in self._identities:
-            by_rank = not self.rulebook.gallery.ranks_by_similarity
-            self._identities[track] = Identity(track, at_s, by_rank=by_rank)
+            self._identities[track] = Identity(track, at_s, by_rank=self._standing[1])
         return self._identities[track]
 
     def _wanted(self, image: Image, seen: Sequence[SeenFace], at_s: float) -> list[SeenFace]:
@@ -137,15 +136,21 @@ class Recogniser:
         ]
 
     def _reconsider(self, at_s: float) -> None:
-        """Somebody was enrolled, renamed or erased: the faces that are known are searched again."""
-        revision = self.rulebook.gallery.revision
-        if revision == self._revision or at_s - self._reconsidered_s < _RECONSIDER_S:
+        """Somebody was enrolled, renamed or erased, or people are ranked otherwise now: the faces
+        that are known are searched again."""
+        standing = self._standing_now()
+        if standing == self._standing or at_s - self._reconsidered_s < _RECONSIDER_S:
             return
-        self._revision, self._reconsidered_s = revision, at_s
+        self._standing, self._reconsidered_s = standing, at_s
+        _, by_rank = standing
         for identity in self._identities.values():
-            if identity.has_looks:
-                found = self.rulebook.search(identity.embeddings)
-                identity.reconsider(found, at_s, self.rulebook.decide)
+            found = self.rulebook.search(identity.embeddings) if identity.has_looks else []
+            identity.reconsider(found, at_s, self.rulebook.decide, by_rank=by_rank)
+
+    def _standing_now(self) -> tuple[int, bool]:
+        """The gallery's revision, and whether it ranks by something else than similarity."""
+        gallery = self.rulebook.gallery
+        return gallery.revision, not gallery.ranks_by_similarity
 
     def name_of(self, person: object) -> str | None:
         """None: no longer enrolled, or not active any more."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ml_engine.types import Float32
-from recognition.gallery import forget_galleries
+from recognition.gallery import forget_galleries, gallery_of
 from recognition.models import Collection, Person, Template
 from tests.factories import enrol, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
@@ -55,3 +55,19 @@ def test_the_decider_says_who_is_named(
     collection.save()
     forget_galleries()
     assert _named(collection) == name
+
+
+def test_another_decider_is_followed_by_those_who_are_looked_at(
+    two: list[Person], collection: Collection
+) -> None:
+    Collection.objects.update(match_margin=0.0)
+    collection.refresh_from_db()
+    forget_galleries()
+    with DrivenStream(collection) as stream:
+        face = stream.show(photo(FACE), frames=6)["faces"][0]
+        assert face["person"]["name"] == "Bob"
+        Collection.objects.update(decider="vote")
+        gallery_of(collection).follow(now=True)
+        # At once, by the looks that there are: a face that is settled is looked at once a second.
+        again = stream.show(photo(FACE), frames=2)["faces"][0]
+    assert (again["track"], again["person"]["name"]) == (face["track"], "Ann")
