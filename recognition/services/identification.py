@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -246,7 +246,7 @@ def verify_person(
     similarity = float(similarities[best])
     curve = curve_of_collection(collection)
     limit = _verify_threshold(threshold, collection, curve, preset)
-    negatives = Source.of(collection).negatives([person.pk])
+    negatives: dict[Hashable, Float32] = {**Source.of(collection).negatives([person.pk])}
     candidate = Candidate(person.pk, best, similarity)
     is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
     decision = _decision(similarity, limit) if is_theirs else "unknown"
