@@ -8,7 +8,7 @@ one impostor curve serve all deciders.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -121,7 +121,7 @@ def decider(name: Name, svm: LinearSvm | None = None) -> Decider:
 
 
 def without_vetoed(
-    candidates: Sequence[Candidate], probe: Float32, negatives: Mapping[Hashable, Float32]
+    candidates: Sequence[Candidate], probe: Float32, negatives: Mapping[Any, Float32]
 ) -> list[Candidate]:
     """Candidates but for those whom this face is known not to be.
 

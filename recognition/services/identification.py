@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -246,8 +246,8 @@ def verify_person(
     similarity = float(similarities[best])
     curve = curve_of_collection(collection)
     limit = _verify_threshold(threshold, collection, curve, preset)
-    negatives: dict[Hashable, Float32] = {**Source.of(collection).negatives([person.pk])}
     candidate = Candidate(person.pk, best, similarity)
+    negatives = Source.of(collection).negatives([person.pk])
     is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
     decision = _decision(similarity, limit) if is_theirs else "unknown"
     record(actor, "face.verify", person, collection_id=collection.pk, decision=decision)
