@@ -136,6 +136,7 @@ def test_two_who_were_merged_are_no_pair_any_more(collection: Collection) -> Non
     person, double = _doubled(collection)
     collection_calibrate(collection=collection, actor=ACTOR)
     person_merge(into=person, person=double, actor=ACTOR)
+    assert str(double.pk) not in json.dumps(Calibration.objects.get().figures)
     state = calibration_state(collection)
     assert state is not None
     assert state.alike == []
