@@ -115,6 +115,8 @@ def test_who_came_after_the_training_is_ranked_by_similarity(
     assert _names(ranked) == ["newcomer", "p01", "another"]
     ranked = Svm(svm).rank(probe, [0.9, 0.8, 0.7], [1, 0, 2], owner_of)
     assert _names(ranked) == ["p01", "newcomer", "another"]
+    ranked = Svm(svm).rank(probe, [0.9, 0.8, 0.7], [2, 0, 1], owner_of)
+    assert _names(ranked) == ["another", "newcomer", "p01"]
 
 
 def test_who_is_taken_out_of_an_svm_leaves_the_others_as_they_were(svm: LinearSvm) -> None:

@@ -13,6 +13,7 @@ from recognition.engine import ensure_model_version
 from recognition.errors import ServiceError
 from recognition.gallery import gallery_of, note_changes
 from recognition.models import Collection, Person, TrainedDecider
+from recognition.rules import decider_in_force
 from recognition.services import deciders
 from recognition.services.deciders import (
     decider_state,
@@ -144,8 +145,11 @@ def test_a_face_of_somebody_else_is_not_enrolled_though_the_svm_rejects_it(
 
 def test_another_embedder_has_no_svm(collection: Collection, crowd: list[Person]) -> None:
     decider_train(collection=collection, actor=ACTOR)
+    collection.decider = Collection.Decider.SVM
+    assert decider_in_force(collection) == "svm"
     collection.embedder = ensure_model_version("dlib_resnet")
     assert decider_state(collection).trained_at is None
+    assert decider_in_force(collection) == "nearest"
 
 
 def test_an_erased_person_is_taken_out(collection: Collection, crowd: list[Person]) -> None:

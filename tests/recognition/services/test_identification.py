@@ -268,6 +268,17 @@ def test_the_engine_knows_whose_turn_it_is(
     assert callers == [ACTOR.name] * 6
 
 
+def test_the_threshold_follows_the_images_and_not_the_people(
+    engine: FakeEngine, person: Person
+) -> None:
+    """A stranger is compared with each of them."""
+    enrol(person, 1, 1, 1, 1)
+    rules = rules_of(person.collection, gallery_of(person.collection))
+    assert rules.curve is not None
+    assert rules.threshold == rules.curve.threshold_for_gallery(4)
+    assert rules.threshold > rules.curve.threshold_for_gallery(1)
+
+
 def test_a_large_gallery_does_not_make_verifying_stricter(
     engine: FakeEngine, person: Person
 ) -> None:
