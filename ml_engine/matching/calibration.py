@@ -146,13 +146,15 @@ class ImpostorCurve:
 
     @classmethod
     def from_dict(cls, values: dict) -> ImpostorCurve:
+        """What `to_dict` gave. KeyError, TypeError, ValueError where it is something else."""
+        measured_to = values.get("measured_to")
         return cls(
             model=values["model"],
-            scores=tuple(values["scores"]),
-            rates=tuple(values["rates"]),
+            scores=tuple(map(float, values["scores"])),
+            rates=tuple(map(float, values["rates"])),
             pairs=int(values["pairs"]),
-            source=values["source"],
-            measured_to=values.get("measured_to"),
+            source=str(values["source"]),
+            measured_to=None if measured_to is None else float(measured_to),
         )
 
 
@@ -165,8 +167,8 @@ def read_curve(path: Path, *, model: str) -> ImpostorCurve:
     """
     try:
         curve = ImpostorCurve.from_dict(json.loads(path.read_text()))
-        scores, rates = np.array(curve.scores, float), np.array(curve.rates, float)
-    except (KeyError, TypeError, ValueError) as error:
+        scores, rates = np.array(curve.scores), np.array(curve.rates)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError("This is not an impostor score curve.") from error
     if curve.model != model:
         raise ValueError(f"This curve is of {curve.model}, not of {model}.")
