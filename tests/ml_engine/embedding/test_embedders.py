@@ -29,6 +29,9 @@ class _Means:
         right = batch[:, :, half:].mean(axis=(1, 2, 3))
         return (np.stack([left, right, np.ones(len(batch))], axis=1).astype(np.float32),)
 
+    def prepare(self, size: tuple[int, int, int]) -> None:
+        """It is ready for any."""
+
 
 def _embedder() -> NetworkEmbedder:
     return NetworkEmbedder(preset("mobilefacenet"), TEMPLATE_112, _Means())
