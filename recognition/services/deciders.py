@@ -9,7 +9,6 @@ from datetime import datetime
 from uuid import UUID
 
 import numpy as np
-from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.audit import SYSTEM, Actor, record
@@ -119,14 +118,12 @@ def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
 
 
 def deciders_retrain() -> int:
-    """Train what is out of date, or missing, where the SVM decides; returns how many."""
-    is_current = Q(
-        trained_decider__gallery_revision=F("gallery_revision"),
-        trained_decider__model=F("embedder"),
-    )
-    rows = Collection.objects.filter(decider=Collection.Decider.SVM).exclude(is_current)
+    """Train what is out of date, missing, or of no use, where the SVM decides; returns how many."""
+    rows = Collection.objects.select_related("embedder").filter(decider=Collection.Decider.SVM)
     trained = 0
     for collection in rows:
+        if decider_state(collection).is_current:
+            continue
         try:
             decider_train(collection=collection, actor=SYSTEM)
             trained += 1

@@ -208,6 +208,10 @@ def test_the_upkeep_trains_what_is_out_of_date(collection: Collection, crowd: li
     note_changes(collection, [1])
     assert deciders_retrain() == 1
     assert decider_state(collection).is_current
+    # As it is where another version wrote it in a way of its own.
+    TrainedDecider.objects.update(arrays=b"no arrays")
+    assert deciders_retrain() == 1
+    assert decider_state(collection).is_current
 
 
 def test_the_command_trains_by_name_and_by_id(
