@@ -6,8 +6,9 @@ photos, mirrored, scaled, lit and placed otherwise each time, so that no cache s
 
 Memory is what the process alone holds and cannot give back (anonymous pages that lie in RAM). It
 goes up and down with the sizes of pictures for which networks are kept ready, so what counts is the
-mean of the last tenth of the run against that of the first. Each network that is ready has a thread
-and a handle, two while it is made, so of those it is what nine of ten samples do not exceed.
+mean of the last tenth of the run against that of the first, after a start that is not counted. Each
+network that is ready has a thread and a handle, two while it is made, so of those it is what nine
+of ten samples do not exceed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ MAX_GROWTH = 0.01
 _SAMPLES = 2000
 # Photos of a folder that faces are taken from, at most.
 _PHOTOS = 60
-# Of the REST client's pictures one in so many is broken, and one in so many has another size.
+# Of the REST client's pictures one in so many is broken, and one in so many has another size: in
+# turn, so that every part of a run keeps the same networks ready and no chance is in its memory.
 _BROKEN_EVERY = 50
 _ODD_EVERY = 4
 # More than the shapes that any cache keeps.
@@ -50,6 +52,8 @@ _ODD_SIZES = (
     (1920, 1080),
 )  # fmt: skip
 _WARM_UP_FRAMES = (1, 2, 4, 8)
+# Frames that come first and are not counted, a share of the others: caches and the heap fill.
+_SETTLING = 0.05
 _FACE_PX = (60, 400)
 _REFUSED = -1
 
@@ -110,16 +114,17 @@ def evaluate_soak(
     here. Ctrl-C ends the run, and what was seen so far is the report."""
     cut = _cut_faces(engine, [*ensure("samples", engine.config.weights_dir).values(), *_some(data)])
     _warm_up(engine, cut)
-    numbers = iter(range(frames))
+    settling = round(_SETTLING * frames)
+    numbers = iter(range(settling + frames))
     done: queue.SimpleQueue[int | Exception] = queue.SimpleQueue()
     callers = [
         threading.Thread(target=_call, args=(engine, kind, cut, numbers, done), daemon=True)
-        for kind in (_live, _rest)
+        for kind in (_live, _RestClient())
     ]
     started = time.perf_counter()
     for caller in callers:
         caller.start()
-    faces, broken, samples = _watch(done, frames)
+    faces, broken, samples = _watch(done, settling, frames)
     seconds = time.perf_counter() - started
     for _ in numbers:  # what is left after Ctrl-C: then the callers end, too
         pass
@@ -160,8 +165,10 @@ def _usual_most(ends: Sequence[Sequence[int]]) -> tuple[int, int]:
     return first, last
 
 
-def _watch(done: queue.SimpleQueue[int | Exception], frames: int) -> tuple[int, int, list[Sample]]:
-    """Faces, broken pictures, and the process after every so many frames."""
+def _watch(
+    done: queue.SimpleQueue[int | Exception], settling: int, frames: int
+) -> tuple[int, int, list[Sample]]:
+    """Faces, broken pictures, and the process after every so many frames, of those that count."""
     import psutil
 
     process = psutil.Process()
@@ -169,10 +176,12 @@ def _watch(done: queue.SimpleQueue[int | Exception], frames: int) -> tuple[int, 
     faces = broken = 0
     samples: list[Sample] = []
     with suppress(KeyboardInterrupt):
-        for number in tqdm(range(1, frames + 1), "soak", unit="frame"):
+        for number in tqdm(range(1 - settling, frames + 1), "soak", unit="frame"):
             answer = done.get()
             if isinstance(answer, Exception):
                 raise answer
+            if number < 1:
+                continue
             broken += answer == _REFUSED
             faces += max(0, answer)
             if number % every == 0:
@@ -214,15 +223,22 @@ def _live(engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
     return len(engine.embed(frame, engine.detect([frame], caller="live")[0], caller="live"))
 
 
-def _rest(engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
+class _RestClient:
     """How many faces were found; _REFUSED for a broken picture."""
-    random = np.random.default_rng(number)
-    is_odd, is_broken = random.integers((_ODD_EVERY, _BROKEN_EVERY)) == 0
-    size = _ODD_SIZES[int(random.integers(len(_ODD_SIZES)))] if is_odd else SIZE
-    file = encode_jpeg(make_frame(cut, number, size))
-    if is_broken:
-        return _broken(engine, file)
-    return len(engine.analyze([decode_image(file)], flip=True, caller="rest")[0])
+
+    def __init__(self) -> None:
+        self._sent = 0
+
+    def __call__(self, engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
+        self._sent += 1
+        file = encode_jpeg(make_frame(cut, number, self._size()))
+        if self._sent % _BROKEN_EVERY == 0:
+            return _broken(engine, file)
+        return len(engine.analyze([decode_image(file)], flip=True, caller="rest")[0])
+
+    def _size(self) -> tuple[int, int]:
+        turn, is_usual = divmod(self._sent, _ODD_EVERY)
+        return SIZE if is_usual else _ODD_SIZES[turn % len(_ODD_SIZES)]
 
 
 def _broken(engine: FaceEngine, file: bytes) -> int:
