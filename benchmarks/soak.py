@@ -31,9 +31,9 @@ def benchmark(weights: Path, data: Path, rounds: int) -> str:
             "## Endurance",
             f"```\n{report.as_text()}\n```",
             "A live stream and a REST client at once; frames of 640x480 with one to five faces, "
-            "about one in eight of another size, one in a hundred broken; a first twentieth more is "
-            "not counted. Of memory the mean of each "
-            "tenth, of threads and handles what nine of ten samples do not exceed.",
+            "one in eight of another size, one in a hundred broken; a first twentieth more is "
+            "not counted. Of memory the mean of each tenth, of threads and handles what nine of "
+            "ten samples do not exceed.",
             "![Memory, threads and handles over frames](images/soak.png)",
         ]
     )
