@@ -104,6 +104,18 @@ def real_engine(_built_engine: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
+def attack_weights() -> None:
+    """Those of the presentation-attack score, which no start fetches."""
+    from ml_engine.types import WeightsUnavailable
+    from ml_engine.zoo import fetch
+
+    try:
+        fetch("antispoof_tree", Path(site_settings.WEIGHTS_DIR))
+    except WeightsUnavailable as error:
+        pytest.skip(f"antispoof_tree cannot be fetched: {error}")
+
+
+@pytest.fixture(scope="session")
 def sample_photo() -> Callable[[str], bytes]:
     """The file of a public-domain photo: obama, obama2, obama3 or biden."""
     from ml_engine.zoo import fetch

@@ -164,8 +164,8 @@ class LiveConsumer(SiteConsumer):
             outbox.close_after(Code.NOT_FOUND if code == "not_found" else Code.FAILED)
         try:
             loop.call_soon_threadsafe(self.release)
-        except RuntimeError:  # the loop was closed: nothing counts any more
-            return
+        except RuntimeError:  # the loop was closed, but another one may count
+            self.release()
 
 
 def _try_engine() -> None:

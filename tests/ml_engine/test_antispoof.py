@@ -11,8 +11,6 @@ from django.conf import settings
 from ml_engine.antispoof import AttackScorer, load_attack_scorer
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
-from ml_engine.types import WeightsUnavailable
-from ml_engine.zoo import fetch
 
 
 def test_a_crop_is_the_square_around_the_box() -> None:
@@ -33,16 +31,8 @@ def test_a_box_over_the_edge_is_moved_inside(box: list[float]) -> None:
     assert (crop == 7).all()
 
 
-@pytest.fixture(scope="module")
-def fetched() -> None:
-    try:
-        fetch("antispoof_tree", settings.WEIGHTS_DIR)
-    except WeightsUnavailable as error:
-        pytest.skip(f"antispoof_tree cannot be fetched: {error}")
-
-
 @pytest.mark.weights
-@pytest.mark.usefixtures("fetched")
+@pytest.mark.usefixtures("attack_weights")
 def test_the_engine_gives_it_only_where_it_is_asked_for(
     real_engine: FaceEngine, sample_photo: Callable[[str], bytes]
 ) -> None:

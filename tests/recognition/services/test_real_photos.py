@@ -172,6 +172,7 @@ def test_five_people_among_strangers(real_engine: Any, data_dir: Path) -> None:
     assert sum(decision == "match" for decision, _ in names) <= 0.01 * len(names)
 
 
+@pytest.mark.usefixtures("attack_weights")
 def test_a_face_has_an_attack_score_where_it_is_asked_for(
     real_engine: Any, sample_photo: Photo, person: Person
 ) -> None:

@@ -55,10 +55,15 @@ async def _answers(socket: Socket, *frames: bytes) -> list[dict[str, Any]]:
     return answers
 
 
+async def _nobody_is_left() -> None:
+    """Wait until the streams' threads have ended."""
+    await asyncio.to_thread(until, lambda: live.LiveConsumer.limits.total == 0)
+
+
 async def _leave(socket: Socket) -> None:
     """Close, and wait until the stream's thread has ended and its visits are written."""
     await socket.disconnect()
-    await asyncio.to_thread(until, lambda: live.LiveConsumer.limits.total == 0)
+    await _nobody_is_left()
     assert await asyncio.to_thread(visit_writer().flush, 10)
 
 
@@ -214,6 +219,7 @@ async def test_a_frame_that_is_too_large_ends_the_socket(
         assert (await socket.hear())["code"] == "bad_frame"
         await socket.send_to(bytes_data=bytes(5001))
         assert await socket.closed_with() == 4413
+    await _nobody_is_left()
 
 
 async def test_a_text_that_is_too_long_ends_the_socket(secret: str) -> None:
