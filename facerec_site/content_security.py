@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 
 HEADER = "Content-Security-Policy"
@@ -27,24 +26,11 @@ _OTHERS = ("/admin/", "/api/docs/")
 
 
 class ContentSecurityMiddleware:
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if iscoroutinefunction(self.get_response):
-            return self._answer_async(request)  # type: ignore[return-value]
-        return _protected(request, self.get_response(request))
-
-    async def _answer_async(self, request: HttpRequest) -> HttpResponse:
-        return _protected(request, await self.get_response(request))
-
-
-def _protected(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    if not request.path_info.startswith(_OTHERS):
-        response.setdefault(HEADER, POLICY)
-    return response
+        response = self.get_response(request)
+        if not request.path_info.startswith(_OTHERS):
+            response.setdefault(HEADER, POLICY)
+        return response
