@@ -17,7 +17,7 @@ class EngineConfig:
     detector, embedder: names of presets in `ml_engine.zoo`; other embedders load on first use.
     device: "auto" takes a GPU if TensorFlow sees one.
     half_precision: let GPUs compute in float16; weights and results stay float32.
-    byte_weights: on a CPU, let networks that lose little by it keep weights as bytes: dlib's
+    byte_weights: on a CPU, let embedders that lose little by it keep weights as bytes: dlib's
         ResNet is three times as fast so. Its vectors turn a little, and the impostor curves are of
         exact weights, so it is off by default. docs/models.md has what was measured.
     threads: CPU threads of the engine in all; 0 is every core.

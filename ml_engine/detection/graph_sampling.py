@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_engine.detection.pyramid import ENOUGH
 from ml_engine.types import Float32
 
 Tensor = Any
@@ -35,7 +36,7 @@ class Sources:
         areas = [width * height for width, height in self._sizes]
         starts = np.concatenate([[0], np.cumsum(areas)[:-1]]).astype(np.int32)
         sides = squares[..., 2] - squares[..., 0]
-        is_enough = sides[..., None] * self._scales.min(axis=1) >= size * 0.95
+        is_enough = sides[..., None] * self._scales.min(axis=1) >= size * ENOUGH
         source = tf.maximum(tf.reduce_sum(tf.cast(is_enough, tf.int32), axis=-1) - 1, 0)
         scale = tf.gather(self._scales, source)  # (n, places, 2)
         extent = tf.gather(np.array(self._sizes, np.int32), source)

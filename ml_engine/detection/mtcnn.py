@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +128,8 @@ class MtcnnDetector:
     def _proposals(self, layout: Plan, cells: Float32) -> _Boxes:
         """P-Net's cells (sheets, rows, columns, 5) to boxes of the picture."""
         limits = self._thresholds
-        least = np.float32(log(limits.proposal / (1 - limits.proposal)))
-        sheet, row, column = np.nonzero((cells[..., 4] > least) & (layout.tile_of_cell >= 0))
+        is_proposal = cells[..., 4] > np.float32(limits.proposal_log_odds)
+        sheet, row, column = np.nonzero(is_proposal & (layout.tile_of_cell >= 0))
         found_cells = cells[sheet, row, column]
         tiles = layout.tile_of_cell[sheet, row, column]
         levels = layout.tile_levels[tiles]
@@ -159,10 +158,7 @@ class MtcnnDetector:
     def _output(
         self, pyramids: list[Pyramid], refined: list[_Boxes], score_threshold: float
     ) -> list[list[Face]]:
-        # The mean of three looks reaches the threshold only if the first is not too low; one that
-        # is 0.4 below it hardly ever does (one easy face of WIDER in 800).
-        limits = self._thresholds
-        least = max(limits.first_look, score_threshold - limits.hopeless, 3 * score_threshold - 2)
+        least = self._thresholds.least_first_look(score_threshold)
         looks = self._look(pyramids, [found.boxes for found in refined])
         chosen = [self._chosen(found, least) for found in looks]
         looks = self._look(pyramids, [found.boxes for found in chosen], with_mirrored=True)

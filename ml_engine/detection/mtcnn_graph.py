@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from itertools import cycle
-from math import ceil, log
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ml_engine.detection.graph_boxes import best, iou, moved, squared, suppressed
 from ml_engine.detection.graph_sampling import Sources
-from ml_engine.detection.pyramid import level_sizes
+from ml_engine.detection.pyramid import level_sizes, source_sizes
 from ml_engine.detection.thresholds import Thresholds
 from ml_engine.networks import mtcnn as networks
 from ml_engine.types import Face, Float32, Image
@@ -39,9 +39,10 @@ CELLS, WINDOWS, LOOKS, FACES = 2048, 512, 256, 128
 _MAX_TRACED = 16
 
 Tensor = Any
-# Pictures (n, h, w, 3) uint8, their widths and heights (n, 2), and the wanted score, to boxes
-# (n, FACES, 4), landmarks (n, FACES, 5, 2) and scores (n, FACES), 0 where there is no face.
-Traced = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+# Pictures (n, h, w, 3) uint8, their widths and heights (n, 2), the wanted score and the least of a
+# first look, to boxes (n, FACES, 4), landmarks (n, FACES, 5, 2) and scores (n, FACES), which are 0
+# where there is no face.
+Traced = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
 class GraphMtcnn:
@@ -107,8 +108,9 @@ class GraphMtcnn:
         self._traced.move_to_end(key)
         if len(self._traced) > _MAX_TRACED:
             self._traced.popitem(last=False)
+        least = self._thresholds.least_first_look(wanted)
         with tf.device(device):
-            return self._traced[key](tf.constant(batch), tf.constant(sizes), tf.constant(wanted))
+            return self._traced[key](*map(tf.constant, (batch, sizes, wanted, least)))
 
 
 def _batches(images: Sequence[Image], smallest: int) -> list[tuple[list[int], tuple[int, int]]]:
@@ -160,34 +162,33 @@ class _Cascade:
         self._pnet, self._rnet, self._onet = models
         self._limits = thresholds
         levels = level_sizes(width, height, smallest)
-        halves: list[tuple[int, int]] = []
-        while width >> len(halves) >= 2 * levels[0][0]:
-            halves.append((width >> len(halves) + 1, height >> len(halves) + 1))
-        self._sizes = [(width, height), *halves, *levels]
+        self._sizes = source_sizes(width, height, levels)
         self._first_level = len(self._sizes) - len(levels)
-        self._scales: Float32 = (np.array(self._sizes) / (width, height)).astype(np.float32)
         self._windows, self._level_of = self._cells()
 
     def _cells(self) -> tuple[Float32, NDArray[np.int32]]:
         """The window of each of P-Net's cells in pixels of the canvas, and its level."""
         windows, level_of = [], []
         for level, size in enumerate(self._sizes[self._first_level :]):
+            scale = np.tile(np.divide(size, self._sizes[0]).astype(np.float32), 2)
             columns, rows = map(_cells_along, size)
             row, column = np.mgrid[:rows, :columns].reshape(2, -1)
             corners = np.stack([column, row], axis=1) * networks.PNET_STRIDE
             both = np.concatenate([corners, corners + networks.PNET_WINDOW], axis=1)
-            windows.append(both / np.tile(self._scales[self._first_level + level], 2))
+            windows.append(both / scale)
             level_of.append(np.full(len(both), level, np.int32))
         return np.concatenate(windows).astype(np.float32), np.concatenate(level_of)
 
-    def run(self, pixels: Tensor, sizes: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def run(
+        self, pixels: Tensor, sizes: Tensor, wanted: Tensor, least: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """See `Traced`."""
         import tensorflow as tf
 
         sources = Sources(tf.cast(pixels, tf.float32), self._sizes)
         boxes, scores = self._propose(sources.copies[self._first_level :])
         boxes, scores = self._refine(sources, boxes, scores)
-        return self._output(sources, boxes, scores, sizes, wanted)
+        return self._output(sources, boxes, scores, sizes, wanted, least)
 
     def _propose(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
         import tensorflow as tf
@@ -202,8 +203,7 @@ class _Cascade:
         odds, rows = tf.math.top_k(cells[..., 4], min(CELLS, len(self._windows)))
         offsets = tf.gather(cells[..., :4], rows, batch_dims=1)
         boxes = moved(tf.gather(self._windows, rows), offsets)
-        least = log(limits.proposal / (1 - limits.proposal))
-        scores = tf.where(odds > least, tf.sigmoid(odds), 0.0)
+        scores = tf.where(odds > limits.proposal_log_odds, tf.sigmoid(odds), 0.0)
         level_of = tf.gather(self._level_of, rows)
         is_same_level = level_of[:, :, None] == level_of[:, None, :]
         scores = suppressed(boxes, scores, limits.overlap_in_level, is_same_level)
@@ -224,12 +224,17 @@ class _Cascade:
         return best(scores, LOOKS, boxes)
 
     def _output(
-        self, sources: Sources, boxes: Tensor, scores: Tensor, sizes: Tensor, wanted: Tensor
+        self,
+        sources: Sources,
+        boxes: Tensor,
+        scores: Tensor,
+        sizes: Tensor,
+        wanted: Tensor,
+        least: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         import tensorflow as tf
 
         limits = self._limits
-        least = tf.maximum(limits.first_look, tf.maximum(wanted - limits.hopeless, 3 * wanted - 2))
         seen, _, rated = self._look(sources, boxes)
         first_scores = tf.where((scores > 0) & (rated >= limits.first_look), rated, 0.0)
         first, first_scores = self._chosen(seen, first_scores, least)

@@ -7,6 +7,7 @@ window's width, so that every window is looked at exactly once, as if nothing ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
@@ -28,6 +29,9 @@ _MAX_TILE_PX = 512
 # Corners of tiles lie on multiples of this: even, as P-Net's step asks, and few to try.
 _GRID_PX = 8
 _MANY_TILES = 40
+# A crop comes from the smallest source in which it is so much of its size: a little enlarging does
+# no harm.
+ENOUGH = 0.95
 # What two neighbouring tiles share, so that no window falls between them.
 _SHARED_PX = PNET_WINDOW - PNET_STRIDE
 
@@ -92,6 +96,20 @@ def level_sizes(width: int, height: int, min_face_px: int) -> list[tuple[int, in
         sizes.append((round(width * scale), round(height * scale)))
         scale *= SCALE_STEP
     return sizes
+
+
+def source_sizes(
+    width: int, height: int, levels: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Width and height of every copy of a picture that crops may come from, its own first.
+
+    Each is made from the one before it. Halves of the picture stand between it and a much smaller
+    first level, so that a crop from any of them shrinks by less than about two.
+    """
+    sizes = [(width, height)]
+    while sizes[-1][0] >= 2 * levels[0][0]:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    return [*sizes, *levels]
 
 
 def _tiles(level: int, width: int, height: int) -> list[Tile]:
@@ -182,23 +200,19 @@ class Pyramid:
     """One picture at every scale it was needed at.
 
     `sources`: the picture first and then ever smaller copies; `scales`: (sources, 2) of each.
-    Levels are made from the next larger one, and halves of the picture stand between it and a much
-    smaller first level, so that a crop from any source shrinks by less than about two.
+    See `source_sizes`.
     """
 
     def __init__(self, image: Image, layout: Plan) -> None:
         self.layout = layout
         self.sources: list[Image] = [np.ascontiguousarray(image)]
         self.sheets = np.zeros((*layout.sheet_shape, 3), np.uint8)
-        largest = int(layout.level_sizes[0, 0])
-        while self.sources[-1].shape[1] >= 2 * largest:
-            height, width = self.sources[-1].shape[:2]
-            self.sources.append(_resized(self.sources[-1], width // 2, height // 2))
-        for width, height in layout.level_sizes.tolist():
-            self.sources.append(_resized(self.sources[-1], width, height))
-        self._first_level = len(self.sources) - len(layout.level_sizes)
+        levels = [(width, height) for width, height in layout.level_sizes.tolist()]
+        sizes = source_sizes(image.shape[1], image.shape[0], levels)
+        for size in sizes[1:]:
+            self.sources.append(_resized(self.sources[-1], *size))
+        self._first_level = len(sizes) - len(levels)
         self._fill_sheets()
-        sizes = [source.shape[1::-1] for source in self.sources]
         self.scales: Float32 = (np.array(sizes) / sizes[0]).astype(np.float32)
 
     def _fill_sheets(self) -> None:
@@ -215,7 +229,7 @@ class Pyramid:
         """
         sides = squares[:, 2] - squares[:, 0]
         scales = self.scales.min(axis=1)
-        enough = sides[:, None] * scales[None, :] >= size * 0.95
+        enough = sides[:, None] * scales[None, :] >= size * ENOUGH
         chosen = np.maximum(enough.sum(axis=1) - 1, 0)
         crops = np.empty((len(squares), size, size, 3), np.uint8)
         for source in np.unique(chosen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,13 @@ class Thresholds:
     overlap_of_looks: float = 0.7
     overlap_of_same: float = 0.75
     overlap_of_faces: float = 0.5
+
+    @property
+    def proposal_log_odds(self) -> float:
+        """`proposal` as P-Net gives it."""
+        return log(self.proposal / (1 - self.proposal))
+
+    def least_first_look(self, score: float) -> float:
+        """Where a first look lets the mean of the three looks reach `score`. One that is
+        `hopeless` below hardly ever does (0.4: one easy face of WIDER in 800)."""
+        return max(self.first_look, score - self.hopeless, 3 * score - 2)
