@@ -12,11 +12,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_engine.arguments import add_engine, add_preset, add_weights
 from ml_engine.config import EngineConfig
 from ml_engine.drawing import with_faces, write_image
 from ml_engine.images import decode_image
 from ml_engine.types import EngineError, Face, Float32, Image, ImageError
-from ml_engine.zoo import ARTEFACTS, default_weights_dir, fetch, presets_of
+from ml_engine.zoo import ARTEFACTS, fetch
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
@@ -276,7 +277,7 @@ def _parser() -> argparse.ArgumentParser:
         help="fetch weights and sample photos",
         description="Fetch weights and sample photos that are not there yet.",
     )
-    _add_weights(fetch)
+    add_weights(fetch)
     fetch.add_argument(
         "names",
         nargs="*",
@@ -309,37 +310,14 @@ def _photo_command(
         metavar="PICTURE",
         help="write the photo with boxes there; with several photos, a folder of them",
     )
-    command.add_argument(
-        "--min-face",
-        type=int,
-        default=EngineConfig().min_face_px,
-        metavar="PX",
-        help="smallest face looked for (default: %(default)s)",
-    )
-    command.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
-    _add_weights(command)
+    add_engine(command)
     command.set_defaults(run=run, fail=command.error)
     return command
 
 
 def _add_embedding(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--preset",
-        default=EngineConfig().embedder,
-        choices=[card.name for card in presets_of("embedder")],
-        help="embedder (default: %(default)s)",
-    )
+    add_preset(command)
     command.add_argument("--flip", action="store_true", help="average with the mirror image")
-
-
-def _add_weights(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--weights",
-        type=Path,
-        default=default_weights_dir(),
-        metavar="DIR",
-        help="folder of the weights (default: %(default)s)",
-    )
 
 
 if __name__ == "__main__":

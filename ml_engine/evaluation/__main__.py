@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ml_engine.arguments import add_preset
 from ml_engine.config import EngineConfig
 from ml_engine.evaluation.arguments import (
     add_command,
     add_data,
     add_folds,
     add_png,
-    add_preset,
     add_presets,
     positive,
 )

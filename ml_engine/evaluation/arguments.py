@@ -1,4 +1,4 @@
-"""What the commands are given: options that several of them share."""
+"""What the commands are given: options that several of them share, beside `ml_engine.arguments`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_engine.config import EngineConfig
-from ml_engine.zoo import default_weights_dir, presets_of
+from ml_engine.arguments import add_engine
+from ml_engine.zoo import presets_of
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -21,21 +21,7 @@ def add_command(
     about: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
-    command.add_argument(
-        "--weights",
-        type=Path,
-        default=default_weights_dir(),
-        metavar="DIR",
-        help="default: %(default)s",
-    )
-    command.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
-    command.add_argument(
-        "--min-face",
-        type=int,
-        default=EngineConfig().min_face_px,
-        metavar="PX",
-        help="smallest face looked for (default: %(default)s)",
-    )
+    add_engine(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there, too")
     command.set_defaults(run=run)
     return command
@@ -43,15 +29,6 @@ def add_command(
 
 def add_data(command: argparse.ArgumentParser, about: str) -> None:
     command.add_argument("--data", type=Path, required=True, metavar="DIR", help=about)
-
-
-def add_preset(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--preset",
-        default=EngineConfig().embedder,
-        choices=[card.name for card in presets_of("embedder")],
-        help="embedder (default: %(default)s)",
-    )
 
 
 def add_presets(command: argparse.ArgumentParser, about: str) -> None:
