@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Path, Path, int], str]] = {
     "rest": rest.benchmark,
     "soak": soak.benchmark,
 }
+_ROUNDS = 15
 _DATA = ROOT.parent / "shared" / "data"
 
 
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for part in options.parts or PARTS:
-        measured_on = stamp(f"python -m benchmarks {part}")
+        rounds = "" if options.rounds == _ROUNDS else f" --rounds {options.rounds}"
+        measured_on = stamp(f"python -m benchmarks {part}{rounds}")
         try:
             text = PARTS[part](options.weights, options.data, options.rounds)
         except (EngineError, PeerUnavailable, OSError) as error:
@@ -59,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="evaluation photos; without them the samples are used and there is no AP",
     )
-    parser.add_argument("--rounds", type=int, default=15, metavar="N")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, metavar="N")
     parser.add_argument(
         "--dry-run", action="store_true", help=f"do not write {DOCUMENT.relative_to(ROOT)}"
     )
