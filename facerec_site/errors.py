@@ -192,7 +192,7 @@ def _of_django(exc: Exception) -> ErrorAnswer:
     return ErrorAnswer(500, "internal_error", INTERNAL_MESSAGE)
 
 
-def is_for_programs(path: str) -> bool:
+def _is_for_programs(path: str) -> bool:
     """True for addresses that answer JSON; the others show pages to people."""
     return path.startswith(_PROGRAMS)
 
@@ -205,19 +205,19 @@ def _log_database_away(error: BaseException, request: object) -> None:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not is_for_programs(request.path):
+    if not _is_for_programs(request.path):
         return defaults.bad_request(request, exception)
     return error_response(answer_for(exception), request)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not is_for_programs(request.path):
+    if not _is_for_programs(request.path):
         return defaults.permission_denied(request, exception)
     return error_response(answer_for(exception), request)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not is_for_programs(request.path):
+    if not _is_for_programs(request.path):
         return defaults.page_not_found(request, exception)
     message = "There is nothing at this address."
     if request.path.endswith("/"):
@@ -231,17 +231,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if isinstance(error, _DATABASE_AWAY):
         _log_database_away(error, request)
-        response = unavailable(answer_for(error), request)
+        response = refusal(answer_for(error), request.path, request)
         response._has_been_logged = True  # type: ignore[attr-defined]
         return response
-    if not is_for_programs(request.path):
+    if not _is_for_programs(request.path):
         return defaults.server_error(request)
     return error_response(ErrorAnswer(500, "internal_error", INTERNAL_MESSAGE), request)
 
 
-def unavailable(answer: ErrorAnswer, request: HttpRequest) -> HttpResponse:
-    """An answer with status 503: a page for people, the one shape for programs."""
-    if is_for_programs(request.path):
+def refusal(answer: ErrorAnswer, path: str, request: object) -> HttpResponse:
+    """An answer that no view gave: a page for people, the one shape for programs."""
+    if answer.status != 503 or _is_for_programs(path):
         return error_response(answer, request)
     response = render(None, "503.html", {"message": answer.message}, status=answer.status)
     response["Retry-After"] = _seconds(answer)

@@ -332,6 +332,9 @@ MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
 # Above it, so that a view says what was too many; Django itself only breaks off.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 
+# On SIGTERM: how long requests that run, visits and the engine have to end.
+DRAIN_S = env.float("DRAIN_S", 25)
+
 # Live
 RUN_CAMERAS = env.bool("RUN_CAMERAS", True)
 VIDEO_DIR = Path(env.str("VIDEO_DIR", str(VAR_DIR / "videos")))
