@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.facerec_site.site import Served
+from tools.private_redis import RedisServer
+from tools.system import find_program
 
 
 @pytest.fixture
@@ -22,3 +24,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield begin
     for served in started:
         served.kill()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of our own that the test may kill and start again."""
+    if find_program("redis-server", "valkey-server") is None:
+        pytest.skip("Redis is not installed")
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.kill()

@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 import websockets
 
+from tests.facerec_site.calls import ask, identify, new_connection
 from tests.facerec_site.site import PATIENCE_S, Served, closed_with
-from tests.fakes import photo
 
-ANN = 11
 ANOTHER_TIME = {"stopping", "connection refused"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def is_another_time(self) -> bool:
-        """503 that says when to come back, and that the connection ends."""
-        return (
-            self.status == 503
-            and "stopping" in self.body
-            and self.headers.get("retry-after") == "5"
-            and self.headers.get("connection") == "close"
-        )
-
-
-def new_connection(site: Served) -> http.client.HTTPConnection:
-    assert site.address
-    return http.client.HTTPConnection("localhost", int(site.address[2]), timeout=PATIENCE_S)
-
-
-def ask(site: Served, client: http.client.HTTPConnection, method: str, path: str) -> Answer:
-    headers = {"Authorization": f"Bearer {site.made['key']}", "Content-Type": "image/jpeg"}
-    client.request(method, path, photo(ANN) if method == "POST" else None, headers)
-    response = client.getresponse()
-    names = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, names, response.read().decode(errors="replace"))
-
-
-def identify(site: Served) -> Answer:
-    return ask(site, new_connection(site), "POST", "/api/v1/identify")
 
 
 @pytest.fixture
