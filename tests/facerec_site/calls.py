@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -66,6 +67,11 @@ def sign_in(site: Served, password: str = PASSWORD) -> Answer:
         "Cookie": page.headers["set-cookie"].split(";")[0],
     }
     return _answer(new_connection(site), "POST", path, body.encode(), headers)
+
+
+def post_json(site: Served, path: str, content: object) -> Answer:
+    headers = {"Authorization": f"Bearer {site.made['key']}", "Content-Type": "application/json"}
+    return _answer(new_connection(site), "POST", path, json.dumps(content).encode(), headers)
 
 
 def _answer(
