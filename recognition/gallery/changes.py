@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
 
-from django.db import transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
 from recognition.gallery.process import follow_now
 from recognition.models import Collection, GalleryChange
+from recognition.transactions import after_commit
 
 _KEPT = timedelta(hours=1)
 
@@ -37,7 +36,7 @@ def note_changes(collection: Collection, template_ids: Iterable[int]) -> None:
         ],
         batch_size=1000,
     )
-    transaction.on_commit(partial(follow_now, collection.pk), robust=True)
+    after_commit(lambda: follow_now(collection.pk))
 
 
 def changes_prune() -> int:

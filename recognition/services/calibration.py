@@ -37,7 +37,8 @@ from recognition.rules import (
     rules_of,
     threshold_for_gallery,
 )
-from recognition.services.transactions import in_transaction, lock_collection
+from recognition.services.locks import lock_collection
+from recognition.transactions import in_transaction
 
 _CHUNK = 1000
 # Changes of the gallery for each template measured, from which on it is another gallery.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from accounts.audit import Actor, record
 from recognition.errors import ServiceError
@@ -12,7 +12,8 @@ from recognition.gallery import forget_galleries
 from recognition.models import Calibration, Collection, TrainedDecider
 from recognition.rules import calibration_of
 from recognition.services.events import events_delete
-from recognition.services.transactions import in_transaction, lock_collection
+from recognition.services.locks import lock_collection
+from recognition.transactions import after_commit, in_transaction
 
 
 def collection_create(*, actor: Actor, **values: Any) -> Collection:
@@ -72,7 +73,7 @@ def collection_delete(*, collection: Collection, actor: Actor) -> None:
         events_delete(row.events.all(), row)
         record(actor, "collection.delete", row, collection_id=row.pk)
         row.delete()
-        transaction.on_commit(lambda: forget_galleries(collection.pk))
+        after_commit(lambda: forget_galleries(collection.pk))
 
     in_transaction(delete)
 

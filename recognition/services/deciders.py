@@ -18,7 +18,8 @@ from ml_engine.types import Float32
 from recognition.errors import ServiceError, not_found
 from recognition.gallery.reading import Source
 from recognition.models import Collection, TrainedDecider
-from recognition.services.transactions import in_transaction, lock_collection
+from recognition.services.locks import lock_collection
+from recognition.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 

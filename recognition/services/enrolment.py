@@ -18,9 +18,10 @@ from recognition.models import Collection, Event, FaceImage, Person, Template
 from recognition.services.deciders import decider_forget
 from recognition.services.files import NewFiles, remove_after_commit
 from recognition.services.inspection import Finding, Inspection, PictureRefused
+from recognition.services.locks import lock_collection, lock_person
 from recognition.services.negatives import negative_follow
 from recognition.services.publishing import announce
-from recognition.services.transactions import in_transaction, lock_collection, lock_person
+from recognition.transactions import in_transaction
 
 # More pictures at once than somebody waits for: others at the engine come first.
 _INTERACTIVE = 10

@@ -7,7 +7,6 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,11 +15,11 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
 from django.db.models.fields.files import FieldFile
 
 from recognition.errors import ServiceError
 from recognition.models import Event, FaceImage
+from recognition.transactions import after_commit
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +83,7 @@ def remove_after_commit(names: Iterable[str | None]) -> int:
     """Remove files when the transaction has ended well; returns how many there are."""
     there = sorted({name for name in names if name})
     if there:
-        transaction.on_commit(partial(_remove, there), robust=True)
+        after_commit(lambda: _remove(there))
     return len(there)
 
 
@@ -144,8 +143,12 @@ def _owner(name: str) -> UUID | None:
 
 
 def _remove(names: Iterable[str]) -> None:
+    """Remove each of them; one that cannot be removed does not keep the others."""
     for name in names:
-        default_storage.delete(name)
+        try:
+            default_storage.delete(name)
+        except OSError:
+            logger.exception("the file %s was not removed", name)
 
 
 def _flush(name: str) -> None:

@@ -18,14 +18,10 @@ from recognition.models import Collection, Event, FaceImage, IdempotencyRecord, 
 from recognition.services.calibration import calibration_forget
 from recognition.services.deciders import decider_forget
 from recognition.services.files import remove_after_commit
+from recognition.services.locks import lock_collection, lock_people, lock_person
 from recognition.services.negatives import negatives_move
 from recognition.services.publishing import MOST_TOLD, announce_newest
-from recognition.services.transactions import (
-    in_transaction,
-    lock_collection,
-    lock_people,
-    lock_person,
-)
+from recognition.transactions import in_transaction
 
 # What the gallery knows of a person.
 _IN_GALLERY = {"name", "external_id", "is_active"}

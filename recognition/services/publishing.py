@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal
 from uuid import UUID
-
-from django.db import transaction
 
 from recognition.models import Event
 from recognition.payloads import event_payload
 from recognition.publish import publish_event
+from recognition.transactions import after_commit
 
 Kind = Literal["opened", "updated", "closed"]
 # More than a page shows; whoever shows older ones reads them again.
@@ -37,5 +35,4 @@ def announce_deleted(event: Event) -> None:
 
 
 def _tell(payload: dict[str, Any], collection_id: UUID) -> None:
-    tell = partial(publish_event, payload, collection_id=collection_id)
-    transaction.on_commit(tell, robust=True)
+    after_commit(lambda: publish_event(payload, collection_id=collection_id))

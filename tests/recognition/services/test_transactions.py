@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
+from recognition import transactions
 from recognition.errors import ServiceError
 from recognition.models import Collection, Person
 from recognition.models.identifiers import uuid7
-from recognition.services import transactions
-from recognition.services.transactions import (
-    ATTEMPTS,
-    in_transaction,
-    lock_collection,
-    lock_people,
-)
+from recognition.services.locks import lock_collection, lock_people
+from recognition.transactions import ATTEMPTS, after_commit, in_transaction
 from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,3 +124,30 @@ def test_a_real_deadlock_is_survived(collection: Collection) -> None:
     for person in people:
         person.refresh_from_db()
         assert person.name.endswith("x" * 10)
+
+
+def test_failing_step_after_commit_does_not_keep_later_steps(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        raise OSError("a read-only folder")
+
+    with transaction.atomic():
+        after_commit(partial(done.append, "first"))
+        after_commit(partial(fail))
+        after_commit(partial(done.append, "last"))
+    assert done == ["first", "last"]
+    assert "a read-only folder" in caplog.text
+
+
+def test_after_commit_is_the_only_place_that_waits_for_a_commit() -> None:
+    """Django's `on_commit(robust=True)` is not robust for a `partial`."""
+    root = Path(transactions.__file__).parent
+    users = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if "transaction.on_commit(" in path.read_text()
+    }
+    assert users == {"transactions.py"}

@@ -1,17 +1,16 @@
-"""Transactions that are tried again, and the locks that services take in them."""
+"""Transactions that are tried again, and what runs after they are committed."""
 
 from __future__ import annotations
 
+import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
-from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
 
-from recognition.errors import not_found
-from recognition.models import Collection, Person
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -46,23 +45,18 @@ def _was_broken_off(error: OperationalError) -> bool:
     return code in _BROKEN_OFF or "database is locked" in str(error)
 
 
-def lock_collection(collection_id: UUID) -> Collection:
-    """The row as it is now, locked until the end of the transaction."""
-    row = Collection.objects.select_for_update().filter(pk=collection_id).first()
-    if row is None:
-        raise not_found("collection")
-    return row
+def after_commit(act: Callable[[], object]) -> None:
+    """Run `act` once the transaction is committed, or at once if there is none.
 
+    A failure of `act` is logged, and the hooks after it still run: the caller has its answer, which
+    a side effect must not change. (Django's `robust=True` breaks off for a callable without a
+    name, such as a `partial`.)
+    """
 
-def lock_person(person_id: UUID) -> Person:
-    return lock_people([person_id])[0]
+    def guarded() -> None:
+        try:
+            act()
+        except Exception:
+            logger.exception("a step after a commit failed")
 
-
-def lock_people(person_ids: Iterable[UUID]) -> list[Person]:
-    """Rows in the order asked for; `not_found` where one is gone."""
-    asked = list(person_ids)
-    rows = Person.objects.select_for_update().filter(pk__in=asked).order_by("pk")
-    found = {row.pk: row for row in rows}
-    if len(found) < len(set(asked)):
-        raise not_found("person")
-    return [found[person_id] for person_id in asked]
+    transaction.on_commit(guarded)
