@@ -72,6 +72,9 @@ SESSION_COOKIE_SAMESITE = "Lax"
 INSTALLED_APPS = [
     "daphne",
     # Before Unfold and the admin: the start page of the admin is ours.
+    "recognition.web",
+    "recognition.notices",
+    "recognition.jobs",
     "recognition",
     "unfold",
     "unfold.contrib.filters",

@@ -7,9 +7,9 @@ from typing import Literal
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import DEFAULT_FPIR
-from recognition.errors import ServiceError
 from recognition.gallery import Gallery
 from recognition.models import Calibration, Collection, TrainedDecider
+from recognition.web.errors import ServiceError
 
 RuleSource = Literal["fixed", "target_rate", "gallery_size"]
 CurveSource = Literal["model", "own"]

@@ -14,8 +14,8 @@ from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from accounts.access import Access
-from recognition.errors import not_found
 from recognition.models import Camera, Collection, Event, FaceImage, Person
+from recognition.web.errors import not_found
 
 M = TypeVar("M", bound=Model)
 

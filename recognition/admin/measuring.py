@@ -18,7 +18,6 @@ from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from ml_engine.matching.error_rates import LEAST_ERRORS, people_needed
 from recognition.admin.services import refusals_shown
-from recognition.errors import ServiceError
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Person
 from recognition.rules import decider_in_force, rules_of
@@ -29,6 +28,7 @@ from recognition.services.calibration import (
 )
 from recognition.services.collections import collection_update
 from recognition.services.deciders import decider_state, decider_train
+from recognition.web.errors import ServiceError
 
 RULE_SOURCES = {
     "fixed": "set by hand",

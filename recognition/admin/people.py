@@ -23,7 +23,6 @@ from recognition.admin.fields import LabelsField
 from recognition.admin.photos import limits, photo_delete_view, photos_view
 from recognition.admin.pictures import image_url, nothing, picture
 from recognition.admin.services import ServiceAdmin, refusals_shown
-from recognition.errors import ServiceError
 from recognition.models import Event, FaceImage, Person
 from recognition.services.persons import (
     person_create,
@@ -31,6 +30,7 @@ from recognition.services.persons import (
     person_merge,
     person_update,
 )
+from recognition.web.errors import ServiceError
 
 _MOST_PHOTOS_SHOWN = 200
 _CONSENT_COLOURS = {

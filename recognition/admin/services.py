@@ -14,8 +14,8 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from ml_engine.types import EngineError
-from recognition.errors import ServiceError
 from recognition.models import Collection
+from recognition.web.errors import ServiceError
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from django.db.models.fields.files import FieldFile
 from django.http import HttpResponse
 
 from accounts.audit import Actor, record
-from recognition.errors import not_found
+from recognition.web.errors import not_found
 
 
 def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor) -> HttpResponse:

@@ -17,8 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import access_of
-from recognition.errors import ServiceError
 from recognition.models.idempotency import IdempotencyRecord
+from recognition.web.errors import ServiceError
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from accounts.access import Access
 from recognition import selectors
-from recognition.errors import ServiceError
 from recognition.models import Collection
+from recognition.web.errors import ServiceError
 
 
 def collection_or_only(access: Access, collection_id: UUID | None) -> Collection:

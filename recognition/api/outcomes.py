@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from recognition.errors import ServiceError
 from recognition.payloads import quality_payload
 from recognition.services.enrolment import ImageOutcome
+from recognition.web.errors import ServiceError
 
 
 def outcome_payload(outcome: ImageOutcome) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from recognition.errors import ServiceError
+from recognition.web.errors import ServiceError
 
 
 class NewestFirst(CursorPagination):

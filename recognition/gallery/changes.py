@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from recognition.gallery.process import follow_now
 from recognition.models import Collection, GalleryChange
-from recognition.transactions import after_commit
+from recognition.web.transactions import after_commit
 
 _KEPT = timedelta(hours=1)
 

@@ -26,7 +26,6 @@ from ml_engine import EngineBusy, EngineError, ImageError
 from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image
 from recognition.engine import get_engine
-from recognition.errors import ServiceError
 from recognition.live.answers import error_message, event_message, face_answer, rounded
 from recognition.live.pictures import shrunk_jpeg
 from recognition.live.previews import Preview, previews
@@ -36,6 +35,7 @@ from recognition.live.slot import Frame, FrameSlot
 from recognition.live.visit_log import VisitLog
 from recognition.models import Camera, Collection
 from recognition.services.cameras import camera_set_status
+from recognition.web.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 

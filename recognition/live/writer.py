@@ -17,11 +17,11 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
 
-from recognition.errors import ServiceError
 from recognition.live.visits import Visit
 from recognition.models import Camera, Collection, Event, ModelVersion
 from recognition.payloads import event_payload
 from recognition.services.events import VisitSeen, event_open, event_update
+from recognition.web.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import recognition.models.event
-import recognition.models.identifiers
+import recognition.web.identifiers
 import recognition.models.person
 from django.db import migrations, models
 
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Collection',
             fields=[
-                ('id', models.UUIDField(default=recognition.models.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=recognition.web.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('description', models.TextField(blank=True)),
                 ('match_threshold', models.FloatField(blank=True, help_text='Least similarity (cosine) of a match. Empty: from the target rate below.', null=True, validators=[django.core.validators.MinValueValidator(-1.0), django.core.validators.MaxValueValidator(1.0)])),
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Camera',
             fields=[
-                ('id', models.UUIDField(default=recognition.models.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=recognition.web.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('kind', models.CharField(choices=[('browser', 'Browser'), ('file', 'Video file')], default='browser', max_length=16)),
                 ('address', models.CharField(blank=True, help_text='For a file: its name in the video folder.', max_length=500)),
@@ -81,9 +81,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Person',
             fields=[
-                ('id', models.UUIDField(default=recognition.models.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=recognition.web.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(db_index=True, max_length=200)),
-                ('external_id', recognition.models.identifiers.BinaryCollatedCharField(blank=True, help_text='The id in your own system.', max_length=128, null=True)),
+                ('external_id', recognition.web.identifiers.BinaryCollatedCharField(blank=True, help_text='The id in your own system.', max_length=128, null=True)),
                 ('metadata', models.JSONField(blank=True, default=dict, help_text='Any JSON object of yours, up to 16 kB.', validators=[recognition.models.person.validate_metadata])),
                 ('labels', models.JSONField(blank=True, default=list, validators=[recognition.models.person.validate_labels])),
                 ('consent', models.CharField(choices=[('unknown', 'Not recorded'), ('given', 'Given'), ('withdrawn', 'Withdrawn')], default='unknown', max_length=16)),
@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('caller', models.CharField(max_length=64)),
-                ('key', recognition.models.identifiers.BinaryCollatedCharField(max_length=200)),
+                ('key', recognition.web.identifiers.BinaryCollatedCharField(max_length=200)),
                 ('fingerprint', models.CharField(help_text='SHA-256 of address and content.', max_length=64)),
                 ('status', models.PositiveSmallIntegerField(help_text='Empty: still at work.', null=True)),
                 ('body', models.JSONField(default=dict)),
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='FaceImage',
             fields=[
-                ('id', models.UUIDField(default=recognition.models.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=recognition.web.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('file', models.FileField(max_length=200, upload_to=recognition.models.person._face_path)),
                 ('original', models.FileField(blank=True, max_length=200, upload_to=recognition.models.person._original_path)),
                 ('sha256', models.CharField(db_index=True, help_text='Of the uploaded bytes.', max_length=64)),
@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Event',
             fields=[
-                ('id', models.UUIDField(default=recognition.models.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=recognition.web.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('session', models.CharField(blank=True, max_length=32)),
                 ('decision', models.CharField(choices=[('match', 'Match'), ('unknown', 'Unknown'), ('ambiguous', 'Ambiguous')], max_length=16)),
                 ('started_at', models.DateTimeField(db_index=True)),

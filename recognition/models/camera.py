@@ -4,7 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from recognition.models.collection import Collection
-from recognition.models.identifiers import uuid7
+from recognition.web.identifiers import uuid7
 
 
 class Camera(models.Model):

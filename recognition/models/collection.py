@@ -3,8 +3,8 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from recognition.models.identifiers import uuid7
 from recognition.models.model_version import ModelVersion
+from recognition.web.identifiers import uuid7
 
 # A hundred years: today minus more would soon be no date any more.
 MOST_RETENTION_DAYS = 36_500

@@ -4,9 +4,9 @@ from django.db import models
 
 from recognition.models.camera import Camera
 from recognition.models.collection import Collection
-from recognition.models.identifiers import uuid7
 from recognition.models.model_version import ModelVersion
 from recognition.models.person import FaceImage, Person
+from recognition.web.identifiers import uuid7
 
 
 def _snapshot_path(instance: Event, filename: str) -> str:

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-from recognition.models.identifiers import BinaryCollatedCharField
 from recognition.models.person import Person
+from recognition.web.identifiers import BinaryCollatedCharField
 
 
 class IdempotencyRecord(models.Model):

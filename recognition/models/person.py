@@ -8,8 +8,8 @@ from django.db import models
 from numpy.typing import NDArray
 
 from recognition.models.collection import Collection
-from recognition.models.identifiers import BinaryCollatedCharField, uuid7
 from recognition.models.model_version import ModelVersion
+from recognition.web.identifiers import BinaryCollatedCharField, uuid7
 
 MOST_METADATA_BYTES = 16 * 1024
 MOST_LABELS = 50

@@ -26,7 +26,6 @@ from ml_engine.matching.error_rates import (
 )
 from ml_engine.types import Float32
 from recognition.engine import curve_told, ensure_model_version
-from recognition.errors import ServiceError, not_found
 from recognition.gallery import gallery_of
 from recognition.gallery.reading import Source
 from recognition.models import Calibration, Collection, ModelVersion, Person, Template
@@ -38,7 +37,8 @@ from recognition.rules import (
     threshold_for_gallery,
 )
 from recognition.services.locks import lock_collection
-from recognition.transactions import in_transaction
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.transactions import in_transaction
 
 _CHUNK = 1000
 # Changes of the gallery for each template measured, from which on it is another gallery.

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.audit import Actor, record
-from recognition.errors import ServiceError, not_found
 from recognition.models import Camera, Collection
+from recognition.web.errors import ServiceError, not_found
 
 
 @transaction.atomic

@@ -7,13 +7,13 @@ from typing import Any
 from django.db import IntegrityError
 
 from accounts.audit import Actor, record
-from recognition.errors import ServiceError
 from recognition.gallery import forget_galleries
 from recognition.models import Calibration, Collection, TrainedDecider
 from recognition.rules import calibration_of
 from recognition.services.events import events_delete
 from recognition.services.locks import lock_collection
-from recognition.transactions import after_commit, in_transaction
+from recognition.web.errors import ServiceError
+from recognition.web.transactions import after_commit, in_transaction
 
 
 def collection_create(*, actor: Actor, **values: Any) -> Collection:

@@ -15,11 +15,11 @@ from accounts.audit import SYSTEM, Actor, record
 from ml_engine.matching import train_svm
 from ml_engine.matching.svm import LEAST_PEOPLE
 from ml_engine.types import Float32
-from recognition.errors import ServiceError, not_found
 from recognition.gallery.reading import Source
 from recognition.models import Collection, TrainedDecider
 from recognition.services.locks import lock_collection
-from recognition.transactions import in_transaction
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 

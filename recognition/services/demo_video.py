@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ml_engine.types import Image
-from recognition.errors import ServiceError
+from recognition.web.errors import ServiceError
 
 WIDTH, HEIGHT = 960, 540
 FPS = 12

@@ -12,7 +12,6 @@ from accounts.audit import Actor, record
 from ml_engine import Quality
 from ml_engine.runtime.fair_queue import Priority
 from ml_engine.types import Float32
-from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, Person, Template
 from recognition.services.deciders import decider_forget
@@ -21,7 +20,8 @@ from recognition.services.inspection import Finding, Inspection, PictureRefused
 from recognition.services.locks import lock_collection, lock_person
 from recognition.services.negatives import negative_follow
 from recognition.services.publishing import announce
-from recognition.transactions import in_transaction
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.transactions import in_transaction
 
 # More pictures at once than somebody waits for: others at the engine come first.
 _INTERACTIVE = 10

@@ -13,13 +13,13 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from accounts.audit import SYSTEM, Actor, record, was_done_since
-from recognition.errors import not_found
 from recognition.models import Camera, Collection, Event, FaceImage, ModelVersion, Person, Template
 from recognition.services.files import NewFiles, remove_after_commit
 from recognition.services.locks import lock_collection
 from recognition.services.negatives import negative_follow, negatives_delete
 from recognition.services.publishing import announce, announce_deleted
-from recognition.transactions import in_transaction
+from recognition.web.errors import not_found
+from recognition.web.transactions import in_transaction
 
 _BATCH = 200
 _RANK = {Event.Decision.UNKNOWN: 0, Event.Decision.AMBIGUOUS: 1, Event.Decision.MATCH: 2}

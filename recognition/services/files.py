@@ -17,9 +17,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models.fields.files import FieldFile
 
-from recognition.errors import ServiceError
 from recognition.models import Event, FaceImage
-from recognition.transactions import after_commit
+from recognition.web.errors import ServiceError
+from recognition.web.transactions import after_commit
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, witho
 from ml_engine.types import Float32, Image
 from ml_engine.zoo import ensure, preset
 from recognition.engine import engine_config, ensure_model_version
-from recognition.errors import ServiceError
 from recognition.gallery import Gallery, gallery_of
 from recognition.gallery.reading import Source
 from recognition.models import Collection, Person, Template
 from recognition.rules import Rules, curve_of_collection, rules_of, uncalibrated
 from recognition.services.pictures import WantedFaces, decoded, faces_in, subjects
+from recognition.web.errors import ServiceError
 
 # Comparing two faces is one comparison: strangers may match in one of a thousand.
 VERIFY_FALSE_MATCH_RATE = 1e-3

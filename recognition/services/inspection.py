@@ -15,11 +15,11 @@ from ml_engine import Face, ImageError, Quality
 from ml_engine.quality import REASON_TEXTS, refusals
 from ml_engine.runtime.fair_queue import Priority
 from ml_engine.types import Float32, Image
-from recognition.errors import ServiceError
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Event, Template
 from recognition.rules import rules_of
 from recognition.services.pictures import cut_face, decoded, faces_in, subjects, whole
+from recognition.web.errors import ServiceError
 
 # A live face whose own picture shows none any more is taken as it was measured only if it was good.
 _CLEAN_QUALITY = 0.6

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from recognition.errors import not_found
 from recognition.models import Collection, Person
+from recognition.web.errors import not_found
 
 
 def lock_collection(collection_id: UUID) -> Collection:

@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from accounts.audit import Actor, record
-from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes
 from recognition.models import Collection, Event, FaceImage, IdempotencyRecord, Person, Template
 from recognition.services.calibration import calibration_forget
@@ -21,7 +20,8 @@ from recognition.services.files import remove_after_commit
 from recognition.services.locks import lock_collection, lock_people, lock_person
 from recognition.services.negatives import negatives_move
 from recognition.services.publishing import MOST_TOLD, announce_newest
-from recognition.transactions import in_transaction
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.transactions import in_transaction
 
 # What the gallery knows of a person.
 _IN_GALLERY = {"name", "external_id", "is_active"}

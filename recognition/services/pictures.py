@@ -16,7 +16,7 @@ from ml_engine.detection.region import is_inside
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.types import EngineBusy, Float32, Image
 from recognition.engine import get_engine
-from recognition.errors import ServiceError
+from recognition.web.errors import ServiceError
 
 # Around the box on each side, in sides of the box: enough to find the face again, and to cut it
 # for another model.

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from recognition.models import Event
+from recognition.notices.publish import publish_event
 from recognition.payloads import event_payload
-from recognition.publish import publish_event
-from recognition.transactions import after_commit
+from recognition.web.transactions import after_commit
 
 Kind = Literal["opened", "updated", "closed"]
 # More than a page shows; whoever shows older ones reads them again.

@@ -7,8 +7,8 @@ from uuid import UUID
 from accounts.access import Access
 from accounts.audit import Actor, record
 from recognition import selectors
-from recognition.errors import ServiceError
 from recognition.models import Camera, Collection
+from recognition.web.errors import ServiceError
 
 
 def stream_open(

@@ -15,8 +15,8 @@ from django.db import DatabaseError, InterfaceError
 from accounts.access import Access
 from accounts.audit import Actor
 from accounts.websocket import KEY_SUBPROTOCOL
-from recognition import publish
 from recognition.live.limits import StreamLimits, TooMany
+from recognition.notices import publish
 from recognition.ws.access import access_now
 from recognition.ws.outbox import Closing, Outbox
 

@@ -11,12 +11,12 @@ from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Scope
 from recognition import selectors
-from recognition.errors import ServiceError
 from recognition.live.answers import status_message
 from recognition.live.limits import StreamLimits
 from recognition.live.previews import Viewer, previews
 from recognition.models import Camera
 from recognition.services.streams import camera_watch
+from recognition.web.errors import ServiceError
 from recognition.ws.base import Code, Refused, SiteConsumer
 from recognition.ws.outbox import encoded
 

@@ -9,7 +9,7 @@ from channels.db import database_sync_to_async
 from accounts.access import Scope
 from recognition.live.answers import event_message
 from recognition.live.limits import StreamLimits
-from recognition.publish import ALL_EVENTS, events_group
+from recognition.notices.publish import ALL_EVENTS, events_group
 from recognition.services.streams import events_watch
 from recognition.ws.base import SiteConsumer
 from recognition.ws.outbox import encoded

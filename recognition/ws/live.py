@@ -19,12 +19,12 @@ from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Scope
 from recognition.engine import engine_state, get_engine, start_engine
-from recognition.errors import ServiceError
 from recognition.live.answers import error_message, status_message
 from recognition.live.limits import StreamLimits
 from recognition.live.session import StreamOptions, StreamSession
 from recognition.live.slot import FrameSlot
 from recognition.services.streams import stream_open
+from recognition.web.errors import ServiceError
 from recognition.ws.base import Code, Refused, SiteConsumer
 
 _MAX_TEXT = 16_384

@@ -16,8 +16,8 @@ from accounts.access import Scope
 from accounts.models import ApiKey
 from facerec_site.errors import INTERNAL_MESSAGE, answer_for
 from ml_engine.types import EngineBusy, EngineError, ImageError, ModelMismatch, WeightsUnavailable
-from recognition.errors import ServiceError
 from recognition.models import Collection
+from recognition.web.errors import ServiceError
 
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 

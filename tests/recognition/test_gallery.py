@@ -18,7 +18,6 @@ from django.utils import timezone
 
 from ml_engine.matching import ImpostorCurve
 from recognition.engine import ensure_model_version
-from recognition.errors import ServiceError
 from recognition.gallery import (
     Gallery,
     changes_prune,
@@ -33,6 +32,7 @@ from recognition.models import Collection, FaceImage, GalleryChange, Person, Tem
 from recognition.rules import rules_of
 from recognition.services.enrolment import image_delete
 from recognition.services.persons import person_erase, person_merge
+from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of
 

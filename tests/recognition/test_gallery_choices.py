@@ -25,10 +25,10 @@ from recognition.models import (
     Template,
     TrainedDecider,
 )
-from recognition.models.identifiers import uuid7
 from recognition.services.deciders import decider_train
 from recognition.services.enrolment import image_delete
 from recognition.services.persons import person_erase
+from recognition.web.identifiers import uuid7
 from tests.factories import ACTOR, enrol, make_collection, make_event, make_person
 from tests.fakes import FakeEngine, embedding_of
 from tests.ml_engine.vectors import unit_vectors

@@ -10,7 +10,6 @@ import pytest
 
 from ml_engine import Face, Quality
 from recognition.models import Collection, Person
-from recognition.models.identifiers import uuid7
 from recognition.payloads import (
     decision_payload,
     event_payload,
@@ -18,6 +17,7 @@ from recognition.payloads import (
     quality_payload,
 )
 from recognition.services.identification import CandidatePerson, IdentifiedFace
+from recognition.web.identifiers import uuid7
 from tests.factories import make_camera, make_event
 
 _FACE = Face(

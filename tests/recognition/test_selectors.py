@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from accounts.access import NOBODY, Access
 from recognition import selectors
-from recognition.errors import ServiceError
 from recognition.models import Camera, Collection, Event, FaceImage, Person
-from recognition.models.identifiers import uuid7
+from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
 from tests.factories import (
     enrol,
     make_access,

@@ -21,7 +21,6 @@ from recognition.api.serializers.calibration import (
     TrainedDeciderSerializer,
     calibration_payload,
 )
-from recognition.errors import not_found
 from recognition.models import Collection
 from recognition.services.calibration import (
     CalibrationState,
@@ -30,6 +29,7 @@ from recognition.services.calibration import (
     det_picture,
 )
 from recognition.services.deciders import decider_state, decider_train
+from recognition.web.errors import not_found
 
 _SVG = {(200, "image/svg+xml"): OpenApiTypes.BINARY}
 

@@ -24,9 +24,9 @@ from recognition.api.serializers.events import (
     ReviewInput,
 )
 from recognition.api.serializers.persons import PersonSerializer
-from recognition.errors import ServiceError
 from recognition.payloads import event_payload
 from recognition.services import enrolment, events
+from recognition.web.errors import ServiceError
 
 _PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
 

@@ -24,7 +24,7 @@ from recognition.api.serializers.keys import (
     MeSerializer,
     NewKeySerializer,
 )
-from recognition.errors import ServiceError, not_found
+from recognition.web.errors import ServiceError, not_found
 
 
 class KeysView(ApiView):

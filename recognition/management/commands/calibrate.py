@@ -11,7 +11,6 @@ from accounts.audit import SYSTEM
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import read_curve
 from ml_engine.zoo import presets_of
-from recognition.errors import ServiceError
 from recognition.management.collections import collection_named
 from recognition.services.calibration import (
     calibration_state,
@@ -19,6 +18,7 @@ from recognition.services.calibration import (
     model_curve_update,
 )
 from recognition.services.collections import collection_update
+from recognition.web.errors import ServiceError
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.audit import SYSTEM
 from ml_engine.types import EngineError
 from ml_engine.zoo import fetch
-from recognition.errors import ServiceError
 from recognition.models import Collection
 from recognition.services.demo import CAMERA_NAME, PERSON_NAME, demo_ensure
+from recognition.web.errors import ServiceError
 
 
 class Command(BaseCommand):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.audit import SYSTEM
-from recognition.errors import ServiceError
 from recognition.management.collections import collection_named
 from recognition.models import Collection
 from recognition.services.deciders import decider_train
+from recognition.web.errors import ServiceError
 
 
 class Command(BaseCommand):

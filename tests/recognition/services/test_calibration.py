@@ -17,7 +17,6 @@ from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.error_rates import people_needed
 from ml_engine.types import Float32
 from recognition.engine import ensure_model_version
-from recognition.errors import ServiceError
 from recognition.gallery import gallery_of, note_changes
 from recognition.models import Calibration, Collection, Person, Template, TrainedDecider
 from recognition.rules import rules_of
@@ -25,6 +24,7 @@ from recognition.services import calibration as service
 from recognition.services.calibration import calibration_state, collection_calibrate
 from recognition.services.collections import collection_create, collection_update
 from recognition.services.persons import person_erase, person_merge, person_update
+from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, add_people, make_collection, make_person
 from tests.ml_engine.vectors import people, unit_vectors
 

@@ -4,7 +4,6 @@ import pytest
 
 from accounts.models import AuditEntry
 from recognition.engine import ensure_model_version
-from recognition.errors import ServiceError
 from recognition.models import Collection, Event
 from recognition.services.collections import (
     collection_create,
@@ -12,6 +11,7 @@ from recognition.services.collections import (
     collection_update,
 )
 from recognition.services.persons import person_erase
+from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_camera, make_collection, make_event, make_person
 from tests.fakes import FakeEngine
 from tests.recognition.services.storage import stored_files

@@ -13,7 +13,6 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from recognition.errors import ServiceError
 from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, Event, FaceImage, GalleryChange, Person, Template
 from recognition.services.enrolment import Upload, image_delete, images_enrol
@@ -24,6 +23,7 @@ from recognition.services.persons import (
     person_merge,
     person_update,
 )
+from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, make_person, seen
 from tests.fakes import FakeEngine, photo
 from tests.recognition.services.storage import assert_consistent, stored_files

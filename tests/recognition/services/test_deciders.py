@@ -10,7 +10,6 @@ from django.core.management import CommandError, call_command
 from accounts.models import AuditEntry
 from ml_engine.matching import LinearSvm
 from recognition.engine import ensure_model_version
-from recognition.errors import ServiceError
 from recognition.gallery import gallery_of, note_changes
 from recognition.models import Collection, Person, TrainedDecider
 from recognition.rules import decider_in_force
@@ -22,6 +21,7 @@ from recognition.services.deciders import (
 )
 from recognition.services.enrolment import Upload, image_delete, images_enrol
 from recognition.services.persons import person_erase, person_merge, person_update
+from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
 

@@ -10,7 +10,6 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from recognition.errors import ServiceError
 from recognition.models import Collection, Event, Person
 from recognition.services import persons, publishing
 from recognition.services.events import (
@@ -21,6 +20,7 @@ from recognition.services.events import (
     events_prune,
 )
 from recognition.services.persons import person_erase, person_merge
+from recognition.web.errors import ServiceError
 from tests.factories import (
     ACTOR,
     enrol,

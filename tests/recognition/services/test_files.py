@@ -18,11 +18,11 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from recognition.errors import ServiceError
 from recognition.models import FaceImage, Person
-from recognition.models.identifiers import uuid7
 from recognition.services.files import NewFiles, remove_after_commit, sweep_orphans
 from recognition.services.upkeep import upkeep
+from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
 from tests.factories import enrol, make_collection, make_event, make_person
 from tests.fakes import FakeEngine
 from tests.recognition.services.storage import named_files, stored_files

@@ -10,7 +10,6 @@ import pytest
 from accounts.models import AuditEntry
 from ml_engine import EngineBusy, ImageError
 from ml_engine.matching import Candidate
-from recognition.errors import ServiceError
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Person
 from recognition.rules import Rules, rules_of
@@ -26,6 +25,7 @@ from recognition.services.identification import (
 )
 from recognition.services.persons import person_erase, person_update
 from recognition.services.pictures import WantedFaces
+from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
 

@@ -11,7 +11,6 @@ from django.apps import apps
 from django.db import connection
 
 from accounts.models import AuditEntry
-from recognition.errors import ServiceError
 from recognition.gallery import Gallery, gallery_of
 from recognition.models import (
     Collection,
@@ -28,6 +27,7 @@ from recognition.services.persons import (
     person_merge,
     person_update,
 )
+from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_collection, make_event, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
 from tests.recognition.services.storage import assert_consistent, stored_files

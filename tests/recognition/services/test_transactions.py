@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection, connections, transaction
 
-from recognition import transactions
-from recognition.errors import ServiceError
 from recognition.models import Collection, Person
-from recognition.models.identifiers import uuid7
 from recognition.services.locks import lock_collection, lock_people
-from recognition.transactions import ATTEMPTS, after_commit, in_transaction
+from recognition.web import transactions
+from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
+from recognition.web.transactions import ATTEMPTS, after_commit, in_transaction
 from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,10 +144,10 @@ def test_failing_step_after_commit_does_not_keep_later_steps(
 
 def test_after_commit_is_the_only_place_that_waits_for_a_commit() -> None:
     """Django's `on_commit(robust=True)` is not robust for a `partial`."""
-    root = Path(transactions.__file__).parent
+    root = Path(transactions.__file__).parent.parent
     users = {
         str(path.relative_to(root))
         for path in root.rglob("*.py")
         if "transaction.on_commit(" in path.read_text()
     }
-    assert users == {"transactions.py"}
+    assert users == {"web/transactions.py"}

@@ -12,8 +12,8 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from accounts.access import Scope
-from recognition import publish
 from recognition.models import Collection
+from recognition.notices import publish
 from recognition.services.events import event_update
 from recognition.ws.events import EventsConsumer
 from tests.factories import make_collection, make_event, seen

@@ -277,7 +277,7 @@ async def test_a_start_waits_for_the_engine(
 async def test_an_engine_that_failed_is_said(
     collection: Collection, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recognition.errors import ServiceError
+    from recognition.web.errors import ServiceError
 
     def fails() -> Any:
         raise ServiceError("engine_failed", "Weights are missing.", status=503)
