@@ -16,8 +16,9 @@ from ml_engine.matching import train_svm
 from ml_engine.matching.svm import LEAST_PEOPLE
 from ml_engine.types import Float32
 from recognition.gallery.reading import Source
-from recognition.models import Collection, TrainedDecider
+from recognition.models import Collection, Person, TrainedDecider
 from recognition.services.locks import lock_collection
+from recognition.traces import Traced
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
@@ -116,6 +117,11 @@ def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
     if len(rest.people) < len(known.people):
         row.arrays, row.people = rest.to_bytes(), len(rest.people)
         row.save(update_fields=["arrays", "people"])
+
+
+def decider_forget_person(collection: Collection, person: Person) -> Traced:
+    decider_forget(collection.pk, [person.pk])
+    return Traced()
 
 
 def deciders_retrain() -> int:
