@@ -94,6 +94,9 @@ def _operation(name: str) -> Callable[..., Any]:
 class SharedCache(RedisCache):
     """Backend for `CACHES`. What was counted in the own memory is not carried over to Redis."""
 
+    _servers: list[str]
+    _options: dict[str, Any]
+
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
         self.shared = _shared_of(self._servers, self._options)

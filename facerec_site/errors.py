@@ -37,7 +37,7 @@ from ml_engine.types import (
     ModelMismatch,
     WeightsUnavailable,
 )
-from recognition.errors import ServiceError
+from recognition.web.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 

@@ -22,13 +22,16 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, twisted_loop
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
-from twisted.internet import defer, reactor, tcp
+from twisted.internet import defer, tcp
+from twisted.internet import reactor as made_reactor
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from facerec_site.errors import ErrorAnswer, refusal
 
 logger = logging.getLogger(__name__)
+# Its type says nothing of what it has.
+reactor: Any = made_reactor
 
 # A client that reads nothing for so long is gone.
 _READS_WITHIN_S = 20.0

@@ -72,7 +72,13 @@ SESSION_COOKIE_SAMESITE = "Lax"
 INSTALLED_APPS = [
     "daphne",
     # Before Unfold and the admin: the start page of the admin is ours.
-    "recognition",
+    "recognition.web",
+    "recognition.notices",
+    "recognition.jobs",
+    "recognition.people",
+    "recognition.cameras",
+    "recognition.events",
+    "recognition.live",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -155,6 +161,10 @@ def _database() -> dict:
 
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
+# if it does not, another process takes over when the time has passed.
+LEASE_S = env.float("LEASE_S", 15)
 
 REDIS_URL = env.str("REDIS_URL", "")
 if REDIS_URL:
@@ -254,10 +264,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "recognition.api.openapi.finish",
+        "recognition.web.api.openapi.finish",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "CameraKindEnum": "recognition.models.Camera.Kind",
+        "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -279,21 +289,21 @@ _PRIMARY = {
 UNFOLD = {
     "SITE_TITLE": "Facerec",
     "SITE_HEADER": "Facerec",
-    "SITE_ICON": lambda request: static("recognition/logo.svg"),
+    "SITE_ICON": lambda request: static("web/logo.svg"),
     "SITE_FAVICONS": [
         {
             "rel": "icon",
             "type": "image/svg+xml",
-            "href": lambda request: static("recognition/logo.svg"),
+            "href": lambda request: static("web/logo.svg"),
         }
     ],
     "COLORS": {"primary": _PRIMARY},
     "SHOW_HISTORY": False,
-    "STYLES": [lambda request: static("recognition/admin.css")],
-    "DASHBOARD_CALLBACK": "recognition.admin.dashboard.dashboard",
+    "STYLES": [lambda request: static("web/admin.css")],
+    "DASHBOARD_CALLBACK": "recognition.events.admin.dashboard.dashboard",
     "SIDEBAR": {
         "show_search": False,
-        "navigation": "recognition.admin.dashboard.navigation",
+        "navigation": "recognition.events.admin.dashboard.navigation",
     },
 }
 

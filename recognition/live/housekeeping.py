@@ -7,7 +7,7 @@ import threading
 
 from django.db import connections
 
-from recognition.services.upkeep import upkeep
+from recognition.events.services.upkeep import upkeep
 
 logger = logging.getLogger(__name__)
 

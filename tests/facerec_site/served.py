@@ -94,7 +94,7 @@ def _make_rows() -> dict[str, Any]:
 
 def _flood() -> None:
     from facerec_site import server
-    from recognition.publish import publish_event
+    from recognition.notices.publish import publish_event
 
     server._READS_WITHIN_S = 1.0
 

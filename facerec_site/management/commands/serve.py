@@ -89,7 +89,7 @@ class _Serving:
         self._draining: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        from recognition import publish
+        from recognition.notices import publish
 
         loop = self._server.loop
         publish.set_loop(loop)

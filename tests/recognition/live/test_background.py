@@ -7,12 +7,14 @@ from unittest.mock import Mock
 
 import pytest
 
+from recognition.cameras.models import Camera
 from recognition.engine import engine_state
+from recognition.events.models import Event
 from recognition.live import background, housekeeping
 from recognition.live.background import Background
 from recognition.live.housekeeping import Housekeeper
 from recognition.live.writer import VisitWriter
-from recognition.models import Camera, Collection, Event
+from recognition.people.models import Collection
 from tests.factories import make_camera, make_event
 from tests.fakes import FakeEngine, photo
 from tests.recognition.live.streams import DrivenStream, until
