@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from ml_engine import quality
 from ml_engine.align import TEMPLATE_112, align_faces
-from ml_engine.antispoof import AttackScorer, load_attack_scorer
 from ml_engine.config import EngineConfig
 from ml_engine.detection import load_detector
 from ml_engine.detection.region import Region, cut_out, put_back
@@ -70,17 +69,11 @@ class FaceEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self.config = config
-        self._device = resolve_device(
-            config.device,
-            config.threads,
-            half=config.half_precision,
-            byte_weights=config.byte_weights,
-        )
+        self._device = resolve_device(config.device, config.threads, half=config.half_precision)
         set_threads(self._device.threads)
         self._embedders: dict[str, Embedder] = {}
         self._loading = threading.RLock()  # entered again by an embedder made of others
         self._gate = Gate()
-        self._attack: DynamicBatcher[NDArray[np.uint8], float] | None = None
         self._detector = load_detector(config.detector, config.weights_dir, self._device)
         self.embedder(config.embedder)
         self._detect = DynamicBatcher[Image, list[Face]](
@@ -124,7 +117,6 @@ class FaceEngine:
         embedder: str | None = None,
         flip: bool = False,
         with_embedding: bool = True,
-        with_attack_score: bool = False,
         region: Region | None = None,
         min_face_px: int | None = None,
         max_face_px: int | None = None,
@@ -143,8 +135,6 @@ class FaceEngine:
             with_embedding: False leaves embeddings out, as `detect` does.
             region: look in this part of each picture alone, x1, y1, x2, y2 in its pixels.
             min_face_px, max_face_px: shorter sides of the smallest and the largest box wanted.
-            with_attack_score: see `ml_engine.antispoof`, and what it is worth. Its weights are
-                fetched apart; its time is added to the timings as `attack`.
             timings: receives milliseconds by stage: `queue`, `detect`, `align` (cutting faces out
                 and measuring them) and `embed`; added to what the dict holds.
         """
@@ -152,8 +142,6 @@ class FaceEngine:
         ticket = Ticket.issue(priority, caller, deadline_s)
         with self._gate.enter():
             found = self._find(images, search, ticket, timings)
-            if with_attack_score:
-                found = self._with_attack_scores(images, found, ticket, timings)
             if with_embedding:
                 return self._finish(images, found, embedder, ticket, timings, flip=flip)
             return _measured(images, found, timings)
@@ -209,16 +197,13 @@ class FaceEngine:
 
     def stats(self) -> dict[str, dict[str, Any]]:
         """Counters of each queue (see BatcherStats) and how many calls wait now."""
-        stats = {"detect": self._detect.snapshot(), "embed": self._embed.snapshot()}
-        return stats | ({"attack": self._attack.snapshot()} if self._attack else {})
+        return {"detect": self._detect.snapshot(), "embed": self._embed.snapshot()}
 
     def close(self, *, drain_s: float = 5.0) -> None:
         """Refuse what comes, finish what is inside for up to `drain_s` seconds, refuse the rest."""
         self._gate.shut(drain_s)
         self._detect.close()
         self._embed.close()
-        if self._attack:
-            self._attack.close()
 
     def _search(
         self,
@@ -283,35 +268,6 @@ class FaceEngine:
         vectors = iter(self._embed.call(flat, key=key, ticket=ticket, timings=timings))
         return [[face.with_embedding(next(vectors)) for face in faces] for faces in found]
 
-    def _with_attack_scores(
-        self,
-        images: Sequence[Image],
-        found: list[list[Face]],
-        ticket: Ticket,
-        timings: Timings | None,
-    ) -> list[list[Face]]:
-        crops = [
-            crop
-            for image, faces in zip(images, found, strict=True)
-            for crop in AttackScorer.crops(image, _boxes(faces))
-        ]
-        scores = iter(self._attack_scorer().call(crops, ticket=ticket, timings=timings))
-        return [[replace(face, attack_score=next(scores)) for face in faces] for faces in found]
-
-    def _attack_scorer(self) -> DynamicBatcher[NDArray[np.uint8], float]:
-        """Loaded when it is first asked for."""
-        with self._loading:
-            if self._attack is None:
-                scorer = load_attack_scorer(self.config.weights_dir, self._device.threads)
-                self._attack = DynamicBatcher[NDArray[np.uint8], float](
-                    lambda crops, _: scorer.scores(crops).tolist(),
-                    name="attack",
-                    max_batch=1,
-                    max_wait_ms=0,
-                    max_queue=self.config.max_queue + self.config.max_batch,
-                )
-            return self._attack
-
     def _detect_batch(self, images: list[Image], options: object) -> list[list[Face]]:
         assert isinstance(options, _Options)
         return self._detector.detect(images, **asdict(options))
@@ -327,10 +283,6 @@ def _check(image: Image) -> None:
     """Before it shares a batch with others."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(f"An RGB uint8 image (h, w, 3) is wanted, not {image.dtype} {image.shape}")
-
-
-def _boxes(faces: Sequence[Face]) -> Float32:
-    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
 
 
 def _landmarks(faces: Sequence[Face]) -> Float32:

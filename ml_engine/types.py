@@ -95,16 +95,13 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face of one picture. `quality`, `embedding` and `attack_score` (see
-    `ml_engine.antispoof`; the one score that is worse when higher) are None where they were not
-    asked for."""
+    """One face of one picture. `quality` and `embedding` are None if they were not asked for."""
 
     box: Float32  # (4,)
     landmarks: Float32  # (5, 2)
     score: float
     quality: Quality | None = None
     embedding: Float32 | None = field(default=None, repr=False)  # (d,)
-    attack_score: float | None = None
 
     def with_embedding(self, embedding: Float32) -> Face:
         return replace(self, embedding=embedding)

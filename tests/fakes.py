@@ -98,7 +98,6 @@ class FakeEngine:
         embedder: str | None = None,
         flip: bool = False,
         with_embedding: bool = True,
-        with_attack_score: bool = False,
         region: Region | None = None,
         min_face_px: int | None = None,
         max_face_px: int | None = None,
@@ -119,8 +118,6 @@ class FakeEngine:
             deadline_s=deadline_s,
             timings=timings,
         )
-        if with_attack_score:
-            found = [[replace(face, attack_score=0.25) for face in faces] for faces in found]
         if not with_embedding:
             return found
         return [

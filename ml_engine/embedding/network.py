@@ -22,12 +22,9 @@ from ml_engine.zoo import Preset, ensure
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """takes_bytes: may run with weights of bytes where that is asked for; see docs/models.md."""
-
     module: str
     file: str
     template: Float32
-    takes_bytes: bool = False
 
 
 # A literal table: an embedder is one row, one network file and its preset.
@@ -37,7 +34,6 @@ _NETWORKS = {
         "ml_engine.networks.dlib_resnet",
         "dlib_face_recognition_resnet_model_v1.dat",
         TEMPLATE_150,
-        takes_bytes=True,
     ),
 }
 
@@ -81,6 +77,5 @@ def load_network_embedder(
         weights_sha256=card.sha256,
         cache_dir=weights_dir / "converted",
         batches=device.batches,
-        byte_weights=row.takes_bytes and device.byte_weights,
     )
     return NetworkEmbedder(card, row.template, network)

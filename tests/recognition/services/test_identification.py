@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,32 +131,6 @@ def test_nobody_waits_for_ever(engine: FakeEngine, person: Person, settings: Any
     embed(data=photo(1), actor=ACTOR, embedder="mobilefacenet")
     verify(data_a=photo(1), data_b=photo(1), actor=ACTOR)
     assert engine.deadlines == {12.5}
-
-
-@pytest.mark.usefixtures("engine")
-class TestAttackScore:
-    def test_faces_have_one_where_it_is_asked_for(
-        self, collection: Collection, tmp_path: Path, settings: Any
-    ) -> None:
-        settings.WEIGHTS_DIR = tmp_path
-        (tmp_path / "antispoof_tree-FaceAntiSpoofing.tflite").touch()
-        for wanted, score in ((True, 0.25), (False, None)):
-            (face,) = detect(data=photo(1), actor=ACTOR, attack_score=wanted).faces
-            (found,) = _identify(collection, photo(1), attack_score=wanted).faces
-            assert (face.attack_score, found.face.attack_score) == (score, score)
-
-    def test_without_its_weights_it_says_what_to_do(
-        self, collection: Collection, tmp_path: Path, settings: Any
-    ) -> None:
-        settings.WEIGHTS_DIR = tmp_path
-        for asked in (
-            lambda: detect(data=photo(1), actor=ACTOR, attack_score=True),
-            lambda: _identify(collection, photo(1), attack_score=True),
-        ):
-            with pytest.raises(ServiceError, match="make weights") as refused:
-                asked()
-            assert (refused.value.code, refused.value.status) == ("weights_unavailable", 409)
-        assert detect(data=photo(1), actor=ACTOR).faces
 
 
 def test_a_threshold_of_the_call_replaces_the_collections(

@@ -170,20 +170,3 @@ def test_five_people_among_strangers(real_engine: Any, data_dir: Path) -> None:
     ]
     assert len(names) >= len(strangers)
     assert sum(decision == "match" for decision, _ in names) <= 0.01 * len(names)
-
-
-@pytest.mark.usefixtures("attack_weights")
-def test_a_face_has_an_attack_score_where_it_is_asked_for(
-    real_engine: Any, sample_photo: Photo, person: Person
-) -> None:
-    """What it is worth is another matter: see `ml_engine.antispoof`."""
-    person.collection.flip_averaging = Collection.FlipAveraging.BOTH
-    person.collection.save()
-    _enrol(person, sample_photo("obama"))
-    data = sample_photo("obama2")
-    result = identify(collection=person.collection, data=data, actor=ACTOR, attack_score=True)
-    (found,) = result.faces
-    assert (found.decision, found.person_id) == ("match", person.pk)
-    assert found.face.attack_score is not None
-    assert 0 <= found.face.attack_score < 2
-    assert result.timing_ms["attack"] > 0
