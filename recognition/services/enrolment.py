@@ -10,7 +10,7 @@ from uuid import UUID
 
 from accounts.audit import Actor, record
 from ml_engine import Quality
-from ml_engine.runtime.fair_queue import Priority
+from ml_engine.request import Priority
 from ml_engine.types import Float32
 from recognition.errors import ServiceError, not_found
 from recognition.gallery import note_changes

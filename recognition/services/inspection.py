@@ -13,13 +13,14 @@ import numpy as np
 
 from ml_engine import Face, ImageError, Quality
 from ml_engine.quality import REASON_TEXTS, refusals
-from ml_engine.runtime.fair_queue import Priority
+from ml_engine.request import Priority, Wanted
 from ml_engine.types import Float32, Image
+from recognition.engine import get_engine
 from recognition.errors import ServiceError
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Event, Template
 from recognition.rules import rules_of
-from recognition.services.pictures import cut_face, decoded, faces_in, subjects, whole
+from recognition.services.pictures import ask_of, cut_face, decoded, subjects, whole
 
 # A live face whose own picture shows none any more is taken as it was measured only if it was good.
 _CLEAN_QUALITY = 0.6
@@ -63,7 +64,7 @@ class PictureRefused(Exception):
 class Inspection:
     """Looks at pictures of one person (None: somebody new), after the rules of a collection.
 
-    caller: whose turn at the engine it is. priority: see `ml_engine.runtime.fair_queue`.
+    caller: whose turn at the engine it is. priority: see `ml_engine.request.Ask`.
     """
 
     def __init__(
@@ -128,14 +129,13 @@ class Inspection:
         )
 
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
-        return faces_in(
-            image,
+        return get_engine().analyze(
+            [image],
+            Wanted(min_face_px=min_face_px),
+            ask_of(self._caller, priority=self._priority),
             embedder=self._collection.embedder.preset,
             flip=self._collection.flip_averaging != Collection.FlipAveraging.NONE,
-            min_face_px=min_face_px,
-            caller=self._caller,
-            priority=self._priority,
-        )
+        )[0]
 
     def _only(self, faces: list[Face]) -> Face:
         if not faces:

@@ -11,10 +11,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ml_engine.request import Wanted
 from ml_engine.zoo import presets_of
 from recognition.api.pictures import PictureField
 from recognition.models import Event
-from recognition.services.pictures import WantedFaces
 
 _NUMBER = r"\d{1,6}(\.\d{1,3})?"
 _REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
@@ -53,9 +53,10 @@ class _WantedFaces(serializers.Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
         if "region" in attrs:
-            attrs["region"] = tuple(float(value) for value in attrs["region"].split(","))
-        names = {field.name for field in fields(WantedFaces)} & set(attrs)
-        attrs["wanted"] = WantedFaces(**{name: attrs.pop(name) for name in names})
+            x, y, width, height = map(float, attrs["region"].split(","))
+            attrs["region"] = (x, y, x + width, y + height)
+        names = {field.name for field in fields(Wanted)} & set(attrs)
+        attrs["wanted"] = Wanted(**{name: attrs.pop(name) for name in names})
         return attrs
 
 

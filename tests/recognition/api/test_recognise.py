@@ -55,7 +55,7 @@ class TestDetect:
         def too_late(*_: Any, **__: Any) -> Any:
             raise DeadlineExceeded()
 
-        monkeypatch.setattr(engine, "analyze", too_late)
+        monkeypatch.setattr(engine, "find", too_late)
         refusal(send(api, "detect", photo(1)), 503, "deadline_exceeded")
 
     def test_a_picture_without_faces_is_no_error(self, api: Caller) -> None:

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Person
 from recognition.services.enrolment import Upload, event_enrol, images_enrol
 from recognition.services.identification import identify, verify
-from recognition.services.pictures import WantedFaces, cut_face
+from recognition.services.pictures import cut_face
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.services.storage import assert_consistent
 
@@ -156,7 +157,7 @@ def test_five_people_among_strangers(real_engine: Any, data_dir: Path) -> None:
                 collection=collection,
                 data=path.read_bytes(),
                 actor=ACTOR,
-                wanted=WantedFaces(max_faces=1),
+                wanted=Wanted(max_faces=1),
             )
             assert result.faces[0].person_name == folder.name, path.name
 
