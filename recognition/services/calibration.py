@@ -154,8 +154,8 @@ def collection_calibrate(
 
     Of a large gallery people are drawn by chance, the same ones every time; see
     `ml_engine.matching.error_rates`, also for the pairs that look like one person. Figures name
-    people by id alone. check: called first in the transaction that stores, and may raise to leave
-    everything as it is.
+    people by id alone. check: called before it stores, and again in the transaction that does; it
+    may raise to leave everything as it is.
 
     ServiceError 409 `too_few_people` where the pairs carry no curve down to a useful rate;
     `no_threshold` where nothing says what a match is; `embedder_changed` while it ran.
@@ -200,6 +200,7 @@ def collection_calibrate(
                people=rates.people, templates=rates.templates)  # fmt: skip
         return calibration
 
+    check()
     return in_transaction(store)
 
 

@@ -72,8 +72,8 @@ def decider_train(
 ) -> TrainedDecider:
     """Train the SVM on the templates of the active people, and put it in the old one's place.
 
-    That takes up to a minute; everything else goes on meanwhile. check: called first in the
-    transaction that stores, and may raise to leave everything as it is.
+    That takes up to a minute; everything else goes on meanwhile. check: called before it stores,
+    and again in the transaction that does; it may raise to leave everything as it is.
 
     ServiceError 409 `too_few_people`, `gallery_too_large`, or `embedder_changed` while it trained.
     """
@@ -109,6 +109,7 @@ def decider_train(
                people=trained.people, templates=trained.templates)  # fmt: skip
         return trained
 
+    check()
     return in_transaction(store)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -80,5 +83,8 @@ def test_mysql_is_used_safely() -> None:
             "WHERE table_schema = DATABASE() AND engine <> 'InnoDB'"
         )
         assert not cursor.fetchall()
+        if connection.mysql_is_mariadb:  # type: ignore[attr-defined]
+            cursor.execute("SELECT @@idle_transaction_timeout")
+            assert cursor.fetchone() == (math.ceil(settings.LEASE_S),)
     assert "STRICT_ALL_TABLES" in mode
     assert isolations == {"READ-COMMITTED"}
