@@ -89,8 +89,9 @@ def _collection(preset: str, photos: dict[str, bytes]) -> str:
     from recognition.engine import ensure_model_version
     from recognition.models import Collection
     from recognition.services.collections import collection_create
-    from recognition.services.enrolment import Upload, images_enrol
+    from recognition.services.enrolment import images_enrol
     from recognition.services.persons import person_create
+    from recognition.web.uploads import Upload
 
     collection = collection_create(
         actor=SYSTEM,

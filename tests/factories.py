@@ -19,8 +19,9 @@ from ml_engine.types import Float32
 from recognition.engine import ensure_model_version
 from recognition.gallery import note_changes
 from recognition.models import Calibration, Camera, Collection, Event, FaceImage, Person, Template
-from recognition.services.enrolment import Upload, images_enrol
+from recognition.services.enrolment import images_enrol
 from recognition.services.events import VisitSeen, event_open
+from recognition.web.uploads import Upload
 from tests.fakes import embedding_of, photo
 
 ACTOR = Actor("user:tester")

@@ -24,7 +24,7 @@ from recognition.admin.filters import BetweenFilter
 from recognition.admin.pictures import event_face_url, event_snapshot_url, nothing, picture
 from recognition.admin.services import ServiceAdmin, refusals_shown
 from recognition.models import Event, Person
-from recognition.services.enrolment import event_enrol
+from recognition.services.event_enrolment import event_enrol
 from recognition.services.events import event_delete, event_review
 
 _DECISION_COLOURS = {

@@ -23,7 +23,7 @@ from recognition.admin.fields import LabelsField
 from recognition.admin.photos import limits, photo_delete_view, photos_view
 from recognition.admin.pictures import image_url, nothing, picture
 from recognition.admin.services import ServiceAdmin, refusals_shown
-from recognition.models import Event, FaceImage, Person
+from recognition.models import FaceImage, Person
 from recognition.services.persons import (
     person_create,
     person_erase,
@@ -98,13 +98,13 @@ class PersonAdmin(ServiceAdmin):
         # Subqueries, for they are answered for the rows of one page: a join would not be.
         images = FaceImage.objects.filter(person=OuterRef("pk"))
         count = images.order_by().values("person").annotate(n=Count("pk")).values("n")
-        visits = Event.objects.filter(collection=OuterRef("collection"), person=OuterRef("pk"))
+        visits = Person.objects.filter(pk=OuterRef("pk")).order_by("-events__started_at")
         return (
             super()
             .get_queryset(request)
             .annotate(
                 images_total=Coalesce(Subquery(count, output_field=IntegerField()), 0),
-                seen=Subquery(visits.order_by("-started_at").values("ended_at")[:1]),
+                seen=Subquery(visits.values("events__ended_at")[:1]),
                 best_image=Subquery(images.order_by("-quality").values("id")[:1]),
             )
         )

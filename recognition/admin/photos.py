@@ -18,7 +18,8 @@ from accounts.audit import Actor
 from recognition.admin.services import refusals_shown
 from recognition.admin.upload_report import UploadRow, report_of
 from recognition.models import FaceImage, Person
-from recognition.services.enrolment import Upload, image_delete, images_enrol
+from recognition.services.enrolment import image_delete, images_enrol
+from recognition.web.uploads import Upload
 
 
 def limits() -> dict[str, int]:

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 
 from ml_engine.types import EngineBusy, ImageError, Quality
 from recognition.models import Person
-from recognition.services.enrolment import ImageOutcome, Upload
+from recognition.services.enrolment import ImageOutcome
 from recognition.services.pictures import decoded
+from recognition.web.uploads import Upload
 
 PREVIEW_PX = 320
 _ACCEPTED, _REFUSED = "#16a34a", "#dc2626"

@@ -109,4 +109,4 @@ def _keep(record: IdempotencyRecord, answer: Answer) -> None:
     # As it will be read back: dates and ids as text.
     record.body = json.loads(json.dumps(answer.body, cls=DjangoJSONEncoder))
     record.person_id = answer.person_id
-    record.save(update_fields=["status", "body", "person"])
+    record.save(update_fields=["status", "body", "person_id"])

@@ -20,8 +20,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from recognition.services.enrolment import Upload
 from recognition.web.errors import ServiceError
+from recognition.web.uploads import Upload
 
 RAW_TYPES = ("image/jpeg", "image/png", "image/webp")
 _DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,", re.ASCII)

@@ -102,6 +102,9 @@ class Collection(models.Model):
     # Counts changes of the gallery. Raised under the row's lock, so that revisions become visible
     # in order; other processes follow it (see GalleryChange).
     gallery_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    # When a person was last erased: a picture that was taken before may show that person, so a
+    # stream stores it no more.
+    last_erasure_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from django.db import models
 
+from recognition.decisions import Decision
 from recognition.models.camera import Camera
 from recognition.models.collection import Collection
 from recognition.models.model_version import ModelVersion
+from recognition.models.negative import Negative
 from recognition.models.person import FaceImage, Person
 from recognition.web.identifiers import uuid7
 
@@ -20,10 +22,7 @@ def _face_path(instance: Event, filename: str) -> str:
 class Event(models.Model):
     """One visit: one track in front of one camera, however many frames it lasted."""
 
-    class Decision(models.TextChoices):
-        MATCH = "match", "Match"
-        UNKNOWN = "unknown", "Unknown"
-        AMBIGUOUS = "ambiguous", "Ambiguous"
+    Decision = Decision
 
     class Review(models.TextChoices):
         NONE = "none", "Not reviewed"
@@ -51,6 +50,14 @@ class Event(models.Model):
         FaceImage, null=True, blank=True, on_delete=models.SET_NULL, help_text="Matched image."
     )
     model = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT)
+    negative = models.OneToOneField(
+        Negative,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="event",
+        help_text="Set while the name is rejected.",
+    )
     snapshot = models.FileField(upload_to=_snapshot_path, max_length=200, blank=True)
     face = models.FileField(upload_to=_face_path, max_length=200, blank=True)
     # The face of the visit as a template, so that an unknown face can be enrolled or searched for.

@@ -5,14 +5,13 @@ from datetime import timedelta
 from django.db import models
 from django.utils import timezone
 
-from recognition.models.person import Person
 from recognition.web.identifiers import BinaryCollatedCharField
 
 
 class IdempotencyRecord(models.Model):
-    """The answer that was given to a request with an `Idempotency-Key`, for who sends it again.
+    """The answer that was given to a request with an `Idempotency-Key`, for a repeat of it.
 
-    Answers name people, so a record goes with its person.
+    Answers name people, so erasing a person deletes the records of that person.
     """
 
     KEPT = timedelta(hours=24)
@@ -24,7 +23,7 @@ class IdempotencyRecord(models.Model):
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of address and content.")
     status = models.PositiveSmallIntegerField(null=True, help_text="Empty: still at work.")
     body = models.JSONField(default=dict)
-    person = models.ForeignKey(Person, null=True, on_delete=models.CASCADE)
+    person_id = models.UUIDField(null=True, db_index=True)
     claimed_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

@@ -3,23 +3,22 @@ from __future__ import annotations
 from django.db import models
 
 from recognition.models.collection import Collection
-from recognition.models.event import Event
 from recognition.models.model_version import ModelVersion
 from recognition.models.person import Person
 
 
 class Negative(models.Model):
-    """ "This face is not that person": the face of a visit that somebody rejected.
+    """ "This face is not that person": the face of a visit whose name was rejected.
 
-    It is a face of somebody who never agreed to be enrolled, so it lives as long as its event.
+    The face belongs to a person who never agreed to be enrolled, so it lives only as long as the
+    event that points to it.
     """
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="negatives")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="negatives")
-    event = models.OneToOneField(Event, on_delete=models.CASCADE, related_name="negative")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
     vector = models.BinaryField(help_text="As in a template.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
-        return f"event {self.event_id} is not {self.person_id}"
+        return f"a face that is not {self.person_id}"

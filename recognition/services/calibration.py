@@ -41,6 +41,7 @@ from recognition.rules import (
     threshold_for_gallery,
 )
 from recognition.services.locks import lock_collection
+from recognition.traces import Traced
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
@@ -204,18 +205,19 @@ def collection_calibrate(
     return in_transaction(store)
 
 
-def calibration_forget(collection_id: UUID, person_id: UUID) -> None:
-    """Within a transaction that holds the collection's lock: whom they looked like is forgotten.
-    Rates stay, which tell of nobody."""
-    row = Calibration.objects.filter(collection=collection_id).first()
+def calibration_forget(collection: Collection, person: Person) -> Traced:
+    """Within a transaction that holds the collection's lock: forget whom the person looked like.
+    Rates stay: they name no person."""
+    row = Calibration.objects.filter(collection=collection).first()
     if row is None:
-        return
+        return Traced()
     alike = row.figures["alike"]
-    rest = [pair for pair in alike if str(person_id) not in pair["people"]]
+    rest = [pair for pair in alike if str(person.pk) not in pair["people"]]
     if len(rest) < len(alike):
         row.figures["alike"] = rest
         row.figures["alike_total"] -= len(alike) - len(rest)
         row.save(update_fields=["figures"])
+    return Traced()
 
 
 def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor) -> ModelVersion:

@@ -20,8 +20,9 @@ from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
-from recognition.models import Collection, TrainedDecider
+from recognition.models import Collection, Person, TrainedDecider
 from recognition.services.locks import lock_collection
+from recognition.traces import Traced
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
@@ -144,6 +145,11 @@ def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
     if len(rest.people) < len(known.people):
         row.arrays, row.people = rest.to_bytes(), len(rest.people)
         row.save(update_fields=["arrays", "people"])
+
+
+def decider_forget_person(collection: Collection, person: Person) -> Traced:
+    decider_forget(collection.pk, [person.pk])
+    return Traced()
 
 
 def deciders_retrain() -> int:

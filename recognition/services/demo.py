@@ -13,9 +13,10 @@ from ml_engine.images import decode_image
 from recognition.models import Camera, Collection, Person
 from recognition.services.cameras import camera_create
 from recognition.services.demo_video import write_demo_video
-from recognition.services.enrolment import Upload, images_enrol
+from recognition.services.enrolment import images_enrol
 from recognition.services.persons import person_create
 from recognition.web.errors import ServiceError
+from recognition.web.uploads import Upload
 
 PERSON_NAME = "Barack Obama"
 PERSON_EXTERNAL_ID = "demo-obama"

@@ -13,27 +13,18 @@ from ml_engine import Quality
 from ml_engine.runtime.fair_queue import Priority
 from ml_engine.types import Float32
 from recognition.gallery import note_changes
-from recognition.models import Collection, Event, FaceImage, Person, Template
+from recognition.models import Collection, FaceImage, Person, Template
 from recognition.services.deciders import decider_forget
 from recognition.services.files import NewFiles, remove_after_commit
-from recognition.services.inspection import Finding, Inspection, PictureRefused
+from recognition.services.inspection import Finding, Inspection, LiveCrop, PictureRefused
 from recognition.services.locks import lock_collection, lock_person
-from recognition.services.negatives import negative_follow
-from recognition.services.publishing import announce
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
+from recognition.web.uploads import Upload
 
 # More pictures at once than somebody waits for: others at the engine come first.
 _INTERACTIVE = 10
 _DUPLICATE = "This picture of this person is stored already."
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A picture as it came in; `name` may be empty."""
-
-    name: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,7 @@ def images_enrol(
     All or nothing of the good ones: where the engine is busy, or the person was erased meanwhile,
     it raises and nothing is stored.
     """
-    collection = _collection(person.collection_id)
+    collection = collection_for_enrolment(person.collection_id)
     priority: Priority = "bulk" if len(uploads) > _INTERACTIVE else "interactive"
     inspection = Inspection(collection, person.pk, caller=actor.name, priority=priority)
     known = set(person.images.values_list("sha256", flat=True))
@@ -86,43 +77,34 @@ def images_enrol(
     return outcomes
 
 
-def event_enrol(
-    *, event: Event, person: Person | None = None, name: str | None = None, actor: Actor
-) -> tuple[Person | None, ImageOutcome]:
-    """Enrol the face of a visit, for somebody who is there or under a new name; the event is given
-    that person too. A refused picture makes no person.
-
-    ServiceError 409 where the event's picture is gone.
-    """
-    collection = _collection(event.collection_id)
-    if person is not None and person.collection_id != collection.pk:
-        message = "This person belongs to another collection than the event."
-        raise ServiceError("different_collections", message, status=409)
-    look: Finding | PictureRefused
+def crop_enrol(
+    *,
+    collection: Collection,
+    person: Person | None,
+    name: str,
+    crop: LiveCrop,
+    actor: Actor,
+    then: Callable[[Person, FaceImage], None],
+) -> ImageOutcome:
+    """Enrol the face of a visit for `person`, or for a new person of this name. A refused picture
+    makes no person. then: goes on within the transaction that stores the image."""
+    person_id = person.pk if person else None
     try:
-        person_id = person.pk if person else None
-        look = Inspection(collection, person_id, caller=actor.name).look_at_event(event)
+        look = Inspection(collection, person_id, caller=actor.name).look_at_crop(crop)
     except PictureRefused as refused:
-        look = refused
-        images: dict[str, FaceImage] = {}
-        record(actor, "image.refuse", event, collection_id=collection.pk, codes={look.code: 1})
-    else:
+        return _outcome(0, "", refused, {})
 
-        def locked() -> Person:
-            if person is not None:
-                return lock_person(person.pk)
-            made = Person.objects.create(collection=collection, name=name or "")
-            record(actor, "person.create", made, collection_id=collection.pk)
-            return made
+    def locked() -> Person:
+        if person is not None:
+            return lock_person(person.pk)
+        made = Person.objects.create(collection=collection, name=name)
+        record(actor, "person.create", made, collection_id=collection.pk)
+        return made
 
-        def name_event(enrolled: Person, stored: Sequence[FaceImage]) -> None:
-            _name_event(event, collection, enrolled, stored, actor)
-
-        images = _store(collection, locked, [look], "live", actor, then=name_event)
-    outcome = _outcome(0, "", look, images)
-    if outcome.image is not None:
-        person = outcome.image.person
-    return person, outcome
+    images = _store(
+        collection, locked, [look], "live", actor, then=lambda owner, rows: then(owner, rows[0])
+    )
+    return _outcome(0, "", look, images)
 
 
 def image_delete(*, image: FaceImage, actor: Actor) -> None:
@@ -145,7 +127,7 @@ def image_delete(*, image: FaceImage, actor: Actor) -> None:
     in_transaction(delete)
 
 
-def _collection(collection_id: UUID) -> Collection:
+def collection_for_enrolment(collection_id: UUID) -> Collection:
     row = Collection.objects.select_related("embedder").filter(pk=collection_id).first()
     if row is None:
         raise not_found("collection")
@@ -278,23 +260,3 @@ def _check_embedder(now: Collection, looked_at: Collection) -> None:
     if now.embedder_id != looked_at.embedder_id:
         message = "The collection's embedder was changed meanwhile. Send the pictures again."
         raise ServiceError("embedder_changed", message, status=409)
-
-
-def _name_event(
-    event: Event,
-    collection: Collection,
-    person: Person,
-    images: Sequence[FaceImage],
-    actor: Actor,
-) -> None:
-    row = Event.objects.select_for_update().filter(pk=event.pk).first()
-    if row is None:
-        raise not_found("event")
-    row.person, row.image = person, images[0]
-    row.decision = Event.Decision.MATCH
-    row.review = Event.Review.CONFIRMED
-    row.save(update_fields=["person", "image", "decision", "review"])
-    # Whoever it was taken for before: their own images tell this face now.
-    negative_follow(row, collection)
-    record(actor, "event.name", row, collection_id=row.collection_id, person=str(person.pk))
-    announce(row, "updated")

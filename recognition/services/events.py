@@ -12,11 +12,11 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from accounts.audit import SYSTEM, Actor, record, was_done_since
+from accounts.audit import SYSTEM, Actor, record
 from recognition.models import Camera, Collection, Event, FaceImage, ModelVersion, Person, Template
+from recognition.services.event_negatives import negative_follow, negatives_of_events_delete
 from recognition.services.files import NewFiles, remove_after_commit
 from recognition.services.locks import lock_collection
-from recognition.services.negatives import negative_follow, negatives_delete
 from recognition.services.publishing import announce, announce_deleted
 from recognition.web.errors import not_found
 from recognition.web.transactions import in_transaction
@@ -166,7 +166,7 @@ def event_delete(*, event: Event, actor: Actor) -> None:
 def events_delete(events: QuerySet[Event], collection: Collection) -> int:
     """Within a transaction that holds the collection's lock: rows, and their files after the
     commit. Returns how many rows."""
-    negatives_delete(events, collection)
+    negatives_of_events_delete(events, collection)
     remove_after_commit(name for names in events.values_list("snapshot", "face") for name in names)
     return events.order_by().delete()[0]
 
@@ -215,15 +215,11 @@ def _lock_person_of(collection_id: UUID, seen: VisitSeen) -> Person | None:
 
 def _lock_pictures(collection_id: UUID, seen: VisitSeen) -> bool:
     """Whether the pictures may be stored: nobody of the collection was erased since they were
-    taken. Locked, so that nobody is before the transaction ends.
-
-    The log of what was done is written with each erasure, in its transaction.
-    """
+    taken. The collection stays locked, so that nobody is erased before the transaction ends."""
     if not (seen.snapshot_jpeg or seen.face_jpeg):
         return True
-    lock_collection(collection_id)
-    taken_at = seen.pictures_at or seen.at
-    return not was_done_since("person.erase", taken_at, collection_id=collection_id)
+    erased_at = lock_collection(collection_id).last_erasure_at
+    return erased_at is None or erased_at < (seen.pictures_at or seen.at)
 
 
 def _is_gone(seen: VisitSeen, person: Person | None) -> bool:

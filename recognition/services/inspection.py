@@ -16,12 +16,12 @@ from ml_engine.quality import REASON_TEXTS, refusals
 from ml_engine.runtime.fair_queue import Priority
 from ml_engine.types import Float32, Image
 from recognition.gallery import gallery_of
-from recognition.models import Collection, Event, Template
+from recognition.models import Collection
 from recognition.rules import rules_of
 from recognition.services.pictures import cut_face, decoded, faces_in, subjects, whole
-from recognition.web.errors import ServiceError
 
-# A live face whose own picture shows none any more is taken as it was measured only if it was good.
+# If no face is found in the stored crop, the live embedding is kept, provided its quality is at
+# least this.
 _CLEAN_QUALITY = 0.6
 _SMALLEST_PX = 20
 
@@ -36,6 +36,16 @@ class Finding:
     faces_found: int
     face_jpeg: bytes
     original_jpeg: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCrop:
+    """The face of a visit as a live stream stored it. vector: (d,) of the collection's embedder, or
+    None if another model made it."""
+
+    jpeg: bytes
+    vector: Float32 | None
+    quality: float
 
 
 class PictureRefused(Exception):
@@ -106,25 +116,18 @@ class Inspection:
             original_jpeg=whole(image) if self._collection.keeps_originals else b"",
         )
 
-    def look_at_event(self, event: Event) -> Finding:
+    def look_at_crop(self, crop: LiveCrop) -> Finding:
         """The face of a visit: found again in its picture, or else as it was measured live."""
-        picture = _read(event)
-        with decoded(picture) as image:
-            return self._look_at_face(event, picture, image)
-
-    def _look_at_face(self, event: Event, picture: bytes, image: Image) -> Finding:
-        vector = self._vector_of(event)
-        faces = self._faces(image, min_face_px=_SMALLEST_PX)
-        face = self._same_face(faces, vector)
-        if face is None:
-            face = _as_measured(event, image, vector)
+        with decoded(crop.jpeg) as image:
+            faces = self._faces(image, min_face_px=_SMALLEST_PX)
+            face = self._same_face(faces, crop.vector) or _as_measured(crop, image)
         self._check(face, len(faces))
         return Finding(
-            sha256=hashlib.sha256(picture).hexdigest(),
+            sha256=hashlib.sha256(crop.jpeg).hexdigest(),
             face=face,
-            quality=face.quality.score if face.quality else event.quality,
+            quality=face.quality.score if face.quality else crop.quality,
             faces_found=max(1, len(faces)),
-            face_jpeg=picture,
+            face_jpeg=crop.jpeg,
         )
 
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
@@ -186,12 +189,8 @@ class Inspection:
             similar_to=other.person,
         )
 
-    def _vector_of(self, event: Event) -> Float32 | None:
-        is_ours = event.vector and event.model_id == self._collection.embedder_id
-        return Template.unpack(event.vector) if event.vector and is_ours else None
-
     def _same_face(self, faces: list[Face], vector: Float32 | None) -> Face | None:
-        """Of the faces in an event's picture, which may show a neighbour as well, the event's."""
+        """The visit's face among those in its picture, which may show a neighbour as well."""
         if not faces or vector is None:
             return subjects(faces)[0] if faces else None
         similarities = [float(_embedding(face) @ vector) for face in faces]
@@ -205,19 +204,8 @@ def _embedding(face: Face) -> Float32:
     return face.embedding
 
 
-def _read(event: Event) -> bytes:
-    try:
-        if event.face:
-            with event.face.open("rb") as file:
-                return file.read()
-    except FileNotFoundError:
-        pass
-    message = "The picture of this face is not there any more."
-    raise ServiceError("event_has_no_face", message, status=409)
-
-
-def _as_measured(event: Event, image: Image, vector: Float32 | None) -> Face:
-    if vector is None or event.quality < _CLEAN_QUALITY:
+def _as_measured(crop: LiveCrop, image: Image) -> Face:
+    if crop.vector is None or crop.quality < _CLEAN_QUALITY:
         message = "The face of this visit is not clear enough to be recognised by."
         raise PictureRefused("low_quality", message)
     height, width = image.shape[:2]
@@ -225,5 +213,5 @@ def _as_measured(event: Event, image: Image, vector: Float32 | None) -> Face:
         box=np.array([0, 0, width, height], np.float32),
         landmarks=np.empty((0, 2), np.float32),
         score=0.0,
-        embedding=vector,
+        embedding=crop.vector,
     )

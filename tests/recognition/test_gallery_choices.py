@@ -29,7 +29,7 @@ from recognition.services.deciders import decider_train
 from recognition.services.enrolment import image_delete
 from recognition.services.persons import person_erase
 from recognition.web.identifiers import uuid7
-from tests.factories import ACTOR, enrol, make_collection, make_event, make_person
+from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of
 from tests.ml_engine.vectors import unit_vectors
 
@@ -295,12 +295,10 @@ def test_the_svm_of_another_model_does_not_decide(
 
 
 def _reject(person: Person, vector: Float32) -> Negative:
-    """A rejected visit; galleries are told."""
-    event = make_event(person=person)
+    """The face of a rejected visit; galleries are told."""
     negative = Negative.objects.create(
         collection=person.collection,
         person=person,
-        event=event,
         model=person.collection.embedder,
         vector=Template.pack(vector),
     )

@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from ml_engine.zoo import presets_of
 from recognition.api.pictures import PictureField
-from recognition.models import Event
+from recognition.decisions import Decision
 from recognition.services.pictures import WantedFaces
 
 _NUMBER = r"\d{1,6}(\.\d{1,3})?"
@@ -171,7 +171,7 @@ class CandidateSerializer(serializers.Serializer):
 
 
 class _DecisionFields(serializers.Serializer):
-    decision = serializers.ChoiceField(choices=Event.Decision.choices)
+    decision = serializers.ChoiceField(choices=Decision.choices)
     similarity = serializers.FloatField(allow_null=True, help_text="Null: nobody is enrolled.")
     threshold = serializers.FloatField(help_text="In force for this answer.")
     false_match_rate = serializers.FloatField(
@@ -212,7 +212,7 @@ class EmbedAnswerSerializer(serializers.Serializer):
 
 
 class VerifyAnswerSerializer(serializers.Serializer):
-    decision = serializers.ChoiceField(choices=Event.Decision.choices)
+    decision = serializers.ChoiceField(choices=Decision.choices)
     similarity = serializers.FloatField()
     threshold = serializers.FloatField()
     false_match_rate = serializers.FloatField(allow_null=True)

@@ -25,7 +25,7 @@ from recognition.api.serializers.events import (
 )
 from recognition.api.serializers.persons import PersonSerializer
 from recognition.payloads import event_payload
-from recognition.services import enrolment, events
+from recognition.services import event_enrolment, events
 from recognition.web.errors import ServiceError
 
 _PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
@@ -130,7 +130,7 @@ class EventEnrolView(ApiView):
         event = selectors.event_by_id(self.access, event_id)
         values = self.read(EventEnrolInput)
         known = values.get("person")
-        person, outcome = enrolment.event_enrol(
+        person, outcome = event_enrolment.event_enrol(
             event=event,
             person=selectors.person_by_id(self.access, known) if known else None,
             name=values.get("name"),

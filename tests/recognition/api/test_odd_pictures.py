@@ -86,7 +86,8 @@ class TestBad:
 @pytest.fixture
 def obama(real_engine: Any, sample_photo: Callable[[str], bytes], person: Person) -> Person:
     """Enrolled with one photo; another person beside him."""
-    from recognition.services.enrolment import Upload, images_enrol
+    from recognition.services.enrolment import images_enrol
+    from recognition.web.uploads import Upload
     from tests.factories import ACTOR
 
     for row, name in ((person, "obama"), (make_person(person.collection, name="Joe"), "biden")):

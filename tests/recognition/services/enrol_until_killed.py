@@ -18,8 +18,9 @@ def main() -> None:
 
     from recognition.engine import use_engine
     from recognition.models import Person
-    from recognition.services.enrolment import Upload, images_enrol
+    from recognition.services.enrolment import images_enrol
     from recognition.services.events import event_delete
+    from recognition.web.uploads import Upload
     from tests.factories import ACTOR, make_event
     from tests.fakes import FakeEngine, photo
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, Event, FaceImage, GalleryChange, Person, Template
-from recognition.services.enrolment import Upload, image_delete, images_enrol
+from recognition.services.enrolment import image_delete, images_enrol
 from recognition.services.events import event_open, event_update
 from recognition.services.persons import (
     person_create,
@@ -24,6 +24,7 @@ from recognition.services.persons import (
     person_update,
 )
 from recognition.web.errors import ServiceError
+from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_person, seen
 from tests.fakes import FakeEngine, photo
 from tests.recognition.services.storage import assert_consistent, stored_files

@@ -20,10 +20,11 @@ from recognition.services.deciders import (
     decider_train,
     deciders_retrain,
 )
-from recognition.services.enrolment import Upload, image_delete, images_enrol
+from recognition.services.enrolment import image_delete, images_enrol
 from recognition.services.persons import person_erase, person_merge, person_update
 from recognition.web.errors import ServiceError
 from recognition.web.leases import LeaseLost
+from recognition.web.uploads import Upload
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
 from tests.recognition.jobs.runs import run_jobs

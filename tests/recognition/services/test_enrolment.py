@@ -19,8 +19,9 @@ from recognition.engine import ensure_model_version
 from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, FaceImage, GalleryChange, Person, Template
 from recognition.services import enrolment
-from recognition.services.enrolment import ImageOutcome, Upload, image_delete, images_enrol
+from recognition.services.enrolment import ImageOutcome, image_delete, images_enrol
 from recognition.web.errors import ServiceError
+from recognition.web.uploads import Upload
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, photo, portrait
 from tests.recognition.services.storage import assert_consistent, stored_files

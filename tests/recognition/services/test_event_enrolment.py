@@ -12,7 +12,7 @@ from ml_engine.images import encode_jpeg
 from recognition.engine import ensure_model_version
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Event, FaceImage, Person, Template
-from recognition.services.enrolment import event_enrol
+from recognition.services.event_enrolment import event_enrol
 from recognition.services.events import event_update
 from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_event, make_person, seen

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from recognition.models import Collection, Event, Person
-from recognition.services import persons, publishing
+from recognition.services import event_traces, publishing
 from recognition.services.events import (
     event_delete,
     event_review,
@@ -276,7 +276,7 @@ def test_a_deletion_is_told_without_what_was_in_it(
 def test_an_erasure_is_told_for_the_newest_events(
     person: Person, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(persons, "MOST_TOLD", 2)
+    monkeypatch.setattr(event_traces, "MOST_TOLD", 2)
     events = [make_event(person=person) for _ in range(3)]
     told.clear()
     person_erase(person=person, actor=ACTOR)

@@ -13,7 +13,8 @@ from ml_engine.types import Float32
 from recognition.engine import ensure_model_version
 from recognition.gallery import Gallery, gallery_of
 from recognition.models import Collection, Event, Negative, Person, Template
-from recognition.services.enrolment import event_enrol, image_delete
+from recognition.services.enrolment import image_delete
+from recognition.services.event_enrolment import event_enrol
 from recognition.services.events import event_delete, event_review, events_prune
 from recognition.services.identification import verify_person
 from recognition.services.persons import person_erase, person_merge

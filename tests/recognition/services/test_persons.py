@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.files.storage import default_storage
 from django.db import connection
 
 from accounts.models import AuditEntry
@@ -20,7 +21,8 @@ from recognition.models import (
     Person,
     Template,
 )
-from recognition.services.enrolment import Upload, images_enrol
+from recognition.services.enrolment import images_enrol
+from recognition.services.files import sweep_orphans
 from recognition.services.persons import (
     person_create,
     person_erase,
@@ -28,6 +30,7 @@ from recognition.services.persons import (
     person_update,
 )
 from recognition.web.errors import ServiceError
+from recognition.web.uploads import Upload
 from tests.factories import ACTOR, enrol, make_collection, make_event, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
 from tests.recognition.services.storage import assert_consistent, stored_files
@@ -157,7 +160,12 @@ def test_erasing_leaves_nothing(engine: FakeEngine, collection: Collection) -> N
     make_event(person=person, number=1)
     unknown = make_event(collection, number=4)
     IdempotencyRecord.objects.create(
-        caller="key:1", key="k", fingerprint="f", status=201, body={"name": name}, person=person
+        caller="key:1",
+        key="k",
+        fingerprint="f",
+        status=201,
+        body={"name": name},
+        person_id=person.pk,
     )
     person_update(person=person, actor=ACTOR, name=name + " II")
     elsewhere = Gallery(collection)
@@ -170,7 +178,14 @@ def test_erasing_leaves_nothing(engine: FakeEngine, collection: Collection) -> N
 
     told = person_erase(person=person, actor=ACTOR)
 
-    assert told == {"images": 3, "templates": 3, "events": 1, "replies": 1, "files": 8}
+    assert told == {
+        "images": 3,
+        "templates": 3,
+        "events": 1,
+        "negatives": 0,
+        "replies": 1,
+        "files": 8,
+    }
     ids = [str(person.pk), *(str(image.pk) for image in images)]
     assert set(_rows_that_hold(*ids)) == {"accounts_auditentry"}, "the log names by id alone"
     assert not _rows_that_hold("oltan", "zolt-ext")
@@ -244,11 +259,34 @@ def test_a_failed_erasure_keeps_everything(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("the database is out of room")
 
-    monkeypatch.setattr("recognition.services.persons.note_changes", fail)
+    monkeypatch.setattr("recognition.services.person_images.note_changes", fail)
     with pytest.raises(RuntimeError):
         person_erase(person=person, actor=ACTOR)
     assert FaceImage.objects.count() == 1
     assert_consistent(collection, gallery_of(collection))
+
+
+def test_erase_with_unremovable_file_is_done_and_told(
+    engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(person, 1)
+    event = make_event(person=person)
+    here = gallery_of(person.collection)
+    assert here.size == (1, 1)
+    stuck = event.face.name
+    remove = default_storage.delete
+
+    def delete(name: str) -> None:
+        if name == stuck:
+            raise PermissionError("a read-only folder")
+        remove(name)
+
+    monkeypatch.setattr(default_storage, "delete", delete)
+    person_erase(person=person, actor=ACTOR)
+    assert here.size == (0, 0), "steps after the removal of files ran"
+    assert set(stored_files()) == {stuck}, "the other files are gone"
+    monkeypatch.undo()
+    assert sweep_orphans(grace_s=-60) == 1, "upkeep removes what was left"
 
 
 def test_the_audit_log_names_fields_and_no_values(person: Person) -> None:

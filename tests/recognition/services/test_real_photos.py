@@ -14,9 +14,11 @@ from PIL import Image
 from ml_engine.images import decode_image
 from recognition.gallery import gallery_of
 from recognition.models import Collection, Person
-from recognition.services.enrolment import Upload, event_enrol, images_enrol
+from recognition.services.enrolment import images_enrol
+from recognition.services.event_enrolment import event_enrol
 from recognition.services.identification import identify, verify
 from recognition.services.pictures import WantedFaces, cut_face
+from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.services.storage import assert_consistent
 
