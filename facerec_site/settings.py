@@ -76,7 +76,10 @@ INSTALLED_APPS = [
     "recognition.web",
     "recognition.notices",
     "recognition.jobs",
-    "recognition",
+    "recognition.people",
+    "recognition.cameras",
+    "recognition.events",
+    "recognition.live",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -244,10 +247,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "recognition.api.openapi.finish",
+        "recognition.web.api.openapi.finish",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "CameraKindEnum": "recognition.models.Camera.Kind",
+        "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -269,21 +272,21 @@ _PRIMARY = {
 UNFOLD = {
     "SITE_TITLE": "Facerec",
     "SITE_HEADER": "Facerec",
-    "SITE_ICON": lambda request: static("recognition/logo.svg"),
+    "SITE_ICON": lambda request: static("web/logo.svg"),
     "SITE_FAVICONS": [
         {
             "rel": "icon",
             "type": "image/svg+xml",
-            "href": lambda request: static("recognition/logo.svg"),
+            "href": lambda request: static("web/logo.svg"),
         }
     ],
     "COLORS": {"primary": _PRIMARY},
     "SHOW_HISTORY": False,
-    "STYLES": [lambda request: static("recognition/admin.css")],
-    "DASHBOARD_CALLBACK": "recognition.admin.dashboard.dashboard",
+    "STYLES": [lambda request: static("web/admin.css")],
+    "DASHBOARD_CALLBACK": "recognition.events.admin.dashboard.dashboard",
     "SIDEBAR": {
         "show_search": False,
-        "navigation": "recognition.admin.dashboard.navigation",
+        "navigation": "recognition.events.admin.dashboard.navigation",
     },
 }
 
