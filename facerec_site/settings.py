@@ -5,6 +5,7 @@ Every variable is listed with its meaning in `.env.example`.
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -129,6 +130,11 @@ TEMPLATES = [
 ]
 
 
+# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
+# if it does not, another process takes over when the time has passed.
+LEASE_S = env.float("LEASE_S", 15)
+
+
 def _database() -> dict:
     """SQLite below VAR_DIR, or what DATABASE_URL names; with what each needs to be safe."""
     # Empty counts as unset: that is what a compose file makes of a variable that is not there.
@@ -147,7 +153,10 @@ def _database() -> dict:
             "charset": "utf8mb4",
             "isolation_level": "read committed",
             "init_command": "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,"
-            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
+            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'"
+            # A process that is paused within a transaction would keep its locks: MariaDB ends the
+            # transaction, so that another process can take over. MySQL has no such setting.
+            f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
         # A host that does not answer is the same as one that refuses: a request is answered 503.
         options.setdefault("connect_timeout", 3)
@@ -160,10 +169,6 @@ def _database() -> dict:
 
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
-# if it does not, another process takes over when the time has passed.
-LEASE_S = env.float("LEASE_S", 15)
 
 REDIS_URL = env.str("REDIS_URL", "")
 if REDIS_URL:
