@@ -54,7 +54,7 @@ class Recogniser:
         self.rulebook = rulebook
         self._caller = caller
         self._min_face_px = min_face_px
-        self._preset = rulebook.collection.embedder.preset
+        self._preset = rulebook.collection.embedder.name
         self._tracker = Tracker()
         self._identities: dict[int, Identity] = {}
         self._standing = self._standing_now()

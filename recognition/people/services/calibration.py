@@ -140,7 +140,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
         rates = error_rates(
             vectors,
             drawn,
-            model=row.embedder.preset,
+            model=row.embedder.version,
             source="the collection's own people",
             alike_from=threshold,
             reference=model_curve(row),

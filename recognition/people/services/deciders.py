@@ -60,7 +60,7 @@ def decider_train(*, collection: Collection, actor: Actor) -> TrainedDecider:
     vectors, owners = _templates(source)
     # People may have gone between the two readings.
     _check_size(len(set(owners)), len(owners))
-    svm = train_svm(vectors, owners, model=row.embedder.preset)
+    svm = train_svm(vectors, owners, model=row.embedder.version)
 
     def store() -> TrainedDecider:
         if lock_collection(row.pk).embedder_id != row.embedder_id:

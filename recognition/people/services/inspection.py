@@ -18,7 +18,14 @@ from ml_engine.types import Float32, Image
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection
 from recognition.people.rules import rules_of
-from recognition.people.services.pictures import cut_face, decoded, faces_in, subjects, whole
+from recognition.people.services.pictures import (
+    FaceCut,
+    cut_face,
+    decoded,
+    faces_in,
+    subjects,
+    whole,
+)
 
 # If no face is found in the stored crop, the live embedding is kept, provided its quality is at
 # least this.
@@ -28,13 +35,13 @@ _SMALLEST_PX = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What would be stored of one picture. `original` is empty where it is not kept."""
+    """What would be stored of one picture. `original_jpeg` is empty if it is not kept."""
 
     sha256: str
     face: Face
     quality: float
     faces_found: int
-    face_jpeg: bytes
+    cut: FaceCut
     original_jpeg: bytes = b""
 
 
@@ -112,7 +119,7 @@ class Inspection:
             face=face,
             quality=face.quality.score,
             faces_found=len(faces),
-            face_jpeg=cut_face(image, face.box),
+            cut=cut_face(image, face.box),
             original_jpeg=whole(image) if self._collection.keeps_originals else b"",
         )
 
@@ -127,13 +134,13 @@ class Inspection:
             face=face,
             quality=face.quality.score if face.quality else crop.quality,
             faces_found=max(1, len(faces)),
-            face_jpeg=crop.jpeg,
+            cut=FaceCut(crop.jpeg, 0, 0, 1.0),
         )
 
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
         return faces_in(
             image,
-            embedder=self._collection.embedder.preset,
+            embedder=self._collection.embedder.name,
             flip=self._collection.flip_averaging != Collection.FlipAveraging.NONE,
             min_face_px=min_face_px,
             caller=self._caller,

@@ -22,6 +22,7 @@ from recognition.people.api.serializers.collections import (
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, ModelVersion
+from recognition.people.models.model_version import version_name
 from recognition.people.rules import decider_in_force, rules_of
 from recognition.people.services import collections as service
 from recognition.people.services.identification import default_embedder
@@ -105,7 +106,7 @@ class ModelsView(ApiView):
         about="Presets with their origin, licence and measured figures.",
     )
     def get(self, request: Request) -> Response:
-        versions = {(row.preset, row.sha256): row for row in ModelVersion.objects.all()}
+        versions = {(row.name, row.sha256): row for row in ModelVersion.objects.all()}
         rows = [
             _model(preset, versions.get((preset.name, preset.sha256)))
             for preset in PRESETS.values()
@@ -118,7 +119,8 @@ def _model(preset: Any, version: ModelVersion | None) -> dict[str, Any]:
     figures = version.figures if version else preset.figures
     return {
         "id": version.pk if version else None,
-        "preset": preset.name,
+        "name": preset.name,
+        "version": version_name(preset.name, preset.sha256),
         **{name: getattr(preset, name) for name in names},
         "figures": figures,
     }
