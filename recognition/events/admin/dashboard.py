@@ -11,6 +11,7 @@ from accounts.access import Scope, access_of
 from recognition.engine import engine_state
 from recognition.events.models import Event
 from recognition.events.selectors import counts
+from recognition.people.model_versions import missing_versions
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["may_enrol"] = access.may(Scope.ENROL)
     context["counts"] = counts(access)
     context["engine"] = engine_state()
+    context["missing_versions"] = missing_versions() if access.may(Scope.MANAGE) else []
     context["last_events"] = Event.objects.select_related("person", "camera")[:12]
     return context
 
