@@ -40,6 +40,7 @@ RIGHTS: dict[str, Rights] = {
     "events.event": _OPERATORS,
     "cameras.camera": _READ_ONLY,
     "web.idempotencyrecord": _ADMINISTRATORS,
+    "jobs.job": _ADMINISTRATORS,
     "accounts.user": _ADMINISTRATORS,
     "accounts.apikey": _ADMINISTRATORS,
     "accounts.auditentry": _ADMINISTRATORS,
