@@ -99,7 +99,7 @@ async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
     secret = await issue_key(Scope.EVENTS)
     monkeypatch.setattr(EventsConsumer, "_join", fail)
     async with opened("/ws/events/", secret=secret) as socket:
-        assert await socket.closed_with() == 1011
+        assert await socket.closed_with() == 4503
 
 
 async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
