@@ -39,6 +39,7 @@ RIGHTS: dict[str, Rights] = {
     "people.gallerychange": _ADMINISTRATORS,
     "events.event": _OPERATORS,
     "cameras.camera": _READ_ONLY,
+    "jobs.job": _ADMINISTRATORS,
     "web.idempotencyrecord": _ADMINISTRATORS,
     "jobs.job": _ADMINISTRATORS,
     "accounts.user": _ADMINISTRATORS,

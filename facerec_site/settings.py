@@ -272,6 +272,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
+        "JobKindEnum": "recognition.jobs.kinds.KINDS",
+        "JobStateEnum": "recognition.jobs.models.Job.State",
         "CallerKindEnum": ["user", "key"],
     },
 }
