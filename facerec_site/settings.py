@@ -157,6 +157,10 @@ def _database() -> dict:
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
+# if it does not, another process takes over when the time has passed.
+LEASE_S = env.float("LEASE_S", 15)
+
 REDIS_URL = env.str("REDIS_URL", "")
 if REDIS_URL:
     CHANNEL_LAYERS = {

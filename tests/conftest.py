@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from accounts.access import Access
 from accounts.audit import Actor
 from recognition.models import Collection, Person
+from recognition.web.process import Process, use_process
 from tests.fakes import FakeEngine
 
 _DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -35,7 +36,11 @@ def _fresh_process() -> Iterator[None]:
     from recognition.gallery import forget_galleries
 
     forget_galleries()
+    fresh = Process()
+    use_process(fresh)
     yield
+    fresh.stop(10)
+    use_process(None)
     forget_galleries()
     use_engine(None)
 
