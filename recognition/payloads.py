@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from ml_engine import Face, Quality
-from recognition.models import Event
+from recognition.models import Event, Person
 
 if TYPE_CHECKING:
     from recognition.services.identification import IdentifiedFace, VerifyResult
@@ -97,6 +98,25 @@ def event_payload(event: Event) -> dict[str, Any]:
         "review": event.review,
         "snapshot_url": reverse("event-snapshot", args=[event.pk]) if event.snapshot else None,
         "face_url": reverse("event-face", args=[event.pk]) if event.face else None,
+    }
+
+
+def events_data(ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """For notices: the events that are there."""
+    rows = Event.objects.filter(pk__in=ids).defer("vector").select_related("camera", "person")
+    return {row.pk: event_payload(row) for row in rows}
+
+
+def persons_data(ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """For notices: the people who are there."""
+    return {
+        row.pk: {
+            "id": str(row.pk),
+            "collection": str(row.collection_id),
+            "name": row.name,
+            "external_id": row.external_id,
+        }
+        for row in Person.objects.filter(pk__in=ids)
     }
 
 

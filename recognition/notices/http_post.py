@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from http.client import HTTPException
 from typing import Any
 
@@ -16,32 +16,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from recognition.notices.addresses import UrlRefused, WebhookUrl, allowed_addresses, checked_url
+from recognition.notices.sinks.base import NotSent, Outcome
 
 _GONE = 410
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one attempt ended. `error` is a code, empty for success; `status` is the HTTP status,
-    if there was an answer. Nothing of the answer's body is kept: it may name people."""
-
-    error: str = ""
-    message: str = ""
-    status: int | None = None
-    duration_ms: int = 0
-
-    @property
-    def is_success(self) -> bool:
-        return not self.error
-
-    @property
-    def is_gone(self) -> bool:
-        """The receiver wants no more messages."""
-        return self.status == _GONE
-
-
-class NotSent(Exception):
-    """The message was not sent, because it is not this process's to send any more."""
 
 
 def post(
@@ -66,8 +43,7 @@ def post(
         outcome = Outcome("tls_failed", f"No secure connection: {error.reason or error}"[:200])
     except (OSError, HTTPException, HTTPError) as error:
         outcome = Outcome("connection_failed", str(error)[:200] or type(error).__name__)
-    duration_ms = round((time.monotonic() - began_s) * 1000)
-    return Outcome(outcome.error, outcome.message, outcome.status, duration_ms)
+    return replace(outcome, duration_ms=round((time.monotonic() - began_s) * 1000))
 
 
 def _post(
@@ -95,7 +71,8 @@ def _judged(status: int) -> Outcome:
         return Outcome(status=status)
     if 300 <= status < 400:
         return Outcome("redirected", "The receiver redirects; redirects are not followed.", status)
-    return Outcome("http_status", f"The receiver answered {status}.", status)
+    message = f"The receiver answered {status}."
+    return Outcome("http_status", message, status, is_gone=status == _GONE)
 
 
 def _left(deadline_s: float) -> float:

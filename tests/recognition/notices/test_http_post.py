@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from recognition.notices import http_post
-from recognition.notices.http_post import NotSent, Outcome, post
+from recognition.notices.http_post import post
+from recognition.notices.sinks.base import NotSent, Outcome
 from tests.certificates import self_signed
 from tests.recognition.notices.receivers import (
     Behaviour,
