@@ -21,8 +21,6 @@ SUBJECTS: dict[str, str] = {
 }
 # Nothing is looked up: the subject went with what the notice tells.
 _ENDINGS_WITHOUT_DATA = (".deleted", ".erased")
-# Of the related ids, those that receivers are told; the others are for pages.
-_RELATED_TOLD = ("merged",)
 
 
 def data_of(subject: str, ids: Sequence[UUID]) -> Mapping[UUID, SubjectData]:
@@ -34,7 +32,7 @@ def message_of(notice: Notice) -> Message:
     message = {
         "type": notice.kind,
         "timestamp": moment(notice.created_at),
-        "data": _subject_data(notice) | _related(notice),
+        "data": {**_subject_data(notice), **notice.related},
     }
     return cast("Message", message)
 
@@ -59,8 +57,3 @@ def _subject_data(notice: Notice) -> SubjectData:
         return bare
     subject = notice.kind.partition(".")[0]
     return data_of(subject, [notice.subject_id]).get(notice.subject_id, bare)
-
-
-def _related(notice: Notice) -> SubjectData:
-    told = {name: ids for name, ids in notice.related.items() if name in _RELATED_TOLD}
-    return cast("SubjectData", told)

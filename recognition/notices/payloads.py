@@ -8,6 +8,9 @@ EventKind = Literal["event.opened", "event.decided", "event.closed", "event.dele
 PersonKind = Literal["person.enrolled", "person.renamed", "person.merged", "person.erased"]
 JobKind = Literal["job.ended"]
 NoticeKind = EventKind | PersonKind | JobKind
+# Events changed together, with their person: for pages that show them. Others are told what
+# happened to the person.
+PageKind = Literal["events.changed"]
 TestKind = Literal["webhook.test"]
 
 NOTICE_KINDS: tuple[NoticeKind, ...] = (
@@ -93,11 +96,11 @@ class TestMessage(TypedDict):
 Message = EventMessage | PersonMessage | JobMessage | TestMessage
 
 
-PageKind = Literal["opened", "updated", "closed"]
+PageEventKind = Literal["opened", "updated", "closed"]
 
 
 class PageEvent(EventData):
-    kind: PageKind
+    kind: PageEventKind
 
 
 class PageEventGone(TypedDict):

@@ -25,6 +25,7 @@ PARTS: dict[str, frozenset[str]] = {
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
     "recognition.notices.follower.Follower": frozenset({"web"}),
     "recognition.notices.relay.Relay": frozenset({"jobs"}),
+    "recognition.jobs.worker.Worker": frozenset({"jobs"}),
 }
 
 

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from recognition.notices.models import Delivery, Notice, Receiver
-from recognition.notices.payloads import NoticeKind
+from recognition.notices.payloads import NOTICE_KINDS, NoticeKind, PageKind
 from recognition.notices.sinks import relayed_sinks
 
 # For pages, and for a reader of the log: which notice a delivery was of.
@@ -21,7 +21,7 @@ _BATCH = 1000
 
 
 def notice_write(
-    kind: NoticeKind,
+    kind: NoticeKind | PageKind,
     *,
     subject_id: UUID,
     collection_id: UUID | None,
@@ -39,11 +39,12 @@ def notice_write(
         collection_id=collection_id,
         related={name: [str(one) for one in ids] for name, ids in (related or {}).items()},
     )
-    Delivery.objects.bulk_create(
-        Delivery(kind=kind, notice=notice, receiver_id=receiver)
-        for sink in relayed_sinks().values()
-        for receiver in sink.receivers_of(notice)
-    )
+    if kind in NOTICE_KINDS:
+        Delivery.objects.bulk_create(
+            Delivery(kind=kind, notice=notice, receiver_id=receiver)
+            for sink in relayed_sinks().values()
+            for receiver in sink.receivers_of(notice)
+        )
 
 
 def notices_prune() -> int:

@@ -9,16 +9,16 @@ from uuid import UUID
 from recognition.notices.feed import Feed
 from recognition.notices.messages import data_of
 from recognition.notices.models import Notice
-from recognition.notices.payloads import PageEvent, PageKind, PageMessage, SubjectData
+from recognition.notices.payloads import PageEvent, PageEventKind, PageMessage, SubjectData
 from recognition.notices.sinks.base import FollowingSink
 from recognition.web.process import process
 
-_KINDS: dict[str, PageKind] = {
+_KINDS: dict[str, PageEventKind] = {
     "event.opened": "opened",
     "event.decided": "updated",
     "event.closed": "closed",
 }
-# Of what happened to a person: the events that pages may be showing under the name.
+# Name of the related ids of `events.changed`.
 EVENTS = "events"
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts.audit import Actor
 from recognition.notices.courier import serve_receiver
 from recognition.notices.models import Delivery, Receiver, Webhook
-from recognition.notices.payloads import NoticeKind
+from recognition.notices.payloads import NoticeKind, PageKind
 from recognition.notices.services.notices import notice_write
 from recognition.notices.services.webhooks import webhook_create
 from recognition.web.leases import DatabaseTime
@@ -24,7 +24,7 @@ def make_webhook(url: str = "https://hook.example/", **values: Any) -> Webhook:
 
 
 def tell(
-    kind: NoticeKind = "person.erased",
+    kind: NoticeKind | PageKind = "person.erased",
     *,
     subject: UUID | None = None,
     collection: UUID | None = None,

@@ -126,14 +126,13 @@ class TestPage:
         PageSink().tell([Notice.objects.get()])
         assert heard == []
 
-    def test_events_of_an_erased_person_are_told_anew(
+    def test_events_that_changed_together_are_told_anew(
         self, person: Person, heard: list[Any]
     ) -> None:
         events = [make_event(person=person) for _ in range(2)]
         person.events.update(person=None)
-        tell("person.erased", subject=person.pk, collection=person.collection_id,
-             events=[event.pk for event in events])  # fmt: skip
-        PageSink().tell([Notice.objects.get(kind="person.erased")])
+        tell("events.changed", events=[event.pk for event in events])
+        PageSink().tell([Notice.objects.get(kind="events.changed")])
         assert [message["event"]["id"] for message in heard] == [str(e.pk) for e in events]
         assert {message["event"]["kind"] for message in heard} == {"updated"}
         assert all(message["event"]["person"] is None for message in heard)

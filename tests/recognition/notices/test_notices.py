@@ -75,6 +75,12 @@ class TestWrite:
         tell("job.ended", collection=None)
         assert told(hook) == []
 
+    def test_notice_for_pages_goes_to_no_webhook(self) -> None:
+        hook = make_webhook()
+        tell("events.changed", events=[uuid4()])
+        assert Notice.objects.count() == 1
+        assert told(hook) == []
+
 
 class TestTables:
     def test_every_sink_can_be_imported(self) -> None:
@@ -102,8 +108,7 @@ class TestMessage:
 
     def test_person_is_told_with_the_ids_of_who_was_merged(self, person: Person) -> None:
         other = uuid4()
-        tell("person.merged", subject=person.pk, collection=person.collection_id, merged=[other],
-             events=[uuid4()])  # fmt: skip
+        tell("person.merged", subject=person.pk, collection=person.collection_id, merged=[other])
         message = message_of(Notice.objects.get(kind="person.merged"))
         assert message["data"] == {
             "id": str(person.pk),

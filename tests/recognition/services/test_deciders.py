@@ -11,6 +11,7 @@ from accounts.models import AuditEntry
 from ml_engine.matching import LinearSvm
 from recognition.engine import ensure_model_version
 from recognition.gallery import gallery_of, note_changes
+from recognition.jobs.models import Job
 from recognition.models import Collection, Person, TrainedDecider
 from recognition.rules import decider_in_force
 from recognition.services import deciders
@@ -22,8 +23,10 @@ from recognition.services.deciders import (
 from recognition.services.enrolment import Upload, image_delete, images_enrol
 from recognition.services.persons import person_erase, person_merge, person_update
 from recognition.web.errors import ServiceError
+from recognition.web.leases import LeaseLost
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
+from tests.recognition.jobs.runs import run_jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -199,19 +202,36 @@ def test_a_damaged_svm_holds_nothing_back(collection: Collection, crowd: list[Pe
     assert not TrainedDecider.objects.exists()
 
 
-def test_the_upkeep_trains_what_is_out_of_date(collection: Collection, crowd: list[Person]) -> None:
+def test_the_upkeep_starts_jobs_for_what_is_out_of_date(
+    collection: Collection, crowd: list[Person]
+) -> None:
     assert deciders_retrain() == 0, "the nearest decides"
     Collection.objects.update(decider=Collection.Decider.SVM)
     make_collection(decider=Collection.Decider.SVM)  # with nobody: it is left alone
     assert deciders_retrain() == 1
+    assert Job.objects.get().collection_id == collection.pk
+    assert run_jobs() == 1
     assert deciders_retrain() == 0
     note_changes(collection, [1])
     assert deciders_retrain() == 1
+    assert run_jobs() == 1
     assert decider_state(collection).is_current
     # As it is where another version wrote it in a way of its own.
     TrainedDecider.objects.update(arrays=b"no arrays")
     assert deciders_retrain() == 1
+    assert run_jobs() == 1
     assert decider_state(collection).is_current
+
+
+def test_training_that_is_told_to_stop_stores_nothing(
+    collection: Collection, crowd: list[Person]
+) -> None:
+    def stop() -> None:
+        raise LeaseLost
+
+    with pytest.raises(LeaseLost):
+        decider_train(collection=collection, actor=ACTOR, check=stop)
+    assert not TrainedDecider.objects.exists()
 
 
 def test_the_command_trains_by_name_and_by_id(

@@ -162,6 +162,7 @@ def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
         "files": 1,
         "gallery_changes": 0,
         "idempotency_records": 0,
+        "jobs": 0,
         "sessions": 1,
         "sign_ins": 3,
         "deciders": 0,
