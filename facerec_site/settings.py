@@ -5,6 +5,7 @@ Every variable is listed with its meaning in `.env.example`.
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -75,7 +76,10 @@ INSTALLED_APPS = [
     "recognition.web",
     "recognition.notices",
     "recognition.jobs",
-    "recognition",
+    "recognition.people",
+    "recognition.cameras",
+    "recognition.events",
+    "recognition.live",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -127,6 +131,11 @@ TEMPLATES = [
 ]
 
 
+# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
+# if it does not, another process takes over when the time has passed.
+LEASE_S = env.float("LEASE_S", 15)
+
+
 def _database() -> dict:
     """SQLite below VAR_DIR, or what DATABASE_URL names; with what each needs to be safe."""
     # Empty counts as unset: that is what a compose file makes of a variable that is not there.
@@ -145,7 +154,10 @@ def _database() -> dict:
             "charset": "utf8mb4",
             "isolation_level": "read committed",
             "init_command": "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,"
-            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
+            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'"
+            # A process that is paused within a transaction would keep its locks: MariaDB ends the
+            # transaction, so that another process can take over. MySQL has no such setting.
+            f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
         # No persistent connections: under ASGI each request has a thread of its own, and its
         # connection would outlive it without ever being used again.
@@ -156,10 +168,6 @@ def _database() -> dict:
 
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
-# if it does not, another process takes over when the time has passed.
-LEASE_S = env.float("LEASE_S", 15)
 
 REDIS_URL = env.str("REDIS_URL", "")
 if REDIS_URL:
@@ -239,10 +247,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "recognition.api.openapi.finish",
+        "recognition.web.api.openapi.finish",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "CameraKindEnum": "recognition.models.Camera.Kind",
+        "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -264,21 +272,21 @@ _PRIMARY = {
 UNFOLD = {
     "SITE_TITLE": "Facerec",
     "SITE_HEADER": "Facerec",
-    "SITE_ICON": lambda request: static("recognition/logo.svg"),
+    "SITE_ICON": lambda request: static("web/logo.svg"),
     "SITE_FAVICONS": [
         {
             "rel": "icon",
             "type": "image/svg+xml",
-            "href": lambda request: static("recognition/logo.svg"),
+            "href": lambda request: static("web/logo.svg"),
         }
     ],
     "COLORS": {"primary": _PRIMARY},
     "SHOW_HISTORY": False,
-    "STYLES": [lambda request: static("recognition/admin.css")],
-    "DASHBOARD_CALLBACK": "recognition.admin.dashboard.dashboard",
+    "STYLES": [lambda request: static("web/admin.css")],
+    "DASHBOARD_CALLBACK": "recognition.events.admin.dashboard.dashboard",
     "SIDEBAR": {
         "show_search": False,
-        "navigation": "recognition.admin.dashboard.navigation",
+        "navigation": "recognition.events.admin.dashboard.navigation",
     },
 }
 

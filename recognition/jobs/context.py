@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from accounts.audit import Actor
 from recognition.jobs.models import Job
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # Progress comes as often as a function likes, and is written at most so often.
 _WRITE_EVERY_S = 0.5
+_ASK_EVERY_S = 1.0
+_LONGEST_OUTAGE_S = 600.0
 _LONGEST_MESSAGE = 300
 _LONGEST_LINE = 1000
 # The log keeps its newest part.
@@ -32,6 +35,22 @@ class JobCancelled(Exception):
 
 class WorkerStopping(Exception):
     """The process ends: the job goes back to the queue, and this attempt does not count."""
+
+
+def when_database_is_back(act: Callable[[], None], stopping: threading.Event) -> None:
+    """Run `act` until the database was there for it; not any more if the process ends. An outage
+    of ten minutes comes out as its error."""
+    deadline = time.monotonic() + _LONGEST_OUTAGE_S
+    while True:
+        try:
+            return act()
+        except (OperationalError, InterfaceError) as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("a job waits for the database: %s", error)
+            connection.close()
+        if stopping.wait(_ASK_EVERY_S):
+            return None
 
 
 class JobContext:
@@ -65,8 +84,8 @@ class JobContext:
         return self._job.log
 
     def progress(self, fraction: float, message: str = "") -> None:
-        """Say how much is done, from 0 to 1, and of what. A step: raises as `check` does, but not
-        if the database is away, for the work can go on meanwhile."""
+        """Say how much is done, from 0 to 1, and of what. A step: raises as `check` does, but
+        does not wait for a database that is away."""
         self._job.progress = min(1.0, max(0.0, fraction))
         self._job.message = message[:_LONGEST_MESSAGE]
         self._step()
@@ -77,14 +96,17 @@ class JobContext:
         self._step()
 
     def check(self) -> None:
-        """Call it before what takes long, and first in each transaction that stores something:
-        then no other worker takes the job before the transaction ends.
+        """Ask whether to go on: call it after what took long, and first in each transaction that
+        stores something, for then no other worker takes the job before the transaction ends.
+        Outside of a transaction it waits while the database is away.
 
         Raises LeaseLost, JobCancelled or WorkerStopping: let them pass."""
-        self._kept.check()
-        if self._stopping.is_set():
-            raise WorkerStopping
-        self._write()
+        self._check_here()
+        if connection.in_atomic_block:
+            self._write()
+        else:
+            when_database_is_back(self._write, self._stopping)
+            self._check_here()
 
     def note(self, line: str) -> None:
         """Add a line that is written with the next step."""
@@ -94,15 +116,18 @@ class JobContext:
             text = "…\n" + text[-LONGEST_LOG:].partition("\n")[2]
         self._job.log = text
 
-    def _step(self) -> None:
+    def _check_here(self) -> None:
         self._kept.check()
         if self._stopping.is_set():
             raise WorkerStopping
+
+    def _step(self) -> None:
+        self._check_here()
         if time.monotonic() - self._written_s < _WRITE_EVERY_S:
             return
         try:
             self._write()
-        except (DatabaseError, InterfaceError) as error:
+        except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise
             logger.warning("a job could not write how far it is: %s", error)

@@ -48,18 +48,18 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "upkeep": Kind(
-        run="recognition.services.upkeep.upkeep_job",
+        run="recognition.events.services.upkeep.upkeep_job",
         title="Upkeep",
         is_single=True,
         every=timedelta(hours=1),
     ),
     "measure": Kind(
-        run="recognition.services.calibration.measure_job",
+        run="recognition.people.services.calibration.measure_job",
         title="Measure a collection",
         is_single=True,
     ),
     "train_decider": Kind(
-        run="recognition.services.deciders.train_job",
+        run="recognition.people.services.deciders.train_job",
         title="Train an SVM",
         is_single=True,
     ),

@@ -7,10 +7,14 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import F, Q
 
-from recognition.jobs.context import JobCancelled, JobContext, WorkerStopping
+from recognition.jobs.context import (
+    JobCancelled,
+    JobContext,
+    WorkerStopping,
+    when_database_is_back,
+)
 from recognition.jobs.kinds import KINDS, JsonObject, Kind
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_publish
@@ -33,7 +37,6 @@ logger = logging.getLogger(__name__)
 # Several workers look at the same time, and each job goes to one of them.
 _LOOK_AT = 8
 _LONGEST_WAIT_S = 600.0
-_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ def run_next(kinds: Collection[str], stopping: threading.Event) -> bool:
     context = JobContext(job, kept, stopping)
     try:
         outcome = _attempt(job, KINDS[job.kind], context)
-        _settle(job, lease, outcome, context, stopping)
+        if outcome.message:
+            context.note(outcome.message)
+        # If the process ends before the database is back, the lease lapses.
+        when_database_is_back(lambda: _end(job, lease, outcome, context.log_text), stopping)
     except LeaseLost:
         logger.warning("job %s (%s) was taken over by another worker", job.pk, job.kind)
     finally:
@@ -123,24 +129,6 @@ def _failed(code: str, message: str, job: Job, kind: Kind) -> Outcome:
         return Outcome(Job.State.FAILED, message, code)
     wait_s = min(_LONGEST_WAIT_S, kind.retry_after_s * 2 ** (job.attempts - 1))
     return Outcome(Job.State.QUEUED, message, code, wait_s=wait_s)
-
-
-def _settle(
-    job: Job, lease: Lease, outcome: Outcome, context: JobContext, stopping: threading.Event
-) -> None:
-    """Write the outcome, as soon as the database is there. LeaseLost if it is another worker's to
-    write by now; without a word if the process ends first, for then the lease lapses."""
-    if outcome.message:
-        context.note(outcome.message)
-    while True:
-        try:
-            _end(job, lease, outcome, context.log_text)
-            return
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("the outcome of a job could not be written: %s", error)
-            connections.close_all()
-        if stopping.wait(_AGAIN_S):
-            return
 
 
 def _end(job: Job, lease: Lease, outcome: Outcome, log: str) -> None:

@@ -8,13 +8,13 @@ import time
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from recognition.cameras.services.cameras import cameras_set_off
 from recognition.engine import start_engine, stop_engine
+from recognition.events.services.events import events_close_stale
 from recognition.jobs.worker import Worker
 from recognition.live.cameras import CameraRunner
 from recognition.live.session import stop_sessions
 from recognition.live.writer import visit_writer
-from recognition.services.cameras import cameras_set_off
-from recognition.services.events import events_close_stale
 from recognition.web.process import process
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from recognition.notices.payloads import TEST_KIND, Message, SubjectData, TestMe
 # What a kind's name begins with, and who knows more of such a subject: a function from ids to what
 # is told of those that are there.
 SUBJECTS: dict[str, str] = {
-    "event": "recognition.payloads.events_data",
-    "person": "recognition.payloads.persons_data",
+    "event": "recognition.events.payloads.events_data",
+    "person": "recognition.people.payloads.persons_data",
     "job": "recognition.jobs.notice_data.jobs_data",
 }
 # Nothing is looked up: the subject went with what the notice tells.

@@ -85,7 +85,7 @@ def test_who_is_enrolled_is_named_and_a_visit_is_one_event(
     visits(page).get_by_role("link").click()
     expect(page.locator("body")).to_contain_text("Barack Obama")
     expect(page).to_have_url(re.compile(event["id"]))
-    page.goto("/admin/recognition/event/")
+    page.goto("/admin/events/event/")
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
     expect(page.locator("#result_list")).to_contain_text("Barack Obama")
 

@@ -265,7 +265,7 @@ async def test_it_ends_in_order_when_it_is_told_to(start: Callable[..., Served])
         for one in (client, feed):
             assert (await _closed_with(one))[0] == 1012
     assert await asyncio.to_thread(site.wait) == 0
-    assert site.rows("select is_open, decision from recognition_event") == [(0, "unknown")]
+    assert site.rows("select is_open, decision from events_event") == [(0, "unknown")]
     assert not [line for line in site.lines if "Traceback" in line]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from django.db import transaction
 
@@ -21,6 +22,7 @@ TEST_KINDS = {
     "count": Kind(run=f"{_HERE}.count", title="Count", retry_after_s=0.1),
     "count_long": Kind(run=f"{_HERE}.count", title="Count for long", is_long=True),
     "sleep": Kind(run=f"{_HERE}.sleep", title="Sleep", is_single=True),
+    "hold": Kind(run=f"{_HERE}.hold", title="Hold"),
     "die": Kind(run=f"{_HERE}.die", title="Die", max_attempts=2),
     "fail": Kind(run=f"{_HERE}.fail", title="Fail", max_attempts=3, retry_after_s=0.1),
     "refuse": Kind(run=f"{_HERE}.refuse", title="Refuse"),
@@ -43,7 +45,17 @@ def sleep(context: JobContext, parameters: JsonObject) -> JsonObject:
     """One long step, in which nothing is asked."""
     _step(context, 0)
     time.sleep(float(str(parameters["pause_s"])))
+    context.check()
     _step(context, 1)
+    return {"pid": os.getpid()}
+
+
+def hold(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """Stay within a transaction for a while, which the file `marker` tells."""
+    with transaction.atomic():
+        context.check()
+        Path(str(parameters["marker"])).touch()
+        time.sleep(float(str(parameters["pause_s"])))
     return {"pid": os.getpid()}
 
 

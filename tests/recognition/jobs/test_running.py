@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, OperationalError
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from accounts.models import AuditEntry
@@ -18,7 +18,7 @@ from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_detail
 from recognition.jobs.running import run_next
 from recognition.jobs.services import job_cancel, job_start
-from recognition.web.leases import DatabaseTime, KeptLease, LeaseLost, take
+from recognition.web.leases import DatabaseTime, KeptLease, LeaseLost, renew, take
 from tests.factories import ACTOR
 from tests.recognition.jobs.kinds_for_tests import STEP
 from tests.recognition.jobs.runs import run_jobs
@@ -205,33 +205,75 @@ def test_log_keeps_its_newest_lines(context: JobContext) -> None:
     assert "line 0 " not in log
 
 
-def test_progress_goes_on_while_the_database_is_away(
+class Away:
+    """A call that finds no database the first times."""
+
+    def __init__(self, call: Any, times: int) -> None:
+        self.call, self.times, self.tries = call, times, 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.tries += 1
+        if self.tries <= self.times:
+            raise OperationalError(2006, "gone away")
+        return self.call(*args, **kwargs)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context_module, "_ASK_EVERY_S", 0.01)
+
+
+def test_progress_does_not_wait_for_a_database_that_is_away(
     context: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*args: Any, **kwargs: Any) -> bool:
-        raise OperationalError(2006, "gone away")
-
-    monkeypatch.setattr(context_module, "renew", away)
+    monkeypatch.setattr(context_module, "renew", Away(renew, 99))
     context.progress(0.5)
-    with pytest.raises(DatabaseError):
+
+
+def test_check_waits_for_a_database_that_is_away(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch, no_pauses: None
+) -> None:
+    away = Away(renew, 2)
+    monkeypatch.setattr(context_module, "renew", away)
+    context.check()
+    assert away.tries == 3
+
+
+def test_check_within_a_transaction_does_not_wait(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context_module, "renew", Away(renew, 1))
+    with pytest.raises(OperationalError), transaction.atomic():
         context.check()
 
 
-def test_outcome_is_written_once_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    end, tries = running._end, []
+def test_long_outage_comes_out_as_its_error(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch, no_pauses: None
+) -> None:
+    monkeypatch.setattr(context_module, "_LONGEST_OUTAGE_S", 0.05)
+    monkeypatch.setattr(context_module, "renew", Away(renew, 99))
+    with pytest.raises(OperationalError):
+        context.check()
 
-    def away_twice(*args: Any) -> None:
-        tries.append(1)
-        if len(tries) < 3:
-            raise OperationalError(2006, "gone away")
-        end(*args)
 
-    monkeypatch.setattr(running, "_end", away_twice)
-    monkeypatch.setattr(running, "_AGAIN_S", 0.01)
+def test_worker_that_stops_waits_for_no_database(
+    context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context_module, "renew", Away(renew, 99))
+    threading.Timer(0.1, context._stopping.set).start()
+    with pytest.raises(WorkerStopping):
+        context.check()
+
+
+def test_outcome_is_written_once_the_database_is_back(
+    monkeypatch: pytest.MonkeyPatch, no_pauses: None
+) -> None:
+    end = Away(running._end, 2)
+    monkeypatch.setattr(running, "_end", end)
     start()
     run_jobs()
     assert Job.objects.get().state == Job.State.DONE
-    assert len(tries) == 3
+    assert end.tries == 3
 
 
 def test_late_outcome_of_a_job_that_was_taken_over_is_dropped(

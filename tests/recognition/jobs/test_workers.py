@@ -2,100 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.conf import settings as site_settings
 from django.db import connection
 
-from accounts.models import AuditEntry
 from recognition.jobs.models import Job
-from recognition.jobs.services import job_cancel, job_start
+from recognition.jobs.services import job_cancel
+from tests.databases import pause
 from tests.factories import ACTOR
-from tests.recognition.jobs.kinds_for_tests import STEP
+from tests.recognition.jobs.workers import (
+    LEASE_S,
+    StartWorker,
+    has_begun,
+    has_ended,
+    start_job,
+    state_of,
+    steps_of,
+    wait_for,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
-
-ROOT = Path(__file__).resolve().parents[3]
-LEASE_S = 1.5
-
-
-def database_url() -> str:
-    """Of the database that this test uses."""
-    values = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{values['NAME']}"
-    place = f"{values['HOST']}:{values['PORT'] or 3306}"
-    return f"mysql://{values['USER']}:{values['PASSWORD']}@{place}/{values['NAME']}"
-
-
-StartWorker = Callable[[], "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
-    """Starts a worker process, which waits for jobs when this returns."""
-    workers: list[subprocess.Popen[str]] = []
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url(),
-        "FACEREC_VAR": str(tmp_path),
-        "LEASE_S": str(LEASE_S),
-        "SECRET_KEY": site_settings.SECRET_KEY,
-    }
-
-    def start() -> subprocess.Popen[str]:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.recognition.jobs.work"],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        workers.append(worker)
-        assert worker.stdout is not None
-        assert "waits for jobs" in worker.stdout.readline()
-        return worker
-
-    yield start
-    for worker in workers:
-        worker.kill()
-        worker.wait()
-        assert worker.stdout is not None
-        worker.stdout.close()
-
-
-def start_job(kind: str = "count", **parameters: Any) -> Job:
-    return job_start(kind=kind, actor=ACTOR, parameters=parameters)
-
-
-def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, list(Job.objects.values())
-        time.sleep(0.02)
-
-
-def steps_of(job: Job, pid: int | None = None) -> int:
-    entries = AuditEntry.objects.filter(action=STEP, target_id=str(job.pk))
-    return (entries if pid is None else entries.filter(actor=f"pid:{pid}")).count()
-
-
-def state_of(job: Job) -> str:
-    return Job.objects.values_list("state", flat=True).get(pk=job.pk)
-
-
-def has_begun(job: Job) -> bool:
-    return state_of(job) != Job.State.QUEUED
-
-
-def has_ended(job: Job) -> bool:
-    return state_of(job) in (Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED)
 
 
 def test_job_of_a_worker_that_was_killed_at_any_point_is_done_by_another(
@@ -124,7 +54,7 @@ def test_paused_worker_that_wakes_after_its_lease_writes_nothing(start_worker: S
     paused = start_worker()
     job = start_job(steps=30, pause_s=0.1)
     wait_for(lambda: steps_of(job) >= 3)
-    paused.send_signal(signal.SIGSTOP)
+    pause(paused)
     done = steps_of(job, paused.pid)
     other = start_worker()
     wait_for(lambda: steps_of(job, other.pid) >= 3)
@@ -147,7 +77,7 @@ def test_paused_worker_that_wakes_after_the_job_was_done_changes_nothing(
     paused = start_worker()
     job = start_job("sleep", pause_s=0.5)
     wait_for(lambda: steps_of(job) == 1)
-    paused.send_signal(signal.SIGSTOP)
+    pause(paused)
     other = start_worker()
     wait_for(lambda: has_ended(job))
     job.refresh_from_db()
@@ -157,6 +87,25 @@ def test_paused_worker_that_wakes_after_the_job_was_done_changes_nothing(
     assert Job.objects.get().result == {"pid": other.pid}
     assert Job.objects.get().ended_at == job.ended_at
     assert steps_of(job, paused.pid) == 1
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="its lock is on the whole file")
+def test_worker_paused_within_a_transaction_holds_up_no_other(
+    start_worker: StartWorker, tmp_path: Path
+) -> None:
+    paused = start_worker()
+    marker = tmp_path / "within"
+    job = start_job("hold", marker=str(marker), pause_s=0.5)
+    wait_for(marker.exists)
+    paused.send_signal(signal.SIGSTOP)
+    other = start_worker()
+    wait_for(lambda: has_ended(job))
+    paused.send_signal(signal.SIGCONT)
+    job.refresh_from_db()
+    assert job.result == {"pid": other.pid}
+    next_job = start_job(steps=1, pause_s=0)
+    wait_for(lambda: has_ended(next_job))
+    assert paused.poll() is None
 
 
 def test_long_step_keeps_its_lease(start_worker: StartWorker) -> None:

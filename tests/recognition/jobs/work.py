@@ -12,10 +12,14 @@ def main() -> None:
     django.setup()
 
     from django.core.management import call_command
+    from django.db import connections
 
     from recognition.jobs.kinds import KINDS
     from tests.recognition.jobs.kinds_for_tests import TEST_KINDS
 
+    if connections.settings["default"]["ENGINE"].endswith("sqlite3"):
+        # A file that stays locked is told sooner than in 30 s.
+        connections.settings["default"]["OPTIONS"]["timeout"] = 1
     KINDS.clear()
     KINDS.update(TEST_KINDS)
     call_command("work", node="test")

@@ -8,12 +8,14 @@ from unittest.mock import Mock
 import pytest
 from django.utils import timezone
 
+from recognition.cameras.models import Camera
 from recognition.engine import engine_state
+from recognition.events.models import Event
 from recognition.jobs.models import Job
 from recognition.live import background
 from recognition.live.background import Background
 from recognition.live.writer import VisitWriter
-from recognition.models import Camera, Collection, Event
+from recognition.people.models import Collection
 from tests.factories import make_camera, make_event
 from tests.fakes import FakeEngine, photo
 from tests.recognition.live.streams import DrivenStream, until

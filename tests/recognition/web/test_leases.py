@@ -177,7 +177,7 @@ def test_row_that_changes_while_it_is_taken_is_not_taken(
 
 
 def test_write_through_a_join_is_refused() -> None:
-    from recognition.models import Camera
+    from recognition.cameras.models import Camera
 
     rows: Any = Camera.objects.filter(collection__name="Main")
     with pytest.raises(ValueError, match="joins"):
