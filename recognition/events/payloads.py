@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.urls import reverse
 
 from recognition.events.models import Event
-from recognition.notices.payloads import EventData, Named
+from recognition.notices.payloads import EventData
 from recognition.web.numbers import rounded, significant
 
 
-def event_payload(event: Event) -> EventData:
+def event_payload(event: Event) -> dict[str, Any]:
     """An event as JSON; it reads the names of camera and person."""
     return {
         "id": str(event.pk),
@@ -37,10 +37,10 @@ def event_payload(event: Event) -> EventData:
 def events_data(ids: Sequence[UUID]) -> dict[UUID, EventData]:
     """For notices: the events that are there."""
     rows = Event.objects.filter(pk__in=ids).defer("vector").select_related("camera", "person")
-    return {row.pk: event_payload(row) for row in rows}
+    return {row.pk: cast("EventData", event_payload(row)) for row in rows}
 
 
-def _named(row: Any) -> Named | None:
+def _named(row: Any) -> dict[str, str] | None:
     return {"id": str(row.pk), "name": row.name} if row is not None else None
 
 

@@ -35,6 +35,7 @@ _TAGS = {
     "events": "Who was where: one event for each visit.",
     "collections": "Galleries and their rules.",
     "cameras": "Where frames come from.",
+    "webhooks": "URLs that are sent notices, and the log of what was sent.",
     "keys": "API keys; shown once, stored hashed.",
     "about": "The caller, and the models there are.",
 }

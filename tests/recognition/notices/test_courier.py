@@ -16,10 +16,10 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from recognition.models import Person
 from recognition.notices import courier
 from recognition.notices.models import Delivery, Receiver, Webhook
 from recognition.notices.services.webhooks import webhook_test, webhook_update
+from recognition.people.models import Person
 from recognition.web.leases import DatabaseTime, take
 from tests.recognition.notices.receivers import (
     Behaviour,

@@ -11,12 +11,12 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 
-from recognition.models import Person
 from recognition.notices import follower
 from recognition.notices.feed import Feed
 from recognition.notices.follower import Follower, NoticeReader
 from recognition.notices.models import Notice
 from recognition.notices.sinks.page import PageSink
+from recognition.people.models import Person
 from recognition.web.process import process
 from tests.factories import make_event
 from tests.recognition.notices.rows import tell

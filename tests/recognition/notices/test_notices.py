@@ -11,13 +11,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from recognition.jobs.models import Job
-from recognition.models import Collection, Person
 from recognition.notices.messages import SUBJECTS, data_of, message_of
 from recognition.notices.models import Attempt, Delivery, Notice, Webhook
 from recognition.notices.payloads import NOTICE_KINDS
 from recognition.notices.services.notices import notice_write, notices_prune
 from recognition.notices.services.webhooks import webhook_update
 from recognition.notices.sinks import SINKS, following_sinks, relayed_sinks
+from recognition.people.models import Collection, Person
 from tests.factories import make_event
 from tests.recognition.notices.rows import ACTOR, make_webhook, tell
 
