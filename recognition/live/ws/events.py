@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -11,8 +14,11 @@ from recognition.cameras.services.streams import events_watch
 from recognition.live.answers import event_message
 from recognition.live.limits import StreamLimits
 from recognition.live.ws.base import SiteConsumer
-from recognition.live.ws.outbox import encoded
+from recognition.live.ws.outbox import MOST_WAITING, encoded
+from recognition.notices.feed import Feed
+from recognition.notices.payloads import PageMessage
 from recognition.notices.publish import ALL_EVENTS, events_group
+from recognition.web.process import process
 
 _JOIN_EVERY = 30  # calls of `watch`
 
@@ -24,11 +30,23 @@ class EventsConsumer(SiteConsumer):
 
     async def prepare(self) -> None:
         # Before the socket opens: what happens from then on is told.
+        self._early: deque[PageMessage] = deque(maxlen=MOST_WAITING)
+        self._loop = asyncio.get_running_loop()
+        process().part(Feed).join(self._hear)
         limit = self.access.collection_id
         self.groups = [events_group(limit) if limit else ALL_EVENTS]
         self._until_joining = 0
         await database_sync_to_async(events_watch)(access=self.access, actor=self.actor)
         await self._join()
+
+    async def opened(self) -> None:
+        for message in self._early:
+            self._tell(message)
+        self._early.clear()
+
+    def left(self) -> None:
+        process().part(Feed).leave(self._hear)
+        super().left()
 
     async def watch(self) -> None:
         # A layer drops a channel from its groups when messages lay unread in it for a minute.
@@ -37,10 +55,22 @@ class EventsConsumer(SiteConsumer):
             await self._join()
 
     async def event_published(self, message: dict[str, Any]) -> None:
+        """Progress of an open visit, from whichever process plays its stream."""
         event = message["event"]
         # Asked for each one: what the caller may see can change while the socket is open.
         if self.is_open and self.access.may_use_collection(event["collection"]):
             await self.send(text_data=encoded(event_message(event)))
+
+    def _hear(self, message: PageMessage) -> None:
+        """A notice, in the thread that reads them."""
+        with suppress(RuntimeError):  # the loop was closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._tell, message)
+
+    def _tell(self, message: PageMessage) -> None:
+        if not self.is_open:
+            self._early.append(message)
+        elif self.access.may_use_collection(message["event"]["collection"]):
+            self.outbox.post({**message})
 
     async def _join(self) -> None:
         self._until_joining = _JOIN_EVERY

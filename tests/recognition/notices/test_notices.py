@@ -97,8 +97,7 @@ class TestTables:
 
 class TestMessage:
     def test_event_is_told_as_it_is_now(self, person: Person) -> None:
-        event = make_event(person=person)
-        tell("event.opened", subject=event.pk, collection=person.collection_id)
+        event = make_event(person=person)  # which writes the notice
         Person.objects.filter(pk=person.pk).update(name="Ann New")
         message = message_of(Notice.objects.get(kind="event.opened", subject_id=event.pk))
         assert message["type"] == "event.opened"

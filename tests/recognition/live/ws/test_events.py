@@ -14,12 +14,21 @@ from channels.layers import get_channel_layer
 from accounts.access import Scope
 from recognition.events.services.events import event_update
 from recognition.live.ws.events import EventsConsumer
-from recognition.notices import publish
+from recognition.notices import follower, publish
+from recognition.notices.follower import Follower
 from recognition.people.models import Collection
+from recognition.web.process import process
 from tests.factories import make_collection, make_event, seen
 from tests.recognition.live.ws.sockets import issue_key, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _following(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process with the role `web`."""
+    monkeypatch.setattr(follower, "POLL_S", 0.05)
+    process().part(Follower).start()
 
 
 async def test_events_are_told_as_they_happen(collection: Collection) -> None:
