@@ -159,6 +159,8 @@ def _database() -> dict:
             # transaction, so that another process can take over. MySQL has no such setting.
             f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
+        # A host that does not answer is the same as one that refuses: a request is answered 503.
+        options.setdefault("connect_timeout", 3)
         # No persistent connections: under ASGI each request has a thread of its own, and its
         # connection would outlive it without ever being used again.
         config["CONN_MAX_AGE"] = 0
@@ -174,13 +176,33 @@ if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "capacity": 500},
+            "CONFIG": {
+                "hosts": [
+                    {
+                        "address": REDIS_URL,
+                        # channels_redis lets the server wait 5 s for a message, so an empty answer
+                        # takes 5 s: a limit of 5 s, redis-py's default, cuts it off. A server that
+                        # vanished without a word is noticed after this time.
+                        "socket_timeout": 15,
+                        "socket_connect_timeout": 2,
+                        # Each socket that opens takes one; redis-py refuses more than 100.
+                        "max_connections": 1000,
+                    }
+                ],
+                "capacity": 500,
+            },
         }
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "facerec_site.cache.SharedCache",
             "LOCATION": REDIS_URL,
+            # A request waits for it.
+            "OPTIONS": {
+                "socket_timeout": 1,
+                "socket_connect_timeout": 1,
+                "max_connections": 1000,
+            },
         }
     }
 else:
@@ -324,6 +346,9 @@ MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 50)
 MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
 # Above it, so that a view says what was too many; Django itself only breaks off.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
+
+# On SIGTERM: how long requests that run, visits and the engine have to end.
+DRAIN_S = env.float("DRAIN_S", 25)
 
 # Live
 RUN_CAMERAS = env.bool("RUN_CAMERAS", True)

@@ -13,12 +13,13 @@ from django.db import OperationalError
 
 from recognition.notices import follower
 from recognition.notices.feed import Feed
-from recognition.notices.follower import Follower, NoticeReader
+from recognition.notices.follower import NoticeReader
 from recognition.notices.models import Notice
 from recognition.notices.sinks.page import PageSink
 from recognition.people.models import Person
 from recognition.web.process import process
 from tests.factories import make_event
+from tests.recognition.notices.following import start_following
 from tests.recognition.notices.rows import tell
 
 pytestmark = pytest.mark.django_db
@@ -155,10 +156,8 @@ class TestPage:
 @pytest.mark.django_db(transaction=True)
 class TestFollower:
     @pytest.fixture(autouse=True)
-    def _running(self) -> Iterator[None]:
-        part = process().part(Follower)
-        part.start()
-        time.sleep(0.2)
+    def _running(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        part = start_following(monkeypatch)
         yield
         assert part.stop(10)
 
