@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _detect(options: argparse.Namespace) -> int:
     images = _read(options.photos)
     engine = _engine(options)
-    photos = [Photo(path, image, engine.detect([image])[0]) for path, image in images]
+    photos = [Photo(path, image, engine.find([image])[0]) for path, image in images]
     return _deliver(options, photos)
 
 

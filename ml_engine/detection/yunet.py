@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ml_engine.geometry import clipped
+from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.types import Face, Float32, Image, WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, ensure, preset
@@ -40,18 +41,11 @@ class YunetDetector:
         )
         self._min_face_px = min_face_px
 
-    def detect(
-        self,
-        images: Sequence[Image],
-        *,
-        min_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-    ) -> list[list[Face]]:
-        smallest = min_face_px or self._min_face_px
-        wanted = SCORE_THRESHOLD if score_threshold is None else score_threshold
-        self._network.setScoreThreshold(wanted)
-        return [self._faces(image, smallest)[:max_faces] for image in images]
+    def detect(self, images: Sequence[Image], wanted: Wanted = EVERY_FACE) -> list[list[Face]]:
+        smallest = wanted.min_face_px or self._min_face_px
+        threshold = wanted.score_threshold
+        self._network.setScoreThreshold(SCORE_THRESHOLD if threshold is None else threshold)
+        return [self._faces(image, smallest)[: wanted.max_faces] for image in images]
 
     def _faces(self, image: Image, smallest_px: int) -> list[Face]:
         import cv2

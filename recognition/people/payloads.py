@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 def face_payload(face: Face) -> dict[str, Any]:
     """Box as x, y, width, height. Pixels to a tenth, scores to four digits."""
     x1, y1, x2, y2 = (float(value) for value in face.box)
-    score = face.attack_score
-    attack = {} if score is None else {"attack_score": round(float(score), 4)}
     return {
         "box": [round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1)],
         "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in face.landmarks],
         "score": round(float(face.score), 4),
         "quality": quality_payload(face.quality),
-        **attack,
     }
 
 

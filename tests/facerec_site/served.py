@@ -49,9 +49,9 @@ def _fake_engine(after_s: float, slow_s: float) -> None:
     from tests.fakes import FakeEngine
 
     class SlowEngine(FakeEngine):
-        def detect(self, *args: Any, **options: Any) -> Any:
+        def find(self, *args: Any, **options: Any) -> Any:
             time.sleep(slow_s)
-            return super().detect(*args, **options)
+            return super().find(*args, **options)
 
     def load(config: object) -> FakeEngine:
         time.sleep(after_s)

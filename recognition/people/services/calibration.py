@@ -14,8 +14,8 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from accounts.audit import Actor, record
-from ml_engine.evaluation.det_picture import DARK, LIGHT, Mark, det_svg
 from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.det_picture import DARK, LIGHT, Threshold, det_svg
 from ml_engine.matching.error_rates import (
     DetPoint,
     ErrorRates,
@@ -262,16 +262,16 @@ def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
     own = state.own_threshold
     labels = {point["threshold"]: f"{point['threshold']:.3f}" for point in state.points}
     labels[own] = f"its own threshold, {own:.3f}"
-    marks = [
-        Mark(label, near, is_main=threshold == own)
+    thresholds = [
+        Threshold(label, near, is_main=threshold == own)
         for threshold, label in labels.items()
         if (near := _nearest(points, threshold))
     ]
     return det_svg(
         points,
         measured_to=state.measured_to,
-        marks=marks,
-        colours=DARK if is_dark else LIGHT,
+        thresholds=thresholds,
+        theme=DARK if is_dark else LIGHT,
     )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from accounts.audit import Actor, record
 from ml_engine import Quality
-from ml_engine.runtime.fair_queue import Priority
+from ml_engine.request import Priority
 from ml_engine.types import Float32
 from recognition.notices.services.notices import notice_write
 from recognition.people.index import note_changes

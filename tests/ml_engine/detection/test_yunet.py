@@ -12,6 +12,7 @@ import pytest
 from ml_engine.detection import Detector, load_detector
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.types import WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, fetch
@@ -48,7 +49,7 @@ def test_it_sees_what_mtcnn_sees(
 ) -> None:
     for name in ("obama", "obama2", "biden"):
         photo = decode_image(sample_photo(name))
-        (face,), (other,) = yunet.detect([photo])[0], real_engine.detect([photo])[0]
+        (face,), (other,) = yunet.detect([photo])[0], real_engine.find([photo])[0]
         reach = other.size_px
         assert np.abs(face.box - other.box).max() < 0.25 * reach
         assert np.abs(face.landmarks - other.landmarks).max() < 0.12 * reach
@@ -65,9 +66,9 @@ def test_its_options(yunet: Detector, data_dir: Path) -> None:
     assert nothing == []
     sizes = [face.size_px for face in faces]
     assert sizes == sorted(sizes, reverse=True)
-    assert yunet.detect([photo], max_faces=2)[0][1].size_px == sizes[1]
+    assert yunet.detect([photo], Wanted(max_faces=2))[0][1].size_px == sizes[1]
     middle = round(sizes[len(sizes) // 2])
-    larger = yunet.detect([photo], min_face_px=middle)[0]
+    larger = yunet.detect([photo], Wanted(min_face_px=middle))[0]
     assert 0 < len(larger) <= len(faces)
     assert all(face.size_px >= middle for face in larger)
-    assert yunet.detect([photo], score_threshold=0.999)[0] == []
+    assert yunet.detect([photo], Wanted(score_threshold=0.999))[0] == []

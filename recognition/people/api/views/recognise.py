@@ -38,7 +38,7 @@ class DetectView(PictureView):
         request=picture_request(DetectInput),
         parameters=[DetectOptions],
         answer=DetectAnswerSerializer,
-        errors=(409, *FOR_PICTURES),
+        errors=FOR_PICTURES,
     )
     def post(self, request: Request) -> Response:
         options = self.read(DetectInput)

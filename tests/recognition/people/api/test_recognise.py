@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,25 +50,13 @@ class TestDetect:
         assert width > height
         assert answer["timing_ms"]["total"] > 0
 
-    def test_an_attack_score_where_it_is_asked_for(
-        self, api: Caller, collection: Collection, settings: Any, tmp_path: Path
-    ) -> None:
-        assert "attack_score" not in good(send(api, "detect", photo(1)))["faces"][0]
-        settings.WEIGHTS_DIR = tmp_path
-        answer = send(api, "detect", photo(1), attack_score="true")
-        assert "make weights" in refusal(answer, 409, "weights_unavailable")["message"]
-        (tmp_path / "antispoof_tree-FaceAntiSpoofing.tflite").touch()
-        for operation in ("detect", "identify"):
-            answer = good(send(api, operation, photo(1), attack_score="true"))
-            assert answer["faces"][0]["attack_score"] == 0.25
-
     def test_who_waited_too_long_is_told_to_come_again(
         self, api: Caller, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def too_late(*_: Any, **__: Any) -> Any:
             raise DeadlineExceeded()
 
-        monkeypatch.setattr(engine, "analyze", too_late)
+        monkeypatch.setattr(engine, "find", too_late)
         refusal(send(api, "detect", photo(1)), 503, "deadline_exceeded")
 
     def test_a_picture_without_faces_is_no_error(self, api: Caller) -> None:

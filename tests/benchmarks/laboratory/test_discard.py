@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml_engine.evaluation.discard import SHARES, discard_curve, measures, pair_values
+from benchmarks.laboratory.discard import SHARES, discard_curve, measures, pair_values
 from ml_engine.evaluation.verification import all_scores
 from ml_engine.types import Face
 

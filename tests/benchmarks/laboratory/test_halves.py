@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml_engine.evaluation.halves import halves_report
+from benchmarks.laboratory.halves import halves_report
 from tests.ml_engine.vectors import people, unit_vectors
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.laboratory.recalibration import folds_of, recalibration_report
 from ml_engine.evaluation.lfw import Pairs
-from ml_engine.evaluation.recalibration import folds_of, recalibration_report
 from ml_engine.matching import ImpostorCurve
 from tests.ml_engine.vectors import unit_vectors
 

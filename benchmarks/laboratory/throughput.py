@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ml_engine.images import decode_image, encode_jpeg
+from ml_engine.request import Wanted
 from ml_engine.types import Face, Image
 from ml_engine.zoo import ensure, presets_of
 
@@ -70,7 +71,7 @@ def evaluate_throughput(
 ) -> ThroughputReport:
     """size: width and height of the pictures."""
     pictures = _pictures(engine, size)
-    faces = engine.detect(pictures)
+    faces = engine.find(pictures)
     stages = _stages(engine, pictures, faces)
     timings = [
         _timing(name, batch, call, repeats)
@@ -88,10 +89,10 @@ def _stages(
         ("decode a JPEG", 1, partial(decode_image, file))
     ]
     for smallest in (40, 20):
-        name = f"detect, smallest face {smallest}"
+        name, wanted = f"find, smallest face {smallest}", Wanted(min_face_px=smallest)
         for batch in BATCHES:
             part = _repeated(pictures, batch)
-            stages.append((name, batch, partial(engine.detect, part, min_face_px=smallest)))
+            stages.append((name, batch, partial(engine.find, part, wanted)))
     for card in presets_of("embedder"):
         for batch in BATCHES:
             many = _repeated(faces[0], batch)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.laboratory import celebs
+from benchmarks.laboratory.celebs import evaluate_celebs
 from ml_engine.engine import FaceEngine
-from ml_engine.evaluation import celebs
-from ml_engine.evaluation.celebs import evaluate_celebs
 
 
 @pytest.mark.weights

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from ml_engine.evaluation.lfw import PICTURES
 from ml_engine.evaluation.report import percent
 from ml_engine.images import decode_image, encode_jpeg
+from ml_engine.request import Ask
 from ml_engine.types import Image, ImageError
 from ml_engine.zoo import ensure
 
@@ -56,6 +57,7 @@ _WARM_UP_FRAMES = (1, 2, 4, 8)
 _SETTLING = 0.05
 _FACE_PX = (60, 400)
 _REFUSED = -1
+_LIVE, _REST = Ask(caller="live"), Ask(caller="rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ def _call(
 def _live(engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
     """How many faces were found."""
     frame = make_frame(cut, number)
-    return len(engine.embed(frame, engine.detect([frame], caller="live")[0], caller="live"))
+    return len(engine.embed(frame, engine.find([frame], ask=_LIVE)[0], _LIVE))
 
 
 class _RestClient:
@@ -234,7 +236,7 @@ class _RestClient:
         file = encode_jpeg(make_frame(cut, number, self._size()))
         if self._sent % _BROKEN_EVERY == 0:
             return _broken(engine, file)
-        return len(engine.analyze([decode_image(file)], flip=True, caller="rest")[0])
+        return len(engine.analyze([decode_image(file)], ask=_REST, flip=True)[0])
 
     def _size(self) -> tuple[int, int]:
         turn, is_usual = divmod(self._sent, _ODD_EVERY)
@@ -248,7 +250,7 @@ def _broken(engine: FaceEngine, file: bytes) -> int:
     except ImageError:
         image = np.zeros((0, 0, 3), np.uint8)
     try:
-        engine.analyze([image], caller="rest")
+        engine.analyze([image], ask=_REST)
     except ValueError:
         return _REFUSED
     raise AssertionError(f"A broken picture of {image.shape} was analysed.")
@@ -280,7 +282,7 @@ def _cut_faces(engine: FaceEngine, paths: Sequence[Path]) -> list[Image]:
     cut = []
     for path in paths:
         image = decode_image(path.read_bytes())
-        for face in engine.detect([image])[0]:
+        for face in engine.find([image])[0]:
             x1, y1, x2, y2 = face.box
             middle_x, middle_y, half = (x1 + x2) / 2, (y1 + y2) / 2, 0.9 * max(x2 - x1, y2 - y1)
             left, top = max(0, round(middle_x - half)), max(0, round(middle_y - half))

@@ -110,7 +110,7 @@ def all_faces(
     def one(path: Path) -> list[list[Float32]]:
         """For each face, for each preset: enrolled, live."""
         image = decode_image(path.read_bytes())
-        faces = engine.detect([image])[0]
+        faces = engine.find([image])[0]
         looks = [
             [face.embedding for face in engine.embed(image, faces, embedder=preset, flip=flip)]
             for preset in presets
