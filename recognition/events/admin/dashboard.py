@@ -49,6 +49,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         item("Users", "manage_accounts", "admin:accounts_user_changelist"),
         item("API keys", "key", "admin:accounts_apikey_changelist"),
         item("Jobs", "pending_actions", "admin:jobs_job_changelist"),
+        item("Webhooks", "webhook", "admin:notices_webhook_changelist"),
         item("Audit log", "policy", "admin:accounts_auditentry_changelist"),
         item("API docs", "api", "docs"),
     ]

@@ -12,6 +12,7 @@ from accounts.audit import Actor, record
 from ml_engine import Quality
 from ml_engine.request import Priority
 from ml_engine.types import Float32
+from recognition.notices.services.notices import notice_write
 from recognition.people.index import note_changes
 from recognition.people.model_versions import detector_version, require_version
 from recognition.people.models import Collection, FaceImage, Person, Template
@@ -209,6 +210,7 @@ def _store(
             if rows:
                 ids = [str(row.pk) for row in rows]
                 record(actor, "image.enrol", person, collection_id=collection.pk, images=ids)
+                notice_write("person.enrolled", subject_id=person.pk, collection_id=collection.pk)
                 if then is not None:
                     then(person, rows)
             return taken
