@@ -1,4 +1,4 @@
-"""Users and the audit log in the admin. Keys are in `recognition.admin.keys`: they name
+"""Users and the audit log in the admin. Keys are in `recognition.people.admin.keys`: they name
 collections, of which accounts know nothing."""
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
@@ -48,13 +47,6 @@ def _address(text: str) -> str | None:
 
 
 SYSTEM = Actor("system")
-
-
-def was_done_since(action: str, since: datetime, *, collection_id: UUID | str) -> bool:
-    """Whether there is such an entry of the collection, from `since` on."""
-    return AuditEntry.objects.filter(
-        action=action, at__gte=since, collection_id=collection_id
-    ).exists()
 
 
 def record(

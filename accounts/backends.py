@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.contrib.auth.backends import ModelBackend
 from django.db.models import Model
 
 from accounts.access import Role
 
-_OPERATOR_WRITES = {
-    ("recognition", model): {"add", "change", "delete"}
-    for model in ("person", "faceimage", "event")
+_RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMINISTRATOR: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """The least role that may do each thing to rows of a model in the admin."""
+
+    view: Role = Role.ADMINISTRATOR
+    add: Role = Role.ADMINISTRATOR
+    change: Role = Role.ADMINISTRATOR
+    delete: Role = Role.ADMINISTRATOR
+
+
+_OPERATORS = Rights(Role.VIEWER, Role.OPERATOR, Role.OPERATOR, Role.OPERATOR)
+_READ_ONLY = Rights(view=Role.VIEWER)
+_ADMINISTRATORS = Rights()
+
+# Every model of ours by `app.model`. A model that is not here is the administrator's alone.
+RIGHTS: dict[str, Rights] = {
+    "people.person": _OPERATORS,
+    "people.faceimage": _OPERATORS,
+    "people.template": _READ_ONLY,
+    "people.negative": _READ_ONLY,
+    "people.collection": _READ_ONLY,
+    "people.modelversion": _READ_ONLY,
+    "people.calibration": _READ_ONLY,
+    "people.traineddecider": _READ_ONLY,
+    "people.gallerychange": _ADMINISTRATORS,
+    "events.event": _OPERATORS,
+    "cameras.camera": _READ_ONLY,
+    "web.idempotencyrecord": _ADMINISTRATORS,
+    "accounts.user": _ADMINISTRATORS,
+    "accounts.apikey": _ADMINISTRATORS,
+    "accounts.auditentry": _ADMINISTRATORS,
 }
-_HIDDEN_FROM_OTHERS = {"accounts", "axes", "auth"}
 
 
 class RoleBackend(ModelBackend):
-    """viewer: looks at recognition; operator: changes people, images and events as well;
-    administrator: everything (a superuser)."""
+    """An administrator is a superuser, whom Django asks nothing; for others `RIGHTS` counts."""
 
     def get_user_permissions(self, user_obj: object, obj: Model | None = None) -> set[str]:
         return set()
@@ -25,17 +56,20 @@ class RoleBackend(ModelBackend):
         return set()
 
     def has_perm(self, user_obj: object, perm: str, obj: Model | None = None) -> bool:
-        if not getattr(user_obj, "is_active", False):
-            return False
         app, _, codename = perm.partition(".")
         action, _, model = codename.partition("_")
-        if app in _HIDDEN_FROM_OTHERS:
-            return False
-        if action == "view":
-            return True
-        writes = _OPERATOR_WRITES.get((app, model), set())
-        return getattr(user_obj, "role", "") == Role.OPERATOR and action in writes
+        rights = RIGHTS.get(f"{app}.{model}", _ADMINISTRATORS)
+        return _has_role(user_obj, getattr(rights, action, Role.ADMINISTRATOR))
 
     def has_module_perms(self, user_obj: object, app_label: str) -> bool:
-        active = bool(getattr(user_obj, "is_active", False))
-        return active and app_label not in _HIDDEN_FROM_OTHERS
+        """True if the user may view a model of the app."""
+        return any(
+            _has_role(user_obj, rights.view)
+            for name, rights in RIGHTS.items()
+            if name.partition(".")[0] == app_label
+        )
+
+
+def _has_role(user: object, least: Role) -> bool:
+    role = getattr(user, "role", None)
+    return bool(getattr(user, "is_active", False)) and role in _RANK and _RANK[role] >= _RANK[least]

@@ -86,11 +86,12 @@ def _filled(people: Path) -> dict[str, Any]:
 
 def _collection(preset: str, photos: dict[str, bytes]) -> str:
     from accounts.audit import SYSTEM
-    from recognition.engine import ensure_model_version
-    from recognition.models import Collection
-    from recognition.services.collections import collection_create
-    from recognition.services.enrolment import Upload, images_enrol
-    from recognition.services.persons import person_create
+    from recognition.people.model_versions import ensure_model_version
+    from recognition.people.models import Collection
+    from recognition.people.services.collections import collection_create
+    from recognition.people.services.enrolment import images_enrol
+    from recognition.people.services.persons import person_create
+    from recognition.web.uploads import Upload
 
     collection = collection_create(
         actor=SYSTEM,
@@ -107,7 +108,7 @@ def _collection(preset: str, photos: dict[str, bytes]) -> str:
 
 def _add_strangers(collection: Any, count: int) -> None:
     """Straight into the database, past the services: one random template each."""
-    from recognition.models import FaceImage, Person, Template
+    from recognition.people.models import FaceImage, Person, Template
 
     model = collection.embedder
     vectors = np.random.default_rng(_SEED).normal(size=(count, model.dimension))

@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "facerec_site.settings")
 django_application = get_application()
 
 from accounts.websocket import with_access  # noqa: E402
-from recognition.ws.routing import websocket_urlpatterns  # noqa: E402
+from recognition.live.ws.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

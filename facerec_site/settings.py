@@ -5,6 +5,7 @@ Every variable is listed with its meaning in `.env.example`.
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -72,7 +73,13 @@ SESSION_COOKIE_SAMESITE = "Lax"
 INSTALLED_APPS = [
     "daphne",
     # Before Unfold and the admin: the start page of the admin is ours.
-    "recognition",
+    "recognition.web",
+    "recognition.notices",
+    "recognition.jobs",
+    "recognition.people",
+    "recognition.cameras",
+    "recognition.events",
+    "recognition.live",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -123,6 +130,11 @@ TEMPLATES = [
 ]
 
 
+# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
+# if it does not, another process takes over when the time has passed.
+LEASE_S = env.float("LEASE_S", 15)
+
+
 def _database() -> dict:
     """SQLite below VAR_DIR, or what DATABASE_URL names; with what each needs to be safe."""
     # Empty counts as unset: that is what a compose file makes of a variable that is not there.
@@ -141,8 +153,13 @@ def _database() -> dict:
             "charset": "utf8mb4",
             "isolation_level": "read committed",
             "init_command": "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,"
-            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
+            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'"
+            # A process that is paused within a transaction would keep its locks: MariaDB ends the
+            # transaction, so that another process can take over. MySQL has no such setting.
+            f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
+        # A host that does not answer is the same as one that refuses: a request is answered 503.
+        options.setdefault("connect_timeout", 3)
         # No persistent connections: under ASGI each request has a thread of its own, and its
         # connection would outlive it without ever being used again.
         config["CONN_MAX_AGE"] = 0
@@ -158,13 +175,33 @@ if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "capacity": 500},
+            "CONFIG": {
+                "hosts": [
+                    {
+                        "address": REDIS_URL,
+                        # channels_redis lets the server wait 5 s for a message, so an empty answer
+                        # takes 5 s: a limit of 5 s, redis-py's default, cuts it off. A server that
+                        # vanished without a word is noticed after this time.
+                        "socket_timeout": 15,
+                        "socket_connect_timeout": 2,
+                        # Each socket that opens takes one; redis-py refuses more than 100.
+                        "max_connections": 1000,
+                    }
+                ],
+                "capacity": 500,
+            },
         }
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "facerec_site.cache.SharedCache",
             "LOCATION": REDIS_URL,
+            # A request waits for it.
+            "OPTIONS": {
+                "socket_timeout": 1,
+                "socket_connect_timeout": 1,
+                "max_connections": 1000,
+            },
         }
     }
 else:
@@ -231,10 +268,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "recognition.api.openapi.finish",
+        "recognition.web.api.openapi.finish",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "CameraKindEnum": "recognition.models.Camera.Kind",
+        "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -256,21 +293,21 @@ _PRIMARY = {
 UNFOLD = {
     "SITE_TITLE": "Facerec",
     "SITE_HEADER": "Facerec",
-    "SITE_ICON": lambda request: static("recognition/logo.svg"),
+    "SITE_ICON": lambda request: static("web/logo.svg"),
     "SITE_FAVICONS": [
         {
             "rel": "icon",
             "type": "image/svg+xml",
-            "href": lambda request: static("recognition/logo.svg"),
+            "href": lambda request: static("web/logo.svg"),
         }
     ],
     "COLORS": {"primary": _PRIMARY},
     "SHOW_HISTORY": False,
-    "STYLES": [lambda request: static("recognition/admin.css")],
-    "DASHBOARD_CALLBACK": "recognition.admin.dashboard.dashboard",
+    "STYLES": [lambda request: static("web/admin.css")],
+    "DASHBOARD_CALLBACK": "recognition.events.admin.dashboard.dashboard",
     "SIDEBAR": {
         "show_search": False,
-        "navigation": "recognition.admin.dashboard.navigation",
+        "navigation": "recognition.events.admin.dashboard.navigation",
     },
 }
 
@@ -308,6 +345,9 @@ MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 50)
 MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
 # Above it, so that a view says what was too many; Django itself only breaks off.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
+
+# On SIGTERM: how long requests that run, visits and the engine have to end.
+DRAIN_S = env.float("DRAIN_S", 25)
 
 # Live
 RUN_CAMERAS = env.bool("RUN_CAMERAS", True)

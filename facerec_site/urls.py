@@ -25,7 +25,9 @@ urlpatterns = [
     # One place to sign in; `next` goes along.
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),
-    path("api/v1/", include("recognition.api.urls")),
+    path("api/v1/", include("recognition.people.api.urls")),
+    path("api/v1/", include("recognition.events.api.urls")),
+    path("api/v1/", include("recognition.cameras.api.urls")),
     path(
         "api/schema/",
         SpectacularAPIView.as_view(
@@ -39,7 +41,7 @@ urlpatterns = [
         login_required(SpectacularSwaggerView.as_view(url_name="schema")),
         name="docs",
     ),
-    path("", include("recognition.pages.urls")),
+    path("", include("recognition.live.pages.urls")),
 ]
 
 handler400 = "facerec_site.errors.bad_request"

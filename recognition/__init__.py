@@ -1,1 +1,4 @@
-"""People, their faces, cameras and events; the REST, websocket, admin and page edges of them."""
+"""Face recognition as Django apps; each may import those below it.
+
+live > events > cameras > people > engine > jobs, notices > web
+"""

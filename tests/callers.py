@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from accounts.access import Role, Scope
 from accounts.models import ApiKey
-from recognition.models import Collection
+from recognition.people.models import Collection
 from tests import contract
 from tests.factories import make_user
 

@@ -14,7 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.access import Access
 from accounts.audit import Actor
-from recognition.models import Collection, Person
+from recognition.people.models import Collection, Person
+from recognition.web.process import Process, use_process
 from tests.fakes import FakeEngine
 
 _DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -32,10 +33,14 @@ def _own_folders(tmp_path: Path, settings: Any) -> None:
 def _fresh_process() -> Iterator[None]:
     """What a process keeps between requests does not pass from one test to the next."""
     from recognition.engine import use_engine
-    from recognition.gallery import forget_galleries
+    from recognition.people.index import forget_galleries
 
     forget_galleries()
+    fresh = Process()
+    use_process(fresh)
     yield
+    fresh.stop(10)
+    use_process(None)
     forget_galleries()
     use_engine(None)
 

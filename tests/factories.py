@@ -16,11 +16,14 @@ from accounts.audit import Actor
 from accounts.models import User
 from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
-from recognition.engine import ensure_model_version
-from recognition.gallery import note_changes
-from recognition.models import Calibration, Camera, Collection, Event, FaceImage, Person, Template
-from recognition.services.enrolment import Upload, images_enrol
-from recognition.services.events import VisitSeen, event_open
+from recognition.cameras.models import Camera
+from recognition.events.models import Event
+from recognition.events.services.events import VisitSeen, event_open
+from recognition.people.index import note_changes
+from recognition.people.model_versions import ensure_model_version
+from recognition.people.models import Calibration, Collection, FaceImage, Person, Template
+from recognition.people.services.enrolment import images_enrol
+from recognition.web.uploads import Upload
 from tests.fakes import embedding_of, photo
 
 ACTOR = Actor("user:tester")

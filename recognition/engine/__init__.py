@@ -1,4 +1,4 @@
-"""The one engine of the process, and the models it brings."""
+"""The one engine of the process."""
 
 from recognition.engine.host import (
     engine_config,
@@ -9,14 +9,11 @@ from recognition.engine.host import (
     stop_engine,
     use_engine,
 )
-from recognition.engine.versions import curve_told, ensure_model_version
 
 __all__ = [
-    "curve_told",
     "engine_config",
     "engine_state",
     "engine_stats",
-    "ensure_model_version",
     "get_engine",
     "start_engine",
     "stop_engine",

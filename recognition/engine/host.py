@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from django.conf import settings
 
 from ml_engine import EngineConfig, EngineError, load_engine
-from recognition.errors import ServiceError
+from recognition.web.errors import ServiceError
 
 if TYPE_CHECKING:
     from ml_engine.engine import Engine

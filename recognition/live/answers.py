@@ -7,7 +7,7 @@ from uuid import UUID
 
 from recognition.live.identity import Identity
 from recognition.live.recogniser import SeenFace, Timings
-from recognition.payloads import face_payload
+from recognition.people.payloads import face_payload
 
 
 def error_message(

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connections
 
+from recognition.cameras.models import Camera
+from recognition.cameras.services.cameras import camera_set_status
 from recognition.live.player import CameraState, FilePlayer
-from recognition.models import Camera
-from recognition.services.cameras import camera_set_status
 
 logger = logging.getLogger(__name__)
 

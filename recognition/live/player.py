@@ -15,10 +15,10 @@ import cv2
 from django.conf import settings
 
 from ml_engine.types import Image
+from recognition.cameras.models import Camera
 from recognition.engine import engine_state, start_engine
 from recognition.live.session import StreamSession
 from recognition.live.slot import FrameSlot
-from recognition.models import Camera
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from ml_engine.matching import Candidate, Decision
 from ml_engine.types import Float32
-from recognition.errors import ServiceError, not_found
-from recognition.gallery import Gallery, gallery_of
-from recognition.models import Collection
-from recognition.rules import Rules, rules_of
-from recognition.services.identification import decide_candidates
+from recognition.people.index import Gallery, gallery_of
+from recognition.people.models import Collection
+from recognition.people.rules import Rules, rules_of
+from recognition.people.services.identification import decide_candidates
+from recognition.web.errors import ServiceError, not_found
 
 logger = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from typing import cast
 from uuid import UUID
 
 from ml_engine.types import Float32, Image
+from recognition.cameras.models import Camera
+from recognition.events.services.events import VisitSeen
 from recognition.live.pictures import shrunk_jpeg
 from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.visits import Visit, VisitBook
 from recognition.live.writer import Source, Tell, visit_writer
-from recognition.models import Camera
-from recognition.services.events import VisitSeen
-from recognition.services.pictures import cut_face
+from recognition.people.services.pictures import cut_face
 
 # What becomes known about a visit that goes on is written no more often than this ...
 _WRITE_EVERY_S = 2.0

@@ -17,11 +17,13 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
 
-from recognition.errors import ServiceError
+from recognition.cameras.models import Camera
+from recognition.events.models import Event
+from recognition.events.payloads import event_payload
+from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.live.visits import Visit
-from recognition.models import Camera, Collection, Event, ModelVersion
-from recognition.payloads import event_payload
-from recognition.services.events import VisitSeen, event_open, event_update
+from recognition.people.models import Collection, ModelVersion
+from recognition.web.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 

@@ -37,15 +37,15 @@ def test_an_inactive_user_is_nobody() -> None:
 @pytest.mark.parametrize(
     ("role", "permission", "allowed"),
     [
-        (Role.VIEWER, "recognition.view_person", True),
-        (Role.VIEWER, "recognition.add_person", False),
+        (Role.VIEWER, "people.view_person", True),
+        (Role.VIEWER, "people.add_person", False),
         (Role.VIEWER, "accounts.view_auditentry", False),
-        (Role.OPERATOR, "recognition.add_person", True),
-        (Role.OPERATOR, "recognition.delete_event", True),
-        (Role.OPERATOR, "recognition.change_collection", False),
+        (Role.OPERATOR, "people.add_person", True),
+        (Role.OPERATOR, "events.delete_event", True),
+        (Role.OPERATOR, "people.change_collection", False),
         (Role.OPERATOR, "accounts.view_apikey", False),
         (Role.ADMINISTRATOR, "accounts.add_apikey", True),
-        (Role.ADMINISTRATOR, "recognition.change_collection", True),
+        (Role.ADMINISTRATOR, "people.change_collection", True),
     ],
 )
 def test_admin_permissions_follow_the_role(role: str, permission: str, allowed: bool) -> None:

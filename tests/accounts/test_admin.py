@@ -12,10 +12,10 @@ from django.utils import timezone
 from accounts.access import Role, Scope
 from accounts.audit import SYSTEM, record
 from accounts.models import ApiKey, AuditEntry, User
-from recognition.models import Collection
+from recognition.people.models import Collection
 from tests.callers import with_secret
 from tests.factories import make_user
-from tests.recognition.admin.pages import act, address, errors_of, page
+from tests.recognition.admin_pages import act, address, errors_of, page
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.access import ROLE_SCOPES, Role, Scope
 from accounts.audit import SYSTEM, record
 from accounts.models import ApiKey, AuditEntry, User
-from recognition.models import Camera, Collection, Person
+from recognition.cameras.models import Camera
+from recognition.people.models import Collection, Person
 from tests.callers import Caller, signed_in, with_key, with_secret
 from tests.factories import (
     enrol,
@@ -77,22 +78,22 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:app_list": (VIEWER, VIEWER),
     "admin:password_change": (VIEWER, VIEWER),
     "admin:password_change_done": (VIEWER, NOBODY),
-    "admin:recognition_person_photos": (OPERATOR, OPERATOR),
-    "admin:recognition_person_photo_delete": (NOBODY, OPERATOR),
-    "admin:recognition_person_add_photos": (OPERATOR, OPERATOR),
-    "admin:recognition_collection_measure": (VIEWER, VIEWER),  # it only leads on to the next
-    "admin:recognition_collection_measured": (VIEWER, ADMINISTRATOR),
-    "admin:recognition_event_enrol": (OPERATOR, OPERATOR),
-    "admin:recognition_event_enrol_face": (OPERATOR, OPERATOR),
+    "admin:people_person_photos": (OPERATOR, OPERATOR),
+    "admin:people_person_photo_delete": (NOBODY, OPERATOR),
+    "admin:people_person_add_photos": (OPERATOR, OPERATOR),
+    "admin:people_collection_measure": (VIEWER, VIEWER),  # it only leads on to the next
+    "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
+    "admin:events_event_enrol": (OPERATOR, OPERATOR),
+    "admin:events_event_enrol_face": (OPERATOR, OPERATOR),
     "admin:auth_user_password_change": (ADMINISTRATOR, ADMINISTRATOR),
 }
 # Model to who may look, add, change, delete.
 MODELS: dict[str, tuple[str, str, str, str]] = {
-    "recognition_person": (VIEWER, OPERATOR, OPERATOR, OPERATOR),
-    "recognition_event": (VIEWER, NOBODY, OPERATOR, OPERATOR),
-    "recognition_collection": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
-    "recognition_camera": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
-    "recognition_modelversion": (VIEWER, NOBODY, NOBODY, NOBODY),
+    "people_person": (VIEWER, OPERATOR, OPERATOR, OPERATOR),
+    "events_event": (VIEWER, NOBODY, OPERATOR, OPERATOR),
+    "people_collection": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
+    "cameras_camera": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
+    "people_modelversion": (VIEWER, NOBODY, NOBODY, NOBODY),
     "accounts_user": (ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "accounts_apikey": (ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR, NOBODY),
     "accounts_auditentry": (ADMINISTRATOR, NOBODY, NOBODY, NOBODY),
@@ -263,14 +264,14 @@ def test_what_is_open(world: World, client: Any) -> None:
         answer = client.get(world.address(name), follow=True)
         assert answer.status_code == 200, name
     assert client.get("/health/ready").status_code in (200, 503)
-    assert client.get("/static/recognition/admin.css").status_code == 200
+    assert client.get("/static/web/admin.css").status_code == 200
 
 
 @pytest.mark.parametrize(
     "folder", ["/media/", "/var/media/", "/static/media/", "/static/../media/"]
 )
 def test_pictures_have_no_address_of_their_own(world: World, folder: str) -> None:
-    from recognition.models import FaceImage
+    from recognition.people.models import FaceImage
 
     file = FaceImage.objects.get(pk=world.ids["image"]).file.name
     for caller in (Caller(), signed_in(Role.ADMINISTRATOR)):

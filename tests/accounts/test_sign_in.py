@@ -144,7 +144,7 @@ def test_leads_to_no_other_site(client: Client, vera: User, to: str) -> None:
 
 
 def test_leads_back_to_the_page_that_asked(client: Client, vera: User) -> None:
-    page = "/admin/recognition/event/"
+    page = "/admin/events/event/"
     asked = client.get(page)
     assert asked["Location"].startswith("/admin/login/?next=")
     form = client.get(asked["Location"])

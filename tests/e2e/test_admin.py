@@ -22,7 +22,7 @@ def _file(name: str, data: bytes) -> FilePayload:
 def _add_person(page: Page, name: str, photos: list[FilePayload]) -> None:
     """A new person is saved, and photos are asked for, which are sent as soon as they are chosen;
     the only collection need not be chosen."""
-    page.goto("/admin/recognition/person/add/")
+    page.goto("/admin/people/person/add/")
     page.locator("#id_name").fill(name)
     page.get_by_role("button", name="Save", exact=True).click()
     page.locator("input[name=photos]").set_input_files(photos)
@@ -46,7 +46,7 @@ def test_two_people_are_enrolled_and_each_photo_is_answered(
     assert set(people) == {"Barack Obama", "Joe Biden"}
     for person in people.values():
         assert len(api.rows(f"persons/{person}/images")) == 1
-    page.goto("/admin/recognition/person/")
+    page.goto("/admin/people/person/")
     thumbnails = page.locator("#result_list img.fr-thumb")
     expect(thumbnails).to_have_count(2)
     for thumbnail in thumbnails.all():

@@ -54,7 +54,7 @@ def test_photos_are_dropped_and_one_is_deleted(
     open_page: OpenPage, api: Api, sample_photo: Photos
 ) -> None:
     person = api.enrol("Barack Obama", sample_photo("obama"))
-    page = open_page(f"/admin/recognition/person/{person['id']}/change/")
+    page = open_page(f"/admin/people/person/{person['id']}/change/")
     form = page.locator("form.fr-drop").element_handle()
     data = base64.b64encode(sample_photo("obama2")).decode()
     page.evaluate(_DROP, [form, data, "second.jpg"])

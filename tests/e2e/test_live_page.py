@@ -85,7 +85,7 @@ def test_who_is_enrolled_is_named_and_a_visit_is_one_event(
     visits(page).get_by_role("link").click()
     expect(page.locator("body")).to_contain_text("Barack Obama")
     expect(page).to_have_url(re.compile(event["id"]))
-    page.goto("/admin/recognition/event/")
+    page.goto("/admin/events/event/")
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
     expect(page.locator("#result_list")).to_contain_text("Barack Obama")
 
@@ -206,6 +206,30 @@ def test_it_goes_on_by_itself_after_a_crash_of_the_server(
     expect(page.locator("#state")).to_have_text("Live")
     expect(page.locator("#feed-state")).to_have_text("")
     assert record.connections >= 2
+
+
+def test_live_notices_that_are_away_are_told_until_they_are_back(open_page: OpenPage) -> None:
+    page = open_page("/live/")
+    away: list[WebSocketRoute] = []
+    is_back = False
+
+    def on_socket(socket: WebSocketRoute) -> None:
+        if is_back:
+            socket.connect_to_server()
+        else:
+            away.append(socket)
+            socket.close(code=4503, reason="Live notices are away; try again.")
+
+    page.route_web_socket("/ws/events/", on_socket)
+    page.reload()
+    words = expect(page.locator("#feed-state"))
+    words.to_contain_text("live notices are away", timeout=PATIENCE_MS)
+    page.wait_for_timeout(7000)
+    # It tries again, but not all the time; the list that it loads meanwhile changes no word.
+    assert 2 <= len(away) <= 3
+    words.to_contain_text("live notices are away")
+    is_back = True
+    words.to_have_text("", timeout=PATIENCE_MS)
 
 
 def test_an_engine_that_warms_up_is_told_and_awaited(open_page: OpenPage, obama_cam: Path) -> None:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from accounts.access import Role
 from accounts.models import AuditEntry, User
 from facerec_site import static_files
-from recognition.models import Collection
+from recognition.people.models import Collection
 
 PASSWORD_LINE = re.compile(r"Password +(\S+)")
 

@@ -25,7 +25,7 @@ def test_our_pages_have_it(client: Client, path: str, is_signed_in: bool) -> Non
 
 def test_a_page_that_fails_has_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.raise_request_exception = False
-    monkeypatch.setattr("recognition.pages.views.render", None)
+    monkeypatch.setattr("recognition.live.pages.views.render", None)
     client.force_login(make_user())
     answer = client.get("/live/")
     assert answer.status_code == 500

@@ -16,8 +16,8 @@ from accounts.access import Scope
 from accounts.models import ApiKey
 from facerec_site.errors import INTERNAL_MESSAGE, answer_for
 from ml_engine.types import EngineBusy, EngineError, ImageError, ModelMismatch, WeightsUnavailable
-from recognition.errors import ServiceError
-from recognition.models import Collection
+from recognition.people.models import Collection
+from recognition.web.errors import ServiceError
 
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -107,7 +107,7 @@ class TestShape:
         def fail(*args: object, **kwargs: object) -> None:
             raise RuntimeError("the secret path /srv/x")
 
-        monkeypatch.setattr("recognition.selectors.persons_list", fail)
+        monkeypatch.setattr("recognition.people.selectors.persons_list", fail)
         answer = keyed.get("/api/v1/persons")
         assert answer.status_code == 500
         error = check_shape(answer)

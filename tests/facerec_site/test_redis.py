@@ -17,7 +17,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from facerec_site import health
-from recognition.publish import ALL_EVENTS
+from recognition.notices.publish import ALL_EVENTS
 from tools.ports import free_port
 from tools.private_redis import private_redis
 from tools.system import find_program
@@ -33,7 +33,7 @@ PUBLISH = """
 import asyncio, threading
 import django
 django.setup()
-from recognition import publish
+from recognition.notices import publish
 
 async def main():
     publish.set_loop(asyncio.get_running_loop())

@@ -11,9 +11,9 @@ from accounts.administrators import administrator_ensure, new_password
 from accounts.audit import SYSTEM
 from facerec_site.boxes import password_box
 from facerec_site.static_files import collect_changed
-from recognition.engine import ensure_model_version
-from recognition.models import Collection
-from recognition.services.collections import collection_create
+from recognition.people.model_versions import ensure_model_version
+from recognition.people.models import Collection
+from recognition.people.services.collections import collection_create
 
 DEFAULT_COLLECTION = "Main"
 DEFAULT_EMBEDDER = "mobilefacenet"

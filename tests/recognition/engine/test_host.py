@@ -18,7 +18,7 @@ from recognition.engine import (
     stop_engine,
     use_engine,
 )
-from recognition.errors import ServiceError
+from recognition.web.errors import ServiceError
 from tests.fakes import FakeEngine
 
 Build = Callable[[Any], FakeEngine]

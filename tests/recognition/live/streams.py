@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from recognition.cameras.models import Camera
 from recognition.live.session import StreamOptions, StreamSession
 from recognition.live.slot import FrameSlot
 from recognition.live.writer import visit_writer
-from recognition.models import Camera, Collection
+from recognition.people.models import Collection
 
 _PATIENCE_S = 20.0
 

@@ -11,11 +11,13 @@ from typing import Any
 import cv2
 import pytest
 
+from recognition.cameras.models import Camera
+from recognition.events.models import Event
 from recognition.live import cameras as module
 from recognition.live import player
 from recognition.live.cameras import CameraRunner
 from recognition.live.writer import visit_writer
-from recognition.models import Camera, Collection, Event
+from recognition.people.models import Collection
 from tests.factories import enrol, make_camera, make_person
 from tests.fakes import FakeEngine, portrait
 from tests.recognition.live.streams import until

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ml_engine.types import Float32
-from recognition.gallery import forget_galleries, gallery_of
-from recognition.models import Collection, Person, Template
+from recognition.people.index import forget_galleries, gallery_of
+from recognition.people.models import Collection, Person, Template
 from tests.factories import enrol, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
 from tests.recognition.live.streams import DrivenStream

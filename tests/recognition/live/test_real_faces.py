@@ -13,10 +13,13 @@ import pytest
 
 from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import Image
+from recognition.cameras.models import Camera
+from recognition.events.models import Event
 from recognition.live.cameras import CameraRunner
 from recognition.live.writer import visit_writer
-from recognition.models import Camera, Collection, Event, Person
-from recognition.services.enrolment import Upload, images_enrol
+from recognition.people.models import Collection, Person
+from recognition.people.services.enrolment import images_enrol
+from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_camera, make_person
 from tests.pictures import GOOD
 from tests.recognition.live.streams import DrivenStream, until

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from recognition.models import Event, Person
-from recognition.services.events import event_review
+from recognition.events.models import Event
+from recognition.events.services.events import event_review
+from recognition.people.models import Person
 from tests.factories import ACTOR, enrol, make_person
 from tests.fakes import FakeEngine, photo
 from tests.recognition.live.streams import DrivenStream, until

@@ -12,13 +12,15 @@ from django.db import OperationalError
 
 from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import EngineClosed
+from recognition.cameras.models import Camera
+from recognition.events.models import Event
 from recognition.live import recogniser, visits, writer
 from recognition.live import session as session_module
 from recognition.live.identity import RECHECK_S
 from recognition.live.previews import Viewer, previews
 from recognition.live.session import StreamOptions, stop_sessions
-from recognition.models import Camera, Collection, Event, Person
-from recognition.services.persons import person_erase
+from recognition.people.models import Collection, Person
+from recognition.people.services.persons import person_erase
 from tests.factories import ACTOR, enrol, make_camera, make_person
 from tests.fakes import FakeEngine, photo, portrait
 from tests.recognition.live.streams import DrivenStream, until

@@ -12,12 +12,13 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from ml_engine.matching import Decision
-from recognition.errors import ServiceError
+from recognition.events.models import Event
+from recognition.events.services.events import VisitSeen
 from recognition.live import writer as module
 from recognition.live.visits import Visit
 from recognition.live.writer import Source, VisitWriter
-from recognition.models import Collection, Event
-from recognition.services.events import VisitSeen
+from recognition.people.models import Collection
+from recognition.web.errors import ServiceError
 from tests.factories import seen
 from tests.fakes import embedding_of, photo
 from tests.recognition.live.streams import until

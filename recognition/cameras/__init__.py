@@ -1,0 +1,1 @@
+"""Cameras: their rows, who may stream or watch, and the demo."""

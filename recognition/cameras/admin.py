@@ -1,0 +1,60 @@
+"""Cameras and how they are doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from accounts.audit import Actor
+from recognition.cameras.models import Camera
+from recognition.cameras.services.cameras import camera_create, camera_delete, camera_update
+from recognition.web.admin.services import ServiceAdmin
+
+_STATUS_COLOURS = {
+    Camera.Status.OFF: "default",
+    Camera.Status.RUNNING: "success",
+    Camera.Status.STARTING: "info",
+    Camera.Status.FAILED: "danger",
+}
+
+
+@admin.register(Camera)
+class CameraAdmin(ServiceAdmin):
+    list_display = ("name", "kind", "collection", "is_enabled", "status_label", "status_message")
+    list_filter = ("kind", "collection", "is_enabled", "status")
+    list_select_related = ("collection",)
+    search_fields = ("name",)
+    readonly_fields = ("status", "status_message")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Camera | None = None) -> Any:
+        state = [("State", {"fields": ("status", "status_message")})] if obj else []
+        return [
+            (None, {"fields": ("name", "collection", "kind", "address", "is_enabled")}),
+            ("Frames", {"fields": ("max_fps", "min_face_px", "loops")}),
+            *state,
+        ]
+
+    @display(description="Status", label=_STATUS_COLOURS, ordering="status")
+    def status_label(self, camera: Camera) -> tuple[str, str]:
+        return camera.status, camera.get_status_display()
+
+    def save_model(self, request: HttpRequest, obj: Camera, form: Any, change: bool) -> None:  # noqa: FBT001
+        actor = Actor.of_request(request)
+        if change:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            camera_update(camera=obj, actor=actor, **changes)
+        else:
+            created = camera_create(actor=actor, **form.cleaned_data)
+            obj.pk = created.pk
+            obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: Camera) -> None:
+        camera_delete(camera=obj, actor=Actor.of_request(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Camera]) -> None:
+        for camera in queryset:
+            camera_delete(camera=camera, actor=Actor.of_request(request))

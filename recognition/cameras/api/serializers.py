@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from recognition.cameras.models import Camera
+
+
+class CameraInput(serializers.ModelSerializer):
+    collection = serializers.UUIDField(required=False)
+
+    class Meta:
+        model = Camera
+        fields = (
+            "collection",
+            "name",
+            "kind",
+            "address",
+            "max_fps",
+            "min_face_px",
+            "loops",
+            "is_enabled",
+        )
+        # The service says it, as 409: it knows of a name that was taken a moment ago.
+        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
+
+
+class CameraSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Camera
+        fields = (
+            "id",
+            "collection",
+            "name",
+            "kind",
+            "address",
+            "max_fps",
+            "min_face_px",
+            "loops",
+            "is_enabled",
+            "status",
+            "status_message",
+            "created_at",
+        )
+        read_only_fields = fields

@@ -1,0 +1,12 @@
+"""Addresses below /api/v1/; none has a slash at its end."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from recognition.cameras.api import views
+
+urlpatterns = [
+    path("cameras", views.CamerasView.as_view(), name="cameras"),
+    path("cameras/<uuid:camera_id>", views.CameraView.as_view(), name="camera"),
+]

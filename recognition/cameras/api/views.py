@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Scope
+from recognition.cameras.api.serializers import CameraInput, CameraSerializer
+from recognition.cameras.selectors import camera_by_id, cameras_visible
+from recognition.cameras.services import cameras
+from recognition.people import selectors
+from recognition.people.api.lookup import collection_or_only
+from recognition.web.api.base import ApiView
+from recognition.web.api.schema import WITH_BODY, operation
+
+
+class CamerasView(ApiView):
+    @operation(
+        "cameras_list",
+        "List cameras",
+        scope=Scope.IDENTIFY,
+        answer=CameraSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        return self.paged(cameras_visible(self.access), CameraSerializer)
+
+    @operation(
+        "cameras_create",
+        "Add a camera",
+        scope=Scope.MANAGE,
+        request=CameraInput,
+        answer=CameraSerializer,
+        status=201,
+        errors=(404, 409, *WITH_BODY),
+        about="`browser`: frames come over the websocket. `file`: a video in the server's folder "
+        "of videos is played as a camera; `address` is its name.",
+    )
+    def post(self, request: Request) -> Response:
+        values: dict[str, Any] = self.read(CameraInput)
+        collection = collection_or_only(self.access, values.pop("collection", None))
+        camera = cameras.camera_create(collection=collection, actor=self.actor, **values)
+        return Response(CameraSerializer(camera).data, status=status.HTTP_201_CREATED)
+
+
+class CameraView(ApiView):
+    @operation(
+        "cameras_read",
+        "Read a camera",
+        scope=Scope.IDENTIFY,
+        answer=CameraSerializer,
+        errors=(404,),
+    )
+    def get(self, request: Request, camera_id: UUID) -> Response:
+        return Response(CameraSerializer(camera_by_id(self.access, camera_id)).data)
+
+    @operation(
+        "cameras_update",
+        "Change a camera",
+        scope=Scope.MANAGE,
+        request=CameraInput(partial=True),
+        answer=CameraSerializer,
+        errors=(404, 409, *WITH_BODY),
+    )
+    def patch(self, request: Request, camera_id: UUID) -> Response:
+        camera = camera_by_id(self.access, camera_id)
+        changes = self.read(CameraInput, instance=camera, partial=True)
+        if "collection" in changes:
+            changes["collection"] = selectors.collection_by_id(self.access, changes["collection"])
+        changed = cameras.camera_update(camera=camera, actor=self.actor, **changes)
+        return Response(CameraSerializer(changed).data)
+
+    @operation(
+        "cameras_delete",
+        "Remove a camera; its events stay",
+        scope=Scope.MANAGE,
+        answer=None,
+        status=204,
+        errors=(404,),
+    )
+    def delete(self, request: Request, camera_id: UUID) -> Response:
+        camera = camera_by_id(self.access, camera_id)
+        cameras.camera_delete(camera=camera, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)

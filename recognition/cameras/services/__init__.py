@@ -1,0 +1,1 @@
+"""Everything that writes cameras, and who may stream or watch."""

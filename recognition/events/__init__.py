@@ -1,0 +1,1 @@
+"""Events: one for each visit; review, search, retention."""

@@ -1,0 +1,56 @@
+"""The admin's start page: counts, the engine's state, the last events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts.access import Scope, access_of
+from recognition.engine import engine_state
+from recognition.events.models import Event
+from recognition.events.selectors import counts
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK."""
+    access = access_of(request)
+    context["title"] = "Start"
+    context["may_enrol"] = access.may(Scope.ENROL)
+    context["counts"] = counts(access)
+    context["engine"] = engine_state()
+    context["last_events"] = Event.objects.select_related("person", "camera")[:12]
+    return context
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Unfold's sidebar: what people look for, in that order."""
+    administrator = access_of(request).may(Scope.MANAGE)
+
+    def item(title: str, icon: str, url: str) -> dict[str, Any]:
+        return {"title": title, "icon": icon, "link": reverse(url)}
+
+    watch = [
+        item("Start", "home", "admin:index"),
+        item("Live", "videocam", "live"),
+        item("Try it", "image_search", "try"),
+        item("Events", "history", "admin:events_event_changelist"),
+    ]
+    gallery = [
+        item("People", "group", "admin:people_person_changelist"),
+        item("Collections", "photo_library", "admin:people_collection_changelist"),
+        item("Cameras", "camera_outdoor", "admin:cameras_camera_changelist"),
+        item("Models", "neurology", "admin:people_modelversion_changelist"),
+    ]
+    system = [
+        item("Users", "manage_accounts", "admin:accounts_user_changelist"),
+        item("API keys", "key", "admin:accounts_apikey_changelist"),
+        item("Audit log", "policy", "admin:accounts_auditentry_changelist"),
+        item("API docs", "api", "docs"),
+    ]
+    groups = [
+        {"title": "Watch", "items": watch},
+        {"title": "Gallery", "items": gallery},
+    ]
+    return [*groups, {"title": "System", "items": system}] if administrator else groups

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from recognition.events.models import Event
+from recognition.people.api.serializers.persons import OutcomeSerializer, PersonSerializer
+
+
+class EventFilter(serializers.Serializer):
+    collection = serializers.UUIDField(required=False)
+    camera = serializers.UUIDField(required=False)
+    person = serializers.UUIDField(required=False)
+    decision = serializers.ChoiceField(choices=Event.Decision.choices, required=False)
+    review = serializers.ChoiceField(choices=Event.Review.choices, required=False)
+    since = serializers.DateTimeField(required=False, help_text="Seen at this time or later.")
+    until = serializers.DateTimeField(required=False, help_text="Begun before this time.")
+    is_open = serializers.BooleanField(required=False, default=None, allow_null=True)
+
+
+class NamedSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class EventSerializer(serializers.Serializer):
+    """One visit: one event, however many frames it lasted."""
+
+    id = serializers.UUIDField()
+    collection = serializers.UUIDField()
+    camera = NamedSerializer(allow_null=True)
+    person = NamedSerializer(allow_null=True)
+    decision = serializers.ChoiceField(choices=Event.Decision.choices)
+    similarity = serializers.FloatField(allow_null=True)
+    threshold = serializers.FloatField()
+    false_match_rate = serializers.FloatField(allow_null=True)
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField()
+    is_open = serializers.BooleanField()
+    review = serializers.ChoiceField(choices=Event.Review.choices)
+    snapshot_url = serializers.CharField(allow_null=True)
+    face_url = serializers.CharField(allow_null=True)
+
+
+class ReviewInput(serializers.Serializer):
+    review = serializers.ChoiceField(choices=Event.Review.choices)
+
+
+class EventEnrolInput(serializers.Serializer):
+    """Whom the face belongs to: somebody who is there, or somebody new."""
+
+    person = serializers.UUIDField(required=False)
+    name = serializers.CharField(required=False, max_length=200)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("person" in attrs) == ("name" in attrs):
+            raise serializers.ValidationError("Send either `person` or `name`.")
+        return attrs
+
+
+class EventEnrolAnswerSerializer(serializers.Serializer):
+    person = PersonSerializer()
+    outcome = OutcomeSerializer()

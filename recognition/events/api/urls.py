@@ -1,0 +1,19 @@
+"""Addresses below /api/v1/; none has a slash at its end."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from recognition.events.api import views
+
+urlpatterns = [
+    path("events", views.EventsView.as_view(), name="events"),
+    path("events/<uuid:event_id>", views.EventView.as_view(), name="event"),
+    path(
+        "events/<uuid:event_id>/snapshot",
+        views.EventSnapshotView.as_view(),
+        name="event-snapshot",
+    ),
+    path("events/<uuid:event_id>/face", views.EventFaceView.as_view(), name="event-face"),
+    path("events/<uuid:event_id>/enrol", views.EventEnrolView.as_view(), name="event-enrol"),
+]

@@ -1,0 +1,145 @@
+"""Events: who was where, their pictures, review, and enrolment of an unknown face."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Scope
+from recognition.events.api.serializers import (
+    EventEnrolAnswerSerializer,
+    EventEnrolInput,
+    EventFilter,
+    EventSerializer,
+    ReviewInput,
+)
+from recognition.events.payloads import event_payload
+from recognition.events.selectors import event_by_id, events_list
+from recognition.events.services import enrolment as event_enrolment
+from recognition.events.services import events
+from recognition.people import selectors
+from recognition.people.api.outcomes import outcome_payload
+from recognition.people.api.serializers.persons import PersonSerializer
+from recognition.web.api.base import ApiView
+from recognition.web.api.files import face_file
+from recognition.web.api.schema import WITH_BODY, operation
+from recognition.web.errors import ServiceError
+
+_PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
+
+
+class EventsView(ApiView):
+    @operation(
+        "events_list",
+        "List events",
+        scope=Scope.EVENTS,
+        parameters=[EventFilter],
+        answer=EventSerializer(many=True),
+        errors=(404,),
+    )
+    def get(self, request: Request) -> Response:
+        filters = self.read_query(EventFilter)
+        rows = events_list(self.access, **filters)
+        page = self.paginate_queryset(rows) or []
+        return self.get_paginated_response([event_payload(event) for event in page])
+
+
+class EventView(ApiView):
+    @operation(
+        "events_read", "Read an event", scope=Scope.EVENTS, answer=EventSerializer, errors=(404,)
+    )
+    def get(self, request: Request, event_id: UUID) -> Response:
+        return Response(event_payload(event_by_id(self.access, event_id)))
+
+    @operation(
+        "events_review",
+        "Review an event",
+        scope=Scope.ENROL,
+        request=ReviewInput,
+        answer=EventSerializer,
+        errors=(404, *WITH_BODY),
+        about="A face whose name is rejected is not named so again, in live streams, by `identify` "
+        "and by `verify`, as long as it is more like that face than like the person's own images. "
+        "Taking the rejection back takes that back, and so does deleting the event.",
+    )
+    def patch(self, request: Request, event_id: UUID) -> Response:
+        event = event_by_id(self.access, event_id)
+        review = self.read(ReviewInput)["review"]
+        event = events.event_review(event=event, review=review, actor=self.actor)
+        return Response(event_payload(event))
+
+    @operation(
+        "events_delete",
+        "Delete an event with its pictures",
+        scope=Scope.ENROL,
+        answer=None,
+        status=204,
+        errors=(404,),
+    )
+    def delete(self, request: Request, event_id: UUID) -> Response:
+        event = event_by_id(self.access, event_id)
+        events.event_delete(event=event, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class EventSnapshotView(ApiView):
+    @operation(
+        "events_snapshot",
+        "The frame of an event as a JPEG",
+        scope=Scope.EVENTS,
+        answer=_PICTURE,
+        errors=(404,),
+    )
+    def get(self, request: Request, event_id: UUID) -> HttpResponse:
+        event = event_by_id(self.access, event_id)
+        return face_file(
+            event.snapshot, owner=event, collection_id=event.collection_id, actor=self.actor
+        )
+
+
+class EventFaceView(ApiView):
+    @operation(
+        "events_face",
+        "The best face of an event as a JPEG",
+        scope=Scope.EVENTS,
+        answer=_PICTURE,
+        errors=(404,),
+    )
+    def get(self, request: Request, event_id: UUID) -> HttpResponse:
+        event = event_by_id(self.access, event_id)
+        return face_file(
+            event.face, owner=event, collection_id=event.collection_id, actor=self.actor
+        )
+
+
+class EventEnrolView(ApiView):
+    @operation(
+        "events_enrol",
+        "Enrol the face of an event",
+        scope=Scope.ENROL,
+        request=EventEnrolInput,
+        answer=EventEnrolAnswerSerializer,
+        status=201,
+        errors=(404, 409, 422, 503, 507, *WITH_BODY),
+        about="As a new person (`name`) or one who is there (`person`); the event is named too.",
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        event = event_by_id(self.access, event_id)
+        values = self.read(EventEnrolInput)
+        known = values.get("person")
+        person, outcome = event_enrolment.event_enrol(
+            event=event,
+            person=selectors.person_by_id(self.access, known) if known else None,
+            name=values.get("name"),
+            actor=self.actor,
+        )
+        if not outcome.accepted:
+            details = {"outcomes": [outcome_payload(outcome)]}
+            raise ServiceError(outcome.code, outcome.message, status=422, **details)
+        answer = {"person": PersonSerializer(person).data, "outcome": outcome_payload(outcome)}
+        return Response(answer, status=status.HTTP_201_CREATED)

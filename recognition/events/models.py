@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from django.db import models
+
+from recognition.cameras.models import Camera
+from recognition.people.decisions import Decision
+from recognition.people.models.collection import Collection
+from recognition.people.models.model_version import ModelVersion
+from recognition.people.models.negative import Negative
+from recognition.people.models.person import FaceImage, Person
+from recognition.web.identifiers import uuid7
+
+
+def _snapshot_path(instance: Event, filename: str) -> str:
+    return f"events/{str(instance.pk)[-2:]}/{instance.pk}-snapshot.jpg"
+
+
+def _face_path(instance: Event, filename: str) -> str:
+    return f"events/{str(instance.pk)[-2:]}/{instance.pk}-face.jpg"
+
+
+class Event(models.Model):
+    """One visit: one track in front of one camera, however many frames it lasted."""
+
+    Decision = Decision
+
+    class Review(models.TextChoices):
+        NONE = "none", "Not reviewed"
+        CONFIRMED = "confirmed", "Confirmed"
+        REJECTED = "rejected", "Rejected"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="events")
+    camera = models.ForeignKey(
+        Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="events"
+    )
+    # A browser stream that names no camera is told apart by its session.
+    session = models.CharField(max_length=32, blank=True)
+    person = models.ForeignKey(
+        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="events"
+    )
+    decision = models.CharField(max_length=16, choices=Decision.choices)
+    started_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(help_text="Last seen.")
+    is_open = models.BooleanField(default=True, help_text="Still in front of the camera.")
+    similarity = models.FloatField(null=True, help_text="Best over the visit.")
+    threshold = models.FloatField(help_text="In force at the time.")
+    false_match_rate = models.FloatField(null=True)
+    image = models.ForeignKey(
+        FaceImage, null=True, blank=True, on_delete=models.SET_NULL, help_text="Matched image."
+    )
+    model = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT)
+    negative = models.OneToOneField(
+        Negative,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="event",
+        help_text="Set while the name is rejected.",
+    )
+    snapshot = models.FileField(upload_to=_snapshot_path, max_length=200, blank=True)
+    face = models.FileField(upload_to=_face_path, max_length=200, blank=True)
+    # The face of the visit as a template, so that an unknown face can be enrolled or searched for.
+    vector = models.BinaryField(null=True)
+    quality = models.FloatField(default=0.0)
+    review = models.CharField(max_length=16, choices=Review.choices, default=Review.NONE)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["collection", "started_at"], name="event_by_time"),
+            models.Index(fields=["collection", "person", "started_at"], name="event_by_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.decision} at {self.started_at:%Y-%m-%d %H:%M:%S}"

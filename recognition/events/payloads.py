@@ -1,0 +1,39 @@
+"""Events as JSON, the same over REST and websockets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from recognition.events.models import Event
+from recognition.web.numbers import rounded, significant
+
+
+def event_payload(event: Event) -> dict[str, Any]:
+    """An event as JSON; it reads the names of camera and person."""
+    return {
+        "id": str(event.pk),
+        "collection": str(event.collection_id),
+        "camera": _named(event.camera),
+        "person": _named(event.person),
+        "decision": event.decision,
+        "similarity": rounded(event.similarity),
+        "threshold": round(event.threshold, 4),
+        "false_match_rate": significant(event.false_match_rate),
+        "started_at": _moment(event.started_at),
+        "ended_at": _moment(event.ended_at),
+        "is_open": event.is_open,
+        "review": event.review,
+        "snapshot_url": reverse("event-snapshot", args=[event.pk]) if event.snapshot else None,
+        "face_url": reverse("event-face", args=[event.pk]) if event.face else None,
+    }
+
+
+def _named(row: Any) -> dict[str, str] | None:
+    return {"id": str(row.pk), "name": row.name} if row is not None else None
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,72 @@
+"""Reads of events, limited to what a caller may see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.access import Access
+from recognition.cameras.models import Camera
+from recognition.cameras.selectors import camera_by_id, cameras_visible
+from recognition.events.models import Event
+from recognition.people.selectors import collection_by_id, images_list, person_by_id, persons_list
+from recognition.web.visible import limited, one
+
+
+def events_list(
+    access: Access,
+    *,
+    collection: UUID | None = None,
+    camera: UUID | None = None,
+    person: UUID | None = None,
+    decision: str | None = None,
+    review: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    is_open: bool | None = None,
+) -> QuerySet[Event]:
+    """Newest first. since: still seen then or later; until: begun before. Collection, camera and
+    person are ids, and must be visible."""
+    wanted: dict[str, Any] = {}
+    if collection is not None:
+        wanted["collection"] = collection_by_id(access, collection)
+    if camera is not None:
+        wanted["camera"] = camera_by_id(access, camera)
+    if person is not None:
+        wanted["person"] = person_by_id(access, person)
+    options = {
+        "decision": decision,
+        "review": review,
+        "is_open": is_open,
+        "ended_at__gte": since,
+        "started_at__lt": until,
+    }
+    wanted |= {name: value for name, value in options.items() if value is not None}
+    return _events(access).filter(**wanted)
+
+
+def event_by_id(access: Access, event_id: UUID) -> Event:
+    return one(_events(access), event_id, "event")
+
+
+def counts(access: Access) -> dict[str, int]:
+    """Figures for a start page; days begin in the site's time zone."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    today = _events(access).filter(started_at__gte=midnight)
+    running = cameras_visible(access).filter(status=Camera.Status.RUNNING)
+    return {
+        "persons": persons_list(access).count(),
+        "images": images_list(access).count(),
+        "events_today": today.count(),
+        "unknown_today": today.filter(decision=Event.Decision.UNKNOWN).count(),
+        "cameras_running": running.count(),
+    }
+
+
+def _events(access: Access) -> QuerySet[Event]:
+    events = Event.objects.select_related("collection__embedder", "camera", "person")
+    return limited(events.defer("vector"), access)

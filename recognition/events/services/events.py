@@ -1,0 +1,288 @@
+"""Visits: opened, updated and closed by live streams, reviewed by people, pruned by age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from accounts.audit import SYSTEM, Actor, record
+from recognition.cameras.models import Camera
+from recognition.events.models import Event
+from recognition.events.services.negatives import negative_follow, negatives_of_events_delete
+from recognition.events.services.publishing import announce, announce_deleted
+from recognition.people.models import Collection, FaceImage, ModelVersion, Person, Template
+from recognition.people.services.locks import lock_collection
+from recognition.web.errors import not_found
+from recognition.web.files import NewFiles, remove_after_commit
+from recognition.web.transactions import in_transaction
+
+_BATCH = 200
+_RANK = {Event.Decision.UNKNOWN: 0, Event.Decision.AMBIGUOUS: 1, Event.Decision.MATCH: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class VisitSeen:
+    """What a stream knows of a visit at one moment.
+
+    decision: match, unknown or ambiguous; the person and template are set for a match alone.
+    quality: of the face in `face_jpeg`, 0..1; pictures and vector may be None where the stored ones
+    are as good. pictures_at: when they were taken, where that is not `at`.
+    """
+
+    decision: str
+    threshold: float
+    at: datetime
+    person_id: UUID | None = None
+    similarity: float | None = None
+    fmr: float | None = None
+    template_id: int | None = None
+    quality: float = 0.0
+    snapshot_jpeg: bytes | None = None
+    face_jpeg: bytes | None = None
+    vector: NDArray[np.float32] | None = None
+    pictures_at: datetime | None = None
+
+
+def event_open(
+    *,
+    collection: Collection,
+    camera: Camera | None,
+    session: str,
+    model: ModelVersion | None,
+    seen: VisitSeen,
+    started_at: datetime,
+) -> Event:
+    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown. Where
+    anybody was erased since the pictures were taken, it has none: they may show them.
+
+    `not_found` where the collection is gone.
+    """
+    with NewFiles() as files:
+        pictures = Event()
+        _write_pictures(pictures, seen, files)
+
+        def insert() -> Event:
+            if not Collection.objects.filter(pk=collection.pk).exists():
+                raise not_found("collection")
+            event = Event(
+                pk=pictures.pk,
+                collection_id=collection.pk,
+                camera=_still_there(camera),
+                session=session,
+                model=model,
+                started_at=started_at,
+                ended_at=seen.at,
+            )
+            may_take = _lock_pictures(collection.pk, seen)
+            person = _lock_person_of(collection.pk, seen)
+            _identify(event, seen, person)
+            if may_take and not _is_gone(seen, person):
+                _take_pictures(event, pictures)
+            event.save(force_insert=True)
+            announce(event, "opened")
+            return event
+
+        event = in_transaction(insert)
+        if not (event.face or event.snapshot):
+            files.discard_all()
+        return event
+
+
+def event_update(
+    *, event: Event, seen: VisitSeen, ended_at: datetime, is_open: bool = True
+) -> Event:
+    """The visit went on, or ended (`is_open` False). A clearer face replaces the stored pictures;
+    a decision becomes surer, never less sure; what a person reviewed stays as they left it.
+    Pictures that were taken before somebody of the collection was erased are not stored any more.
+
+    `not_found` where the event was deleted meanwhile.
+    """
+    with NewFiles() as files:
+        pictures = Event(pk=event.pk)
+        if seen.quality > event.quality:
+            _write_pictures(pictures, seen, files)
+
+        def update() -> Event:
+            may_take = _lock_pictures(event.collection_id, seen)
+            person = _lock_person_of(event.collection_id, seen)
+            row = _locked(event.pk)
+            row.ended_at, row.is_open = max(row.ended_at, ended_at), is_open
+            is_gone = _is_gone(seen, person)
+            if may_take and not is_gone:
+                _take_pictures(row, pictures)
+            if not is_gone:
+                _improve(row, seen, person)
+            row.save()
+            announce(row, "updated" if is_open else "closed")
+            return row
+
+        row = in_transaction(update)
+        if pictures.snapshot.name != row.snapshot.name:
+            files.discard(pictures.snapshot)
+        if pictures.face.name != row.face.name:
+            files.discard(pictures.face)
+        return row
+
+
+def events_close_stale() -> int:
+    """Close visits that a process left open when it went away; returns how many."""
+    return Event.objects.filter(is_open=True).update(is_open=False)
+
+
+def event_review(*, event: Event, review: str, actor: Actor) -> Event:
+    """What somebody says of a visit. Where they reject a name, its face is not named so again."""
+
+    def update() -> Event:
+        collection = lock_collection(event.collection_id)
+        row = _locked(event.pk)
+        row.review = review
+        row.save(update_fields=["review"])
+        negative_follow(row, collection)
+        record(actor, "event.review", row, collection_id=row.collection_id, review=review)
+        announce(row, "updated")
+        return row
+
+    return in_transaction(update)
+
+
+def event_delete(*, event: Event, actor: Actor) -> None:
+    """The event with its pictures."""
+
+    def delete() -> None:
+        collection = lock_collection(event.collection_id)
+        row = _locked(event.pk)
+        record(actor, "event.delete", row, collection_id=row.collection_id)
+        events_delete(Event.objects.filter(pk=row.pk), collection)
+        announce_deleted(row)
+
+    in_transaction(delete)
+
+
+def events_delete(events: QuerySet[Event], collection: Collection) -> int:
+    """Within a transaction that holds the collection's lock: rows, and their files after the
+    commit. Returns how many rows."""
+    negatives_of_events_delete(events, collection)
+    remove_after_commit(name for names in events.values_list("snapshot", "face") for name in names)
+    return events.order_by().delete()[0]
+
+
+def events_of_collection_delete(collection: Collection) -> None:
+    events_delete(Event.objects.filter(collection=collection), collection)
+
+
+def events_prune(now: datetime | None = None) -> int:
+    """Delete what is older than its collection keeps events, or those of unknown faces."""
+    now = now or timezone.now()
+    return sum(_prune(collection, now) for collection in Collection.objects.all())
+
+
+def _prune(collection: Collection, now: datetime) -> int:
+    is_old = Q(pk__in=[])
+    if collection.event_retention_days:
+        limit = now - timedelta(days=collection.event_retention_days)
+        is_old |= Q(ended_at__lt=limit)
+    if collection.unknown_retention_days:
+        limit = now - timedelta(days=collection.unknown_retention_days)
+        is_old |= Q(ended_at__lt=limit) & ~Q(decision=Event.Decision.MATCH)
+    old = Event.objects.filter(is_old, collection=collection, is_open=False)
+    deleted = 0
+    while batch := list(old.values_list("pk", flat=True)[:_BATCH]):
+        deleted += in_transaction(_deletion(collection.pk, batch))
+    if deleted:
+        record(SYSTEM, "event.prune", collection, collection_id=collection.pk, events=deleted)
+    return deleted
+
+
+def _deletion(collection_id: UUID, pks: list[UUID]) -> Callable[[], int]:
+    return lambda: events_delete(Event.objects.filter(pk__in=pks), lock_collection(collection_id))
+
+
+def _locked(event_id: UUID) -> Event:
+    row = Event.objects.select_for_update().filter(pk=event_id).first()
+    if row is None:
+        raise not_found("event")
+    return row
+
+
+def _lock_person_of(collection_id: UUID, seen: VisitSeen) -> Person | None:
+    """The person that was seen, locked; None for nobody, and for somebody who is gone."""
+    if seen.person_id is None:
+        return None
+    lock_collection(collection_id)
+    return Person.objects.select_for_update().filter(pk=seen.person_id).first()
+
+
+def _lock_pictures(collection_id: UUID, seen: VisitSeen) -> bool:
+    """Whether the pictures may be stored: nobody of the collection was erased since they were
+    taken. The collection stays locked, so that nobody is erased before the transaction ends."""
+    if not (seen.snapshot_jpeg or seen.face_jpeg):
+        return True
+    erased_at = lock_collection(collection_id).last_erasure_at
+    return erased_at is None or erased_at < (seen.pictures_at or seen.at)
+
+
+def _is_gone(seen: VisitSeen, person: Person | None) -> bool:
+    """The stream still speaks of somebody who was erased."""
+    return seen.person_id is not None and person is None
+
+
+def _still_there(camera: Camera | None) -> Camera | None:
+    there = camera is not None and Camera.objects.filter(pk=camera.pk).exists()
+    return camera if there else None
+
+
+def _write_pictures(event: Event, seen: VisitSeen, files: NewFiles) -> None:
+    if seen.snapshot_jpeg:
+        files.write(event.snapshot, seen.snapshot_jpeg)
+    if seen.face_jpeg:
+        files.write(event.face, seen.face_jpeg)
+        event.quality = seen.quality
+        event.vector = Template.pack(seen.vector) if seen.vector is not None else None
+
+
+def _take_pictures(row: Event, fresh: Event) -> None:
+    """Put newly written pictures in place of the stored ones."""
+    if fresh.snapshot:
+        remove_after_commit([row.snapshot.name])
+        row.snapshot = fresh.snapshot.name
+    if fresh.face:
+        remove_after_commit([row.face.name])
+        row.face = fresh.face.name
+        row.quality, row.vector = fresh.quality, fresh.vector
+
+
+def _improve(row: Event, seen: VisitSeen, person: Person | None) -> None:
+    if row.review != Event.Review.NONE:
+        return
+    rank, before = _RANK[Event.Decision(seen.decision)], _RANK[Event.Decision(row.decision)]
+    is_closer = _or_least(seen.similarity) > _or_least(row.similarity)
+    if rank > before or (rank == before and is_closer):
+        _identify(row, seen, person)
+
+
+def _or_least(similarity: float | None) -> float:
+    return -1.0 if similarity is None else similarity
+
+
+def _identify(event: Event, seen: VisitSeen, person: Person | None) -> None:
+    """Take over what was decided."""
+    is_gone = _is_gone(seen, person)
+    event.decision = Event.Decision.UNKNOWN if is_gone else seen.decision
+    event.person = person
+    event.similarity = None if is_gone else seen.similarity
+    event.false_match_rate = None if is_gone else seen.fmr
+    event.threshold = seen.threshold
+    event.image = _image_of(seen.template_id, person)
+
+
+def _image_of(template_id: int | None, person: Person | None) -> FaceImage | None:
+    if template_id is None or person is None:
+        return None
+    return FaceImage.objects.filter(templates=template_id, person=person).first()

@@ -1,0 +1,88 @@
+"""Events of a person who is erased or merged.
+
+Each function runs within the transaction that holds the locks of collection and people.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from recognition.events.models import Event
+from recognition.events.services.publishing import MOST_TOLD, announce_newest
+from recognition.people.models import Collection, Person
+from recognition.people.traces import Traced
+
+_BATCH = 500
+
+
+def events_forget(collection: Collection, person: Person) -> Traced:
+    """The events become those of nobody, without picture and vector. Visits of other people to the
+    same stream at the same time lose their snapshot: it is a whole frame, and may show the person.
+    """
+    events = Event.objects.filter(person=person)
+    newest = _newest_events(person)
+    shared = _take_shared_snapshots(person)
+    pictures = [name for names in events.values_list("snapshot", "face") for name in names]
+    emptied = events.update(person=None, image=None, snapshot="", face="", vector=None, quality=0.0)
+    announce_newest(newest)
+    return Traced({"events": emptied}, (*pictures, *shared))
+
+
+def events_move(collection: Collection, source: Person, target: Person) -> Traced:
+    newest = _newest_events(source)
+    moved = Event.objects.filter(person=source).update(person=target)
+    announce_newest(newest)
+    return Traced({"events": moved})
+
+
+def _newest_events(person: Person) -> list[UUID]:
+    """Those that pages may be showing."""
+    newest = person.events.order_by("-started_at").values_list("pk", flat=True)
+    return list(newest[:MOST_TOLD])
+
+
+def _take_shared_snapshots(person: Person) -> list[str]:
+    """Empty the snapshots of others on which the person may be seen; the names of their files."""
+    there = _times_in_streams(person)
+    others = Event.objects.filter(collection=person.collection_id, session__in=there)
+    rows = others.exclude(person=person).exclude(snapshot="").order_by()
+    # Compared here: a join by overlapping times takes minutes where there are many events.
+    names = {
+        pk: name
+        for pk, name, session, begun, ended in rows.values_list(
+            "pk", "snapshot", "session", "started_at", "ended_at"
+        )
+        if there[session].meets(begun, ended)
+    }
+    pks = list(names)
+    for start in range(0, len(pks), _BATCH):
+        Event.objects.filter(pk__in=pks[start : start + _BATCH]).update(snapshot="")
+    return list(names.values())
+
+
+@dataclass(slots=True)
+class _Times:
+    """When somebody was there, in order of their coming. last_ends: the latest end so far."""
+
+    starts: list[datetime] = field(default_factory=list)
+    last_ends: list[datetime] = field(default_factory=list)
+
+    def add(self, begun: datetime, ended: datetime) -> None:
+        self.starts.append(begun)
+        self.last_ends.append(max([ended, *self.last_ends[-1:]]))
+
+    def meets(self, begun: datetime, ended: datetime) -> bool:
+        come = bisect_right(self.starts, ended)
+        return come > 0 and self.last_ends[come - 1] >= begun
+
+
+def _times_in_streams(person: Person) -> dict[str, _Times]:
+    times: dict[str, _Times] = defaultdict(_Times)
+    visits = Event.objects.filter(person=person).exclude(session="").order_by("started_at")
+    for session, begun, ended in visits.values_list("session", "started_at", "ended_at"):
+        times[session].add(begun, ended)
+    return times

@@ -1,0 +1,63 @@
+"""A job: long work as a row that outlives requests, processes and machines."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import Leased
+
+
+class Job(Leased):
+    """Work of one kind. The worker that runs it holds its lease."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    OPEN = (State.QUEUED, State.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=32, editable=False)
+    parameters = models.JSONField(default=dict, editable=False)
+    # Without a foreign key: jobs know nothing of collections. For keys limited to one.
+    collection_id = models.UUIDField(null=True, editable=False)
+    created_by = models.CharField(max_length=200, editable=False, help_text="As in the audit log.")
+    # Of an open job of a kind of which there is one at a time; empty once it has ended.
+    unique_key = models.CharField(max_length=100, null=True, unique=True, editable=False)  # noqa: DJ001
+
+    state = models.CharField(
+        max_length=16, choices=State.choices, default=State.QUEUED, editable=False
+    )
+    run_after = models.DateTimeField(editable=False)
+    cancel_requested = models.BooleanField(default=False, editable=False)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="How often it was begun."
+    )
+
+    progress = models.FloatField(default=0, editable=False, help_text="From 0 to 1.")
+    message = models.CharField(max_length=300, blank=True, editable=False)
+    log = models.TextField(blank=True, editable=False)
+    result = models.JSONField(null=True, editable=False)
+    error_code = models.CharField(max_length=64, blank=True, editable=False)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, editable=False, help_text="Of the last attempt.")
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["state", "run_after"]),
+            models.Index(fields=["collection_id", "kind"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in self.OPEN

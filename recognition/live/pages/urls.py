@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from recognition.live.pages import views
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="live"), name="home"),
+    path("live/", views.live, name="live"),
+    path("try/", views.try_it, name="try"),
+]

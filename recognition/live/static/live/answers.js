@@ -1,0 +1,93 @@
+/** Answers of the API as things to look at. */
+
+import { element } from "../web/element.js";
+import { nameOf, rateLine, score } from "./scores.js";
+
+const REASONS = {
+  too_small: "too small",
+  blurred: "blurred",
+  too_dark: "too dark",
+  too_bright: "too bright",
+  turned_away: "turned away",
+  tilted: "tilted",
+  low_detection_score: "perhaps not a face",
+};
+
+/** "3 faces: 2 named, 1 unknown". */
+export function summary(faces) {
+  if (!faces.length) return "No face was found in this photo";
+  const count = (decision) => faces.filter((face) => face.decision === decision).length;
+  const parts = [[count("match"), "named"], [count("unknown"), "unknown"], [count("ambiguous"), "not sure"]];
+  const words = parts.filter(([number]) => number).map(([number, word]) => `${number} ${word}`);
+  return `${faces.length} ${faces.length === 1 ? "face" : "faces"}: ${words.join(", ")}`;
+}
+
+/** One identified face: name, score, who else was near, how good the picture of it is. */
+export function faceCard(face, crop, { isOpen = true } = {}) {
+  const isMatch = face.decision === "match";
+  return element("article", { class: "face-card", "data-decision": face.decision },
+    crop,
+    element("div", { class: "face-main" },
+      element("header", {}, element("h3", {}, nameOf(face)), isMatch ? element("span", { class: "badge", "data-decision": "match" }, "Match") : null),
+      meter(face),
+      element("p", { class: "face-note" }, isMatch ? rateLine(face.false_match_rate) : ""),
+      element("div", { class: "badges" }, reasons(face.quality)),
+    ),
+    element("details", { class: "face-more", open: isOpen },
+      element("summary", {}, "Nearest people and quality"), candidates(face), quality(face.quality)),
+  );
+}
+
+/** A bar from 0 to 1 with a mark at the threshold: past the mark is a match. */
+export function meter({ similarity, threshold, decision }) {
+  const words = similarity === null ? "Nobody is enrolled to compare with" : `Similarity ${score(similarity)}, needs ${score(threshold)}`;
+  const bar = element("div", { class: "meter-bar" }, element("span", { class: "meter-fill" }), element("span", { class: "meter-mark" }));
+  bar.style.setProperty("--fill", Math.max(0, Math.min(1, similarity ?? 0)));
+  bar.style.setProperty("--mark", Math.max(0, Math.min(1, threshold)));
+  return element("div", { class: "meter", "data-decision": decision }, element("p", {}, words), bar);
+}
+
+function candidates(face) {
+  if (!face.candidates?.length) return null;
+  const rows = face.candidates.map(({ person, similarity, image }) => element("li", {},
+    image ? element("img", { src: `/api/v1/images/${image}/file`, alt: "", loading: "lazy", width: 32, height: 32 }) : element("span", { class: "no-thumb" }),
+    element("span", { class: "candidate-name" }, person.name),
+    element("span", { class: "candidate-score" }, score(similarity)),
+  ));
+  return element("div", { class: "face-part" }, element("h4", {}, "Nearest people"), element("ol", { class: "candidates" }, rows));
+}
+
+/** What is wrong with the picture of a face, worst first. */
+function reasons(parts) {
+  return (parts?.reasons ?? []).map((code) => element("span", { class: "badge badge-reason" }, REASONS[code] ?? code));
+}
+
+function quality(parts) {
+  if (!parts) return null;
+  const numbers = [
+    ["size", `${Math.round(parts.size_px)} px`],
+    ["sharpness", parts.sharpness.toFixed(3)],
+    ["brightness", Math.round(parts.brightness)],
+    ["turned", `${Math.round(parts.yaw)}°`],
+    ["nodding", `${Math.round(parts.pitch)}°`],
+    ["tilted", `${Math.round(parts.roll)}°`],
+  ];
+  return element("div", { class: "face-part" },
+    element("h4", {}, `Quality ${parts.score.toFixed(2)}`),
+    element("dl", { class: "numbers" }, numbers.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)))),
+  );
+}
+
+/** Two faces compared: both, and the verdict between them. */
+export function verdict(answer, cropA, cropB) {
+  const isSame = answer.decision === "match";
+  return element("div", { class: "verdict", "data-decision": isSame ? "match" : "unknown" },
+    cropA,
+    element("div", { class: "verdict-words" },
+      element("h2", {}, isSame ? "The same person" : "Not the same person"),
+      meter({ ...answer, decision: isSame ? "match" : "unknown" }),
+      element("p", { class: "face-note" }, isSame ? rateLine(answer.false_match_rate) : ""),
+    ),
+    cropB,
+  );
+}

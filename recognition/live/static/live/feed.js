@@ -1,0 +1,143 @@
+/** Visits beside the picture: one card for each event, changed in place while the visit lasts. */
+
+import { api, query } from "../web/api.js";
+import { ICONS, element, icon } from "../web/element.js";
+import { lasted, nameOf, score, scoreLine, timeLine } from "./scores.js";
+import { ReconnectingSocket, UNAVAILABLE } from "../web/socket.js";
+
+const MOST_CARDS = 60;
+
+export class Feed {
+  #list = document.getElementById("feed");
+  #empty = document.getElementById("feed-empty");
+  #state = document.getElementById("feed-state");
+  #cards = new Map(); // event id -> {node, event, face}
+  #collections = new Map(); // id -> name, where there are several
+  #canEnrol;
+  #onEnrol;
+  #socket = new ReconnectingSocket("/ws/events/", {
+    // Each time: what happened while the line was down is in the list.
+    open: () => this.#load(),
+    message: (data) => {
+      const message = JSON.parse(data);
+      if (message.type === "event") this.#heard(message.event);
+    },
+    lost: (code) => this.#say(code === UNAVAILABLE ? "live notices are away; trying again…" : "reconnecting…"),
+    refused: ({ text }) => this.#say(text),
+  });
+
+  constructor({ canEnrol, onEnrol }) {
+    this.#canEnrol = canEnrol;
+    this.#onEnrol = onEnrol;
+  }
+
+  /** Load what was, and follow what comes. `collections` are named on cards if there are several. */
+  start(collections) {
+    if (collections.length > 1) this.#collections = new Map(collections.map(({ id, name }) => [id, name]));
+    this.#socket.open();
+  }
+
+  eventOf(id) {
+    return this.#cards.get(id)?.event;
+  }
+
+  /** Add an event, or change its card. `isOld`: from a list, not to overwrite what came since. */
+  put(event, { isOld = false } = {}) {
+    const card = this.#cards.get(event.id);
+    if (card && isOld && card.event.ended_at > event.ended_at) return;
+    if (card) this.#fill(card, event);
+    else this.#insert(event, isOld);
+    this.#empty.hidden = this.#cards.size > 0;
+  }
+
+  #heard(event) {
+    if (event.kind === "deleted") this.#drop(event.id);
+    else this.put(event);
+  }
+
+  #drop(id) {
+    this.#cards.get(id)?.node.remove();
+    this.#cards.delete(id);
+    this.#empty.hidden = this.#cards.size > 0;
+  }
+
+  async #load() {
+    try {
+      const { results } = await api(`events${query({ page_size: MOST_CARDS })}`);
+      // A server whose notices are away opens the socket only to say so.
+      if (this.#socket.isOpen) this.#say("");
+      for (const event of results.reverse()) this.put(event, { isOld: true });
+      this.#empty.hidden = this.#cards.size > 0;
+    } catch (error) {
+      this.#say(error.message);
+    }
+  }
+
+  #say(text) {
+    this.#state.textContent = text;
+  }
+
+  #insert(event, isOld) {
+    const card = this.#make(event.id);
+    this.#cards.set(event.id, card);
+    this.#fill(card, event);
+    if (!isOld) card.node.classList.add("is-new");
+    const later = [...this.#list.children].find((node) => node.dataset.startedAt <= event.started_at);
+    this.#list.insertBefore(card.node, later ?? null);
+    while (this.#list.children.length > MOST_CARDS) {
+      const last = this.#list.lastElementChild;
+      this.#cards.delete(last.dataset.event);
+      last.remove();
+    }
+  }
+
+  #make(id) {
+    const href = `${this.#list.dataset.eventUrl}${id}/change/`;
+    const face = element("div", { class: "visit-face" }, icon(ICONS.person));
+    const name = element("a", { href });
+    const enrol = () => this.#onEnrol(this.#cards.get(id).event);
+    const button = element("button", { class: "button button-small", type: "button", hidden: true, onclick: enrol }, "Enrol");
+    const scores = element("div", { class: "visit-score" });
+    const when = element("div", { class: "visit-when" });
+    const node = element("li", { class: "visit", "data-event": id },
+      face, element("div", { class: "visit-name" }, name), button, scores, when);
+    return { node, event: null, picture: "", face, name, button, scores, when };
+  }
+
+  #fill(card, event) {
+    card.event = event;
+    card.node.dataset.decision = event.decision;
+    card.node.dataset.startedAt = event.started_at;
+    card.node.classList.toggle("is-open", event.is_open);
+    card.name.textContent = nameOf(event);
+    card.scores.replaceChildren(...scoreWords(event));
+    card.when.textContent = this.#whenLine(event);
+    card.button.hidden = !this.#canEnrol(event);
+    this.#showFace(card, event);
+  }
+
+  #whenLine(event) {
+    const camera = event.camera?.name ?? "a browser";
+    const duration = event.is_open ? "here now" : lasted(event.started_at, event.ended_at);
+    const collection = this.#collections.get(event.collection);
+    return [timeLine(event.started_at), duration, camera, collection].filter(Boolean).join(" · ");
+  }
+
+  /** Each look at a picture is recorded, so it is fetched again only where it must have changed. */
+  #showFace(card, event) {
+    const picture = event.face_url ? `${event.face_url}?of=${event.decision}-${event.is_open}` : "";
+    if (picture === card.picture) return;
+    card.picture = picture;
+    // It was erased with the person.
+    if (!picture) return card.face.replaceChildren(icon(ICONS.person));
+    const image = element("img", { alt: "", loading: "lazy", decoding: "async", width: 64, height: 64 });
+    image.addEventListener("load", () => card.picture === picture && card.face.replaceChildren(image), { once: true });
+    image.src = picture;
+    if (!card.face.querySelector("img")) card.face.replaceChildren(image);
+  }
+}
+
+function scoreWords(event) {
+  if (event.similarity === null) return [scoreLine(event)];
+  return [element("b", {}, score(event.similarity)), `, needs ${score(event.threshold)}`];
+}

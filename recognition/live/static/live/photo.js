@@ -1,0 +1,94 @@
+/** A photo of the person's own: shown upright with its faces, whole or cut out. */
+
+import { drawFaces, fit } from "./drawing.js";
+import { element } from "../web/element.js";
+
+const CROP_PX = 192;
+
+export class Photo {
+  #bitmap;
+  #faces = [];
+  #size;
+  #canvas = element("canvas", { role: "img" });
+  #withLabels;
+  #onPick = null;
+  #resized = new ResizeObserver(() => this.draw());
+
+  /** `bitmap` is null for kinds that the server reads and the browser does not. */
+  constructor(file, bitmap) {
+    this.file = file;
+    this.#bitmap = bitmap;
+    this.#size = bitmap ? [bitmap.width, bitmap.height] : [4, 3];
+    this.#canvas.addEventListener("click", (event) => this.#pick(event));
+    this.#resized.observe(this.#canvas);
+  }
+
+  /** The API counts pixels of the upright picture, so it must stand upright here as well. */
+  static async read(file) {
+    const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
+    return new Photo(file, bitmap);
+  }
+
+  close() {
+    this.#resized.disconnect();
+    this.#bitmap?.close();
+    this.#bitmap = null;
+  }
+
+  get isShown() {
+    return this.#bitmap !== null;
+  }
+
+  /** The picture as an element that fills its place; `onPick(index)` where a face is clicked. */
+  figure({ size, faces, withLabels = true, onPick = null }) {
+    this.#size = size ?? this.#size;
+    this.#faces = faces;
+    this.#withLabels = withLabels;
+    this.#canvas.setAttribute("aria-label", `${this.file.name}: ${faces.length} faces`);
+    this.#canvas.style.aspectRatio = `${this.#size[0]} / ${this.#size[1]}`;
+    this.#onPick = onPick;
+    return element("figure", { class: "photo" }, this.#canvas);
+  }
+
+  /** `only`: the index of the one face to draw, where one is pointed at. */
+  draw(only = null) {
+    const width = this.#canvas.clientWidth;
+    const height = this.#canvas.clientHeight;
+    const density = Math.min(devicePixelRatio || 1, 3);
+    this.#canvas.width = Math.round(width * density);
+    this.#canvas.height = Math.round(height * density);
+    const context = this.#canvas.getContext("2d");
+    context.setTransform(density, 0, 0, density, 0, 0);
+    context.imageSmoothingQuality = "high";
+    const place = fit(this.#size, width, height);
+    if (this.#bitmap) {
+      const [pictureWidth, pictureHeight] = this.#size.map((length) => length * place.scale);
+      context.drawImage(this.#bitmap, place.left, place.top, pictureWidth, pictureHeight);
+    }
+    const faces = only === null ? this.#faces : [this.#faces[only]];
+    drawFaces(context, faces, place, { width, height }, { withLabels: this.#withLabels });
+  }
+
+  /** The face alone, square, with a little room around it. */
+  crop(face) {
+    const canvas = element("canvas", { width: CROP_PX, height: CROP_PX, class: "crop", role: "img", "aria-label": "The face" });
+    if (!this.#bitmap) return canvas;
+    const scale = this.#bitmap.width / this.#size[0];
+    const [x, y, width, height] = face.box.map((length) => length * scale);
+    const side = Math.max(width, height) * 1.35;
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.#bitmap, x + (width - side) / 2, y + (height - side) / 2, side, side, 0, 0, CROP_PX, CROP_PX);
+    return canvas;
+  }
+
+  #pick(event) {
+    if (!this.#onPick) return;
+    const place = fit(this.#size, this.#canvas.clientWidth, this.#canvas.clientHeight);
+    const x = (event.offsetX - place.left) / place.scale;
+    const y = (event.offsetY - place.top) / place.scale;
+    const index = this.#faces.findIndex(({ box: [left, top, width, height] }) =>
+      x >= left && x <= left + width && y >= top && y <= top + height);
+    if (index >= 0) this.#onPick(index);
+  }
+}

@@ -1,0 +1,192 @@
+/** The page to try a photo: one is searched for everybody in it, two are compared. */
+
+import { api, rows, signIn } from "../web/api.js";
+import { faceCard, summary, verdict } from "./answers.js";
+import { element, toast } from "../web/element.js";
+import { ENGINE_WORDS, engineState, untilEngineReady } from "./engine.js";
+import { Photo } from "./photo.js";
+
+const $ = (id) => document.getElementById(id);
+const form = $("try-form");
+const result = $("result");
+const note = $("engine-note");
+const maxImageMb = Number(form.dataset.maxImageMb);
+let photos = [];
+let request = null; // AbortController of the call under way
+
+begin();
+
+async function begin() {
+  bindInputs();
+  try {
+    const collections = await rows("collections");
+    $("collection").replaceChildren(...collections.map(({ id, name }) => element("option", { value: id }, name)));
+    $("collection-control").hidden = collections.length < 2;
+  } catch (error) {
+    if (error.status === 401) return signIn();
+    showError(error.message);
+  }
+  const state = await engineState();
+  if (state && state !== "ok") untilEngineReady(engineIs);
+}
+
+function bindInputs() {
+  $("files").addEventListener("change", (event) => {
+    take([...event.target.files]);
+    event.target.value = ""; // the same photo may be chosen again
+  });
+  addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    form.classList.add("is-over");
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget === null && form.classList.remove("is-over"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("is-over");
+    take([...event.dataTransfer.files]);
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  $("collection").addEventListener("change", () => photos.length === 1 && ask());
+  $("copy-json").addEventListener("click", copyJson);
+}
+
+async function take(files) {
+  if (!files.length) return;
+  if (files.length > 2) return showError("Choose one photo, or two to compare.");
+  const tooLarge = files.find((file) => file.size > maxImageMb * 2 ** 20);
+  if (tooLarge) return showError(`${tooLarge.name} has more than ${maxImageMb} MB.`);
+  await use(await Promise.all(files.map((file) => Photo.read(file))));
+}
+
+async function use(taken) {
+  for (const photo of photos) if (!taken.includes(photo)) photo.close();
+  photos = taken;
+  await ask();
+}
+
+async function ask() {
+  request?.abort();
+  request = new AbortController();
+  const { signal } = request;
+  setBusy(true);
+  try {
+    if (photos.length === 2) showComparison(await send("verify", { image: photos[0], other_image: photos[1] }, signal));
+    else showFaces(await send("identify", { image: photos[0], collection: $("collection").value }, signal));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (error.status === 401) return signIn();
+    if (error.code === "engine_warming_up") return askWhenReady();
+    showError(error.message);
+  }
+  setBusy(false);
+}
+
+function send(path, fields, signal) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value instanceof Photo) body.append(name, value.file);
+    else if (value) body.append(name, value);
+  }
+  return api(path, { method: "POST", body, signal });
+}
+
+async function askWhenReady() {
+  const { signal } = request;
+  await untilEngineReady(engineIs);
+  if (!signal.aborted) await ask();
+}
+
+function engineIs(state) {
+  note.hidden = state === "ok";
+  note.classList.toggle("notice-bad", state === "failed");
+  note.textContent = ENGINE_WORDS[state] ?? "";
+}
+
+/* What is shown */
+
+function setBusy(isBusy) {
+  form.classList.toggle("is-small", true);
+  result.setAttribute("aria-busy", String(isBusy));
+  if (!isBusy) return;
+  result.hidden = false;
+  if (!result.childElementCount) {
+    result.replaceChildren(element("div", { class: "result-wait" }, element("div", { class: "spinner" }), "Looking for faces…"));
+  }
+}
+
+function show(...nodes) {
+  result.hidden = false;
+  result.replaceChildren(...nodes);
+}
+
+function showError(message) {
+  $("json").hidden = true;
+  show(element("div", { class: "notice notice-bad", role: "alert" }, message));
+}
+
+function showJson(answer) {
+  $("json").hidden = false;
+  $("json-text").textContent = JSON.stringify(answer, null, 2);
+}
+
+function showFaces(answer) {
+  const [photo] = photos;
+  const isOpen = answer.faces.length <= 2;
+  const cards = answer.faces.map((face) => faceCard(face, photo.crop(face), { isOpen }));
+  const figure = photo.figure({ size: answer.size, faces: answer.faces, onPick: (index) => point(cards[index]) });
+  cards.forEach((card, index) => {
+    card.addEventListener("pointerenter", () => answer.faces.length > 1 && photo.draw(index));
+    card.addEventListener("pointerleave", () => photo.draw());
+  });
+  const again = element("button", { class: "button button-small", type: "button", onclick: addSecond }, "Compare with another photo");
+  const about = `${answer.model} · threshold ${answer.threshold.toFixed(2)} · ${Math.round(answer.timing_ms.total ?? 0)} ms`;
+  show(
+    element("header", { class: "result-head" }, element("h2", {}, summary(answer.faces)), element("p", {}, about), again),
+    element("div", { class: "result-body" }, photo.isShown ? figure : cannotShow(photo), element("div", { class: "cards" }, cards)),
+  );
+  photo.draw();
+  showJson(answer);
+}
+
+function showComparison(answer) {
+  const faces = [answer.face, answer.other_face];
+  const [figureA, figureB] = photos.map((photo, index) => {
+    const decided = { ...faces[index], decision: answer.decision };
+    return photo.isShown ? photo.figure({ faces: [decided], withLabels: false }) : cannotShow(photo);
+  });
+  const [cropA, cropB] = photos.map((photo, index) => photo.crop(faces[index]));
+  show(verdict(answer, cropA, cropB), element("div", { class: "pair" }, figureA, figureB));
+  for (const photo of photos) photo.draw();
+  showJson(answer);
+}
+
+function cannotShow(photo) {
+  return element("div", { class: "notice" }, `The browser cannot show ${photo.file.name}; the server could read it.`);
+}
+
+function point(card) {
+  card.scrollIntoView({ behavior: "smooth", block: "center" });
+  card.classList.remove("is-pointed");
+  requestAnimationFrame(() => card.classList.add("is-pointed"));
+}
+
+function addSecond() {
+  const [first] = photos;
+  const input = element("input", { type: "file", accept: "image/*" });
+  input.addEventListener("change", async () => {
+    if (input.files.length) await use([first, await Photo.read(input.files[0])]);
+  });
+  input.click();
+}
+
+async function copyJson() {
+  try {
+    await navigator.clipboard.writeText($("json-text").textContent);
+    toast("Copied");
+  } catch {
+    // Pages that came over plain http may not write there.
+    getSelection().selectAllChildren($("json-text"));
+    toast("Selected: copy it with Ctrl C");
+  }
+}

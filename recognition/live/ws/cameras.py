@@ -1,0 +1,104 @@
+"""`/ws/cameras/<id>/`: what a camera sees, with the faces of the same frame."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError
+
+from accounts.access import Scope
+from accounts.threads import in_database_thread
+from recognition.cameras.models import Camera
+from recognition.cameras.selectors import camera_by_id
+from recognition.cameras.services.streams import camera_watch
+from recognition.live.answers import status_message
+from recognition.live.limits import StreamLimits
+from recognition.live.previews import Viewer, previews
+from recognition.live.ws.base import Code, Refused, SiteConsumer
+from recognition.live.ws.outbox import encoded
+from recognition.web.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+# Without a preview for so long, the camera's status is looked up.
+_SILENCE_S = 1.5
+# While previews come, it is asked this often whether the caller may still see them.
+_CHECK_S = 3.0
+
+
+class CameraConsumer(SiteConsumer):
+    scope_needed = Scope.IDENTIFY
+    limits = StreamLimits()
+    limit_factor = 4
+
+    async def prepare(self) -> None:
+        self._camera_id: UUID = self.scope["url_route"]["kwargs"]["camera_id"]
+        self._viewer: Viewer | None = None
+        self._showing: asyncio.Task[None] | None = None
+        self._told: tuple[str, str] | None = None
+        self._is_gone = False
+        try:
+            await in_database_thread(camera_watch)(
+                access=self.access, camera_id=self._camera_id, actor=self.actor
+            )
+        except ServiceError as error:
+            raise Refused(Code.NOT_FOUND, error.message) from error
+
+    async def opened(self) -> None:
+        self._viewer = Viewer(asyncio.get_running_loop())
+        previews.watch(self._camera_id, self._viewer)
+        self._showing = asyncio.create_task(self._show_or_fail(self._viewer))
+
+    def left(self) -> None:
+        if (viewer := getattr(self, "_viewer", None)) is not None:
+            previews.leave(self._camera_id, viewer)
+        if (showing := getattr(self, "_showing", None)) is not None:
+            showing.cancel()
+        super().left()
+
+    async def _show_or_fail(self, viewer: Viewer) -> None:
+        try:
+            await self._show(viewer)
+        except Exception:
+            logger.exception("a camera is not shown any more")
+            self.outbox.close_after(Code.FAILED, "The server failed; see its log.")
+
+    async def _show(self, viewer: Viewer) -> None:
+        loop = asyncio.get_running_loop()
+        await self._tell_status()
+        next_check = loop.time() + _CHECK_S
+        while self.is_open and not self._is_gone:
+            preview = await viewer.next(_SILENCE_S)
+            if preview is None:
+                await self._tell_status()
+                continue
+            if loop.time() >= next_check:
+                next_check = loop.time() + _CHECK_S
+                await self._camera()
+            if self.is_open and not self._is_gone:
+                # Waits while the client's line is full; the viewer keeps the newest meanwhile.
+                await self.send(bytes_data=preview.jpeg)
+                await self.send(text_data=encoded(preview.faces))
+
+    async def _camera(self) -> Camera | None:
+        """None where it could not be read. The socket is closed if the camera is gone, or is not
+        the caller's to see any more."""
+        try:
+            return await in_database_thread(camera_by_id)(self.access, self._camera_id)
+        except ServiceError as error:
+            self._is_gone = True
+            self.outbox.close_after(Code.NOT_FOUND, error.message)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("a camera that is watched could not be read: %s", error)
+        return None
+
+    async def _tell_status(self) -> None:
+        """Tell the camera's status where it is another one; close if the camera is gone."""
+        if (camera := await self._camera()) is None:
+            return
+        told = (camera.status, camera.status_message)
+        if told != self._told and self.is_open:
+            self._told = told
+            await self.send(text_data=encoded(status_message(*told)))

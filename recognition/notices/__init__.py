@@ -1,0 +1,1 @@
+"""What others are told: notices as rows, and how they reach pages and webhooks."""

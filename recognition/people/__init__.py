@@ -1,0 +1,1 @@
+"""Collections and their people: enrolment, the index, identification, calibration."""

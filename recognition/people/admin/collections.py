@@ -1,0 +1,246 @@
+"""Collections with their rules, and the models that they may use."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from accounts.audit import Actor
+from ml_engine.zoo import PRESETS
+from recognition.people.admin.fields import EmbedderField
+from recognition.people.admin.measuring import CURVE_SOURCES, RULE_SOURCES, measure_view
+from recognition.people.index import gallery_of
+from recognition.people.model_versions import LOADED
+from recognition.people.models import Collection, ModelVersion
+from recognition.people.rules import decider_in_force, rules_of
+from recognition.people.services.collections import (
+    collection_create,
+    collection_delete,
+    collection_update,
+)
+from recognition.web.admin.services import ServiceAdmin
+
+
+class CollectionForm(forms.ModelForm):
+    embedder = EmbedderField(
+        help_text="Makes vectors of faces. Fixed while the collection has any."
+    )
+
+    class Meta:
+        model = Collection
+        fields = (
+            "name",
+            "description",
+            "embedder",
+            "match_threshold",
+            "target_false_match_rate",
+            "target_false_positive_rate",
+            "uses_own_curve",
+            "match_margin",
+            "decider",
+            "flip_averaging",
+            "search_kind",
+            "quality_policy",
+            "event_retention_days",
+            "unknown_retention_days",
+            "keeps_originals",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.initial["embedder"] = self.instance.embedder.preset
+
+    def clean_embedder(self) -> ModelVersion:
+        """A gallery holds the vectors of one model: say so at the field."""
+        embedder = self.cleaned_data["embedder"]
+        changes = not self.instance._state.adding and "embedder" in self.changed_data
+        if changes and self.instance.templates.exists():
+            raise ValidationError("The embedder cannot change while the collection has templates.")
+        return embedder
+
+
+@admin.register(Collection)
+class CollectionAdmin(ServiceAdmin):
+    form = CollectionForm
+    list_display = ("name", "people_count", "model_name", "threshold", "quality")
+    list_select_related = ("embedder",)
+    search_fields = ("name",)
+    readonly_fields = ("threshold_in_force", "decider_in_force")
+    actions_detail = ("measure",)
+    fieldsets = (
+        (None, {"fields": ("name", "description", "embedder")}),
+        (
+            "When a face is somebody",
+            {
+                "fields": (
+                    "threshold_in_force",
+                    "match_threshold",
+                    "target_false_match_rate",
+                    "target_false_positive_rate",
+                    "uses_own_curve",
+                    "match_margin",
+                )
+            },
+        ),
+        (
+            "How people are found",
+            {"fields": ("decider_in_force", "decider", "flip_averaging", "search_kind")},
+        ),
+        (
+            "What is kept",
+            {
+                "fields": (
+                    "quality_policy",
+                    "event_retention_days",
+                    "unknown_retention_days",
+                    "keeps_originals",
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
+        return super().get_queryset(request).annotate(people=Count("persons"))
+
+    @display(description="People", ordering="people")
+    def people_count(self, collection: Any) -> int:
+        return collection.people
+
+    @display(description="Embedder", ordering="embedder__preset")
+    def model_name(self, collection: Collection) -> str:
+        return collection.embedder.preset
+
+    @display(description="Quality policy", ordering="quality_policy")
+    def quality(self, collection: Collection) -> str:
+        return collection.get_quality_policy_display().partition(":")[0]
+
+    @display(description="Threshold")
+    def threshold(self, collection: Collection) -> str:
+        return f"{rules_of(collection, gallery_of(collection)).threshold:.3f}"
+
+    @display(description="Threshold in force")
+    def threshold_in_force(self, collection: Collection) -> str:
+        if collection._state.adding:
+            return "follows from the rules below"
+        rules = rules_of(collection, gallery_of(collection))
+        told = f"{rules.threshold:.3f}, {RULE_SOURCES[rules.source]}"
+        return (
+            told if rules.source == "fixed" else f"{told} and {CURVE_SOURCES[rules.curve_source]}"
+        )
+
+    @display(description="Who decides now")
+    def decider_in_force(self, collection: Collection) -> str:
+        if collection._state.adding:
+            return "follows from the choice below"
+        decides = Collection.Decider(decider_in_force(collection))
+        waits = "" if decides == collection.decider else ", until the SVM is trained"
+        return f"{decides.label.partition(':')[0]}{waits}"
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "<uuid:collection_id>/measure/",
+            self.admin_site.admin_view(partial(measure_view, site=self.admin_site)),
+            name="people_collection_measured",
+        )
+        return [page, *super().get_urls()]
+
+    @action(
+        description="Measure and train",
+        url_path="measure-and-train",
+        icon="query_stats",
+        permissions=["view"],
+    )
+    def measure(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        return redirect(reverse("admin:people_collection_measured", args=[object_id]))
+
+    def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:  # noqa: FBT001
+        actor = Actor.of_request(request)
+        if change:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            if changes:
+                collection_update(collection=obj, actor=actor, **changes)
+        else:
+            created = collection_create(actor=actor, **form.cleaned_data)
+            obj.pk = created.pk
+            obj.refresh_from_db()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        allowed = super().has_delete_permission(request, obj)
+        if isinstance(obj, Collection):
+            return allowed and not (obj.persons.exists() or obj.cameras.exists())
+        return allowed
+
+    def get_actions(self, request: HttpRequest) -> dict:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_model(self, request: HttpRequest, obj: Collection) -> None:
+        collection_delete(collection=obj, actor=Actor.of_request(request))
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ModelAdmin):
+    """Read only: rows are made from the presets of the engine."""
+
+    list_display = ("preset", "role", "dimension", "created_at")
+    fields = (
+        "preset",
+        "role",
+        "about",
+        "licence",
+        "training_data",
+        "dimension",
+        "sha256",
+        "figures",
+        "curve",
+        "created_at",
+    )
+
+    @display(description="About")
+    def about(self, version: ModelVersion) -> str:
+        return self._card(version, "about")
+
+    @display(description="Licence")
+    def licence(self, version: ModelVersion) -> str:
+        return self._card(version, "licence")
+
+    @display(description="Training data")
+    def training_data(self, version: ModelVersion) -> str:
+        return self._card(version, "training_data")
+
+    @display(description="Impostor score curve")
+    def curve(self, version: ModelVersion) -> str:
+        curve = version.impostor_curve
+        if not curve:
+            return "none"
+        loaded = ", loaded" if curve.get(LOADED) else ""
+        return f"{curve['pairs']:,} pairs, {curve['source']}{loaded}"
+
+    def _card(self, version: ModelVersion, field: str) -> str:
+        preset = PRESETS.get(version.preset)
+        return getattr(preset, field) if preset else "not of this version any more"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple:
+        return self.fields
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,45 @@
+"""Form fields that speak as people do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from ml_engine.zoo import presets_of
+from recognition.people.model_versions import ensure_model_version
+from recognition.people.models.person import validate_labels
+
+
+class LabelsField(forms.CharField):
+    """A list of texts, written with commas between them."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        parts = [part.strip() for part in (super().to_python(value) or "").split(",")]
+        return [part for part in parts if part]
+
+    def validate(self, value: Any) -> None:
+        validate_labels(value)
+
+    def run_validators(self, value: Any) -> None:
+        """Those of a text do not fit."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (initial or []) != self.to_python(data)
+
+
+class EmbedderField(forms.TypedChoiceField):
+    """One of the engine's embedders, as the row that stands for it."""
+
+    widget = UnfoldAdminSelectWidget
+
+    def __init__(self, **options: Any) -> None:
+        presets = presets_of("embedder")
+        choices = [(preset.name, preset.name) for preset in presets]
+        super().__init__(choices=choices, coerce=ensure_model_version, **options)

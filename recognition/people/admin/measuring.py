@@ -1,0 +1,152 @@
+"""A collection measured on its own people and trained on them: the page with what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.sites import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+
+from accounts.access import Scope, access_of
+from accounts.audit import Actor
+from ml_engine.matching.error_rates import LEAST_ERRORS, people_needed
+from recognition.people.index import gallery_of
+from recognition.people.models import Collection, Person
+from recognition.people.rules import decider_in_force, rules_of
+from recognition.people.services.calibration import (
+    CalibrationState,
+    calibration_state,
+    collection_calibrate,
+)
+from recognition.people.services.collections import collection_update
+from recognition.people.services.deciders import decider_state, decider_train
+from recognition.web.admin.services import refusals_shown
+from recognition.web.errors import ServiceError
+
+RULE_SOURCES = {
+    "fixed": "set by hand",
+    "target_rate": "from the target false-match rate",
+    "gallery_size": "from the size of the gallery",
+}
+CURVE_SOURCES = {"model": "the model's curve", "own": "the collection's own curve"}
+
+
+def measure_view(request: HttpRequest, collection_id: UUID, site: AdminSite) -> HttpResponse:
+    """Looked at by everybody who may identify; its buttons are for who may manage."""
+    collection = get_object_or_404(Collection.objects.select_related("embedder"), pk=collection_id)
+    access = access_of(request)
+    if not access.may(Scope.MANAGE if request.method == "POST" else Scope.IDENTIFY):
+        raise PermissionDenied
+    if request.method == "POST":
+        with refusals_shown(request):
+            messages.success(request, _do(request, collection))
+        return redirect(reverse("admin:people_collection_measured", args=[collection_id]))
+    state = calibration_state(collection)
+    context = {
+        **site.each_context(request),
+        "title": f"Thresholds and training: {collection.name}",
+        "opts": Collection._meta,
+        "collection": collection,
+        "may_manage": access.may(Scope.MANAGE),
+        "may_merge": access.may(Scope.ENROL),
+        "rule": _rule(collection),
+        "state": state,
+        "points": _points(state) if state else [],
+        "equal_error_percent": _percent(state.figures["eer"]) if state else None,
+        "pairs": _pairs(state) if state else [],
+        "people_needed": people_needed(),
+        "least_errors": LEAST_ERRORS,
+        "decider": decider_state(collection),
+        "decides": Collection.Decider(decider_in_force(collection)),
+        "checkbox": ACTION_CHECKBOX_NAME,
+    }
+    return render(request, "people/measure.html", context)
+
+
+def _do(request: HttpRequest, collection: Collection) -> str:
+    """What a button asks for; returns what to say of it."""
+    acts: dict[str, Callable[[Collection, Actor], str]] = {
+        "measure": _measure,
+        "use": _use,
+        "stop": _stop,
+        "train": _train,
+    }
+    act = acts.get(request.POST.get("do", ""))
+    if act is None:
+        raise ServiceError("bad_request", "Nothing was asked for.")
+    return act(collection, Actor.of_request(request))
+
+
+def _measure(collection: Collection, actor: Actor) -> str:
+    figures = collection_calibrate(collection=collection, actor=actor).figures
+    return f"Measured on {figures['people']:,} people with {figures['templates']:,} photos."
+
+
+def _use(collection: Collection, actor: Actor) -> str:
+    collection_update(collection=collection, actor=actor, uses_own_curve=True)
+    return "Thresholds come from the collection's own curve now."
+
+
+def _stop(collection: Collection, actor: Actor) -> str:
+    collection_update(collection=collection, actor=actor, uses_own_curve=False)
+    return "Thresholds come from the model's curve again."
+
+
+def _train(collection: Collection, actor: Actor) -> str:
+    trained = decider_train(collection=collection, actor=actor)
+    return f"The SVM was trained on {trained.people:,} people with {trained.templates:,} photos."
+
+
+def _rule(collection: Collection) -> dict[str, Any] | None:
+    """None where nothing gives a threshold."""
+    try:
+        rules = rules_of(collection, gallery_of(collection))
+    except ServiceError:
+        return None
+    return {
+        "threshold": rules.threshold,
+        "source": RULE_SOURCES[rules.source],
+        "curve": CURVE_SOURCES[rules.curve_source],
+    }
+
+
+def _points(state: CalibrationState) -> list[dict[str, Any]]:
+    """Rates as people say them."""
+    return [
+        {
+            "one_in": round(1 / point["fmr"]),
+            "threshold": point["threshold"],
+            "missed": _percent(point["fnmr"]),
+            "interval": [_percent(end) for end in point["fnmr_interval"] or ()],
+            "confused": point["confused"],
+            "is_carried": point["is_carried"],
+        }
+        for point in state.points
+    ]
+
+
+def _percent(rate: float | None) -> float | None:
+    return None if rate is None else 100 * rate
+
+
+def _pairs(state: CalibrationState) -> list[dict[str, Any]]:
+    return [
+        {
+            "people": [_with_image(pair.first), _with_image(pair.second)],
+            "similarity": pair.similarity,
+            "is_left_out": pair.is_left_out,
+        }
+        for pair in state.alike
+    ]
+
+
+def _with_image(person: Person) -> dict[str, Any]:
+    best = person.images.order_by("-quality").values_list("pk", flat=True).first()
+    return {"person": person, "image": best}

@@ -1,0 +1,43 @@
+"""The answer to enrolment: each picture's outcome, as a refusal where none was accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from recognition.people.payloads import quality_payload
+from recognition.people.services.enrolment import ImageOutcome
+from recognition.web.errors import ServiceError
+
+
+def outcome_payload(outcome: ImageOutcome) -> dict[str, Any]:
+    return {
+        "index": outcome.index,
+        "name": outcome.name,
+        "accepted": outcome.accepted,
+        "code": outcome.code,
+        "message": outcome.message,
+        "faces_found": outcome.faces_found,
+        "quality": quality_payload(outcome.quality),
+        "image": str(outcome.image.pk) if outcome.image is not None else None,
+    }
+
+
+def enrol_answer(outcomes: Sequence[ImageOutcome]) -> dict[str, Any]:
+    """The body of the good answer; ServiceError 422 if every picture was refused."""
+    payloads = [outcome_payload(outcome) for outcome in outcomes]
+    accepted = sum(outcome.accepted for outcome in outcomes)
+    if not accepted:
+        raise _refusal(outcomes, payloads)
+    refused = len(outcomes) - accepted
+    return {"accepted": accepted, "refused": refused, "outcomes": payloads}
+
+
+def _refusal(outcomes: Sequence[ImageOutcome], payloads: list[dict[str, Any]]) -> ServiceError:
+    """With the picture's own code where they all have the same."""
+    codes = {outcome.code for outcome in outcomes}
+    if len(codes) == 1:
+        code, message = outcomes[0].code, outcomes[0].message
+    else:
+        code, message = "no_image_accepted", "None of the pictures was accepted."
+    return ServiceError(code, message, status=422, outcomes=payloads)

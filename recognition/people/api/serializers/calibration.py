@@ -1,0 +1,130 @@
+"""What is measured on a collection's own people, and the SVM that is trained on them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rest_framework import serializers
+
+from recognition.people.services.calibration import AlikePeople, CalibrationState
+
+THEMES = ("light", "dark")
+
+
+class OperatingPointSerializer(serializers.Serializer):
+    """A rate of false matches, and what it costs."""
+
+    fmr = serializers.FloatField(help_text="Of comparisons of strangers.")
+    threshold = serializers.FloatField()
+    fnmr = serializers.FloatField(
+        allow_null=True, help_text="Of pairs of pictures of one person, those that do not match."
+    )
+    fnmr_interval = serializers.ListField(
+        child=serializers.FloatField(), allow_null=True, help_text="95 %, a bootstrap by person."
+    )
+    confused = serializers.IntegerField(help_text="Pairs of people that were seen to match.")
+    is_carried = serializers.BooleanField(
+        help_text="Whether so many tell the rate: 30 or more. Where they do not, the threshold "
+        "follows from the model's curve."
+    )
+
+
+class DetPointSerializer(serializers.Serializer):
+    threshold = serializers.FloatField()
+    fmr = serializers.FloatField()
+    fnmr = serializers.FloatField()
+
+
+class AlikePersonSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    external_id = serializers.CharField(allow_null=True)
+
+
+class AlikeSerializer(serializers.Serializer):
+    """Two people who are more alike than a match: perhaps one, enrolled twice."""
+
+    persons = AlikePersonSerializer(many=True)
+    similarity = serializers.FloatField()
+    is_left_out = serializers.BooleanField(help_text="Of the curve.")
+
+
+class CalibrationSerializer(serializers.Serializer):
+    """How alike the people of a collection are, to themselves and to each other."""
+
+    measured_at = serializers.DateTimeField()
+    model = serializers.CharField()
+    is_current = serializers.BooleanField(help_text="The gallery has not changed much since.")
+    is_in_force = serializers.BooleanField(help_text="The collection's `uses_own_curve`.")
+    persons = serializers.IntegerField(help_text="Compared: of a large gallery a part.")
+    templates = serializers.IntegerField(help_text="The same.")
+    persons_enrolled = serializers.IntegerField()
+    templates_enrolled = serializers.IntegerField()
+    impostor_pairs = serializers.IntegerField(help_text="Pictures of two people.")
+    genuine_pairs = serializers.IntegerField(help_text="Pictures of one person.")
+    measured_to = serializers.FloatField(
+        help_text="The similarity down to whose rate the pairs carry; beyond it the curve goes on "
+        "along the model's."
+    )
+    own_threshold = serializers.FloatField(help_text="What follows for the gallery as it is.")
+    model_threshold = serializers.FloatField(
+        allow_null=True, help_text="The same by the model's curve."
+    )
+    eer = serializers.FloatField(allow_null=True, help_text="Equal error rate.")
+    eer_threshold = serializers.FloatField(allow_null=True)
+    points = OperatingPointSerializer(many=True)
+    det = DetPointSerializer(many=True, help_text="Empty where nobody has two images.")
+    alike = AlikeSerializer(many=True, help_text="The most alike of `alike_total`.")
+    alike_total = serializers.IntegerField()
+
+
+class ThemeInput(serializers.Serializer):
+    theme = serializers.ChoiceField(choices=THEMES, default="light")
+
+
+class TrainedDeciderSerializer(serializers.Serializer):
+    """What the collection's SVM is worth now."""
+
+    trained_at = serializers.DateTimeField()
+    people = serializers.IntegerField(help_text="Whom it knows.")
+    templates = serializers.IntegerField(help_text="That it was trained on.")
+    people_since = serializers.IntegerField(help_text="Enrolled, and unknown to it.")
+    is_current = serializers.BooleanField(help_text="Nothing has changed since.")
+
+
+def calibration_payload(state: CalibrationState) -> dict[str, Any]:
+    figures = state.figures
+    same = ("templates", "impostor_pairs", "genuine_pairs", "eer", "eer_threshold", "alike_total")
+    return {
+        "measured_at": state.measured_at,
+        "model": state.curve.model,
+        "is_current": state.is_current,
+        "is_in_force": state.is_in_force,
+        "persons": figures["people"],
+        "persons_enrolled": figures["people_total"],
+        "templates_enrolled": figures["templates_total"],
+        "measured_to": state.measured_to,
+        "own_threshold": _rounded(state.own_threshold),
+        "model_threshold": _rounded(state.model_threshold),
+        "points": state.points,
+        "det": [asdict(point) for point in state.det],
+        "alike": [_alike(pair) for pair in state.alike],
+        **{name: figures[name] for name in same},
+    }
+
+
+def _alike(pair: AlikePeople) -> dict[str, Any]:
+    persons = [
+        {"id": person.pk, "name": person.name, "external_id": person.external_id}
+        for person in (pair.first, pair.second)
+    ]
+    return {
+        "persons": persons,
+        "similarity": pair.similarity,
+        "is_left_out": pair.is_left_out,
+    }
+
+
+def _rounded(threshold: float | None) -> float | None:
+    return None if threshold is None else round(threshold, 4)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from ml_engine.zoo import PRESETS
+from recognition.people.api.serializers.faces import EMBEDDERS
+from recognition.people.models import Collection
+
+ROLES = sorted({preset.role for preset in PRESETS.values()})
+_RULES = (
+    "name",
+    "description",
+    "match_threshold",
+    "target_false_match_rate",
+    "target_false_positive_rate",
+    "uses_own_curve",
+    "match_margin",
+    "decider",
+    "flip_averaging",
+    "search_kind",
+    "quality_policy",
+    "event_retention_days",
+    "unknown_retention_days",
+    "keeps_originals",
+)
+
+
+class CollectionInput(serializers.ModelSerializer):
+    """A gallery's rules. What is left out gets its default."""
+
+    embedder = serializers.ChoiceField(
+        choices=EMBEDDERS, required=False, help_text="Fixed while the collection has templates."
+    )
+
+    class Meta:
+        model = Collection
+        fields = (*_RULES, "embedder")
+        # The service says it, as 409: it knows of a name that was taken a moment ago.
+        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
+
+
+class CollectionSerializer(serializers.ModelSerializer):
+    embedder = serializers.CharField(source="embedder.preset", read_only=True)
+
+    class Meta:
+        model = Collection
+        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "created_at")
+        read_only_fields = fields
+
+
+class InForceSerializer(serializers.Serializer):
+    """Size of the gallery and the rules that follow from it now."""
+
+    persons = serializers.IntegerField()
+    templates = serializers.IntegerField()
+    threshold = serializers.FloatField()
+    margin = serializers.FloatField()
+    # DRF's metaclass takes fields out of the class, so this is not Field.source.
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=["fixed", "target_rate", "gallery_size"], help_text="Where the threshold is from."
+    )
+    curve = serializers.ChoiceField(
+        choices=["model", "own"],
+        help_text="Whose scores tell what a rate is: strangers to the model, or the collection's "
+        "own people.",
+    )
+    decider = serializers.ChoiceField(
+        choices=Collection.Decider.choices,
+        help_text="The nearest, where the SVM is wanted and not trained yet.",
+    )
+
+
+class CollectionDetailSerializer(CollectionSerializer):
+    in_force = InForceSerializer()
+
+    class Meta(CollectionSerializer.Meta):
+        fields = (*CollectionSerializer.Meta.fields, "in_force")
+        read_only_fields = fields
+
+
+class ModelSerializer(serializers.Serializer):
+    """A preset of the zoo; `id` once a collection or an event has used it."""
+
+    id = serializers.IntegerField(allow_null=True)
+    preset = serializers.CharField()
+    role = serializers.ChoiceField(choices=ROLES)
+    sha256 = serializers.CharField()
+    dimension = serializers.IntegerField(allow_null=True)
+    licence = serializers.CharField()
+    training_data = serializers.CharField()
+    about = serializers.CharField()
+    figures = serializers.DictField()
+
+
+class ModelListSerializer(serializers.Serializer):
+    results = ModelSerializer(many=True)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from recognition.people.api.serializers.faces import QualitySerializer
+from recognition.people.models import FaceImage, Person
+from recognition.people.models.person import LONGEST_LABEL, MOST_LABELS, validate_metadata
+from recognition.web.api.pictures import PictureField, PictureListField
+
+
+class PersonChanges(serializers.Serializer):
+    """What may be said of a person."""
+
+    name = serializers.CharField(max_length=200)
+    external_id = serializers.CharField(
+        max_length=128, required=False, allow_null=True, help_text="The id in your own system."
+    )
+    metadata = serializers.DictField(
+        required=False,
+        validators=[validate_metadata],
+        help_text="Any JSON object of yours, up to 16 kB.",
+    )
+    labels = serializers.ListField(
+        child=serializers.CharField(max_length=LONGEST_LABEL),
+        max_length=MOST_LABELS,
+        required=False,
+    )
+    consent = serializers.ChoiceField(choices=Person.Consent.choices, required=False)
+    consent_at = serializers.DateField(required=False, allow_null=True)
+
+
+class PersonInput(PersonChanges):
+    collection = serializers.UUIDField(
+        required=False, help_text="May be left out where the caller sees only one."
+    )
+
+
+class PersonUpdate(PersonChanges):
+    is_active = serializers.BooleanField(
+        required=False, help_text="Inactive people are not recognised."
+    )
+
+
+class PersonFilter(serializers.Serializer):
+    collection = serializers.UUIDField(required=False)
+    query = serializers.CharField(required=False, help_text="Part of a name or external id.")
+    external_id = serializers.CharField(required=False)
+
+
+class PersonSerializer(serializers.ModelSerializer):
+    labels = serializers.ListField(child=serializers.CharField())
+    metadata = serializers.DictField()
+    consent_at = serializers.DateField(allow_null=True)
+
+    class Meta:
+        model = Person
+        fields = (
+            "id",
+            "collection",
+            "name",
+            "external_id",
+            "metadata",
+            "labels",
+            "consent",
+            "consent_at",
+            "is_active",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+
+class MergeInput(serializers.Serializer):
+    person = serializers.UUIDField(help_text="Who is merged into this one, and then deleted.")
+
+
+class EraseAnswerSerializer(serializers.Serializer):
+    erased = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How much of each kind is gone."
+    )
+
+
+class EnrolInput(serializers.Serializer):
+    """One picture (`image`) or many (`images`), each with one face."""
+
+    images = PictureListField(required=False, help_text="Many pictures.")
+    image = PictureField(required=False, help_text="One picture.")
+
+    def validate(self, attrs: dict) -> dict:
+        if not attrs.get("images") and "image" not in attrs:
+            raise serializers.ValidationError({"images": ["Send at least one picture."]})
+        return attrs
+
+
+class ImageSerializer(serializers.ModelSerializer):
+    """A stored face. `url` needs the same sign-in or key."""
+
+    url = serializers.SerializerMethodField()
+    quality_parts = serializers.DictField()
+    box = serializers.ListField(child=serializers.FloatField(), min_length=4, max_length=4)
+    landmarks = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2)
+    )
+
+    class Meta:
+        model = FaceImage
+        fields = (
+            "id",
+            "person",
+            "url",
+            "sha256",
+            "box",
+            "landmarks",
+            "quality",
+            "quality_parts",
+            "source",
+            "added_by",
+            "created_at",
+        )
+        read_only_fields = fields
+
+    def get_url(self, image: FaceImage) -> str:
+        return reverse("image-file", args=[image.pk])
+
+
+class ImageFilter(serializers.Serializer):
+    collection = serializers.UUIDField(required=False)
+    person = serializers.UUIDField(required=False)
+
+
+class OutcomeSerializer(serializers.Serializer):
+    index = serializers.IntegerField(help_text="Which picture of the request, from 0.")
+    name = serializers.CharField(help_text="Its file name, if it had one.")
+    accepted = serializers.BooleanField()
+    code = serializers.CharField(
+        help_text="`accepted`, or why not: `no_face`, `several_faces`, `low_quality`, "
+        "`duplicate_image`, `looks_like_another_person`, or what is wrong with the file."
+    )
+    message = serializers.CharField()
+    faces_found = serializers.IntegerField()
+    quality = QualitySerializer(allow_null=True)
+    image = serializers.UUIDField(allow_null=True, help_text="The stored image.")
+
+
+class EnrolAnswerSerializer(serializers.Serializer):
+    accepted = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    outcomes = OutcomeSerializer(many=True)

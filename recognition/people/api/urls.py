@@ -1,0 +1,62 @@
+"""Addresses below /api/v1/; none has a slash at its end."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from recognition.people.api.views import (
+    calibration,
+    collections,
+    keys,
+    persons,
+    recognise,
+)
+
+urlpatterns = [
+    path("detect", recognise.DetectView.as_view(), name="detect"),
+    path("verify", recognise.VerifyView.as_view(), name="verify"),
+    path("identify", recognise.IdentifyView.as_view(), name="identify"),
+    path("embed", recognise.EmbedView.as_view(), name="embed"),
+    path("collections", collections.CollectionsView.as_view(), name="collections"),
+    path(
+        "collections/<uuid:collection_id>",
+        collections.CollectionView.as_view(),
+        name="collection",
+    ),
+    path(
+        "collections/<uuid:collection_id>/calibrate",
+        calibration.CalibrateView.as_view(),
+        name="collection-calibrate",
+    ),
+    path(
+        "collections/<uuid:collection_id>/calibration",
+        calibration.CalibrationView.as_view(),
+        name="collection-calibration",
+    ),
+    path(
+        "collections/<uuid:collection_id>/calibration/det.svg",
+        calibration.DetPictureView.as_view(),
+        name="collection-det",
+    ),
+    path(
+        "collections/<uuid:collection_id>/train",
+        calibration.TrainView.as_view(),
+        name="collection-train",
+    ),
+    path("persons", persons.PersonsView.as_view(), name="persons"),
+    path("persons/<uuid:person_id>", persons.PersonView.as_view(), name="person"),
+    path(
+        "persons/<uuid:person_id>/images",
+        persons.PersonImagesView.as_view(),
+        name="person-images",
+    ),
+    path("persons/<uuid:person_id>/merge", persons.PersonMergeView.as_view(), name="person-merge"),
+    path("persons/<uuid:person_id>/erase", persons.PersonEraseView.as_view(), name="person-erase"),
+    path("images", persons.ImagesView.as_view(), name="images"),
+    path("images/<uuid:image_id>", persons.ImageView.as_view(), name="image"),
+    path("images/<uuid:image_id>/file", persons.ImageFileView.as_view(), name="image-file"),
+    path("api-keys", keys.KeysView.as_view(), name="api-keys"),
+    path("api-keys/<uuid:key_id>", keys.KeyView.as_view(), name="api-key"),
+    path("models", collections.ModelsView.as_view(), name="models"),
+    path("me", keys.MeView.as_view(), name="me"),
+]

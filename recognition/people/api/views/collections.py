@@ -1,0 +1,147 @@
+"""Collections, and the models that they may use."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Scope
+from ml_engine.zoo import PRESETS
+from recognition.people import selectors
+from recognition.people.api.lookup import refuse_limited_key
+from recognition.people.api.serializers.collections import (
+    CollectionDetailSerializer,
+    CollectionInput,
+    CollectionSerializer,
+    ModelListSerializer,
+)
+from recognition.people.index import gallery_of
+from recognition.people.model_versions import ensure_model_version
+from recognition.people.models import Collection, ModelVersion
+from recognition.people.rules import decider_in_force, rules_of
+from recognition.people.services import collections as service
+from recognition.people.services.identification import default_embedder
+from recognition.web.api.base import ApiView
+from recognition.web.api.schema import WITH_BODY, operation
+
+
+class CollectionsView(ApiView):
+    @operation(
+        "collections_list",
+        "List collections",
+        scope=Scope.IDENTIFY,
+        answer=CollectionSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        return self.paged(selectors.collections_visible(self.access), CollectionSerializer)
+
+    @operation(
+        "collections_create",
+        "Add a collection",
+        scope=Scope.MANAGE,
+        request=CollectionInput,
+        answer=CollectionDetailSerializer,
+        status=201,
+        errors=(409, *WITH_BODY),
+    )
+    def post(self, request: Request) -> Response:
+        refuse_limited_key(self.access)
+        values = _with_model(self.read(CollectionInput))
+        values.setdefault("embedder", ensure_model_version(default_embedder()))
+        collection = service.collection_create(actor=self.actor, **values)
+        return Response(_detail(collection), status=status.HTTP_201_CREATED)
+
+
+class CollectionView(ApiView):
+    @operation(
+        "collections_read",
+        "Read a collection, with the threshold in force",
+        scope=Scope.IDENTIFY,
+        answer=CollectionDetailSerializer,
+        errors=(404,),
+    )
+    def get(self, request: Request, collection_id: UUID) -> Response:
+        return Response(_detail(selectors.collection_by_id(self.access, collection_id)))
+
+    @operation(
+        "collections_update",
+        "Change a collection's rules",
+        scope=Scope.MANAGE,
+        request=CollectionInput(partial=True),
+        answer=CollectionDetailSerializer,
+        errors=(404, 409, *WITH_BODY),
+    )
+    def patch(self, request: Request, collection_id: UUID) -> Response:
+        collection = selectors.collection_by_id(self.access, collection_id)
+        options = {"instance": collection, "partial": True}
+        changes = _with_model(self.read(CollectionInput, **options))
+        changed = service.collection_update(collection=collection, actor=self.actor, **changes)
+        return Response(_detail(changed))
+
+    @operation(
+        "collections_delete",
+        "Delete an empty collection",
+        scope=Scope.MANAGE,
+        answer=None,
+        status=204,
+        errors=(404, 409),
+    )
+    def delete(self, request: Request, collection_id: UUID) -> Response:
+        collection = selectors.collection_by_id(self.access, collection_id)
+        service.collection_delete(collection=collection, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ModelsView(ApiView):
+    @operation(
+        "models_list",
+        "List the models there are",
+        scope=Scope.IDENTIFY,
+        answer=ModelListSerializer,
+        about="Presets with their origin, licence and measured figures.",
+    )
+    def get(self, request: Request) -> Response:
+        versions = {(row.preset, row.sha256): row for row in ModelVersion.objects.all()}
+        rows = [
+            _model(preset, versions.get((preset.name, preset.sha256)))
+            for preset in PRESETS.values()
+        ]
+        return Response({"results": rows})
+
+
+def _model(preset: Any, version: ModelVersion | None) -> dict[str, Any]:
+    names = ("role", "sha256", "dimension", "licence", "training_data", "about")
+    figures = version.figures if version else preset.figures
+    return {
+        "id": version.pk if version else None,
+        "preset": preset.name,
+        **{name: getattr(preset, name) for name in names},
+        "figures": figures,
+    }
+
+
+def _with_model(values: dict[str, Any]) -> dict[str, Any]:
+    """The preset's name replaced by the row that stands for it."""
+    if "embedder" in values:
+        values["embedder"] = ensure_model_version(values["embedder"])
+    return values
+
+
+def _detail(collection: Collection) -> dict[str, Any]:
+    gallery = gallery_of(collection)
+    rules = rules_of(collection, gallery)
+    persons, templates = gallery.size
+    in_force = {
+        "persons": persons,
+        "templates": templates,
+        "threshold": round(rules.threshold, 4),
+        "margin": rules.margin,
+        "source": rules.source,
+        "curve": rules.curve_source,
+        "decider": decider_in_force(collection),
+    }
+    return {**CollectionSerializer(collection).data, "in_force": in_force}

@@ -1,0 +1,253 @@
+"""People and their images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Scope
+from recognition.people import selectors
+from recognition.people.api.lookup import collection_or_only
+from recognition.people.api.outcomes import enrol_answer
+from recognition.people.api.serializers.persons import (
+    EnrolAnswerSerializer,
+    EnrolInput,
+    EraseAnswerSerializer,
+    ImageFilter,
+    ImageSerializer,
+    MergeInput,
+    PersonFilter,
+    PersonInput,
+    PersonSerializer,
+    PersonUpdate,
+)
+from recognition.people.models import Person
+from recognition.people.services import enrolment, persons
+from recognition.web.api.base import ApiView, PictureView
+from recognition.web.api.files import face_file
+from recognition.web.api.idempotency import Answer, answer_once
+from recognition.web.api.schema import (
+    FOR_PICTURES,
+    IDEMPOTENCY_KEY,
+    WITH_BODY,
+    operation,
+    picture_request,
+)
+
+
+class PersonsView(ApiView):
+    @operation(
+        "persons_list",
+        "List people",
+        scope=Scope.IDENTIFY,
+        parameters=[PersonFilter],
+        answer=PersonSerializer(many=True),
+        errors=(404,),
+    )
+    def get(self, request: Request) -> Response:
+        filters = self.read_query(PersonFilter)
+        if "collection" in filters:
+            filters["collection"] = selectors.collection_by_id(self.access, filters["collection"])
+        return self.paged(selectors.persons_list(self.access, **filters), PersonSerializer)
+
+    @operation(
+        "persons_create",
+        "Add a person",
+        scope=Scope.ENROL,
+        request=PersonInput,
+        parameters=[IDEMPOTENCY_KEY],
+        answer=PersonSerializer,
+        status=201,
+        errors=(404, 409, *WITH_BODY),
+        about="Images are added afterwards, with POST persons/{id}/images.",
+    )
+    def post(self, request: Request) -> Response:
+        values = self.read(PersonInput)
+        content = [json.dumps(values, sort_keys=True, default=str).encode()]
+        collection = collection_or_only(self.access, values.pop("collection", None))
+
+        def create() -> Answer:
+            person = persons.person_create(collection=collection, actor=self.actor, **values)
+            return Answer(status.HTTP_201_CREATED, PersonSerializer(person).data, person.pk)
+
+        return answer_once(request, create, content=content, atomic=True)
+
+
+class PersonView(ApiView):
+    @operation(
+        "persons_read",
+        "Read a person",
+        scope=Scope.IDENTIFY,
+        answer=PersonSerializer,
+        errors=(404,),
+    )
+    def get(self, request: Request, person_id: UUID) -> Response:
+        return Response(PersonSerializer(selectors.person_by_id(self.access, person_id)).data)
+
+    @operation(
+        "persons_update",
+        "Change a person",
+        scope=Scope.ENROL,
+        request=PersonUpdate(partial=True),
+        answer=PersonSerializer,
+        errors=(404, 409, *WITH_BODY),
+    )
+    def patch(self, request: Request, person_id: UUID) -> Response:
+        person = selectors.person_by_id(self.access, person_id)
+        changes = self.read(PersonUpdate, partial=True)
+        person = persons.person_update(person=person, actor=self.actor, **changes)
+        return Response(PersonSerializer(person).data)
+
+    @operation(
+        "persons_delete",
+        "Erase a person (the same as POST erase)",
+        scope=Scope.ENROL,
+        answer=None,
+        status=204,
+        errors=(404,),
+    )
+    def delete(self, request: Request, person_id: UUID) -> Response:
+        persons.person_erase(
+            person=selectors.person_by_id(self.access, person_id), actor=self.actor
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PersonMergeView(ApiView):
+    @operation(
+        "persons_merge",
+        "Merge another person into this one",
+        scope=Scope.ENROL,
+        request=MergeInput,
+        answer=PersonSerializer,
+        errors=(404, 409, *WITH_BODY),
+        about="Images, templates and events move over; the other person is then deleted.",
+    )
+    def post(self, request: Request, person_id: UUID) -> Response:
+        into = selectors.person_by_id(self.access, person_id)
+        other = selectors.person_by_id(self.access, self.read(MergeInput)["person"])
+        merged = persons.person_merge(into=into, person=other, actor=self.actor)
+        return Response(PersonSerializer(merged).data)
+
+
+class PersonEraseView(ApiView):
+    @operation(
+        "persons_erase",
+        "Erase everything about a person",
+        scope=Scope.ENROL,
+        request=None,
+        answer=EraseAnswerSerializer,
+        errors=(404,),
+        about="Rows, files, templates, index rows and the pictures of their events.",
+    )
+    def post(self, request: Request, person_id: UUID) -> Response:
+        person = selectors.person_by_id(self.access, person_id)
+        return Response({"erased": persons.person_erase(person=person, actor=self.actor)})
+
+
+class PersonImagesView(PictureView):
+    @operation(
+        "persons_images_list",
+        "List a person's images",
+        scope=Scope.IDENTIFY,
+        answer=ImageSerializer(many=True),
+        errors=(404,),
+    )
+    def get(self, request: Request, person_id: UUID) -> Response:
+        person = selectors.person_by_id(self.access, person_id)
+        return self.paged(selectors.images_list(self.access, person=person), ImageSerializer)
+
+    @operation(
+        "persons_images_enrol",
+        "Enrol images of a person",
+        scope=Scope.ENROL,
+        request=picture_request(EnrolInput),
+        parameters=[IDEMPOTENCY_KEY],
+        answer=EnrolAnswerSerializer,
+        status=201,
+        errors=(404, 409, 507, *FOR_PICTURES),
+        about="Each picture has its own outcome. 201 if at least one was accepted; otherwise 422, "
+        "with the outcomes in `error.details`, and nothing is stored.",
+    )
+    def post(self, request: Request, person_id: UUID) -> Response:
+        person = selectors.person_by_id(self.access, person_id)
+        values = self.read(EnrolInput)
+        single = [values["image"]] if "image" in values else []
+        uploads = [*values.get("images", []), *single]
+        content = [part for upload in uploads for part in (upload.name.encode(), upload.data)]
+        return answer_once(request, lambda: self._enrol(person, uploads), content=content)
+
+    def _enrol(self, person: Person, uploads: Sequence[enrolment.Upload]) -> Answer:
+        outcomes = enrolment.images_enrol(
+            person=person, uploads=uploads, source="api", actor=self.actor
+        )
+        return Answer(status.HTTP_201_CREATED, enrol_answer(outcomes), person.pk)
+
+
+class ImagesView(ApiView):
+    @operation(
+        "images_list",
+        "List images",
+        scope=Scope.IDENTIFY,
+        parameters=[ImageFilter],
+        answer=ImageSerializer(many=True),
+        errors=(404,),
+    )
+    def get(self, request: Request) -> Response:
+        filters: dict[str, Any] = self.read_query(ImageFilter)
+        if "collection" in filters:
+            filters["collection"] = selectors.collection_by_id(self.access, filters["collection"])
+        if "person" in filters:
+            filters["person"] = selectors.person_by_id(self.access, filters["person"])
+        return self.paged(selectors.images_list(self.access, **filters), ImageSerializer)
+
+
+class ImageView(ApiView):
+    @operation(
+        "images_read",
+        "Read an image's data",
+        scope=Scope.IDENTIFY,
+        answer=ImageSerializer,
+        errors=(404,),
+    )
+    def get(self, request: Request, image_id: UUID) -> Response:
+        return Response(ImageSerializer(selectors.image_by_id(self.access, image_id)).data)
+
+    @operation(
+        "images_delete",
+        "Delete an image with its file and templates",
+        scope=Scope.ENROL,
+        answer=None,
+        status=204,
+        errors=(404,),
+    )
+    def delete(self, request: Request, image_id: UUID) -> Response:
+        image = selectors.image_by_id(self.access, image_id)
+        enrolment.image_delete(image=image, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ImageFileView(ApiView):
+    @operation(
+        "images_file",
+        "The face as a JPEG",
+        scope=Scope.IDENTIFY,
+        answer={(200, "image/jpeg"): OpenApiTypes.BINARY},
+        errors=(404,),
+    )
+    def get(self, request: Request, image_id: UUID) -> HttpResponse:
+        image = selectors.image_by_id(self.access, image_id)
+        return face_file(
+            image.file,
+            owner=image,
+            collection_id=image.person.collection_id,
+            actor=self.actor,
+        )

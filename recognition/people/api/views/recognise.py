@@ -1,0 +1,134 @@
+"""detect, verify, identify, embed: a picture in, an answer out, nothing kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import Scope
+from recognition.people import selectors
+from recognition.people.api.lookup import collection_or_only
+from recognition.people.api.serializers.faces import (
+    DetectAnswerSerializer,
+    DetectInput,
+    DetectOptions,
+    EmbedAnswerSerializer,
+    EmbedInput,
+    EmbedOptions,
+    IdentifyAnswerSerializer,
+    IdentifyInput,
+    IdentifyOptions,
+    VerifyAnswerSerializer,
+    VerifyInput,
+    VerifyOptions,
+)
+from recognition.people.payloads import decision_payload, face_payload, verify_payload
+from recognition.people.services import identification
+from recognition.web.api.base import PictureView
+from recognition.web.api.schema import FOR_PICTURES, operation, picture_request
+
+
+class DetectView(PictureView):
+    @operation(
+        "detect",
+        "Find the faces of a picture",
+        scope=Scope.DETECT,
+        request=picture_request(DetectInput),
+        parameters=[DetectOptions],
+        answer=DetectAnswerSerializer,
+        errors=FOR_PICTURES,
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(DetectInput)
+        picture = options.pop("image")
+        result = identification.detect(data=picture.data, actor=self.actor, **options)
+        faces = [face_payload(face) for face in result.faces]
+        answer = {"size": list(result.size), "faces": faces, "timing_ms": result.timing_ms}
+        return Response(answer)
+
+
+class IdentifyView(PictureView):
+    @operation(
+        "identify",
+        "Name every face of a picture",
+        scope=Scope.IDENTIFY,
+        request=picture_request(IdentifyInput),
+        parameters=[IdentifyOptions],
+        answer=IdentifyAnswerSerializer,
+        errors=(404, 409, *FOR_PICTURES),
+        about="`decision` is `match`, `unknown` or `ambiguous` (two people too close). "
+        "Candidates are people, as the collection's decider ranks them, each with the image that "
+        "matched; whoever the face is known not to be is left out.",
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(IdentifyInput)
+        picture = options.pop("image")
+        collection = collection_or_only(self.access, options.pop("collection", None))
+        result = identification.identify(
+            collection=collection, data=picture.data, actor=self.actor, **options
+        )
+        answer = {
+            "size": list(result.size),
+            "collection": collection.pk,
+            "model": result.model,
+            "threshold": round(result.threshold, 4),
+            "faces": [_identified(found) for found in result.faces],
+            "timing_ms": result.timing_ms,
+        }
+        return Response(answer)
+
+
+class EmbedView(PictureView):
+    @operation(
+        "embed",
+        "Give the embedding of every face of a picture",
+        scope=Scope.IDENTIFY,
+        request=picture_request(EmbedInput),
+        parameters=[EmbedOptions],
+        answer=EmbedAnswerSerializer,
+        errors=FOR_PICTURES,
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(EmbedInput)
+        picture = options.pop("image")
+        embedder = options.get("embedder") or identification.default_embedder()
+        faces = identification.embed(data=picture.data, actor=self.actor, embedder=embedder)
+        embedded = [
+            {**face_payload(face), "embedding": face.embedding.tolist()}
+            for face in faces
+            if face.embedding is not None
+        ]
+        dimension = len(embedded[0]["embedding"]) if embedded else None
+        return Response({"model": embedder, "dimension": dimension, "faces": embedded})
+
+
+class VerifyView(PictureView):
+    @operation(
+        "verify",
+        "Compare a picture with another one, or with a person",
+        scope=Scope.VERIFY,
+        request=picture_request(VerifyInput),
+        parameters=[VerifyOptions],
+        answer=VerifyAnswerSerializer,
+        errors=(404, 409, *FOR_PICTURES),
+        about="Each picture must show one face. One that is known not to be the person, since an "
+        "event was rejected, does not match, whatever its similarity.",
+    )
+    def post(self, request: Request) -> Response:
+        options = self.read(VerifyInput)
+        data = options.pop("image").data
+        if "person" in options:
+            person = selectors.person_by_id(self.access, options.pop("person"))
+            result = identification.verify_person(
+                person=person, data=data, actor=self.actor, **options
+            )
+        else:
+            other = options.pop("other_image").data
+            result = identification.verify(data_a=data, data_b=other, actor=self.actor, **options)
+        return Response(verify_payload(result))
+
+
+def _identified(found: identification.IdentifiedFace) -> dict[str, Any]:
+    return {**face_payload(found.face), **decision_payload(found)}

@@ -1,0 +1,52 @@
+"""The log of changes: what every process follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models import F, Max
+from django.utils import timezone
+
+from recognition.people.index.process import follow_now
+from recognition.people.models import Collection, GalleryChange
+from recognition.web.transactions import after_commit
+
+_KEPT = timedelta(hours=1)
+
+
+def note_changes(collection: Collection, template_ids: Iterable[int]) -> None:
+    """Within the caller's transaction: these templates are new, gone, somebody else's now, or what
+    is known of their person changed.
+
+    Locks the collection's row until the commit, so that revisions become visible in order. The
+    caller must not search the gallery between this and the commit: it would take over a revision
+    that may never come to be.
+    """
+    templates = sorted(set(template_ids))
+    if not templates:
+        return
+    mine = Collection.objects.filter(pk=collection.pk)
+    mine.update(gallery_revision=F("gallery_revision") + 1)
+    revision = mine.values_list("gallery_revision", flat=True).get()
+    GalleryChange.objects.bulk_create(
+        [
+            GalleryChange(collection_id=collection.pk, revision=revision, template_id=template)
+            for template in templates
+        ],
+        batch_size=1000,
+    )
+    after_commit(lambda: follow_now(collection.pk))
+
+
+def changes_prune() -> int:
+    """Delete old entries of the log; a process that still needed one loads everything.
+
+    By whole revisions: of one that was left in part, a process would take that part for all of it.
+    """
+    old = GalleryChange.objects.filter(created_at__lt=timezone.now() - _KEPT)
+    last = dict(old.values_list("collection").annotate(Max("revision")))
+    return sum(
+        GalleryChange.objects.filter(collection=pk, revision__lte=revision).delete()[0]
+        for pk, revision in last.items()
+    )

@@ -1,0 +1,193 @@
+"""One state of a gallery, in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_engine.matching import Candidate, Decider, VectorIndex, person_candidates, without_vetoed
+from ml_engine.matching.index import Kind
+from ml_engine.types import Float32
+from recognition.people.index.indexes import is_outgrown, new_index
+
+# Templates looked at for each person wanted; more where people have more.
+_TEMPLATES_EACH = 8
+# People that a decider ranks at least, so that who is first does not depend on how many are asked
+# for.
+_LEAST_RANKED = 5
+_COPIED_AT_ONCE = 1 << 13
+
+
+@dataclass(slots=True)
+class Member:
+    """A person with templates."""
+
+    name: str
+    external_id: str | None
+    templates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A template as it stands in the database; `vector` as bytes, `image` as text: making a UUID
+    for each would take longer than all the rest. A template's vector never changes."""
+
+    template: int
+    image: str
+    person: UUID
+    vector: bytes
+
+
+class Contents:
+    """Index, whose templates they are, who these people are, and which faces are not theirs.
+
+    Any number of threads may search it; one at a time changes it.
+    """
+
+    def __init__(self, dimension: int, model: str, revision: int, kind: Kind = "float32") -> None:
+        self.revision = revision
+        self.index = new_index(kind, dimension, model)
+        self._learnt_from = 0
+        self._changing = threading.Lock()
+        self._rows: dict[int, tuple[UUID, str]] = {}  # template to person and image
+        self._people: dict[UUID, Member] = {}
+        self._negatives: dict[Hashable, Float32] = {}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return len(self._people), len(self._rows)
+
+    def member(self, person: UUID) -> Member | None:
+        return self._people.get(person)
+
+    def image_of(self, template: int) -> UUID | None:
+        row = self._rows.get(template)
+        return UUID(row[1]) if row else None
+
+    def put(self, rows: Sequence[Row], names: Mapping[UUID, tuple[str, str | None]]) -> None:
+        """Add templates, or take over what changed about them."""
+        if not rows:
+            return
+        flat = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
+        ids = np.fromiter((row.template for row in rows), np.int64, len(rows))
+        with self._changing:
+            for row in rows:
+                name, external_id = names.get(row.person, ("", None))
+                member = self._people.setdefault(row.person, Member(name, external_id))
+                member.name, member.external_id = name, external_id
+                member.templates += 1
+                # In place: whoever searches meanwhile finds one owner or the other.
+                before = self._rows.get(row.template)
+                self._rows[row.template] = (row.person, row.image)
+                self._release(before)
+            # Owners first: a template that is found must be somebody's.
+            self.index.add(ids, flat.reshape(len(rows), -1), model=self.index.model)
+
+    def drop(self, templates: Sequence[int]) -> None:
+        with self._changing:
+            self.index.remove(templates)
+            for template in templates:
+                self._release(self._rows.pop(template, None))
+
+    def put_negatives(self, people: Iterable[UUID], found: Mapping[UUID, Float32]) -> None:
+        """Vectors (n, d) of faces that are not these people; none of those that are not found."""
+        with self._changing:
+            for person in people:
+                if person in found and person in self._people:
+                    self._negatives[person] = found[person]
+                else:
+                    self._negatives.pop(person, None)
+
+    def wants_index(self, kind: Kind) -> bool:
+        """Whether it is time for `rebuild`: another kind is wanted, or the gallery has grown much
+        since the index learnt from it."""
+        return self.index.kind != kind or is_outgrown(self.index, self._learnt_from)
+
+    def optimise(self) -> None:
+        """Let the index learn from what was put. Searches wait."""
+        self._learnt_from = len(self.index)
+        self.index.optimise()
+
+    def rebuild(self, kind: Kind) -> None:
+        """Put a new index in the old one's place. Searches and changes go on with the old one
+        until the new one is ready."""
+        old = self.index
+        fresh = new_index(kind, old.dimension, old.model)
+        _copy(old, fresh, old.ids)
+        learnt_from = len(fresh)
+        fresh.optimise()
+        with self._changing:
+            fresh.remove(np.setdiff1d(fresh.ids, old.ids))
+            _copy(old, fresh, np.setdiff1d(old.ids, fresh.ids))
+            self.index, self._learnt_from = fresh, learnt_from
+
+    def search(
+        self, queries: Float32, people: int, decider: Decider | None = None
+    ) -> list[list[Candidate]]:
+        """For each query (q, d) the best people, each with the best of their templates.
+
+        decider: who ranks them; None: their similarity.
+        """
+        least = people if decider is None else max(people, _LEAST_RANKED)
+        wanted = min(least, len(self._people))
+        looked_at = least * _TEMPLATES_EACH
+        while True:
+            index = self.index
+            count = len(index)
+            scores, ids = index.search(queries, max(1, min(looked_at, count)))
+            results = list(zip(queries, scores.tolist(), ids.tolist(), strict=True))
+            found = [self._nearest(*result) for result in results]
+            if looked_at >= count or all(len(candidates) >= wanted for candidates in found):
+                break
+            looked_at *= 4
+        if decider is not None:
+            found = [
+                self._ranked(decider, *result, candidates)
+                for result, candidates in zip(results, found, strict=True)
+            ]
+        return [candidates[:people] for candidates in found]
+
+    def _nearest(self, query: Float32, scores: list[float], ids: list[int]) -> list[Candidate]:
+        found = person_candidates(scores, ids, self._owner_of)
+        return without_vetoed(found, query, self._negatives) if self._negatives else found
+
+    def _ranked(
+        self,
+        decider: Decider,
+        query: Float32,
+        scores: list[float],
+        ids: list[int],
+        candidates: list[Candidate],
+    ) -> list[Candidate]:
+        """By the decider, which sees the templates of these candidates alone."""
+        people = {candidate.person for candidate in candidates}
+
+        def owner_of(template: int) -> UUID | None:
+            owner = self._owner_of(template)
+            return owner if owner in people else None
+
+        return decider.rank(query, scores, ids, owner_of)
+
+    def _owner_of(self, template: int) -> UUID | None:
+        row = self._rows.get(template)
+        return row[0] if row else None
+
+    def _release(self, row: tuple[UUID, str] | None) -> None:
+        """A template of this person, which is theirs no more."""
+        if row is None:
+            return
+        member = self._people[row[0]]
+        member.templates -= 1
+        if not member.templates:
+            del self._people[row[0]]
+            self._negatives.pop(row[0], None)
+
+
+def _copy(source: VectorIndex, target: VectorIndex, ids: NDArray[np.int64]) -> None:
+    for start in range(0, len(ids), _COPIED_AT_ONCE):
+        target.add(*source.vectors(ids[start : start + _COPIED_AT_ONCE]))

@@ -1,0 +1,194 @@
+"""The gallery of one collection: when it follows the database, and what it is asked."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from uuid import UUID
+
+import numpy as np
+from django.db import DatabaseError, InterfaceError, connection
+
+from ml_engine.matching import Candidate, Decider, decider
+from ml_engine.matching.index import Kind
+from ml_engine.types import Float32
+from recognition.people.index.contents import Contents
+from recognition.people.index.indexes import kind_for
+from recognition.people.index.reading import CHUNK, Source, Standing, names_of
+from recognition.people.models import Collection
+
+logger = logging.getLogger(__name__)
+
+# What other processes change is seen this much later at most.
+CHECK_EVERY_S = 0.5
+# An index that could not be built, for want of room, is tried again.
+_REBUILD_AGAIN_S = 300.0
+
+
+class Gallery:
+    """The active people of one collection, for one model. Thread-safe.
+
+    How they are searched and who decides are the collection's choices (`search_kind`, `decider`)
+    and are followed as people are. An SVM decides once it is trained on this model's templates;
+    until then, the nearest.
+
+    People are named by their UUID, templates by the number of their row.
+    """
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection_id: UUID = collection.pk
+        self.model_id: int = collection.embedder_id
+        self.model: str = collection.embedder.preset
+        self._source = Source.of(collection)
+        self._contents: Contents | None = None
+        self._decider: Decider | None = None  # None: the nearest
+        self._decided_by: tuple[str, object] = (Collection.Decider.NEAREST, None)
+        self._rebuilding: threading.Thread | None = None
+        self._next_rebuild = 0.0
+        self._following = threading.Lock()
+        self._next_check = 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """People and templates that are searched."""
+        return self._current().size
+
+    @property
+    def kind(self) -> str:
+        """The kind of index that is searched now."""
+        return self._current().index.kind
+
+    @property
+    def ranks_by_similarity(self) -> bool:
+        """False where a vote or a trained SVM decides now."""
+        return self._decider is None
+
+    def search(
+        self, embeddings: Float32, *, people: int = 5, by_similarity: bool = False
+    ) -> list[list[Candidate]]:
+        """Embeddings (n, d) of length 1; for each the best people as the collection's decider
+        ranks them, or the most similar ones (`by_similarity`). A person whom a face is known not
+        to be (see `Negative`) is not among them."""
+        queries = np.atleast_2d(np.asarray(embeddings, np.float32))
+        contents = self._current()
+        return contents.search(queries, people, None if by_similarity else self._decider)
+
+    def image_of(self, template_id: int | None) -> UUID | None:
+        """The image that a template was made of; None where it is gone."""
+        return None if template_id is None else self._current().image_of(template_id)
+
+    def name_of(self, person_id: UUID) -> str | None:
+        member = self._current().member(person_id)
+        return member.name if member else None
+
+    def external_id_of(self, person_id: UUID) -> str | None:
+        member = self._current().member(person_id)
+        return member.external_id if member else None
+
+    @property
+    def revision(self) -> int:
+        """Another one means that people or templates changed."""
+        return self._current().revision
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._contents is not None
+
+    def follow(self, *, now: bool = False) -> None:
+        """Take over what changed in the database, if that was not done a moment ago (`now`: in any
+        case). One thread does it; others go on with what there is, except before the first load."""
+        is_due = self._contents is None or time.monotonic() >= self._next_check
+        if not (now or is_due):
+            return
+        if not self._following.acquire(blocking=now or self._contents is None):
+            return
+        try:
+            if now or self._contents is None or time.monotonic() >= self._next_check:
+                self._next_check = time.monotonic() + CHECK_EVERY_S
+                self._follow()
+        finally:
+            self._following.release()
+
+    def _current(self) -> Contents:
+        try:
+            self.follow()
+        except (DatabaseError, InterfaceError) as error:
+            # A stream goes on with the people it knows while the database is away.
+            if self._contents is None or connection.in_atomic_block:
+                raise
+            logger.warning("a gallery could not be brought up to date: %s", error)
+            connection.close()
+        assert self._contents is not None  # follow() loads or raises
+        return self._contents
+
+    def _follow(self) -> None:
+        standing = self._source.standing()
+        contents = self._contents
+        if contents is None or contents.revision != standing.revision:
+            contents = self._contents = self._brought_to(contents, standing)
+        self._take_decider(standing)
+        self._fit_index(contents, standing.search_kind)
+
+    def _brought_to(self, contents: Contents | None, standing: Standing) -> Contents:
+        revision = standing.revision
+        changed = self._source.changed(contents.revision, revision) if contents else None
+        if contents is None or changed is None:
+            return self._loaded(standing)
+        self._apply(contents, changed)
+        contents.revision = revision
+        return contents
+
+    def _apply(self, contents: Contents, templates: list[int]) -> None:
+        for start in range(0, len(templates), CHUNK):
+            asked = templates[start : start + CHUNK]
+            rows = self._source.rows_of(asked)
+            there = {row.template for row in rows}
+            people = {row.person for row in rows}
+            names, negatives = names_of(people), self._source.negatives(people)
+            contents.drop([template for template in asked if template not in there])
+            contents.put(rows, names)
+            contents.put_negatives(people, negatives)
+
+    def _loaded(self, standing: Standing) -> Contents:
+        """Everything, read after the revision: what changes meanwhile is looked at again later."""
+        source = self._source
+        kind = kind_for(standing.search_kind, source.size()[1])
+        contents = Contents(source.dimension, self.model, standing.revision, kind)
+        names = source.names()
+        for rows in source.all_rows():
+            contents.put(rows, names)
+        contents.put_negatives(names, source.negatives())
+        contents.optimise()
+        return contents
+
+    def _take_decider(self, standing: Standing) -> None:
+        wanted = standing.decider, standing.svm
+        if wanted != self._decided_by:
+            self._decider = self._new_decider(standing)
+            self._decided_by = wanted
+
+    def _new_decider(self, standing: Standing) -> Decider | None:
+        if standing.decider == Collection.Decider.VOTE:
+            return decider("vote")
+        svm = self._source.svm() if standing.svm is not None else None
+        return decider("svm", svm) if svm is not None else None
+
+    def _fit_index(self, contents: Contents, choice: str) -> None:
+        """Begin to build another index in the background, where one is wanted."""
+        kind = kind_for(choice, len(contents.index), contents.index.kind)
+        is_busy = self._rebuilding is not None and self._rebuilding.is_alive()
+        if is_busy or time.monotonic() < self._next_rebuild or not contents.wants_index(kind):
+            return
+        self._rebuilding = threading.Thread(
+            target=self._rebuild, args=(contents, kind), name="gallery-index", daemon=True
+        )
+        self._rebuilding.start()
+
+    def _rebuild(self, contents: Contents, kind: Kind) -> None:
+        """It asks nothing of the database."""
+        try:
+            contents.rebuild(kind)
+        except Exception:
+            logger.exception("the index of a gallery was not built; the old one stays")
+            self._next_rebuild = time.monotonic() + _REBUILD_AGAIN_S

@@ -1,0 +1,150 @@
+"""What the database says of the templates of one collection."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+from django.db.models import CharField, Count, QuerySet
+from django.db.models.functions import Cast
+
+from ml_engine.matching import LinearSvm
+from ml_engine.types import Float32
+from recognition.people.index.contents import Row
+from recognition.people.models import (
+    Collection,
+    GalleryChange,
+    Negative,
+    Person,
+    Template,
+    TrainedDecider,
+)
+
+# Behind by more than this, loading everything is quicker.
+MAX_CHANGES = 20_000
+CHUNK = 10_000
+
+Names = dict[UUID, tuple[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a collection stands: its revision and choices. svm: another one means another SVM; None
+    where no SVM of the gallery's model decides. A collection that is gone has nobody."""
+
+    revision: int = 0
+    search_kind: str = Collection.SearchKind.AUTO
+    decider: str = Collection.Decider.NEAREST
+    svm: tuple[object, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rows of one collection that a gallery of one model is made of."""
+
+    collection_id: UUID
+    model_id: int
+    dimension: int
+
+    @classmethod
+    def of(cls, collection: Collection) -> Source:
+        embedder = collection.embedder
+        return cls(collection.pk, embedder.pk, embedder.dimension or 0)
+
+    def standing(self) -> Standing:
+        """One query: it is asked twice a second."""
+        fields = "gallery_revision", "search_kind", "decider"
+        svm = "trained_decider__model", "trained_decider__trained_at", "trained_decider__people"
+        row = Collection.objects.filter(pk=self.collection_id).values_list(*fields, *svm).first()
+        if row is None:
+            return Standing()
+        revision, search_kind, decider, *trained = row
+        is_trained = decider == Collection.Decider.SVM and trained[0] == self.model_id
+        return Standing(revision, search_kind, decider, tuple(trained) if is_trained else None)
+
+    def changed(self, since: int, until: int) -> list[int] | None:
+        """Templates to look at again; None where it is not known, or too many."""
+        rows = GalleryChange.objects.filter(
+            collection_id=self.collection_id, revision__gt=since, revision__lte=until
+        ).values_list("revision", "template_id")[: MAX_CHANGES + 1]
+        known = {revision for revision, _ in rows}
+        # Every revision names a template: one that has none was pruned.
+        if len(rows) > MAX_CHANGES or len(known) != until - since:
+            return None
+        return sorted({template for _, template in rows})
+
+    def all_rows(self) -> Iterator[list[Row]]:
+        """The templates of active people, in chunks."""
+        last = 0
+        while True:
+            rows = _rows(self._templates().filter(pk__gt=last).order_by("pk")[:CHUNK])
+            yield rows
+            if len(rows) < CHUNK:
+                return
+            last = rows[-1].template
+
+    def rows_of(self, templates: Sequence[int]) -> list[Row]:
+        """Those of these templates that are there, and somebody's who is active."""
+        return _rows(self._templates().filter(pk__in=templates))
+
+    def people(self) -> set[UUID]:
+        """Active people with templates."""
+        return set(self._templates().order_by().values_list("image__person", flat=True).distinct())
+
+    def size(self) -> tuple[int, int]:
+        """Active people with templates, and how many these are."""
+        counts = {
+            "people": Count("image__person", distinct=True),
+            "templates": Count("pk"),
+        }
+        found = self._templates().aggregate(**counts)
+        return found["people"], found["templates"]
+
+    def names(self) -> Names:
+        return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))
+
+    def negatives(self, people: Iterable[UUID] | None = None) -> dict[UUID, Float32]:
+        """Vectors (n, d) of faces that are not these people (None: anybody's), by person."""
+        rows = Negative.objects.filter(collection_id=self.collection_id, model_id=self.model_id)
+        if people is not None:
+            rows = rows.filter(person__in=people)
+        vectors: dict[UUID, list[Float32]] = defaultdict(list)
+        for person, vector in rows.values_list("person_id", "vector"):
+            vectors[person].append(Template.unpack(vector))
+        return {person: np.stack(each) for person, each in vectors.items()}
+
+    def svm(self) -> LinearSvm | None:
+        """None where there is none of this model, or none that can be used."""
+        rows = TrainedDecider.objects.filter(collection=self.collection_id, model=self.model_id)
+        row = rows.select_related("model").first()
+        return row.svm if row is not None else None
+
+    def _templates(self) -> QuerySet[Template]:
+        return Template.objects.filter(
+            collection_id=self.collection_id,
+            model_id=self.model_id,
+            dimension=self.dimension,
+            image__person__is_active=True,
+        )
+
+
+def names_of(people: set[UUID]) -> Names:
+    return _names(Person.objects.filter(pk__in=people))
+
+
+def _rows(templates: QuerySet[Template]) -> list[Row]:
+    texts = templates.annotate(
+        image_text=Cast("image_id", CharField()),
+        person_text=Cast("image__person_id", CharField()),
+    )
+    values = list(texts.values_list("pk", "image_text", "person_text", "vector"))
+    people = {text: UUID(text) for text in {value[2] for value in values}}
+    return [Row(pk, image, people[person], bytes(v)) for pk, image, person, v in values]
+
+
+def _names(people: QuerySet[Person]) -> Names:
+    rows = people.values_list("pk", "name", "external_id")
+    return {pk: (name, external_id) for pk, name, external_id in rows}

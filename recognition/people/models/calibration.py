@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from django.db import models
+
+from recognition.people.models.collection import Collection
+from recognition.people.models.model_version import ModelVersion
+
+
+class Calibration(models.Model):
+    """How alike the enrolled people of a collection are, to themselves and to each other."""
+
+    collection = models.OneToOneField(
+        Collection, on_delete=models.CASCADE, related_name="calibration"
+    )
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
+    impostor_curve = models.JSONField(help_text="Scores at false-match rates.")
+    figures = models.JSONField(help_text="Counts, error rates and the points of the DET curve.")
+    gallery_revision = models.PositiveBigIntegerField()
+    measured_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"calibration of {self.measured_at:%Y-%m-%d}"

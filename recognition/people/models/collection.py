@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from recognition.people.models.model_version import ModelVersion
+from recognition.web.identifiers import uuid7
+
+# A hundred years: today minus more would soon be no date any more.
+MOST_RETENTION_DAYS = 36_500
+
+
+class Collection(models.Model):
+    """A gallery with its own people and rules."""
+
+    class QualityPolicy(models.TextChoices):
+        OFF = "off", "Off: any face that is found"
+        STANDARD = "standard", "Standard: refuse what would be recognised badly"
+        STRICT = "strict", "Strict: sharp, frontal, well-lit faces only"
+
+    class Decider(models.TextChoices):
+        NEAREST = "nearest", "Nearest: the person with the most similar image"
+        VOTE = "vote", "Vote: the person with the most of the five most similar images"
+        SVM = "svm", "SVM: a linear SVM trained on the gallery"
+
+    class FlipAveraging(models.TextChoices):
+        NONE = "none", "Never"
+        ENROLLED = "enrolled", "Enrolled faces: costs nothing when faces are recognised"
+        BOTH = "both", "Enrolled and recognised faces: twice the cost of embedding"
+
+    class SearchKind(models.TextChoices):
+        AUTO = "auto", "By size: exact, and bytes with exact rescoring from 50,000 images on"
+        EXACT = "float32", "Exact"
+        BYTES = "int8", "Bytes with exact rescoring: a quarter of the memory"
+        LISTS = "ivf", "Inverted lists: for millions, may miss a few in a hundred"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    description = models.TextField(blank=True)
+    embedder = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.PROTECT,
+        related_name="collections",
+        limit_choices_to={"role": ModelVersion.Role.EMBEDDER},
+    )
+    match_threshold = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-1.0), MaxValueValidator(1.0)],
+        help_text="Least similarity (cosine) of a match. Empty: from the target rate below.",
+    )
+    target_false_match_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1e-8), MaxValueValidator(0.5)],
+        help_text="How often one comparison of strangers may match (FMR). Empty: follows the size "
+        "of the gallery and the rate below.",
+    )
+    target_false_positive_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1e-6), MaxValueValidator(0.5)],
+        help_text="How often a stranger may be named, however many are enrolled (FPIR). It counts "
+        "where neither of the above is set. Empty: 0.01.",
+    )
+    uses_own_curve = models.BooleanField(
+        default=False,
+        help_text="Take thresholds from the scores of this collection's own people, once they "
+        "were measured, instead of those that came with the embedder.",
+    )
+    match_margin = models.FloatField(
+        default=0.03,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Two people closer than this to each other in similarity: ambiguous.",
+    )
+    quality_policy = models.CharField(
+        max_length=16, choices=QualityPolicy.choices, default=QualityPolicy.STANDARD
+    )
+    decider = models.CharField(max_length=16, choices=Decider.choices, default=Decider.NEAREST)
+    flip_averaging = models.CharField(
+        max_length=16,
+        choices=FlipAveraging.choices,
+        default=FlipAveraging.ENROLLED,
+        help_text="Average a face's vector with that of its mirror image: fewer errors.",
+    )
+    search_kind = models.CharField(
+        max_length=16, choices=SearchKind.choices, default=SearchKind.AUTO
+    )
+    event_retention_days = models.PositiveIntegerField(
+        default=90,
+        validators=[MaxValueValidator(MOST_RETENTION_DAYS)],
+        help_text="Events are erased after so many days. 0: kept.",
+    )
+    unknown_retention_days = models.PositiveIntegerField(
+        default=14,
+        validators=[MaxValueValidator(MOST_RETENTION_DAYS)],
+        help_text="The same for events of unknown faces. 0: kept.",
+    )
+    keeps_originals = models.BooleanField(
+        default=False, help_text="Keep the whole uploaded photo beside the face cut from it."
+    )
+    # Counts changes of the gallery. Raised under the row's lock, so that revisions become visible
+    # in order; other processes follow it (see GalleryChange).
+    gallery_revision = models.PositiveBigIntegerField(default=0, editable=False)
+    # When a person was last erased: a picture that was taken before may show that person, so a
+    # stream stores it no more.
+    last_erasure_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import logging
+
+from django.db import models
+
+from ml_engine.matching import DamagedFile, LinearSvm
+from ml_engine.types import ModelMismatch
+from recognition.people.models.collection import Collection
+from recognition.people.models.model_version import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+
+class TrainedDecider(models.Model):
+    """The linear SVM of a collection: arrays as an `.npz` file, never a pickle.
+
+    In the database, so that every process has the same one and a backup holds it.
+    """
+
+    collection = models.OneToOneField(
+        Collection, on_delete=models.CASCADE, related_name="trained_decider"
+    )
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
+    arrays = models.BinaryField()
+    # Of the gallery that it was trained on: behind the collection's own, it is out of date.
+    gallery_revision = models.PositiveBigIntegerField()
+    people = models.PositiveIntegerField()
+    templates = models.PositiveIntegerField()
+    trained_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"SVM of {self.people} people"
+
+    @property
+    def svm(self) -> LinearSvm | None:
+        """None where what is stored cannot be used."""
+        try:
+            return LinearSvm.from_bytes(bytes(self.arrays), model=self.model.preset)
+        except (DamagedFile, ModelMismatch) as error:
+            logger.warning("the SVM of %s cannot be used: %s", self.collection_id, error)
+            return None

@@ -1,0 +1,82 @@
+"""Faces and decisions as JSON, the same over REST and websockets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from ml_engine import Face, Quality
+from recognition.web.numbers import rounded, significant
+
+if TYPE_CHECKING:
+    from recognition.people.services.identification import IdentifiedFace, VerifyResult
+
+
+def face_payload(face: Face) -> dict[str, Any]:
+    """Box as x, y, width, height. Pixels to a tenth, scores to four digits."""
+    x1, y1, x2, y2 = (float(value) for value in face.box)
+    return {
+        "box": [round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1)],
+        "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in face.landmarks],
+        "score": round(float(face.score), 4),
+        "quality": quality_payload(face.quality),
+    }
+
+
+def quality_payload(quality: Quality | None) -> dict[str, Any] | None:
+    if quality is None:
+        return None
+    return {
+        "score": round(quality.score, 4),
+        "size_px": round(quality.size_px, 1),
+        "sharpness": round(quality.sharpness, 4),
+        "brightness": round(quality.brightness, 1),
+        "yaw": round(quality.yaw, 1),
+        "pitch": round(quality.pitch, 1),
+        "roll": round(quality.roll, 1),
+        "detection": round(quality.detection, 4),
+        "reasons": list(quality.reasons),
+    }
+
+
+def decision_payload(found: IdentifiedFace) -> dict[str, Any]:
+    person = None
+    if found.person_id is not None:
+        person = _person(found.person_id, found.person_name, found.external_id)
+    return {
+        "decision": found.decision,
+        "person": person,
+        "similarity": rounded(found.similarity),
+        "threshold": round(found.threshold, 4),
+        "false_match_rate": significant(found.fmr),
+        "image": _text(found.image_id),
+        "candidates": [
+            {
+                "person": _person(c.person_id, c.person_name, c.external_id),
+                "similarity": rounded(c.similarity),
+                "image": _text(c.image_id),
+            }
+            for c in found.candidates
+        ],
+    }
+
+
+def verify_payload(result: VerifyResult) -> dict[str, Any]:
+    return {
+        "decision": result.decision,
+        "similarity": rounded(result.similarity),
+        "threshold": rounded(result.threshold),
+        "false_match_rate": significant(result.fmr),
+        "model": result.model,
+        "face": face_payload(result.face_a),
+        "other_face": face_payload(result.face_b) if result.face_b is not None else None,
+        "image": _text(result.image_id),
+    }
+
+
+def _person(person_id: UUID, name: str | None, external_id: str | None) -> dict[str, Any]:
+    return {"id": str(person_id), "name": name or "", "external_id": external_id}
+
+
+def _text(value: UUID | None) -> str | None:
+    return str(value) if value is not None else None

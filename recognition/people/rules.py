@@ -1,0 +1,94 @@
+"""When a face is somebody: the threshold in force in a collection, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.calibration import DEFAULT_FPIR
+from recognition.people.index import Gallery
+from recognition.people.models import Calibration, Collection, TrainedDecider
+from recognition.web.errors import ServiceError
+
+RuleSource = Literal["fixed", "target_rate", "gallery_size"]
+CurveSource = Literal["model", "own"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What makes a match in a collection now. `source`: where the threshold comes from;
+    `curve_source`: whose scores tell what a rate is, those of strangers to the model or those of
+    the collection's own people."""
+
+    threshold: float
+    margin: float
+    source: RuleSource
+    curve: ImpostorCurve | None
+    curve_source: CurveSource = "model"
+
+
+def curve_of_collection(collection: Collection) -> ImpostorCurve | None:
+    """The impostor score curve in force; None where there is none."""
+    return _curve_in_force(collection)[0]
+
+
+def rules_of(collection: Collection, gallery: Gallery) -> Rules:
+    """The rules in force. ServiceError 409 where the threshold must come from a curve, and the
+    embedder has none."""
+    curve, curve_source = _curve_in_force(collection)
+
+    def rules(threshold: float, source: RuleSource) -> Rules:
+        return Rules(threshold, collection.match_margin, source, curve, curve_source)
+
+    if collection.match_threshold is not None:
+        return rules(collection.match_threshold, "fixed")
+    if curve is None:
+        raise uncalibrated(collection.embedder.preset)
+    if collection.target_false_match_rate is not None:
+        return rules(curve.threshold(collection.target_false_match_rate), "target_rate")
+    return rules(threshold_for_gallery(curve, collection, gallery), "gallery_size")
+
+
+def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery: Gallery) -> float:
+    """At which a stranger is named no more often than the collection has it."""
+    fpir = collection.target_false_positive_rate or DEFAULT_FPIR
+    return curve.threshold_for_gallery(gallery.size[1], fpir)
+
+
+def calibration_of(collection: Collection) -> Calibration | None:
+    """What was measured on the collection's own people with the embedder in use."""
+    rows = Calibration.objects.filter(collection=collection.pk, model=collection.embedder_id)
+    return rows.first()
+
+
+def decider_in_force(collection: Collection) -> str:
+    """The nearest decides until the SVM is trained with the embedder in use."""
+    svm = Collection.Decider.SVM
+    rows = TrainedDecider.objects.filter(collection=collection.pk, model=collection.embedder_id)
+    if collection.decider == svm and not rows.exists():
+        return Collection.Decider.NEAREST
+    return collection.decider
+
+
+def model_curve(collection: Collection) -> ImpostorCurve | None:
+    """Of the collection's embedder."""
+    values = collection.embedder.impostor_curve
+    return ImpostorCurve.from_dict(values) if values else None
+
+
+def own_curve(calibration: Calibration, model: ImpostorCurve | None) -> ImpostorCurve:
+    """As far as the collection's own pairs carry, and from there on along the model's."""
+    own = ImpostorCurve.from_dict(calibration.impostor_curve)
+    return own.continued_by(model) if model else own
+
+
+def _curve_in_force(collection: Collection) -> tuple[ImpostorCurve | None, CurveSource]:
+    model = model_curve(collection)
+    calibration = calibration_of(collection) if collection.uses_own_curve else None
+    return (own_curve(calibration, model), "own") if calibration else (model, "model")
+
+
+def uncalibrated(preset: str) -> ServiceError:
+    message = f"Nothing is known about the scores of {preset}: set a threshold by hand."
+    return ServiceError("no_threshold", message, status=409)

@@ -1,0 +1,350 @@
+"""A collection measured on its own people: error rates, an impostor curve of its own, and who looks
+like one person enrolled twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from accounts.audit import Actor, record
+from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.det_picture import DARK, LIGHT, Threshold, det_svg
+from ml_engine.matching.error_rates import (
+    DetPoint,
+    ErrorRates,
+    TooFewPeople,
+    error_rates,
+    people_needed,
+    sampled,
+)
+from ml_engine.types import Float32
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
+from recognition.people.index import gallery_of
+from recognition.people.index.reading import Source
+from recognition.people.model_versions import curve_told, ensure_model_version
+from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
+from recognition.people.rules import (
+    calibration_of,
+    model_curve,
+    own_curve,
+    rules_of,
+    threshold_for_gallery,
+)
+from recognition.people.services.locks import lock_collection
+from recognition.people.traces import Traced
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.transactions import in_transaction
+
+_CHUNK = 1000
+# Changes of the gallery for each template measured, from which on it is another gallery.
+_MUCH = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class AlikePeople:
+    """Two people who are more alike than a match. is_left_out: their pair is not in the curve."""
+
+    first: Person
+    second: Person
+    similarity: float
+    is_left_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationState:
+    """What was measured, as it counts now.
+
+    is_current: the gallery has not changed much since. alike: without people who are gone.
+    curve: its own, and beyond `measured_to` continued by the model's. own_threshold,
+    model_threshold: what follows from each for the gallery as it is; None where the model has no
+    curve.
+    """
+
+    calibration: Calibration
+    is_current: bool
+    is_in_force: bool
+    alike: list[AlikePeople]
+    curve: ImpostorCurve
+    own_threshold: float
+    model_threshold: float | None
+
+    @property
+    def measured_to(self) -> float:
+        """The similarity from which on rates of false matches are no measurement."""
+        own: list[float] = self.calibration.impostor_curve["scores"]
+        return own[-1]
+
+    @property
+    def measured_at(self) -> datetime:
+        return self.calibration.measured_at
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        return self.calibration.figures
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """What round rates cost; where the pairs do not carry one, after the continued curve."""
+        return [self._point(point) for point in self.figures["points"]]
+
+    @property
+    def det(self) -> list[DetPoint]:
+        """The curve as it was measured, and beyond that as it is continued."""
+        points = [DetPoint(**point) for point in self.figures["det"]]
+        return [
+            point
+            if point.threshold <= self.measured_to
+            else replace(point, fmr=self.curve.fmr(point.threshold))
+            for point in points
+        ]
+
+    def _point(self, measured: dict[str, Any]) -> dict[str, Any]:
+        if measured["is_carried"]:
+            return measured
+        threshold = self.curve.threshold(measured["fmr"])
+        near = _nearest(self.det, threshold)
+        continued = {
+            "threshold": round(threshold, 4),
+            "fnmr": near.fnmr if near else None,
+            "fnmr_interval": None,
+        }
+        return measured | continued
+
+
+def measuring_start(*, collection: Collection, actor: Actor) -> Job:
+    """A job that measures the collection; the open one, if there is one already.
+
+    ServiceError 409 `too_few_people`, which the job may still end with.
+    """
+    mine = Template.objects.filter(
+        collection=collection, model=collection.embedder, image__person__is_active=True
+    )
+    people = mine.values("image__person_id").distinct().count()
+    if people < people_needed():
+        raise _too_few(people)
+    return job_start(kind="measure", collection=collection.pk, actor=actor)
+
+
+def measure_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The kind of job that measures."""
+    collection = Collection.objects.filter(pk=context.collection_id).first()
+    if collection is None:
+        raise not_found("collection")
+    context.progress(0.05, "Comparing everybody with everybody")
+    calibration = collection_calibrate(
+        collection=collection, actor=context.actor, check=context.check
+    )
+    return {name: calibration.figures[name] for name in ("people", "templates")}
+
+
+def collection_calibrate(
+    *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
+) -> Calibration:
+    """Compare the active people of a collection with themselves and with each other, and keep what
+    comes of it in place of what was there. It changes no rule: `uses_own_curve` does.
+
+    Of a large gallery people are drawn by chance, the same ones every time; see
+    `ml_engine.matching.error_rates`, also for the pairs that look like one person. Figures name
+    people by id alone. check: called before it stores, and again in the transaction that does; it
+    may raise to leave everything as it is.
+
+    ServiceError 409 `too_few_people` where the pairs carry no curve down to a useful rate;
+    `no_threshold` where nothing says what a match is; `embedder_changed` while it ran.
+    """
+    row = Collection.objects.select_related("embedder").filter(pk=collection.pk).first()
+    if row is None:
+        raise not_found("collection")
+    threshold = rules_of(row, gallery_of(row)).threshold
+    templates, people, names = _owners(row)
+    if len(names) < people_needed():
+        raise _too_few(len(names))
+    vectors, drawn = _vectors(Source.of(row), templates, people)
+    try:
+        rates = error_rates(
+            vectors,
+            drawn,
+            model=row.embedder.preset,
+            source="the collection's own people",
+            alike_from=threshold,
+            reference=model_curve(row),
+        )
+    except TooFewPeople as error:  # some are gone meanwhile
+        raise _too_few(len(np.unique(drawn))) from error
+    sizes = {"people_total": len(names), "templates_total": len(templates)}
+
+    def store() -> Calibration:
+        check()
+        if lock_collection(row.pk).embedder_id != row.embedder_id:
+            message = "The collection's embedder was changed meanwhile. Measure again."
+            raise ServiceError("embedder_changed", message, status=409)
+        calibration, _ = Calibration.objects.update_or_create(
+            collection=row,
+            defaults={
+                "model": row.embedder,
+                "impostor_curve": rates.curve.to_dict(),
+                "figures": _figures(rates, names) | sizes | {"alike_from": round(threshold, 4)},
+                "gallery_revision": row.gallery_revision,
+                "measured_at": timezone.now(),
+            },
+        )
+        record(actor, "collection.calibrate", row, collection_id=row.pk,
+               people=rates.people, templates=rates.templates)  # fmt: skip
+        return calibration
+
+    check()
+    return in_transaction(store)
+
+
+def calibration_forget(collection: Collection, person: Person) -> Traced:
+    """Within a transaction that holds the collection's lock: forget whom the person looked like.
+    Rates stay: they name no person."""
+    row = Calibration.objects.filter(collection=collection).first()
+    if row is None:
+        return Traced()
+    alike = row.figures["alike"]
+    rest = [pair for pair in alike if str(person.pk) not in pair["people"]]
+    if len(rest) < len(alike):
+        row.figures["alike"] = rest
+        row.figures["alike_total"] -= len(alike) - len(rest)
+        row.save(update_fields=["figures"])
+    return Traced()
+
+
+def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor) -> ModelVersion:
+    """Give the model another curve than the preset's, which is kept from now on; None: that one
+    again. Thresholds of all collections that go by it follow."""
+
+    def update() -> ModelVersion:
+        version = ensure_model_version(preset)
+        version.impostor_curve = curve_told(preset, curve)
+        version.save(update_fields=["impostor_curve"])
+        record(actor, "model.curve", version, source=curve.source if curve else "preset")
+        return version
+
+    return in_transaction(update)
+
+
+def calibration_state(collection: Collection) -> CalibrationState | None:
+    """None where the collection was not measured with the embedder in use."""
+    calibration = calibration_of(collection)
+    if calibration is None:
+        return None
+    gallery, model = gallery_of(collection), model_curve(collection)
+    own = own_curve(calibration, model)
+    changes = collection.gallery_revision - calibration.gallery_revision
+    return CalibrationState(
+        calibration=calibration,
+        is_current=changes <= _MUCH * calibration.figures["templates_total"],
+        is_in_force=collection.uses_own_curve,
+        alike=_people_alike(calibration.figures["alike"]),
+        curve=own,
+        own_threshold=threshold_for_gallery(own, collection, gallery),
+        model_threshold=threshold_for_gallery(model, collection, gallery) if model else None,
+    )
+
+
+def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
+    """The DET curve as SVG. The threshold that the own curve gives is marked, and those of round
+    rates. ServiceError 404 where nobody has two images: then there is no such curve."""
+    points = state.det
+    if not points:
+        raise not_found("curve: nobody has two images")
+    own = state.own_threshold
+    labels = {point["threshold"]: f"{point['threshold']:.3f}" for point in state.points}
+    labels[own] = f"its own threshold, {own:.3f}"
+    thresholds = [
+        Threshold(label, near, is_main=threshold == own)
+        for threshold, label in labels.items()
+        if (near := _nearest(points, threshold))
+    ]
+    return det_svg(
+        points,
+        measured_to=state.measured_to,
+        thresholds=thresholds,
+        theme=DARK if is_dark else LIGHT,
+    )
+
+
+def _nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
+    return min(points, key=lambda point: abs(point.threshold - threshold), default=None)
+
+
+def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[UUID]]:
+    """Templates of active people, the number of each one's person, and these people."""
+    mine = Template.objects.filter(
+        collection=collection, model=collection.embedder, image__person__is_active=True
+    )
+    rows = mine.order_by("pk").values_list("pk", "image__person_id")
+    templates: list[int] = []
+    people: list[int] = []
+    numbers: dict[UUID, int] = {}
+    for template, person in rows.iterator(chunk_size=_CHUNK):
+        templates.append(template)
+        people.append(numbers.setdefault(person, len(numbers)))
+    return templates, np.array(people, np.intp), list(numbers)
+
+
+def _vectors(
+    source: Source, templates: Sequence[int], people: NDArray[np.intp]
+) -> tuple[Float32, NDArray[np.intp]]:
+    """Vectors (n, d) of those that are compared, and the number of each one's person."""
+    chosen = sampled(people)
+    person_of = {templates[row]: int(people[row]) for row in chosen}
+    ids = list(person_of)
+    rows = [
+        row
+        for start in range(0, len(ids), _CHUNK)
+        for row in source.rows_of(ids[start : start + _CHUNK])
+    ]
+    vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
+    owners = np.array([person_of[row.template] for row in rows], np.intp)
+    return vectors.reshape(len(rows), source.dimension), owners
+
+
+def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
+    """As JSON, without people who are gone meanwhile. people, templates: that were compared."""
+    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.alike}
+    there = set(Person.objects.in_bulk(set().union(*pairs.values())))
+    alike = [
+        {
+            "people": [str(names[pair.first]), str(names[pair.second])],
+            "similarity": round(pair.similarity, 4),
+            "is_left_out": pair.is_left_out,
+        }
+        for pair, people in pairs.items()
+        if people <= there
+    ]
+    plain = asdict(rates)
+    plain.pop("curve")
+    return plain | {"alike": alike}
+
+
+def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
+    """The people as they are now, without those who went a moment ago."""
+    ids = {UUID(person) for pair in pairs for person in pair["people"]}
+    there = Person.objects.in_bulk(ids)
+    found = []
+    for pair in pairs:
+        first, second = (there.get(UUID(person)) for person in pair["people"])
+        if first and second:
+            found.append(AlikePeople(first, second, pair["similarity"], pair["is_left_out"]))
+    return found
+
+
+def _too_few(people: int) -> ServiceError:
+    needed = people_needed()
+    message = (
+        f"The collection has {people} active people with images; {needed} are needed before their "
+        f"pairs say how often strangers are alike."
+    )
+    return ServiceError("too_few_people", message, status=409, people=people, needed=needed)

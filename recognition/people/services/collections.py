@@ -1,0 +1,88 @@
+"""Collections: added, changed, and deleted when they are empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError
+
+from accounts.audit import Actor, record
+from recognition.people.index import forget_galleries
+from recognition.people.models import Calibration, Collection, TrainedDecider
+from recognition.people.rules import calibration_of
+from recognition.people.services.locks import lock_collection
+from recognition.people.traces import forget_collection
+from recognition.web.errors import ServiceError
+from recognition.web.transactions import after_commit, in_transaction
+
+
+def collection_create(*, actor: Actor, **values: Any) -> Collection:
+    if values.get("uses_own_curve"):
+        raise _not_calibrated()
+
+    def create() -> Collection:
+        collection = Collection.objects.create(**values)
+        record(actor, "collection.create", collection, collection_id=collection.pk)
+        return collection
+
+    try:
+        return in_transaction(create)
+    except IntegrityError as error:
+        raise _name_taken() from error
+
+
+def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -> Collection:
+    """The collection with the changes. 409 `embedder_in_use` where there are templates: vectors of
+    two models cannot be compared; `not_calibrated` where the own curve is wanted and there is none.
+    With another embedder, what was measured and trained with the last one is forgotten."""
+
+    def update() -> Collection:
+        row = lock_collection(collection.pk)
+        embedder = changes.get("embedder", row.embedder)
+        if embedder.pk != row.embedder_id and row.templates.exists():
+            message = "The embedder cannot change while the collection has templates."
+            raise ServiceError("embedder_in_use", message, status=409)
+        fields = dict(changes)
+        if embedder.pk != row.embedder_id:
+            Calibration.objects.filter(collection=row).delete()
+            TrainedDecider.objects.filter(collection=row).delete()
+            fields.setdefault("uses_own_curve", False)
+        for name, value in fields.items():
+            setattr(row, name, value)
+        if fields.get("uses_own_curve") and calibration_of(row) is None:
+            raise _not_calibrated()
+        row.save(update_fields=list(fields))
+        record(actor, "collection.update", row, collection_id=row.pk, changed=sorted(changes))
+        return row
+
+    try:
+        return in_transaction(update)
+    except IntegrityError as error:
+        raise _name_taken() from error
+
+
+def collection_delete(*, collection: Collection, actor: Actor) -> None:
+    """Its events go with it, and their pictures. 409 `collection_not_empty` while it has people or
+    cameras."""
+
+    def delete() -> None:
+        row = lock_collection(collection.pk)
+        if row.persons.exists() or row.cameras.exists():
+            message = "Erase its people and remove its cameras first."
+            raise ServiceError("collection_not_empty", message, status=409)
+        forget_collection(row)
+        record(actor, "collection.delete", row, collection_id=row.pk)
+        row.delete()
+        after_commit(lambda: forget_galleries(collection.pk))
+
+    in_transaction(delete)
+
+
+def _not_calibrated() -> ServiceError:
+    message = "The collection has to be measured on its own people first."
+    return ServiceError("not_calibrated", message, status=409)
+
+
+def _name_taken() -> ServiceError:
+    message = "There is a collection of this name already."
+    return ServiceError("name_taken", message, status=409)

@@ -1,0 +1,194 @@
+"""The linear SVM that decides in a collection: trained, looked at, and made to forget people."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+from django.utils import timezone
+
+from accounts.audit import SYSTEM, Actor, record
+from ml_engine.matching import train_svm
+from ml_engine.matching.svm import LEAST_PEOPLE
+from ml_engine.types import Float32
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
+from recognition.people.index.reading import Source
+from recognition.people.models import Collection, Person, TrainedDecider
+from recognition.people.services.locks import lock_collection
+from recognition.people.traces import Traced
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
+
+# Training takes about 25 s of one core for each million of people times images: here not quite a
+# minute, which is as long as the job may keep others waiting.
+MOST_WORK = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeciderState:
+    """What is known of a collection's SVM; `trained_at` is None where there is none.
+
+    people, templates: that it was trained on, less the people who were taken out since.
+    people_since: enrolled people that it does not know.
+    is_current: nothing about the gallery changed since the training began.
+    """
+
+    trained_at: datetime | None
+    people: int
+    templates: int
+    people_since: int
+    is_current: bool
+
+
+def training_start(*, collection: Collection, actor: Actor) -> Job:
+    """A job that trains the collection's SVM; the open one, if there is one already.
+
+    ServiceError 409 `too_few_people` or `gallery_too_large`, which the job may still end with.
+    """
+    _check_size(*Source.of(collection).size())
+    return job_start(kind="train_decider", collection=collection.pk, actor=actor)
+
+
+def train_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The kind of job that trains."""
+    collection = Collection.objects.filter(pk=context.collection_id).first()
+    if collection is None:
+        raise not_found("collection")
+    context.progress(0.05, "Training")
+    trained = decider_train(collection=collection, actor=context.actor, check=context.check)
+    return {"people": trained.people, "templates": trained.templates}
+
+
+def decider_train(
+    *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
+) -> TrainedDecider:
+    """Train the SVM on the templates of the active people, and put it in the old one's place.
+
+    That takes up to a minute; everything else goes on meanwhile. check: called before it stores,
+    and again in the transaction that does; it may raise to leave everything as it is.
+
+    ServiceError 409 `too_few_people`, `gallery_too_large`, or `embedder_changed` while it trained.
+    """
+    row = Collection.objects.select_related("embedder").filter(pk=collection.pk).first()
+    if row is None:
+        raise not_found("collection")
+    source = Source.of(row)
+    _check_size(*source.size())
+    vectors, owners = _templates(source)
+    # People may have gone between the two readings.
+    _check_size(len(set(owners)), len(owners))
+    svm = train_svm(vectors, owners, model=row.embedder.preset)
+
+    def store() -> TrainedDecider:
+        check()
+        if lock_collection(row.pk).embedder_id != row.embedder_id:
+            message = "The collection's embedder was changed meanwhile. Train again."
+            raise ServiceError("embedder_changed", message, status=409)
+        # Whoever was erased since the templates were read must not come back.
+        known = svm.without(set(svm.people) - _as_known(source.people()))
+        trained, _ = TrainedDecider.objects.update_or_create(
+            collection=row,
+            defaults={
+                "model": row.embedder,
+                "arrays": known.to_bytes(),
+                "gallery_revision": row.gallery_revision,
+                "people": len(known.people),
+                "templates": len(owners),
+                "trained_at": timezone.now(),
+            },
+        )
+        record(actor, "decider.train", row, collection_id=row.pk,
+               people=trained.people, templates=trained.templates)  # fmt: skip
+        return trained
+
+    check()
+    return in_transaction(store)
+
+
+def decider_state(collection: Collection) -> DeciderState:
+    """What the collection's SVM is worth now. It need not be the collection's decider."""
+    enrolled = _as_known(Source.of(collection).people())
+    row = TrainedDecider.objects.select_related("model").filter(collection=collection).first()
+    svm = row.svm if row and row.model_id == collection.embedder_id else None
+    if row is None or svm is None:
+        return DeciderState(None, 0, 0, len(enrolled), is_current=False)
+    revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection.pk)
+    return DeciderState(
+        trained_at=row.trained_at,
+        people=row.people,
+        templates=row.templates,
+        people_since=len(enrolled - set(svm.people)),
+        is_current=row.gallery_revision == revision,
+    )
+
+
+def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
+    """Within a transaction that holds the collection's lock: the SVM does not name these people
+    any more, and holds no plane of theirs."""
+    row = TrainedDecider.objects.select_related("model").filter(collection=collection_id).first()
+    if row is None:
+        return
+    known = row.svm
+    if known is None:
+        row.delete()
+        return
+    rest = known.without(_as_known(person_ids))
+    if len(rest.people) < len(known.people):
+        row.arrays, row.people = rest.to_bytes(), len(rest.people)
+        row.save(update_fields=["arrays", "people"])
+
+
+def decider_forget_person(collection: Collection, person: Person) -> Traced:
+    decider_forget(collection.pk, [person.pk])
+    return Traced()
+
+
+def deciders_retrain() -> int:
+    """Start a job for each SVM that decides and is out of date, missing, or of no use; returns how
+    many."""
+    rows = Collection.objects.select_related("embedder").filter(decider=Collection.Decider.SVM)
+    started = 0
+    for collection in rows:
+        if decider_state(collection).is_current:
+            continue
+        try:
+            training_start(collection=collection, actor=SYSTEM)
+            started += 1
+        except ServiceError as error:
+            logger.info("the SVM of %s is not trained: %s", collection.pk, error.message)
+    return started
+
+
+def _check_size(people: int, templates: int) -> None:
+    if people < LEAST_PEOPLE:
+        message = f"An SVM needs {LEAST_PEOPLE} active people with images; there are {people}."
+        raise ServiceError("too_few_people", message, status=409, people=people)
+    if people * templates > MOST_WORK:
+        message = (
+            f"{people:,} people with {templates:,} images are too many for an SVM: people times "
+            f"images may be {MOST_WORK:,}. Use the nearest image, or the vote."
+        )
+        raise ServiceError(
+            "gallery_too_large", message, status=409, people=people, templates=templates
+        )
+
+
+def _templates(source: Source) -> tuple[Float32, list[str]]:
+    """Vectors (n, d), and the person of each."""
+    rows = [row for chunk in source.all_rows() for row in chunk]
+    vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
+    return vectors.reshape(len(rows), source.dimension), [str(row.person) for row in rows]
+
+
+def _as_known(people: Iterable[UUID]) -> set[str]:
+    """As the SVM names them."""
+    return {str(person) for person in people}

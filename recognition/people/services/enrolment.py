@@ -1,0 +1,262 @@
+"""Enrolment: pictures of a person become images and templates, each with an outcome of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from accounts.audit import Actor, record
+from ml_engine import Quality
+from ml_engine.request import Priority
+from ml_engine.types import Float32
+from recognition.people.index import note_changes
+from recognition.people.models import Collection, FaceImage, Person, Template
+from recognition.people.services.deciders import decider_forget
+from recognition.people.services.inspection import Finding, Inspection, LiveCrop, PictureRefused
+from recognition.people.services.locks import lock_collection, lock_person
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.files import NewFiles, remove_after_commit
+from recognition.web.transactions import in_transaction
+from recognition.web.uploads import Upload
+
+# More pictures at once than somebody waits for: others at the engine come first.
+_INTERACTIVE = 10
+_DUPLICATE = "This picture of this person is stored already."
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOutcome:
+    """What became of one picture. `code` is stable, `message` is for people.
+
+    similar_to: with `looks_like_another_person`, who that is; for pages that show it at once, not
+    for answers that are kept. boxes: of a refused picture, x1 y1 x2 y2 of every face found.
+    """
+
+    index: int
+    name: str
+    accepted: bool
+    code: str
+    message: str
+    faces_found: int = 0
+    quality: Quality | None = None
+    image: FaceImage | None = None
+    similar_to: UUID | None = None
+    boxes: Sequence[Float32] = ()
+
+
+def images_enrol(
+    *, person: Person, uploads: Sequence[Upload], source: str, actor: Actor
+) -> list[ImageOutcome]:
+    """Look at every picture, then store the good ones together.
+
+    All or nothing of the good ones: where the engine is busy, or the person was erased meanwhile,
+    it raises and nothing is stored.
+    """
+    collection = collection_for_enrolment(person.collection_id)
+    priority: Priority = "bulk" if len(uploads) > _INTERACTIVE else "interactive"
+    inspection = Inspection(collection, person.pk, caller=actor.name, priority=priority)
+    known = set(person.images.values_list("sha256", flat=True))
+    looks: list[Finding | PictureRefused] = []
+    for upload in uploads:
+        look = _look(inspection, upload.data, known)
+        if isinstance(look, Finding):
+            known.add(look.sha256)
+        looks.append(look)
+    findings = [look for look in looks if isinstance(look, Finding)]
+    images = _store(collection, lambda: lock_person(person.pk), findings, source, actor)
+    outcomes = [
+        _outcome(index, upload.name, look, images)
+        for index, (upload, look) in enumerate(zip(uploads, looks, strict=True))
+    ]
+    refused = Counter(outcome.code for outcome in outcomes if not outcome.accepted)
+    if refused:
+        record(actor, "image.refuse", person, collection_id=collection.pk, codes=dict(refused))
+    return outcomes
+
+
+def crop_enrol(
+    *,
+    collection: Collection,
+    person: Person | None,
+    name: str,
+    crop: LiveCrop,
+    actor: Actor,
+    then: Callable[[Person, FaceImage], None],
+) -> ImageOutcome:
+    """Enrol the face of a visit for `person`, or for a new person of this name. A refused picture
+    makes no person. then: goes on within the transaction that stores the image."""
+    person_id = person.pk if person else None
+    try:
+        look = Inspection(collection, person_id, caller=actor.name).look_at_crop(crop)
+    except PictureRefused as refused:
+        return _outcome(0, "", refused, {})
+
+    def locked() -> Person:
+        if person is not None:
+            return lock_person(person.pk)
+        made = Person.objects.create(collection=collection, name=name)
+        record(actor, "person.create", made, collection_id=collection.pk)
+        return made
+
+    images = _store(
+        collection, locked, [look], "live", actor, then=lambda owner, rows: then(owner, rows[0])
+    )
+    return _outcome(0, "", look, images)
+
+
+def image_delete(*, image: FaceImage, actor: Actor) -> None:
+    """The image with its templates and files."""
+
+    def delete() -> None:
+        collection = lock_collection(image.person.collection_id)
+        person = lock_person(image.person_id)
+        row = FaceImage.objects.filter(pk=image.pk, person=person).first()
+        if row is None:
+            return  # somebody else was quicker
+        templates = list(row.templates.values_list("pk", flat=True))
+        remove_after_commit([row.file.name, row.original.name])
+        record(actor, "image.delete", row, collection_id=collection.pk, person=str(person.pk))
+        row.delete()
+        if not Template.objects.filter(image__person=person).exists():
+            decider_forget(collection.pk, [person.pk])
+        note_changes(collection, templates)
+
+    in_transaction(delete)
+
+
+def collection_for_enrolment(collection_id: UUID) -> Collection:
+    row = Collection.objects.select_related("embedder").filter(pk=collection_id).first()
+    if row is None:
+        raise not_found("collection")
+    return row
+
+
+def _look(inspection: Inspection, data: bytes, known: set[str]) -> Finding | PictureRefused:
+    # Known by its bytes: before any work.
+    if hashlib.sha256(data).hexdigest() in known:
+        return PictureRefused("duplicate_image", _DUPLICATE)
+    try:
+        return inspection.look_at_upload(data)
+    except PictureRefused as refused:
+        return refused
+
+
+def _outcome(
+    index: int, name: str, look: Finding | PictureRefused, images: dict[str, FaceImage]
+) -> ImageOutcome:
+    if isinstance(look, PictureRefused):
+        return ImageOutcome(
+            index,
+            name,
+            accepted=False,
+            code=look.code,
+            message=look.message,
+            faces_found=look.faces_found,
+            quality=look.quality,
+            similar_to=look.similar_to,
+            boxes=look.boxes,
+        )
+    image = images.get(look.sha256)
+    return ImageOutcome(
+        index,
+        name,
+        accepted=image is not None,
+        code="accepted" if image is not None else "duplicate_image",
+        message="The face is enrolled." if image is not None else _DUPLICATE,
+        faces_found=look.faces_found,
+        quality=look.face.quality,
+        image=image,
+    )
+
+
+def _store(
+    collection: Collection,
+    lock: Callable[[], Person],
+    findings: Sequence[Finding],
+    source: str,
+    actor: Actor,
+    *,
+    then: Callable[[Person, Sequence[FaceImage]], None] | None = None,
+) -> dict[str, FaceImage]:
+    """Files, then all rows in one transaction; images by the hash of their upload. One that was
+    stored meanwhile is not among them.
+
+    lock: gives the person, locked. then: goes on within the transaction.
+    """
+    if not findings:
+        return {}
+    with NewFiles() as files:
+        images = {finding.sha256: _row(finding, source, actor) for finding in findings}
+        for finding in findings:
+            image = images[finding.sha256]
+            files.write(image.file, finding.face_jpeg)
+            if finding.original_jpeg:
+                files.write(image.original, finding.original_jpeg)
+
+        def insert() -> set[str]:
+            _check_embedder(lock_collection(collection.pk), collection)
+            person = lock()
+            taken = set(person.images.filter(sha256__in=images).values_list("sha256", flat=True))
+            fresh = [finding for finding in findings if finding.sha256 not in taken]
+            rows = [images[finding.sha256] for finding in fresh]
+            _insert(collection, person, rows, fresh)
+            if rows:
+                ids = [str(row.pk) for row in rows]
+                record(actor, "image.enrol", person, collection_id=collection.pk, images=ids)
+                if then is not None:
+                    then(person, rows)
+            return taken
+
+        for sha256 in in_transaction(insert):
+            image = images.pop(sha256)
+            files.discard(image.file, image.original)
+    return images
+
+
+def _row(finding: Finding, source: str, actor: Actor) -> FaceImage:
+    x1, y1, x2, y2 = (round(float(value), 1) for value in finding.face.box)
+    parts = asdict(finding.face.quality) if finding.face.quality else {}
+    return FaceImage(
+        sha256=finding.sha256,
+        box=[x1, y1, round(x2 - x1, 1), round(y2 - y1, 1)],
+        landmarks=[[round(float(x), 1), round(float(y), 1)] for x, y in finding.face.landmarks],
+        quality=finding.quality,
+        quality_parts=parts,
+        source=source,
+        added_by=actor.name[:200],
+    )
+
+
+def _insert(
+    collection: Collection,
+    person: Person,
+    images: Sequence[FaceImage],
+    findings: Sequence[Finding],
+) -> None:
+    for image in images:
+        image.person = person
+    FaceImage.objects.bulk_create(images)
+    Template.objects.bulk_create(
+        [
+            Template(
+                image=image,
+                collection_id=collection.pk,
+                model_id=collection.embedder_id,
+                vector=Template.pack(finding.face.embedding),  # type: ignore[arg-type]
+                dimension=len(finding.face.embedding),  # type: ignore[arg-type]
+            )
+            for image, finding in zip(images, findings, strict=True)
+        ]
+    )
+    # MySQL does not tell the ids of rows that it inserted together.
+    made = Template.objects.filter(image__in=images).values_list("pk", flat=True)
+    note_changes(collection, made)
+
+
+def _check_embedder(now: Collection, looked_at: Collection) -> None:
+    if now.embedder_id != looked_at.embedder_id:
+        message = "The collection's embedder was changed meanwhile. Send the pictures again."
+        raise ServiceError("embedder_changed", message, status=409)

@@ -1,0 +1,336 @@
+"""Detect, embed, identify, verify: a picture in, an answer out; only the audit entry is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import numpy as np
+
+from accounts.audit import Actor, record
+from ml_engine import Face
+from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
+from ml_engine.request import EVERY_FACE, Wanted
+from ml_engine.types import Float32, Image
+from recognition.engine import engine_config, get_engine
+from recognition.people.index import Gallery, gallery_of
+from recognition.people.index.reading import Source
+from recognition.people.model_versions import ensure_model_version
+from recognition.people.models import Collection, Person, Template
+from recognition.people.rules import Rules, curve_of_collection, rules_of, uncalibrated
+from recognition.people.services.pictures import ask_of, check_region, decoded, subjects
+from recognition.web.errors import ServiceError
+
+# Comparing two faces is one comparison: strangers may match in one of a thousand.
+VERIFY_FALSE_MATCH_RATE = 1e-3
+Timing = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePerson:
+    person_id: UUID
+    person_name: str | None
+    external_id: str | None
+    similarity: float
+    image_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFace:
+    """A face with what was decided. The person's fields and `image_id` are set for a match alone;
+    `similarity` and `fmr` are those of the best candidate."""
+
+    face: Face
+    decision: str
+    threshold: float
+    similarity: float | None = None
+    fmr: float | None = None
+    person_id: UUID | None = None
+    person_name: str | None = None
+    external_id: str | None = None
+    image_id: UUID | None = None
+    template_id: int | None = None
+    candidates: tuple[CandidatePerson, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DetectResult:
+    """size: width and height of the upright picture."""
+
+    faces: list[Face]
+    size: tuple[int, int]
+    timing_ms: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyResult:
+    faces: list[IdentifiedFace]
+    size: tuple[int, int]
+    model: str
+    threshold: float
+    timing_ms: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """`face_b` for two pictures, `image_id` for a picture and a person."""
+
+    decision: str
+    similarity: float
+    threshold: float
+    fmr: float | None
+    model: str
+    face_a: Face
+    face_b: Face | None = None
+    image_id: UUID | None = None
+
+
+def default_embedder() -> str:
+    """The preset that is used where nobody names one."""
+    return engine_config().embedder
+
+
+def decide_candidates(
+    rules: Rules, candidates: Sequence[Candidate], *, threshold: float | None = None
+) -> Decision:
+    """What candidates, best first, mean after a collection's rules: the one place where it is
+    decided, for REST and live. It takes two candidates to see that a face is ambiguous.
+
+    threshold: in place of the rules' own.
+    """
+    limit = rules.threshold if threshold is None else threshold
+    return decide(list(candidates), limit, rules.margin, rules.curve)
+
+
+def identified_face(face: Face, decision: Decision, gallery: Gallery) -> IdentifiedFace:
+    """A decision with the names and images that belong to it."""
+    candidates = tuple(_candidate(candidate, gallery) for candidate in decision.candidates)
+    found = IdentifiedFace(
+        face=face,
+        decision=decision.kind,
+        threshold=decision.threshold,
+        similarity=decision.similarity,
+        fmr=decision.fmr,
+        candidates=candidates,
+    )
+    if decision.kind != "match":
+        return found
+    best = candidates[0]
+    return replace(
+        found,
+        person_id=best.person_id,
+        person_name=best.person_name,
+        external_id=best.external_id,
+        image_id=best.image_id,
+        template_id=decision.template,
+    )
+
+
+def detect(*, data: bytes, actor: Actor, wanted: Wanted = EVERY_FACE) -> DetectResult:
+    """Faces with landmarks and quality, largest first."""
+    timing: Timing = {}
+    with _timed(timing, "total"), _decoded(data, timing) as image:
+        size = _size(image)
+        check_region(image, wanted)
+        ask = ask_of(actor.name, timings=timing)
+        (faces,) = get_engine().find([image], wanted, ask)
+    record(actor, "face.detect", faces=len(faces))
+    return DetectResult(faces, size, _rounded(timing))
+
+
+def embed(*, data: bytes, actor: Actor, embedder: str) -> list[Face]:
+    """Every face of the picture with its embedding by a preset."""
+    with decoded(data) as image:
+        ask = ask_of(actor.name)
+        (faces,) = get_engine().analyze([image], ask=ask, embedder=embedder)
+    record(actor, "face.embed", faces=len(faces), model=embedder)
+    return faces
+
+
+def identify(
+    *,
+    collection: Collection,
+    data: bytes,
+    actor: Actor,
+    max_candidates: int = 5,
+    wanted: Wanted = EVERY_FACE,
+    threshold: float | None = None,
+) -> IdentifyResult:
+    """Every face of the picture that is wanted, each with a decision."""
+    timing: Timing = {}
+    with _timed(timing, "total"), _decoded(data, timing) as image:
+        size = _size(image)
+        check_region(image, wanted)
+        gallery = gallery_of(collection)
+        rules = rules_of(collection, gallery)
+        ask = ask_of(actor.name, timings=timing)
+        flip = _flips(collection)
+        (faces,) = get_engine().analyze([image], wanted, ask, embedder=gallery.model, flip=flip)
+        with _timed(timing, "search"):
+            found = _identified(faces, gallery, rules, max_candidates, threshold)
+    matches = sum(face.decision == "match" for face in found)
+    record(actor, "face.identify", collection, collection_id=collection.pk,
+           faces=len(found), matches=matches)  # fmt: skip
+    limit = rules.threshold if threshold is None else threshold
+    return IdentifyResult(found, size, gallery.model, limit, _rounded(timing))
+
+
+def verify(
+    *,
+    data_a: bytes,
+    data_b: bytes,
+    actor: Actor,
+    embedder: str | None = None,
+    threshold: float | None = None,
+) -> VerifyResult:
+    """Whether two pictures show the same person; each must show one."""
+    preset = embedder or default_embedder()
+    face_a = _only_face(data_a, preset, "the first picture", actor, flip=False)
+    face_b = _only_face(data_b, preset, "the second picture", actor, flip=False)
+    similarity = float(_embedding(face_a) @ _embedding(face_b))
+    model = ensure_model_version(preset)
+    curve = ImpostorCurve.from_dict(model.impostor_curve) if model.impostor_curve else None
+    limit = _verify_threshold(threshold, None, curve, preset)
+    decision = _decision(similarity, limit)
+    record(actor, "face.verify", model=preset, decision=decision)
+    fmr = curve.fmr(similarity) if curve else None
+    return VerifyResult(decision, similarity, limit, fmr, preset, face_a, face_b)
+
+
+def verify_person(
+    *, person: Person, data: bytes, actor: Actor, threshold: float | None = None
+) -> VerifyResult:
+    """Whether a picture shows this person, by the best of their templates.
+
+    It is a comparison with one person, so the size of the gallery does not raise the threshold. A
+    face that is known not to be theirs does not match, however similar.
+    ServiceError 409 where the person has no templates, or is not active.
+    """
+    collection = Collection.objects.select_related("embedder").get(pk=person.collection_id)
+    vectors, images = _templates_of(person, collection)
+    preset = collection.embedder.preset
+    face = _only_face(data, preset, "the picture", actor, flip=_flips(collection))
+    similarities = vectors @ _embedding(face)
+    best = int(np.argmax(similarities))
+    similarity = float(similarities[best])
+    curve = curve_of_collection(collection)
+    limit = _verify_threshold(threshold, collection, curve, preset)
+    candidate = Candidate(person.pk, best, similarity)
+    negatives = Source.of(collection).negatives([person.pk])
+    is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
+    decision = _decision(similarity, limit) if is_theirs else "unknown"
+    record(actor, "face.verify", person, collection_id=collection.pk, decision=decision)
+    fmr = curve.fmr(similarity) if curve else None
+    return VerifyResult(decision, similarity, limit, fmr, preset, face, None, images[best])
+
+
+def _identified(
+    faces: Sequence[Face],
+    gallery: Gallery,
+    rules: Rules,
+    max_candidates: int,
+    threshold: float | None,
+) -> list[IdentifiedFace]:
+    if not faces:
+        return []
+    vectors = np.stack([_embedding(face) for face in faces])
+    people = gallery.search(vectors, people=max(2, max_candidates))
+    answers = []
+    for face, candidates in zip(faces, people, strict=True):
+        decision = decide_candidates(rules, candidates, threshold=threshold)
+        found = identified_face(face, decision, gallery)
+        answers.append(replace(found, candidates=found.candidates[:max_candidates]))
+    return answers
+
+
+def _embedding(face: Face) -> Float32:
+    assert face.embedding is not None  # analyze() gives every face one
+    return face.embedding
+
+
+def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:
+    person = candidate.person
+    assert isinstance(person, UUID)
+    return CandidatePerson(
+        person_id=person,
+        person_name=gallery.name_of(person),
+        external_id=gallery.external_id_of(person),
+        similarity=candidate.similarity,
+        image_id=gallery.image_of(candidate.template),
+    )
+
+
+def _flips(collection: Collection) -> bool:
+    """Whether a face that is recognised is averaged with its mirror image."""
+    return collection.flip_averaging == Collection.FlipAveraging.BOTH
+
+
+def _only_face(data: bytes, preset: str, picture: str, actor: Actor, *, flip: bool) -> Face:
+    with decoded(data) as image:
+        ask = ask_of(actor.name)
+        (faces,) = get_engine().analyze([image], ask=ask, embedder=preset, flip=flip)
+    if not faces:
+        raise ServiceError("no_face", f"No face was found in {picture}.", status=422)
+    people = subjects(faces)
+    if len(people) > 1:
+        message = f"{len(people)} faces were found in {picture}: send one of one person."
+        raise ServiceError("several_faces", message, status=422, faces_found=len(faces))
+    return people[0]
+
+
+def _templates_of(person: Person, collection: Collection) -> tuple[Float32, list[UUID]]:
+    if not person.is_active:
+        message = "This person is not active, and so is not recognised."
+        raise ServiceError("person_inactive", message, status=409)
+    rows = Template.objects.filter(image__person=person, model=collection.embedder_id)
+    found = list(rows.values_list("vector", "image_id"))
+    if not found:
+        message = "This person has no images yet."
+        raise ServiceError("person_without_images", message, status=409)
+    return np.stack([Template.unpack(vector) for vector, _ in found]), [image for _, image in found]
+
+
+def _verify_threshold(
+    asked: float | None,
+    collection: Collection | None,
+    curve: ImpostorCurve | None,
+    preset: str,
+) -> float:
+    if asked is not None:
+        return asked
+    if collection is not None and collection.match_threshold is not None:
+        return collection.match_threshold
+    if curve is None:
+        raise uncalibrated(preset)
+    rate = collection.target_false_match_rate if collection is not None else None
+    return curve.threshold(rate or VERIFY_FALSE_MATCH_RATE)
+
+
+def _decision(similarity: float, threshold: float) -> str:
+    return "match" if similarity >= threshold else "unknown"
+
+
+@contextmanager
+def _decoded(data: bytes, timing: Timing) -> Iterator[Image]:
+    with ExitStack() as held:
+        with _timed(timing, "decode"):
+            image = held.enter_context(decoded(data))
+        yield image
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+def _rounded(timing: Timing) -> Timing:
+    return {stage: round(ms, 2) for stage, ms in timing.items()}
+
+
+@contextmanager
+def _timed(timing: Timing, stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    timing[stage] = (time.perf_counter() - started) * 1000

@@ -1,0 +1,54 @@
+""" "This face is not that person": stored faces that count against a name, told to every gallery.
+
+Each function runs within a transaction that holds the collection's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from recognition.people.index import note_changes
+from recognition.people.models import Collection, Negative, Person, Template
+from recognition.people.traces import Traced
+
+
+def negative_add(collection: Collection, person_id: UUID, vector: bytes) -> Negative:
+    """vector: of the collection's embedder, packed as in a template."""
+    negative = Negative.objects.create(
+        collection=collection,
+        person_id=person_id,
+        model_id=collection.embedder_id,
+        vector=vector,
+    )
+    _tell(collection, [person_id])
+    return negative
+
+
+def negatives_delete(collection: Collection, negative_ids: Iterable[int]) -> None:
+    negatives = Negative.objects.filter(pk__in=list(negative_ids))
+    people = set(negatives.values_list("person", flat=True))
+    if people:
+        negatives.delete()
+        _tell(collection, people)
+
+
+def negatives_forget(collection: Collection, person: Person) -> Traced:
+    """Galleries forget them with the person's templates."""
+    deleted, _ = person.negatives.all().delete()
+    return Traced({"negatives": deleted})
+
+
+def negatives_move(collection: Collection, source: Person, target: Person) -> Traced:
+    """A face that is not `source` is not `target` either: both are the same person."""
+    moved = source.negatives.update(person=target)
+    if moved:
+        _tell(collection, [target.pk])
+    return Traced({"negatives": moved})
+
+
+def _tell(collection: Collection, people: Iterable[UUID]) -> None:
+    """Name all templates of these people in the gallery's log: a gallery reads a person's negatives
+    with any template of that person, and a single one may be gone before a process looks."""
+    theirs = Template.objects.filter(model=collection.embedder_id, image__person__in=people)
+    note_changes(collection, theirs.values_list("pk", flat=True))

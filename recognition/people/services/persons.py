@@ -1,0 +1,107 @@
+"""People: added, changed, merged, and erased with everything about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from accounts.audit import Actor, record
+from recognition.people.index import note_changes
+from recognition.people.models import Collection, Person
+from recognition.people.services.deciders import decider_forget
+from recognition.people.services.locks import lock_collection, lock_people, lock_person
+from recognition.people.services.person_images import template_ids
+from recognition.people.traces import forget_all, move_all
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.files import remove_after_commit
+from recognition.web.transactions import in_transaction
+
+# What the gallery knows of a person.
+_IN_GALLERY = {"name", "external_id", "is_active"}
+
+
+def person_create(*, collection: Collection, actor: Actor, **values: Any) -> Person:
+    def create() -> Person:
+        person = Person.objects.create(collection_id=collection.pk, **values)
+        record(actor, "person.create", person, collection_id=collection.pk)
+        return person
+
+    try:
+        return in_transaction(create)
+    except IntegrityError as error:
+        if not Collection.objects.filter(pk=collection.pk).exists():
+            raise not_found("collection") from error
+        raise _external_id_taken() from error
+
+
+def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
+    """The person with the changes; galleries follow where it matters to them."""
+
+    def update() -> Person:
+        collection = lock_collection(person.collection_id)
+        row = lock_person(person.pk)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        row.save(update_fields=[*changes, "updated_at"])
+        if _IN_GALLERY & set(changes):
+            note_changes(collection, template_ids(row))
+        if not row.is_active:
+            decider_forget(collection.pk, [row.pk])
+        record(actor, "person.update", row, collection_id=collection.pk, changed=sorted(changes))
+        return row
+
+    try:
+        return in_transaction(update)
+    except IntegrityError as error:
+        raise _external_id_taken() from error
+
+
+def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
+    """Erase everything stored of a person (see `recognition.people.traces`); returns how much.
+
+    Events of the person stay as events of nobody: times, camera and decision, without picture and
+    vector. `not_found` if another caller was quicker.
+    """
+
+    def erase() -> dict[str, int]:
+        collection = lock_collection(person.collection_id)
+        row = lock_person(person.pk)
+        forgotten = forget_all(collection, row)
+        Collection.objects.filter(pk=collection.pk).update(last_erasure_at=timezone.now())
+        counts: Any = forgotten.counts
+        record(actor, "person.erase", row, collection_id=collection.pk, **counts)
+        row.delete()
+        return forgotten.counts | {"files": remove_after_commit(forgotten.files)}
+
+    return in_transaction(erase)
+
+
+def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
+    """Images, templates and events of `person` go to `into`; then `person` is deleted. A picture
+    that both have is kept once. Name and data of `into` stay as they are."""
+    if into.pk == person.pk:
+        message = "A person cannot be merged with themselves."
+        raise ServiceError("same_person", message, status=409)
+    if into.collection_id != person.collection_id:
+        message = "They belong to different collections."
+        raise ServiceError("different_collections", message, status=409)
+
+    def merge() -> Person:
+        collection = lock_collection(into.collection_id)
+        target, other = lock_people([into.pk, person.pk])
+        moved = move_all(collection, other, target)
+        dropped = remove_after_commit(moved.files)
+        counts: Any = moved.counts
+        record(actor, "person.merge", target, collection_id=collection.pk, merged=str(other.pk),
+               **counts, dropped_files=dropped)  # fmt: skip
+        other.delete()
+        return target
+
+    return in_transaction(merge)
+
+
+def _external_id_taken() -> ServiceError:
+    message = "Another person of the collection has this external id."
+    return ServiceError("external_id_taken", message, status=409)

@@ -1,0 +1,114 @@
+"""Pictures on their way in: decoded within the site's limits, faces found in them and cut out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from django.conf import settings
+
+from ml_engine import Face
+from ml_engine.detection.region import is_inside
+from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
+from ml_engine.request import Ask, Priority, Timings, Wanted
+from ml_engine.types import EngineBusy, Float32, Image
+from recognition.web.errors import ServiceError
+
+# Around the box on each side, in sides of the box: enough to find the face again, and to cut it
+# for another model.
+_MARGIN = 0.6
+# A stored face needs no more than this.
+_LARGEST_SIDE_PX = 640
+_JPEG_QUALITY = 92
+# A face counts beside the largest one if it is sure and at least so large in comparison: people
+# in the background of a portrait do not.
+_SURE = 0.8
+_BESIDE = 0.5
+# Every request decodes in a thread of its own, before it comes to the engine's queue. So many of
+# the largest pictures may be there at once; others wait so long.
+_LARGEST_AT_ONCE = 4
+_WAIT_S = 2.0
+
+
+@contextmanager
+def decoded(data: bytes) -> Iterator[Image]:
+    """Bytes to RGB; ImageError where they are refused, most of it before decoding.
+
+    Within `with` the picture has its share of the memory that all pictures of the process may take
+    together; EngineBusy where there is none for a while. So hold one picture at a time.
+    """
+    most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
+    limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
+    with _budget.hold(pixels_of(data, limits), most=_LARGEST_AT_ONCE * most):
+        yield decode_image(data, limits)
+
+
+class _PixelBudget:
+    """How many pixels are held decoded, by all threads of the process."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._held = 0
+
+    @contextmanager
+    def hold(self, pixels: int, *, most: int) -> Iterator[None]:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._held + pixels <= most, _WAIT_S):
+                raise EngineBusy("Too many large pictures are looked at just now.")
+            self._held += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= pixels
+                self._changed.notify_all()
+
+
+_budget = _PixelBudget()
+
+
+def ask_of(
+    caller: str, *, priority: Priority = "interactive", timings: Timings | None = None
+) -> Ask:
+    """How a picture of this caller queues at the engine, with the site's deadline."""
+    return Ask(priority, caller, settings.ENGINE_DEADLINE_S, timings)
+
+
+def check_region(image: Image, wanted: Wanted) -> None:
+    """ServiceError 422 if nothing of the wanted region is in the picture."""
+    if wanted.region is not None and not is_inside(image, wanted.region):
+        sides = f"{image.shape[1]}x{image.shape[0]} pixels"
+        message = f"Nothing of the region is in this picture of {sides}."
+        raise ServiceError("region_outside", message, status=422)
+
+
+def subjects(faces: Sequence[Face]) -> list[Face]:
+    """The faces, largest first, that a picture is of: sure ones of like size. Where none is sure,
+    the largest."""
+    sure = [face for face in faces if face.score >= _SURE] or list(faces[:1])
+    by_size = sorted(sure, key=lambda face: -face.size_px)
+    return [face for face in by_size if face.size_px >= _BESIDE * by_size[0].size_px]
+
+
+def cut_face(image: Image, box: Float32) -> bytes:
+    """The face with a generous margin, as a JPEG."""
+    import cv2
+
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = (float(value) for value in box)
+    margin = _MARGIN * max(x2 - x1, y2 - y1)
+    left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
+    right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    scale = _LARGEST_SIDE_PX / max(part.shape[:2])
+    if scale < 1:
+        size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return encode_jpeg(part, _JPEG_QUALITY)
+
+
+def whole(image: Image) -> bytes:
+    """The whole picture as a JPEG: without the camera's notes on place and time in it."""
+    return encode_jpeg(image, 95)

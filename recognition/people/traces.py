@@ -1,0 +1,133 @@
+"""What is stored of a person, in one table: erase and merge walk it.
+
+A test fails for a field of any model that may tell of a person and is in neither `TRACES` nor
+`EXEMPT`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from django.utils.module_loading import import_string
+
+from recognition.people.models import Collection, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What one trace did. counts: rows by their name, for the answer and the audit log. files: to
+    be removed after the commit."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Fields that tell of a person, as `app.Model.field`, and dotted names of two functions.
+
+    forget: called with the collection and the person. move: called with the collection, the person
+    that goes and the person that remains; None if nothing moves and the first one is forgotten.
+    Both run in the transaction that holds the locks of collection and people.
+    """
+
+    fields: tuple[str, ...]
+    forget: str
+    move: str | None = None
+
+
+# In this order: events name images, so they come first.
+TRACES: dict[str, Trace] = {
+    "events": Trace(
+        fields=(
+            "events.Event.person",
+            "events.Event.snapshot",
+            "events.Event.face",
+            "events.Event.vector",
+        ),
+        forget="recognition.events.services.traces.events_forget",
+        move="recognition.events.services.traces.events_move",
+    ),
+    "negatives": Trace(
+        fields=("people.Negative.person", "people.Negative.vector"),
+        forget="recognition.people.services.negatives.negatives_forget",
+        move="recognition.people.services.negatives.negatives_move",
+    ),
+    "images": Trace(
+        fields=(
+            "people.FaceImage.person",
+            "people.FaceImage.file",
+            "people.FaceImage.original",
+            "people.FaceImage.box",
+            "people.FaceImage.landmarks",
+            "people.FaceImage.quality_parts",
+            "people.Template.vector",
+        ),
+        forget="recognition.people.services.person_images.images_forget",
+        move="recognition.people.services.person_images.images_move",
+    ),
+    "decider": Trace(
+        fields=("people.TrainedDecider.arrays",),
+        forget="recognition.people.services.deciders.decider_forget_person",
+    ),
+    "calibration": Trace(
+        fields=("people.Calibration.figures",),
+        forget="recognition.people.services.calibration.calibration_forget",
+    ),
+    "replies": Trace(
+        fields=("web.IdempotencyRecord.person_id", "web.IdempotencyRecord.body"),
+        forget="recognition.people.services.person_images.replies_forget",
+    ),
+}
+
+# Fields that tell of no person, or go with the row of the person; with the reason.
+EXEMPT: dict[str, str] = {
+    "people.Person.metadata": "deleted with the person's row",
+    "people.Person.labels": "deleted with the person's row",
+    "people.Calibration.impostor_curve": "rates of pairs, without people",
+    "people.ModelVersion.figures": "figures of a network",
+    "people.ModelVersion.impostor_curve": "rates of strangers, without people",
+    "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
+    "jobs.Job.result": "counts",
+    "accounts.ApiKey.scopes": "rights of a program",
+    "accounts.AuditEntry.details": "ids and counts; the log outlives what it tells of",
+}
+
+# What goes with a collection beside rows of this app: functions that take the locked collection.
+OF_COLLECTION: tuple[str, ...] = ("recognition.events.services.events.events_of_collection_delete",)
+
+Forget = Callable[[Collection, Person], Traced]
+Move = Callable[[Collection, Person, Person], Traced]
+
+
+def forget_all(collection: Collection, person: Person) -> Traced:
+    """Everything about a person but the row itself."""
+    return _sum([_forget(trace)(collection, person) for trace in TRACES.values()])
+
+
+def move_all(collection: Collection, source: Person, target: Person) -> Traced:
+    """Everything about `source` goes to `target`, or is forgotten."""
+    return _sum([_move(trace, collection, source, target) for trace in TRACES.values()])
+
+
+def forget_collection(collection: Collection) -> None:
+    """Within the transaction that deletes the collection, and holds its lock."""
+    for name in OF_COLLECTION:
+        import_string(name)(collection)
+
+
+def _move(trace: Trace, collection: Collection, source: Person, target: Person) -> Traced:
+    if trace.move is None:
+        return _forget(trace)(collection, source)
+    return cast("Move", import_string(trace.move))(collection, source, target)
+
+
+def _forget(trace: Trace) -> Forget:
+    return cast("Forget", import_string(trace.forget))
+
+
+def _sum(parts: list[Traced]) -> Traced:
+    counts = {name: count for part in parts for name, count in part.counts.items()}
+    return Traced(counts, tuple(name for part in parts for name in part.files))

@@ -1,0 +1,81 @@
+"""Calling services from admin pages: a refusal is shown on the page, with what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+
+from ml_engine.types import EngineError
+from recognition.web.errors import ServiceError
+
+
+@contextmanager
+def refusals_shown(request: HttpRequest) -> Iterator[None]:
+    """A refusal within, or a busy engine, becomes an error message; the page goes on."""
+    try:
+        yield
+    except (ServiceError, EngineError) as error:
+        messages.error(request, error.message)
+
+
+class ServiceAdmin(ModelAdmin):
+    """Saves and deletes through services: a ServiceError becomes an error of the form."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ServiceError as error:
+            # Nothing was saved. The same again, with a form that knows.
+            request.refusal = error.message  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        refusal = getattr(request, "refusal", "")
+        return _refused(form, refusal) if refusal else form
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Where there is one collection, nobody needs to choose it."""
+        return self._only_collection() | super().get_changeform_initial_data(request)
+
+    def _only_collection(self) -> dict[str, Any]:
+        field = next((f for f in self.opts.concrete_fields if f.name == "collection"), None)
+        if field is None or field.related_model is None:
+            return {}
+        rows = field.related_model._default_manager
+        first = list(rows.values_list("pk", flat=True)[:2])
+        return {"collection": first[0]} if len(first) == 1 else {}
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ServiceError as error:
+            messages.error(request, error.message)
+            name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+            return redirect(reverse(name, args=[object_id]))
+
+
+def _refused(form: Any, message: str) -> type:
+    """The form with this error, whatever is in it."""
+
+    def clean(self: Any) -> None:
+        form.clean(self)
+        raise ValidationError(message)
+
+    return type(form.__name__, (form,), {"clean": clean})

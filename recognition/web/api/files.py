@@ -1,0 +1,29 @@
+"""Pictures of people go out through here alone: recorded in the audit log, kept by no cache."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Model
+from django.db.models.fields.files import FieldFile
+from django.http import HttpResponse
+
+from accounts.audit import Actor, record
+from recognition.web.errors import not_found
+
+
+def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor) -> HttpResponse:
+    """The JPEG behind `file` of the row `owner`; 404 where there is none (any more)."""
+    if not file:
+        raise not_found("picture")
+    try:
+        with file.open("rb") as opened:
+            content = opened.read()
+    except FileNotFoundError:
+        raise not_found("picture") from None
+    record(actor, "image.view", owner, collection_id=collection_id)
+    response = HttpResponse(content, content_type="image/jpeg")
+    response["Cache-Control"] = "private, no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Disposition"] = "inline"
+    return response

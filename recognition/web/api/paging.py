@@ -1,0 +1,39 @@
+"""Lists come in pages behind an opaque cursor, newest first: stable while rows come and go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from recognition.web.errors import ServiceError
+
+
+class NewestFirst(CursorPagination):
+    """By id, of which the first bits are the time."""
+
+    ordering: str | tuple[str, ...] = "-id"
+    page_size = 50
+    page_size_query_param = "page_size"
+    page_size_query_description = "How many of them; 500 at most."
+    cursor_query_description = "Where the page begins: from `next` or `previous` of another page."
+    max_page_size = 500
+
+    def paginate_queryset(
+        self, queryset: Any, request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (NotFound, ValidationError) as error:
+            message = "This cursor is not one of ours. Begin again without it."
+            raise ServiceError("bad_cursor", message) from error
+
+
+class NewestMadeFirst(NewestFirst):
+    """For rows whose ids are random."""
+
+    ordering = ("-created_at", "-id")

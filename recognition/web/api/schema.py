@@ -1,0 +1,149 @@
+"""What the OpenAPI document says of an operation, and which scope it asks for: one decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+
+from accounts.access import Scope
+from recognition.web.api.examples import examples_of
+from recognition.web.api.idempotency import HEADER
+from recognition.web.api.openapi import tag_of
+from recognition.web.api.pictures import (
+    RAW_TYPES,
+    Base64PictureField,
+    Base64PictureListField,
+    PictureField,
+    PictureListField,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+InputClass = type[serializers.Serializer]
+
+
+class ErrorDetailSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="Stable; for programs.")
+    message = serializers.CharField(help_text="For people.")
+    details = serializers.DictField(help_text="Such as `fields`: what is wrong with each.")
+
+
+class ErrorSerializer(serializers.Serializer):
+    """Every error, whatever went wrong."""
+
+    error = ErrorDetailSerializer()
+    request_id = serializers.CharField(help_text="Also in the header X-Request-Id.")
+
+
+_ERRORS: dict[int, tuple[str, str, str]] = {
+    400: ("The request or the picture is not valid.", "validation_error", "Check: image."),
+    401: ("Not signed in, or the key is not valid.", "not_authenticated", "Sign in first."),
+    403: ("The scope is missing.", "permission_denied", "This account or key may not do that."),
+    404: ("There is no such thing, or not for this key.", "not_found", "There is no such person."),
+    409: ("It cannot be done as things are.", "conflict", "The collection has people."),
+    411: ("The length of the body is not announced.", "length_required", "Send Content-Length."),
+    413: ("Too large.", "image_too_large", "A picture may have 20 MB at most."),
+    415: ("Not a type that is understood.", "unsupported_media_type", "Send JSON or a picture."),
+    422: ("The picture cannot be used.", "no_face", "No face was found in the picture."),
+    429: ("Too many requests; see Retry-After.", "throttled", "Try again in 3 seconds."),
+    503: ("Busy or warming up; see Retry-After.", "engine_busy", "The engine's queue is full."),
+    507: ("There is no room for pictures.", "storage_full", "There is no room for pictures."),
+}
+ALWAYS = (400, 401, 403, 429)
+WITH_BODY = (411, 413, 415)
+FOR_PICTURES = (*WITH_BODY, 422, 503)
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    HEADER,
+    str,
+    OpenApiParameter.HEADER,
+    description="The same key with the same content is answered again, and not done again.",
+)
+
+
+def _error_response(status: int) -> OpenApiResponse:
+    description, code, message = _ERRORS[status]
+    value = {
+        "error": {"code": code, "message": message, "details": {}},
+        "request_id": "9f2c4e0b7a5d4c1e8b3f6a1d2c3b4a59",
+    }
+    example = OpenApiExample(code, value=value, response_only=True, status_codes=[str(status)])
+    return OpenApiResponse(ErrorSerializer, description, [example])
+
+
+def operation(
+    operation_id: str,
+    summary: str,
+    *,
+    scope: Scope | None,
+    answer: Any,
+    status: int = 200,
+    request: Any = None,
+    errors: Sequence[int] = (),
+    parameters: Sequence[Any] = (),
+    about: str = "",
+) -> Callable[[F], F]:
+    """Documents a view's method and sets the scope it asks for (None: any caller who is known).
+
+    answer: serializer of the good answer, None for an empty one; for what is no JSON a dict from
+    (status, media type) to its type.
+    """
+    needs = f"Scope: `{scope.value}`." if scope else "Any account or key."
+    answers = answer if isinstance(answer, dict) else {status: answer}
+    responses = {**answers, **{code: _error_response(code) for code in (*ALWAYS, *errors)}}
+
+    def decorate(method: F) -> F:
+        method.scope = scope  # type: ignore[attr-defined]
+        return extend_schema(
+            operation_id=operation_id,
+            tags=[tag_of(operation_id)],
+            summary=summary,
+            description=f"{about}\n\n{needs}".strip(),
+            request=request,
+            responses=responses,
+            parameters=list(parameters),
+            examples=examples_of(operation_id, status),
+        )(method)
+
+    return decorate
+
+
+def picture_request(input_class: InputClass) -> dict[str, Any]:
+    """The ways to send a body with pictures.
+
+    Of a form only the files are described: options are parameters of the query for every way, and
+    the docs page would fill in fields of a form that nobody asked for.
+    """
+    return {
+        "multipart/form-data": _with_files(input_class),
+        "application/json": _with_base64(input_class),
+        **{media_type: OpenApiTypes.BINARY for media_type in RAW_TYPES},
+    }
+
+
+def _with_files(input_class: InputClass) -> InputClass:
+    fields = {
+        name: field
+        for name, field in input_class().fields.items()
+        if isinstance(field, PictureField | PictureListField)
+    }
+    name = input_class.__name__.removesuffix("Serializer")
+    doc = "Pictures as files; options stand in the query, or as fields beside them."
+    return type(f"{name}FormSerializer", (serializers.Serializer,), {"__doc__": doc, **fields})
+
+
+def _with_base64(input_class: InputClass) -> InputClass:
+    """The same serializer with its pictures named as base64 text."""
+    fields: dict[str, serializers.Field] = {}
+    for name, field in input_class().fields.items():
+        options: dict[str, Any] = {"required": field.required, "help_text": field.help_text}
+        if isinstance(field, PictureListField):
+            fields[name] = Base64PictureListField(**options)
+        elif isinstance(field, PictureField):
+            fields[name] = Base64PictureField(**options)
+    name = input_class.__name__.removesuffix("Serializer")
+    doc = "Pictures in base64, alone or as data: URLs."
+    return type(f"{name}JsonSerializer", (input_class,), {"__doc__": doc, **fields})

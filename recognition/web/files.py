@@ -1,0 +1,94 @@
+"""Picture files: written before their rows, removed after them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db.models.fields.files import FieldFile
+
+from recognition.web.errors import ServiceError
+from recognition.web.transactions import after_commit
+
+logger = logging.getLogger(__name__)
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+class NewFiles:
+    """Files written within `with` are removed again if it is left by an exception."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+
+    def write(self, file: FieldFile, content: bytes) -> None:
+        """Write, and set the field of the row that is not saved yet. On disk when it returns.
+
+        ServiceError `storage_full` where there is no room.
+        """
+        # Known before anything is written: what a full disk cut off is removed as well.
+        wanted = file.field.generate_filename(file.instance, "picture.jpg")
+        wanted = default_storage.get_available_name(wanted, file.field.max_length)
+        self._names.append(wanted)
+        try:
+            name = default_storage.save(wanted, ContentFile(content), file.field.max_length)
+            # Another one where somebody was quicker: then the file of that name is theirs.
+            self._names[-1] = name
+            _flush(name)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            message = "There is no room for pictures on the server."
+            raise ServiceError("storage_full", message, status=507) from error
+        setattr(file.instance, file.field.attname, name)
+
+    def discard(self, *files: FieldFile) -> None:
+        """Remove some of them after all."""
+        remove([file.name for file in files if file.name])
+
+    def discard_all(self) -> None:
+        remove(self._names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.discard_all()
+
+
+def remove_after_commit(names: Iterable[str | None]) -> int:
+    """Remove files when the transaction has ended well; returns how many there are."""
+    there = sorted({name for name in names if name})
+    if there:
+        after_commit(lambda: remove(there))
+    return len(there)
+
+
+def remove(names: Iterable[str]) -> None:
+    """Remove each of them; one that cannot be removed does not keep the others."""
+    for name in names:
+        try:
+            default_storage.delete(name)
+        except OSError:
+            logger.exception("the file %s was not removed", name)
+
+
+def _flush(name: str) -> None:
+    """What was acknowledged is to outlive a power cut: the row is flushed, so must its file be."""
+    descriptor = os.open(default_storage.path(name), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

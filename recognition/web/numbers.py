@@ -1,0 +1,12 @@
+"""Numbers as answers give them."""
+
+from __future__ import annotations
+
+
+def rounded(value: float | None) -> float | None:
+    return round(float(value), 4) if value is not None else None
+
+
+def significant(value: float | None) -> float | None:
+    """Rates span many powers of ten: three digits that count."""
+    return float(f"{value:.3g}") if value is not None else None

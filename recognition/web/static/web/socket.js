@@ -1,0 +1,123 @@
+/** A websocket that comes back by itself, until the server says that there is no use. */
+
+import { api } from "./api.js";
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 5000;
+// A connection that stayed for so long was a good one: the next loss starts from the short wait.
+const STEADY_MS = 3000;
+const SIGNED_OUT = 4401;
+const TOO_MANY = 4429;
+/** Close code: a part of the server is away, and may be for a while. */
+export const UNAVAILABLE = 4503;
+/** Close codes after which trying again changes nothing; the same words for every page. */
+const REFUSALS = {
+  [SIGNED_OUT]: "You have been signed out.",
+  4403: "Your account may not watch this.",
+  4404: "This is not there any more.",
+  [TOO_MANY]: "Too many streams are running. Stop one, then start again.",
+};
+
+/**
+ * on.open(), on.message(data: string | ArrayBuffer), on.lost(code), on.refused({code, text}).
+ * `lost` is told once for each loss; the next `open` ends it.
+ */
+export class ReconnectingSocket {
+  #path;
+  #on;
+  #socket = null;
+  #wanted = false;
+  #waitMs = FIRST_WAIT_MS;
+  #timer = 0;
+  #failures = 0;
+  #isOfNoUse = false;
+  #tryNow = () => this.#wanted && !this.#socket && this.#connect();
+
+  constructor(path, on) {
+    this.#path = path;
+    this.#on = on;
+  }
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  open() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    addEventListener("online", this.#tryNow);
+    document.addEventListener("visibilitychange", this.#tryNow);
+    this.#connect();
+  }
+
+  close() {
+    this.#wanted = false;
+    clearTimeout(this.#timer);
+    removeEventListener("online", this.#tryNow);
+    document.removeEventListener("visibilitychange", this.#tryNow);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close(1000);
+  }
+
+  /** The connection is of no use: close it and make another one after the longest wait. */
+  retry() {
+    this.#isOfNoUse = true;
+    this.#socket?.close(1000);
+  }
+
+  send(data) {
+    if (this.isOpen) this.#socket.send(data);
+  }
+
+  #connect() {
+    clearTimeout(this.#timer);
+    const url = new URL(this.#path, location.href);
+    url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    let openedAt = 0;
+    socket.onopen = () => {
+      if (socket !== this.#socket) return;
+      openedAt = performance.now();
+      this.#failures = 0;
+      this.#on.open?.();
+    };
+    socket.onmessage = ({ data }) => socket === this.#socket && this.#on.message(data);
+    socket.onclose = ({ code, reason }) => {
+      if (socket !== this.#socket) return;
+      this.#socket = null;
+      if (this.#isOfNoUse || code === UNAVAILABLE) this.#waitMs = LONGEST_WAIT_MS;
+      else if (openedAt && performance.now() - openedAt > STEADY_MS) this.#waitMs = FIRST_WAIT_MS;
+      this.#isOfNoUse = false;
+      this.#closed(code, reason);
+    };
+  }
+
+  #closed(code, reason) {
+    if (code in REFUSALS) return this.#refuse(code, reason);
+    this.#on.lost?.(code);
+    this.#failures += 1;
+    // A handshake that was refused looks like a server that is away: ask who we are.
+    if (this.#failures === 2) this.#checkSignedIn();
+    // Not all pages at once: they lost the server at the same time.
+    this.#timer = setTimeout(this.#tryNow, this.#waitMs * (0.75 + Math.random() / 2));
+    this.#waitMs = Math.min(this.#waitMs * 1.7, LONGEST_WAIT_MS);
+  }
+
+  #refuse(code, reason) {
+    this.close();
+    // Only where there are too many does the server know better what to say.
+    const text = code === TOO_MANY && reason ? reason : REFUSALS[code];
+    this.#on.refused?.({ code, text, isSignedOut: code === SIGNED_OUT });
+  }
+
+  async #checkSignedIn() {
+    try {
+      await api("me");
+    } catch (error) {
+      if (error.status === 401 && this.#wanted) this.#refuse(SIGNED_OUT, "");
+    }
+  }
+}

@@ -1,0 +1,13 @@
+"""Pictures as they come in, by whatever edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An encoded picture; `name` may be empty."""
+
+    name: str
+    data: bytes

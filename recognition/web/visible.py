@@ -1,0 +1,32 @@
+"""Rows that a caller may see.
+
+An API key may be limited to one collection; what lies outside it is "not there", so that the key's
+owner does not learn of it. Scopes are asked for at the edges.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+
+from accounts.access import Access
+from recognition.web.errors import not_found
+
+M = TypeVar("M", bound=Model)
+
+
+def limited(rows: QuerySet[M], access: Access, field: str = "collection_id") -> QuerySet[M]:
+    if not access.is_signed_in:
+        return rows.none()
+    if access.collection_id is None:
+        return rows
+    return rows.filter(**{field: access.collection_id})
+
+
+def one(rows: QuerySet[M], pk: UUID, what: str) -> M:
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise not_found(what)
+    return row

@@ -1,0 +1,118 @@
+"""The demo on the real engine: who is enrolled is named, the stranger is not."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.audit import Actor
+from ml_engine.types import Image
+from ml_engine.zoo import fetch
+from recognition.cameras.models import Camera
+from recognition.cameras.services import demo, demo_video
+from recognition.cameras.services.demo import demo_ensure
+from recognition.people.models import Collection, FaceImage, Person
+from recognition.people.services.identification import identify
+from tests.fakes import FakeEngine, photo
+
+
+@pytest.fixture
+def photos(settings: Any) -> dict[str, Path]:
+    return fetch("samples", settings.WEIGHTS_DIR)
+
+
+def frames_of(video: Path) -> list[Image]:
+    capture = cv2.VideoCapture(str(video))
+    frames: list[Image] = []
+    while True:
+        is_read, frame = capture.read()
+        if not is_read:
+            return frames
+        frames.append(np.asarray(frame[:, :, ::-1], dtype=np.uint8))
+
+
+def jpeg(frame: Image) -> bytes:
+    return cv2.imencode(".jpg", frame[:, :, ::-1])[1].tobytes()
+
+
+@pytest.mark.weights
+class TestDemo:
+    def test_names_who_is_enrolled_and_nobody_else(
+        self,
+        collection: Collection,
+        photos: dict[str, Path],
+        actor: Actor,
+        settings: Any,
+        real_engine: Any,
+    ) -> None:
+        demo_ensure(collection=collection, photos=photos, actor=actor)
+        frames = frames_of(settings.VIDEO_DIR / demo.VIDEO_NAME)
+        walk = round(demo_video.WALK_S * demo_video.FPS)
+        each = walk + round(demo_video.EMPTY_S * demo_video.FPS)
+        assert len(frames) == each * len(demo.PLAYED)
+        for number, name in enumerate(demo.PLAYED):
+            middle = jpeg(frames[number * each + walk // 2])
+            faces = identify(collection=collection, data=middle, actor=actor).faces
+            expected = None if name == "biden.jpg" else demo.PERSON_NAME
+            assert [face.person_name for face in faces] == [expected], name
+            empty = jpeg(frames[number * each + walk + 5])
+            assert identify(collection=collection, data=empty, actor=actor).faces == []
+
+    def test_second_time_changes_nothing(
+        self,
+        collection: Collection,
+        photos: dict[str, Path],
+        actor: Actor,
+        settings: Any,
+        real_engine: Any,
+    ) -> None:
+        demo_ensure(collection=collection, photos=photos, actor=actor)
+        video = settings.VIDEO_DIR / demo.VIDEO_NAME
+        before = video.stat().st_mtime_ns
+        demo_ensure(collection=collection, photos=photos, actor=actor)
+        assert video.stat().st_mtime_ns == before
+        assert Person.objects.get().name == demo.PERSON_NAME
+        assert FaceImage.objects.get().source == "demo"
+        camera = Camera.objects.get()
+        assert (camera.kind, camera.address) == (Camera.Kind.FILE, demo.VIDEO_NAME)
+        assert camera.is_enabled
+
+
+def test_photo_without_a_face_is_told(
+    collection: Collection,
+    photos: dict[str, Path],
+    engine: FakeEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blank = tmp_path / "obama.jpg"
+    blank.write_bytes(photo())
+    monkeypatch.setattr(
+        "recognition.cameras.management.commands.demo.fetch",
+        lambda *args: {**photos, "obama.jpg": blank},
+    )
+    with pytest.raises(CommandError, match=r"obama\.jpg was refused"):
+        call_command("demo", stdout=StringIO())
+    assert not Camera.objects.exists()
+
+
+@pytest.mark.django_db
+def test_needs_a_collection() -> None:
+    with pytest.raises(CommandError, match="bootstrap"):
+        call_command("demo", stdout=StringIO())
+
+
+def test_a_broken_video_is_never_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> Image:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(demo_video, "_with_person", fail)
+    with pytest.raises(RuntimeError):
+        demo_video.write_demo_video(tmp_path / "demo.mp4", [np.zeros((9, 9, 3), np.uint8)])
+    assert not (tmp_path / "demo.mp4").exists()

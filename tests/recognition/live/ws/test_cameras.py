@@ -1,0 +1,124 @@
+"""`/ws/cameras/<id>/`: previews with their faces, and how the camera is."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.db import database_sync_to_async
+
+from accounts.access import Scope
+from accounts.models import AuditEntry
+from recognition.cameras.models import Camera
+from recognition.cameras.services.cameras import camera_delete, camera_set_status
+from recognition.live.previews import Preview, previews
+from recognition.live.ws import cameras
+from recognition.people.models import Collection
+from tests.factories import ACTOR, make_camera
+from tests.recognition.live.ws.sockets import PATIENCE_S, Socket, issue_key, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def camera(collection: Collection) -> Camera:
+    return make_camera(collection)
+
+
+@pytest.fixture
+async def secret() -> str:
+    return await issue_key(Scope.IDENTIFY)
+
+
+def _path(camera: Camera) -> str:
+    return f"/ws/cameras/{camera.pk}/"
+
+
+def _preview(number: int) -> Preview:
+    return Preview(f"jpeg {number}".encode(), {"type": "faces", "frame": number})
+
+
+async def _hear_bytes(socket: Socket) -> bytes:
+    message: dict[str, Any] = await socket.receive_output(PATIENCE_S)
+    return message["bytes"]
+
+
+async def test_a_preview_comes_before_the_faces_of_the_same_frame(
+    camera: Camera, secret: str
+) -> None:
+    async with opened(_path(camera), secret=secret) as socket:
+        assert (await socket.hear())["state"] == "off"
+        for number in (1, 2):
+            previews.show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
+            assert await _hear_bytes(socket) == f"jpeg {number}".encode()
+            assert (await socket.hear())["frame"] == number
+    assert await AuditEntry.objects.filter(action="camera.watch").acount() == 1
+
+
+async def test_no_preview_is_made_after_the_last_viewer_left(camera: Camera, secret: str) -> None:
+    async with opened(_path(camera), secret=secret) as socket:
+        await socket.hear()
+    made: list[int] = []
+    previews.show(camera.pk, lambda: made.append(1))  # type: ignore[arg-type, return-value]
+    assert made == []
+
+
+async def test_who_is_slow_sees_the_newest(camera: Camera, secret: str) -> None:
+    async with opened(_path(camera), secret=secret) as socket:
+        await socket.hear()
+        for number in range(5):
+            previews.show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
+        assert await _hear_bytes(socket) == b"jpeg 4"
+
+
+async def test_a_change_of_status_is_told(
+    camera: Camera, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "_SILENCE_S", 0.05)
+    async with opened(_path(camera), secret=secret) as socket:
+        await socket.hear()
+        await database_sync_to_async(camera_set_status)(
+            camera_id=camera.pk, status=Camera.Status.FAILED, message="No such file."
+        )
+        told = await socket.hear()
+        assert told == {"type": "status", "state": "failed", "message": "No such file."}
+
+
+async def test_a_camera_that_is_removed_ends_the_socket(
+    camera: Camera, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "_SILENCE_S", 0.05)
+    async with opened(_path(camera), secret=secret) as socket:
+        await database_sync_to_async(camera_delete)(camera=camera, actor=ACTOR)
+        assert await socket.closed_with() == 4404
+
+
+async def test_a_camera_that_is_removed_ends_the_socket_while_its_frames_flow(
+    camera: Camera, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "_SILENCE_S", 1000)
+    monkeypatch.setattr(cameras, "_CHECK_S", 0.0)
+    number = camera.pk
+    async with opened(_path(camera), secret=secret) as socket:
+        await socket.hear()
+        await database_sync_to_async(camera_delete)(camera=camera, actor=ACTOR)
+        previews.show(number, lambda: _preview(1))
+        message = await socket.receive_output(PATIENCE_S)
+        assert (message["type"], message["code"]) == ("websocket.close", 4404)
+
+
+async def test_a_failure_while_showing_is_logged_and_closes(
+    camera: Camera, secret: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(_path(camera), secret=secret) as socket:
+        await socket.hear()
+        broken = Preview(b"jpeg", {"not": object()})
+        previews.show(camera.pk, lambda: broken)
+        assert await socket.closed_with() == 1011
+    assert "a camera is not shown any more" in caplog.text
+
+
+async def test_there_is_no_such_camera(secret: str) -> None:
+    async with opened(f"/ws/cameras/{uuid4()}/", secret=secret) as socket:
+        assert await socket.closed_with() == 4404

@@ -1,0 +1,122 @@
+"""`/ws/events/`: everybody is told what they may see, whichever thread it happened in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+
+from accounts.access import Scope
+from recognition.events.services.events import event_update
+from recognition.live.ws.events import EventsConsumer
+from recognition.notices import publish
+from recognition.people.models import Collection
+from tests.factories import make_collection, make_event, seen
+from tests.recognition.live.ws.sockets import issue_key, opened
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_events_are_told_as_they_happen(collection: Collection) -> None:
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        event = await database_sync_to_async(make_event)(collection)
+        told = await socket.hear()
+        assert told["type"] == "event"
+        assert told["event"]["id"] == str(event.pk)
+        assert (told["event"]["kind"], told["event"]["is_open"]) == ("opened", True)
+        await database_sync_to_async(event_update)(
+            event=event, seen=seen(), ended_at=event.ended_at, is_open=False
+        )
+        assert (await socket.hear())["event"]["kind"] == "closed"
+
+
+async def test_events_of_any_thread_arrive_at_once(collection: Collection) -> None:
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        payload = {"id": "1", "collection": str(collection.pk), "kind": "opened"}
+        await asyncio.to_thread(publish.publish_event, payload, collection_id=collection.pk)
+        assert (await socket.hear())["event"] == payload
+
+
+async def test_a_limited_key_hears_its_own_collection(collection: Collection) -> None:
+    other = await database_sync_to_async(make_collection)()
+    limited = await issue_key(Scope.EVENTS, collection=collection)
+    async with opened("/ws/events/", secret=limited) as socket:
+        await database_sync_to_async(make_event)(other)
+        mine = await database_sync_to_async(make_event)(collection)
+        assert (await socket.hear())["event"]["id"] == str(mine.pk)
+        assert await socket.receive_nothing(0.2)
+
+
+async def test_a_limited_key_hears_nothing_else_whatever_its_group_is_told(
+    collection: Collection,
+) -> None:
+    limited = await issue_key(Scope.EVENTS, collection=collection)
+    async with opened("/ws/events/", secret=limited) as socket:
+        group = publish.events_group(collection.pk)
+        for event in (
+            {"id": "1", "collection": str(uuid4())},
+            {"id": "2", "collection": str(collection.pk)},
+        ):
+            message = {"type": "event.published", "event": event}
+            await get_channel_layer().group_send(group, message)
+        assert (await socket.hear())["event"]["id"] == "2"
+
+
+async def test_an_event_is_told_once_to_who_sees_all(collection: Collection) -> None:
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        await database_sync_to_async(make_event)(collection)
+        await socket.hear()
+        assert await socket.receive_nothing(0.2)
+
+
+@pytest.mark.redis
+async def test_events_go_through_redis_as_well(collection: Collection, settings: Any) -> None:
+    url = os.environ.get("REDIS_URL_TEST")
+    if not url:
+        pytest.skip("no Redis: set REDIS_URL_TEST, or use `make test`")
+    settings.CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [url], "prefix": uuid4().hex},
+        }
+    }
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        event = await database_sync_to_async(make_event)(collection)
+        assert (await socket.hear())["event"]["id"] == str(event.pk)
+
+
+async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise ConnectionError("away")
+
+    secret = await issue_key(Scope.EVENTS)
+    monkeypatch.setattr(EventsConsumer, "_join", fail)
+    async with opened("/ws/events/", secret=secret) as socket:
+        assert await socket.closed_with() == 4503
+
+
+async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        async def group_send(self, group: str, message: dict[str, Any]) -> None:
+            raise ConnectionError("away")
+
+    monkeypatch.setattr(publish, "get_channel_layer", Broken)
+    publish.set_loop(asyncio.get_running_loop())
+    for _ in range(publish._MOST_UNDER_WAY + 10):
+        publish.publish_event({"id": "1"}, collection_id="c")
+    await asyncio.sleep(0.3)
+    # All of them are over: there is room again.
+    assert publish._room.acquire(blocking=False)
+    publish._room.release()
+
+
+async def test_without_a_server_nobody_is_told() -> None:
+    publish.set_loop(None)
+    publish.publish_event({"id": "1"}, collection_id="c")

@@ -1,0 +1,142 @@
+"""Measuring a collection on its own people, and training its SVM, in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from recognition.people.models import Calibration, Collection, Person, TrainedDecider
+from recognition.people.services.collections import collection_update
+from tests.factories import ACTOR, add_people, enrol, make_calibration, make_person
+from tests.ml_engine.vectors import people
+from tests.recognition.admin_pages import address, page, told
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
+
+
+def measured(collection: Collection) -> str:
+    return address("people_collection_measured", collection.pk)
+
+
+def do(client: Client, collection: Collection, what: str) -> list[str]:
+    """What the page says after a button was pressed."""
+    answer = client.post(measured(collection), {"do": what})
+    assert answer["Location"] == measured(collection)
+    return told(answer)
+
+
+@pytest.fixture
+def filled(collection: Collection) -> Collection:
+    add_people(collection, *people(100, 2, 192, spread=0.4))
+    return collection
+
+
+def test_the_collection_leads_there(viewer: Client, collection: Collection) -> None:
+    text = page(viewer.get(address("people_collection_change", collection.pk)))
+    assert "Measure and train" in text
+    answer = viewer.get(address("people_collection_measure", collection.pk))
+    assert answer["Location"] == measured(collection)
+
+
+def test_before_anything_was_measured(administrator: Client, collection: Collection) -> None:
+    text = page(administrator.get(measured(collection)))
+    for said in ("It takes 78 people", "Measure on its own people", "Not trained", "Train the SVM"):
+        assert said in text
+    for unsaid in ("<table class=", "det.svg", "Put its own curve in force"):
+        assert unsaid not in text
+
+
+def test_too_few_people_are_told(administrator: Client, person: Person) -> None:
+    enrol(person, 1)
+    assert "78 are needed" in do(administrator, person.collection, "measure")[0]
+    assert "active people" in do(administrator, person.collection, "train")[0]
+    assert not Calibration.objects.exists()
+    assert not TrainedDecider.objects.exists()
+
+
+def test_measure_and_put_in_force(administrator: Client, filled: Collection) -> None:
+    assert do(administrator, filled, "measure") == ["Measured on 100 people with 200 photos."]
+    text = page(administrator.get(measured(filled)))
+    for said in ("1 in 100<", "1 in 100,000<", "49 pairs of people", "the model's curve",
+                 "det.svg", "det.svg?theme=dark", "Put its own curve in force"):  # fmt: skip
+        assert said in text
+    assert "own curve" in do(administrator, filled, "use")[0]
+    filled.refresh_from_db()
+    assert filled.uses_own_curve
+    text = page(administrator.get(measured(filled)))
+    assert "Go back to the model's curve" in text
+    assert "and the collection&#x27;s own curve" in text
+    do(administrator, filled, "stop")
+    filled.refresh_from_db()
+    assert not filled.uses_own_curve
+
+
+def test_what_cannot_be_done_is_told(administrator: Client, collection: Collection) -> None:
+    assert "measured" in do(administrator, collection, "use")[0]
+    assert do(administrator, collection, "nonsense")[-1] == "Nothing was asked for."
+
+
+def test_pairs_are_shown_and_lead_to_merging(operator: Client, collection: Collection) -> None:
+    first, second = make_person(collection, name="Ann"), make_person(collection, name="Ann B.")
+    enrol(first, 1)
+    pair = {"people": [str(first.pk), str(second.pk)], "similarity": 0.91, "is_left_out": True}
+    make_calibration(collection, alike=[pair], alike_total=12)
+    answer = operator.get(measured(collection))
+    text = page(answer)
+    for said in ("Ann B.", "Similarity 0.91", "left out of the curve", "of 12 pairs of people"):
+        assert said in text
+    image = first.images.get()
+    assert f"/images/{image.pk}/file" in text
+    form = {"action": "merge_people", "_selected_action": [first.pk, second.pk]}
+    asked = page(operator.post(address("people_person_changelist"), form))
+    assert "Who remains?" in asked
+
+
+def test_without_two_photos_of_anybody(viewer: Client, collection: Collection) -> None:
+    point: dict[str, Any] = {"fmr": 0.01, "threshold": 0.4, "fnmr": None, "fnmr_interval": None,
+                             "confused": 49, "is_carried": True}  # fmt: skip
+    make_calibration(collection, det=[], points=[point], eer=None, eer_threshold=None)
+    text = page(viewer.get(measured(collection)))
+    assert "nobody has two photos" in text
+    assert "det.svg" not in text
+    assert "equal error rate" not in text
+
+
+def test_out_of_date(viewer: Client, collection: Collection) -> None:
+    make_calibration(collection, templates_total=0)
+    assert "measure again" not in page(viewer.get(measured(collection)))
+    Collection.objects.update(gallery_revision=5)
+    assert "measure again" in page(viewer.get(measured(collection)))
+
+
+def test_of_many_people_it_says_how_many_were_drawn(viewer: Client, collection: Collection) -> None:
+    make_calibration(collection, people_total=5000)
+    assert "of 5,000 people 100 were drawn by chance" in page(viewer.get(measured(collection)))
+
+
+def test_train(administrator: Client, filled: Collection) -> None:
+    collection_update(collection=filled, actor=ACTOR, decider="svm")
+    assert "until it is trained, the nearest does" in page(administrator.get(measured(filled)))
+    url = address("people_collection_change", filled.pk)
+    assert "Nearest, until the SVM is trained" in page(administrator.get(url))
+    assert do(administrator, filled, "train") == [
+        "The SVM was trained on 100 people with 200 photos."
+    ]
+    text = page(administrator.get(measured(filled)))
+    assert "It decides in this collection" in text
+    assert "Nothing has changed since" in text
+    add_people(filled, *people(3, 1, 192, seed=5))
+    assert "3 enrolled since are unknown" in page(administrator.get(measured(filled)))
+
+
+def test_buttons_are_for_administrators(
+    viewer: Client, operator: Client, collection: Collection
+) -> None:
+    make_calibration(collection)
+    for client in (viewer, operator):
+        text = page(client.get(measured(collection)))
+        assert 'name="do"' not in text
+        assert client.post(measured(collection), {"do": "measure"}).status_code == 403
+    assert viewer.get(address("people_collection_measured", collection.pk)).status_code == 200

@@ -1,0 +1,99 @@
+"""Collections measured on their own people, and trained, over REST."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from recognition.people.models import Collection, Person
+from tests.answers import good, refusal
+from tests.callers import Caller
+from tests.factories import add_people, enrol, make_calibration, make_person
+from tests.ml_engine.vectors import people
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
+
+
+def address(collection: Collection, rest: str = "") -> str:
+    return f"/api/v1/collections/{collection.pk}{rest}"
+
+
+@pytest.fixture
+def filled(collection: Collection) -> Collection:
+    """A hundred people with two pictures each."""
+    add_people(collection, *people(100, 2, 192, spread=0.4))
+    return collection
+
+
+def test_measure_and_read(api: Caller, filled: Collection) -> None:
+    refusal(api.get(address(filled, "/calibration")), 404, "not_found")
+    body = good(api.post(address(filled, "/calibrate")))
+    assert (body["persons"], body["templates"]) == (100, 200)
+    assert (body["persons_enrolled"], body["templates_enrolled"]) == (100, 200)
+    assert (body["is_current"], body["is_in_force"]) == (True, False)
+    assert [point["fmr"] for point in body["points"]] == [1e-2, 1e-3, 1e-4, 1e-5]
+    assert body["own_threshold"] != body["model_threshold"]
+    assert good(api.get(address(filled, "/calibration"))) == body
+    again = good(api.post(address(filled, "/calibrate")))
+    assert again | {"measured_at": ""} == body | {"measured_at": ""}
+
+
+def test_put_the_own_curve_in_force(api: Caller, filled: Collection) -> None:
+    wanted = {"uses_own_curve": True}
+    refusal(api.patch(address(filled), wanted), 409, "not_calibrated")
+    body = good(api.post(address(filled, "/calibrate")))
+    in_force = good(api.patch(address(filled), wanted))["in_force"]
+    assert in_force["curve"] == "own"
+    assert in_force["threshold"] == body["own_threshold"]
+    assert good(api.get(address(filled, "/calibration")))["is_in_force"]
+    looser = good(api.patch(address(filled), {"target_false_positive_rate": 0.1}))["in_force"]
+    assert looser["threshold"] < in_force["threshold"]
+
+
+def test_too_few_people(api: Caller, person: Person) -> None:
+    enrol(person, 1)
+    error = refusal(api.post(address(person.collection, "/calibrate")), 409, "too_few_people")
+    assert error["details"]["people"] == 1
+    assert error["details"]["needed"] > 50
+
+
+def test_who_looks_like_one_person(api: Caller, collection: Collection, person: Person) -> None:
+    other = make_person(collection, name="Ann again", external_id="a-2")
+    pair = {"people": [str(person.pk), str(other.pk)], "similarity": 0.91, "is_left_out": True}
+    make_calibration(collection, alike=[pair], alike_total=1)
+    body = good(api.get(address(collection, "/calibration")))
+    names = [(who["name"], who["external_id"]) for who in body["alike"][0]["persons"]]
+    assert names == [("Ann Example", None), ("Ann again", "a-2")]
+    good(api.delete(f"/api/v1/persons/{other.pk}"), 204)
+    assert good(api.get(address(collection, "/calibration")))["alike"] == []
+
+
+def test_the_det_curve_is_a_picture(api: Caller, collection: Collection) -> None:
+    url = address(collection, "/calibration/det.svg")
+    refusal(api.get(url), 404, "not_found")
+    calibration = make_calibration(collection)
+    light, dark = api.get(url), api.get(f"{url}?theme=dark")
+    for answer in (light, dark):
+        assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")
+        assert answer["Cache-Control"] == "private, no-store"
+        assert ElementTree.fromstring(answer.content).tag.endswith("svg")
+    assert light.content != dark.content
+    refusal(api.get(f"{url}?theme=grey"), 400, "validation_error")
+    calibration.figures["det"] = []
+    calibration.save()
+    refusal(api.get(url), 404, "not_found")
+
+
+def test_train_the_svm(api: Caller, filled: Collection) -> None:
+    in_force = good(api.patch(address(filled), {"decider": "svm"}))["in_force"]
+    assert in_force["decider"] == "nearest"
+    body = good(api.post(address(filled, "/train")))
+    assert (body["people"], body["templates"], body["people_since"]) == (100, 200, 0)
+    assert body["is_current"]
+    assert good(api.get(address(filled)))["in_force"]["decider"] == "svm"
+
+
+def test_too_few_people_to_train(api: Caller, person: Person) -> None:
+    enrol(person, 1)
+    refusal(api.post(address(person.collection, "/train")), 409, "too_few_people")

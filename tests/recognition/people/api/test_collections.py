@@ -1,0 +1,140 @@
+"""Collections with their rules, and the models there are."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from ml_engine.zoo import PRESETS
+from recognition.people.models import Collection, Person
+from tests.answers import good, refusal
+from tests.callers import Caller
+from tests.factories import enrol, make_camera, make_collection
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
+COLLECTIONS = "/api/v1/collections"
+
+
+def test_add_with_defaults(api: Caller) -> None:
+    body = good(api.post(COLLECTIONS, {"name": "Door"}), 201)
+    assert body["embedder"] == "mobilefacenet"
+    assert body["in_force"]["source"] == "gallery_size"
+    assert (body["in_force"]["persons"], body["in_force"]["templates"]) == (0, 0)
+    assert good(api.get(f"{COLLECTIONS}/{body['id']}")) == body
+
+
+def test_add_with_rules(api: Caller) -> None:
+    rules = {
+        "name": "Door",
+        "description": "The one in the yard",
+        "embedder": "dlib_resnet",
+        "match_threshold": 0.61,
+        "target_false_match_rate": None,
+        "target_false_positive_rate": 0.002,
+        "match_margin": 0.05,
+        "decider": "vote",
+        "flip_averaging": "both",
+        "search_kind": "int8",
+        "quality_policy": "strict",
+        "event_retention_days": 0,
+        "unknown_retention_days": 1,
+        "keeps_originals": True,
+    }
+    body = good(api.post(COLLECTIONS, rules), 201)
+    assert body | rules == body
+    in_force = {"threshold": 0.61, "margin": 0.05, "source": "fixed", "curve": "model"}
+    assert body["in_force"]["decider"] == "vote"
+    assert body["in_force"] | in_force == body["in_force"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "x" * 101),
+        ("embedder", "resnet"),
+        ("match_threshold", 2),
+        ("match_threshold", "nan"),
+        ("target_false_match_rate", 0),
+        ("target_false_positive_rate", 0.9),
+        ("decider", "best"),
+        ("flip_averaging", True),
+        ("search_kind", "float16"),
+        ("match_margin", -1),
+        ("quality_policy", "good"),
+        ("event_retention_days", -1),
+        ("event_retention_days", 10**9),
+        ("unknown_retention_days", 10**30),
+    ],
+)
+def test_rules_that_are_not_valid(api: Caller, field: str, value: object) -> None:
+    answer = api.post(COLLECTIONS, {"name": "Door", field: value})
+    assert field in refusal(answer, 400, "validation_error")["details"]["fields"]
+    assert not Collection.objects.exists()
+
+
+def test_names_are_taken_once(api: Caller, collection: Collection) -> None:
+    refusal(api.post(COLLECTIONS, {"name": "Main"}), 409, "name_taken")
+    other = make_collection(name="Door")
+    refusal(api.patch(f"{COLLECTIONS}/{other.pk}", {"name": "Main"}), 409, "name_taken")
+    good(api.patch(f"{COLLECTIONS}/{other.pk}", {"name": "Door"}))
+
+
+def test_change(api: Caller, collection: Collection) -> None:
+    address = f"{COLLECTIONS}/{collection.pk}"
+    body = good(api.patch(address, {"target_false_match_rate": 1e-4}))
+    assert body["in_force"]["source"] == "target_rate"
+    assert good(api.get(address))["target_false_match_rate"] == 1e-4
+    assert body["name"] == "Main"
+
+
+def test_the_threshold_rises_with_the_gallery(
+    api: Caller, collection: Collection, person: Person
+) -> None:
+    address = f"{COLLECTIONS}/{collection.pk}"
+    before = good(api.get(address))["in_force"]
+    enrol(person, 1)
+    for number in range(2, 8):
+        enrol(Person.objects.create(collection=collection, name=str(number)), number)
+    after = good(api.get(address))["in_force"]
+    assert after["persons"] == after["templates"] == 7
+    assert after["threshold"] > before["threshold"]
+
+
+def test_the_embedder_is_fixed_while_there_are_templates(api: Caller, person: Person) -> None:
+    address = f"{COLLECTIONS}/{person.collection_id}"
+    good(api.patch(address, {"embedder": "dlib_resnet"}))
+    good(api.patch(address, {"embedder": "mobilefacenet"}))
+    enrol(person, 1)
+    refusal(api.patch(address, {"embedder": "dlib_resnet"}), 409, "embedder_in_use")
+    good(api.patch(address, {"embedder": "mobilefacenet", "match_margin": 0.1}))
+
+
+def test_delete(api: Caller, collection: Collection, person: Person) -> None:
+    address = f"{COLLECTIONS}/{collection.pk}"
+    refusal(api.delete(address), 409, "collection_not_empty")
+    good(api.delete(f"/api/v1/persons/{person.pk}"), 204)
+    camera = make_camera(collection)
+    refusal(api.delete(address), 409, "collection_not_empty")
+    camera.delete()
+    good(api.delete(address), 204)
+    refusal(api.get(address), 404, "not_found")
+
+
+def test_one_that_is_not_there(api: Caller) -> None:
+    address = f"{COLLECTIONS}/{uuid.uuid4()}"
+    for answer in (api.get(address), api.patch(address, {}), api.delete(address)):
+        refusal(answer, 404, "not_found")
+
+
+def test_list(api: Caller, collection: Collection) -> None:
+    make_collection(name="Newer")
+    assert [row["name"] for row in good(api.get(COLLECTIONS))["results"]] == ["Newer", "Main"]
+
+
+def test_models(api: Caller, collection: Collection) -> None:
+    rows = {row["preset"]: row for row in good(api.get("/api/v1/models"))["results"]}
+    assert set(rows) == set(PRESETS)
+    assert rows["mobilefacenet"]["id"] == collection.embedder_id
+    assert all(row["licence"] and row["training_data"] for row in rows.values())

@@ -1,0 +1,177 @@
+"""API keys: made, shown once, limited, switched off; and who the caller is."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.access import Role, Scope
+from accounts.models import ApiKey, AuditEntry
+from recognition.people.models import Collection
+from tests.answers import good, refusal
+from tests.callers import Caller, new_key, signed_in, with_key, with_secret
+from tests.factories import make_collection
+
+pytestmark = pytest.mark.django_db
+KEYS = "/api/v1/api-keys"
+
+
+def make(api: Caller, **values: Any) -> Any:
+    return api.post(KEYS, {"name": "door", "scopes": ["identify"], **values})
+
+
+class TestMake:
+    def test_is_shown_once(self, api: Caller) -> None:
+        answer = make(api)
+        body = good(answer, 201)
+        assert answer["Cache-Control"] == "no-store"
+        assert body["secret"].startswith(body["prefix"])
+        good(with_secret(body["secret"]).get("/api/v1/me"))
+        for again in (api.get(f"{KEYS}/{body['id']}"), api.get(KEYS)):
+            assert body["secret"] not in again.content.decode()
+
+    def test_cannot_be_read_from_the_database(self, api: Caller) -> None:
+        secret = good(make(api), 201)["secret"]
+        unguessable = secret.removeprefix(ApiKey.objects.get(name="door").prefix)
+        with connection.cursor() as cursor:
+            for table in connection.introspection.table_names(cursor):
+                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+                assert unguessable not in repr(cursor.fetchall()), table
+
+    def test_limited_and_for_a_time(self, api: Caller, collection: Collection) -> None:
+        until = timezone.now() + timedelta(days=1)
+        body = good(make(api, collection=collection.pk, expires_at=until), 201)
+        me = good(with_secret(body["secret"]).get("/api/v1/me"))
+        assert me["collection"] == body["collection"] == str(collection.pk)
+        assert me["expires_at"] == body["expires_at"]
+        assert me["scopes"] == ["identify"]
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"name": ""},
+            {"scopes": []},
+            {"scopes": ["everything"]},
+            {"scopes": "identify"},
+            {"collection": "main"},
+            {"expires_at": "2020-01-01T00:00:00Z"},
+        ],
+    )
+    def test_what_is_not_valid(self, api: Caller, values: dict) -> None:
+        error = refusal(make(api, **values), 400, "validation_error")
+        assert set(error["details"]["fields"]) == set(values)
+
+    def test_of_a_collection_that_is_not_there(self, api: Caller) -> None:
+        refusal(make(api, collection=uuid.uuid4()), 404, "not_found")
+
+    def test_nobody_gives_more_than_they_have(self, db: None) -> None:
+        clerk = with_key(Scope.MANAGE, Scope.IDENTIFY)
+        good(make(clerk, scopes=["identify"]), 201)
+        error = refusal(make(clerk, scopes=["identify", "enrol"]), 403, "permission_denied")
+        assert error["details"] == {"scopes": ["enrol"]}
+
+    def test_a_limited_key_makes_keys_of_its_collection(self, collection: Collection) -> None:
+        clerk = with_key(collection=collection)
+        assert good(make(clerk), 201)["collection"] == str(collection.pk)
+        refusal(make(clerk, collection=make_collection().pk), 404, "not_found")
+
+    def test_who_made_it_is_in_the_audit_log(self, db: None) -> None:
+        client = signed_in(Role.ADMINISTRATOR)
+        body = good(make(client), 201)
+        entry = AuditEntry.objects.get(action="key.issue")
+        assert (entry.target_id, entry.details) == (body["id"], {"scopes": ["identify"]})
+        assert entry.actor.startswith("user:administrator")
+        assert body["secret"] not in repr(entry.__dict__)
+
+
+class TestUse:
+    @pytest.mark.parametrize(
+        "header",
+        [
+            {"authorization": "Bearer {}"},
+            {"authorization": "bearer {}"},
+            {"x-api-key": "{}"},
+            {"x-api-key": " {} "},
+        ],
+    )
+    def test_both_headers(self, db: None, header: dict[str, str]) -> None:
+        secret = new_key(Scope.IDENTIFY)
+        headers = {name: value.format(secret) for name, value in header.items()}
+        assert good(Caller().get("/api/v1/me", headers=headers))["kind"] == "key"
+
+    @pytest.mark.parametrize("name", ["api_key", "apikey", "key", "token", "access_token"])
+    def test_never_from_the_query(self, db: None, name: str) -> None:
+        secret = new_key(*Scope.values)
+        for wanted in (name, name.upper(), "X-Api-Key", "Authorization"):
+            answer = Caller().get("/api/v1/persons", {wanted: secret})
+            refusal(answer, 401, "not_authenticated")
+            assert secret not in answer.content.decode()
+
+    @pytest.mark.parametrize("value", ["Basic {}", "Token {}", "{}", "Bearer {} x", "Bearer  "])
+    def test_other_schemes(self, db: None, value: str) -> None:
+        headers = {"authorization": value.format(new_key(*Scope.values))}
+        answer = Caller().get("/api/v1/me", headers=headers)
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"] == "Bearer"
+
+    @pytest.mark.parametrize("secret", ["frk_wrong", "x" * 5000, "\u00e4", "frk_\x00"])
+    def test_unknown(self, db: None, secret: str) -> None:
+        answer = Caller().get("/api/v1/me", headers={"x-api-key": secret})
+        assert answer.status_code == 401
+
+    def test_expired(self, db: None) -> None:
+        secret = new_key(*Scope.values, expires_at=timezone.now() - timedelta(seconds=1))
+        refusal(with_secret(secret).get("/api/v1/me"), 401, "authentication_failed")
+
+    def test_revoked_stops_at_once(self, api: Caller) -> None:
+        body = good(make(api), 201)
+        caller = with_secret(body["secret"])
+        good(caller.get("/api/v1/persons"))
+        good(api.delete(f"{KEYS}/{body['id']}"), 204)
+        refusal(caller.get("/api/v1/persons"), 401, "authentication_failed")
+        listed = good(api.get(f"{KEYS}/{body['id']}"))
+        assert listed["is_active"] is False
+        assert AuditEntry.objects.filter(action="key.revoke", target_id=body["id"]).exists()
+
+    def test_a_wrong_key_is_no_stranger_with_a_session(self, db: None) -> None:
+        client = signed_in()
+        answer = client.get("/api/v1/me", headers={"x-api-key": "frk_wrong"})
+        refusal(answer, 401, "authentication_failed")
+
+    def test_last_use_is_told(self, api: Caller) -> None:
+        body = good(make(api), 201)
+        assert body["last_used_at"] is None
+        with_secret(body["secret"]).get("/api/v1/me")
+        assert good(api.get(f"{KEYS}/{body['id']}"))["last_used_at"]
+
+
+def test_list_newest_first(api: Caller) -> None:
+    names = [f"key {number}" for number in range(3)]
+    for name in names:
+        good(make(api, name=name), 201)
+    first = good(api.get(KEYS, {"page_size": 2}))
+    second = good(api.get(first["next"]))
+    listed = [row["name"] for page in (first, second) for row in page["results"]]
+    assert listed == [*reversed(names), "program"]
+
+
+def test_one_that_is_not_there(api: Caller) -> None:
+    refusal(api.get(f"{KEYS}/{uuid.uuid4()}"), 404, "not_found")
+    refusal(api.delete(f"{KEYS}/{uuid.uuid4()}"), 404, "not_found")
+
+
+class TestMe:
+    @pytest.mark.parametrize("role", list(Role))
+    def test_somebody_signed_in(self, db: None, role: Role) -> None:
+        me = good(signed_in(role).get("/api/v1/me"))
+        assert (me["kind"], me["role"], me["collection"]) == ("user", role.value, None)
+        assert ("enrol" in me["scopes"]) is (role != Role.VIEWER)
+
+    def test_a_key_without_scopes(self, db: None) -> None:
+        me = good(with_secret(new_key()).get("/api/v1/me"))
+        assert (me["kind"], me["name"], me["role"], me["scopes"]) == ("key", "program", None, [])

@@ -1,0 +1,101 @@
+"""Pictures on their way in: how much of them a process holds decoded at once."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from accounts.models import AuditEntry
+from ml_engine import EngineBusy
+from ml_engine.images import decode_image
+from recognition.people.models import Collection, Person
+from recognition.people.services import pictures
+from recognition.people.services.identification import detect, identify, verify
+from recognition.people.services.pictures import decoded
+from tests.factories import ACTOR, enrol
+from tests.fakes import FakeEngine, photo
+from tests.pictures import saved
+from tests.recognition.live.streams import until
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """Room for four pictures of a million pixels; nobody waits long."""
+    settings.MAX_IMAGE_MEGAPIXELS = 1
+    monkeypatch.setattr(pictures, "_WAIT_S", 0.05)
+
+
+@pytest.fixture
+def large() -> bytes:
+    from PIL import Image
+
+    return saved(Image.new("1", (1000, 1000)), "PNG")
+
+
+def test_what_does_not_fit_is_refused_before_it_is_decoded(
+    large: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = []
+
+    def counted(data: bytes, *args: Any) -> Any:
+        count.append(1)
+        return decode_image(data, *args)
+
+    monkeypatch.setattr(pictures, "decode_image", counted)
+    with decoded(large), decoded(large), decoded(large), decoded(large):
+        with pytest.raises(EngineBusy) as refused, decoded(large):
+            pass
+        assert refused.value.retry_after_s >= 1
+        assert len(count) == 4
+    with decoded(large) as image:
+        assert image.shape == (1000, 1000, 3)
+    assert pictures._budget._held == 0
+
+
+def test_it_waits_for_room(large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_WAIT_S", 20.0)
+    done: list[tuple[int, ...]] = []
+
+    def work() -> None:
+        with decoded(large) as image:
+            done.append(image.shape)
+
+    with decoded(large), decoded(large), decoded(large):
+        with decoded(large):
+            waiting = threading.Thread(target=work)
+            waiting.start()
+            waiting.join(0.1)
+            assert not done
+        until(lambda: bool(done))
+        waiting.join(5)
+
+
+def test_room_comes_back_whatever_happens_to_the_picture(large: bytes) -> None:
+    with pytest.raises(RuntimeError), decoded(large):
+        raise RuntimeError
+    with pytest.raises(Exception, match="broken"), decoded(large[:-30]):
+        pass
+    assert pictures._budget._held == 0
+
+
+@pytest.mark.django_db
+def test_it_is_held_until_the_engine_is_done_and_no_longer(
+    engine: FakeEngine, person: Person, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    find = engine.find
+
+    def watched(images: Any, *args: Any) -> Any:
+        held.append(pictures._budget._held - sum(i.shape[0] * i.shape[1] for i in images))
+        return find(images, *args)
+
+    monkeypatch.setattr(engine, "find", watched)
+    enrol(person, 1, 2)
+    detect(data=photo(1), actor=ACTOR)
+    identify(collection=collection, data=photo(1), actor=ACTOR)
+    verify(data_a=photo(1), data_b=photo(1), actor=ACTOR)
+    assert held == [0] * 6
+    assert pictures._budget._held == 0
+    assert AuditEntry.objects.exists()

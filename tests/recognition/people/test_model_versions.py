@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ml_engine.matching.calibration import curve_of
+from ml_engine.zoo import preset
+from recognition.people.model_versions import ensure_model_version
+from recognition.people.models import ModelVersion
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet", "dlib_resnet"])
+def test_an_embedder_has_one_row_with_its_curve(name: str) -> None:
+    version = ensure_model_version(name)
+    card = preset(name)
+    assert (version.role, version.sha256) == ("embedder", card.sha256)
+    assert version.dimension == card.dimension
+    assert version.impostor_curve == curve_of(name).to_dict()
+    assert ensure_model_version(name) == version
+    assert ModelVersion.objects.count() == 1
+
+
+def test_it_follows_the_preset(django_assert_num_queries: Any) -> None:
+    version = ensure_model_version("mobilefacenet")
+    ModelVersion.objects.update(impostor_curve={}, figures={"old": 1})
+    again = ensure_model_version("mobilefacenet")
+    again.refresh_from_db()
+    assert again == version
+    assert again.impostor_curve == curve_of("mobilefacenet").to_dict()
+    with django_assert_num_queries(1):
+        ensure_model_version("mobilefacenet")
+
+
+def test_a_curve_stays_where_the_preset_brings_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ensure_model_version("mobilefacenet").impostor_curve
+
+    def none(name: str) -> None:
+        raise KeyError(name)
+
+    monkeypatch.setattr("recognition.people.model_versions.curve_of", none)
+    assert ensure_model_version("mobilefacenet").impostor_curve == before
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(KeyError):
+        ensure_model_version("nobody")

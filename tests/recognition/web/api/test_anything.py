@@ -1,0 +1,69 @@
+"""Whatever the document allows, and much that it does not: never a failure of the server, and
+always an answer as the document says (see `tests.callers.Caller`)."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import schemathesis
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from schemathesis.core import NotSet
+
+from recognition.people.models import Person
+from tests import contract
+from tests.callers import with_key
+from tests.factories import enrol, make_camera, make_event
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
+
+
+def _operations() -> dict[str, Any]:
+    """By their ids."""
+    document = copy.deepcopy(contract.document())
+    found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
+    operations = [result.ok() for result in found]
+    return {operation.definition.raw["operationId"]: operation for operation in operations}
+
+
+_OPERATIONS = _operations()
+
+
+@pytest.fixture
+def ids(person: Person) -> dict[str, str]:
+    rows = {
+        "person_id": person,
+        "image_id": enrol(person, 1)[0],
+        "event_id": make_event(person=person),
+        "camera_id": make_camera(person.collection),
+        "collection_id": person.collection,
+    }
+    return {name: str(row.pk) for name, row in rows.items()} | {"key_id": "0" * 32}
+
+
+@pytest.mark.parametrize("name", _OPERATIONS)
+def test_is_answered(ids: dict[str, str], name: str) -> None:
+    operation, caller = _OPERATIONS[name], with_key()
+    path = operation.path.format(**ids)
+
+    @settings(
+        max_examples=8,
+        database=None,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case: Any) -> None:
+        query = urlencode(case.query or {}, doseq=True, errors="replace")
+        is_json = case.media_type == "application/json" and not isinstance(case.body, NotSet)
+        body = json.dumps(case.body).encode("ascii") if is_json else b"\xff\xd8 no picture"
+        with transaction.atomic():
+            caller.send(f"{path}?{query}", body, case.media_type or "", operation.method.upper())
+            transaction.set_rollback(True)
+
+    ask()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "pass-word-1"
+
+
+@pytest.fixture
+def user() -> User:
+    return make_user(username="otto")
+
+
+def _sign_in(client: Client, password: str = PASSWORD, **more: str) -> Any:
+    return client.post(reverse("login"), {"username": "otto", "password": password, **more})
+
+
+def test_leads_to_the_live_page(client: Client, user: User) -> None:
+    assert _sign_in(client).headers["Location"] == reverse("live")
+
+
+def test_next_is_kept_through_a_failure(client: Client, user: User) -> None:
+    html = _sign_in(client, "wrong", next="/try/?a=b").content.decode()
+    assert 'name="next" value="/try/?a=b"' in html
+    assert 'role="alert"' in html
+    assert 'value="otto"' in html
+    assert _sign_in(client, next="/try/?a=b").headers["Location"] == "/try/?a=b"
+
+
+def test_next_leads_nowhere_else(client: Client, user: User) -> None:
+    response = _sign_in(client, next="https://elsewhere.example/")
+    assert response.headers["Location"] == reverse("live")
+
+
+def test_what_is_typed_is_not_markup(client: Client) -> None:
+    response = client.post(
+        reverse("login"), {"username": "<b>x</b>", "password": "y", "next": '"><b>'}
+    )
+    html = response.content.decode()
+    assert "<b>x</b>" not in html
+    assert '"><b>' not in html
+
+
+def test_a_locked_name_is_told_for_how_long(client: Client, user: User, settings: Any) -> None:
+    settings.AXES_FAILURE_LIMIT = 3
+    for _ in range(2):
+        assert _sign_in(client, "wrong").status_code == 200
+    response = _sign_in(client, "wrong", next="/try/")
+    assert response.status_code == 429
+    html = response.content.decode()
+    assert "Try again in 15 minutes" in html
+    assert "otto" in html
+    assert f'href="{reverse("login")}?next=/try/"' in html
+    # The right password does not help now.
+    assert _sign_in(client).status_code == 429
+
+
+def test_the_admin_has_no_second_place_to_sign_in(client: Client) -> None:
+    response = client.get("/admin/", follow=True)
+    assert unquote(response.redirect_chain[-1][0]) == f"{reverse('login')}?next=/admin/"
+    assert "web/plain.css" in response.content.decode()
