@@ -7,9 +7,10 @@ import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any
 
 from channels.layers import get_channel_layer
+
+from recognition.web.boundaries import AsgiDict
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def jobs_group(collection_id: object) -> str:
     return f"jobs.{collection_id}"
 
 
-def publish_event(event_payload: dict[str, Any], *, collection_id: object) -> None:
+def publish_event(event_payload: Mapping[str, object], *, collection_id: object) -> None:
     """Tell everybody who follows events; nobody where there is no server in this process.
 
     Never raises: whoever misses an event finds it in the database.
@@ -52,7 +53,7 @@ def publish_job(job_payload: Mapping[str, object], *, collection_id: object) -> 
     _publish(message, (ALL_JOBS, jobs_group(collection_id)))
 
 
-def _publish(message: dict[str, Any], groups: tuple[str, ...]) -> None:
+def _publish(message: AsgiDict, groups: tuple[str, ...]) -> None:
     loop = _loop
     if loop is None or loop.is_closed():
         return
@@ -73,7 +74,7 @@ def _sent(future: Future[None]) -> None:
         logger.warning("a message was not published: %s", repr(error))
 
 
-async def _send(message: dict[str, Any], groups: tuple[str, ...]) -> None:
+async def _send(message: AsgiDict, groups: tuple[str, ...]) -> None:
     layer = get_channel_layer()
     async with asyncio.timeout(_TIMEOUT_S):
         for group in groups:
