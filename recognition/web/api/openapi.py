@@ -39,6 +39,7 @@ _TAGS = {
     "collections": "Galleries and their rules.",
     "cameras": "Where frames come from.",
     "jobs": "Work that outlasts a request: how far it is, and what came of it.",
+    "webhooks": "URLs that are sent notices, and the log of what was sent.",
     "keys": "API keys; shown once, stored hashed.",
     "about": "The caller, and the models there are.",
 }
