@@ -15,6 +15,8 @@ from recognition.live.cameras import CameraRunner
 from recognition.live.housekeeping import Housekeeper
 from recognition.live.session import stop_sessions
 from recognition.live.writer import visit_writer
+from recognition.people.index import GalleryLoader
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ _VISITS_S = 6.0
 
 
 class Background:
-    """Engine, cameras, housekeeping, and what streams leave to be written."""
+    """Engine, galleries, cameras, housekeeping, and what streams leave to be written."""
 
     def __init__(self) -> None:
         self._cameras = CameraRunner() if settings.RUN_CAMERAS else None
@@ -38,6 +40,7 @@ class Background:
         except (DatabaseError, InterfaceError):
             logger.exception("what an earlier process left open could not be closed")
         start_engine()
+        process().part(GalleryLoader).start()
         self._housekeeper.start()
         if self._cameras is not None:
             self._cameras.start()
@@ -55,5 +58,6 @@ class Background:
         is_done &= stop_sessions(max(0.1, left() - kept_s / 2))
         is_done &= visit_writer().stop(left())
         self._housekeeper.stop(min(1.0, left()))
+        process().part(GalleryLoader).stop(left())
         stop_engine()
         return is_done

@@ -23,6 +23,7 @@ ROLES = ("web", "cameras", "jobs")
 # Parts to start, in this order, each with the roles that need it. They stop in the opposite order.
 PARTS: dict[str, frozenset[str]] = {
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
+    "recognition.people.index.GalleryLoader": frozenset({"web", "cameras"}),
 }
 
 
