@@ -17,6 +17,7 @@ from recognition.live.session import stop_sessions
 from recognition.live.writer import visit_writer
 from recognition.notices.follower import Follower
 from recognition.notices.relay import Relay
+from recognition.people.index import GalleryLoader
 from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _VISITS_S = 6.0
 
 
 class Background:
-    """Engine, cameras, jobs, and what streams leave to be written."""
+    """Engine, galleries, cameras, jobs, and what streams leave to be written."""
 
     def __init__(self) -> None:
         self._cameras = CameraRunner() if settings.RUN_CAMERAS else None
@@ -40,7 +41,7 @@ class Background:
         except (DatabaseError, InterfaceError):
             logger.exception("what an earlier process left open could not be closed")
         start_engine()
-        for part in (Follower, Relay, Worker):
+        for part in (GalleryLoader, Follower, Relay, Worker):
             process().part(part).start()
         if self._cameras is not None:
             self._cameras.start()

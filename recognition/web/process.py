@@ -26,6 +26,7 @@ PARTS: dict[str, frozenset[str]] = {
     "recognition.notices.follower.Follower": frozenset({"web"}),
     "recognition.notices.relay.Relay": frozenset({"jobs"}),
     "recognition.jobs.worker.Worker": frozenset({"jobs"}),
+    "recognition.people.index.GalleryLoader": frozenset({"web", "cameras"}),
 }
 
 

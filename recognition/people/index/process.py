@@ -24,6 +24,12 @@ def gallery_of(collection: Collection) -> Gallery:
     return gallery
 
 
+def galleries() -> dict[tuple[UUID, int], Gallery]:
+    """Those that were asked for, by collection and model."""
+    with _lock:
+        return dict(_galleries)
+
+
 def forget_galleries(collection_id: UUID | None = None) -> None:
     """Drop a collection's gallery, or all of them, from memory."""
     with _lock:
