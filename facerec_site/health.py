@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import Scope, access_of_user
 from recognition.engine import engine_state, engine_stats
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +74,9 @@ def _database() -> str:
 
 def _engine() -> str:
     state = str(engine_state()["state"])
-    return OK if state == "ready" else state
+    # Without pages and cameras it is built for the first job that needs it.
+    is_not_needed = state == "off" and process().roles == {"jobs"}
+    return OK if state == "ready" or is_not_needed else state
 
 
 def _channel_layer() -> str:

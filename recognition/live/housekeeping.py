@@ -8,6 +8,7 @@ import threading
 from django.db import connections
 
 from recognition.events.services.upkeep import upkeep
+from recognition.web.process import Part
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +16,7 @@ EVERY_S = 3600.0
 _AFTER_FAILURE_S = 60.0
 
 
-class Housekeeper:
+class Housekeeper(Part):
     """Runs `upkeep` at once and every hour, sooner where it failed."""
 
     def __init__(self) -> None:

@@ -40,17 +40,14 @@ def main() -> None:
 
 
 def _fake_engine(after_s: float) -> None:
-    from recognition.engine import host, use_engine
+    from recognition.engine import host
     from tests.fakes import FakeEngine
 
     def load(config: object) -> FakeEngine:
         time.sleep(after_s)
         return FakeEngine()
 
-    if after_s:
-        host.load_engine = load  # type: ignore[assignment]
-    else:
-        use_engine(FakeEngine())
+    host.load_engine = load  # type: ignore[assignment]
 
 
 def _make_rows() -> dict[str, Any]:

@@ -9,7 +9,6 @@ from channels.db import database_sync_to_async
 from accounts.access import Scope
 from recognition.cameras.services.streams import events_watch
 from recognition.live.answers import event_message
-from recognition.live.limits import StreamLimits
 from recognition.live.ws.base import SiteConsumer
 from recognition.live.ws.outbox import encoded
 from recognition.notices.publish import ALL_EVENTS, events_group
@@ -19,7 +18,6 @@ _JOIN_EVERY = 30  # calls of `watch`
 
 class EventsConsumer(SiteConsumer):
     scope_needed = Scope.EVENTS
-    limits = StreamLimits()
     limit_factor = 4
 
     async def prepare(self) -> None:
