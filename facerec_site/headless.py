@@ -32,6 +32,9 @@ class NoServer:
     async def drain(self, timeout_s: float) -> None:
         """There are no requests."""
 
+    async def hang_up(self) -> None:
+        """There are no connections."""
+
 
 def only_health(application: Application) -> Application:
     """The application as far as /health/; 404 for anything else."""

@@ -18,7 +18,8 @@ from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
 
 if TYPE_CHECKING:
-    from ml_engine.engine import FaceEngine
+    from ml_engine.engine import Engine
+    from ml_engine.executor import Stats
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class EngineHost(Part):
         self._changed = threading.Condition()
         self._state: State = "off"
         self._message = ""
-        self._engine: FaceEngine | None = None
+        self._engine: Engine | None = None
         # One that was put in by `use` is its owner's to close.
         self._is_own = False
         self._failed_at = 0.0
@@ -53,7 +54,7 @@ class EngineHost(Part):
             device = self._engine.device if self._engine else ""
             return {"state": self._state, "message": self._message, "device": device}
 
-    def stats(self) -> dict[str, dict[str, Any]]:
+    def stats(self) -> Stats:
         with self._changed:
             engine = self._engine
         return engine.stats() if engine else {}
@@ -69,7 +70,7 @@ class EngineHost(Part):
             target=self._build, args=(generation,), name="engine-start", daemon=True
         ).start()
 
-    def get(self, wait_s: float) -> FaceEngine:
+    def get(self, wait_s: float) -> Engine:
         with self._changed:
             if self._engine is not None:
                 return self._engine
@@ -92,7 +93,7 @@ class EngineHost(Part):
         self.use(None)
         return True
 
-    def use(self, engine: Any) -> None:
+    def use(self, engine: Engine | None) -> None:
         """Put `engine` in place of the one there. One that was built here is closed."""
         with self._changed:
             before = self._engine if self._is_own else None
@@ -139,8 +140,8 @@ def engine_state() -> dict[str, Any]:
     return _host().describe()
 
 
-def engine_stats() -> dict[str, dict[str, Any]]:
-    """The counters of the engine's queues (see `FaceEngine.stats`); empty where there is none."""
+def engine_stats() -> Stats:
+    """The counters of the engine's queues (see `Engine.stats`); empty where there is none."""
     return _host().stats()
 
 
@@ -149,7 +150,7 @@ def start_engine() -> None:
     _host().start()
 
 
-def get_engine(*, wait_s: float = 0) -> FaceEngine:
+def get_engine(*, wait_s: float = 0) -> Engine:
     """The engine, once it is ready.
 
     ServiceError 503 where it is not after `wait_s`: `engine_warming_up`, or `engine_failed`. Where
@@ -163,6 +164,6 @@ def stop_engine() -> None:
     _host().stop()
 
 
-def use_engine(engine: Any) -> None:
+def use_engine(engine: Engine | None) -> None:
     """Put an engine in place of the process's own (tests); None: none."""
     _host().use(engine)

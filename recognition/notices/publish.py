@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -16,6 +16,7 @@ from recognition.web.process import Part, process
 logger = logging.getLogger(__name__)
 
 ALL_EVENTS = "events"
+ALL_JOBS = "jobs"
 # What may be under way at once: more piles up only while the layer does not answer.
 _MOST_UNDER_WAY = 500
 _TIMEOUT_S = 5.0
@@ -62,6 +63,10 @@ def events_group(collection_id: object) -> str:
     return f"events.{collection_id}"
 
 
+def jobs_group(collection_id: object) -> str:
+    return f"jobs.{collection_id}"
+
+
 def publish_event(event_payload: dict[str, Any], *, collection_id: object) -> None:
     """Tell everybody who follows events; nobody where there is no server in this process.
 
@@ -69,6 +74,12 @@ def publish_event(event_payload: dict[str, Any], *, collection_id: object) -> No
     """
     message = {"type": "event.published", "event": event_payload}
     process().part(Publisher).publish(message, (ALL_EVENTS, events_group(collection_id)))
+
+
+def publish_job(job_payload: Mapping[str, object], *, collection_id: object) -> None:
+    """Tell the pages that follow jobs how far this one is. Never raises."""
+    message = {"type": "job.published", "job": job_payload}
+    process().part(Publisher).publish(message, (ALL_JOBS, jobs_group(collection_id)))
 
 
 async def _send(message: dict[str, Any], groups: Sequence[str]) -> None:

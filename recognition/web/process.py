@@ -25,10 +25,12 @@ ROLES = ("web", "cameras", "jobs")
 PARTS: dict[str, frozenset[str]] = {
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
     "recognition.engine.host.EngineHost": frozenset({"web", "cameras"}),
+    "recognition.notices.follower.Follower": frozenset({"web"}),
+    "recognition.notices.relay.Relay": frozenset({"jobs"}),
+    "recognition.jobs.worker.Worker": frozenset({"jobs"}),
     "recognition.live.writer.VisitWriter": frozenset({"web", "cameras"}),
     "recognition.live.session.Sessions": frozenset({"web", "cameras"}),
     "recognition.live.cameras.CameraRunner": frozenset({"cameras"}),
-    "recognition.live.housekeeping.Housekeeper": frozenset({"jobs"}),
 }
 
 
