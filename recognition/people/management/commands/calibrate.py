@@ -73,6 +73,7 @@ class Command(BaseCommand):
         assert state is not None  # it was measured a moment ago
         for point in state.points:
             missed = "" if point["fnmr"] is None else f", {100 * point['fnmr']:.1f} % missed"
+            pairs = f"{point['false_match_count']:,} pairs"
             rests = (
                 f"{point['false_match_count']:,} pairs"
                 if point["has_enough_pairs"]
