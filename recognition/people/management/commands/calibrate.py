@@ -74,11 +74,7 @@ class Command(BaseCommand):
         for point in state.points:
             missed = "" if point["fnmr"] is None else f", {100 * point['fnmr']:.1f} % missed"
             pairs = f"{point['false_match_count']:,} pairs"
-            rests = (
-                f"{point['false_match_count']:,} pairs"
-                if point["has_enough_pairs"]
-                else "the model's curve"
-            )
+            rests = pairs if point["has_enough_pairs"] else "the model's curve"
             self.stdout.write(
                 f"  1 in {1 / point['fmr']:>7,.0f} strangers match at {point['threshold']:.3f}"
                 f"{missed} ({rests})"
