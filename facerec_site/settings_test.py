@@ -15,6 +15,8 @@ if "FACEREC_VAR" not in os.environ:
 # Weights are fetched once and shared with `make run`.
 _root = Path(__file__).resolve().parent.parent
 os.environ.setdefault("WEIGHTS_DIR", str(_root / "var" / "weights"))
+# Transactions of tests may idle for longer than those of a process that serves.
+os.environ.setdefault("LEASE_S", "60")
 
 from facerec_site.settings import *  # noqa: E402, F403
 

@@ -109,24 +109,17 @@ def real_engine(_built_engine: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def attack_weights() -> None:
-    """Those of the presentation-attack score, which no start fetches."""
-    from ml_engine.types import WeightsUnavailable
-    from ml_engine.zoo import fetch
-
-    try:
-        fetch("antispoof_tree", Path(site_settings.WEIGHTS_DIR))
-    except WeightsUnavailable as error:
-        pytest.skip(f"antispoof_tree cannot be fetched: {error}")
+def weights_dir() -> Path:
+    return Path(site_settings.WEIGHTS_DIR)
 
 
 @pytest.fixture(scope="session")
-def sample_photo() -> Callable[[str], bytes]:
+def sample_photo(weights_dir: Path) -> Callable[[str], bytes]:
     """The file of a public-domain photo: obama, obama2, obama3 or biden."""
     from ml_engine.zoo import fetch
 
     def read(name: str) -> bytes:
-        return fetch("samples", Path(site_settings.WEIGHTS_DIR))[f"{name}.jpg"].read_bytes()
+        return fetch("samples", weights_dir)[f"{name}.jpg"].read_bytes()
 
     return read
 

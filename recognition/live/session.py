@@ -37,6 +37,7 @@ from recognition.live.slot import Frame, FrameSlot
 from recognition.live.visit_log import VisitLog
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
+from recognition.web.payloads import EventPayload
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class StreamSession:
 
     def _begin(self, rulebook: Rulebook) -> None:
         """For the model of the collection: what another one made must not stay."""
-        get_engine().embedder(rulebook.collection.embedder.preset)
+        get_engine().embedder(rulebook.collection.embedder.name)
         self._recogniser = Recogniser(rulebook, caller=self.id, min_face_px=self._min_face_px)
         self._visits = VisitLog(
             rulebook, camera=self._camera, session=self.id, tell=self._tell_event
@@ -184,7 +185,7 @@ class StreamSession:
         except (DatabaseError, InterfaceError) as error:
             logger.warning("the status of a camera was not written: %s", error)
 
-    def _tell_event(self, payload: dict[str, Any], kind: str) -> None:
+    def _tell_event(self, payload: EventPayload, kind: str) -> None:
         self._sink(event_message(payload, kind))
 
     def _step(self) -> None:

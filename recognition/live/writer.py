@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
 
@@ -24,6 +23,7 @@ from recognition.events.services.events import VisitSeen, event_open, event_upda
 from recognition.live.visits import Visit
 from recognition.people.models import Collection, ModelVersion
 from recognition.web.errors import ServiceError
+from recognition.web.payloads import EventPayload
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _LONGEST_PAUSE_S = 10.0
 _TRIES = 3
 
 # Called with the event's payload and what happened to it: opened, updated, closed.
-Tell = Callable[[dict[str, Any], str], None]
+Tell = Callable[[EventPayload, str], None]
 
 
 @dataclass(frozen=True, slots=True)
