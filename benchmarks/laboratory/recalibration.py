@@ -161,7 +161,7 @@ class _Trial:
             self._people[rows],
             model=curve.model,
             source="LFW",
-            alike_from=curve.threshold_for_gallery(len(rows)),
+            similar_from=curve.threshold_for_gallery(len(rows)),
             reference=curve,
         )
         return measured.curve.continued_by(curve)

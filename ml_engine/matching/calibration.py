@@ -41,7 +41,7 @@ _RARER_AT_MOST = 100.0
 @dataclass(frozen=True, slots=True)
 class ImpostorCurve:
     """model: preset. scores: rising. rates: false-match rate at each, falling. source: of the
-    pairs, for people. pairs: how many were compared. measured_to: beyond this score points are
+    pairs, for people. pairs: how many were compared. measured_until: beyond this score points are
     no measurement; None where all of them are."""
 
     model: str
@@ -49,7 +49,7 @@ class ImpostorCurve:
     rates: tuple[float, ...]
     pairs: int
     source: str
-    measured_to: float | None = None
+    measured_until: float | None = None
 
     def fmr(self, score: float) -> float:
         """How often a comparison of two strangers reaches `score`."""
@@ -73,7 +73,7 @@ class ImpostorCurve:
         return self.threshold(fpir / max(1, templates))
 
     def is_extrapolated(self, score: float) -> bool:
-        return score > (self.scores[-1] if self.measured_to is None else self.measured_to)
+        return score > (self.scores[-1] if self.measured_until is None else self.measured_until)
 
     def continued_by(self, model: ImpostorCurve) -> ImpostorCurve:
         """This curve, and from its last point on that of the model, moved to meet it there.
@@ -97,7 +97,7 @@ class ImpostorCurve:
                 moved = reached + stretch * (score - at_last)
                 points.setdefault(max(moved, model.threshold(rate * _RARER_AT_MOST)), rate)
         return replace(
-            self, scores=tuple(points), rates=tuple(points.values()), measured_to=reached
+            self, scores=tuple(points), rates=tuple(points.values()), measured_until=reached
         )
 
     def _tail_slope(self) -> float:
@@ -141,20 +141,20 @@ class ImpostorCurve:
             "source": self.source,
             "scores": list(self.scores),
             "rates": list(self.rates),
-            **({} if self.measured_to is None else {"measured_to": self.measured_to}),
+            **({} if self.measured_until is None else {"measured_until": self.measured_until}),
         }
 
     @classmethod
     def from_dict(cls, values: dict) -> ImpostorCurve:
         """What `to_dict` gave. KeyError, TypeError, ValueError where it is something else."""
-        measured_to = values.get("measured_to")
+        measured_until = values.get("measured_until")
         return cls(
             model=values["model"],
             scores=tuple(map(float, values["scores"])),
             rates=tuple(map(float, values["rates"])),
             pairs=int(values["pairs"]),
             source=str(values["source"]),
-            measured_to=None if measured_to is None else float(measured_to),
+            measured_until=None if measured_until is None else float(measured_until),
         )
 
 

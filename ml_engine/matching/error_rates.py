@@ -43,7 +43,7 @@ Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class AlikePair:
+class SimilarPair:
     """Two people who look like one. first, second: as in `people`. is_left_out: of the curve."""
 
     first: int
@@ -55,15 +55,15 @@ class AlikePair:
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
     """fnmr: share of genuine pairs below `threshold`, None without any, with its 95 % interval
-    (a bootstrap by person). confused: pairs of people at or over it. is_carried: they are
+    (a bootstrap by person). confused: pairs of people at or over it. has_enough_pairs: they are
     enough."""
 
     fmr: float
     threshold: float
     fnmr: float | None
     fnmr_interval: tuple[float, float] | None
-    confused: int
-    is_carried: bool
+    false_match_count: int
+    has_enough_pairs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,9 @@ class DetPoint:
 class ErrorRates:
     """people, templates: compared. repeated: people with genuine pairs. impostor_pairs,
     genuine_pairs: of templates. curve: as far as the pairs carry. points: for FMRS. eer, det: only
-    with genuine pairs. alike: the most alike of `alike_total` pairs of people who would match."""
+    with genuine pairs. similar_pairs: of people who would match each other, the most alike of
+    `similar_pairs_total` pairs.
+    """
 
     people: int
     templates: int
@@ -89,8 +91,8 @@ class ErrorRates:
     eer: float | None
     eer_threshold: float | None
     det: tuple[DetPoint, ...]
-    alike: tuple[AlikePair, ...]
-    alike_total: int
+    similar_pairs: tuple[SimilarPair, ...]
+    similar_pairs_total: int
 
 
 class TooFewPeople(ValueError):
@@ -135,7 +137,7 @@ def error_rates(
     *,
     model: str,
     source: str,
-    alike_from: float,
+    similar_from: float,
     reference: ImpostorCurve | None = None,
 ) -> ErrorRates:
     """Compare every template with every other one, in blocks.
@@ -150,7 +152,7 @@ def error_rates(
     Args:
         embeddings: (n, d) of length 1.
         people: (n,) the person of each.
-        alike_from: similarity from which two people would match.
+        similar_from: similarity from which two people would match.
         reference: the curve that comes with the model.
 
     Raises:
@@ -161,9 +163,9 @@ def error_rates(
         raise TooFewPeople(len(names))
     order = np.argsort(person, kind="stable")
     gallery = _Gallery(embeddings[order], person[order])
-    histogram, alike, total = gallery.impostors(alike_from)
+    histogram, alike, total = gallery.impostors(similar_from)
     doubtful = reference.threshold(_DOUBTFUL / gallery.pairs_of_people) if reference else np.inf
-    pairs = [AlikePair(int(a), int(b), score, score >= doubtful) for a, b, score in alike]
+    pairs = [SimilarPair(int(a), int(b), score, score >= doubtful) for a, b, score in alike]
     for pair in pairs:
         if pair.is_left_out:
             histogram -= gallery.histogram_of(pair.first, pair.second)
@@ -182,11 +184,11 @@ def error_rates(
         eer=eer,
         eer_threshold=eer_threshold,
         det=tuple(_det(strangers, genuine)),
-        alike=tuple(
-            AlikePair(int(names[p.first]), int(names[p.second]), p.similarity, p.is_left_out)
+        similar_pairs=tuple(
+            SimilarPair(int(names[p.first]), int(names[p.second]), p.similarity, p.is_left_out)
             for p in pairs
         ),
-        alike_total=total,
+        similar_pairs_total=total,
     )
 
 
@@ -227,9 +229,9 @@ class _Gallery:
     def impostor_pairs(self) -> int:
         return int(len(self._person) ** 2 - (self._sizes**2).sum()) // 2
 
-    def impostors(self, alike_from: float) -> tuple[Floats, list[tuple[int, int, float]], int]:
+    def impostors(self, similar_from: float) -> tuple[Floats, list[tuple[int, int, float]], int]:
         """Their histogram, weighted; the most alike people, and how many pairs of them there are
-        from `alike_from` on."""
+        from `similar_from` on."""
         histogram = np.zeros(_BINS)
         best: list[tuple[int, int, float]] = []
         total = 0
@@ -239,7 +241,7 @@ class _Gallery:
             is_other = self._person[later] > self._person[rows, None]  # so each pair comes once
             weights = (self._weight[rows, None] * self._weight[later])[is_other]
             histogram += np.bincount(_bins(scores[is_other]), weights, minlength=_BINS)
-            alike, count = self._alike(scores, rows, is_other & (scores >= alike_from))
+            alike, count = self._similar_pair(scores, rows, is_other & (scores >= similar_from))
             total += count
             best = sorted([*best, *alike], key=lambda pair: -pair[2])[:MOST_ALIKE]
         return histogram, best, total
@@ -269,7 +271,7 @@ class _Gallery:
             yield slice(start, end)
             start = end
 
-    def _alike(
+    def _similar_pair(
         self, scores: Float32, rows: slice, is_alike: NDArray[np.bool_]
     ) -> tuple[list[tuple[int, int, float]], int]:
         """The most alike pairs of people of a block, and how many pairs there are; each pair of
@@ -335,8 +337,8 @@ def _points(strangers: _Strangers, genuine: _Genuine) -> Iterator[OperatingPoint
             threshold=threshold,
             fnmr=genuine.fnmr(threshold) if interval else None,
             fnmr_interval=interval,
-            confused=round(strangers.confused(threshold)),
-            is_carried=strangers.carries(fmr),
+            false_match_count=round(strangers.confused(threshold)),
+            has_enough_pairs=strangers.carries(fmr),
         )
 
 

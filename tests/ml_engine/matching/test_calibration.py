@@ -88,7 +88,7 @@ def test_a_short_curve_goes_on_along_the_models() -> None:
     assert longer.scores[:3] == SHORT.scores
     assert longer.threshold(1e-3) == pytest.approx(0.45)
     assert longer.threshold(1e-5) == pytest.approx(0.45 + 1.0 * (0.6 - 0.4))
-    assert (longer.pairs, longer.source, longer.measured_to) == (5000, "own", 0.45)
+    assert (longer.pairs, longer.source, longer.measured_until) == (5000, "own", 0.45)
     assert not longer.is_extrapolated(0.45)
     assert longer.is_extrapolated(0.46)
     assert list(longer.scores) == sorted(longer.scores)

@@ -64,6 +64,8 @@ def test_database_time_is_utc_in_any_time_zone_of_the_session(row: QuerySet[Job]
             cursor.execute("SET time_zone = '+05:30'")
     row.update(started_at=DatabaseTime(), ended_at=DatabaseTime(90.5))
     job = row.get()
+    assert job.started_at is not None
+    assert job.ended_at is not None
     assert abs(job.started_at - datetime.now(UTC)) < timedelta(seconds=5)
     assert abs(job.ended_at - job.started_at - timedelta(seconds=90.5)) < timedelta(seconds=0.01)
 

@@ -73,12 +73,13 @@ class Command(BaseCommand):
         assert state is not None  # it was measured a moment ago
         for point in state.points:
             missed = "" if point["fnmr"] is None else f", {100 * point['fnmr']:.1f} % missed"
-            rests = f"{point['confused']:,} pairs" if point["is_carried"] else "the model's curve"
+            pairs = f"{point['false_match_count']:,} pairs"
+            rests = pairs if point["has_enough_pairs"] else "the model's curve"
             self.stdout.write(
                 f"  1 in {1 / point['fmr']:>7,.0f} strangers match at {point['threshold']:.3f}"
                 f"{missed} ({rests})"
             )
-        for pair in state.alike:
+        for pair in state.similar_pairs:
             out = ", left out" if pair.is_left_out else ""
             self.stdout.write(
                 f"  perhaps one person: {pair.first.pk} and {pair.second.pk}, similarity "

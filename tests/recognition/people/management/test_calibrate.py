@@ -91,7 +91,7 @@ def test_a_model_is_given_another_curve(file: Path, collection: Collection) -> N
         ({"scores": "high", "rates": [0.1]}, "not an impostor score curve"),
         ({"pairs": None}, "not an impostor score curve"),
         ({"scores": [[0.1], [0.2]], "rates": [0.1, 0.01]}, "not an impostor score curve"),
-        ({"measured_to": "the end"}, "not an impostor score curve"),
+        ({"measured_until": "the end"}, "not an impostor score curve"),
     ],
 )
 def test_a_curve_that_is_none_is_refused(file: Path, change: dict[str, Any], reason: str) -> None:
