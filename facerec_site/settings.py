@@ -272,6 +272,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
+        "JobKindEnum": "recognition.jobs.kinds.KINDS",
+        "JobStateEnum": "recognition.jobs.models.Job.State",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -357,6 +359,16 @@ MAX_STREAMS = env.int("MAX_STREAMS", 16)
 MAX_STREAMS_PER_CALLER = env.int("MAX_STREAMS_PER_CALLER", 4)
 STREAM_IDLE_S = env.int("STREAM_IDLE_S", 60)
 MAX_FRAME_BYTES = 2 * 2**20
+
+# Webhooks
+WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)
+# From resolving the name to the answer's first line.
+WEBHOOK_LIMIT_S = env.float("WEBHOOK_LIMIT_S", 10.0)
+# Pauses between the attempts of one message: after the last one it is given up, 40 hours later.
+DELIVERY_RETRIES_S = [5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200]
+# A webhook whose every attempt failed for so long is switched off.
+DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120.0)
+DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", 30)
 
 LOGGING = {
     "version": 1,

@@ -118,7 +118,7 @@ def make_calibration(collection: Collection, **figures: Any) -> Calibration:
         "alike_total": 0,
         "alike_from": 0.5,
     }
-    curve = ImpostorCurve(collection.embedder.preset, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
+    curve = ImpostorCurve(collection.embedder.version, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
     return Calibration.objects.create(
         collection=collection,
         model=collection.embedder,

@@ -15,6 +15,8 @@ from recognition.jobs.worker import Worker
 from recognition.live.cameras import CameraRunner
 from recognition.live.session import stop_sessions
 from recognition.live.writer import visit_writer
+from recognition.notices.follower import Follower
+from recognition.notices.relay import Relay
 from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,8 @@ class Background:
         except (DatabaseError, InterfaceError):
             logger.exception("what an earlier process left open could not be closed")
         start_engine()
-        process().part(Worker).start()
+        for part in (Follower, Relay, Worker):
+            process().part(part).start()
         if self._cameras is not None:
             self._cameras.start()
 

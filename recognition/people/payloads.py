@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ml_engine import Face, Quality
+from recognition.notices.payloads import PersonData
+from recognition.people.models import Person
 from recognition.web.numbers import rounded, significant
 
 if TYPE_CHECKING:
@@ -71,6 +74,19 @@ def verify_payload(result: VerifyResult) -> dict[str, Any]:
         "face": face_payload(result.face_a),
         "other_face": face_payload(result.face_b) if result.face_b is not None else None,
         "image": _text(result.image_id),
+    }
+
+
+def persons_data(ids: Sequence[UUID]) -> dict[UUID, PersonData]:
+    """For notices: the people who are there."""
+    return {
+        row.pk: {
+            "id": str(row.pk),
+            "collection": str(row.collection_id),
+            "name": row.name,
+            "external_id": row.external_id,
+        }
+        for row in Person.objects.filter(pk__in=ids)
     }
 
 

@@ -81,12 +81,14 @@ def _make_rows() -> dict[str, Any]:
     from tests.factories import make_collection, make_person
 
     collection = make_collection(name="Main")
-    make_person(collection, name="Ann")
+    person = make_person(collection, name="Ann")
     User.objects.create_superuser(NAME, password=PASSWORD)
     scopes: list[str] = [Scope.IDENTIFY, Scope.EVENTS, Scope.ENROL]
     return {
         "collection": str(collection.pk),
         "key": ApiKey.issue(name="all", scopes=scopes)[1],
+        "person": str(person.pk),
+        "manage_key": ApiKey.issue(name="manage", scopes=[Scope.MANAGE])[1],
         "detect_key": ApiKey.issue(name="detect", scopes=[Scope.DETECT])[1],
         "pid": os.getpid(),
     }

@@ -15,6 +15,7 @@ from recognition.events.services.orphans import sweep_orphans
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.services import jobs_prune
+from recognition.notices.services.notices import notices_prune
 from recognition.people.index import changes_prune
 from recognition.people.services.deciders import deciders_retrain
 from recognition.web.models import IdempotencyRecord
@@ -57,6 +58,7 @@ _STEPS: dict[str, Callable[[], int]] = {
     "gallery_changes": changes_prune,
     "idempotency_records": IdempotencyRecord.prune,
     "jobs": jobs_prune,
+    "notices": notices_prune,
     "sessions": _prune_sessions,
     "sign_ins": _prune_sign_ins,
     "deciders": deciders_retrain,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -15,7 +16,10 @@ from recognition.live.answers import event_message
 from recognition.live.limits import StreamLimits
 from recognition.live.ws.base import Code, Refused, SiteConsumer
 from recognition.live.ws.outbox import encoded
+from recognition.notices.feed import Feed
+from recognition.notices.payloads import PageMessage
 from recognition.notices.publish import ALL_EVENTS, events_group
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +27,17 @@ _JOIN_EVERY = 30  # calls of `watch`
 # What the channel layer has for an answer, but for a message that is waited for.
 _LAYER_TIMEOUT_S = 3.0
 _AWAY = "Live notices are away; try again."
+# Notices that a client has not read yet; an erasure alone may be a hundred.
+_MOST_UNREAD = 500
 
 
 class EventsConsumer(SiteConsumer):
-    """A client that missed events must know it: the socket is closed once the channel layer fails,
-    and the client reads the list of events when it is connected again."""
+    """Notices come from this process, which follows their table; the progress of open visits comes
+    from whichever process plays the stream, by the channel layer.
+
+    A client that missed events must know it: the socket is closed once the channel layer fails, or
+    too much is unread, and the client reads the list of events when it is connected again.
+    """
 
     scope_needed = Scope.EVENTS
     limits = StreamLimits()
@@ -38,10 +48,13 @@ class EventsConsumer(SiteConsumer):
         limit = self.access.collection_id
         self._event_groups = (events_group(limit) if limit else ALL_EVENTS,)
         self._until_joining = 0
-        self._listening: asyncio.Task[None] | None = None
+        self._listening: list[asyncio.Task[None]] = []
+        self._loop = asyncio.get_running_loop()
+        self._unread: asyncio.Queue[PageMessage] = asyncio.Queue(_MOST_UNREAD)
         self._layer = get_channel_layer()
         self._channel = await self._layer.new_channel("events")
         # Before the socket opens: what happens from then on is told.
+        process().part(Feed).join(self._hear)
         try:
             await self._join()
         except Exception as error:  # each error of the layer's client means the same here
@@ -49,7 +62,8 @@ class EventsConsumer(SiteConsumer):
         await in_database_thread(events_watch)(access=self.access, actor=self.actor)
 
     async def opened(self) -> None:
-        self._listening = asyncio.create_task(self._listen())
+        for listen in (self._listen, self._tell_notices):
+            self._listening.append(asyncio.create_task(listen()))
 
     async def watch(self) -> None:
         # A layer drops a channel from its groups when messages lay unread in it for a minute.
@@ -67,8 +81,9 @@ class EventsConsumer(SiteConsumer):
             logger.debug("a socket stays in its group until the group forgets it: %r", error)
 
     def left(self) -> None:
-        if (listening := getattr(self, "_listening", None)) is not None:
-            listening.cancel()
+        process().part(Feed).leave(self._hear)
+        for task in getattr(self, "_listening", []):
+            task.cancel()
         super().left()
 
     async def _listen(self) -> None:
@@ -79,6 +94,23 @@ class EventsConsumer(SiteConsumer):
         except Exception as error:
             logger.debug("a feed of events is closed: %r", error)
             self.outbox.close_after(Code.UNAVAILABLE, _AWAY)
+
+    def _hear(self, message: PageMessage) -> None:
+        """In the thread that follows the notices."""
+        with suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(self._keep, message)
+
+    def _keep(self, message: PageMessage) -> None:
+        try:
+            self._unread.put_nowait(message)
+        except asyncio.QueueFull:
+            if self.is_open:
+                self.outbox.close_after(Code.UNAVAILABLE, "Too much is unread; connect again.")
+
+    async def _tell_notices(self) -> None:
+        while self.is_open:
+            message = await self._unread.get()
+            await self._tell({**message["event"]})
 
     async def _tell(self, event: dict[str, Any]) -> None:
         # Asked for each one: what the caller may see can change while the socket is open.

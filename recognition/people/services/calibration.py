@@ -173,7 +173,7 @@ def collection_calibrate(
         rates = error_rates(
             vectors,
             drawn,
-            model=row.embedder.preset,
+            model=row.embedder.version,
             source="the collection's own people",
             alike_from=threshold,
             reference=model_curve(row),

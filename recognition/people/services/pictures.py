@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
@@ -92,7 +93,18 @@ def subjects(faces: Sequence[Face]) -> list[Face]:
     return [face for face in by_size if face.size_px >= _BESIDE * by_size[0].size_px]
 
 
-def cut_face(image: Image, box: Float32) -> bytes:
+@dataclass(frozen=True, slots=True)
+class FaceCut:
+    """A face cut out of a picture: an encoded JPEG, and where it lay. A point of the picture lies
+    in the cut at `(point - (left, top)) * scale`."""
+
+    jpeg: bytes
+    left: int
+    top: int
+    scale: float
+
+
+def cut_face(image: Image, box: Float32) -> FaceCut:
     """The face with a generous margin, as a JPEG."""
     import cv2
 
@@ -102,11 +114,11 @@ def cut_face(image: Image, box: Float32) -> bytes:
     left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
     right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)
     part = np.ascontiguousarray(image[top:bottom, left:right])
-    scale = _LARGEST_SIDE_PX / max(part.shape[:2])
+    scale = min(1.0, _LARGEST_SIDE_PX / max(part.shape[:2]))
     if scale < 1:
         size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
         part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return encode_jpeg(part, _JPEG_QUALITY)
+    return FaceCut(encode_jpeg(part, _JPEG_QUALITY), left, top, scale)
 
 
 def whole(image: Image) -> bytes:

@@ -164,6 +164,7 @@ def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
         "gallery_changes": 0,
         "idempotency_records": 0,
         "jobs": 0,
+        "notices": 0,
         "sessions": 1,
         "sign_ins": 3,
         "deciders": 0,
