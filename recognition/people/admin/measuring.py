@@ -128,8 +128,8 @@ def _points(state: CalibrationState) -> list[dict[str, Any]]:
             "threshold": point["threshold"],
             "missed": _percent(point["fnmr"]),
             "interval": [_percent(end) for end in point["fnmr_interval"] or ()],
-            "confused": point["confused"],
-            "is_carried": point["is_carried"],
+            "false_match_count": point["false_match_count"],
+            "has_enough_pairs": point["has_enough_pairs"],
         }
         for point in state.points
     ]
@@ -146,7 +146,7 @@ def _pairs(state: CalibrationState) -> list[dict[str, Any]]:
             "similarity": pair.similarity,
             "is_left_out": pair.is_left_out,
         }
-        for pair in state.alike
+        for pair in state.similar_pairs
     ]
 
 

@@ -31,7 +31,11 @@ from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import Source
-from recognition.people.model_versions import curve_told, ensure_model_version
+from recognition.people.model_versions import (
+    curve_told,
+    detector_version,
+    ensure_model_version,
+)
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
 from recognition.people.rules import (
     calibration_of,
@@ -46,13 +50,13 @@ from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
 _CHUNK = 1000
-# Changes of the gallery for each template measured, from which on it is another gallery.
-_MUCH = 0.2
+# Stale once 20 % of the templates changed since it was measured.
+_STALE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class AlikePeople:
-    """Two people who are more alike than a match. is_left_out: their pair is not in the curve."""
+class SimilarPeople:
+    """Two people who would match each other. is_left_out: their pair is not in the curve."""
 
     first: Person
     second: Person
@@ -64,23 +68,24 @@ class AlikePeople:
 class CalibrationState:
     """What was measured, as it counts now.
 
-    is_current: the gallery has not changed much since. alike: without people who are gone.
-    curve: its own, and beyond `measured_to` continued by the model's. own_threshold,
-    model_threshold: what follows from each for the gallery as it is; None where the model has no
-    curve.
+    is_current: the gallery has not changed much since.
+    similar_pairs: without people who are gone.
+    curve: its own, and beyond `measured_until` extended by the model's.
+    own_threshold, model_threshold: by each curve for the gallery as it is; None if the model has no
+        curve.
     """
 
     calibration: Calibration
     is_current: bool
     is_in_force: bool
-    alike: list[AlikePeople]
+    similar_pairs: list[SimilarPeople]
     curve: ImpostorCurve
     own_threshold: float
     model_threshold: float | None
 
     @property
-    def measured_to(self) -> float:
-        """The similarity from which on rates of false matches are no measurement."""
+    def measured_until(self) -> float:
+        """Beyond this similarity rates of false matches are extrapolated."""
         own: list[float] = self.calibration.impostor_curve["scores"]
         return own[-1]
 
@@ -103,13 +108,13 @@ class CalibrationState:
         points = [DetPoint(**point) for point in self.figures["det"]]
         return [
             point
-            if point.threshold <= self.measured_to
+            if point.threshold <= self.measured_until
             else replace(point, fmr=self.curve.fmr(point.threshold))
             for point in points
         ]
 
     def _point(self, measured: dict[str, Any]) -> dict[str, Any]:
-        if measured["is_carried"]:
+        if measured["has_enough_pairs"]:
             return measured
         threshold = self.curve.threshold(measured["fmr"])
         near = _nearest(self.det, threshold)
@@ -174,8 +179,9 @@ def collection_calibrate(
             vectors,
             drawn,
             model=row.embedder.version,
+            detector=detector_version().version,
             source="the collection's own people",
-            alike_from=threshold,
+            similar_from=threshold,
             reference=model_curve(row),
         )
     except TooFewPeople as error:  # some are gone meanwhile
@@ -192,7 +198,7 @@ def collection_calibrate(
             defaults={
                 "model": row.embedder,
                 "impostor_curve": rates.curve.to_dict(),
-                "figures": _figures(rates, names) | sizes | {"alike_from": round(threshold, 4)},
+                "figures": _figures(rates, names) | sizes | {"similar_from": round(threshold, 4)},
                 "gallery_revision": row.gallery_revision,
                 "measured_at": timezone.now(),
             },
@@ -211,11 +217,11 @@ def calibration_forget(collection: Collection, person: Person) -> Traced:
     row = Calibration.objects.filter(collection=collection).first()
     if row is None:
         return Traced()
-    alike = row.figures["alike"]
-    rest = [pair for pair in alike if str(person.pk) not in pair["people"]]
-    if len(rest) < len(alike):
-        row.figures["alike"] = rest
-        row.figures["alike_total"] -= len(alike) - len(rest)
+    pairs = row.figures["similar_pairs"]
+    rest = [pair for pair in pairs if str(person.pk) not in pair["people"]]
+    if len(rest) < len(pairs):
+        row.figures["similar_pairs"] = rest
+        row.figures["similar_pairs_total"] -= len(pairs) - len(rest)
         row.save(update_fields=["figures"])
     return Traced()
 
@@ -244,9 +250,9 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
     changes = collection.gallery_revision - calibration.gallery_revision
     return CalibrationState(
         calibration=calibration,
-        is_current=changes <= _MUCH * calibration.figures["templates_total"],
+        is_current=changes <= _STALE_SHARE * calibration.figures["templates_total"],
         is_in_force=collection.uses_own_curve,
-        alike=_people_alike(calibration.figures["alike"]),
+        similar_pairs=_similar_people(calibration.figures["similar_pairs"]),
         curve=own,
         own_threshold=threshold_for_gallery(own, collection, gallery),
         model_threshold=threshold_for_gallery(model, collection, gallery) if model else None,
@@ -269,7 +275,7 @@ def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
     ]
     return det_svg(
         points,
-        measured_to=state.measured_to,
+        measured_until=state.measured_until,
         thresholds=thresholds,
         theme=DARK if is_dark else LIGHT,
     )
@@ -313,9 +319,9 @@ def _vectors(
 
 def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
     """As JSON, without people who are gone meanwhile. people, templates: that were compared."""
-    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.alike}
+    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.similar_pairs}
     there = set(Person.objects.in_bulk(set().union(*pairs.values())))
-    alike = [
+    similar = [
         {
             "people": [str(names[pair.first]), str(names[pair.second])],
             "similarity": round(pair.similarity, 4),
@@ -326,10 +332,10 @@ def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
     ]
     plain = asdict(rates)
     plain.pop("curve")
-    return plain | {"alike": alike}
+    return plain | {"similar_pairs": similar}
 
 
-def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
+def _similar_people(pairs: Sequence[dict[str, Any]]) -> list[SimilarPeople]:
     """The people as they are now, without those who went a moment ago."""
     ids = {UUID(person) for pair in pairs for person in pair["people"]}
     there = Person.objects.in_bulk(ids)
@@ -337,7 +343,7 @@ def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
     for pair in pairs:
         first, second = (there.get(UUID(person)) for person in pair["people"])
         if first and second:
-            found.append(AlikePeople(first, second, pair["similarity"], pair["is_left_out"]))
+            found.append(SimilarPeople(first, second, pair["similarity"], pair["is_left_out"]))
     return found
 
 
