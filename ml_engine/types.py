@@ -72,6 +72,12 @@ class ModelMismatch(EngineError):
     code = "model_mismatch"
 
 
+class ModelUnusable(EngineError):
+    """A file of the user's own holds no network that fits its card."""
+
+    code = "model_unusable"
+
+
 class ModelMissing(EngineError):
     """No model of this version is known here. available: the version of this name that is."""
 

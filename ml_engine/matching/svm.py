@@ -32,8 +32,12 @@ LEAST_PEOPLE = 2 * _FOLDS
 
 @dataclass(frozen=True)
 class LinearSvm:
-    """model: what made the vectors. people: (p,). weights: (p, d). biases: (p,). rejection: the
-    score that a probe must reach to be anybody."""
+    """A trained machine.
+
+    model: the version `name@hash` that made the vectors.
+    people: (p,). weights: (p, d). biases: (p,).
+    rejection: the score that a probe must reach; below it the face is a stranger's.
+    """
 
     model: str
     people: tuple[str, ...]
@@ -45,13 +49,23 @@ class LinearSvm:
     def row_of(self) -> dict[str, int]:
         return {person: row for row, person in enumerate(self.people)}
 
-    def scores(self, probes: Float32) -> Float32:
-        """Probes (n, d) to (n, p): over zero on the person's side of their plane."""
+    def scores(self, probes: Float32, *, model: str) -> Float32:
+        """Probes (n, d) to (n, p): over zero on the person's side of their plane.
+
+        Raises:
+            ModelMismatch: `model`, which made the probes, is not the machine's.
+        """
+        self.check(model)
         return probes @ self.weights.T + self.biases
 
+    def check(self, model: str) -> None:
+        """ModelMismatch unless it was trained on vectors of this version."""
+        if model != self.model:
+            raise ModelMismatch(f"The SVM was trained on {self.model}, not on {model}.")
+
     def without(self, people: Collection[str]) -> LinearSvm:
-        """The same of the others. Of those who are taken out, no plane of their own is left; that
-        the others were told from them is forgotten with the next training."""
+        """The machine without the planes of these people. The planes of the others still tell them
+        from these people, until the next training."""
         kept = [row for row, person in enumerate(self.people) if person not in people]
         return replace(
             self,
