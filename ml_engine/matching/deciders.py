@@ -107,7 +107,7 @@ class Svm:
 
 
 def _with_newcomers(accepted: list[Candidate], newcomers: list[Candidate]) -> list[Candidate]:
-    """Both in their order; a newcomer before the first one accepted who is less similar."""
+    """Both in their order; a newcomer before the first accepted person who is less similar."""
     ranked: list[Candidate] = []
     waiting = list(newcomers)
     for candidate in accepted:

@@ -86,12 +86,12 @@ class VectorIndex:
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """(n,): what is there now, in no order."""
+        """(n,) all ids, in no order."""
         with self._lock.read():
             return self._slots.ids.copy()
 
     def vectors(self, ids: Ids) -> tuple[NDArray[np.int64], Float32]:
-        """Those of these ids that are there (n,), and their exact vectors (n, d)."""
+        """The known ones of these ids (n,), and their exact vectors (n, d)."""
         with self._lock.read():
             slots = np.array([self._slots.slot(int(each)) for each in ids], np.int64)
             there = slots[slots >= 0]
@@ -109,7 +109,7 @@ class VectorIndex:
         self._check(model)
         if vectors.shape != (len(ids), self.dimension):
             wanted = (len(ids), self.dimension)
-            raise ModelMismatch(f"Vectors of shape {vectors.shape} where {wanted} was expected.")
+            raise ModelMismatch(f"Vectors of shape {vectors.shape} instead of {wanted}.")
         known = np.asarray(ids, np.int64)
         for start in range(0, len(known), _ADDED_AT_ONCE):
             part = slice(start, start + _ADDED_AT_ONCE)
@@ -180,9 +180,9 @@ class VectorIndex:
         ids[:, :found] = np.where(slots < 0, -1, self._slots.ids[slots])
 
     def optimise(self) -> None:
-        """Learn from the vectors that are there, ten thousand or more: `ivf` finds its lists, and
-        has none before; `int8` looks again which dimensions are in use, which it did by itself at
-        ten thousand. Call it when most were added. Searches and changes wait for it."""
+        """Learn from the vectors, if there are ten thousand or more. `ivf` finds its lists and has
+        none before; `int8` looks again which dimensions are in use, as it did by itself at ten
+        thousand. Call it when most vectors were added. Searches and changes wait for it."""
         with self._lock.write():
             self._scanner.optimise(len(self._slots))
 

@@ -2,8 +2,8 @@
 
 One classifier a person against all others (Cortes, Vapnik, "Support-Vector Networks", 1995). For
 galleries of up to a few thousand people with several templates each: with one template each it did
-worse than the nearest template on LFW, with three (222 people) as well for MobileFaceNet (rank 1
-.994 for both) and better for dlib's ResNet (.985 against .981). Its rejection costs more than a
+worse than the nearest template on LFW, with three (222 people) equally well for MobileFaceNet (rank
+1 .994 for both) and better for dlib's ResNet (.985 against .981). Its rejection costs more than a
 threshold on the similarity does (FNIR .041 against .031 at one stranger named in a hundred), and
 needs no calibration.
 """
@@ -129,9 +129,9 @@ def train_svm(
 ) -> LinearSvm:
     """Train on a gallery: templates (n, d) of length 1, and the person of each.
 
-    Strangers are not at hand, so people play them: a fifth at a time is left out, and the best
-    scores of their templates, who are then nobody, say what a stranger reaches. The rejection is
-    what a share of `fpir` of them reach.
+    There are no strangers to train on, so a fifth of the people at a time is left out and plays
+    them. The best scores of their templates are those that strangers reach; the rejection is the
+    score that a share `fpir` of them reaches.
 
     Raises:
         ValueError: fewer than ten people.

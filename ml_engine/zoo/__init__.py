@@ -1,4 +1,4 @@
-"""The models that the engine knows: where they come from, what they are, what was measured."""
+"""The models that the engine knows: their sources, cards and figures."""
 
 from ml_engine.zoo.cards import EmbedderCard, embedder_card
 from ml_engine.zoo.fetch import default_weights_dir, ensure, fetch
