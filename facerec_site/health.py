@@ -81,7 +81,9 @@ def _database() -> str:
 
 def _engine() -> str:
     state = str(engine_state()["state"])
-    return OK if state == "ready" else state
+    # Without pages and cameras it is built for the first job that needs it.
+    is_not_needed = state == "off" and process().roles == {"jobs"}
+    return OK if state == "ready" or is_not_needed else state
 
 
 def _galleries() -> str:

@@ -16,6 +16,7 @@ from accounts.audit import Actor
 from accounts.models import User
 from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
+from ml_engine.zoo import preset
 from recognition.cameras.models import Camera
 from recognition.events.models import Event
 from recognition.events.services.events import VisitSeen, event_open
@@ -118,7 +119,8 @@ def make_calibration(collection: Collection, **figures: Any) -> Calibration:
         "similar_pairs_total": 0,
         "similar_from": 0.5,
     }
-    curve = ImpostorCurve(collection.embedder.version, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
+    model, detector = collection.embedder.version, preset("mtcnn").version
+    curve = ImpostorCurve(model, detector, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
     return Calibration.objects.create(
         collection=collection,
         model=collection.embedder,

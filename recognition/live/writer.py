@@ -24,6 +24,7 @@ from recognition.live.visits import Visit
 from recognition.people.models import Collection, ModelVersion
 from recognition.web.errors import ServiceError
 from recognition.web.payloads import EventPayload
+from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,10 @@ class _Entry:
     tries: int = 0
 
 
-class VisitWriter:
+class VisitWriter(Part):
     """`submit` is for every thread and never blocks."""
+
+    kept_s = 3.0
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -205,9 +208,6 @@ def _store(entry: _Entry) -> None:
     source.tell(event_payload(event), "updated" if entry.is_open else "closed")
 
 
-_writer = VisitWriter()
-
-
 def visit_writer() -> VisitWriter:
     """The one of this process."""
-    return _writer
+    return process().part(VisitWriter)

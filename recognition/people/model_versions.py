@@ -111,6 +111,6 @@ def require_version(collection: Collection) -> None:
 
 def _curve(preset_name: str) -> dict[str, object]:
     try:
-        return curve_of(preset_name).to_dict()
+        return curve_of(preset_name, engine_config().detector).to_dict()
     except KeyError:
         return {}

@@ -10,7 +10,6 @@ from accounts.access import Scope
 from accounts.threads import in_database_thread
 from recognition.cameras.services.streams import events_watch
 from recognition.live.answers import event_message
-from recognition.live.limits import StreamLimits
 from recognition.live.ws.base import Code
 from recognition.live.ws.groups import GroupConsumer
 from recognition.live.ws.outbox import encoded
@@ -32,7 +31,6 @@ class EventsConsumer(GroupConsumer):
     """
 
     scope_needed = Scope.EVENTS
-    limits = StreamLimits()
     limit_factor = 4
     _telling: asyncio.Task[None] | None = None
 

@@ -35,7 +35,11 @@ from recognition.people.figures import (
 )
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import Source
-from recognition.people.model_versions import curve_told, ensure_model_version
+from recognition.people.model_versions import (
+    curve_told,
+    detector_version,
+    ensure_model_version,
+)
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
 from recognition.people.rules import (
     calibration_of,
@@ -179,6 +183,7 @@ def collection_calibrate(
             vectors,
             drawn,
             model=row.embedder.version,
+            detector=detector_version().version,
             source="the collection's own people",
             similar_from=threshold,
             reference=model_curve(row),

@@ -51,7 +51,7 @@ def start_job(kind: str = "count", **parameters: Any) -> Job:
     return job_start(kind=kind, actor=ACTOR, parameters=parameters)
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+def wait_for(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, list(Job.objects.values())
