@@ -13,7 +13,7 @@ function isOpen(node) {
   return node.dataset.state === "queued" || node.dataset.state === "running";
 }
 
-/** Messages may overtake one another: within an attempt, progress only grows. */
+/** What was asked for may be older than what the socket told: within an attempt, progress grows. */
 function isOld(job, node) {
   const attempts = Number(node.dataset.attempts);
   if (job.attempts !== attempts) return job.attempts < attempts && job.state === "running";
