@@ -18,7 +18,7 @@ from recognition.jobs.context import (
 from recognition.jobs.kinds import KINDS, JsonObject, Kind
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_publish
-from recognition.jobs.services import queue_next
+from recognition.jobs.services import job_ended
 from recognition.web.errors import ServiceError
 from recognition.web.leases import (
     DatabaseTime,
@@ -153,7 +153,7 @@ def _end(job: Job, lease: Lease, outcome: Outcome, log: str) -> None:
         if not release(rows, lease, **changes):
             raise LeaseLost
         if is_over:
-            queue_next(job.kind)
+            job_ended(job, outcome.state)
 
     in_transaction(write)
     logger.info("job %s (%s): %s %s", job.pk, job.kind, outcome.state, outcome.message)

@@ -167,7 +167,7 @@ class World:
         plain = re.sub(r"\^?\(\?P<\w+>(\w+|\.\*).*", r"\1", route).replace(".*", "other")
         plain = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[match[1]]), plain)
         if name == "admin:app_list":
-            plain += "/"
+            return "/admin/people/"
         return f"/{plain}"
 
 

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("person", type=UUID, help="The id of the person.")
 
     def handle(self, *args: object, **options: object) -> None:
-        person = Person.objects.filter(pk=options["person"]).first()
+        person = Person.objects.filter(pk=str(options["person"])).first()
         if person is None:
             raise CommandError(f"There is no person {options['person']}.")
         counts = person_erase(person=person, actor=SYSTEM)
