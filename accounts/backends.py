@@ -45,6 +45,7 @@ RIGHTS: dict[str, Rights] = {
     "notices.receiver": _ADMINISTRATORS,
     "notices.notice": _ADMINISTRATORS,
     "web.idempotencyrecord": _ADMINISTRATORS,
+    "jobs.job": _ADMINISTRATORS,
     "accounts.user": _ADMINISTRATORS,
     "accounts.apikey": _ADMINISTRATORS,
     "accounts.auditentry": _ADMINISTRATORS,

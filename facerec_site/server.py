@@ -15,7 +15,7 @@ import asyncio
 import logging
 import time
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
 from autobahn.twisted.websocket import ConnectionDeny
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 # Its type says nothing of what it has.
 reactor: Any = made_reactor
 
+P = TypeVar("P")
+
 # A client that reads nothing for so long is gone.
 _READS_WITHIN_S = 20.0
 _POLL_S = 0.05
@@ -42,9 +44,12 @@ HANDSHAKE_S = 30
 # Keep-alive: a balancer in front gives up a connection after 60 s by default. It must be the first
 # to do so, or a request of its meets a connection that is closed just now.
 _IDLE_S = 75
-# While it drains: a request that has begun to arrive is waited for; and how long a connection that
-# was accepted last has to send its request.
-_RECEIVED_WITHIN_S = 3.0
+# A client that is busy needs a while to read that its socket is closed. Autobahn gives it a second,
+# and cuts the connection: the client may not have read yet even that it was opened.
+_GOODBYE_WITHIN_S = 10
+# While it drains: how long requests that have begun to arrive, and sockets that were closed, are
+# waited for; and how long a connection that was accepted last has to send its request.
+_SETTLED_WITHIN_S = 3.0
 _LINGER_S = 0.3
 _FLUSHED_WITHIN_S = 2.0
 _MOST_ACCEPTED = 10_000
@@ -203,6 +208,7 @@ class SiteServer(Server):
     @ws_factory.setter
     def ws_factory(self, made: WebSocketFactory) -> None:
         made.protocol = _Socket
+        made.setProtocolOptions(closeHandshakeTimeout=_GOODBYE_WITHIN_S)
         self._ws_factory = made
 
     def listen_success(self, port: Any) -> None:
@@ -243,15 +249,14 @@ class SiteServer(Server):
                 _close(protocol, RESTART, _RESTARTS)
         started = time.monotonic()
         while (waited_s := time.monotonic() - started) < timeout_s:
-            is_receiving = waited_s < _RECEIVED_WITHIN_S and self._being_received()
-            if not self._running() and not is_receiving:
+            is_settled = waited_s >= _SETTLED_WITHIN_S or not self._unsettled()
+            if is_settled and not self._running():
                 return
             await asyncio.sleep(_POLL_S)
         left = self._running()
         logger.warning("%d requests did not finish in time", len(left))
-        for protocol in left:
-            if isinstance(protocol, _Request):
-                protocol.refuse(_UNFINISHED)
+        for request in left:
+            request.refuse(_UNFINISHED)
 
     async def hang_up(self) -> None:
         """After `drain`: take no more connections, and close those there are once what was
@@ -277,17 +282,25 @@ class SiteServer(Server):
                 instance.cancel()
         return defer.succeed(None)
 
-    def _running(self) -> list[Any]:
-        """Requests and sockets that the application works on."""
-        instances = {p: d.get("application_instance") for p, d in self.connections.items()}
-        return [p for p, made in instances.items() if made is not None and not made.done()]
+    def _running(self) -> list[_Request]:
+        """Requests that the application works on, also those whose client has left."""
+        return [p for p, details in self._all(_Request) if _is_at_work(details)]
 
-    def _being_received(self) -> bool:
-        """Whether a request has begun to arrive and is not there yet."""
-        return any(
-            isinstance(protocol, _Request) and not {"application_instance", "disconnected"} & set(d)
-            for protocol, d in self.connections.items()
+    def _unsettled(self) -> bool:
+        """Whether a request has begun to arrive and is not there yet, or a socket is left."""
+        is_arriving = any(
+            not {"application_instance", "disconnected"} & details.keys()
+            for _, details in self._all(_Request)
         )
+        return is_arriving or any(_is_at_work(d) for _, d in self._all(WebSocketProtocol))
+
+    def _all(self, kind: type[P]) -> list[tuple[P, dict[str, Any]]]:
+        return [(p, details) for p, details in self.connections.items() if isinstance(p, kind)]
+
+
+def _is_at_work(details: dict[str, Any]) -> bool:
+    instance = details.get("application_instance")
+    return instance is not None and not instance.done()
 
 
 def _open_transports() -> list[tcp.Server]:

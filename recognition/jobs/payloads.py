@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from recognition.jobs.kinds import KINDS, JsonObject, title_of
 from recognition.jobs.models import Job
@@ -35,6 +35,13 @@ class JobPayload(TypedDict):
     run_after: str
     started_at: str | None
     ended_at: str | None
+
+
+class JobMessage(TypedDict):
+    """What the socket `/ws/jobs/` sends each time that a job gets on."""
+
+    type: Literal["job"]
+    job: JobPayload
 
 
 class JobDetail(JobPayload):

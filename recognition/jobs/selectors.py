@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.access import Access
 from recognition.jobs.kinds import KINDS
 from recognition.jobs.models import Job
-from recognition.web.errors import not_found
+from recognition.web.visible import limited, one
 
 
 def may_see(access: Access, *, kind: str, collection: UUID | str | None) -> bool:
@@ -26,21 +26,16 @@ def jobs_list(
     collection: UUID | None = None,
 ) -> QuerySet[Job]:
     """Newest first."""
-    rows = Job.objects.filter(kind__in=[k for k in KINDS if access.may(KINDS[k].scope)])
-    if access.collection_id is not None:
-        rows = rows.filter(collection_id=access.collection_id)
+    kinds = [name for name in KINDS if access.may(KINDS[name].scope)]
+    rows = limited(Job.objects.filter(kind__in=kinds), access)
     wanted = {"kind": kind, "state": state, "collection_id": collection}
     return rows.filter(**{name: value for name, value in wanted.items() if value is not None})
 
 
 def job_by_id(access: Access, job_id: UUID) -> Job:
-    job = jobs_list(access).filter(pk=job_id).first()
-    if job is None:
-        raise not_found("job")
-    return job
+    return one(jobs_list(access), job_id, "job")
 
 
-def open_job(kind: str, collection: UUID) -> Job | None:
-    """The job of a single kind that waits or runs."""
-    rows = Job.objects.filter(kind=kind, collection_id=collection, state__in=Job.OPEN)
-    return rows.first()
+def newest_job(kind: str, collection: UUID) -> Job | None:
+    """The last one of this kind that was started for the collection, whatever came of it."""
+    return Job.objects.filter(kind=kind, collection_id=collection).first()

@@ -81,12 +81,12 @@ def queue_periodic() -> None:
 
 
 def job_ended(job: Job, state: Job.State) -> None:
-    """Within the transaction that ends a job: the next one of a periodic kind is queued, and
-    others are told. Not that a periodic one went well: that is no news."""
+    """Within the transaction that ends a job: others are told, and a periodic kind is queued anew.
+    That a periodic one went well is no news."""
     every = KINDS[job.kind].every if job.kind in KINDS else None
     if every is not None:
         _insert(job.kind, SYSTEM.name, {}, None, wait_s=every.total_seconds())
-    if every is None or state != Job.State.DONE:
+    if every is None or state == Job.State.FAILED:
         notice_write("job.ended", subject_id=job.pk, collection_id=job.collection_id)
 
 

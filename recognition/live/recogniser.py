@@ -53,7 +53,7 @@ class Recogniser:
         self.rulebook = rulebook
         self._caller = caller
         self._wanted_faces = Wanted(min_face_px=min_face_px, max_faces=_FACES_A_FRAME)
-        self._preset = rulebook.collection.embedder.preset
+        self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
         self._identities: dict[int, Identity] = {}
         self._standing = self._standing_now()
@@ -105,7 +105,7 @@ class Recogniser:
             image,
             [one.face for one in wanted],
             ask,
-            embedder=self._preset,
+            embedder=self._model,
             flip=self.rulebook.flips,
         )
         for one, face in zip(wanted, embedded, strict=True):

@@ -32,6 +32,7 @@ from tests.facerec_site.site import (
     start_session,
 )
 from tests.fakes import photo
+from tools.ports import free_port
 
 ANN = 11
 
@@ -232,6 +233,41 @@ def test_a_host_of_another_machine_is_said(tmp_path: Path) -> None:
     assert "not an address of this machine" in done.stderr
 
 
+def test_process_without_web_opens_no_port(start: Callable[..., Served]) -> None:
+    site = start("--", "--roles", "cameras,jobs", "--node", "gate")
+    assert "Facerec runs cameras, jobs on gate" in site.line_with("stop it with")
+    assert not _listens_anywhere(site)
+    assert site.terminate() == 0
+    assert not [line for line in site.lines if "Traceback" in line]
+
+
+@pytest.mark.parametrize("roles", ["cameras", "jobs"])
+def test_health_port_answers_health_alone(start: Callable[..., Served], roles: str) -> None:
+    port = free_port()
+    site = start("--", "--roles", roles, "--health-port", str(port))
+    for path in ("live", "ready"):
+        with urllib.request.urlopen(f"http://localhost:{port}/health/{path}") as response:
+            assert response.status == 200
+    for path in ("/", "/api/v1/collections"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://localhost:{port}{path}")
+    assert site.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--roles", "web,cooks"], "no role cooks"),
+        (["--roles", ","], "--roles names some of"),
+        (["--health-port", "1"], "at its own port"),
+    ],
+)
+def test_wrong_role_is_said(tmp_path: Path, arguments: list[str], told: str) -> None:
+    done = _manage("serve", *arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
 def test_https_needs_a_certificate(tmp_path: Path) -> None:
     done = _manage("serve", "--https", "--port", "0", folder=tmp_path)
     assert done.returncode == 1
@@ -259,3 +295,8 @@ def _manage(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         timeout=PATIENCE_S,
         check=False,
     )
+
+
+def _listens_anywhere(site: Served) -> bool:
+    connections = psutil.Process(site.made["pid"]).net_connections()
+    return any(connection.status == psutil.CONN_LISTEN for connection in connections)

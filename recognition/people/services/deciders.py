@@ -86,7 +86,7 @@ def decider_train(
     vectors, owners = _templates(source)
     # People may have gone between the two readings.
     _check_size(len(set(owners)), len(owners))
-    svm = train_svm(vectors, owners, model=row.embedder.preset)
+    svm = train_svm(vectors, owners, model=row.embedder.version)
 
     def store() -> TrainedDecider:
         check()

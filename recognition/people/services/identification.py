@@ -18,7 +18,7 @@ from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, get_engine
 from recognition.people.index import Gallery, gallery_of
 from recognition.people.index.reading import Source
-from recognition.people.model_versions import ensure_model_version
+from recognition.people.model_versions import ensure_model_version, require_version
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import Rules, curve_of_collection, rules_of, uncalibrated
 from recognition.people.services.pictures import ask_of, check_region, decoded, subjects
@@ -163,6 +163,7 @@ def identify(
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
         size = _size(image)
+        require_version(collection)
         check_region(image, wanted)
         gallery = gallery_of(collection)
         rules = rules_of(collection, gallery)
@@ -193,11 +194,11 @@ def verify(
     similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
     curve = ImpostorCurve.from_dict(model.impostor_curve) if model.impostor_curve else None
-    limit = _verify_threshold(threshold, None, curve, preset)
+    limit = _verify_threshold(threshold, None, curve, model.version)
     decision = _decision(similarity, limit)
-    record(actor, "face.verify", model=preset, decision=decision)
+    record(actor, "face.verify", model=model.version, decision=decision)
     fmr = curve.fmr(similarity) if curve else None
-    return VerifyResult(decision, similarity, limit, fmr, preset, face_a, face_b)
+    return VerifyResult(decision, similarity, limit, fmr, model.version, face_a, face_b)
 
 
 def verify_person(
@@ -210,21 +211,22 @@ def verify_person(
     ServiceError 409 where the person has no templates, or is not active.
     """
     collection = Collection.objects.select_related("embedder").get(pk=person.collection_id)
+    require_version(collection)
     vectors, images = _templates_of(person, collection)
-    preset = collection.embedder.preset
-    face = _only_face(data, preset, "the picture", actor, flip=_flips(collection))
+    model = collection.embedder
+    face = _only_face(data, model.name, "the picture", actor, flip=_flips(collection))
     similarities = vectors @ _embedding(face)
     best = int(np.argmax(similarities))
     similarity = float(similarities[best])
     curve = curve_of_collection(collection)
-    limit = _verify_threshold(threshold, collection, curve, preset)
+    limit = _verify_threshold(threshold, collection, curve, model.version)
     candidate = Candidate(person.pk, best, similarity)
     negatives = Source.of(collection).negatives([person.pk])
     is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
     decision = _decision(similarity, limit) if is_theirs else "unknown"
     record(actor, "face.verify", person, collection_id=collection.pk, decision=decision)
     fmr = curve.fmr(similarity) if curve else None
-    return VerifyResult(decision, similarity, limit, fmr, preset, face, None, images[best])
+    return VerifyResult(decision, similarity, limit, fmr, model.version, face, None, images[best])
 
 
 def _identified(
@@ -297,14 +299,14 @@ def _verify_threshold(
     asked: float | None,
     collection: Collection | None,
     curve: ImpostorCurve | None,
-    preset: str,
+    model: str,
 ) -> float:
     if asked is not None:
         return asked
     if collection is not None and collection.match_threshold is not None:
         return collection.match_threshold
     if curve is None:
-        raise uncalibrated(preset)
+        raise uncalibrated(model)
     rate = collection.target_false_match_rate if collection is not None else None
     return curve.threshold(rate or VERIFY_FALSE_MATCH_RATE)
 

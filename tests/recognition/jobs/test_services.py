@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,9 @@ from django.utils import timezone
 
 from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
+from recognition.jobs.kinds import KINDS
 from recognition.jobs.models import Job
-from recognition.jobs.selectors import open_job
+from recognition.jobs.selectors import newest_job
 from recognition.jobs.services import (
     job_cancel,
     job_retry,
@@ -20,9 +22,11 @@ from recognition.jobs.services import (
     jobs_prune,
     queue_periodic,
 )
+from recognition.notices.models import Notice
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
 from tests.factories import ACTOR
+from tests.recognition.jobs.kinds_for_tests import TEST_KINDS
 from tests.recognition.jobs.runs import run_jobs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
@@ -52,11 +56,12 @@ def test_single_kind_has_one_open_job_for_each_collection() -> None:
     first = start("sleep", collection=one)
     assert start("sleep", collection=one) == first
     assert start("sleep", collection=other) != first
-    assert open_job("sleep", one) == first
+    assert newest_job("sleep", one) == first
     assert start("count", collection=one) != start("count", collection=one)
     run_jobs()
-    assert open_job("sleep", one) is None
-    assert start("sleep", collection=one) != first
+    again = start("sleep", collection=one)
+    assert again != first
+    assert newest_job("sleep", one) == again
 
 
 def test_single_kind_started_by_many_at_once_is_one_job() -> None:
@@ -143,6 +148,25 @@ def test_start_of_a_periodic_kind_makes_the_waiting_job_due() -> None:
     job = job_start(kind="upkeep", actor=ACTOR)
     assert job.run_after <= timezone.now() + timedelta(seconds=1)
     assert run_jobs() == 1
+
+
+def test_end_of_a_job_is_a_notice() -> None:
+    collection = uuid7()
+    jobs = [start("refuse", collection=collection), start(), start("sleep")]
+    job_cancel(job=jobs[2], actor=ACTOR)
+    run_jobs()
+    notices = Notice.objects.values_list("kind", "subject_id", "collection_id")
+    assert set(notices) == {("job.ended", job.pk, job.collection_id) for job in jobs}
+
+
+def test_periodic_job_is_a_notice_only_if_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue_periodic()
+    run_jobs()
+    assert not Notice.objects.exists()
+    monkeypatch.setitem(KINDS, "upkeep", replace(TEST_KINDS["refuse"], every=timedelta(hours=1)))
+    Job.objects.filter(state=Job.State.QUEUED).update(run_after=timezone.now())
+    run_jobs()
+    assert Notice.objects.get().kind == "job.ended"
 
 
 def test_prune_removes_what_ended_long_ago() -> None:

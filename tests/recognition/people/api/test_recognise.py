@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.access import Scope
 from accounts.models import AuditEntry
 from ml_engine import DeadlineExceeded
+from ml_engine.zoo import preset
 from recognition.events.models import Event
 from recognition.people.index import forget_galleries
 from recognition.people.models import Collection, FaceImage, Person, Template
@@ -78,7 +79,7 @@ class TestIdentify:
         named = {f["person"]["name"] if f["person"] else None for f in answer["faces"]}
         assert named == {"Ann Example", "Bob", None}
         assert [f["decision"] for f in answer["faces"]].count("match") == 2
-        assert answer["model"] == "mobilefacenet"
+        assert answer["model"] == preset("mobilefacenet").version
         assert answer["collection"] == str(ann.collection_id)
 
     def test_a_match_names_the_image_and_the_odds(self, api: Caller, ann: Person) -> None:
@@ -184,7 +185,7 @@ class TestVerify:
     def test_another_model_and_threshold(self, api: Caller) -> None:
         options = {"embedder": "dlib_resnet", "threshold": 0.123}
         answer = good(compare(api, photo(5), photo(5, looks=1), **options))
-        assert (answer["model"], answer["threshold"]) == ("dlib_resnet", 0.123)
+        assert (answer["model"], answer["threshold"]) == (preset("dlib_resnet").version, 0.123)
 
     def test_against_a_person(self, api: Caller, ann: Person) -> None:
         answer = good(send(api, "verify", photo(5, looks=4), person=ann.pk))
@@ -230,7 +231,7 @@ class TestVerify:
 class TestEmbed:
     def test_every_face(self, api: Caller) -> None:
         answer = good(send(api, "embed", photo(5, 6)))
-        assert answer["model"] == "mobilefacenet"
+        assert answer["model"] == preset("mobilefacenet").version
         assert [len(face["embedding"]) for face in answer["faces"]] == [answer["dimension"]] * 2
         assert sum(v * v for v in answer["faces"][0]["embedding"]) == pytest.approx(1, abs=1e-5)
 

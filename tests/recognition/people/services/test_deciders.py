@@ -39,7 +39,7 @@ def crowd(engine: FakeEngine, collection: Collection) -> list[Person]:
 
 def _svm(collection: Collection) -> LinearSvm:
     row = TrainedDecider.objects.get(collection=collection)
-    return LinearSvm.from_bytes(bytes(row.arrays), model="mobilefacenet")
+    return LinearSvm.from_bytes(bytes(row.arrays), model=row.model.version)
 
 
 def _knows(collection: Collection, person: Person) -> bool:

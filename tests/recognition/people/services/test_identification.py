@@ -10,6 +10,7 @@ from accounts.models import AuditEntry
 from ml_engine import EngineBusy, ImageError
 from ml_engine.matching import Candidate
 from ml_engine.request import Wanted
+from ml_engine.zoo import preset
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
 from recognition.people.rules import Rules, rules_of
@@ -49,7 +50,7 @@ def test_every_face_of_a_picture_is_named(engine: FakeEngine, collection: Collec
     assert by_place[2].external_id == "a1"
     assert by_place[0].similarity > result.threshold > by_place[1].similarity
     assert by_place[0].fmr < 1e-6 < by_place[1].fmr
-    assert result.model == "mobilefacenet"
+    assert result.model == preset("mobilefacenet").version
     assert {"decode", "detect", "embed", "search", "total"} <= set(result.timing_ms)
 
 
@@ -185,7 +186,7 @@ def _verify(a: bytes, b: bytes, **options: Any) -> Any:
 
 def test_two_pictures_are_compared(engine: FakeEngine) -> None:
     same = _verify(photo(1), photo(1, looks=3))
-    assert (same.decision, same.model) == ("match", default_embedder())
+    assert (same.decision, same.model) == ("match", preset(default_embedder()).version)
     assert same.similarity == pytest.approx(0.9, abs=0.05)
     assert same.fmr < VERIFY_FALSE_MATCH_RATE
     assert same.face_b is not None
@@ -194,7 +195,9 @@ def test_two_pictures_are_compared(engine: FakeEngine) -> None:
     assert other.threshold == same.threshold
     assert other.fmr > VERIFY_FALSE_MATCH_RATE
     assert _verify(photo(1), photo(2), threshold=-1).decision == "match"
-    assert _verify(photo(1), photo(2), embedder="dlib_resnet").model == "dlib_resnet"
+    assert (
+        _verify(photo(1), photo(2), embedder="dlib_resnet").model == preset("dlib_resnet").version
+    )
 
 
 @pytest.mark.parametrize(
@@ -296,5 +299,5 @@ def test_searches_are_in_the_audit_log_without_names(engine: FakeEngine, person:
     assert (identified.action, identified.details) == ("face.identify", {"faces": 2, "matches": 1})
     assert identified.collection_id == person.collection_id
     assert (compared.action, compared.target_id) == ("face.verify", str(person.pk))
-    assert pair.details == {"model": "mobilefacenet", "decision": "unknown"}
+    assert pair.details == {"model": preset("mobilefacenet").version, "decision": "unknown"}
     assert person.name not in str(list(AuditEntry.objects.values()))
