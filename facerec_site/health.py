@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import Scope, access_of_user
 from recognition.engine import engine_state, engine_stats
+from recognition.people.index import GalleryLoader
 from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 PATHS = "/health/"
 OK = "ok"
 DOWN = "down"
+LOADING = "loading"
 # Below the second that a supervisor waits for a probe by default.
 CHANNEL_TIMEOUT_S = 0.7
 # Without these a process goes on with everything but live notices: it still takes requests.
@@ -84,6 +86,12 @@ def _engine() -> str:
     return OK if state == "ready" or is_not_needed else state
 
 
+def _galleries() -> str:
+    """The first question to a gallery that is not loaded would wait for it, minutes if it is
+    large."""
+    return LOADING if process().part(GalleryLoader).is_loading else OK
+
+
 def _channel_layer() -> str:
     try:
         async_to_sync(_message_goes_round)()
@@ -104,5 +112,6 @@ async def _message_goes_round() -> None:
 _CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "engine": _engine,
+    "galleries": _galleries,
     "channel_layer": _channel_layer,
 }

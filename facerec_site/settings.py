@@ -336,6 +336,7 @@ USE_TZ = True
 WEIGHTS_DIR = Path(env.str("WEIGHTS_DIR", str(VAR_DIR / "weights")))
 ENGINE = {
     "device": env.str("ENGINE_DEVICE", "auto"),
+    "detector": env.str("ENGINE_DETECTOR", "mtcnn"),
     "threads": env.int("ENGINE_THREADS", 0),
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),

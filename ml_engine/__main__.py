@@ -107,8 +107,11 @@ def _compare(options: argparse.Namespace) -> int:
 
     if len(options.photos) < 2:
         options.fail("give at least two photos")
+    try:
+        curve = curve_of(options.preset, options.detector)
+    except KeyError as error:
+        raise EngineError(error.args[0]) from error
     photos = _analyzed(options)
-    curve = curve_of(options.preset)
     threshold = curve.threshold(options.fmr)
     pairs = []
     for left, right in combinations((photo for photo in photos if photo.faces), 2):
@@ -186,6 +189,7 @@ def _engine(options: argparse.Namespace) -> FaceEngine:
     return load_engine(
         EngineConfig(
             weights_dir=options.weights,
+            detector=options.detector,
             device=options.device,
             min_face_px=options.min_face,
             embedder=getattr(options, "preset", EngineConfig().embedder),

@@ -38,6 +38,7 @@ from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import LeaseKeeper, LeaseLost
+from recognition.web.payloads import EventPayload
 from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
@@ -191,7 +192,7 @@ class StreamSession:
             }
         )
 
-    def _tell_event(self, payload: dict[str, Any], kind: str) -> None:
+    def _tell_event(self, payload: EventPayload, kind: str) -> None:
         self._sink(event_message(payload, kind))
 
     def _step(self) -> None:

@@ -14,7 +14,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
 
@@ -27,6 +26,7 @@ from recognition.live.visits import Visit
 from recognition.people.models import ModelVersion
 from recognition.web.errors import ServiceError
 from recognition.web.leases import KeptLease, LeaseLost
+from recognition.web.payloads import EventPayload
 from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ _LONGEST_PAUSE_S = 10.0
 _TRIES = 3
 
 # Called with the event's payload and what happened to it: opened, updated, closed.
-Tell = Callable[[dict[str, Any], str], None]
+Tell = Callable[[EventPayload, str], None]
 
 
 @dataclass(frozen=True, slots=True)

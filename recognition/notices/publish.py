@@ -7,10 +7,10 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
 
 from channels.layers import get_channel_layer
 
+from recognition.web.boundaries import AsgiDict
 from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Publisher(Part):
     def use(self, loop: asyncio.AbstractEventLoop | None) -> None:
         self._loop = loop
 
-    def publish(self, message: dict[str, Any], groups: Sequence[str]) -> None:
+    def publish(self, message: AsgiDict, groups: Sequence[str]) -> None:
         """Never raises."""
         loop = self._loop
         if loop is None or loop.is_closed():
@@ -67,7 +67,7 @@ def jobs_group(collection_id: object) -> str:
     return f"jobs.{collection_id}"
 
 
-def publish_event(event_payload: dict[str, Any], *, collection_id: object) -> None:
+def publish_event(event_payload: Mapping[str, object], *, collection_id: object) -> None:
     """Tell everybody who follows events; nobody where there is no server in this process.
 
     Never raises: whoever misses an event finds it in the database.
@@ -82,7 +82,7 @@ def publish_job(job_payload: Mapping[str, object], *, collection_id: object) -> 
     process().part(Publisher).publish(message, (ALL_JOBS, jobs_group(collection_id)))
 
 
-async def _send(message: dict[str, Any], groups: Sequence[str]) -> None:
+async def _send(message: AsgiDict, groups: Sequence[str]) -> None:
     layer = get_channel_layer()
     async with asyncio.timeout(_TIMEOUT_S):
         for group in groups:

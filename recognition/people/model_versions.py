@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import curve_of
 from ml_engine.zoo import PRESETS, preset
 from recognition.engine import engine_config
 from recognition.people.models import Collection, ModelVersion
+from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError
 
 # Marks a curve in its row's JSON that is not the preset's.
@@ -20,7 +20,7 @@ def ensure_model_version(preset_name: str) -> ModelVersion:
     """The row of a preset at its hash, made or brought up to date with the preset's figures and
     impostor score curve; a curve that an administrator loaded stays."""
     card = preset(preset_name)
-    told: dict[str, Any] = {"figures": card.figures, "impostor_curve": _curve(preset_name)}
+    told: ColumnValues = {"figures": card.figures, "impostor_curve": _curve(preset_name)}
     version, is_new = ModelVersion.objects.get_or_create(
         name=card.name,
         sha256=card.sha256,
@@ -111,6 +111,6 @@ def require_version(collection: Collection) -> None:
 
 def _curve(preset_name: str) -> dict[str, object]:
     try:
-        return curve_of(preset_name).to_dict()
+        return curve_of(preset_name, engine_config().detector).to_dict()
     except KeyError:
         return {}

@@ -78,9 +78,9 @@ def model_curve(collection: Collection) -> ImpostorCurve | None:
 
 
 def own_curve(calibration: Calibration, model: ImpostorCurve | None) -> ImpostorCurve:
-    """As far as the collection's own pairs carry, and from there on along the model's."""
+    """The collection's own curve, extended by the model's if both are of the same detector."""
     own = ImpostorCurve.from_dict(calibration.impostor_curve)
-    return own.continued_by(model) if model else own
+    return own.continued_by(model) if model and own.detector == model.detector else own
 
 
 def _curve_in_force(collection: Collection) -> tuple[ImpostorCurve | None, CurveSource]:

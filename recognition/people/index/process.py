@@ -32,6 +32,10 @@ class Galleries(Part):
         with self._lock:
             return [gallery for key, gallery in self._galleries.items() if key[0] == collection_id]
 
+    def all(self) -> dict[tuple[UUID, int], Gallery]:
+        with self._lock:
+            return dict(self._galleries)
+
     def forget(self, collection_id: UUID | None) -> None:
         with self._lock:
             for key in list(self._galleries):
@@ -42,6 +46,11 @@ class Galleries(Part):
 def gallery_of(collection: Collection) -> Gallery:
     """The gallery of a collection in this process. It is loaded when it is first asked."""
     return process().part(Galleries).of(collection)
+
+
+def galleries() -> dict[tuple[UUID, int], Gallery]:
+    """Those that were asked for, by collection and model."""
+    return process().part(Galleries).all()
 
 
 def forget_galleries(collection_id: UUID | None = None) -> None:
