@@ -17,7 +17,7 @@ const $ = (id) => document.getElementById(id);
 const video = $("video");
 const RUNNING = "facerec.live.running"; // of this tab: a reload goes on
 const PROBLEM_AGAIN_MS = 10_000;
-const CAMERA_WORDS = { off: "Off", starting: "Starting…", running: "Connecting…", failed: "Failed" };
+const CAMERA_WORDS = { off: "Off", waiting: "Waiting", starting: "Starting…", running: "Connecting…", failed: "Failed" };
 
 let scopes = new Set();
 let running = null; // {isServer, feed: FrameStream | CameraWatch, stream: MediaStream | null}
