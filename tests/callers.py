@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.access import Role, Scope
 from accounts.models import ApiKey
 from recognition.people.models import Collection
 from tests import contract
+from tests.commits import committed
 from tests.factories import make_user
 
 
@@ -21,7 +23,8 @@ class Caller(APIClient):
     """
 
     def request(self, **kwargs: Any) -> Any:
-        answer = super().request(**kwargs)
+        with committed():
+            answer = super().request(**kwargs)
         contract.check(kwargs["REQUEST_METHOD"], kwargs["PATH_INFO"], answer)
         return answer
 
@@ -37,6 +40,14 @@ class Caller(APIClient):
     def send(self, path: str, body: bytes, content_type: str, method: str = "POST") -> Any:
         """A body as it is."""
         return self.generic(method, path, body, content_type)  # type: ignore[arg-type]
+
+
+class PageClient(Client):
+    """A browser without scripts: Django's client, whose requests end with their commit."""
+
+    def request(self, **request: Any) -> Any:
+        with committed():
+            return super().request(**request)
 
 
 def signed_in(role: str = Role.ADMINISTRATOR, *, checks_csrf: bool = False) -> Caller:
