@@ -15,8 +15,10 @@ from django.test import Client
 from accounts.access import Access
 from accounts.audit import Actor
 from recognition.people.models import Collection, Person
+from recognition.web import transactions
 from recognition.web.process import Process, use_process
 from tests.callers import PageClient
+from tests.commits import FailedSteps, commit_services
 from tests.fakes import FakeEngine
 
 _DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -44,6 +46,24 @@ def _fresh_process() -> Iterator[None]:
     use_process(None)
     forget_galleries()
     use_engine(None)
+
+
+@pytest.fixture(autouse=True)
+def _services_commit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called in a test, they end with their commit, as a request does."""
+    mark = request.node.get_closest_marker("django_db")
+    if not (mark and mark.kwargs.get("transaction")):
+        commit_services(request.module, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def failed_steps() -> Iterator[FailedSteps]:
+    """A step after a commit that fails makes the test fail, unless the test expects it."""
+    heard = FailedSteps()
+    transactions.logger.addHandler(heard)
+    yield heard
+    transactions.logger.removeHandler(heard)
+    heard.expect()
 
 
 @pytest.fixture
@@ -84,24 +104,17 @@ def real_engine(_built_engine: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def attack_weights() -> None:
-    """Those of the presentation-attack score, which no start fetches."""
-    from ml_engine.types import WeightsUnavailable
-    from ml_engine.zoo import fetch
-
-    try:
-        fetch("antispoof_tree", Path(site_settings.WEIGHTS_DIR))
-    except WeightsUnavailable as error:
-        pytest.skip(f"antispoof_tree cannot be fetched: {error}")
+def weights_dir() -> Path:
+    return Path(site_settings.WEIGHTS_DIR)
 
 
 @pytest.fixture(scope="session")
-def sample_photo() -> Callable[[str], bytes]:
+def sample_photo(weights_dir: Path) -> Callable[[str], bytes]:
     """The file of a public-domain photo: obama, obama2, obama3 or biden."""
     from ml_engine.zoo import fetch
 
     def read(name: str) -> bytes:
-        return fetch("samples", Path(site_settings.WEIGHTS_DIR))[f"{name}.jpg"].read_bytes()
+        return fetch("samples", weights_dir)[f"{name}.jpg"].read_bytes()
 
     return read
 

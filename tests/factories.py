@@ -24,6 +24,7 @@ from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Calibration, Collection, FaceImage, Person, Template
 from recognition.people.services.enrolment import images_enrol
 from recognition.web.uploads import Upload
+from tests.commits import committed
 from tests.fakes import embedding_of, photo
 
 ACTOR = Actor("user:tester")
@@ -52,6 +53,7 @@ def make_person(collection: Collection | None = None, **values: Any) -> Person:
     return Person.objects.create(collection=collection or make_collection(), **values)
 
 
+@committed()
 def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]:
     """Enrol one photo of each number (see `tests.fakes`) for the person; all are accepted."""
     uploads = [
@@ -63,6 +65,7 @@ def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]
     return [outcome.image for outcome in outcomes if outcome.image is not None]
 
 
+@committed()
 def add_people(
     collection: Collection,
     vectors: Float32,
@@ -118,7 +121,7 @@ def make_calibration(collection: Collection, **figures: Any) -> Calibration:
         "alike_total": 0,
         "alike_from": 0.5,
     }
-    curve = ImpostorCurve(collection.embedder.preset, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
+    curve = ImpostorCurve(collection.embedder.version, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
     return Calibration.objects.create(
         collection=collection,
         model=collection.embedder,
@@ -151,6 +154,7 @@ def seen(person: Person | None = None, *, number: int = 1, **values: Any) -> Vis
     return VisitSeen(**(fields | values))
 
 
+@committed()
 def make_event(
     collection: Collection | None = None,
     person: Person | None = None,

@@ -11,7 +11,7 @@ curve that comes with the model.
 A stranger is compared with all who are enrolled, so a rate of false names (FPIR) becomes a rate of
 false matches (FMR) by the size of the gallery. On LFW, a threshold set in this way from one half of
 the people for one false name in a hundred gave 1.04 % on the other half, in the median of 200
-halves (`python -m ml_engine.evaluation halves`).
+halves (`python -m benchmarks.laboratory halves`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class ImpostorCurve:
 
         Galleries of 80 to 1,200 people of LFW named 0.9 % to 1.3 % of strangers in the median where
         1 % was asked for, even along a curve whose scores were too low by a tenth
-        (`python -m ml_engine.evaluation recalibration`).
+        (`python -m benchmarks.laboratory recalibration`).
         """
         last, reached = self.rates[-1], self.scores[-1]
         at_last = model.threshold(last)

@@ -17,7 +17,8 @@ from ml_engine import EngineConfig, EngineError, load_engine
 from recognition.web.errors import ServiceError
 
 if TYPE_CHECKING:
-    from ml_engine.engine import FaceEngine
+    from ml_engine.engine import Engine
+    from ml_engine.executor import Stats
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class _Host:
         self._changed = threading.Condition()
         self._state: State = "off"
         self._message = ""
-        self._engine: FaceEngine | None = None
+        self._engine: Engine | None = None
         self._failed_at = 0.0
         # Counts starts and stops, so that a thread that builds knows when nobody waits any more.
         self._generation = 0
@@ -50,7 +51,7 @@ class _Host:
             device = self._engine.device if self._engine else ""
             return {"state": self._state, "message": self._message, "device": device}
 
-    def stats(self) -> dict[str, dict[str, Any]]:
+    def stats(self) -> Stats:
         with self._changed:
             engine = self._engine
         return engine.stats() if engine else {}
@@ -66,7 +67,7 @@ class _Host:
             target=self._build, args=(generation,), name="engine-start", daemon=True
         ).start()
 
-    def get(self, wait_s: float) -> FaceEngine:
+    def get(self, wait_s: float) -> Engine:
         with self._changed:
             if self._engine is not None:
                 return self._engine
@@ -87,7 +88,7 @@ class _Host:
     def stop(self) -> None:
         self.replace(None)
 
-    def replace(self, engine: Any) -> None:
+    def replace(self, engine: Engine | None) -> None:
         """Put another engine in; the one there is closed: what runs in it is finished."""
         with self._changed:
             before, self._engine = self._engine, engine
@@ -132,8 +133,8 @@ def engine_state() -> dict[str, Any]:
     return _host.describe()
 
 
-def engine_stats() -> dict[str, dict[str, Any]]:
-    """The counters of the engine's queues (see `FaceEngine.stats`); empty where there is none."""
+def engine_stats() -> Stats:
+    """The counters of the engine's queues (see `Engine.stats`); empty where there is none."""
     return _host.stats()
 
 
@@ -142,7 +143,7 @@ def start_engine() -> None:
     _host.start()
 
 
-def get_engine(*, wait_s: float = 0) -> FaceEngine:
+def get_engine(*, wait_s: float = 0) -> Engine:
     """The engine, once it is ready.
 
     ServiceError 503 where it is not after `wait_s`: `engine_warming_up`, or `engine_failed`. Where
@@ -156,6 +157,6 @@ def stop_engine() -> None:
     _host.stop()
 
 
-def use_engine(engine: Any) -> None:
+def use_engine(engine: Engine | None) -> None:
     """Put an engine in place of the own one (tests); None: none."""
     _host.replace(engine)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django.urls import reverse
 
 from recognition.events.models import Event
+from recognition.notices.payloads import EventData
 from recognition.web.numbers import rounded, significant
 
 
@@ -29,6 +32,12 @@ def event_payload(event: Event) -> dict[str, Any]:
         "snapshot_url": reverse("event-snapshot", args=[event.pk]) if event.snapshot else None,
         "face_url": reverse("event-face", args=[event.pk]) if event.face else None,
     }
+
+
+def events_data(ids: Sequence[UUID]) -> dict[UUID, EventData]:
+    """For notices: the events that are there."""
+    rows = Event.objects.filter(pk__in=ids).defer("vector").select_related("camera", "person")
+    return {row.pk: cast("EventData", event_payload(row)) for row in rows}
 
 
 def _named(row: Any) -> dict[str, str] | None:

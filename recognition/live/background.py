@@ -11,10 +11,13 @@ from django.db import DatabaseError, InterfaceError
 from recognition.cameras.services.cameras import cameras_set_off
 from recognition.engine import start_engine, stop_engine
 from recognition.events.services.events import events_close_stale
+from recognition.jobs.worker import Worker
 from recognition.live.cameras import CameraRunner
-from recognition.live.housekeeping import Housekeeper
 from recognition.live.session import stop_sessions
 from recognition.live.writer import visit_writer
+from recognition.notices.follower import Follower
+from recognition.notices.relay import Relay
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +26,10 @@ _VISITS_S = 6.0
 
 
 class Background:
-    """Engine, cameras, housekeeping, and what streams leave to be written."""
+    """Engine, cameras, jobs, and what streams leave to be written."""
 
     def __init__(self) -> None:
         self._cameras = CameraRunner() if settings.RUN_CAMERAS else None
-        self._housekeeper = Housekeeper()
 
     def start(self) -> None:
         try:
@@ -38,7 +40,8 @@ class Background:
         except (DatabaseError, InterfaceError):
             logger.exception("what an earlier process left open could not be closed")
         start_engine()
-        self._housekeeper.start()
+        for part in (Follower, Relay, Worker):
+            process().part(part).start()
         if self._cameras is not None:
             self._cameras.start()
 
@@ -54,6 +57,7 @@ class Background:
         # Sessions of cameras that did not stop are ended here; the writer has the other half.
         is_done &= stop_sessions(max(0.1, left() - kept_s / 2))
         is_done &= visit_writer().stop(left())
-        self._housekeeper.stop(min(1.0, left()))
+        # A job that does not stop in time is begun again, here or elsewhere.
+        process().stop(min(2.0, left()))
         stop_engine()
         return is_done

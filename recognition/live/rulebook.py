@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from ml_engine.matching import Candidate, Decision
 from ml_engine.types import Float32
 from recognition.people.index import Gallery, gallery_of
+from recognition.people.model_versions import require_version
 from recognition.people.models import Collection
 from recognition.people.rules import Rules, rules_of
 from recognition.people.services.identification import decide_candidates
@@ -25,6 +26,8 @@ _SAME_FACE_FMR = 1e-2
 _LIKENESS_FMR = 1e-3
 # Without a curve nothing is known but what a match is.
 _PEOPLE = 5
+# The stream cannot go on: the collection is gone, or its faces cannot be compared any more.
+_FINAL = {"not_found", "model_version_missing"}
 
 
 class Rulebook:
@@ -36,6 +39,7 @@ class Rulebook:
         self._next_read = time.monotonic() + _REREAD_S
 
     def _take(self, collection: Collection) -> None:
+        require_version(collection)
         gallery = gallery_of(collection)
         self.rules: Rules = rules_of(collection, gallery)
         self.collection = collection
@@ -67,7 +71,7 @@ class Rulebook:
     def reread(self) -> bool:
         """Take over what changed, where that is due; True if the model is another one now.
 
-        ServiceError where the collection is gone.
+        ServiceError if the collection is gone, or its model version cannot be loaded.
         """
         if time.monotonic() < self._next_read:
             return False
@@ -83,7 +87,7 @@ class Rulebook:
             logger.warning("the rules of a collection could not be read again: %s", error)
             connections.close_all()
         except ServiceError as error:
-            if error.code == "not_found":
+            if error.code in _FINAL:
                 raise
             logger.warning("the rules of a collection are kept: %s", error.message)
         return self.collection.embedder_id != before

@@ -151,7 +151,7 @@ class StreamSession:
 
     def _begin(self, rulebook: Rulebook) -> None:
         """For the model of the collection: what another one made must not stay."""
-        get_engine().embedder(rulebook.collection.embedder.preset)
+        get_engine().embedder(rulebook.collection.embedder.name)
         self._recogniser = Recogniser(rulebook, caller=self.id, min_face_px=self._min_face_px)
         self._visits = VisitLog(
             rulebook, camera=self._camera, session=self.id, tell=self._tell_event

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,6 +14,7 @@ from channels.layers import get_channel_layer
 logger = logging.getLogger(__name__)
 
 ALL_EVENTS = "events"
+ALL_JOBS = "jobs"
 # What may be under way at once: more piles up only while the layer does not answer.
 _MOST_UNDER_WAY = 500
 _TIMEOUT_S = 5.0
@@ -31,18 +33,33 @@ def events_group(collection_id: object) -> str:
     return f"events.{collection_id}"
 
 
+def jobs_group(collection_id: object) -> str:
+    return f"jobs.{collection_id}"
+
+
 def publish_event(event_payload: dict[str, Any], *, collection_id: object) -> None:
     """Tell everybody who follows events; nobody where there is no server in this process.
 
     Never raises: whoever misses an event finds it in the database.
     """
+    message = {"type": "event.published", "event": event_payload}
+    _publish(message, (ALL_EVENTS, events_group(collection_id)))
+
+
+def publish_job(job_payload: Mapping[str, object], *, collection_id: object) -> None:
+    """Tell the pages that follow jobs how far this one is. Never raises."""
+    message = {"type": "job.published", "job": job_payload}
+    _publish(message, (ALL_JOBS, jobs_group(collection_id)))
+
+
+def _publish(message: dict[str, Any], groups: tuple[str, ...]) -> None:
     loop = _loop
     if loop is None or loop.is_closed():
         return
     if not _room.acquire(blocking=False):
-        logger.warning("an event was not published: the channel layer does not answer")
+        logger.warning("a message was not published: the channel layer does not answer")
         return
-    sending = _send({"type": "event.published", "event": event_payload}, collection_id)
+    sending = _send(message, groups)
     try:
         asyncio.run_coroutine_threadsafe(sending, loop).add_done_callback(_sent)
     except RuntimeError:  # the loop was closed just now
@@ -53,11 +70,11 @@ def publish_event(event_payload: dict[str, Any], *, collection_id: object) -> No
 def _sent(future: Future[None]) -> None:
     _room.release()
     if not future.cancelled() and (error := future.exception()):
-        logger.warning("an event was not published: %s", repr(error))
+        logger.warning("a message was not published: %s", repr(error))
 
 
-async def _send(message: dict[str, Any], collection_id: object) -> None:
+async def _send(message: dict[str, Any], groups: tuple[str, ...]) -> None:
     layer = get_channel_layer()
     async with asyncio.timeout(_TIMEOUT_S):
-        for group in (ALL_EVENTS, events_group(collection_id)):
+        for group in groups:
             await layer.group_send(group, message)

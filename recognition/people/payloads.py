@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ml_engine import Face, Quality
+from recognition.notices.payloads import PersonData
+from recognition.people.models import Person
 from recognition.web.numbers import rounded, significant
 
 if TYPE_CHECKING:
@@ -15,14 +18,11 @@ if TYPE_CHECKING:
 def face_payload(face: Face) -> dict[str, Any]:
     """Box as x, y, width, height. Pixels to a tenth, scores to four digits."""
     x1, y1, x2, y2 = (float(value) for value in face.box)
-    score = face.attack_score
-    attack = {} if score is None else {"attack_score": round(float(score), 4)}
     return {
         "box": [round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1)],
         "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in face.landmarks],
         "score": round(float(face.score), 4),
         "quality": quality_payload(face.quality),
-        **attack,
     }
 
 
@@ -74,6 +74,19 @@ def verify_payload(result: VerifyResult) -> dict[str, Any]:
         "face": face_payload(result.face_a),
         "other_face": face_payload(result.face_b) if result.face_b is not None else None,
         "image": _text(result.image_id),
+    }
+
+
+def persons_data(ids: Sequence[UUID]) -> dict[UUID, PersonData]:
+    """For notices: the people who are there."""
+    return {
+        row.pk: {
+            "id": str(row.pk),
+            "collection": str(row.collection_id),
+            "name": row.name,
+            "external_id": row.external_id,
+        }
+        for row in Person.objects.filter(pk__in=ids)
     }
 
 

@@ -44,7 +44,7 @@ def rules_of(collection: Collection, gallery: Gallery) -> Rules:
     if collection.match_threshold is not None:
         return rules(collection.match_threshold, "fixed")
     if curve is None:
-        raise uncalibrated(collection.embedder.preset)
+        raise uncalibrated(collection.embedder.version)
     if collection.target_false_match_rate is not None:
         return rules(curve.threshold(collection.target_false_match_rate), "target_rate")
     return rules(threshold_for_gallery(curve, collection, gallery), "gallery_size")
@@ -89,6 +89,6 @@ def _curve_in_force(collection: Collection) -> tuple[ImpostorCurve | None, Curve
     return (own_curve(calibration, model), "own") if calibration else (model, "model")
 
 
-def uncalibrated(preset: str) -> ServiceError:
-    message = f"Nothing is known about the scores of {preset}: set a threshold by hand."
+def uncalibrated(model: str) -> ServiceError:
+    message = f"Nothing is known about the scores of {model}: set a threshold by hand."
     return ServiceError("no_threshold", message, status=409)

@@ -23,6 +23,9 @@ ROLES = ("web", "cameras", "jobs")
 # Parts to start, in this order, each with the roles that need it. They stop in the opposite order.
 PARTS: dict[str, frozenset[str]] = {
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
+    "recognition.notices.follower.Follower": frozenset({"web"}),
+    "recognition.notices.relay.Relay": frozenset({"jobs"}),
+    "recognition.jobs.worker.Worker": frozenset({"jobs"}),
 }
 
 

@@ -20,9 +20,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 logger = logging.getLogger(__name__)
 
-# Requests that run, then frames, visits and the engine; container runtimes wait 30 seconds.
-REQUESTS_S = 5.0
-DRAIN_S = 15.0
+# Of the time to stop, requests that run may have so much; the rest is for frames, visits and the
+# engine.
+_REQUESTS_SHARE = 0.6
+# What is not over by then is cut, before a supervisor does it.
+_PATIENCE_S = 3.0
+# Connections that wait to be accepted; the system may allow fewer (net.core.somaxconn).
+_BACKLOG = 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -103,17 +107,20 @@ class _Serving:
             logger.warning("stopped at once")
             os._exit(1)
         # Whatever hangs, the process goes.
-        last = threading.Timer(REQUESTS_S + DRAIN_S + 5, os._exit, (1,))
+        last = threading.Timer(settings.DRAIN_S + _PATIENCE_S, os._exit, (1,))
         last.daemon = True
         last.start()
         self._draining = self._server.loop.create_task(self._drain())
 
     async def _drain(self) -> None:
         logger.info("stopping")
+        requests_s = settings.DRAIN_S * _REQUESTS_SHARE
         try:
-            await self._server.drain(REQUESTS_S)
-            if not await asyncio.to_thread(self._background.stop, DRAIN_S):
+            await self._server.drain(requests_s)
+            rest_s = settings.DRAIN_S - requests_s
+            if not await asyncio.to_thread(self._background.stop, rest_s):
                 logger.warning("not everything was finished in time")
+            await self._server.hang_up()
         except Exception:
             logger.exception("stopping did not go well")
         finally:
@@ -123,7 +130,8 @@ class _Serving:
 def _endpoint(options: dict[str, Any]) -> str:
     """Where to listen, in Twisted's words."""
     if not options["https"]:
-        return build_endpoint_description_strings(host=options["host"], port=options["port"])[0]
+        where = build_endpoint_description_strings(host=options["host"], port=options["port"])[0]
+        return f"{where}:backlog={_BACKLOG}"
     for name in ("cert", "key"):
         if options[name] is None or not options[name].is_file():
             raise CommandError(f"--https needs --{name}, a file that can be read.")
@@ -134,7 +142,7 @@ def _endpoint(options: dict[str, Any]) -> str:
     # The first certificate is the site's own; the chain is told apart only where there is one.
     is_chain = options["cert"].read_text(errors="replace").count("BEGIN CERTIFICATE") > 1
     chain = f":extraCertChain={cert}" if is_chain else ""
-    return f"ssl:{port}:privateKey={key}:certKey={cert}{chain}:interface={host}"
+    return f"ssl:{port}:privateKey={key}:certKey={cert}{chain}:interface={host}:backlog={_BACKLOG}"
 
 
 def _escaped(value: str) -> str:

@@ -11,6 +11,7 @@ from accounts.access import Scope, access_of
 from recognition.engine import engine_state
 from recognition.events.models import Event
 from recognition.events.selectors import counts
+from recognition.people.model_versions import missing_versions
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -20,6 +21,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["may_enrol"] = access.may(Scope.ENROL)
     context["counts"] = counts(access)
     context["engine"] = engine_state()
+    context["missing_versions"] = missing_versions() if access.may(Scope.MANAGE) else []
     context["last_events"] = Event.objects.select_related("person", "camera")[:12]
     return context
 
@@ -46,6 +48,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     system = [
         item("Users", "manage_accounts", "admin:accounts_user_changelist"),
         item("API keys", "key", "admin:accounts_apikey_changelist"),
+        item("Jobs", "pending_actions", "admin:jobs_job_changelist"),
+        item("Webhooks", "webhook", "admin:notices_webhook_changelist"),
         item("Audit log", "policy", "admin:accounts_auditentry_changelist"),
         item("API docs", "api", "docs"),
     ]

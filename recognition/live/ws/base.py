@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Access
 from accounts.audit import Actor
-from accounts.websocket import KEY_SUBPROTOCOL
+from accounts.websocket import UNAVAILABLE, answered_subprotocol
 from recognition.live.limits import StreamLimits, TooMany
 from recognition.live.ws.access import access_now
 from recognition.live.ws.outbox import Closing, Outbox
@@ -36,6 +36,7 @@ class Code(IntEnum):
     IDLE = 4408
     TOO_LARGE = 4413
     TOO_MANY = 4429
+    UNAVAILABLE = UNAVAILABLE
 
 
 class Refused(Exception):
@@ -55,6 +56,9 @@ class SiteConsumer(AsyncWebsocketConsumer):
     page; so a socket that is refused is opened first, and then closed with its code.
     """
 
+    # Channels itself listens to no layer: a layer that fails would close every socket. A consumer
+    # that needs the layer listens to it.
+    channel_layer_alias = ""
     scope_needed: str
     limits: StreamLimits
     # Of sockets of this kind, as a multiple of the limits on streams.
@@ -120,12 +124,11 @@ class SiteConsumer(AsyncWebsocketConsumer):
         except Refused as refused:
             refusal = refused
         except (DatabaseError, InterfaceError):
-            refusal = Refused(Code.FAILED, "The database does not answer.")
+            refusal = Refused(Code.UNAVAILABLE, "The database does not answer.")
         except Exception:
-            # Most likely of the channel layer's client.
             logger.exception("a websocket could not be opened")
             refusal = Refused(Code.FAILED, "The server failed; see its log.")
-        await self.accept(subprotocol=_subprotocol(self.scope.get("subprotocols", [])))
+        await self.accept(subprotocol=answered_subprotocol(self.scope))
         if refusal is not None:
             await self._turn_away(refusal)
             return
@@ -213,11 +216,3 @@ def _check(access: Access, scope: str) -> None:
         raise Refused(Code.NOT_SIGNED_IN, "Sign in first.")
     if not access.may(scope):
         raise Refused(Code.NOT_ALLOWED, "You may not do this.")
-
-
-def _subprotocol(offered: list[str]) -> str | None:
-    """A browser that offers some wants one of them back: not the key, where there is another."""
-    if not offered:
-        return None
-    plain = [name for name in offered if not name.startswith(KEY_SUBPROTOCOL)]
-    return (plain or offered)[0]

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from uuid import UUID
 
-from channels.db import database_sync_to_async
 from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Scope
+from accounts.threads import in_database_thread
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id
 from recognition.cameras.services.streams import camera_watch
@@ -40,7 +40,7 @@ class CameraConsumer(SiteConsumer):
         self._told: tuple[str, str] | None = None
         self._is_gone = False
         try:
-            await database_sync_to_async(camera_watch)(
+            await in_database_thread(camera_watch)(
                 access=self.access, camera_id=self._camera_id, actor=self.actor
             )
         except ServiceError as error:
@@ -86,7 +86,7 @@ class CameraConsumer(SiteConsumer):
         """None where it could not be read. The socket is closed if the camera is gone, or is not
         the caller's to see any more."""
         try:
-            return await database_sync_to_async(camera_by_id)(self.access, self._camera_id)
+            return await in_database_thread(camera_by_id)(self.access, self._camera_id)
         except ServiceError as error:
             self._is_gone = True
             self.outbox.close_after(Code.NOT_FOUND, error.message)

@@ -60,7 +60,7 @@ class CollectionForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding:
-            self.initial["embedder"] = self.instance.embedder.preset
+            self.initial["embedder"] = self.instance.embedder.name
 
     def clean_embedder(self) -> ModelVersion:
         """A gallery holds the vectors of one model: say so at the field."""
@@ -118,9 +118,9 @@ class CollectionAdmin(ServiceAdmin):
     def people_count(self, collection: Any) -> int:
         return collection.people
 
-    @display(description="Embedder", ordering="embedder__preset")
+    @display(description="Embedder", ordering="embedder__name")
     def model_name(self, collection: Collection) -> str:
-        return collection.embedder.preset
+        return collection.embedder.name
 
     @display(description="Quality policy", ordering="quality_policy")
     def quality(self, collection: Collection) -> str:
@@ -195,10 +195,11 @@ class CollectionAdmin(ServiceAdmin):
 class ModelVersionAdmin(ModelAdmin):
     """Read only: rows are made from the presets of the engine."""
 
-    list_display = ("preset", "role", "dimension", "created_at")
+    list_display = ("version", "role", "dimension", "created_at")
     fields = (
-        "preset",
+        "name",
         "role",
+        "source",
         "about",
         "licence",
         "training_data",
@@ -230,7 +231,7 @@ class ModelVersionAdmin(ModelAdmin):
         return f"{curve['pairs']:,} pairs, {curve['source']}{loaded}"
 
     def _card(self, version: ModelVersion, field: str) -> str:
-        preset = PRESETS.get(version.preset)
+        preset = PRESETS.get(version.name)
         return getattr(preset, field) if preset else "not of this version any more"
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple:

@@ -17,16 +17,17 @@ from django.urls import reverse
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from ml_engine.matching.error_rates import LEAST_ERRORS, people_needed
+from recognition.jobs.selectors import newest_job
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
 from recognition.people.rules import decider_in_force, rules_of
 from recognition.people.services.calibration import (
     CalibrationState,
     calibration_state,
-    collection_calibrate,
+    measuring_start,
 )
 from recognition.people.services.collections import collection_update
-from recognition.people.services.deciders import decider_state, decider_train
+from recognition.people.services.deciders import decider_state, training_start
 from recognition.web.admin.services import refusals_shown
 from recognition.web.errors import ServiceError
 
@@ -65,6 +66,8 @@ def measure_view(request: HttpRequest, collection_id: UUID, site: AdminSite) -> 
         "least_errors": LEAST_ERRORS,
         "decider": decider_state(collection),
         "decides": Collection.Decider(decider_in_force(collection)),
+        "measuring": newest_job("measure", collection.pk),
+        "training": newest_job("train_decider", collection.pk),
         "checkbox": ACTION_CHECKBOX_NAME,
     }
     return render(request, "people/measure.html", context)
@@ -85,8 +88,8 @@ def _do(request: HttpRequest, collection: Collection) -> str:
 
 
 def _measure(collection: Collection, actor: Actor) -> str:
-    figures = collection_calibrate(collection=collection, actor=actor).figures
-    return f"Measured on {figures['people']:,} people with {figures['templates']:,} photos."
+    measuring_start(collection=collection, actor=actor)
+    return "The collection is being measured."
 
 
 def _use(collection: Collection, actor: Actor) -> str:
@@ -100,8 +103,8 @@ def _stop(collection: Collection, actor: Actor) -> str:
 
 
 def _train(collection: Collection, actor: Actor) -> str:
-    trained = decider_train(collection=collection, actor=actor)
-    return f"The SVM was trained on {trained.people:,} people with {trained.templates:,} photos."
+    training_start(collection=collection, actor=actor)
+    return "The SVM is being trained."
 
 
 def _rule(collection: Collection) -> dict[str, Any] | None:

@@ -39,6 +39,11 @@ urlpatterns = [
         name="collection-det",
     ),
     path(
+        "collections/<uuid:collection_id>/decider",
+        calibration.DeciderView.as_view(),
+        name="collection-decider",
+    ),
+    path(
         "collections/<uuid:collection_id>/train",
         calibration.TrainView.as_view(),
         name="collection-train",

@@ -39,7 +39,7 @@ class Gallery:
     def __init__(self, collection: Collection) -> None:
         self.collection_id: UUID = collection.pk
         self.model_id: int = collection.embedder_id
-        self.model: str = collection.embedder.preset
+        self.model: str = collection.embedder.version
         self._source = Source.of(collection)
         self._contents: Contents | None = None
         self._decider: Decider | None = None  # None: the nearest

@@ -3,7 +3,7 @@ like one person enrolled twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,8 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from accounts.audit import Actor, record
-from ml_engine.evaluation.det_picture import DARK, LIGHT, Mark, det_svg
 from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.det_picture import DARK, LIGHT, Threshold, det_svg
 from ml_engine.matching.error_rates import (
     DetPoint,
     ErrorRates,
@@ -25,6 +25,10 @@ from ml_engine.matching.error_rates import (
     sampled,
 )
 from ml_engine.types import Float32
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import Source
 from recognition.people.model_versions import curve_told, ensure_model_version
@@ -117,13 +121,42 @@ class CalibrationState:
         return measured | continued
 
 
-def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration:
+def measuring_start(*, collection: Collection, actor: Actor) -> Job:
+    """A job that measures the collection; the open one, if there is one already.
+
+    ServiceError 409 `too_few_people`, which the job may still end with.
+    """
+    mine = Template.objects.filter(
+        collection=collection, model=collection.embedder, image__person__is_active=True
+    )
+    people = mine.values("image__person_id").distinct().count()
+    if people < people_needed():
+        raise _too_few(people)
+    return job_start(kind="measure", collection=collection.pk, actor=actor)
+
+
+def measure_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The kind of job that measures."""
+    collection = Collection.objects.filter(pk=context.collection_id).first()
+    if collection is None:
+        raise not_found("collection")
+    context.progress(0.05, "Comparing everybody with everybody")
+    calibration = collection_calibrate(
+        collection=collection, actor=context.actor, check=context.check
+    )
+    return {name: calibration.figures[name] for name in ("people", "templates")}
+
+
+def collection_calibrate(
+    *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
+) -> Calibration:
     """Compare the active people of a collection with themselves and with each other, and keep what
     comes of it in place of what was there. It changes no rule: `uses_own_curve` does.
 
     Of a large gallery people are drawn by chance, the same ones every time; see
     `ml_engine.matching.error_rates`, also for the pairs that look like one person. Figures name
-    people by id alone.
+    people by id alone. check: called before it stores, and again in the transaction that does; it
+    may raise to leave everything as it is.
 
     ServiceError 409 `too_few_people` where the pairs carry no curve down to a useful rate;
     `no_threshold` where nothing says what a match is; `embedder_changed` while it ran.
@@ -140,7 +173,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
         rates = error_rates(
             vectors,
             drawn,
-            model=row.embedder.preset,
+            model=row.embedder.version,
             source="the collection's own people",
             alike_from=threshold,
             reference=model_curve(row),
@@ -150,6 +183,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
     sizes = {"people_total": len(names), "templates_total": len(templates)}
 
     def store() -> Calibration:
+        check()
         if lock_collection(row.pk).embedder_id != row.embedder_id:
             message = "The collection's embedder was changed meanwhile. Measure again."
             raise ServiceError("embedder_changed", message, status=409)
@@ -167,6 +201,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
                people=rates.people, templates=rates.templates)  # fmt: skip
         return calibration
 
+    check()
     return in_transaction(store)
 
 
@@ -227,16 +262,16 @@ def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
     own = state.own_threshold
     labels = {point["threshold"]: f"{point['threshold']:.3f}" for point in state.points}
     labels[own] = f"its own threshold, {own:.3f}"
-    marks = [
-        Mark(label, near, is_main=threshold == own)
+    thresholds = [
+        Threshold(label, near, is_main=threshold == own)
         for threshold, label in labels.items()
         if (near := _nearest(points, threshold))
     ]
     return det_svg(
         points,
         measured_to=state.measured_to,
-        marks=marks,
-        colours=DARK if is_dark else LIGHT,
+        thresholds=thresholds,
+        theme=DARK if is_dark else LIGHT,
     )
 
 

@@ -44,6 +44,11 @@ _BODIES: dict[str, dict[str, Any]] = {
     "cameras_update": {"is_enabled": False},
     "events_review": {"review": "confirmed"},
     "events_enrol": {"name": "Ann Example"},
+    "webhooks_create": {
+        "url": "https://example.com/facerec",
+        "kinds": ["event.decided", "person.erased"],
+    },
+    "webhooks_update": {"is_enabled": False},
     "keys_create": {"name": "Door controller", "scopes": ["identify", "events"]},
 }
 _ANSWERS: dict[str, dict[str, Any]] = {

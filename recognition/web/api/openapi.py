@@ -23,6 +23,9 @@ stable, messages are for people. Every response carries its `X-Request-Id`; send
 
 **Lists** are paged: follow `next` until it is null.
 
+**Jobs.** What takes longer than an answer may is answered 202 with a job: read GET `jobs/{id}`
+until its `state` is `done`, `failed` or `cancelled`.
+
 **Retries.** `Idempotency-Key` (any text of yours, at most 200 characters) on enrolment: the same
 request with the same key is answered again (`Idempotency-Replayed: true`) and not done again.
 After 429 and 503 wait as long as `Retry-After` says.
@@ -35,6 +38,8 @@ _TAGS = {
     "events": "Who was where: one event for each visit.",
     "collections": "Galleries and their rules.",
     "cameras": "Where frames come from.",
+    "jobs": "Work that outlasts a request: how far it is, and what came of it.",
+    "webhooks": "URLs that are sent notices, and the log of what was sent.",
     "keys": "API keys; shown once, stored hashed.",
     "about": "The caller, and the models there are.",
 }

@@ -6,13 +6,14 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.utils import timezone
 
 from recognition.cameras.models import Camera
 from recognition.engine import engine_state
 from recognition.events.models import Event
-from recognition.live import background, housekeeping
+from recognition.jobs.models import Job
+from recognition.live import background
 from recognition.live.background import Background
-from recognition.live.housekeeping import Housekeeper
 from recognition.live.writer import VisitWriter
 from recognition.people.models import Collection
 from tests.factories import make_camera, make_event
@@ -61,7 +62,6 @@ def test_cameras_that_do_not_stop_leave_time_for_the_visits(
     monkeypatch.setattr(background.time, "monotonic", lambda: now[0])
     running = Background()
     running._cameras = Mock(stop=takes_all("cameras"))
-    running._housekeeper = Mock()
     monkeypatch.setattr(background, "stop_sessions", takes_all("sessions"))
     monkeypatch.setattr(VisitWriter, "stop", takes_all("writer"))
     assert not running.stop(15)
@@ -97,21 +97,10 @@ def test_it_starts_while_the_database_is_away(
     assert running.stop(20)
 
 
-def test_housekeeping_is_done_at_once_and_tried_again_when_it_failed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tries: list[int] = []
-
-    def fails_once() -> dict[str, int]:
-        tries.append(1)
-        if len(tries) == 1:
-            raise RuntimeError("not today")
-        return {"events": 1}
-
-    monkeypatch.setattr(housekeeping, "_AFTER_FAILURE_S", 0.01)
-    monkeypatch.setattr(housekeeping, "upkeep", fails_once)
-    keeper = Housekeeper()
-    keeper.start()
-    until(lambda: len(tries) == 2)
-    assert keeper.stop(5)
-    assert len(tries) == 2
+def test_jobs_run_beside_the_pages(engine: FakeEngine, settings: Any) -> None:
+    settings.RUN_CAMERAS = False
+    running = Background()
+    running.start()
+    until(lambda: Job.objects.filter(kind="upkeep", state=Job.State.DONE).exists())
+    assert running.stop(20)
+    assert Job.objects.get(kind="upkeep", state=Job.State.QUEUED).run_after > timezone.now()

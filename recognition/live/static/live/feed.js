@@ -3,7 +3,7 @@
 import { api, messageOf, query } from "../web/api.js";
 import { ICONS, byId, element, icon } from "../web/element.js";
 import { lasted, nameOf, score, scoreLine, timeLine } from "./scores.js";
-import { ReconnectingSocket } from "../web/socket.js";
+import { ReconnectingSocket, UNAVAILABLE } from "../web/socket.js";
 
 /** @import { Collection, FeedMessage, Page, Visit } from "../web/types.js" */
 /**
@@ -30,6 +30,17 @@ export class Feed {
   #collections = new Map();
   #canEnrol;
   #onEnrol;
+  #socket = new ReconnectingSocket("/ws/events/", {
+    // Each time: what happened while the line was down is in the list.
+    open: () => this.#load(),
+    message: (data) => {
+      /** @type {FeedMessage} */
+      const message = JSON.parse(data);
+      if (message.type === "event") this.#heard(message.event);
+    },
+    lost: (code) => this.#say(code === UNAVAILABLE ? "live notices are away; trying again…" : "reconnecting…"),
+    refused: ({ text }) => this.#say(text),
+  });
 
   /** @param {{canEnrol(event: Visit): boolean, onEnrol(event: Visit): void}} on */
   constructor({ canEnrol, onEnrol }) {
@@ -44,17 +55,7 @@ export class Feed {
    */
   start(collections) {
     if (collections.length > 1) this.#collections = new Map(collections.map(({ id, name }) => [id, name]));
-    new ReconnectingSocket("/ws/events/", {
-      // Each time: what happened while the line was down is in the list.
-      open: () => this.#load(),
-      message: (data) => {
-        /** @type {FeedMessage} */
-        const message = JSON.parse(data);
-        if (message.type === "event") this.#heard(message.event);
-      },
-      lost: () => this.#say("reconnecting…"),
-      refused: ({ text }) => this.#say(text),
-    }).open();
+    this.#socket.open();
   }
 
   /** @param {string} id */
@@ -93,7 +94,8 @@ export class Feed {
     try {
       /** @type {Page<Visit>} */
       const { results } = await api(`events${query({ page_size: MOST_CARDS })}`);
-      this.#say("");
+      // A server whose notices are away opens the socket only to say so.
+      if (this.#socket.isOpen) this.#say("");
       for (const event of results.reverse()) this.put(event, { isOld: true });
       this.#empty.hidden = this.#cards.size > 0;
     } catch (error) {

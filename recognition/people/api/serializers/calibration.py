@@ -86,7 +86,7 @@ class ThemeInput(serializers.Serializer):
 class TrainedDeciderSerializer(serializers.Serializer):
     """What the collection's SVM is worth now."""
 
-    trained_at = serializers.DateTimeField()
+    trained_at = serializers.DateTimeField(allow_null=True, help_text="Null: it was not trained.")
     people = serializers.IntegerField(help_text="Whom it knows.")
     templates = serializers.IntegerField(help_text="That it was trained on.")
     people_since = serializers.IntegerField(help_text="Enrolled, and unknown to it.")

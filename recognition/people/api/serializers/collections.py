@@ -42,11 +42,14 @@ class CollectionInput(serializers.ModelSerializer):
 
 
 class CollectionSerializer(serializers.ModelSerializer):
-    embedder = serializers.CharField(source="embedder.preset", read_only=True)
+    embedder = serializers.CharField(source="embedder.name", read_only=True)
+    model = serializers.CharField(
+        source="embedder.version", read_only=True, help_text="The embedder's version, `name@hash`."
+    )
 
     class Meta:
         model = Collection
-        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "created_at")
+        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "model", "created_at")
         read_only_fields = fields
 
 
@@ -84,7 +87,8 @@ class ModelSerializer(serializers.Serializer):
     """A preset of the zoo; `id` once a collection or an event has used it."""
 
     id = serializers.IntegerField(allow_null=True)
-    preset = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.CharField(help_text="`name@hash`: what tells its vectors from others'.")
     role = serializers.ChoiceField(choices=ROLES)
     sha256 = serializers.CharField()
     dimension = serializers.IntegerField(allow_null=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ml_engine.request import Wanted
 from ml_engine.zoo import presets_of
 from recognition.people.decisions import Decision
-from recognition.people.services.pictures import WantedFaces
 from recognition.web.api.pictures import PictureField
 
 _NUMBER = r"\d{1,6}(\.\d{1,3})?"
@@ -24,15 +24,6 @@ PICTURE_HELP = "JPEG, PNG, WebP and others; largest side and size are limited."
 
 class _Picture(serializers.Serializer):
     image = PictureField(help_text=PICTURE_HELP)
-
-
-class _AttackOption(serializers.Serializer):
-    attack_score = serializers.BooleanField(
-        default=False,
-        help_text="Give each face a presentation-attack score. It is close to useless on ordinary "
-        "photos: at 0.2, which its author takes for an attack, 90 % of the real faces of LFW are "
-        "false alarms. Nothing is claimed about attacks. `make weights` fetches its weights.",
-    )
 
 
 class _WantedFaces(serializers.Serializer):
@@ -62,13 +53,14 @@ class _WantedFaces(serializers.Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
         if "region" in attrs:
-            attrs["region"] = tuple(float(value) for value in attrs["region"].split(","))
-        names = {field.name for field in fields(WantedFaces)} & set(attrs)
-        attrs["wanted"] = WantedFaces(**{name: attrs.pop(name) for name in names})
+            x, y, width, height = map(float, attrs["region"].split(","))
+            attrs["region"] = (x, y, x + width, y + height)
+        names = {field.name for field in fields(Wanted)} & set(attrs)
+        attrs["wanted"] = Wanted(**{name: attrs.pop(name) for name in names})
         return attrs
 
 
-class DetectOptions(_WantedFaces, _AttackOption):
+class DetectOptions(_WantedFaces):
     pass
 
 
@@ -76,7 +68,7 @@ class DetectInput(_Picture, DetectOptions):
     """One picture."""
 
 
-class IdentifyOptions(_WantedFaces, _AttackOption):
+class IdentifyOptions(_WantedFaces):
     collection = serializers.UUIDField(
         required=False, help_text="May be left out where the caller sees only one."
     )
@@ -151,11 +143,6 @@ class FaceSerializer(serializers.Serializer):
     )
     score = serializers.FloatField(help_text="The detector's.")
     quality = QualitySerializer(allow_null=True)
-    attack_score = serializers.FloatField(
-        required=False,
-        help_text="0 to about 1, where it was asked for: how much the face looks like a print or a "
-        "screen. See the option of this name for how little it is worth.",
-    )
 
 
 class PersonReferenceSerializer(serializers.Serializer):

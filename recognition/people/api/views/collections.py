@@ -105,7 +105,7 @@ class ModelsView(ApiView):
         about="Presets with their origin, licence and measured figures.",
     )
     def get(self, request: Request) -> Response:
-        versions = {(row.preset, row.sha256): row for row in ModelVersion.objects.all()}
+        versions = {(row.name, row.sha256): row for row in ModelVersion.objects.all()}
         rows = [
             _model(preset, versions.get((preset.name, preset.sha256)))
             for preset in PRESETS.values()
@@ -118,7 +118,8 @@ def _model(preset: Any, version: ModelVersion | None) -> dict[str, Any]:
     figures = version.figures if version else preset.figures
     return {
         "id": version.pk if version else None,
-        "preset": preset.name,
+        "name": preset.name,
+        "version": preset.version,
         **{name: getattr(preset, name) for name in names},
         "figures": figures,
     }

@@ -24,6 +24,7 @@ from recognition.people.api.serializers.faces import (
     VerifyInput,
     VerifyOptions,
 )
+from recognition.people.model_versions import ensure_model_version
 from recognition.people.payloads import decision_payload, face_payload, verify_payload
 from recognition.people.services import identification
 from recognition.web.api.base import PictureView
@@ -38,7 +39,7 @@ class DetectView(PictureView):
         request=picture_request(DetectInput),
         parameters=[DetectOptions],
         answer=DetectAnswerSerializer,
-        errors=(409, *FOR_PICTURES),
+        errors=FOR_PICTURES,
     )
     def post(self, request: Request) -> Response:
         options = self.read(DetectInput)
@@ -101,7 +102,8 @@ class EmbedView(PictureView):
             if face.embedding is not None
         ]
         dimension = len(embedded[0]["embedding"]) if embedded else None
-        return Response({"model": embedder, "dimension": dimension, "faces": embedded})
+        model = ensure_model_version(embedder).version
+        return Response({"model": model, "dimension": dimension, "faces": embedded})
 
 
 class VerifyView(PictureView):

@@ -125,6 +125,21 @@ export interface Visit {
   face_url: string | null;
 }
 
+export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
+
+export interface Job {
+  id: string;
+  state: JobState;
+  /** 0 to 1. */
+  progress: number;
+  message: string;
+}
+
+/** What one job alone tells: lists and the socket leave it out. */
+export interface JobDetail extends Job {
+  log: string;
+}
+
 /** `/health/ready` */
 export interface Readiness {
   parts?: { engine?: string };
@@ -148,6 +163,12 @@ export interface VisitDeleted {
 export interface FeedMessage {
   type: "event";
   event: VisitChange | VisitDeleted;
+}
+
+/** Of `/ws/jobs/`, each time that a job gets on. */
+export interface JobMessage {
+  type: "job";
+  job: Job;
 }
 
 /** Of a stream: a visit that it opened. */

@@ -85,13 +85,13 @@ def test_it_is_held_until_the_engine_is_done_and_no_longer(
     engine: FakeEngine, person: Person, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []
-    analyze = engine.analyze
+    find = engine.find
 
-    def watched(images: Any, **options: Any) -> Any:
+    def watched(images: Any, *args: Any) -> Any:
         held.append(pictures._budget._held - sum(i.shape[0] * i.shape[1] for i in images))
-        return analyze(images, **options)
+        return find(images, *args)
 
-    monkeypatch.setattr(engine, "analyze", watched)
+    monkeypatch.setattr(engine, "find", watched)
     enrol(person, 1, 2)
     detect(data=photo(1), actor=ACTOR)
     identify(collection=collection, data=photo(1), actor=ACTOR)
