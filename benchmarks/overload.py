@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 
 from benchmarks.document import table
+from ml_engine.images import decode_image
 from ml_engine.types import EngineError, Image
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CAMERAS = (4, 8, 16, 32)
 FPS = 5.0
-SECONDS = 40.0
+SECONDS = 90.0
 SIZE = (640, 480)
 # One turn of the movement of a face.
 _FRAMES = 25
@@ -256,7 +257,9 @@ def _measured(collection: Collection, cast: Sequence[Cast], cameras: int) -> Run
         slot = FrameSlot()
         session = StreamSession(collection=collection, slot=slot, sink=_hearing(camera))
         session.start()
-        shown.append(camera), slots.append(slot), sessions.append(session)
+        shown.append(camera)
+        slots.append(slot)
+        sessions.append(session)
     time.sleep(1.0)
     embedded, cpu_s = get_engine().stats()["embed"]["items"], time.process_time()
     _feed(cast, shown, slots)
@@ -339,9 +342,10 @@ def _photos(data: Path, weights: Path) -> Iterator[tuple[str, bytes, bytes]]:
     if not (data / "lfw").is_dir():
         from ml_engine.zoo import fetch
 
-        files = fetch("samples", weights)
+        samples = fetch("samples", weights)
         for name, enrolled, other in (("A", "obama", "obama2"), ("B", "biden", "biden")):
-            yield name, files[f"{enrolled}.jpg"].read_bytes(), files[f"{other}.jpg"].read_bytes()
+            first, second = (samples[f"{photo}.jpg"].read_bytes() for photo in (enrolled, other))
+            yield name, first, second
 
 
 def _enrol(collection: Collection, name: str, photo: bytes) -> None:
@@ -368,16 +372,15 @@ def _is_recognised(collection: Collection, name: str, frames: Sequence[Image]) -
 
 def moved(photo: bytes) -> list[Image]:
     """RGB frames in which the photo moves in front of a grey wall, nearer and further."""
-    picture = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None
-    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    picture = decode_image(photo)
     height, width = picture.shape[:2]
-    frames = []
+    frames: list[Image] = []
     for turn in np.linspace(0, 2 * np.pi, _FRAMES, endpoint=False):
         scale = SIZE[1] / height * (0.9 + 0.1 * np.cos(2 * turn))
         left = (SIZE[0] - scale * width) * (0.5 + 0.4 * np.sin(turn))
         move = np.array([[scale, 0, left], [0, scale, 0.5 * (SIZE[1] - scale * height)]])
-        frames.append(cv2.warpAffine(picture, move, SIZE, borderValue=(110, 110, 110)))
+        frame = cv2.warpAffine(picture, move, SIZE, borderValue=(110, 110, 110))
+        frames.append(np.asarray(frame, np.uint8))
     return frames
 
 
