@@ -3,24 +3,34 @@
 A browser cannot set headers on a websocket, and sends its cookies to any page's request; so a
 session counts only with an Origin of our own, while a key (header, or the subprotocol
 `facerec.key.SECRET`) needs none.
+
+While the database is away it is not known who opens a socket: it is closed with UNAVAILABLE.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlparse
 
-from channels.auth import AuthMiddlewareStack
-from channels.db import database_sync_to_async
+from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.db import DatabaseError, InterfaceError
 from django.http.request import validate_host
 
 from accounts.access import NOBODY, Access, access_of_key, access_of_user
 from accounts.authentication import key_in_headers
 from accounts.models import ApiKey
+from accounts.threads import in_database_thread
+
+logger = logging.getLogger(__name__)
 
 KEY_SUBPROTOCOL = "facerec.key."
+# Close code, after HTTP's 503: a part of the server is away. A client tries again later.
+UNAVAILABLE = 4503
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[Any]]
 
 
@@ -49,7 +59,25 @@ def origin_is_ours(scope: dict[str, Any]) -> bool:
     )
 
 
-@database_sync_to_async
+def answered_subprotocol(scope: dict[str, Any]) -> str | None:
+    """A browser that offers some wants one of them back: not the key, if there is another."""
+    offered: list[str] = scope.get("subprotocols", [])
+    if not offered:
+        return None
+    plain = [name for name in offered if not name.startswith(KEY_SUBPROTOCOL)]
+    return (plain or offered)[0]
+
+
+@in_database_thread
+def _access_of(scope: dict[str, Any]) -> Access:
+    """NOBODY for a stranger. Raises what the database raises."""
+    if secret := _sent_key(scope):
+        return _access_of_secret(secret)
+    if not origin_is_ours(scope):
+        return NOBODY
+    return access_of_user(get_user(SimpleNamespace(session=scope["session"])))  # type: ignore[arg-type]
+
+
 def _access_of_secret(secret: str) -> Access:
     key = ApiKey.find(secret)
     if key is None:
@@ -65,17 +93,23 @@ class AccessMiddleware:
         self.inner = inner
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
-        secret = _sent_key(scope)
-        if secret:
-            access = await _access_of_secret(secret)
-        elif origin_is_ours(scope):
-            # The user is lazy: reading it touches the database.
-            access = await database_sync_to_async(access_of_user)(scope.get("user"))
-        else:
-            access = NOBODY
+        try:
+            access = await _access_of(scope)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("a websocket could not be opened: %s", error)
+            await _turn_away(scope, receive, send)
+            return None
         return await self.inner({**scope, "access": access}, receive, send)
+
+
+async def _turn_away(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Open it and close it: a browser does not show a page why a handshake was refused."""
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": answered_subprotocol(scope)})
+    reason = "The database does not answer."
+    await send({"type": "websocket.close", "code": UNAVAILABLE, "reason": reason})
 
 
 def with_access(inner: Application) -> Any:
     """The middleware stack for websockets."""
-    return AuthMiddlewareStack(AccessMiddleware(inner))
+    return CookieMiddleware(SessionMiddleware(AccessMiddleware(inner)))

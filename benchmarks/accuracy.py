@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.document import table
+from benchmarks.laboratory import discard
+from benchmarks.laboratory.celebs import CelebsReport, evaluate_celebs
+from benchmarks.laboratory.charts import draw_discard
 from benchmarks.peers import ROOT
 from ml_engine import EngineConfig, load_engine
-from ml_engine.evaluation import discard, openset, verification
-from ml_engine.evaluation.celebs import CelebsReport, evaluate_celebs
+from ml_engine.evaluation import openset, verification
+from ml_engine.evaluation.charts import draw_roc
 from ml_engine.evaluation.collect import Collected, Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import Pairs, Photos, load_pairs, load_photos, of_folds
-from ml_engine.evaluation.plots import draw_discard, draw_roc
 from ml_engine.evaluation.report import Interval
-from ml_engine.matching.calibration import DEFAULT_FPIR
+from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
 from ml_engine.zoo import presets_of
 
 IMAGES = ROOT / "docs" / "images"
@@ -36,11 +38,17 @@ class _Seen:
     photos: Photos
     pairs: Pairs
     found: Collected
+    detector: str
 
     def only(self, folds: Sequence[int]) -> _Seen:
         rows, photos, pairs = of_folds(self.photos, self.pairs, folds)
         embeddings = {variant: all_[rows] for variant, all_ in self.found.embeddings.items()}
-        return _Seen(photos, pairs, Collected([self.found.faces[row] for row in rows], embeddings))
+        return _Seen(
+            photos,
+            pairs,
+            Collected([self.found.faces[row] for row in rows], embeddings),
+            self.detector,
+        )
 
     def verification(self, variant: Variant) -> verification.VerificationReport:
         return verification.report(
@@ -60,22 +68,25 @@ class _Seen:
             self.found.has_face,
         )
         return openset.openset_report(
-            searches, preset=preset, flip=flip, without_face=int((~self.found.has_face).sum())
+            searches,
+            preset=preset,
+            curve=curve_of(preset, self.detector),
+            flip=flip,
+            without_face=int((~self.found.has_face).sum()),
         )
 
 
 def benchmark(weights: Path, data: Path, rounds: int) -> str:
-    """The block as Markdown; draws docs/images/roc.png and discard.png. Needs the photos."""
+    """The block as Markdown; draws docs/images/roc.svg and discard.svg. Needs the photos."""
     engine = load_engine(EngineConfig(weights_dir=weights))
     photos = load_photos(data)
     variants = [Variant(preset, flip) for preset in PRESETS for flip in (False, True)]
     found = collect(engine, photos.paths, variants, choose=nearest_centre, title="LFW")
-    seen = _Seen(photos, load_pairs(data, photos), found)
+    seen = _Seen(photos, load_pairs(data, photos), found, engine.detector)
     reports = [seen.verification(variant) for variant in variants]
     quality = discard.discard_report(photos, found, Variant(PRESETS[0]))
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    draw_roc(reports, IMAGES / "roc.png")
-    draw_discard(quality, IMAGES / "discard.png")
+    draw_roc(reports, IMAGES / "roc.svg")
+    draw_discard(quality, IMAGES / "discard.svg")
     celebs = evaluate_celebs(engine, data / "celebs5", PRESETS[0], strangers=data / "lfw")
     engine.close()
     return "\n\n".join(
@@ -103,7 +114,7 @@ def _verified(reports: list[verification.VerificationReport]) -> list[str]:
         f"threshold of the others, and its standard error; TMR over all {one.genuine_pairs:,} "
         f"genuine and {one.impostor_pairs:,} impostor pairs, in brackets 95 % bootstrap intervals "
         "over people.",
-        "![True-match rate over false-match rate](images/roc.png)",
+        "![True-match rate over false-match rate](images/roc.svg)",
     ]
 
 
@@ -191,7 +202,7 @@ def _quality(report: discard.DiscardReport) -> list[str]:
         "### Does quality predict errors?",
         table(["FNMR after throwing away the worst", *(f"{s:.0%}" for s in discard.SHOWN)], rows),
         f"{report.preset}, {report.pairs:,} genuine pairs of LFW at FMR {report.fmr:.0e}.",
-        "![Error versus discard](images/discard.png)",
+        "![Error versus discard](images/discard.svg)",
     ]
 
 

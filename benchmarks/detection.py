@@ -30,6 +30,7 @@ from ml_engine.evaluation.detection import (
 )
 from ml_engine.geometry import iou
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from ml_engine.runtime.device import resolve_device
 from ml_engine.runtime.threads import set_threads
 from ml_engine.types import Face, Float32, Image
@@ -83,7 +84,7 @@ def benchmark(weights: Path, data: Path, rounds: int = ROUNDS) -> str:
         processes.append(yunet)
         settings.append(_yunet("OpenCV's YuNet, every size", yunet))
     answers = _timed(settings, len(pictures), rounds)
-    doubtful = [_faces(ours.detect([image], min_face_px=20, score_threshold=0.05)[0], 0.0)
+    doubtful = [_faces(ours.detect([image], Wanted(min_face_px=20, score_threshold=0.05))[0], 0.0)
                 for image in pictures]  # fmt: skip
     precision = {setting.name: _precision(setting, photos) for setting in settings if photos}
     for process in processes:
@@ -191,7 +192,7 @@ def _precision(setting: Setting, photos: list[WiderPhoto]) -> tuple[list[float],
 def _ours(name: str, detector: Detector, pictures: list[Image], smallest: int) -> Setting:
     def detect(image: Image, score: float | None) -> Answer:
         started = time.perf_counter()
-        faces = detector.detect([image], min_face_px=smallest, score_threshold=score)[0]
+        faces = detector.detect([image], Wanted(min_face_px=smallest, score_threshold=score))[0]
         return _faces(faces, 1000 * (time.perf_counter() - started))
 
     return Setting(

@@ -21,9 +21,13 @@ from tqdm import tqdm
 from benchmarks.document import table
 from benchmarks.peers import Process, peer_python
 from ml_engine import EngineConfig, load_engine
+from ml_engine.embedding import aligner_of
+from ml_engine.embedding.network import load_network_embedder
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
-from ml_engine.zoo import ensure, fetch
+from ml_engine.request import Wanted
+from ml_engine.runtime.device import resolve_device
+from ml_engine.zoo import embedder_card, ensure, fetch
 
 SCRIPTS = Path(__file__).parent / "peer_scripts"
 ROUNDS = 25
@@ -49,13 +53,13 @@ def benchmark(weights: Path, data: Path, rounds: int = ROUNDS) -> str:
     for batch in BATCHES:
         runs[f"`dlib-bin`, {batch} at a time"] = partial(_asked, dlib, batch, batch=batch)
         runs[f"ours, dlib_resnet, {batch} at a time"] = _ours(
-            engine, "dlib_resnet", crops["dlib_resnet"][:batch]
+            weights, "dlib_resnet", crops["dlib_resnet"][:batch]
         )
     runs["the published MobileFaceNet file, 2 at a time"] = partial(_asked, as_published, 2, run=1)
     runs["our converted file alone, 1 at a time"] = partial(_asked, bare, 1, run=1)
     for batch in (1, 2, 8):
         runs[f"ours, mobilefacenet, {batch} at a time"] = _ours(
-            engine, "mobilefacenet", crops["mobilefacenet"][:batch]
+            weights, "mobilefacenet", crops["mobilefacenet"][:batch]
         )
     times = _timed(runs, rounds)
     for process in (dlib, as_published, bare):
@@ -116,8 +120,8 @@ def _asked(process: Process, faces: int, **question: int) -> float:
     return process.ask(**question)["ms"] / faces
 
 
-def _ours(engine: FaceEngine, name: str, crops: NDArray[np.uint8]) -> Callable[[], float]:
-    embedder = engine.embedder(name)
+def _ours(weights: Path, name: str, crops: NDArray[np.uint8]) -> Callable[[], float]:
+    embedder = load_network_embedder(embedder_card(name), weights, resolve_device("cpu"))
 
     def run() -> float:
         started = time.perf_counter()
@@ -129,11 +133,12 @@ def _ours(engine: FaceEngine, name: str, crops: NDArray[np.uint8]) -> Callable[[
 
 def _crops(engine: FaceEngine, name: str) -> NDArray[np.uint8]:
     """Eight faces of the samples, cut for an embedder."""
+    aligner = aligner_of(embedder_card(name))
     crops: list[NDArray[np.uint8]] = []
     for path in fetch("samples", engine.config.weights_dir).values():
         image = decode_image(path.read_bytes())
-        landmarks = np.stack([f.landmarks for f in engine.detect([image], max_faces=1)[0]])
-        crops += engine.embedder(name).crops(image, landmarks)
+        landmarks = np.stack([f.landmarks for f in engine.find([image], Wanted(max_faces=1))[0]])
+        crops += aligner.crops(image, landmarks)
     return np.stack([crops[index % len(crops)] for index in range(max(BATCHES))])
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.laboratory.charts import draw_soak
+from benchmarks.laboratory.soak import evaluate_soak
 from benchmarks.peers import ROOT
 from ml_engine import EngineConfig, load_engine
-from ml_engine.evaluation.plots import draw_soak
 from ml_engine.evaluation.report import write_json
-from ml_engine.evaluation.soak import evaluate_soak
 
 FRAMES = 20_000
 IMAGES = ROOT / "docs" / "images"
@@ -16,15 +16,13 @@ OUT = ROOT / "var" / "bench"
 
 
 def benchmark(weights: Path, data: Path, rounds: int) -> str:
-    """The block as Markdown; draws docs/images/soak.png and keeps every sample in
+    """The block as Markdown; draws docs/images/soak.svg and keeps every sample in
     var/bench/soak.json. rounds mean nothing here."""
     engine = load_engine(EngineConfig(weights_dir=weights))
     photos = data / "celebs5"
     report = evaluate_soak(engine, frames=FRAMES, data=photos if photos.is_dir() else None)
     engine.close()
-    for folder in (IMAGES, OUT):
-        folder.mkdir(parents=True, exist_ok=True)
-    draw_soak(report, IMAGES / "soak.png")
+    draw_soak(report, IMAGES / "soak.svg")
     write_json([report], OUT / "soak.json")
     return "\n\n".join(
         [
@@ -34,6 +32,6 @@ def benchmark(weights: Path, data: Path, rounds: int) -> str:
             "one in eight of another size, one in a hundred broken; a first twentieth more is "
             "not counted. Of memory the mean of each tenth, of threads and handles what nine of "
             "ten samples do not exceed.",
-            "![Memory, threads and handles over frames](images/soak.png)",
+            "![Memory, threads and handles over frames](images/soak.svg)",
         ]
     )

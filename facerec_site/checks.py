@@ -13,10 +13,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from ml_engine.zoo import ARTEFACTS, preset
 from recognition.engine import engine_config
+from recognition.people.model_versions import missing_versions
 
 # What DATABASE_URL may name: Django knows how to speak to older ones, the services need these.
 LEAST_MYSQL = (8, 0, 11)
@@ -39,8 +40,20 @@ def folders_are_writable(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def detector_is_known(**kwargs: Any) -> list[CheckMessage]:
+    """E004: the engine has no such detector."""
+    try:
+        preset(engine_config().detector, "detector")
+    except KeyError as error:
+        return [Error(f"ENGINE_DETECTOR: {error.args[0]}", id="facerec.E004")]
+    return []
+
+
+@register()
 def weights_are_there(**kwargs: Any) -> list[CheckMessage]:
     """W001: the engine will not start; everything else does."""
+    if detector_is_known():
+        return []
     config = engine_config()
     models = (preset(config.detector), preset(config.embedder))
     wanted = {artefact for model in models for artefact in model.artefacts}
@@ -92,6 +105,21 @@ def database_keeps_promises(databases: Any = None, **kwargs: Any) -> list[CheckM
         if connection.vendor == "mysql":
             messages += _mysql(connection)
     return messages
+
+
+@register(Tags.database)
+def model_versions_are_there(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """W002: a collection's faces were embedded by a version that is not installed."""
+    if not databases:
+        return []
+    try:
+        missing = missing_versions()
+    except DatabaseError:  # before the first migration
+        return []
+    return [
+        Warning(f"{one.collection}: {one.message}", hint=one.way_out, id="facerec.W002")
+        for one in missing
+    ]
 
 
 def _mysql(connection: Any) -> list[CheckMessage]:

@@ -2,12 +2,14 @@
 
 `exception_handler` serves DRF's views; `bad_request`, `forbidden`, `not_found` and `server_error`
 are Django's own handlers, which answer the same way below /api/ and /health/ and leave pages of
-the browser to Django.
+the browser to Django. A database that is away is 503 with Retry-After everywhere, wherever it was
+asked: in a view, in a middleware, or while a page was rendered.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +24,7 @@ from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import render
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -40,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 INTERNAL_MESSAGE = "Something went wrong on the server. Quote the request id when you report it."
 _UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError)
+_DATABASE_AWAY = (OperationalError, InterfaceError)
 _PROGRAMS = ("/api/", "/health/")
 # What a picture is refused for, where it is not simply a bad request.
 _IMAGE_STATUS = {
@@ -87,15 +91,21 @@ def error_response(answer: ErrorAnswer, request: object) -> JsonResponse:
     """JSON whatever the caller accepts: an error must not fail on content negotiation."""
     response = JsonResponse(error_body(answer, request), status=answer.status)
     if answer.retry_after_s is not None:
-        response["Retry-After"] = str(max(1, round(answer.retry_after_s)))
+        response["Retry-After"] = _seconds(answer)
     return response
+
+
+def _seconds(answer: ErrorAnswer) -> str:
+    return str(max(1, round(answer.retry_after_s or 0)))
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's hook: every exception of a view becomes an answer of the one shape."""
     request = context.get("request")
     answer = answer_for(exc)
-    if answer.status >= 500 and not isinstance(exc, ServiceError | EngineError):
+    if isinstance(exc, _DATABASE_AWAY):
+        _log_database_away(exc, request)
+    elif answer.status >= 500 and not isinstance(exc, ServiceError | EngineError):
         logger.error("request %s failed", request_id_of(request), exc_info=exc)
     set_rollback()
     response = error_response(answer, request)
@@ -176,30 +186,38 @@ def _of_django(exc: Exception) -> ErrorAnswer:
         return ErrorAnswer(413, "too_many_images", "The request holds too many files.")
     if isinstance(exc, _UNREADABLE):
         return ErrorAnswer(400, "bad_request", "The request cannot be read.")
-    if isinstance(exc, OperationalError | InterfaceError):
+    if isinstance(exc, _DATABASE_AWAY):
         message = "The database does not answer. Try again in a moment."
         return ErrorAnswer(503, "database_unavailable", message, retry_after_s=5)
     return ErrorAnswer(500, "internal_error", INTERNAL_MESSAGE)
 
 
-def _is_for_programs(request: HttpRequest) -> bool:
-    return request.path.startswith(_PROGRAMS)
+def _is_for_programs(path: str) -> bool:
+    """True for addresses that answer JSON; the others show pages to people."""
+    return path.startswith(_PROGRAMS)
+
+
+def _log_database_away(error: BaseException, request: object) -> None:
+    """One line: while the database is away, each request fails in the same way."""
+    text = "request %s: the database does not answer: %s"
+    trace = error if logger.isEnabledFor(logging.DEBUG) else None
+    logger.warning(text, request_id_of(request), error, exc_info=trace)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not _is_for_programs(request):
+    if not _is_for_programs(request.path):
         return defaults.bad_request(request, exception)
     return error_response(answer_for(exception), request)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not _is_for_programs(request):
+    if not _is_for_programs(request.path):
         return defaults.permission_denied(request, exception)
     return error_response(answer_for(exception), request)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if not _is_for_programs(request):
+    if not _is_for_programs(request.path):
         return defaults.page_not_found(request, exception)
     message = "There is nothing at this address."
     if request.path.endswith("/"):
@@ -208,7 +226,23 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django has logged the exception already (logger django.request)."""
-    if not _is_for_programs(request):
+    """Django calls this while it handles the exception. It logs the exception itself (logger
+    django.request), unless the response says that it was logged."""
+    error = sys.exception()
+    if isinstance(error, _DATABASE_AWAY):
+        _log_database_away(error, request)
+        response = refusal(answer_for(error), request.path, request)
+        response._has_been_logged = True  # type: ignore[attr-defined]
+        return response
+    if not _is_for_programs(request.path):
         return defaults.server_error(request)
     return error_response(ErrorAnswer(500, "internal_error", INTERNAL_MESSAGE), request)
+
+
+def refusal(answer: ErrorAnswer, path: str, request: object) -> HttpResponse:
+    """An answer that no view gave: a page for people, the one shape for programs."""
+    if answer.status != 503 or _is_for_programs(path):
+        return error_response(answer, request)
+    response = render(None, "503.html", {"message": answer.message}, status=answer.status)
+    response["Retry-After"] = _seconds(answer)
+    return response

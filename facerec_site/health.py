@@ -17,13 +17,19 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import Scope, access_of_user
 from recognition.engine import engine_state, engine_stats
+from recognition.people.index import GalleryLoader
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
 PATHS = "/health/"
 OK = "ok"
 DOWN = "down"
-CHANNEL_TIMEOUT_S = 2.0
+LOADING = "loading"
+# Below the second that a supervisor waits for a probe by default.
+CHANNEL_TIMEOUT_S = 0.7
+# Without these a process goes on with everything but live notices: it still takes requests.
+_DISPENSABLE = frozenset({"channel_layer"})
 
 
 class HostMiddleware(CommonMiddleware):
@@ -44,17 +50,19 @@ def live(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when every part answers, else 503; `missing` names what does not. An administrator who is
-    signed in is also told the counters of the engine's queues."""
+    """503 while a part is missing that requests need. `missing` names every part that does not
+    answer; if requests can do without all of these, the status is `degraded`, with 200. An
+    administrator who is signed in is also told the counters of the engine's queues."""
     parts = {name: check() for name, check in _CHECKS.items()}
     missing = [name for name, state in parts.items() if state != OK]
-    status = "not_ready" if missing else "ready"
+    is_ready = _DISPENSABLE.issuperset(missing)
+    status = ("degraded" if missing else "ready") if is_ready else "not_ready"
     body: dict[str, Any] = {"status": status, "parts": parts, "missing": missing}
     # Without the database nobody can be known.
     if parts["database"] == OK and access_of_user(request.user).may(Scope.MANAGE):
         body["engine"] = engine_stats()
-    response = JsonResponse(body, status=503 if missing else 200)
-    if missing:
+    response = JsonResponse(body, status=200 if is_ready else 503)
+    if not is_ready:
         response["Retry-After"] = "2"
         # "Not yet" is an answer, not an error to be logged at every probe.
         response._has_been_logged = True  # type: ignore[attr-defined]
@@ -65,35 +73,45 @@ def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except (DatabaseError, InterfaceError):
-        logger.warning("readiness: the database does not answer", exc_info=True)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("readiness: the database does not answer: %s", error)
         return DOWN
     return OK
 
 
 def _engine() -> str:
     state = str(engine_state()["state"])
-    return OK if state == "ready" else state
+    # Without pages and cameras it is built for the first job that needs it.
+    is_not_needed = state == "off" and process().roles == {"jobs"}
+    return OK if state == "ready" or is_not_needed else state
+
+
+def _galleries() -> str:
+    """The first question to a gallery that is not loaded would wait for it, minutes if it is
+    large."""
+    return LOADING if process().part(GalleryLoader).is_loading else OK
 
 
 def _channel_layer() -> str:
     try:
         async_to_sync(_message_goes_round)()
-    except Exception:  # whatever the layer's client raises means the same here
-        logger.warning("readiness: the channel layer does not answer", exc_info=True)
+    except Exception as error:  # each error of the layer's client means the same here
+        logger.warning("readiness: the channel layer does not answer: %r", error)
         return DOWN
     return OK
 
 
 async def _message_goes_round() -> None:
     layer = get_channel_layer()
-    channel = await layer.new_channel("health")
-    await layer.send(channel, {"type": "health.check"})
-    await asyncio.wait_for(layer.receive(channel), CHANNEL_TIMEOUT_S)
+    async with asyncio.timeout(CHANNEL_TIMEOUT_S):
+        channel = await layer.new_channel("health")
+        await layer.send(channel, {"type": "health.check"})
+        await layer.receive(channel)
 
 
 _CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "engine": _engine,
+    "galleries": _galleries,
     "channel_layer": _channel_layer,
 }

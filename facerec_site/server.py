@@ -4,35 +4,66 @@ readers, close codes of every kind, and an end in order.
 Daphne takes a body of any size into memory before anybody is asked who sends it, cancels everything
 at once when it is told to stop, takes no notice of how much a client has not read yet, and knows
 only part of the close codes.
+
+The end: `drain` answers what runs and refuses what comes, on connections that are open and on new
+ones; `hang_up` then closes every connection with nothing left unanswered.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
+from autobahn.twisted.websocket import ConnectionDeny
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, twisted_loop
-from daphne.ws_protocol import WebSocketProtocol
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
-from twisted.internet import defer
+from twisted.internet import defer, tcp
+from twisted.internet import reactor as made_reactor
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from facerec_site.errors import ErrorAnswer, error_body
+from facerec_site.errors import ErrorAnswer, refusal
 
 logger = logging.getLogger(__name__)
+# Its type says nothing of what it has.
+reactor: Any = made_reactor
+
+P = TypeVar("P")
 
 # A client that reads nothing for so long is gone.
 _READS_WITHIN_S = 20.0
 _POLL_S = 0.05
+# A websocket whose handshake takes longer is refused with 503. It waits for the database, which has
+# limits of its own below this one.
+HANDSHAKE_S = 30
+# Keep-alive: a balancer in front gives up a connection after 60 s by default. It must be the first
+# to do so, or a request of its meets a connection that is closed just now.
+_IDLE_S = 75
+# A client that is busy needs a while to read that its socket is closed. Autobahn gives it a second,
+# and cuts the connection: the client may not have read yet even that it was opened.
+_GOODBYE_WITHIN_S = 10
+# While it drains: how long requests that have begun to arrive, and sockets that were closed, are
+# waited for; and how long a connection that was accepted last has to send its request.
+_SETTLED_WITHIN_S = 3.0
+_LINGER_S = 0.3
+_FLUSHED_WITHIN_S = 2.0
+_MOST_ACCEPTED = 10_000
+_LIVENESS = b"/health/live"
 # "Service restart": a browser comes back by itself.
 RESTART = 1012
+_RESTARTS = "The server restarts."
 _LONGEST_REASON = 123
+_STOPPING = ErrorAnswer(
+    503, "stopping", "The server restarts. Try again in a moment.", retry_after_s=5
+)
+_UNFINISHED = ErrorAnswer(
+    503, "stopping", "The server restarts and could not finish this in time.", retry_after_s=5
+)
 # Above what views allow, so that they are the ones to refuse what is a little too large.
 _SLACK_BYTES = 2**20
 
@@ -52,29 +83,58 @@ class _Request(WebRequest):
         super().handleContentChunk(data)
 
     def process(self) -> Any:
-        if not self._is_too_large:
-            return super().process()
-        self.request_start = time.time()
-        # Also what `error_body` reads: this answer has an id like every other one.
+        # A process that drains is alive: a supervisor must not be told otherwise.
+        if self.server.is_draining and self.path != _LIVENESS:
+            return self.refuse(_STOPPING)
+        if self._is_too_large:
+            limit_mb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+            message = f"A request may have {limit_mb} MB at most."
+            details = {"max_mb": limit_mb}
+            return self.refuse(ErrorAnswer(413, "request_too_large", message, details))
+        return super().process()
+
+    def refuse(self, answer: ErrorAnswer) -> None:
+        """Answer without asking the application; nothing if it began to answer already."""
+        if self._response_started:
+            return
+        self.request_start = getattr(self, "request_start", time.time())
+        # Also what the body says: this answer has an id like every other one.
         self.request_id = uuid.uuid4().hex
-        limit_mb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
-        message = f"A request may have {limit_mb} MB at most."
-        answer = ErrorAnswer(413, "request_too_large", message, {"max_mb": limit_mb})
-        body = json.dumps(error_body(answer, self)).encode()
-        headers = [
-            (b"Content-Type", b"application/json"),
-            (b"X-Request-Id", self.request_id.encode()),
-        ]
-        self.handle_reply({"type": "http.response.start", "status": 413, "headers": headers})
-        self.handle_reply({"type": "http.response.body", "body": body})
-        return None
+        response = refusal(answer, self.path.decode("latin1"), self)
+        response["X-Request-Id"] = self.request_id
+        headers = [(name.encode(), value.encode()) for name, value in response.items()]
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        self.handle_reply(start)
+        self.handle_reply({"type": "http.response.body", "body": response.content})
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        starts = message["type"] == "http.response.start"
+        if starts and self.server.is_draining and self.channel is not None:
+            # The client sends its next request to another process.
+            self.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            self.channel.persistent = False
+        super().handle_reply(message)
 
 
 class _Factory(HTTPFactory):
     def buildProtocol(self, addr: Any) -> Any:
         protocol = super().buildProtocol(addr)
         protocol.requestFactory = _Request
+        protocol.timeOut = _IDLE_S
         return protocol
+
+
+class _Socket(WebSocketProtocol):
+    def check_timeouts(self) -> None:
+        """Daphne's own says "Access denied" to a client whose handshake takes too long."""
+        is_waiting = self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred")
+        if is_waiting and self.duration() > HANDSHAKE_S:
+            deny = ConnectionDeny(code=503, reason="The server is busy")
+            self.handshake_deferred.errback(deny)
+            del self.handshake_deferred
+            self.server.protocol_disconnected(self)
+        elif not is_waiting:
+            super().check_timeouts()
 
 
 @implementer(IPushProducer)
@@ -115,7 +175,15 @@ class SiteServer(Server):
     """`failure` says why it could not listen; `ports` are where it does."""
 
     def __init__(self, application: Any, **options: Any) -> None:
-        super().__init__(application, signal_handlers=False, **options)
+        super().__init__(
+            application,
+            signal_handlers=False,
+            # Autobahn drops a connection whose handshake takes longer than this, without a word:
+            # it must not be what ends one.
+            websocket_handshake_timeout=2 * HANDSHAKE_S,
+            **options,
+        )
+        self.is_draining = False
         self.failure: str | None = None
         self.ports: list[Any] = []
         self._lines: dict[WebSocketProtocol, _Line] = {}
@@ -132,6 +200,16 @@ class SiteServer(Server):
     def http_factory(self, made: HTTPFactory) -> None:
         # Daphne makes its own when it runs, and leaves no other place to name another.
         self._http_factory = _Factory(made.server)
+
+    @property
+    def ws_factory(self) -> WebSocketFactory:
+        return self._ws_factory
+
+    @ws_factory.setter
+    def ws_factory(self, made: WebSocketFactory) -> None:
+        made.protocol = _Socket
+        made.setProtocolOptions(closeHandshakeTimeout=_GOODBYE_WITHIN_S)
+        self._ws_factory = made
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
@@ -156,22 +234,46 @@ class SiteServer(Server):
             _close(protocol, message.get("code") or 1000, message.get("reason") or "")
             return
         await super().handle_reply(protocol, message)
+        if message["type"] == "websocket.accept" and self.is_draining:
+            # Its handshake began before.
+            _close(protocol, RESTART, _RESTARTS)
         line = self._lines.get(protocol)
         if line is not None and not await line.clear(_READS_WITHIN_S):
             protocol.dropConnection(abort=True)
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no new connections, send websockets away, and let requests that run finish."""
-        for port in self.ports:
-            await defer.maybeDeferred(port.stopListening).asFuture(self.loop)
+        """Send websockets away and let requests that run finish; later ones are answered 503."""
+        self.is_draining = True
         for protocol in list(self.connections):
             if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
-                _close(protocol, RESTART, "The server restarts.")
-        deadline = time.monotonic() + timeout_s
-        while self._running() and time.monotonic() < deadline:
+                _close(protocol, RESTART, _RESTARTS)
+        started = time.monotonic()
+        while (waited_s := time.monotonic() - started) < timeout_s:
+            is_settled = waited_s >= _SETTLED_WITHIN_S or not self._unsettled()
+            if is_settled and not self._running():
+                return
             await asyncio.sleep(_POLL_S)
-        if left := self._running():
-            logger.warning("%d requests did not finish in time", left)
+        left = self._running()
+        logger.warning("%d requests did not finish in time", len(left))
+        for request in left:
+            request.refuse(_UNFINISHED)
+
+    async def hang_up(self) -> None:
+        """After `drain`: take no more connections, and close those there are once what was
+        answered is sent."""
+        for port in self.ports:
+            # A connection that the system has accepted and we have not would be cut: take all of
+            # them, in the same turn of the loop that then closes the port.
+            port.numberAccepts = _MOST_ACCEPTED
+            reactor.callLater(0, port.doRead)
+            await defer.maybeDeferred(port.stopListening).asFuture(self.loop)
+        # The last ones send a request still, and are answered.
+        await asyncio.sleep(_LINGER_S)
+        for transport in _open_transports():
+            transport.loseConnection()
+        deadline = time.monotonic() + _FLUSHED_WITHIN_S
+        while _open_transports() and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
 
     def kill_all_applications(self) -> defer.Deferred:
         # Connections without an application make the original fail.
@@ -180,9 +282,31 @@ class SiteServer(Server):
                 instance.cancel()
         return defer.succeed(None)
 
-    def _running(self) -> int:
-        instances = [d.get("application_instance") for d in self.connections.values()]
-        return sum(instance is not None and not instance.done() for instance in instances)
+    def _running(self) -> list[_Request]:
+        """Requests that the application works on, also those whose client has left."""
+        return [p for p, details in self._all(_Request) if _is_at_work(details)]
+
+    def _unsettled(self) -> bool:
+        """Whether a request has begun to arrive and is not there yet, or a socket is left."""
+        is_arriving = any(
+            not {"application_instance", "disconnected"} & details.keys()
+            for _, details in self._all(_Request)
+        )
+        return is_arriving or any(_is_at_work(d) for _, d in self._all(WebSocketProtocol))
+
+    def _all(self, kind: type[P]) -> list[tuple[P, dict[str, Any]]]:
+        return [(p, details) for p, details in self.connections.items() if isinstance(p, kind)]
+
+
+def _is_at_work(details: dict[str, Any]) -> bool:
+    instance = details.get("application_instance")
+    return instance is not None and not instance.done()
+
+
+def _open_transports() -> list[tcp.Server]:
+    """Connections of clients."""
+    selectables = {*reactor.getReaders(), *reactor.getWriters()}
+    return [transport for transport in selectables if isinstance(transport, tcp.Server)]
 
 
 def _close(protocol: WebSocketProtocol, code: int, reason: str) -> None:

@@ -5,6 +5,7 @@ Every variable is listed with its meaning in `.env.example`.
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -89,7 +90,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "rest_framework",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "channels",
@@ -130,6 +130,11 @@ TEMPLATES = [
 ]
 
 
+# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
+# if it does not, another process takes over when the time has passed.
+LEASE_S = env.float("LEASE_S", 15)
+
+
 def _database() -> dict:
     """SQLite below VAR_DIR, or what DATABASE_URL names; with what each needs to be safe."""
     # Empty counts as unset: that is what a compose file makes of a variable that is not there.
@@ -148,8 +153,13 @@ def _database() -> dict:
             "charset": "utf8mb4",
             "isolation_level": "read committed",
             "init_command": "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,"
-            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'",
+            "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'"
+            # A process that is paused within a transaction would keep its locks: MariaDB ends the
+            # transaction, so that another process can take over. MySQL has no such setting.
+            f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
+        # A host that does not answer is the same as one that refuses: a request is answered 503.
+        options.setdefault("connect_timeout", 3)
         # No persistent connections: under ASGI each request has a thread of its own, and its
         # connection would outlive it without ever being used again.
         config["CONN_MAX_AGE"] = 0
@@ -160,22 +170,38 @@ def _database() -> dict:
 DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
-# if it does not, another process takes over when the time has passed.
-LEASE_S = env.float("LEASE_S", 15)
-
 REDIS_URL = env.str("REDIS_URL", "")
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "capacity": 500},
+            "CONFIG": {
+                "hosts": [
+                    {
+                        "address": REDIS_URL,
+                        # channels_redis lets the server wait 5 s for a message, so an empty answer
+                        # takes 5 s: a limit of 5 s, redis-py's default, cuts it off. A server that
+                        # vanished without a word is noticed after this time.
+                        "socket_timeout": 15,
+                        "socket_connect_timeout": 2,
+                        # Each socket that opens takes one; redis-py refuses more than 100.
+                        "max_connections": 1000,
+                    }
+                ],
+                "capacity": 500,
+            },
         }
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "facerec_site.cache.SharedCache",
             "LOCATION": REDIS_URL,
+            # A request waits for it.
+            "OPTIONS": {
+                "socket_timeout": 1,
+                "socket_connect_timeout": 1,
+                "max_connections": 1000,
+            },
         }
     }
 else:
@@ -246,6 +272,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
+        "JobKindEnum": "recognition.jobs.kinds.KINDS",
+        "JobStateEnum": "recognition.jobs.models.Job.State",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -308,6 +336,7 @@ USE_TZ = True
 WEIGHTS_DIR = Path(env.str("WEIGHTS_DIR", str(VAR_DIR / "weights")))
 ENGINE = {
     "device": env.str("ENGINE_DEVICE", "auto"),
+    "detector": env.str("ENGINE_DETECTOR", "mtcnn"),
     "threads": env.int("ENGINE_THREADS", 0),
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),
@@ -320,13 +349,25 @@ MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
 # Above it, so that a view says what was too many; Django itself only breaks off.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 
+# On SIGTERM: how long requests that run, visits and the engine have to end.
+DRAIN_S = env.float("DRAIN_S", 25)
+
 # Live
-RUN_CAMERAS = env.bool("RUN_CAMERAS", True)
 VIDEO_DIR = Path(env.str("VIDEO_DIR", str(VAR_DIR / "videos")))
 MAX_STREAMS = env.int("MAX_STREAMS", 16)
 MAX_STREAMS_PER_CALLER = env.int("MAX_STREAMS_PER_CALLER", 4)
 STREAM_IDLE_S = env.int("STREAM_IDLE_S", 60)
 MAX_FRAME_BYTES = 2 * 2**20
+
+# Webhooks
+WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)
+# From resolving the name to the answer's first line.
+WEBHOOK_LIMIT_S = env.float("WEBHOOK_LIMIT_S", 10.0)
+# Pauses between the attempts of one message: after the last one it is given up, 40 hours later.
+DELIVERY_RETRIES_S = [5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200]
+# A webhook whose every attempt failed for so long is switched off.
+DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120.0)
+DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", 30)
 
 LOGGING = {
     "version": 1,

@@ -15,6 +15,8 @@ if "FACEREC_VAR" not in os.environ:
 # Weights are fetched once and shared with `make run`.
 _root = Path(__file__).resolve().parent.parent
 os.environ.setdefault("WEIGHTS_DIR", str(_root / "var" / "weights"))
+# Transactions of tests may idle for longer than those of a process that serves.
+os.environ.setdefault("LEASE_S", "60")
 
 from facerec_site.settings import *  # noqa: E402, F403
 
@@ -28,4 +30,8 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # Threads of a test must see one another's rows: a file, not memory.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}  # noqa: F405
-REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"] = {"caller": None, "sign_in": None}  # noqa: F405
+# A site that a test starts may have limits.
+REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"] = {  # noqa: F405
+    "caller": os.environ.get("API_RATE"),
+    "sign_in": os.environ.get("SIGN_IN_RATE"),
+}

@@ -28,6 +28,8 @@ urlpatterns = [
     path("api/v1/", include("recognition.people.api.urls")),
     path("api/v1/", include("recognition.events.api.urls")),
     path("api/v1/", include("recognition.cameras.api.urls")),
+    path("api/v1/", include("recognition.jobs.api.urls")),
+    path("api/v1/", include("recognition.notices.api.urls")),
     path(
         "api/schema/",
         SpectacularAPIView.as_view(

@@ -3,7 +3,7 @@
     from ml_engine import load_engine
     faces = load_engine().analyze([image])[0]
 
-Importing it loads no TensorFlow; building an engine does what is needed.
+Importing it loads no TensorFlow; building an engine loads what the engine needs.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ml_engine.config import EngineConfig
+from ml_engine.request import Ask, Wanted
 from ml_engine.types import (
     DeadlineExceeded,
     EngineBusy,
@@ -19,6 +20,7 @@ from ml_engine.types import (
     Face,
     ImageError,
     ModelMismatch,
+    ModelMissing,
     Quality,
     WeightsUnavailable,
 )
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 __all__ = [
+    "Ask",
     "DeadlineExceeded",
     "EngineBusy",
     "EngineClosed",
@@ -35,14 +38,24 @@ __all__ = [
     "Face",
     "ImageError",
     "ModelMismatch",
+    "ModelMissing",
     "Quality",
+    "Wanted",
     "WeightsUnavailable",
     "load_engine",
 ]
 
 
 def load_engine(config: EngineConfig | None = None) -> FaceEngine:
-    """Build an engine from weights that were fetched; WeightsUnavailable says what is missing."""
-    from ml_engine.engine import FaceEngine
+    """An engine whose networks run in this process.
 
-    return FaceEngine(config or EngineConfig())
+    Raises:
+        WeightsUnavailable: weights are missing; the message says which, and how to fetch them.
+    """
+    from ml_engine.engine import FaceEngine
+    from ml_engine.executor import LocalExecutor
+    from ml_engine.runtime.gate import Gate
+
+    chosen, gate = config or EngineConfig(), Gate()
+    executor = LocalExecutor(chosen, in_flight=lambda: gate.inside)
+    return FaceEngine(executor, chosen, gate)

@@ -16,13 +16,15 @@ from ml_engine.arguments import add_engine, add_preset, add_weights
 from ml_engine.config import EngineConfig
 from ml_engine.drawing import with_faces, write_image
 from ml_engine.images import decode_image
-from ml_engine.types import EngineError, Face, Float32, Image, ImageError
+from ml_engine.types import EngineError, Face, Float32, Image, ImageError, WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, fetch
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 FETCHED = ("mtcnn", "mobilefacenet", "dlib_resnet", "samples")
+# Fetched with the others; if their host cannot be reached, the rest is of use all the same.
+OPTIONAL = ("yunet",)
 NO_FACE, NOT_THE_SAME = 3, 4
 # How often strangers may be taken for one person where two photos are compared.
 _FMR = 1e-4
@@ -92,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _detect(options: argparse.Namespace) -> int:
     images = _read(options.photos)
     engine = _engine(options)
-    photos = [Photo(path, image, engine.detect([image])[0]) for path, image in images]
+    photos = [Photo(path, image, engine.find([image])[0]) for path, image in images]
     return _deliver(options, photos)
 
 
@@ -105,8 +107,11 @@ def _compare(options: argparse.Namespace) -> int:
 
     if len(options.photos) < 2:
         options.fail("give at least two photos")
+    try:
+        curve = curve_of(options.preset, options.detector)
+    except KeyError as error:
+        raise EngineError(error.args[0]) from error
     photos = _analyzed(options)
-    curve = curve_of(options.preset)
     threshold = curve.threshold(options.fmr)
     pairs = []
     for left, right in combinations((photo for photo in photos if photo.faces), 2):
@@ -125,20 +130,33 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
+    """1 if something failed that was named, or that is not optional."""
+    failed = [
+        name
+        for name in options.names or (*FETCHED, *OPTIONAL)
+        if not _is_fetched(name, options.weights)
+    ]
+    return int(any(options.names or name not in OPTIONAL for name in failed))
+
+
+def _is_fetched(name: str, weights: Path) -> bool:
     from tqdm import tqdm
 
-    for name in options.names or FETCHED:
-        total_mb = ARTEFACTS[name].package_mb
-        with tqdm(desc=name, total=total_mb, bar_format=_BAR) as bar:
+    total_mb = ARTEFACTS[name].package_mb
+    with tqdm(desc=name, total=total_mb, bar_format=_BAR) as bar:
 
-            def show(_: str, done_mb: float, __: float, bar: tqdm = bar) -> None:
-                bar.n = done_mb
-                bar.refresh()
-
-            fetch(name, options.weights, progress=show)
-            bar.n = total_mb
+        def show(_: str, done_mb: float, __: float) -> None:
+            bar.n = done_mb
             bar.refresh()
-    return 0
+
+        try:
+            fetch(name, weights, progress=show)
+        except WeightsUnavailable as error:
+            bar.close()
+            print(f"error: {error}", file=sys.stderr)
+            return False
+        show(name, total_mb, total_mb)
+    return True
 
 
 _BAR = "{desc:14} {percentage:3.0f} % {bar:30} {n:.1f} of {total:.1f} MB"
@@ -171,6 +189,7 @@ def _engine(options: argparse.Namespace) -> FaceEngine:
     return load_engine(
         EngineConfig(
             weights_dir=options.weights,
+            detector=options.detector,
             device=options.device,
             min_face_px=options.min_face,
             embedder=getattr(options, "preset", EngineConfig().embedder),
@@ -282,7 +301,8 @@ def _parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"of {', '.join(ARTEFACTS)} (default: {', '.join(FETCHED)})",
+        help=f"of {', '.join(ARTEFACTS)} (default: all; it is no error if {', '.join(OPTIONAL)} "
+        "cannot be had)",
         type=_artefact,
     )
     fetch.set_defaults(run=_fetch)

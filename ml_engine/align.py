@@ -6,10 +6,14 @@ Parameters Between Two Point Patterns", 1991, with weights, for a whole batch at
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.types import Float32, Image
+
+Alignment = Literal["arcface", "dlib"]
 
 # Where the landmarks lie in a crop of 112x112: the usual template of ArcFace-like networks.
 TEMPLATE_112 = np.array(
@@ -34,11 +38,23 @@ TEMPLATE_150 = np.array(
     ],
     np.float32,
 )
+# Each with the side of the crop that it was made for.
+_TEMPLATES: dict[Alignment, tuple[Float32, int]] = {
+    "arcface": (TEMPLATE_112, 112),
+    "dlib": (TEMPLATE_150, 150),
+}
 
-
-# The corners of the mouth move with what the face does: at half the weight of eyes and nose, errors
+# The corners of the mouth move with the expression: at half the weight of eyes and nose, errors
 # on LFW fell from 23 to 17 of 3,000, and 95.3 instead of 95.1 % were matched at FMR 1e-4.
 _WEIGHTS = np.array([2, 2, 2, 1, 1]) / 8
+
+
+def template_of(alignment: Alignment, size: int) -> Float32:
+    """The places (5, 2) of the landmarks in a crop of `size` pixels."""
+    template, native_size = _TEMPLATES[alignment]
+    if size == native_size:
+        return template
+    return ((template + 0.5) * (size / native_size) - 0.5).astype(np.float32)
 
 
 def similarity_transforms(landmarks: Float32, template: Float32) -> Float32:

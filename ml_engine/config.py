@@ -17,9 +17,6 @@ class EngineConfig:
     detector, embedder: names of presets in `ml_engine.zoo`; other embedders load on first use.
     device: "auto" takes a GPU if TensorFlow sees one.
     half_precision: let GPUs compute in float16; weights and results stay float32.
-    byte_weights: on a CPU, let embedders that lose little by it keep weights as bytes: dlib's
-        ResNet is three times as fast so. Its vectors turn a little, and the impostor curves are of
-        exact weights, so it is off by default. docs/models.md has what was measured.
     threads: CPU threads of the engine in all; 0 is every core.
     min_face_px: smallest face looked for unless a call says otherwise.
     max_batch, max_wait_ms, max_queue: dynamic batching; see `ml_engine.runtime.batcher`.
@@ -30,7 +27,6 @@ class EngineConfig:
     embedder: str = "mobilefacenet"
     device: Device = "auto"
     half_precision: bool = True
-    byte_weights: bool = False
     threads: int = 0
     min_face_px: int = 40
     max_batch: int = 8

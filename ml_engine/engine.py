@@ -1,326 +1,235 @@
 """The engine: pictures in, faces out. One object serves every thread of a process.
 
-Two owner threads run the networks, one for detection and one for embedding; calls of all threads
-become batches there. Alignment and quality are done in the caller's thread.
-
-Every call may say how it queues: `priority` ("bulk" lets interactive calls go first), `caller` (a
-stream, a key: callers take turns) and `deadline_s` (seconds from now after which nobody wants the
-answer: it is refused then instead of run).
+`Engine` is the contract. `FaceEngine` keeps it: it cuts faces out, measures and fuses them in the
+caller's thread, and leaves the networks to an executor.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine import quality
 from ml_engine.align import TEMPLATE_112, align_faces
-from ml_engine.antispoof import AttackScorer, load_attack_scorer
 from ml_engine.config import EngineConfig
-from ml_engine.detection import load_detector
-from ml_engine.detection.region import Region, cut_out, put_back
-from ml_engine.embedding import Crop, Embedder, load_embedder
-from ml_engine.runtime.batcher import DynamicBatcher, Timings
-from ml_engine.runtime.device import resolve_device
-from ml_engine.runtime.fair_queue import Priority, Ticket
+from ml_engine.detection.region import cut_out, put_back
+from ml_engine.embedding import Aligner, aligner_of
+from ml_engine.executor import Executor, Stats
+from ml_engine.request import EVERY_FACE, ORDINARY, Ask, Timings, Wanted
+from ml_engine.runtime.fair_queue import Ticket
 from ml_engine.runtime.gate import Gate
-from ml_engine.runtime.threads import set_threads
 from ml_engine.types import Face, Float32, Image
+from ml_engine.zoo import EmbedderCard, embedder_card
 
 _WARM_UP_SIZES = ((480, 640), (250, 250))
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What calls must agree on to share a batch of detection."""
+class Engine(Protocol):
+    """Thread-safe.
 
-    min_face_px: int
-    score_threshold: float | None
-    max_faces: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """Which faces a call wants."""
-
-    options: _Options
-    region: Region | None
-    max_face_px: int | None
-    max_faces: int | None
-
-    def kept(self, faces: list[Face]) -> list[Face]:
-        if self.max_face_px is not None:
-            faces = [face for face in faces if face.size_px <= self.max_face_px]
-        return faces[: self.max_faces]
-
-
-class FaceEngine:
-    """Thread-safe. Building it loads the networks of the config; other embedders load on first use.
-
-    Every call may raise EngineBusy (the queue is full), DeadlineExceeded (an EngineBusy, where the
-    call named a deadline) or EngineClosed.
+    Every call may raise EngineBusy (the queue is full), DeadlineExceeded (an EngineBusy: the
+    deadline of the Ask passed in the queue) and EngineClosed.
     """
-
-    def __init__(self, config: EngineConfig) -> None:
-        self.config = config
-        self._device = resolve_device(
-            config.device,
-            config.threads,
-            half=config.half_precision,
-            byte_weights=config.byte_weights,
-        )
-        set_threads(self._device.threads)
-        self._embedders: dict[str, Embedder] = {}
-        self._loading = threading.RLock()  # entered again by an embedder made of others
-        self._gate = Gate()
-        self._attack: DynamicBatcher[NDArray[np.uint8], float] | None = None
-        self._detector = load_detector(config.detector, config.weights_dir, self._device)
-        self.embedder(config.embedder)
-        self._detect = DynamicBatcher[Image, list[Face]](
-            self._detect_batch,
-            name="detect",
-            max_batch=config.max_batch,
-            max_wait_ms=config.max_wait_ms,
-            max_queue=config.max_queue,
-            in_flight=lambda: self._gate.inside,
-        )
-        self._embed = DynamicBatcher[Crop, Float32](
-            self._embed_batch,
-            name="embed",
-            max_batch=4 * config.max_batch,
-            max_wait_ms=config.max_wait_ms,
-            # Longer: a call that detection took in is not to be refused half way.
-            max_queue=2 * (config.max_queue + config.max_batch),
-            in_flight=lambda: self._gate.inside,
-        )
 
     @property
     def device(self) -> str:
-        """Where the networks run, for people."""
-        return self._device.name
+        """Name of the device that networks run on, for people."""
 
-    def embedder(self, name: str | None = None) -> Embedder:
-        """The embedder of a preset (name, dimension), loaded if it was not yet."""
-        name = name or self.config.embedder
-        if found := self._embedders.get(name):
-            return found
-        with self._loading:
-            if name not in self._embedders:
-                loaded = load_embedder(name, self.config.weights_dir, self._device, self.embedder)
-                self._embedders[name] = loaded
-            return self._embedders[name]
+    @property
+    def detector(self) -> str:
+        """Version of the detector that finds the faces, `name@hash`."""
 
-    def analyze(
-        self,
-        images: Sequence[Image],
-        *,
-        embedder: str | None = None,
-        flip: bool = False,
-        with_embedding: bool = True,
-        with_attack_score: bool = False,
-        region: Region | None = None,
-        min_face_px: int | None = None,
-        max_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-        priority: Priority = "interactive",
-        deadline_s: float | None = None,
-        caller: Hashable = None,
-        timings: Timings | None = None,
-    ) -> list[list[Face]]:
-        """For each RGB uint8 image its faces, largest first, with quality and embedding.
+    def embedder(self, model: str | None = None) -> EmbedderCard:
+        """The card of an embedder, which is ready to use afterwards.
 
         Args:
-            flip: average each embedding with that of the mirrored face: twice the cost of
-                embedding, fewer errors.
-            with_embedding: False leaves embeddings out, as `detect` does.
-            region: look in this part of each picture alone, x1, y1, x2, y2 in its pixels.
-            min_face_px, max_face_px: shorter sides of the smallest and the largest box wanted.
-            with_attack_score: see `ml_engine.antispoof`, and what it is worth. Its weights are
-                fetched apart; its time is added to the timings as `attack`.
-            timings: receives milliseconds by stage: `queue`, `detect`, `align` (cutting faces out
-                and measuring them) and `embed`; added to what the dict holds.
-        """
-        search = self._search(region, min_face_px, max_face_px, score_threshold, max_faces)
-        ticket = Ticket.issue(priority, caller, deadline_s)
-        with self._gate.enter():
-            found = self._find(images, search, ticket, timings)
-            if with_attack_score:
-                found = self._with_attack_scores(images, found, ticket, timings)
-            if with_embedding:
-                return self._finish(images, found, embedder, ticket, timings, flip=flip)
-            return _measured(images, found, timings)
+            model: a version `name@hash`, or the name of a preset for its version of today. None is
+                the embedder of the config.
 
-    def detect(
-        self,
-        images: Sequence[Image],
-        *,
-        region: Region | None = None,
-        min_face_px: int | None = None,
-        max_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-        priority: Priority = "interactive",
-        deadline_s: float | None = None,
-        caller: Hashable = None,
-        timings: Timings | None = None,
+        Raises:
+            ModelMissing: this version is unknown.
+            WeightsUnavailable: its file is missing.
+        """
+
+    def find(
+        self, images: Sequence[Image], wanted: Wanted = EVERY_FACE, ask: Ask = ORDINARY
     ) -> list[list[Face]]:
-        """The same without embeddings: faces with quality."""
-        search = self._search(region, min_face_px, max_face_px, score_threshold, max_faces)
-        ticket = Ticket.issue(priority, caller, deadline_s)
-        with self._gate.enter():
-            return _measured(images, self._find(images, search, ticket, timings), timings)
+        """For each RGB uint8 image its faces, largest first, with quality."""
 
     def embed(
         self,
         image: Image,
         faces: Sequence[Face],
+        ask: Ask = ORDINARY,
         *,
         embedder: str | None = None,
         flip: bool = False,
-        priority: Priority = "interactive",
-        deadline_s: float | None = None,
-        caller: Hashable = None,
-        timings: Timings | None = None,
     ) -> list[Face]:
-        """Faces of one image, as `detect` gave them, with their embeddings."""
-        if not faces:
-            return []
-        ticket = Ticket.issue(priority, caller, deadline_s)
-        with self._gate.enter():
-            return self._finish([image], [list(faces)], embedder, ticket, timings, flip=flip)[0]
+        """Faces of one image, from `find`, with their embeddings. Arguments as for `analyze`."""
+
+    def analyze(
+        self,
+        images: Sequence[Image],
+        wanted: Wanted = EVERY_FACE,
+        ask: Ask = ORDINARY,
+        *,
+        embedder: str | None = None,
+        flip: bool = False,
+    ) -> list[list[Face]]:
+        """For each RGB uint8 image its faces, largest first, with quality and embedding.
+
+        Args:
+            embedder: see the method `embedder`.
+            flip: average each embedding with that of the mirrored face: twice the cost of
+                embedding, fewer errors.
+        """
 
     def warm_up(self) -> None:
         """Run everything once at the usual sizes, so that the first call is not the slow one."""
-        embedder = self.embedder()
-        for height, width in _WARM_UP_SIZES:
-            self.detect([np.zeros((height, width, 3), np.uint8)])
-        black = np.zeros((112, 112, 3), np.uint8)
-        for batch in self._device.batches:
-            crops = embedder.crops(black, np.stack([TEMPLATE_112] * batch))
-            self._embed.call(crops, key=(embedder.name, False))
 
-    def stats(self) -> dict[str, dict[str, Any]]:
-        """Counters of each queue (see BatcherStats) and how many calls wait now."""
-        stats = {"detect": self._detect.snapshot(), "embed": self._embed.snapshot()}
-        return stats | ({"attack": self._attack.snapshot()} if self._attack else {})
+    def stats(self) -> Stats:
+        """Counters of each queue."""
 
     def close(self, *, drain_s: float = 5.0) -> None:
-        """Refuse what comes, finish what is inside for up to `drain_s` seconds, refuse the rest."""
-        self._gate.shut(drain_s)
-        self._detect.close()
-        self._embed.close()
-        if self._attack:
-            self._attack.close()
+        """Refuse new calls; give the running ones up to `drain_s` seconds to finish."""
 
-    def _search(
+
+class FaceEngine:
+    """See `Engine`.
+
+    Args:
+        gate: counts the calls of this engine; given if the executor asks it, too.
+    """
+
+    def __init__(self, executor: Executor, config: EngineConfig, gate: Gate | None = None) -> None:
+        self.config = config
+        self._executor = executor
+        self._gate = gate or Gate()
+        self._aligners: dict[str, Aligner] = {}  # by version
+        self.embedder()
+
+    @property
+    def device(self) -> str:
+        return self._executor.device
+
+    @property
+    def detector(self) -> str:
+        return self._executor.detector
+
+    def embedder(self, model: str | None = None) -> EmbedderCard:
+        card = embedder_card(model or self.config.embedder)
+        self._executor.load(card)
+        return card
+
+    def find(
+        self, images: Sequence[Image], wanted: Wanted = EVERY_FACE, ask: Ask = ORDINARY
+    ) -> list[list[Face]]:
+        ticket = Ticket.issue(ask)
+        with self._gate.enter():
+            found = self._found(images, wanted, ticket, ask.timings)
+            with _timed(ask.timings, "align"):
+                return [_measured(*each) for each in zip(images, found, strict=True)]
+
+    def embed(
         self,
-        region: Region | None,
-        min_face_px: int | None,
-        max_face_px: int | None,
-        score_threshold: float | None,
-        max_faces: int | None,
-    ) -> _Search:
-        # The largest faces that are not too large: all of them have to be known.
-        most = max_faces if max_face_px is None else None
-        options = _Options(min_face_px or self.config.min_face_px, score_threshold, most)
-        return _Search(options, region, max_face_px, max_faces)
+        image: Image,
+        faces: Sequence[Face],
+        ask: Ask = ORDINARY,
+        *,
+        embedder: str | None = None,
+        flip: bool = False,
+    ) -> list[Face]:
+        if not faces:
+            return []
+        ticket = Ticket.issue(ask)
+        with self._gate.enter():
+            card = self.embedder(embedder)
+            return self._embedded([image], [list(faces)], card, ticket, ask.timings, flip=flip)[0]
 
-    def _find(
+    def analyze(
         self,
         images: Sequence[Image],
-        search: _Search,
-        ticket: Ticket,
-        timings: Timings | None,
+        wanted: Wanted = EVERY_FACE,
+        ask: Ask = ORDINARY,
+        *,
+        embedder: str | None = None,
+        flip: bool = False,
+    ) -> list[list[Face]]:
+        ticket = Ticket.issue(ask)
+        with self._gate.enter():
+            card = self.embedder(embedder)
+            found = self._found(images, wanted, ticket, ask.timings)
+            return self._embedded(images, found, card, ticket, ask.timings, flip=flip)
+
+    def warm_up(self) -> None:
+        card = self.embedder()
+        for height, width in _WARM_UP_SIZES:
+            self.find([np.zeros((height, width, 3), np.uint8)])
+        black = np.zeros((112, 112, 3), np.uint8)
+        for batch in self._executor.batches:
+            crops = self._aligner(card).crops(black, np.stack([TEMPLATE_112] * batch))
+            ticket = Ticket.issue(ORDINARY)
+            self._executor.embed(crops, card, flip=False, ticket=ticket, timings=None)
+
+    def stats(self) -> Stats:
+        return self._executor.stats()
+
+    def close(self, *, drain_s: float = 5.0) -> None:
+        self._gate.shut(drain_s)
+        self._executor.close()
+
+    def _found(
+        self, images: Sequence[Image], wanted: Wanted, ticket: Ticket, timings: Timings | None
     ) -> list[list[Face]]:
         for image in images:
             _check(image)
-        if search.region is None:
-            return self._found(images, search, ticket, timings)
-        parts = [cut_out(image, search.region) for image in images]
-        found = self._found([part for part, _ in parts], search, ticket, timings)
-        return [put_back(faces, corner) for faces, (_, corner) in zip(found, parts, strict=True)]
+        asked = wanted.for_detector(self.config.min_face_px)
+        if wanted.region is None:
+            found = self._executor.detect(images, asked, ticket=ticket, timings=timings)
+            return [wanted.among(faces) for faces in found]
+        parts = [cut_out(image, wanted.region) for image in images]
+        cut = [part for part, _ in parts]
+        found = self._executor.detect(cut, asked, ticket=ticket, timings=timings)
+        return [
+            put_back(wanted.among(faces), corner)
+            for faces, (_, corner) in zip(found, parts, strict=True)
+        ]
 
-    def _found(
-        self, images: Sequence[Image], search: _Search, ticket: Ticket, timings: Timings | None
-    ) -> list[list[Face]]:
-        """In calls of at most a batch, so that a large one lets others through."""
-        step = self.config.max_batch
-        found: list[list[Face]] = []
-        for start in range(0, len(images), step):
-            part = images[start : start + step]
-            found += self._detect.call(part, key=search.options, ticket=ticket, timings=timings)
-        return [search.kept(faces) for faces in found]
-
-    def _finish(
+    def _embedded(
         self,
         images: Sequence[Image],
         found: list[list[Face]],
-        embedder_name: str | None,
+        card: EmbedderCard,
         ticket: Ticket,
         timings: Timings | None,
         *,
         flip: bool,
     ) -> list[list[Face]]:
-        """Align, measure where that was not done yet, embed."""
-        embedder = self.embedder(embedder_name)
+        """Align, measure faces that were not measured yet, embed."""
+        aligner = self._aligner(card)
         with _timed(timings, "align"):
             crops = [
-                embedder.crops(image, _landmarks(faces))
+                aligner.crops(image, _landmarks(faces))
                 for image, faces in zip(images, found, strict=True)
             ]
-            shared = [embedder.standard_crops(each) for each in crops]
-            found = [_with_quality(*each) for each in zip(images, found, shared, strict=True)]
+            standard = [aligner.standard_crops(each) for each in crops]
+            found = [_measured(*each) for each in zip(images, found, standard, strict=True)]
         flat = [crop for part in crops for crop in part]
-        key = (embedder.name, flip)
-        vectors = iter(self._embed.call(flat, key=key, ticket=ticket, timings=timings))
-        return [[face.with_embedding(next(vectors)) for face in faces] for faces in found]
+        vectors = iter(self._executor.embed(flat, card, flip=flip, ticket=ticket, timings=timings))
+        version = card.version
+        return [[face.with_embedding(next(vectors), version) for face in faces] for faces in found]
 
-    def _with_attack_scores(
-        self,
-        images: Sequence[Image],
-        found: list[list[Face]],
-        ticket: Ticket,
-        timings: Timings | None,
-    ) -> list[list[Face]]:
-        crops = [
-            crop
-            for image, faces in zip(images, found, strict=True)
-            for crop in AttackScorer.crops(image, _boxes(faces))
-        ]
-        scores = iter(self._attack_scorer().call(crops, ticket=ticket, timings=timings))
-        return [[replace(face, attack_score=next(scores)) for face in faces] for faces in found]
-
-    def _attack_scorer(self) -> DynamicBatcher[NDArray[np.uint8], float]:
-        """Loaded when it is first asked for."""
-        with self._loading:
-            if self._attack is None:
-                scorer = load_attack_scorer(self.config.weights_dir, self._device.threads)
-                self._attack = DynamicBatcher[NDArray[np.uint8], float](
-                    lambda crops, _: scorer.scores(crops).tolist(),
-                    name="attack",
-                    max_batch=1,
-                    max_wait_ms=0,
-                    max_queue=self.config.max_queue + self.config.max_batch,
-                )
-            return self._attack
-
-    def _detect_batch(self, images: list[Image], options: object) -> list[list[Face]]:
-        assert isinstance(options, _Options)
-        return self._detector.detect(images, **asdict(options))
-
-    def _embed_batch(self, crops: list[Crop], key: object) -> list[Float32]:
-        name, flip = cast("tuple[str, bool]", key)
-        vectors = self.embedder(name).embed_crops(crops, flip=flip)
-        # Copies: a row would keep its whole batch in memory as long as it lives.
-        return [vector.copy() for vector in vectors]
+    def _aligner(self, card: EmbedderCard) -> Aligner:
+        found = self._aligners.get(card.version)
+        if found is None:
+            found = self._aligners[card.version] = aligner_of(card)
+        return found
 
 
 def _check(image: Image) -> None:
@@ -329,26 +238,15 @@ def _check(image: Image) -> None:
         raise ValueError(f"An RGB uint8 image (h, w, 3) is wanted, not {image.dtype} {image.shape}")
 
 
-def _boxes(faces: Sequence[Face]) -> Float32:
-    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
-
-
 def _landmarks(faces: Sequence[Face]) -> Float32:
     return np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
 
 
 def _measured(
-    images: Sequence[Image], found: list[list[Face]], timings: Timings | None
-) -> list[list[Face]]:
-    with _timed(timings, "align"):
-        return [_with_quality(image, faces) for image, faces in zip(images, found, strict=True)]
-
-
-def _with_quality(
     image: Image, faces: Sequence[Face], crops: Sequence[NDArray[np.uint8]] | None = None
 ) -> list[Face]:
-    """Measured on the same cut whatever the embedder, so that its limits mean the same. `crops`:
-    that cut, where it was made already."""
+    """Faces with their quality, measured on the same crop whatever the embedder, so that its limits
+    mean the same. `crops`: these crops, if they were cut already."""
     if all(face.quality for face in faces):
         return list(faces)
     if crops is None:

@@ -3,7 +3,7 @@
 The score is the chance that the face is matched with a good photo of the same person at a threshold
 that one in 10,000 strangers reaches: a logistic function of how far each part is from good. What is
 good, the weights and the limits were measured on LFW: on its genuine pairs as they are (`python -m
-ml_engine.evaluation quality` draws how errors fall when the worst are thrown away), and on 366 of
+benchmarks.laboratory quality` draws how errors fall when the worst are thrown away), and on 366 of
 them with one photo made smaller, blurred, darkened, overexposed or turned, in 32 degrees.
 """
 

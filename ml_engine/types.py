@@ -67,9 +67,21 @@ class WeightsUnavailable(EngineError):
 
 
 class ModelMismatch(EngineError):
-    """Vectors of one model were offered to an index of another."""
+    """Vectors of one model version met something that belongs to another."""
 
     code = "model_mismatch"
+
+
+class ModelMissing(EngineError):
+    """No model of this version is known here. available: the version of this name that is."""
+
+    code = "model_version_missing"
+
+    def __init__(self, version: str, *, available: str | None = None) -> None:
+        there = f"; there is {available}" if available else ""
+        super().__init__(f"There is no model {version}{there}.")
+        self.version = version
+        self.available = available
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +107,20 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face of one picture. `quality`, `embedding` and `attack_score` (see
-    `ml_engine.antispoof`; the one score that is worse when higher) are None where they were not
-    asked for."""
+    """One face of one picture.
+
+    quality, embedding: None if they were not asked for. model: version of the embedder.
+    """
 
     box: Float32  # (4,)
     landmarks: Float32  # (5, 2)
     score: float
     quality: Quality | None = None
     embedding: Float32 | None = field(default=None, repr=False)  # (d,)
-    attack_score: float | None = None
+    model: str | None = None
 
-    def with_embedding(self, embedding: Float32) -> Face:
-        return replace(self, embedding=embedding)
+    def with_embedding(self, embedding: Float32, model: str) -> Face:
+        return replace(self, embedding=embedding, model=model)
 
     @property
     def size_px(self) -> float:

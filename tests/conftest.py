@@ -32,17 +32,11 @@ def _own_folders(tmp_path: Path, settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_process() -> Iterator[None]:
     """What a process keeps between requests does not pass from one test to the next."""
-    from recognition.engine import use_engine
-    from recognition.people.index import forget_galleries
-
-    forget_galleries()
     fresh = Process()
     use_process(fresh)
     yield
     fresh.stop(10)
     use_process(None)
-    forget_galleries()
-    use_engine(None)
 
 
 @pytest.fixture(autouse=True)
@@ -98,35 +92,26 @@ def _built_engine() -> Iterator[Any]:
 
 
 @pytest.fixture
-def real_engine(_built_engine: Any) -> Iterator[Any]:
+def real_engine(_built_engine: Any) -> Any:
     """The real engine with the default weights; mark the test `weights`."""
     from recognition.engine import use_engine
-    from recognition.engine.host import _host
 
     use_engine(_built_engine)
-    yield _built_engine
-    _host._engine = None  # taken out, not closed: the next test uses it again
+    return _built_engine
 
 
 @pytest.fixture(scope="session")
-def attack_weights() -> None:
-    """Those of the presentation-attack score, which no start fetches."""
-    from ml_engine.types import WeightsUnavailable
-    from ml_engine.zoo import fetch
-
-    try:
-        fetch("antispoof_tree", Path(site_settings.WEIGHTS_DIR))
-    except WeightsUnavailable as error:
-        pytest.skip(f"antispoof_tree cannot be fetched: {error}")
+def weights_dir() -> Path:
+    return Path(site_settings.WEIGHTS_DIR)
 
 
 @pytest.fixture(scope="session")
-def sample_photo() -> Callable[[str], bytes]:
+def sample_photo(weights_dir: Path) -> Callable[[str], bytes]:
     """The file of a public-domain photo: obama, obama2, obama3 or biden."""
     from ml_engine.zoo import fetch
 
     def read(name: str) -> bytes:
-        return fetch("samples", Path(site_settings.WEIGHTS_DIR))[f"{name}.jpg"].read_bytes()
+        return fetch("samples", weights_dir)[f"{name}.jpg"].read_bytes()
 
     return read
 

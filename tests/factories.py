@@ -16,6 +16,7 @@ from accounts.audit import Actor
 from accounts.models import User
 from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
+from ml_engine.zoo import preset
 from recognition.cameras.models import Camera
 from recognition.events.models import Event
 from recognition.events.services.events import VisitSeen, event_open
@@ -97,7 +98,7 @@ def add_people(
 def make_calibration(collection: Collection, **figures: Any) -> Calibration:
     """As if the collection had been measured, on more people than it has."""
     point = {"fmr": 0.01, "threshold": 0.4, "fnmr": 0.02, "fnmr_interval": [0.01, 0.03],
-             "confused": 49, "is_carried": True}  # fmt: skip
+             "false_match_count": 49, "has_enough_pairs": True}  # fmt: skip
     measured = {
         "people": 100,
         "templates": 200,
@@ -114,11 +115,12 @@ def make_calibration(collection: Collection, **figures: Any) -> Calibration:
             {"threshold": 0.4, "fmr": 0.01, "fnmr": 0.02},
             {"threshold": 0.6, "fmr": 0.0001, "fnmr": 0.1},
         ],
-        "alike": [],
-        "alike_total": 0,
-        "alike_from": 0.5,
+        "similar_pairs": [],
+        "similar_pairs_total": 0,
+        "similar_from": 0.5,
     }
-    curve = ImpostorCurve(collection.embedder.preset, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
+    model, detector = collection.embedder.version, preset("mtcnn").version
+    curve = ImpostorCurve(model, detector, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
     return Calibration.objects.create(
         collection=collection,
         model=collection.embedder,

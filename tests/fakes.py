@@ -7,23 +7,24 @@ cutting do not disturb it, so that a stored face is found again.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.detection.region import Region, cut_out, put_back
+from ml_engine.detection.region import cut_out, put_back
+from ml_engine.executor import Stats
 from ml_engine.images import encode_jpeg
-from ml_engine.runtime.fair_queue import Priority
+from ml_engine.request import EVERY_FACE, ORDINARY, Ask, Timings, Wanted
 from ml_engine.types import EngineBusy, Face, Quality
-from ml_engine.zoo import preset
+from ml_engine.zoo import EmbedderCard, embedder_card, preset
 
 Image = NDArray[np.uint8]
 _LEVELS = 7  # of each colour: 343 people
 _STEP = 32
 # The background is between these; its shade tells one photo of somebody from another.
 _DARKEST, _BACKGROUND = 4, 24
+_CORNER = np.zeros(2, np.float32)
 _LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]])
 
 
@@ -62,132 +63,85 @@ def embedding_of(person: int, embedder: str = "mobilefacenet", looks: int = 0) -
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class FakeEmbedder:
-    name: str
-    dimension: int
-    size: int
-
-
 class FakeEngine:
-    """The interface of `ml_engine.engine.FaceEngine`.
+    """Keeps the contract of `ml_engine.engine.Engine`.
 
     lookalikes: person to another one, whose face they have, nearly.
     is_busy: refuse every call, as a full queue does.
-    flips, deadlines: what calls asked for, of each embedding and of all calls.
+    flips: of each embedding. asks: how each call queued.
     """
 
     device = "fake"
 
     def __init__(self) -> None:
+        self.detector = preset("mtcnn").version
         self.lookalikes: dict[int, int] = {}
         self.is_busy = False
         self.is_closed = False
         self.calls = 0
         self.flips: list[bool] = []
-        self.deadlines: set[float | None] = set()
+        self.asks: list[Ask] = []
 
-    def embedder(self, name: str | None = None) -> FakeEmbedder:
-        card = preset(name or "mobilefacenet")
-        return FakeEmbedder(card.name, card.dimension or 0, card.size)
+    def embedder(self, model: str | None = None) -> EmbedderCard:
+        return embedder_card(model or "mobilefacenet")
 
-    def analyze(
-        self,
-        images: Sequence[Image],
-        *,
-        embedder: str | None = None,
-        flip: bool = False,
-        with_embedding: bool = True,
-        with_attack_score: bool = False,
-        region: Region | None = None,
-        min_face_px: int | None = None,
-        max_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-        priority: Priority = "interactive",
-        deadline_s: float | None = None,
-        caller: Hashable = None,
-        timings: dict[str, float] | None = None,
-    ) -> list[list[Face]]:
-        found = self.detect(
-            images,
-            region=region,
-            min_face_px=min_face_px,
-            max_face_px=max_face_px,
-            score_threshold=score_threshold,
-            max_faces=max_faces,
-            deadline_s=deadline_s,
-            timings=timings,
-        )
-        if with_attack_score:
-            found = [[replace(face, attack_score=0.25) for face in faces] for faces in found]
-        if not with_embedding:
-            return found
-        return [
-            self.embed(
-                image,
-                faces,
-                embedder=embedder,
-                flip=flip,
-                deadline_s=deadline_s,
-                timings=timings,
-            )
-            for image, faces in zip(images, found, strict=True)
-        ]
-
-    def detect(
-        self,
-        images: Sequence[Image],
-        *,
-        region: Region | None = None,
-        min_face_px: int | None = None,
-        max_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-        priority: Priority = "interactive",
-        deadline_s: float | None = None,
-        caller: Hashable = None,
-        timings: dict[str, float] | None = None,
+    def find(
+        self, images: Sequence[Image], wanted: Wanted = EVERY_FACE, ask: Ask = ORDINARY
     ) -> list[list[Face]]:
         self.calls += 1
-        self.deadlines.add(deadline_s)
+        self.asks.append(ask)
         if self.is_busy:
             raise EngineBusy()
-        _note(timings, "queue", "detect", "align")
-        smallest, largest, least = min_face_px or 20, max_face_px or 10**6, score_threshold or 0.0
+        _note(ask.timings, "queue", "detect", "align")
+        least_px, least_score = wanted.min_face_px or 20, wanted.score_threshold or 0.0
         found = []
         for image in images:
-            part, corner = cut_out(image, region) if region else (image, np.zeros(2, np.float32))
+            part, corner = cut_out(image, wanted.region) if wanted.region else (image, _CORNER)
             faces = put_back(_faces(part), corner)
-            faces = [f for f in faces if smallest <= f.size_px <= largest and f.score >= least]
-            found.append(faces[:max_faces])
+            faces = [f for f in faces if f.size_px >= least_px and f.score >= least_score]
+            found.append(wanted.among(faces))
         return found
 
     def embed(
         self,
         image: Image,
         faces: Sequence[Face],
+        ask: Ask = ORDINARY,
         *,
         embedder: str | None = None,
         flip: bool = False,
-        priority: Priority = "interactive",
-        deadline_s: float | None = None,
-        caller: Hashable = None,
-        timings: dict[str, float] | None = None,
     ) -> list[Face]:
-        self.deadlines.add(deadline_s)
+        self.asks.append(ask)
         self.flips.append(flip)
-        _note(timings, "embed")
-        name = embedder or "mobilefacenet"
-        return [replace(face, embedding=self._vector(image, face, name)) for face in faces]
+        _note(ask.timings, "embed")
+        card = self.embedder(embedder)
+        return [
+            face.with_embedding(self._vector(image, face, card.name), card.version)
+            for face in faces
+        ]
+
+    def analyze(
+        self,
+        images: Sequence[Image],
+        wanted: Wanted = EVERY_FACE,
+        ask: Ask = ORDINARY,
+        *,
+        embedder: str | None = None,
+        flip: bool = False,
+    ) -> list[list[Face]]:
+        found = self.find(images, wanted, ask)
+        return [
+            self.embed(image, faces, ask, embedder=embedder, flip=flip)
+            for image, faces in zip(images, found, strict=True)
+        ]
 
     def warm_up(self) -> None:
         """Nothing to warm."""
 
-    def stats(self) -> dict[str, object]:
+    def stats(self) -> Stats:
         return {}
 
-    def close(self) -> None:
+    def close(self, *, drain_s: float = 5.0) -> None:
         self.is_closed = True
 
     def _vector(self, image: Image, face: Face, embedder: str) -> NDArray:
@@ -230,6 +184,6 @@ def _faces(image: Image) -> list[Face]:
     return sorted(faces, key=lambda face: -face.size_px)
 
 
-def _note(timings: dict[str, float] | None, *stages: str) -> None:
+def _note(timings: Timings | None, *stages: str) -> None:
     if timings is not None:
         timings.update({stage: timings.get(stage, 0.0) + 0.1 for stage in stages})

@@ -25,12 +25,66 @@ STOP_S = 60
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0")
 
 
+class MariadbServer:
+    """A server whose data lie in `folder`. After `kill` it can be started again on the same port,
+    and finds what was committed.
+
+    is_disposable: a crash may lose data, which makes it faster.
+    """
+
+    def __init__(self, folder: Path, *, is_disposable: bool = False) -> None:
+        self._folder = folder
+        self._is_disposable = is_disposable
+        self._port: int | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return _url(self._folder)
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        folder = self._folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / "data" / "mysql").exists():
+            _set_up(folder / "data")
+        self._port = self._port or free_port()
+        (folder / "port").write_text(str(self._port))
+        # In a session of its own: Ctrl-C must reach the site first, which still writes while it
+        # stops.
+        self.process = subprocess.Popen(
+            _command(folder, self._port, is_disposable=self._is_disposable),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        _wait_until_ready(folder, self.process)
+
+    def kill(self) -> None:
+        """As a crash does; harmless if it does not run."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(STOP_S)
+            self.process = None
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.process = None
+
+
 @contextmanager
 def private_mariadb(folder: Path, *, is_disposable: bool = False) -> Iterator[str]:
     """DATABASE_URL of a running server whose data lie in `folder`.
 
-    Who holds the folder's lock owns the server and stops it in the end. A second caller uses the
-    same server and leaves it running.
+    The caller that holds the folder's lock owns the server and stops it in the end. A second caller
+    uses the same server and leaves it running.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as lock:
@@ -38,12 +92,12 @@ def private_mariadb(folder: Path, *, is_disposable: bool = False) -> Iterator[st
             yield _wait_for_other(folder)
             return
         _stop_left_behind(folder)
-        process = _start(folder, is_disposable=is_disposable)
+        server = MariadbServer(folder, is_disposable=is_disposable)
         try:
-            _wait_until_ready(folder, process)
-            yield _url(folder)
+            server.start()
+            yield server.url
         finally:
-            _stop(process)
+            server.stop()
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -63,17 +117,12 @@ def _wait_for_other(folder: Path) -> str:
     return _url(folder)
 
 
-def _start(folder: Path, *, is_disposable: bool) -> subprocess.Popen[bytes]:
-    data = folder / "data"
-    if not (data / "mysql").exists():
-        _set_up(data)
-    port = free_port()
-    (folder / "port").write_text(str(port))
-    command = [
+def _command(folder: Path, port: int, *, is_disposable: bool) -> list[str]:
+    return [
         _mariadbd(),
         "--no-defaults",
         *_as_root(),
-        f"--datadir={data}",
+        f"--datadir={folder / 'data'}",
         # Below the data folder, since the path of a socket may have 107 characters only.
         "--socket=private.sock",
         f"--port={port}",
@@ -87,14 +136,6 @@ def _start(folder: Path, *, is_disposable: bool) -> subprocess.Popen[bytes]:
         "--max-allowed-packet=64M",
         *(FAST if is_disposable else ()),
     ]
-    # In a session of its own: Ctrl-C must reach the site first, which still writes while it stops.
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
 
 def _set_up(data: Path) -> None:
@@ -177,15 +218,6 @@ def _answers(port: int) -> bool:
             return bool(connection.recv(1))
     except OSError:
         return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _stop_left_behind(folder: Path) -> None:

@@ -14,29 +14,59 @@ from tools.ports import free_port
 from tools.system import find_program
 
 START_S = 20
+STOP_S = 20
+
+
+class RedisServer:
+    """A server that keeps nothing. After `kill` it can be started again on the same port."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        program = find_program("redis-server", "valkey-server")
+        if program is None:
+            stop("redis-server is missing: install Redis.")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+        self._command = [program, "--port", str(self.port), *options]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        self.process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        _wait_until_ready(self.port, self.process)
+
+    def kill(self) -> None:
+        """As a crash does; harmless if it does not run."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(STOP_S)
+            self.process = None
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(STOP_S)
+            self.process = None
 
 
 @contextmanager
 def private_redis(folder: Path, *, port: int | None = None) -> Iterator[str]:
-    """REDIS_URL of a running server that keeps nothing; on a free port unless one is named."""
-    program = find_program("redis-server", "valkey-server")
-    if program is None:
-        stop("redis-server is missing: install Redis.")
-    folder.mkdir(parents=True, exist_ok=True)
-    port = port or free_port()
-    options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    process = subprocess.Popen(
-        [program, "--port", str(port), *options],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """REDIS_URL of a running server; on a free port unless one is named."""
+    server = RedisServer(folder, port)
     try:
-        _wait_until_ready(port, process)
-        yield f"redis://127.0.0.1:{port}/0"
+        server.start()
+        yield server.url
     finally:
-        process.terminate()
-        process.wait(START_S)
+        server.stop()
 
 
 def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:

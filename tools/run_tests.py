@@ -73,7 +73,16 @@ def run_pytest(database: str, folder: Path, extra: dict[str, str], arguments: li
 
 # What would point the tests at somebody's own database, or change what they expect.
 _SITE_SETTINGS = frozenset(
-    {"ADMIN_PASSWORD", "ALLOWED_HOSTS", "DATABASE_URL", "HTTPS", "REDIS_URL", "SECRET_KEY"}
+    {
+        "ADMIN_PASSWORD",
+        "ALLOWED_HOSTS",
+        "API_RATE",
+        "DATABASE_URL",
+        "HTTPS",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "SIGN_IN_RATE",
+    }
 )
 
 

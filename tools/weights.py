@@ -7,22 +7,44 @@ from pathlib import Path
 
 import environ
 
-from ml_engine.__main__ import FETCHED
+from ml_engine.__main__ import FETCHED, OPTIONAL
 from ml_engine.__main__ import main as engine_command
+from ml_engine.config import EngineConfig
 from ml_engine.types import WeightsUnavailable
-from ml_engine.zoo import ensure
+from ml_engine.zoo import ensure, preset
+from tools.messages import note, stop
 from tools.prepare import ROOT
 
-# Of the default models; the rest is large, or for tests.
-DEFAULT = ("mobilefacenet", "mtcnn")
 
+def main(*, is_all: bool) -> int:
+    """Fetch what the settings need, or all. 0 if everything that is needed is there.
 
-def main(names: list[str]) -> int:
-    """The exit status of `python -m ml_engine fetch`, which shows how far it is."""
+    Optional weights that cannot be had are named and left out, unless the settings need them.
+    """
     env = environ.Env()
     env.read_env(env.str("ENV_FILE", str(ROOT / ".env")))
     var = Path(env.str("FACEREC_VAR", str(ROOT / "var")))
     folder = Path(env.str("WEIGHTS_DIR", str(var / "weights")))
+    needed = _needed(env.str("ENGINE_DETECTOR", EngineConfig().detector))
+    optional = [name for name in OPTIONAL if name not in needed] if is_all else []
+    wanted = [*needed, *(name for name in FETCHED if name not in needed)] if is_all else needed
+    status = _fetch(wanted, folder)
+    if _fetch(optional, folder):
+        note("these are optional and left out; the rest works without them")
+    return status
+
+
+def _needed(detector: str) -> list[str]:
+    """Artefacts of the models that the site starts with."""
+    try:
+        models = (preset(detector, "detector"), preset(EngineConfig().embedder))
+    except KeyError as error:
+        stop(f"ENGINE_DETECTOR: {error.args[0]}")
+    return [name for model in models for name in model.artefacts]
+
+
+def _fetch(names: list[str], folder: Path) -> int:
+    """The exit status of `python -m ml_engine fetch`, which shows its progress."""
     missing = [name for name in names if not _is_there(name, folder)]
     return engine_command(["fetch", "--weights", str(folder), *missing]) if missing else 0
 
@@ -36,4 +58,4 @@ def _is_there(name: str, folder: Path) -> bool:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(list(FETCHED if "--all" in sys.argv else DEFAULT)))
+    raise SystemExit(main(is_all="--all" in sys.argv))

@@ -23,7 +23,12 @@ _DETECTORS = {
 def load_detector(
     name: str, weights_dir: Path, device: ResolvedDevice, *, min_face_px: int = 40
 ) -> Detector:
-    """The detector of a preset. WeightsUnavailable where its weights were not fetched."""
-    module, function = _DETECTORS[preset(name).name].split(":")
+    """The detector of a preset.
+
+    Raises:
+        KeyError: there is no such detector.
+        WeightsUnavailable: its weights are missing.
+    """
+    module, function = _DETECTORS[preset(name, "detector").name].split(":")
     load = cast("Callable[..., Detector]", getattr(import_module(module), function))
     return load(weights_dir, device, min_face_px=min_face_px)

@@ -25,6 +25,7 @@ from ml_engine.detection.pyramid import Plan, Pyramid, plan
 from ml_engine.detection.thresholds import Thresholds
 from ml_engine.geometry import clipped, iou, moved_by_offsets, nms, nms_by_group, squared
 from ml_engine.networks import mtcnn as networks
+from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.network import Network
 from ml_engine.types import Face, Float32, Image
@@ -81,24 +82,18 @@ class MtcnnDetector:
         self._thresholds = thresholds or Thresholds()
         self._min_face_px = min_face_px
 
-    def detect(
-        self,
-        images: Sequence[Image],
-        *,
-        min_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-    ) -> list[list[Face]]:
-        smallest = max(min_face_px or self._min_face_px, networks.PNET_WINDOW)
-        wanted = self._thresholds.score if score_threshold is None else score_threshold
+    def detect(self, images: Sequence[Image], wanted: Wanted = EVERY_FACE) -> list[list[Face]]:
+        smallest = max(wanted.min_face_px or self._min_face_px, networks.PNET_WINDOW)
+        threshold = wanted.score_threshold
+        score_threshold = self._thresholds.score if threshold is None else threshold
         pyramids: dict[int, Pyramid] = {}
         for index, image in enumerate(images):
             if layout := plan(image.shape[1], image.shape[0], smallest):
                 pyramids[index] = Pyramid(image, layout)
         faces: list[list[Face]] = [[] for _ in images]
-        found = self._cascade(list(pyramids.values()), wanted)
+        found = self._cascade(list(pyramids.values()), score_threshold)
         for index, of_image in zip(pyramids, found, strict=True):
-            faces[index] = of_image[:max_faces]
+            faces[index] = of_image[: wanted.max_faces]
         return faces
 
     def _cascade(self, pyramids: list[Pyramid], score_threshold: float) -> list[list[Face]]:

@@ -27,6 +27,7 @@ from ml_engine.detection.graph_sampling import Sources
 from ml_engine.detection.pyramid import level_sizes, source_sizes
 from ml_engine.detection.thresholds import Thresholds
 from ml_engine.networks import mtcnn as networks
+from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.types import Face, Float32, Image
 
 GRID_PX = 160
@@ -74,28 +75,22 @@ class GraphMtcnn:
                 replicas.append((device, build()))
         self._replicas = cycle(replicas)
 
-    def detect(
-        self,
-        images: Sequence[Image],
-        *,
-        min_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-    ) -> list[list[Face]]:
-        smallest = max(min_face_px or self._min_face_px, networks.PNET_WINDOW)
-        wanted = self._thresholds.score if score_threshold is None else score_threshold
+    def detect(self, images: Sequence[Image], wanted: Wanted = EVERY_FACE) -> list[list[Face]]:
+        smallest = max(wanted.min_face_px or self._min_face_px, networks.PNET_WINDOW)
+        threshold = wanted.score_threshold
+        score_threshold = self._thresholds.score if threshold is None else threshold
         found: list[list[Face]] = [[] for _ in images]
         launched = []
         for members, canvas in _batches(images, smallest):
             batch, sizes = _laid_out([images[index] for index in members], canvas)
-            launched.append((members, self._run(batch, sizes, smallest, wanted)))
+            launched.append((members, self._run(batch, sizes, smallest, score_threshold)))
         for members, answers in launched:
             for index, *answer in zip(members, *(a.numpy() for a in answers), strict=False):
-                found[index] = _faces(*answer)[:max_faces]
+                found[index] = _faces(*answer)[: wanted.max_faces]
         return found
 
     def _run(
-        self, batch: NDArray[np.uint8], sizes: Float32, smallest: int, wanted: float
+        self, batch: NDArray[np.uint8], sizes: Float32, smallest: int, score_threshold: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Tensors that may not be worked out yet: the next batch is launched meanwhile."""
         import tensorflow as tf
@@ -108,9 +103,9 @@ class GraphMtcnn:
         self._traced.move_to_end(key)
         if len(self._traced) > _MAX_TRACED:
             self._traced.popitem(last=False)
-        least = self._thresholds.least_first_look(wanted)
+        least = self._thresholds.least_first_look(score_threshold)
         with tf.device(device):
-            return self._traced[key](*map(tf.constant, (batch, sizes, wanted, least)))
+            return self._traced[key](*map(tf.constant, (batch, sizes, score_threshold, least)))
 
 
 def _batches(images: Sequence[Image], smallest: int) -> list[tuple[list[int], tuple[int, int]]]:

@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ml_engine.request import Region
 from ml_engine.types import Face, Float32, Image
-
-# x1, y1, x2, y2 in pixels; what lies outside of a picture is cut off.
-Region = tuple[float, float, float, float]
 
 
 def is_inside(image: Image, region: Region) -> bool:
@@ -20,7 +18,7 @@ def is_inside(image: Image, region: Region) -> bool:
 
 
 def cut_out(image: Image, region: Region) -> tuple[Image, Float32]:
-    """The part, and its upper left corner (2,). ValueError where none of it is in the picture."""
+    """The part, and its upper left corner (2,). ValueError if none of it is in the picture."""
     if not is_inside(image, region):
         height, width = image.shape[:2]
         raise ValueError(f"Nothing of the region {region} is in a picture of {width}x{height}.")

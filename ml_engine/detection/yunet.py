@@ -1,8 +1,7 @@
 """YuNet through OpenCV: quick on a CPU, and better than MTCNN where faces are many and small.
 
 Network: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence
-Research 20, 2023; weights of OpenCV's model zoo, MIT. No package of a registry holds the file, so
-it is placed by hand; see `docs/models.md`.
+Research 20, 2023; weights of OpenCV's model zoo, MIT.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ml_engine.geometry import clipped
+from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.types import Face, Float32, Image, WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, ensure, preset
@@ -40,18 +40,11 @@ class YunetDetector:
         )
         self._min_face_px = min_face_px
 
-    def detect(
-        self,
-        images: Sequence[Image],
-        *,
-        min_face_px: int | None = None,
-        score_threshold: float | None = None,
-        max_faces: int | None = None,
-    ) -> list[list[Face]]:
-        smallest = min_face_px or self._min_face_px
-        wanted = SCORE_THRESHOLD if score_threshold is None else score_threshold
-        self._network.setScoreThreshold(wanted)
-        return [self._faces(image, smallest)[:max_faces] for image in images]
+    def detect(self, images: Sequence[Image], wanted: Wanted = EVERY_FACE) -> list[list[Face]]:
+        smallest = wanted.min_face_px or self._min_face_px
+        threshold = wanted.score_threshold
+        self._network.setScoreThreshold(SCORE_THRESHOLD if threshold is None else threshold)
+        return [self._faces(image, smallest)[: wanted.max_faces] for image in images]
 
     def _faces(self, image: Image, smallest_px: int) -> list[Face]:
         import cv2
@@ -81,10 +74,13 @@ class YunetDetector:
 def load_yunet(
     weights_dir: Path, device: ResolvedDevice, *, min_face_px: int = 40
 ) -> YunetDetector:
-    """WeightsUnavailable where the file was not placed, or is another one."""
+    """WeightsUnavailable if the file is missing or is another one."""
     name = preset("yunet").artefact
     ((member, sha256),) = ARTEFACTS[name].members.items()
     path = ensure(name, weights_dir)[member]
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise WeightsUnavailable(f"{path} is not the file that was pinned: SHA-256 {sha256}.")
+        raise WeightsUnavailable(
+            f"{path} is not the file that was pinned (SHA-256 {sha256}): remove it and run "
+            f"`python -m ml_engine fetch {name}`."
+        )
     return YunetDetector(path, min_face_px=min_face_px)

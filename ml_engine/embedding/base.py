@@ -1,4 +1,4 @@
-"""What every embedder offers."""
+"""The contract of every embedder."""
 
 from __future__ import annotations
 
@@ -6,25 +6,17 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml_engine.types import Float32, Image
+from ml_engine.types import Float32
 
-# One face cut out as an embedder wants it: an array (size, size, 3) uint8, or several of them.
+# One face cut out for an embedder: an array (size, size, 3) uint8, or a tuple of several.
 Crop = Any
 
 
 class Embedder(Protocol):
-    """Not thread-safe but for `crops`: it has one owner. `name`, `dimension`: of the preset."""
+    """Not thread-safe: it has one owner. dimension: of its vectors."""
 
-    name: str
     dimension: int
-
-    def crops(self, image: Image, landmarks: Float32) -> list[Crop]:
-        """Landmarks (n, 5, 2) of one image to n crops. Thread-safe."""
-
-    def standard_crops(self, crops: list[Crop]) -> list[NDArray[np.uint8]] | None:
-        """The cut on which quality is measured, where it is among the crops."""
 
     def embed_crops(self, crops: Sequence[Crop], *, flip: bool = False) -> Float32:
         """n crops to (n, d) of length 1. `flip` averages each with its mirror image: twice the

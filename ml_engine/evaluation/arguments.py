@@ -1,16 +1,23 @@
-"""What the commands are given: options that several of them share, beside `ml_engine.arguments`."""
+"""Options, engine and output of commands that measure; beside `ml_engine.arguments`."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_engine.arguments import add_engine
+from ml_engine.config import EngineConfig
+from ml_engine.evaluation.report import Report, write_json
+from ml_engine.types import EngineError
 from ml_engine.zoo import presets_of
 
 if TYPE_CHECKING:
+    from ml_engine.engine import FaceEngine
+
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -63,5 +70,46 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_png(command: argparse.ArgumentParser, about: str) -> None:
-    command.add_argument("--png", type=Path, metavar="FILE", help=f"draw the {about} there")
+def add_svg(command: argparse.ArgumentParser, about: str) -> None:
+    command.add_argument("--svg", type=Path, metavar="FILE", help=f"draw the {about} there")
+
+
+def build_engine(options: argparse.Namespace) -> FaceEngine:
+    """The engine that the options of `add_engine` ask for."""
+    from ml_engine import load_engine
+
+    config = EngineConfig(
+        weights_dir=options.weights,
+        detector=options.detector,
+        device=options.device,
+        min_face_px=options.min_face,
+    )
+    return load_engine(config)
+
+
+def deliver(
+    options: argparse.Namespace,
+    reports: Sequence[Report],
+    draw: Callable[[Path], None] | None = None,
+) -> None:
+    """Print the reports; write them as JSON and as a chart if the options ask for it."""
+    print("\n\n".join(report.as_text() for report in reports))
+    if options.json:
+        write_json(reports, options.json)
+    if draw and options.svg:
+        draw(options.svg)
+
+
+def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> int:
+    """Run the chosen command; its exit status. Known errors become one line on stderr."""
+    options = parser.parse_args(arguments)
+    # TensorFlow and LiteRT otherwise write across the progress bar.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return options.run(options) or 0
+    except (EngineError, OSError, KeyError) as error:
+        # The text of a KeyError is in quotation marks.
+        print(f"error: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from ml_engine.types import Face, Float32, Image
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def collect(
 
     def one(path: Path) -> tuple[Face | None, list[Float32]]:
         image = decode_image(path.read_bytes())
-        faces = engine.detect([image], min_face_px=min_face_px)[0]
+        faces = engine.find([image], Wanted(min_face_px=min_face_px))[0]
         if not faces:
             return None, []
         face = choose(faces, image)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ml_engine.detection.base import Detector
 from ml_engine.geometry import iou
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from ml_engine.types import EngineError, Float32
 
 LEVELS = ("easy", "medium", "hard")
@@ -122,11 +123,12 @@ def evaluate_wider(
         score_threshold: low, so that the curve reaches far.
         operating_score: where found faces and false alarms are counted.
     """
+    wanted = Wanted(min_face_px=min_face_px, score_threshold=score_threshold)
     seen, detections, elapsed_s = [], [], 0.0
     for photo in photos:
         image = decode_image(photo.path.read_bytes())
         started = time.perf_counter()
-        faces = detector.detect([image], min_face_px=min_face_px, score_threshold=score_threshold)
+        faces = detector.detect([image], wanted)
         elapsed_s += time.perf_counter() - started
         found = [(face.box, face.score) for face in faces[0]]
         detections.append(ordered_detections(found))

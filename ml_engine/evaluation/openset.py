@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import load_of_folds
 from ml_engine.evaluation.report import Interval, of_folds_text, percent
-from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
+from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve, curve_of
 from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def evaluate_openset(
     return openset_report(
         searches,
         preset=preset,
+        curve=curve_of(preset, engine.detector),
         flip="both" if flip else "enrolled" if flip_enrolled else "none",
         without_face=int((~found.has_face).sum()),
         folds=folds,
@@ -180,10 +181,12 @@ def openset_report(
     searches: Searches,
     *,
     preset: str,
+    curve: ImpostorCurve,
     flip: str,
     without_face: int,
     folds: Sequence[int] | None = None,
 ) -> OpenSetReport:
+    """curve: of the preset, which gives the default thresholds."""
     hits, strangers = searches.hits, searches.best_strangers
     everybody = len(searches.gallery)
     sizes = [*(size for size in GALLERY_SIZES if size < everybody), everybody]
@@ -197,7 +200,7 @@ def openset_report(
         without_face=without_face,
         rank_1=rank_1(searches),
         fnir={rate: fnir_at(searches, rate) for rate in FPIRS},
-        at_default=[_mean_over_draws(searches, size, _default_threshold(preset)) for size in sizes],
+        at_default=[_mean_over_draws(searches, size, _default_threshold(curve)) for size in sizes],
         fnir_by_size=[_mean_over_draws(searches, size, _threshold_of_strangers) for size in sizes],
         curve=error_curve(hits, strangers),
     )
@@ -245,8 +248,7 @@ def _threshold_of_strangers(searches: Searches) -> float:
     return threshold_at(searches.best_strangers, FPIRS[0])
 
 
-def _default_threshold(preset: str) -> Callable[[Searches], float]:
-    curve = curve_of(preset)
+def _default_threshold(curve: ImpostorCurve) -> Callable[[Searches], float]:
     return lambda searches: curve.threshold_for_gallery(len(searches.gallery))
 
 

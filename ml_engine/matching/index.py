@@ -3,7 +3,6 @@
 | kind | scan | beside the exact vectors | for |
 | --- | --- | --- | --- |
 | float32 | exact | nothing | up to some hundred thousand templates |
-| float16 | half the bytes, rescored | 2 bytes a value in memory | |
 | int8 | at most a quarter of the bytes, rescored | 1 byte a value in memory | up to a few million |
 | ivf | the lists nearest to the query, rescored | about 1 byte a value in memory | beyond |
 
@@ -30,13 +29,12 @@ from ml_engine.matching.slot_map import SlotMap
 from ml_engine.matching.vector_file import Head, read_vectors, write_vectors
 from ml_engine.types import Float32, ModelMismatch
 
-Kind = Literal["float32", "float16", "int8", "ivf"]
+Kind = Literal["float32", "int8", "ivf"]
 Ids = Sequence[int] | NDArray[np.int64]
 
 # A literal table: a kind is one row, one scanner, and the contract test.
 _SCANNERS: dict[str, str] = {
     "float32": "ml_engine.matching.scanners:ExactScanner",
-    "float16": "ml_engine.matching.scanners:HalfScanner",
     "int8": "ml_engine.matching.scanners:ByteScanner",
     "ivf": "ml_engine.matching.inverted_lists:ListScanner",
 }

@@ -74,15 +74,19 @@ class ExactScanner:
         """Nothing to learn."""
 
 
-class CodeScanner:
-    """Vectors as codes of a FAISS scalar quantiser, block by block."""
+class ByteScanner:
+    """Vectors and queries as int8 codes, block by block: products of bytes are the quickest.
 
-    quantiser: str
+    Networks use fewer dimensions than their vectors have (MobileFaceNet about 60 of 192). As soon
+    as there are enough vectors to see which, codes hold those alone.
+    """
 
     def __init__(self, rows: Rows, dimension: int) -> None:
         self._rows = rows
         self._width = dimension
         self._blocks: list[tuple[Any, NDArray[np.uint8]]] = []  # a FAISS index, and its codes
+        self._axes: Float32 | None = None  # (d, width)
+        self._has_learnt = False
 
     def write(self, slots: Slots, vectors: Float32) -> None:
         while slots.max() >= len(self._blocks) * BLOCK_ROWS:
@@ -91,6 +95,9 @@ class CodeScanner:
         for number in np.unique(slots // BLOCK_ROWS):
             chosen = slots // BLOCK_ROWS == number
             self._blocks[number][1][slots[chosen] % BLOCK_ROWS] = codes[chosen]
+        count = int(slots.max()) + 1
+        if count >= LEAST_COUNT and not self._has_learnt:
+            self._learn(count)
 
     def move(self, source: int, target: int) -> None:
         codes = self._blocks[source // BLOCK_ROWS][1][source % BLOCK_ROWS]
@@ -106,77 +113,35 @@ class CodeScanner:
         return _best_of_blocks(indexes, lambda index: index.search(encoded, wanted), wanted)
 
     def optimise(self, count: int) -> None:
-        """Nothing to learn."""
+        """Look again which dimensions are in use."""
+        if count >= LEAST_COUNT:
+            self._learn(count)
 
     def candidates(self, k: int) -> int:
         """How many to fetch to have the k best among them."""
-        raise NotImplementedError
+        return 4 * k + 32
 
     def encoded(self, vectors: Float32) -> Float32:
         """Vectors as the quantiser takes them."""
-        return vectors
+        # Rounded here: the quantiser itself rounds down, and wraps what is too large.
+        return np.rint(self._turned(vectors) * byte_scale(self._width)).clip(-127, 127)
 
     def encoded_queries(self, queries: Float32) -> Float32:
-        return queries
+        """Each scaled to the full range of a byte: its scale changes no order."""
+        turned = self._turned(queries)
+        largest = np.abs(turned).max(axis=1, keepdims=True)
+        return np.rint(turned * (np.float32(127) / np.maximum(largest, np.float32(1e-6))))
 
     def _new_block(self) -> tuple[Any, NDArray[np.uint8]]:
         import faiss
 
-        kind = getattr(faiss.ScalarQuantizer, self.quantiser)
+        kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
         index = faiss.IndexScalarQuantizer(self._width, kind, faiss.METRIC_INNER_PRODUCT)
         size = BLOCK_ROWS * index.code_size
         # Room for the whole block at once, written in place: FAISS only ever reads it.
         index.codes.resize(size)
         codes = faiss.rev_swig_ptr(index.codes.data(), size)
         return index, codes.reshape(BLOCK_ROWS, -1)
-
-
-class HalfScanner(CodeScanner):
-    """float16."""
-
-    quantiser = "QT_fp16"
-
-    def candidates(self, k: int) -> int:
-        return k + 8
-
-
-class ByteScanner(CodeScanner):
-    """int8, of vectors and queries alike: products of bytes are the quickest there are.
-
-    Networks use fewer dimensions than their vectors have (MobileFaceNet about 60 of 192). Once
-    there are vectors enough to see which, codes hold those alone.
-    """
-
-    quantiser = "QT_8bit_direct_signed"
-
-    def __init__(self, rows: Rows, dimension: int) -> None:
-        super().__init__(rows, dimension)
-        self._axes: Float32 | None = None  # (d, width)
-        self._has_learnt = False
-
-    def write(self, slots: Slots, vectors: Float32) -> None:
-        super().write(slots, vectors)
-        count = int(slots.max()) + 1
-        if count >= LEAST_COUNT and not self._has_learnt:
-            self._learn(count)
-
-    def candidates(self, k: int) -> int:
-        return 4 * k + 32
-
-    def encoded(self, vectors: Float32) -> Float32:
-        # Rounded here: the quantiser itself rounds down, and wraps what is too large.
-        return np.rint(self._turned(vectors) * byte_scale(self._width)).clip(-127, 127)
-
-    def encoded_queries(self, queries: Float32) -> Float32:
-        """Each with all of the range: its scale changes no order."""
-        turned = self._turned(queries)
-        largest = np.abs(turned).max(axis=1, keepdims=True)
-        return np.rint(turned * (np.float32(127) / np.maximum(largest, np.float32(1e-6))))
-
-    def optimise(self, count: int) -> None:
-        """Look again which dimensions are in use."""
-        if count >= LEAST_COUNT:
-            self._learn(count)
 
     def _learn(self, count: int) -> None:
         self._has_learnt = True
@@ -193,7 +158,7 @@ class ByteScanner(CodeScanner):
             first += len(block)
 
     def _sample(self, count: int, size: int) -> Float32:
-        """Some of the vectors, always the same of the same."""
+        """Some of the vectors; the same ones for the same count."""
         chosen = np.random.default_rng(0).choice(count, min(count, size), replace=False)
         return self._rows.take(np.sort(chosen))
 

@@ -16,7 +16,6 @@ import zipfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,17 +102,6 @@ class LinearSvm:
         if not is_whole:
             raise DamagedFile("The SVM was changed after it was written.")
         return svm
-
-    def save(self, path: Path) -> None:
-        """`.npz`, written beside and renamed."""
-        beside = path.with_suffix(".part")
-        beside.write_bytes(self.to_bytes())
-        beside.replace(path)
-
-    @classmethod
-    def load(cls, path: Path, *, model: str) -> LinearSvm:
-        """Read what `save` wrote; raises what `from_bytes` does."""
-        return cls.from_bytes(path.read_bytes(), model=model)
 
     def _sha256(self) -> str:
         digest = hashlib.sha256("\0".join((self.model, *self.people)).encode())

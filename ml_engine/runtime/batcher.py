@@ -14,15 +14,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar, cast
 
+from ml_engine.request import Timings
 from ml_engine.runtime.fair_queue import FairQueue, Ticket
 from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# Milliseconds by stage, added to what is there already.
-Timings = dict[str, float]
 _ORDINARY = Ticket()
 
 
@@ -44,6 +43,21 @@ class BatcherStats:
     queue_max_s: float = 0.0
     work_s: float = 0.0
     batch_sizes: dict[int, int] = field(default_factory=dict)
+
+
+class QueueStats(TypedDict):
+    """BatcherStats as JSON, and how many calls wait."""
+
+    calls: int
+    batches: int
+    items: int
+    refused: int
+    expired: int
+    queue_s: float
+    queue_max_s: float
+    work_s: float
+    batch_sizes: dict[int, int]
+    waiting: int
 
 
 @dataclass(slots=True, eq=False)
@@ -136,10 +150,10 @@ class DynamicBatcher(Generic[Item, Result]):
         """Calls in the queue now."""
         return len(self._queue)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> QueueStats:
         """The counters and how many calls wait, all of one moment."""
         with self._changed:
-            return {**asdict(self.stats), "waiting": len(self._queue)}
+            return cast("QueueStats", {**asdict(self.stats), "waiting": len(self._queue)})
 
     def _enter(self, call: _Call[Item, Result]) -> None:
         with self._changed:

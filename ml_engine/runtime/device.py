@@ -16,14 +16,13 @@ from ml_engine.runtime.threads import cpu_threads
 @dataclass(frozen=True, slots=True)
 class ResolvedDevice:
     """`kind` is what was chosen; `name` is for people. gpus: how many there are. half: whether
-    they compute in float16. byte_weights: whether embedders may keep weights as bytes on a CPU."""
+    they compute in float16."""
 
     kind: Literal["cpu", "gpu"]
     name: str
     threads: int
     gpus: int = 0
     half: bool = True
-    byte_weights: bool = False
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -63,15 +62,13 @@ class ResolvedDevice:
         )
 
 
-def resolve_device(
-    wanted: Device, threads: int = 0, *, half: bool = True, byte_weights: bool = False
-) -> ResolvedDevice:
+def resolve_device(wanted: Device, threads: int = 0, *, half: bool = True) -> ResolvedDevice:
     """Choose. "gpu" where TensorFlow sees none is an error, never a silent CPU.
 
     TensorFlow takes seconds to import, so "auto" asks it only where a driver is installed.
     """
     count = cpu_threads(threads)
-    cpu = ResolvedDevice("cpu", f"cpu, {count} threads", count, byte_weights=byte_weights)
+    cpu = ResolvedDevice("cpu", f"cpu, {count} threads", count)
     if wanted == "cpu" or (wanted == "auto" and shutil.which("nvidia-smi") is None):
         return cpu
     from ml_engine.runtime.tensorflow import gpu_names

@@ -12,36 +12,27 @@ import math
 import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-Priority = Literal["interactive", "bulk"]
+from ml_engine.request import Ask, Priority
+
 # However many interactive calls there are, bulk ones get a batch this often.
 BULK_PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """How a call queues.
-
-    priority: "bulk" lets interactive calls go first.
-    caller: who asks, such as a stream or an API key. All who leave it out are one caller.
-    expires_at: of `time.perf_counter`; after it nobody wants the answer.
-    """
+    """An Ask whose deadline runs. expires_at: by `time.perf_counter`."""
 
     priority: Priority = "interactive"
     caller: Hashable = None
     expires_at: float = math.inf
 
     @classmethod
-    def issue(
-        cls,
-        priority: Priority = "interactive",
-        caller: Hashable = None,
-        deadline_s: float | None = None,
-    ) -> Ticket:
-        """deadline_s: from now; None is none."""
-        expires_at = math.inf if deadline_s is None else time.perf_counter() + deadline_s
-        return cls(priority, caller, expires_at)
+    def issue(cls, ask: Ask) -> Ticket:
+        """The ticket of a call that starts now."""
+        deadline_s = math.inf if ask.deadline_s is None else ask.deadline_s
+        return cls(ask.priority, ask.caller, time.perf_counter() + deadline_s)
 
 
 class Queued(Protocol):

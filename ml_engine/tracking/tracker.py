@@ -22,13 +22,12 @@ _FURTHEST_REACH = 3.0
 
 @dataclass(slots=True)
 class Track:
-    """One face over time. number: unique in its tracker. hits: frames in which it was seen."""
+    """One face over time. number: unique in its tracker."""
 
     number: int
     face: Face
     first_s: float
     last_s: float
-    hits: int = 1
     velocity: Float32 = field(default_factory=lambda: np.zeros(2, np.float32))  # pixels a second
 
     def expected_box(self, at_s: float) -> Float32:
@@ -41,7 +40,6 @@ class Track:
         self.velocity = 0.5 * self.velocity + 0.5 * moved
         self.face = face
         self.last_s = at_s
-        self.hits += 1
 
 
 class Tracker:
@@ -76,11 +74,6 @@ class Tracker:
                 track.see(face, at_s)
             seen.append(track)
         return seen, self._drop_old(at_s, self._max_gap_s * stretch)
-
-    def close(self) -> list[Track]:
-        """End every track."""
-        over, self.tracks = self.tracks, []
-        return over
 
     def _drop_old(self, at_s: float, max_gap_s: float) -> list[Track]:
         over = [track for track in self.tracks if at_s - track.last_s > max_gap_s]

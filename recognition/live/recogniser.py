@@ -10,16 +10,15 @@ from uuid import UUID
 import numpy as np
 
 from ml_engine import Face
-from ml_engine.engine import FaceEngine
+from ml_engine.engine import Engine
 from ml_engine.geometry import iou
+from ml_engine.request import Ask, Timings, Wanted
 from ml_engine.tracking import Tracker
 from ml_engine.types import Float32, Image
 from recognition.live.appearance import appearance
 from recognition.live.identity import RECHECK_S, Identity, Look, Need
 from recognition.live.rulebook import Rulebook
 from recognition.live.turns import OVERLOADED
-
-Timings = dict[str, float]
 
 # A crowd is recognised over several frames, so that each of them is answered in time.
 LOOKS_A_FRAME = 8
@@ -83,8 +82,8 @@ class Recogniser:
     def __init__(self, rulebook: Rulebook, *, caller: str, min_face_px: int | None) -> None:
         self.rulebook = rulebook
         self._caller = caller
-        self._min_face_px = min_face_px
-        self._preset = rulebook.collection.embedder.preset
+        self._wanted_faces = Wanted(min_face_px=min_face_px, max_faces=_FACES_A_FRAME)
+        self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
         self._identities: dict[int, Identity] = {}
         self._standing = self._standing_now()
@@ -93,27 +92,15 @@ class Recogniser:
         self._last_s = -np.inf
 
     def recognise(
-        self,
-        engine: FaceEngine,
-        image: Image,
-        at_s: float,
-        timings: Timings,
-        *,
-        stretch: float = 1.0,
+        self, engine: Engine, image: Image, at_s: float, timings: Timings, *, stretch: float = 1.0
     ) -> tuple[list[SeenFace], list[int]]:
         """The faces of a frame, largest first; and tracks that are over, or are another person's
         now. EngineBusy, EngineClosed, DatabaseError.
 
         stretch: see `recognition.live.turns.Load`.
         """
-        faces = engine.detect(
-            [image],
-            min_face_px=self._min_face_px,
-            max_faces=_FACES_A_FRAME,
-            deadline_s=DEADLINE_S,
-            caller=self._caller,
-            timings=timings,
-        )[0]
+        ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
+        (faces,) = engine.find([image], self._wanted_faces, ask)
         tracks, over = self._tracker.update(faces, at_s, stretch=stretch)
         for track in over:
             self._identities.pop(track.number, None)
@@ -123,7 +110,7 @@ class Recogniser:
         ]
         wanted = self._wanted(image, seen, at_s, stretch)
         self._last_s = at_s
-        self._embed(engine, image, wanted, timings)
+        self._embed(engine, image, wanted, ask)
         started = time.perf_counter()
         passed_on = self._look(wanted, at_s)
         self._reconsider(at_s)
@@ -171,17 +158,13 @@ class Recogniser:
             for one, is_crowded in zip(seen, crowded, strict=True)
         }
 
-    def _embed(
-        self, engine: FaceEngine, image: Image, wanted: list[SeenFace], timings: Timings
-    ) -> None:
+    def _embed(self, engine: Engine, image: Image, wanted: list[SeenFace], ask: Ask) -> None:
         embedded = engine.embed(
             image,
             [one.face for one in wanted],
-            embedder=self._preset,
+            ask,
+            embedder=self._model,
             flip=self.rulebook.flips,
-            deadline_s=DEADLINE_S,
-            caller=self._caller,
-            timings=timings,
         )
         for one, face in zip(wanted, embedded, strict=True):
             one.embedding = face.embedding

@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from ml_engine.matching import Candidate, Decision
 from ml_engine.types import Float32
 from recognition.people.index import Gallery, gallery_of
+from recognition.people.model_versions import require_version
 from recognition.people.models import Collection
 from recognition.people.rules import Rules, rules_of
 from recognition.people.services.identification import decide_candidates
@@ -27,6 +28,8 @@ _SAME_FACE_FMR = 1e-2
 _LIKENESS_FMR = 1e-3
 # Without a curve nothing is known but what a match is.
 _PEOPLE = 5
+# The stream cannot go on: the collection is gone, or its faces cannot be compared any more.
+_FINAL = {"not_found", "model_version_missing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class _Reading:
 
     @classmethod
     def of(cls, collection: Collection) -> _Reading:
+        require_version(collection)
         gallery = gallery_of(collection)
         return cls(time.monotonic(), collection, gallery, rules_of(collection, gallery))
 
@@ -56,11 +60,9 @@ class Rulebook:
         self._take(_Reading.of(collection))
 
     def _take(self, reading: _Reading) -> None:
-        self.rules, self.collection, self.gallery = (
-            reading.rules,
-            reading.collection,
-            reading.gallery,
-        )
+        self.rules: Rules = reading.rules
+        self.collection = reading.collection
+        self.gallery: Gallery = reading.gallery
         self._next_read = reading.at_s + _REREAD_S
 
     @property
@@ -89,7 +91,7 @@ class Rulebook:
     def reread(self) -> bool:
         """Take over what changed, if it is time for it; True if the model is another one now.
 
-        ServiceError if the collection is gone.
+        ServiceError if the collection is gone, or its model version cannot be loaded.
         """
         now, before = time.monotonic(), self.collection.embedder_id
         if now < self._next_read:
@@ -101,7 +103,7 @@ class Rulebook:
             logger.warning("the rules of a collection could not be read again: %s", error)
             connections.close_all()
         except ServiceError as error:
-            if error.code == "not_found":
+            if error.code in _FINAL:
                 raise
             logger.warning("the rules of a collection are kept: %s", error.message)
         return self.collection.embedder_id != before

@@ -1,13 +1,16 @@
-"""The row that stands for a preset of the engine."""
+"""The rows that stand for networks, and whether this installation can load them."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import curve_of
-from ml_engine.zoo import preset
-from recognition.people.models import ModelVersion
+from ml_engine.zoo import PRESETS, preset
+from recognition.engine import engine_config
+from recognition.people.models import Collection, ModelVersion
+from recognition.web.boundaries import ColumnValues
+from recognition.web.errors import ServiceError
 
 # Marks a curve in its row's JSON that is not the preset's.
 LOADED = "is_loaded"
@@ -15,17 +18,17 @@ LOADED = "is_loaded"
 
 def ensure_model_version(preset_name: str) -> ModelVersion:
     """The row of a preset at its hash, made or brought up to date with the preset's figures and
-    impostor score curve; one that somebody loaded stays."""
+    impostor score curve; a curve that an administrator loaded stays."""
     card = preset(preset_name)
-    told: dict[str, Any] = {"figures": card.figures, "impostor_curve": _curve(preset_name)}
+    told: ColumnValues = {"figures": card.figures, "impostor_curve": _curve(preset_name)}
     version, is_new = ModelVersion.objects.get_or_create(
-        preset=card.name,
+        name=card.name,
         sha256=card.sha256,
         defaults={"role": card.role, "dimension": card.dimension, **told},
     )
     if version.impostor_curve.get(LOADED):
         del told["impostor_curve"]
-    # A curve that is there stays where the preset brings none.
+    # A curve that is there stays if the preset brings none.
     changed = [name for name, value in told.items() if value and getattr(version, name) != value]
     if changed and not is_new:
         for name in changed:
@@ -34,13 +37,80 @@ def ensure_model_version(preset_name: str) -> ModelVersion:
     return version
 
 
+def detector_version() -> ModelVersion:
+    """The row of the detector in use."""
+    return ensure_model_version(engine_config().detector)
+
+
 def curve_told(preset_name: str, curve: ImpostorCurve | None) -> dict[str, object]:
     """As a row keeps it: a curve that is loaded, or the preset's own."""
     return curve.to_dict() | {LOADED: True} if curve else _curve(preset_name)
 
 
+@dataclass(frozen=True, slots=True)
+class MissingVersion:
+    """A collection whose model version this installation cannot load. installed: the version of
+    the same name that it has instead; None if it knows no model of this name."""
+
+    collection: Collection
+    installed: str | None
+
+    @property
+    def wanted(self) -> str:
+        return self.collection.embedder.version
+
+    @property
+    def message(self) -> str:
+        told = f"The collection was enrolled with {self.wanted}; "
+        if self.installed is None:
+            return told + "this installation has no model of this name."
+        return told + f"{self.installed} is installed, and their vectors cannot be compared."
+
+    @property
+    def way_out(self) -> str:
+        """What to do, for people."""
+        back = "Bring the weights of that version back"
+        if self.installed is None:
+            return f"{back}."
+        name = self.collection.name
+        return f'{back}, or take up the installed one: manage.py take_up_model "{name}".'
+
+
+def missing_version(collection: Collection) -> MissingVersion | None:
+    """None if the collection's model version can be loaded."""
+    version = collection.embedder
+    installed = installed_version(version)
+    return None if installed == version.version else MissingVersion(collection, installed)
+
+
+def missing_versions() -> list[MissingVersion]:
+    """Of all collections; for the start page and the system check."""
+    rows = Collection.objects.select_related("embedder").order_by("name")
+    return [missing for row in rows if (missing := missing_version(row)) is not None]
+
+
+def installed_version(version: ModelVersion) -> str | None:
+    """The version of this model's name that the engine would load."""
+    card = PRESETS.get(version.name)
+    return card.version if card else None
+
+
+def require_version(collection: Collection) -> None:
+    """ServiceError 409 `model_version_missing` if the collection's vectors cannot be compared with
+    what the engine makes now."""
+    missing = missing_version(collection)
+    if missing is not None:
+        raise ServiceError(
+            "model_version_missing",
+            f"{missing.message} {missing.way_out}",
+            status=409,
+            wanted=missing.wanted,
+            installed=missing.installed,
+        )
+
+
 def _curve(preset_name: str) -> dict[str, object]:
     try:
-        return curve_of(preset_name).to_dict()
+        return curve_of(preset_name, engine_config().detector).to_dict()
     except KeyError:
         return {}

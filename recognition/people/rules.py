@@ -44,7 +44,7 @@ def rules_of(collection: Collection, gallery: Gallery) -> Rules:
     if collection.match_threshold is not None:
         return rules(collection.match_threshold, "fixed")
     if curve is None:
-        raise uncalibrated(collection.embedder.preset)
+        raise uncalibrated(collection.embedder.version)
     if collection.target_false_match_rate is not None:
         return rules(curve.threshold(collection.target_false_match_rate), "target_rate")
     return rules(threshold_for_gallery(curve, collection, gallery), "gallery_size")
@@ -78,9 +78,9 @@ def model_curve(collection: Collection) -> ImpostorCurve | None:
 
 
 def own_curve(calibration: Calibration, model: ImpostorCurve | None) -> ImpostorCurve:
-    """As far as the collection's own pairs carry, and from there on along the model's."""
+    """The collection's own curve, extended by the model's if both are of the same detector."""
     own = ImpostorCurve.from_dict(calibration.impostor_curve)
-    return own.continued_by(model) if model else own
+    return own.continued_by(model) if model and own.detector == model.detector else own
 
 
 def _curve_in_force(collection: Collection) -> tuple[ImpostorCurve | None, CurveSource]:
@@ -89,6 +89,6 @@ def _curve_in_force(collection: Collection) -> tuple[ImpostorCurve | None, Curve
     return (own_curve(calibration, model), "own") if calibration else (model, "model")
 
 
-def uncalibrated(preset: str) -> ServiceError:
-    message = f"Nothing is known about the scores of {preset}: set a threshold by hand."
+def uncalibrated(model: str) -> ServiceError:
+    message = f"Nothing is known about the scores of {model}: set a threshold by hand."
     return ServiceError("no_threshold", message, status=409)

@@ -89,6 +89,10 @@ EXEMPT: dict[str, str] = {
     "people.Calibration.impostor_curve": "rates of pairs, without people",
     "people.ModelVersion.figures": "figures of a network",
     "people.ModelVersion.impostor_curve": "rates of strangers, without people",
+    "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
+    "jobs.Job.result": "counts",
+    "notices.Notice.related": "ids alone; deleted after a day, or once it is delivered",
+    "notices.Webhook.kinds": "kinds of notices",
     "accounts.ApiKey.scopes": "rights of a program",
     "accounts.AuditEntry.details": "ids and counts; the log outlives what it tells of",
 }

@@ -208,6 +208,30 @@ def test_it_goes_on_by_itself_after_a_crash_of_the_server(
     assert record.connections >= 2
 
 
+def test_live_notices_that_are_away_are_told_until_they_are_back(open_page: OpenPage) -> None:
+    page = open_page("/live/")
+    away: list[WebSocketRoute] = []
+    is_back = False
+
+    def on_socket(socket: WebSocketRoute) -> None:
+        if is_back:
+            socket.connect_to_server()
+        else:
+            away.append(socket)
+            socket.close(code=4503, reason="Live notices are away; try again.")
+
+    page.route_web_socket("/ws/events/", on_socket)
+    page.reload()
+    words = expect(page.locator("#feed-state"))
+    words.to_contain_text("live notices are away", timeout=PATIENCE_MS)
+    page.wait_for_timeout(7000)
+    # It tries again, but not all the time; the list that it loads meanwhile changes no word.
+    assert 2 <= len(away) <= 3
+    words.to_contain_text("live notices are away")
+    is_back = True
+    words.to_have_text("", timeout=PATIENCE_MS)
+
+
 def test_an_engine_that_warms_up_is_told_and_awaited(open_page: OpenPage, obama_cam: Path) -> None:
     page = open_page("/live/", webcam=obama_cam)
     sockets: list[WebSocketRoute] = []

@@ -14,11 +14,15 @@ import threading
 import time
 from typing import Any
 
+NAME, PASSWORD = "root", "a-long-password"
+
 
 def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "facerec_site.settings_test"
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine-after-s", type=float, default=0.0)
+    parser.add_argument("--slow-s", type=float, default=0.0, help="the engine's time for a picture")
+    parser.add_argument("--slow-keys-s", type=float, default=0.0, help="time to look up a key")
     parser.add_argument("--flood", action="store_true", help="publish large events all the time")
     parser.add_argument("serve", nargs="*")
     options = parser.parse_args()
@@ -29,7 +33,8 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    _fake_engine(options.engine_after_s)
+    _fake_engine(options.engine_after_s, options.slow_s)
+    _slow_keys(options.slow_keys_s)
     print(json.dumps(_make_rows()), flush=True)  # noqa: T201
     if options.flood:
         _flood()
@@ -39,31 +44,48 @@ def main() -> None:
     execute_from_command_line(sys.argv)
 
 
-def _fake_engine(after_s: float) -> None:
-    from recognition.engine import host, use_engine
+def _fake_engine(after_s: float, slow_s: float) -> None:
+    from recognition.engine import host
     from tests.fakes import FakeEngine
+
+    class SlowEngine(FakeEngine):
+        def find(self, *args: Any, **options: Any) -> Any:
+            time.sleep(slow_s)
+            return super().find(*args, **options)
 
     def load(config: object) -> FakeEngine:
         time.sleep(after_s)
-        return FakeEngine()
+        return SlowEngine()
 
-    if after_s:
-        host.load_engine = load  # type: ignore[assignment]
-    else:
-        use_engine(FakeEngine())
+    host.load_engine = load  # type: ignore[assignment]
+
+
+def _slow_keys(slow_s: float) -> None:
+    from accounts.models import ApiKey
+
+    find = ApiKey.find
+
+    def slow_find(secret: str) -> ApiKey | None:
+        time.sleep(slow_s)
+        return find(secret)
+
+    ApiKey.find = slow_find  # type: ignore[method-assign]
 
 
 def _make_rows() -> dict[str, Any]:
     from accounts.access import Scope
-    from accounts.models import ApiKey
+    from accounts.models import ApiKey, User
     from tests.factories import make_collection, make_person
 
     collection = make_collection(name="Main")
-    make_person(collection, name="Ann")
+    person = make_person(collection, name="Ann")
+    User.objects.create_superuser(NAME, password=PASSWORD)
     scopes: list[str] = [Scope.IDENTIFY, Scope.EVENTS, Scope.ENROL]
     return {
         "collection": str(collection.pk),
         "key": ApiKey.issue(name="all", scopes=scopes)[1],
+        "person": str(person.pk),
+        "manage_key": ApiKey.issue(name="manage", scopes=[Scope.MANAGE])[1],
         "detect_key": ApiKey.issue(name="detect", scopes=[Scope.DETECT])[1],
         "pid": os.getpid(),
     }

@@ -48,7 +48,7 @@ class TestBootstrap:
         assert can_sign_in("admin", said.group(1))
         collection = Collection.objects.get()
         assert collection.name == "Main"
-        assert collection.embedder.preset == "mobilefacenet"
+        assert collection.embedder.name == "mobilefacenet"
         actions = set(AuditEntry.objects.values_list("action", flat=True))
         assert {"user.create", "collection.create"} <= actions
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import os
-import re
 import signal
 import socket
-import sqlite3
 import ssl
 import subprocess
 import sys
-import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,79 +20,21 @@ from typing import Any
 import psutil
 import pytest
 import websockets
-from websockets.asyncio.client import ClientConnection, connect
 
+from tests.facerec_site.site import (
+    PATIENCE_S,
+    ROOT,
+    Served,
+    closed_with,
+    environment_of,
+    hear,
+    send_frame,
+    start_session,
+)
 from tests.fakes import photo
+from tools.ports import free_port
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
-_PATIENCE_S = 60.0
 ANN = 11
-
-
-class Served:
-    """A running site. `made` is what `served.py` printed."""
-
-    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.facerec_site.served", *arguments],
-            cwd=_ROOT,
-            env={**_environment(folder), **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self.made: dict[str, Any] = json.loads(self.line_with("{"))
-        self.address = re.search(r"(https?)://localhost:(\d+)", self.line_with("Facerec is at"))
-
-    def line_with(self, text: str) -> str:
-        deadline = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline:
-            if found := next((line for line in self.lines if text in line), None):
-                return found
-            if self.process.poll() is not None and not self._reader.is_alive():
-                break
-            time.sleep(0.02)
-        pytest.fail(f"no line with {text!r}:\n{''.join(self.lines)}")
-
-    @property
-    def url(self) -> str:
-        assert self.address
-        return f"{self.address[1]}://localhost:{self.address[2]}"
-
-    def socket(self, path: str, *, key: str | None = None, **options: Any) -> connect:
-        headers = dict(options.pop("headers", {}))
-        if key:
-            headers["Authorization"] = f"Bearer {self.made[key]}"
-        url = self.url.replace("http", "ws") + path
-        return connect(url, additional_headers=headers, max_size=None, **options)
-
-    def terminate(self) -> int:
-        """SIGTERM; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.wait()
-
-    def wait(self) -> int:
-        code = self.process.wait(_PATIENCE_S)
-        self._reader.join(5)
-        return code
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.folder / "facerec.sqlite3") as database:
-            return database.execute(sql).fetchall()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line)
 
 
 @pytest.fixture(scope="module")
@@ -107,64 +44,24 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served.kill()
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start another one; it is killed if it is still there in the end."""
-    started: list[Served] = []
-
-    def begin(*arguments: str, **environment: str) -> Served:
-        started.append(Served(tmp_path / "var", *arguments, **environment))
-        return started[-1]
-
-    yield begin
-    for served in started:
-        served.kill()
-
-
-async def _hear(client: ClientConnection) -> dict[str, Any]:
-    return json.loads(await asyncio.wait_for(client.recv(), _PATIENCE_S))
-
-
-async def _closed_with(client: ClientConnection) -> tuple[int, str]:
-    with pytest.raises(websockets.ConnectionClosed) as closed:
-        while True:
-            await asyncio.wait_for(client.recv(), _PATIENCE_S)
-    received = closed.value.rcvd
-    assert received is not None
-    return received.code, received.reason
-
-
-async def _start(client: ClientConnection, site: Served) -> None:
-    await client.send(json.dumps({"type": "session.start", "collection": site.made["collection"]}))
-    while (await _hear(client))["type"] != "session.started":
-        pass
-
-
-async def _send(client: ClientConnection, frame: bytes) -> dict[str, Any]:
-    await client.send(frame)
-    while (answer := await _hear(client))["type"] == "event":
-        pass
-    return answer
-
-
 async def test_frames_are_answered_and_become_an_event(site: Served) -> None:
     async with (
         site.socket("/ws/events/", key="key") as feed,
         site.socket("/ws/live/", key="key") as client,
     ):
-        await _start(client, site)
+        await start_session(client, site)
         for _ in range(4):
-            answer = await _send(client, photo(ANN, looks=1))
+            answer = await send_frame(client, photo(ANN, looks=1))
         assert answer["faces"][0]["decision"] == "unknown"
-        told = await _hear(feed)
+        told = await hear(feed)
         assert (told["type"], told["event"]["kind"]) == ("event", "opened")
 
 
 async def test_a_frame_that_is_too_large_is_answered_4413(site: Served) -> None:
     async with site.socket("/ws/live/", key="key") as client:
-        await _start(client, site)
+        await start_session(client, site)
         await client.send(bytes(2 * 2**20 + 1))
-        code, reason = await _closed_with(client)
+        code, reason = await closed_with(client)
         assert code == 4413
         assert "2 MB" in reason
 
@@ -183,7 +80,7 @@ async def test_a_socket_is_refused_with_its_code(
 ) -> None:
     for path in ("/ws/live/", "/ws/events/"):
         async with site.socket(path, **options) as client:
-            assert (await _closed_with(client))[0] == code
+            assert (await closed_with(client))[0] == code
 
 
 async def test_another_address_is_no_websocket(site: Served) -> None:
@@ -206,7 +103,7 @@ def test_no_stranger_fills_the_memory_with_a_body(
     site = start("--", "--port", "0", MAX_UPLOAD_MB="2")
     process = psutil.Process(site.made["pid"])
     assert site.address
-    client = http.client.HTTPConnection("localhost", int(site.address[2]), timeout=_PATIENCE_S)
+    client = http.client.HTTPConnection("localhost", int(site.address[2]), timeout=PATIENCE_S)
     block, count = bytes(2**20), 200
     length = {"Content-Length": str(count * len(block))} if is_announced else {}
     before = process.memory_info().rss
@@ -257,13 +154,13 @@ async def test_it_ends_in_order_when_it_is_told_to(start: Callable[..., Served])
         site.socket("/ws/live/", key="key") as client,
         site.socket("/ws/events/", key="key") as feed,
     ):
-        await _start(client, site)
+        await start_session(client, site)
         for _ in range(4):
-            await _send(client, photo(ANN, looks=1))
-        assert (await _hear(feed))["event"]["is_open"] is True
+            await send_frame(client, photo(ANN, looks=1))
+        assert (await hear(feed))["event"]["is_open"] is True
         site.process.send_signal(signal.SIGTERM)
         for one in (client, feed):
-            assert (await _closed_with(one))[0] == 1012
+            assert (await closed_with(one))[0] == 1012
     assert await asyncio.to_thread(site.wait) == 0
     assert site.rows("select is_open, decision from events_event") == [(0, "unknown")]
     assert not [line for line in site.lines if "Traceback" in line]
@@ -275,7 +172,7 @@ async def test_a_client_that_stays_does_not_hold_up_the_end(start: Callable[...,
     assert site.address
     silent = socket.create_connection(("localhost", int(site.address[2])))
     async with site.socket("/ws/live/", key="key") as client:
-        await _start(client, site)
+        await start_session(client, site)
         client.transport.pause_reading()
         assert await asyncio.to_thread(site.terminate) == 0
     silent.close()
@@ -296,10 +193,10 @@ async def test_the_site_is_up_while_the_engine_warms_up(start: Callable[..., Ser
         urllib.request.urlopen(f"{site.url}/health/ready")
     async with site.socket("/ws/live/", key="key") as client:
         await client.send(json.dumps({"type": "session.start"}))
-        told = await _hear(client)
+        told = await hear(client)
         assert (told["type"], told["state"]) == ("status", "warming_up")
-        assert (await _hear(client))["type"] == "session.started"
-        assert (await _send(client, photo(ANN)))["type"] == "faces"
+        assert (await hear(client))["type"] == "session.started"
+        assert (await send_frame(client, photo(ANN)))["type"] == "faces"
 
 
 async def test_a_client_that_reads_nothing_is_dropped_before_memory_fills(
@@ -316,7 +213,7 @@ async def test_a_client_that_reads_nothing_is_dropped_before_memory_fills(
         client.transport.resume_reading()
         with pytest.raises(websockets.ConnectionClosed):
             while True:
-                await asyncio.wait_for(client.recv(), _PATIENCE_S)
+                await asyncio.wait_for(client.recv(), PATIENCE_S)
 
 
 def test_a_busy_port_is_said_in_one_line(tmp_path: Path) -> None:
@@ -336,6 +233,41 @@ def test_a_host_of_another_machine_is_said(tmp_path: Path) -> None:
     assert "not an address of this machine" in done.stderr
 
 
+def test_process_without_web_opens_no_port(start: Callable[..., Served]) -> None:
+    site = start("--", "--roles", "cameras,jobs", "--node", "gate")
+    assert "Facerec runs cameras, jobs on gate" in site.line_with("stop it with")
+    assert not _listens_anywhere(site)
+    assert site.terminate() == 0
+    assert not [line for line in site.lines if "Traceback" in line]
+
+
+@pytest.mark.parametrize("roles", ["cameras", "jobs"])
+def test_health_port_answers_health_alone(start: Callable[..., Served], roles: str) -> None:
+    port = free_port()
+    site = start("--", "--roles", roles, "--health-port", str(port))
+    for path in ("live", "ready"):
+        with urllib.request.urlopen(f"http://localhost:{port}/health/{path}") as response:
+            assert response.status == 200
+    for path in ("/", "/api/v1/collections"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://localhost:{port}{path}")
+    assert site.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--roles", "web,cooks"], "no role cooks"),
+        (["--roles", ","], "--roles names some of"),
+        (["--health-port", "1"], "at its own port"),
+    ],
+)
+def test_wrong_role_is_said(tmp_path: Path, arguments: list[str], told: str) -> None:
+    done = _manage("serve", *arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
 def test_https_needs_a_certificate(tmp_path: Path) -> None:
     done = _manage("serve", "--https", "--port", "0", folder=tmp_path)
     assert done.returncode == 1
@@ -348,28 +280,26 @@ async def test_https(start: Callable[..., Served], tmp_path: Path) -> None:
     assert site.url.startswith("https://")
     trust = ssl.create_default_context(cafile=str(cert))
     async with site.socket("/ws/live/", key="key", ssl=trust) as client:
-        await _start(client, site)
-        assert (await _send(client, photo(ANN)))["type"] == "faces"
+        await start_session(client, site)
+        assert (await send_frame(client, photo(ANN)))["type"] == "faces"
     assert await asyncio.to_thread(site.terminate) == 0
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of this machine's own site."""
-    names = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
-    inherited = {name: value for name, value in os.environ.items() if name not in names}
-    return {**inherited, "ENV_FILE": os.devnull, "FACEREC_VAR": str(folder)}
 
 
 def _manage(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=_ROOT,
-        env=_environment(folder),
+        cwd=ROOT,
+        env=environment_of(folder),
         capture_output=True,
         text=True,
-        timeout=_PATIENCE_S,
+        timeout=PATIENCE_S,
         check=False,
     )
+
+
+def _listens_anywhere(site: Served) -> bool:
+    connections = psutil.Process(site.made["pid"]).net_connections()
+    return any(connection.status == psutil.CONN_LISTEN for connection in connections)
 
 
 def _self_signed(folder: Path) -> tuple[Path, Path]:

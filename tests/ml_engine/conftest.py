@@ -6,18 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from ml_engine.detection import Detector, load_detector
 from ml_engine.images import decode_image
 from ml_engine.runtime.device import resolve_device
 from ml_engine.types import Image
 from ml_engine.zoo import fetch
-
-
-@pytest.fixture(scope="session")
-def weights_dir() -> Path:
-    return Path(settings.WEIGHTS_DIR)
 
 
 @pytest.fixture(scope="session")

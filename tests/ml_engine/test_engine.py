@@ -13,6 +13,7 @@ import pytest
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
 from ml_engine.matching.calibration import curve_of
+from ml_engine.request import Ask, Wanted
 from ml_engine.types import Face, Float32, Image
 from ml_engine.zoo import presets_of
 
@@ -28,7 +29,7 @@ def _vector(face: Face) -> Float32:
 
 
 def _embed(engine: FaceEngine, image: Image, embedder: str, *, flip: bool = False) -> Float32:
-    (face,) = engine.analyze([image], embedder=embedder, flip=flip, max_faces=1)[0]
+    (face,) = engine.analyze([image], Wanted(max_faces=1), embedder=embedder, flip=flip)[0]
     return _vector(face)
 
 
@@ -40,7 +41,7 @@ def test_one_person_is_told_from_another(
     vectors = {
         name: _embed(real_engine, photo(name), embedder, flip=flip) for name in (*OBAMA, "biden")
     }
-    threshold = curve_of(embedder).threshold(1e-4)
+    threshold = curve_of(embedder, "mtcnn").threshold(1e-4)
     for left, right in combinations(OBAMA, 2):
         assert vectors[left] @ vectors[right] > threshold
     for name in OBAMA:
@@ -54,7 +55,7 @@ def test_flip_averaging_makes_a_picture_and_its_mirror_image_alike(
     real_engine: FaceEngine, photo: Callable[[str], Image]
 ) -> None:
     image = photo("obama")
-    (face,) = real_engine.detect([image], max_faces=1)[0]
+    (face,) = real_engine.find([image], Wanted(max_faces=1))[0]
     mirrored = np.ascontiguousarray(image[:, ::-1])
     landmarks = face.landmarks[[1, 0, 2, 4, 3]] * np.array([-1, 1], np.float32)
     landmarks[:, 0] += image.shape[1] - 1
@@ -69,19 +70,18 @@ def test_flip_averaging_makes_a_picture_and_its_mirror_image_alike(
     assert both(flip=True) > 0.99
 
 
-def test_analyze_is_detect_and_embed(
-    real_engine: FaceEngine, photo: Callable[[str], Image]
-) -> None:
+def test_analyze_is_find_and_embed(real_engine: FaceEngine, photo: Callable[[str], Image]) -> None:
     image = photo("biden")
     at_once = real_engine.analyze([image])[0]
-    detected = real_engine.detect([image])[0]
+    detected = real_engine.find([image])[0]
     later = real_engine.embed(image, detected)
     assert len(at_once) == len(detected) == len(later) == 1
     np.testing.assert_allclose(at_once[0].box, detected[0].box, atol=0.1)
     assert _vector(at_once[0]) @ _vector(later[0]) > 0.9999
     assert detected[0].embedding is None
     assert at_once[0].quality is not None
-    assert real_engine.analyze([image], with_embedding=False)[0][0].embedding is None
+    version = real_engine.embedder().version
+    assert (detected[0].model, later[0].model, at_once[0].model) == (None, version, version)
 
 
 def _side_by_side(left: Image, right: Image) -> Image:
@@ -101,28 +101,28 @@ def test_a_region_is_looked_at_alone(
     assert len(everyone) == 2
     regions = ((-50, 0, middle, 5000), (middle, 0, image.shape[1], image.shape[0]))
     for whole, region in zip(everyone, regions, strict=True):
-        (face,) = real_engine.analyze([image], region=region)[0]
+        (face,) = real_engine.analyze([image], Wanted(region=region))[0]
         np.testing.assert_allclose(face.box, whole.box, atol=0.1 * whole.size_px)
         np.testing.assert_allclose(face.landmarks, whole.landmarks, atol=0.05 * whole.size_px)
         assert _vector(face) @ _vector(whole) > 0.8
         assert face.quality is not None
     with pytest.raises(ValueError, match="Nothing of the region"):
-        real_engine.detect([image], region=(image.shape[1] + 5, 0, 5000, 100))
+        real_engine.find([image], Wanted(region=(image.shape[1] + 5, 0, 5000, 100)))
 
 
 def test_faces_that_are_too_large_are_left_out(
     real_engine: FaceEngine, photo: Callable[[str], Image]
 ) -> None:
     image = _side_by_side(photo("obama")[::2, ::2], photo("biden")[::4, ::4])
-    first, second = real_engine.detect([image])[0]
+    first, second = real_engine.find([image])[0]
     limit = round((first.size_px + second.size_px) / 2)
-    (face,) = real_engine.detect([image], max_face_px=limit, max_faces=1)[0]
+    (face,) = real_engine.find([image], Wanted(max_face_px=limit, max_faces=1))[0]
     np.testing.assert_allclose(face.box, second.box, atol=1e-3)
 
 
 def test_timings_name_the_stages(real_engine: FaceEngine, photo: Callable[[str], Image]) -> None:
     timings: dict[str, float] = {}
-    real_engine.analyze([photo("obama")], timings=timings)
+    real_engine.analyze([photo("obama")], ask=Ask(timings=timings))
     assert {"queue", "detect", "align", "embed"} <= set(timings)
     assert all(value >= 0 for value in timings.values())
 
@@ -149,6 +149,6 @@ def test_strangers_on_one_photo_are_different_people(
     image = decode_image((data_dir / "photos" / "multiface.jpg").read_bytes())
     faces = real_engine.analyze([image])[0]
     assert len(faces) >= 5
-    threshold = curve_of("mobilefacenet").threshold(1e-4)
+    threshold = curve_of("mobilefacenet", "mtcnn").threshold(1e-4)
     for one, other in combinations(faces, 2):
         assert _vector(one) @ _vector(other) < threshold

@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 
 from ml_engine.engine import FaceEngine
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg
+from ml_engine.request import Wanted
 from ml_engine.types import Image, ImageError
 from tests import pictures
 
@@ -120,7 +121,7 @@ def test_a_face_in_a_rare_kind_of_picture_is_the_same_face(
     name: str, sample_photo: Callable[[str], bytes], real_engine: FaceEngine
 ) -> None:
     def embedding(image: Image) -> np.ndarray:
-        (face,) = real_engine.analyze([image], max_faces=1)[0]
+        (face,) = real_engine.analyze([image], Wanted(max_faces=1))[0]
         assert face.embedding is not None
         return face.embedding
 

@@ -145,7 +145,8 @@ def test_fetch_takes_each_name_once_with_a_bar(
 
     monkeypatch.setattr(command_line, "fetch", fetch)
     assert main(["fetch", "--weights", str(tmp_path)]) == 0
-    assert fetched == [(name, tmp_path) for name in command_line.FETCHED]
+    names = (*command_line.FETCHED, *command_line.OPTIONAL)
+    assert fetched == [(name, tmp_path) for name in names]
     bars = capsys.readouterr().err
     assert all(name in bars for name in command_line.FETCHED)
     fetched.clear()
@@ -163,3 +164,26 @@ def test_a_failed_fetch_is_one_line(
     assert main(["fetch", "mtcnn", "--weights", str(tmp_path)]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "error: mtcnn 1.0.0 could not be fetched: no network."
+
+
+@pytest.mark.parametrize(
+    ("lost", "names", "status"),
+    [("yunet", [], 0), ("yunet", ["yunet"], 1), ("mtcnn", [], 1), ("mtcnn", ["yunet"], 0)],
+)
+def test_fetch_goes_on_after_a_failure_and_forgives_optional_weights(
+    lost: str,
+    names: list[str],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def fetch(name: str, folder: Path, *, progress: object) -> None:
+        tried.append(name)
+        if name == lost:
+            raise WeightsUnavailable("no network")
+
+    monkeypatch.setattr(command_line, "fetch", fetch)
+    assert main(["fetch", *names, "--weights", str(tmp_path)]) == status
+    assert tried == (names or [*command_line.FETCHED, *command_line.OPTIONAL])

@@ -13,6 +13,7 @@ import pytest
 from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.detection import Detector
 from ml_engine.quality import POLICIES, REASON_TEXTS, measure, pose, refusals, sharpness
+from ml_engine.request import Wanted
 from ml_engine.types import Face, Float32, Image, Quality
 
 GOOD = Quality(
@@ -24,7 +25,7 @@ GOOD = Quality(
 def portrait(detector: Detector, photo: Callable[[str], Image]) -> tuple[Image, Face]:
     """A face of about 100 pixels."""
     image = photo("obama")
-    (face,) = detector.detect([image], max_faces=1)[0]
+    (face,) = detector.detect([image], Wanted(max_faces=1))[0]
     scale = 100 / face.size_px
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8), replace(

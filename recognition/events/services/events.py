@@ -16,7 +16,7 @@ from accounts.audit import SYSTEM, Actor, record
 from recognition.cameras.models import Camera
 from recognition.events.models import Event
 from recognition.events.services.negatives import negative_follow, negatives_of_events_delete
-from recognition.events.services.publishing import announce, announce_deleted
+from recognition.events.services.publishing import announce, announce_progress
 from recognition.people.models import Collection, FaceImage, ModelVersion, Person, Template
 from recognition.people.services.locks import lock_collection
 from recognition.web.errors import not_found
@@ -86,7 +86,7 @@ def event_open(
             if may_take and not _is_gone(seen, person):
                 _take_pictures(event, pictures)
             event.save(force_insert=True)
-            announce(event, "opened")
+            announce(event, "event.opened")
             return event
 
         event = in_transaction(insert)
@@ -113,6 +113,7 @@ def event_update(
             may_take = _lock_pictures(event.collection_id, seen)
             person = _lock_person_of(event.collection_id, seen)
             row = _locked(event.pk)
+            before = _decided(row)
             row.ended_at, row.is_open = max(row.ended_at, ended_at), is_open
             is_gone = _is_gone(seen, person)
             if may_take and not is_gone:
@@ -120,7 +121,7 @@ def event_update(
             if not is_gone:
                 _improve(row, seen, person)
             row.save()
-            announce(row, "updated" if is_open else "closed")
+            _announce_update(row, is_decided_anew=_decided(row) != before)
             return row
 
         row = in_transaction(update)
@@ -129,6 +130,19 @@ def event_update(
         if pictures.face.name != row.face.name:
             files.discard(pictures.face)
         return row
+
+
+def _decided(event: Event) -> tuple[str, UUID | None]:
+    return event.decision, event.person_id
+
+
+def _announce_update(event: Event, *, is_decided_anew: bool) -> None:
+    if not event.is_open:
+        announce(event, "event.closed")
+    elif is_decided_anew:
+        announce(event, "event.decided")
+    else:
+        announce_progress(event)
 
 
 def events_close_stale() -> int:
@@ -146,7 +160,7 @@ def event_review(*, event: Event, review: str, actor: Actor) -> Event:
         row.save(update_fields=["review"])
         negative_follow(row, collection)
         record(actor, "event.review", row, collection_id=row.collection_id, review=review)
-        announce(row, "updated")
+        announce(row, "event.decided")
         return row
 
     return in_transaction(update)
@@ -160,7 +174,7 @@ def event_delete(*, event: Event, actor: Actor) -> None:
         row = _locked(event.pk)
         record(actor, "event.delete", row, collection_id=row.collection_id)
         events_delete(Event.objects.filter(pk=row.pk), collection)
-        announce_deleted(row)
+        announce(row, "event.deleted")
 
     in_transaction(delete)
 

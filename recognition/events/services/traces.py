@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from recognition.events.models import Event
-from recognition.events.services.publishing import MOST_TOLD, announce_newest
+from recognition.events.services.publishing import MOST_TOLD, announce_changed
 from recognition.people.models import Collection, Person
 from recognition.people.traces import Traced
 
@@ -28,14 +28,14 @@ def events_forget(collection: Collection, person: Person) -> Traced:
     shared = _take_shared_snapshots(person)
     pictures = [name for names in events.values_list("snapshot", "face") for name in names]
     emptied = events.update(person=None, image=None, snapshot="", face="", vector=None, quality=0.0)
-    announce_newest(newest)
+    announce_changed(collection.pk, newest)
     return Traced({"events": emptied}, (*pictures, *shared))
 
 
 def events_move(collection: Collection, source: Person, target: Person) -> Traced:
     newest = _newest_events(source)
     moved = Event.objects.filter(person=source).update(person=target)
-    announce_newest(newest)
+    announce_changed(collection.pk, newest)
     return Traced({"events": moved})
 
 

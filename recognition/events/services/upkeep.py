@@ -3,7 +3,8 @@ sessions that are over, deciders that are out of date."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
@@ -11,6 +12,10 @@ from django.utils import timezone
 
 from recognition.events.services.events import events_prune
 from recognition.events.services.orphans import sweep_orphans
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.services import jobs_prune
+from recognition.notices.services.notices import notices_prune
 from recognition.people.index import changes_prune
 from recognition.people.services.deciders import deciders_retrain
 from recognition.web.models import IdempotencyRecord
@@ -18,23 +23,43 @@ from recognition.web.models import IdempotencyRecord
 _SIGN_INS_KEPT = timedelta(days=90)
 
 
-def upkeep() -> dict[str, int]:
-    """Do all of it once; returns how much was removed (of deciders: trained). Run at the start, and
-    every hour."""
-    now = timezone.now()
-    return {
-        "events": events_prune(),
-        "files": sweep_orphans(),
-        "gallery_changes": changes_prune(),
-        "idempotency_records": IdempotencyRecord.prune(),
-        "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],
-        "sign_ins": _prune_sign_ins(now - _SIGN_INS_KEPT),
-        # Last: it may take a minute for each, and nothing should wait for it.
-        "deciders": deciders_retrain(),
-    }
+def upkeep(before: Callable[[float, str], None] = lambda fraction, name: None) -> dict[str, int]:
+    """Do all of it once; returns how much was removed (of deciders: begun to train).
+
+    before: told of each step how much is done, and what comes next; it may raise to stop.
+    """
+    done = {}
+    for number, (name, step) in enumerate(_STEPS.items()):
+        before(number / len(_STEPS), name)
+        done[name] = step()
+    return done
 
 
-def _prune_sign_ins(before: datetime) -> int:
+def upkeep_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The kind of job that does it every hour."""
+    done = upkeep(lambda fraction, name: context.progress(fraction, name.replace("_", " ")))
+    return {name: count for name, count in done.items() if count}
+
+
+def _prune_sessions() -> int:
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
+
+
+def _prune_sign_ins() -> int:
     """Names and addresses of who signed in, or tried to."""
     logs = (AccessAttempt, AccessFailureLog, AccessLog)
+    before = timezone.now() - _SIGN_INS_KEPT
     return sum(log.objects.filter(attempt_time__lt=before).delete()[0] for log in logs)
+
+
+_STEPS: dict[str, Callable[[], int]] = {
+    "events": events_prune,
+    "files": sweep_orphans,
+    "gallery_changes": changes_prune,
+    "idempotency_records": IdempotencyRecord.prune,
+    "jobs": jobs_prune,
+    "notices": notices_prune,
+    "sessions": _prune_sessions,
+    "sign_ins": _prune_sign_ins,
+    "deciders": deciders_retrain,
+}

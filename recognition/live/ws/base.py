@@ -14,8 +14,8 @@ from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Access
 from accounts.audit import Actor
-from accounts.websocket import KEY_SUBPROTOCOL
-from recognition.live.limits import StreamLimits, TooMany
+from accounts.websocket import UNAVAILABLE, answered_subprotocol
+from recognition.live.limits import TooMany, stream_limits
 from recognition.live.ws.access import access_now
 from recognition.live.ws.outbox import Closing, Outbox
 from recognition.notices import publish
@@ -36,6 +36,7 @@ class Code(IntEnum):
     IDLE = 4408
     TOO_LARGE = 4413
     TOO_MANY = 4429
+    UNAVAILABLE = UNAVAILABLE
 
 
 class Refused(Exception):
@@ -55,14 +56,17 @@ class SiteConsumer(AsyncWebsocketConsumer):
     page; so a socket that is refused is opened first, and then closed with its code.
     """
 
+    # Channels itself listens to no layer: a layer that fails would close every socket. A consumer
+    # that needs the layer listens to it.
+    channel_layer_alias = ""
     scope_needed: str
-    limits: StreamLimits
     # Of sockets of this kind, as a multiple of the limits on streams.
     limit_factor = 1
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_open = False
+        self._limits = stream_limits(type(self).__name__)
         self._counted_as: str | None = None
         self._outbox: Outbox | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -120,12 +124,11 @@ class SiteConsumer(AsyncWebsocketConsumer):
         except Refused as refused:
             refusal = refused
         except (DatabaseError, InterfaceError):
-            refusal = Refused(Code.FAILED, "The database does not answer.")
+            refusal = Refused(Code.UNAVAILABLE, "The database does not answer.")
         except Exception:
-            # Most likely of the channel layer's client.
             logger.exception("a websocket could not be opened")
             refusal = Refused(Code.FAILED, "The server failed; see its log.")
-        await self.accept(subprotocol=_subprotocol(self.scope.get("subprotocols", [])))
+        await self.accept(subprotocol=answered_subprotocol(self.scope))
         if refusal is not None:
             await self._turn_away(refusal)
             return
@@ -148,14 +151,14 @@ class SiteConsumer(AsyncWebsocketConsumer):
     def release(self) -> None:
         """This socket does not count any more."""
         if self._counted_as is not None:
-            self.limits.leave(self._counted_as)
+            self._limits.leave(self._counted_as)
             self._counted_as = None
 
     def _admit(self) -> None:
         _check(self.access, self.scope_needed)
         caller = self.access.name
         try:
-            self.limits.enter(
+            self._limits.enter(
                 caller,
                 most=settings.MAX_STREAMS * self.limit_factor,
                 most_per_caller=settings.MAX_STREAMS_PER_CALLER * self.limit_factor,
@@ -213,11 +216,3 @@ def _check(access: Access, scope: str) -> None:
         raise Refused(Code.NOT_SIGNED_IN, "Sign in first.")
     if not access.may(scope):
         raise Refused(Code.NOT_ALLOWED, "You may not do this.")
-
-
-def _subprotocol(offered: list[str]) -> str | None:
-    """A browser that offers some wants one of them back: not the key, where there is another."""
-    if not offered:
-        return None
-    plain = [name for name in offered if not name.startswith(KEY_SUBPROTOCOL)]
-    return (plain or offered)[0]

@@ -6,15 +6,14 @@ import asyncio
 import logging
 from uuid import UUID
 
-from channels.db import database_sync_to_async
 from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Scope
+from accounts.threads import in_database_thread
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id
 from recognition.cameras.services.streams import camera_watch
 from recognition.live.answers import status_message
-from recognition.live.limits import StreamLimits
 from recognition.live.previews import Viewer, previews
 from recognition.live.ws.base import Code, Refused, SiteConsumer
 from recognition.live.ws.outbox import encoded
@@ -30,7 +29,6 @@ _CHECK_S = 3.0
 
 class CameraConsumer(SiteConsumer):
     scope_needed = Scope.IDENTIFY
-    limits = StreamLimits()
     limit_factor = 4
 
     async def prepare(self) -> None:
@@ -40,7 +38,7 @@ class CameraConsumer(SiteConsumer):
         self._told: tuple[str, str] | None = None
         self._is_gone = False
         try:
-            await database_sync_to_async(camera_watch)(
+            await in_database_thread(camera_watch)(
                 access=self.access, camera_id=self._camera_id, actor=self.actor
             )
         except ServiceError as error:
@@ -48,12 +46,12 @@ class CameraConsumer(SiteConsumer):
 
     async def opened(self) -> None:
         self._viewer = Viewer(asyncio.get_running_loop())
-        previews.watch(self._camera_id, self._viewer)
+        previews().watch(self._camera_id, self._viewer)
         self._showing = asyncio.create_task(self._show_or_fail(self._viewer))
 
     def left(self) -> None:
         if (viewer := getattr(self, "_viewer", None)) is not None:
-            previews.leave(self._camera_id, viewer)
+            previews().leave(self._camera_id, viewer)
         if (showing := getattr(self, "_showing", None)) is not None:
             showing.cancel()
         super().left()
@@ -86,7 +84,7 @@ class CameraConsumer(SiteConsumer):
         """None where it could not be read. The socket is closed if the camera is gone, or is not
         the caller's to see any more."""
         try:
-            return await database_sync_to_async(camera_by_id)(self.access, self._camera_id)
+            return await in_database_thread(camera_by_id)(self.access, self._camera_id)
         except ServiceError as error:
             self._is_gone = True
             self.outbox.close_after(Code.NOT_FOUND, error.message)

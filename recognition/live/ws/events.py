@@ -2,47 +2,81 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
-from channels.db import database_sync_to_async
-
 from accounts.access import Scope
+from accounts.threads import in_database_thread
 from recognition.cameras.services.streams import events_watch
 from recognition.live.answers import event_message
-from recognition.live.limits import StreamLimits
-from recognition.live.ws.base import SiteConsumer
+from recognition.live.ws.base import Code
+from recognition.live.ws.groups import GroupConsumer
 from recognition.live.ws.outbox import encoded
+from recognition.notices.feed import Feed
+from recognition.notices.payloads import PageMessage
 from recognition.notices.publish import ALL_EVENTS, events_group
+from recognition.web.process import process
 
-_JOIN_EVERY = 30  # calls of `watch`
+# Notices that a client has not read yet; an erasure alone may be a hundred.
+_MOST_UNREAD = 500
 
 
-class EventsConsumer(SiteConsumer):
+class EventsConsumer(GroupConsumer):
+    """Notices come from this process, which follows their table; the progress of open visits comes
+    from whichever process plays the stream, by the channel layer.
+
+    A client that missed events must know it: the socket is closed once the channel layer fails, or
+    too much is unread, and the client reads the list of events when it is connected again.
+    """
+
     scope_needed = Scope.EVENTS
-    limits = StreamLimits()
     limit_factor = 4
+    _telling: asyncio.Task[None] | None = None
+
+    def groups_to_join(self) -> tuple[str, ...]:
+        limit = self.access.collection_id
+        return (events_group(limit) if limit else ALL_EVENTS,)
 
     async def prepare(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._unread: asyncio.Queue[PageMessage] = asyncio.Queue(_MOST_UNREAD)
         # Before the socket opens: what happens from then on is told.
-        limit = self.access.collection_id
-        self.groups = [events_group(limit) if limit else ALL_EVENTS]
-        self._until_joining = 0
-        await database_sync_to_async(events_watch)(access=self.access, actor=self.actor)
-        await self._join()
+        process().part(Feed).join(self._hear)
+        await super().prepare()
+        await in_database_thread(events_watch)(access=self.access, actor=self.actor)
 
-    async def watch(self) -> None:
-        # A layer drops a channel from its groups when messages lay unread in it for a minute.
-        self._until_joining -= 1
-        if self._until_joining <= 0:
-            await self._join()
+    async def opened(self) -> None:
+        await super().opened()
+        self._telling = asyncio.create_task(self._tell_notices())
 
-    async def event_published(self, message: dict[str, Any]) -> None:
-        event = message["event"]
+    def left(self) -> None:
+        process().part(Feed).leave(self._hear)
+        if self._telling is not None:
+            self._telling.cancel()
+        super().left()
+
+    async def pass_on(self, message: dict[str, Any]) -> None:
+        await self._tell(message["event"])
+
+    def _hear(self, message: PageMessage) -> None:
+        """In the thread that follows the notices."""
+        with suppress(RuntimeError):  # the loop was closed
+            self._loop.call_soon_threadsafe(self._keep, message)
+
+    def _keep(self, message: PageMessage) -> None:
+        try:
+            self._unread.put_nowait(message)
+        except asyncio.QueueFull:
+            if self.is_open:
+                self.outbox.close_after(Code.UNAVAILABLE, "Too much is unread; connect again.")
+
+    async def _tell_notices(self) -> None:
+        while self.is_open:
+            message = await self._unread.get()
+            await self._tell({**message["event"]})
+
+    async def _tell(self, event: dict[str, Any]) -> None:
         # Asked for each one: what the caller may see can change while the socket is open.
         if self.is_open and self.access.may_use_collection(event["collection"]):
             await self.send(text_data=encoded(event_message(event)))
-
-    async def _join(self) -> None:
-        self._until_joining = _JOIN_EVERY
-        for group in self.groups:
-            await self.channel_layer.group_add(group, self.channel_name)

@@ -13,15 +13,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from accounts.access import Scope
+from accounts.threads import in_database_thread
 from recognition.cameras.services.streams import stream_open
 from recognition.engine import engine_state, get_engine, start_engine
 from recognition.live.answers import error_message, status_message
-from recognition.live.limits import StreamLimits
 from recognition.live.session import StreamOptions, StreamSession
 from recognition.live.slot import FrameSlot
 from recognition.live.ws.base import Code, Refused, SiteConsumer
@@ -64,7 +63,6 @@ class StartRequest:
 
 class LiveConsumer(SiteConsumer):
     scope_needed = Scope.IDENTIFY
-    limits = StreamLimits()
 
     async def opened(self) -> None:
         self._slot = FrameSlot()
@@ -127,7 +125,7 @@ class LiveConsumer(SiteConsumer):
             self._starting = None
 
     async def _new_session(self, request: StartRequest) -> StreamSession:
-        collection, camera = await database_sync_to_async(stream_open)(
+        collection, camera = await in_database_thread(stream_open)(
             access=self.access,
             collection_id=request.collection,
             camera_id=request.camera,

@@ -9,6 +9,7 @@ from django.urls import path, re_path
 
 from recognition.live.ws.cameras import CameraConsumer
 from recognition.live.ws.events import EventsConsumer
+from recognition.live.ws.jobs import JobsConsumer
 from recognition.live.ws.live import LiveConsumer
 
 
@@ -22,6 +23,7 @@ class NoSuchSocket(AsyncWebsocketConsumer):
 websocket_urlpatterns: list[Any] = [
     path("ws/live/", LiveConsumer.as_asgi()),
     path("ws/events/", EventsConsumer.as_asgi()),
+    path("ws/jobs/", JobsConsumer.as_asgi()),
     path("ws/cameras/<uuid:camera_id>/", CameraConsumer.as_asgi()),
     re_path("", NoSuchSocket.as_asgi()),
 ]

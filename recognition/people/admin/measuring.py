@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,17 +16,19 @@ from django.urls import reverse
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from ml_engine.matching.error_rates import LEAST_ERRORS, people_needed
+from recognition.jobs.selectors import newest_job
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
 from recognition.people.rules import decider_in_force, rules_of
 from recognition.people.services.calibration import (
     CalibrationState,
     calibration_state,
-    collection_calibrate,
+    measuring_start,
 )
 from recognition.people.services.collections import collection_update
-from recognition.people.services.deciders import decider_state, decider_train
+from recognition.people.services.deciders import decider_state, training_start
 from recognition.web.admin.services import refusals_shown
+from recognition.web.boundaries import TemplateContext
 from recognition.web.errors import ServiceError
 
 RULE_SOURCES = {
@@ -65,6 +66,8 @@ def measure_view(request: HttpRequest, collection_id: UUID, site: AdminSite) -> 
         "least_errors": LEAST_ERRORS,
         "decider": decider_state(collection),
         "decides": Collection.Decider(decider_in_force(collection)),
+        "measuring": newest_job("measure", collection.pk),
+        "training": newest_job("train_decider", collection.pk),
         "checkbox": ACTION_CHECKBOX_NAME,
     }
     return render(request, "people/measure.html", context)
@@ -85,8 +88,8 @@ def _do(request: HttpRequest, collection: Collection) -> str:
 
 
 def _measure(collection: Collection, actor: Actor) -> str:
-    figures = collection_calibrate(collection=collection, actor=actor).figures
-    return f"Measured on {figures['people']:,} people with {figures['templates']:,} photos."
+    measuring_start(collection=collection, actor=actor)
+    return "The collection is being measured."
 
 
 def _use(collection: Collection, actor: Actor) -> str:
@@ -100,11 +103,11 @@ def _stop(collection: Collection, actor: Actor) -> str:
 
 
 def _train(collection: Collection, actor: Actor) -> str:
-    trained = decider_train(collection=collection, actor=actor)
-    return f"The SVM was trained on {trained.people:,} people with {trained.templates:,} photos."
+    training_start(collection=collection, actor=actor)
+    return "The SVM is being trained."
 
 
-def _rule(collection: Collection) -> dict[str, Any] | None:
+def _rule(collection: Collection) -> TemplateContext | None:
     """None where nothing gives a threshold."""
     try:
         rules = rules_of(collection, gallery_of(collection))
@@ -117,7 +120,7 @@ def _rule(collection: Collection) -> dict[str, Any] | None:
     }
 
 
-def _points(state: CalibrationState) -> list[dict[str, Any]]:
+def _points(state: CalibrationState) -> list[TemplateContext]:
     """Rates as people say them."""
     return [
         {
@@ -125,8 +128,8 @@ def _points(state: CalibrationState) -> list[dict[str, Any]]:
             "threshold": point["threshold"],
             "missed": _percent(point["fnmr"]),
             "interval": [_percent(end) for end in point["fnmr_interval"] or ()],
-            "confused": point["confused"],
-            "is_carried": point["is_carried"],
+            "false_match_count": point["false_match_count"],
+            "has_enough_pairs": point["has_enough_pairs"],
         }
         for point in state.points
     ]
@@ -136,17 +139,17 @@ def _percent(rate: float | None) -> float | None:
     return None if rate is None else 100 * rate
 
 
-def _pairs(state: CalibrationState) -> list[dict[str, Any]]:
+def _pairs(state: CalibrationState) -> list[TemplateContext]:
     return [
         {
             "people": [_with_image(pair.first), _with_image(pair.second)],
             "similarity": pair.similarity,
             "is_left_out": pair.is_left_out,
         }
-        for pair in state.alike
+        for pair in state.similar_pairs
     ]
 
 
-def _with_image(person: Person) -> dict[str, Any]:
+def _with_image(person: Person) -> TemplateContext:
     best = person.images.order_by("-quality").values_list("pk", flat=True).first()
     return {"person": person, "image": best}

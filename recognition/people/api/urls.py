@@ -39,6 +39,16 @@ urlpatterns = [
         name="collection-det",
     ),
     path(
+        "collections/<uuid:collection_id>/decider",
+        calibration.DeciderView.as_view(),
+        name="collection-decider",
+    ),
+    path(
+        "collections/<uuid:collection_id>/take-up-model",
+        calibration.TakeUpModelView.as_view(),
+        name="collection-take-up-model",
+    ),
+    path(
         "collections/<uuid:collection_id>/train",
         calibration.TrainView.as_view(),
         name="collection-train",

@@ -39,7 +39,7 @@ class Gallery:
     def __init__(self, collection: Collection) -> None:
         self.collection_id: UUID = collection.pk
         self.model_id: int = collection.embedder_id
-        self.model: str = collection.embedder.preset
+        self.model: str = collection.embedder.version
         self._source = Source.of(collection)
         self._contents: Contents | None = None
         self._decider: Decider | None = None  # None: the nearest
@@ -94,6 +94,11 @@ class Gallery:
     @property
     def is_loaded(self) -> bool:
         return self._contents is not None
+
+    def is_behind(self, revision: int) -> bool:
+        """Whether it is loaded, at another revision than this one. Does not ask the database."""
+        contents = self._contents
+        return contents is not None and contents.revision != revision
 
     def follow(self, *, now: bool = False) -> None:
         """Take over what changed in the database, if that was not done a moment ago (`now`: in any

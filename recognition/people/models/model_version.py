@@ -2,20 +2,31 @@ from __future__ import annotations
 
 from django.db import models
 
+from ml_engine.zoo import version_of
+
 
 class ModelVersion(models.Model):
-    """A network in use: a preset of the zoo at a certain hash, with its impostor score curve.
+    """A network at one hash of its weights: a preset of the zoo, or a user's file.
 
-    A threshold belongs to a model, and a template to the version that made it.
+    `version` (`name@hash`) is its identity. Templates, indexes, curves and deciders carry it, and a
+    vector of another version is refused: thresholds and vectors of two versions do not fit.
     """
 
     class Role(models.TextChoices):
         DETECTOR = "detector", "Detector"
         EMBEDDER = "embedder", "Embedder"
 
+    class Source(models.TextChoices):
+        PRESET = "preset", "Preset of the zoo"
+        FILE = "file", "File of your own"
+
     role = models.CharField(max_length=16, choices=Role.choices)
-    preset = models.CharField(max_length=64)
-    sha256 = models.CharField(max_length=64)
+    source = models.CharField(max_length=16, choices=Source.choices, default=Source.PRESET)
+    name = models.CharField(max_length=64, help_text="A preset's name, or one of your own.")
+    sha256 = models.CharField(max_length=64, help_text="Of the weights.")
+    file = models.CharField(
+        max_length=500, blank=True, help_text="For a file: its name in the folder of weights."
+    )
     dimension = models.PositiveIntegerField(null=True)
     figures = models.JSONField(default=dict, help_text="Measured figures.")
     impostor_curve = models.JSONField(default=dict, help_text="Scores at false-match rates.")
@@ -23,8 +34,13 @@ class ModelVersion(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["preset", "sha256"], name="model_version_once"),
+            models.UniqueConstraint(fields=["name", "sha256"], name="model_version_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.preset} {self.sha256[:8]}"
+        return self.version
+
+    @property
+    def version(self) -> str:
+        """`name@hash`, with as much of the hash as tells versions of one name apart."""
+        return version_of(self.name, self.sha256)

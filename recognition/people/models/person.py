@@ -87,7 +87,11 @@ def _original_path(instance: FaceImage, filename: str) -> str:
 
 
 class FaceImage(models.Model):
-    """The stored image of one face of a person. Box and landmarks are in pixels of the upload."""
+    """The stored image of one face of a person. Box and landmarks are in pixels of the upload.
+
+    A point of the upload lies in the stored crop at `(point - (crop_left, crop_top)) * crop_scale`.
+    Another model is given the face by these landmarks, without looking for it again.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="images")
@@ -96,6 +100,9 @@ class FaceImage(models.Model):
     sha256 = models.CharField(max_length=64, db_index=True, help_text="Of the uploaded bytes.")
     box = models.JSONField(help_text="[x, y, width, height]")
     landmarks = models.JSONField(help_text="Five points [x, y].")
+    crop_left = models.IntegerField(default=0, help_text="In pixels of the upload.")
+    crop_top = models.IntegerField(default=0, help_text="In pixels of the upload.")
+    crop_scale = models.FloatField(default=1.0, help_text="Pixels of the crop for each of those.")
     quality = models.FloatField(help_text="0 to 1")
     quality_parts = models.JSONField(default=dict)
     source = models.CharField(max_length=32, help_text="api, admin, live, demo, import")
@@ -119,6 +126,10 @@ class Template(models.Model):
     # The collection again, so that a gallery is read without joins.
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="templates")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="templates")
+    # It found the face; null: not known. A curve holds for one embedder and one detector.
+    detector = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.PROTECT, related_name="found_templates"
+    )
     vector = models.BinaryField()
     dimension = models.PositiveIntegerField()
 

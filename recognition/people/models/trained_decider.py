@@ -36,7 +36,7 @@ class TrainedDecider(models.Model):
     def svm(self) -> LinearSvm | None:
         """None where what is stored cannot be used."""
         try:
-            return LinearSvm.from_bytes(bytes(self.arrays), model=self.model.preset)
+            return LinearSvm.from_bytes(bytes(self.arrays), model=self.model.version)
         except (DamagedFile, ModelMismatch) as error:
             logger.warning("the SVM of %s cannot be used: %s", self.collection_id, error)
             return None

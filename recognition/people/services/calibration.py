@@ -3,10 +3,9 @@ like one person enrolled twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -14,8 +13,8 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from accounts.audit import Actor, record
-from ml_engine.evaluation.det_picture import DARK, LIGHT, Mark, det_svg
 from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.det_picture import DARK, LIGHT, Threshold, det_svg
 from ml_engine.matching.error_rates import (
     DetPoint,
     ErrorRates,
@@ -25,9 +24,22 @@ from ml_engine.matching.error_rates import (
     sampled,
 )
 from ml_engine.types import Float32
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
+from recognition.people.figures import (
+    CalibrationFigures,
+    OperatingPointFigures,
+    SimilarPairFigures,
+)
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import Source
-from recognition.people.model_versions import curve_told, ensure_model_version
+from recognition.people.model_versions import (
+    curve_told,
+    detector_version,
+    ensure_model_version,
+)
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
 from recognition.people.rules import (
     calibration_of,
@@ -38,16 +50,17 @@ from recognition.people.rules import (
 )
 from recognition.people.services.locks import lock_collection
 from recognition.people.traces import Traced
+from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
 _CHUNK = 1000
-# Changes of the gallery for each template measured, from which on it is another gallery.
-_MUCH = 0.2
+# Stale once this share of the measured templates changed since.
+_STALE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class AlikePeople:
+class SimilarPeople:
     """Two people who are more alike than a match. is_left_out: their pair is not in the curve."""
 
     first: Person
@@ -60,8 +73,8 @@ class AlikePeople:
 class CalibrationState:
     """What was measured, as it counts now.
 
-    is_current: the gallery has not changed much since. alike: without people who are gone.
-    curve: its own, and beyond `measured_to` continued by the model's. own_threshold,
+    is_current: the gallery has not changed much since. similar_pairs: without people who are gone.
+    curve: its own, and beyond `measured_until` continued by the model's. own_threshold,
     model_threshold: what follows from each for the gallery as it is; None where the model has no
     curve.
     """
@@ -69,13 +82,13 @@ class CalibrationState:
     calibration: Calibration
     is_current: bool
     is_in_force: bool
-    alike: list[AlikePeople]
+    similar_pairs: list[SimilarPeople]
     curve: ImpostorCurve
     own_threshold: float
     model_threshold: float | None
 
     @property
-    def measured_to(self) -> float:
+    def measured_until(self) -> float:
         """The similarity from which on rates of false matches are no measurement."""
         own: list[float] = self.calibration.impostor_curve["scores"]
         return own[-1]
@@ -85,11 +98,11 @@ class CalibrationState:
         return self.calibration.measured_at
 
     @property
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> CalibrationFigures:
         return self.calibration.figures
 
     @property
-    def points(self) -> list[dict[str, Any]]:
+    def points(self) -> list[OperatingPointFigures]:
         """What round rates cost; where the pairs do not carry one, after the continued curve."""
         return [self._point(point) for point in self.figures["points"]]
 
@@ -99,31 +112,60 @@ class CalibrationState:
         points = [DetPoint(**point) for point in self.figures["det"]]
         return [
             point
-            if point.threshold <= self.measured_to
+            if point.threshold <= self.measured_until
             else replace(point, fmr=self.curve.fmr(point.threshold))
             for point in points
         ]
 
-    def _point(self, measured: dict[str, Any]) -> dict[str, Any]:
-        if measured["is_carried"]:
+    def _point(self, measured: OperatingPointFigures) -> OperatingPointFigures:
+        if measured["has_enough_pairs"]:
             return measured
         threshold = self.curve.threshold(measured["fmr"])
         near = _nearest(self.det, threshold)
-        continued = {
+        return {
+            **measured,
             "threshold": round(threshold, 4),
             "fnmr": near.fnmr if near else None,
             "fnmr_interval": None,
         }
-        return measured | continued
 
 
-def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration:
+def measuring_start(*, collection: Collection, actor: Actor) -> Job:
+    """A job that measures the collection; the open one, if there is one already.
+
+    ServiceError 409 `too_few_people`, which the job may still end with.
+    """
+    mine = Template.objects.filter(
+        collection=collection, model=collection.embedder, image__person__is_active=True
+    )
+    people = mine.values("image__person_id").distinct().count()
+    if people < people_needed():
+        raise _too_few(people)
+    return job_start(kind="measure", collection=collection.pk, actor=actor)
+
+
+def measure_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The kind of job that measures."""
+    collection = Collection.objects.filter(pk=context.collection_id).first()
+    if collection is None:
+        raise not_found("collection")
+    context.progress(0.05, "Comparing everybody with everybody")
+    calibration = collection_calibrate(
+        collection=collection, actor=context.actor, check=context.check
+    )
+    return {name: calibration.figures[name] for name in ("people", "templates")}
+
+
+def collection_calibrate(
+    *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
+) -> Calibration:
     """Compare the active people of a collection with themselves and with each other, and keep what
     comes of it in place of what was there. It changes no rule: `uses_own_curve` does.
 
     Of a large gallery people are drawn by chance, the same ones every time; see
     `ml_engine.matching.error_rates`, also for the pairs that look like one person. Figures name
-    people by id alone.
+    people by id alone. check: called before it stores, and again in the transaction that does; it
+    may raise to leave everything as it is.
 
     ServiceError 409 `too_few_people` where the pairs carry no curve down to a useful rate;
     `no_threshold` where nothing says what a match is; `embedder_changed` while it ran.
@@ -140,9 +182,10 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
         rates = error_rates(
             vectors,
             drawn,
-            model=row.embedder.preset,
+            model=row.embedder.version,
+            detector=detector_version().version,
             source="the collection's own people",
-            alike_from=threshold,
+            similar_from=threshold,
             reference=model_curve(row),
         )
     except TooFewPeople as error:  # some are gone meanwhile
@@ -150,6 +193,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
     sizes = {"people_total": len(names), "templates_total": len(templates)}
 
     def store() -> Calibration:
+        check()
         if lock_collection(row.pk).embedder_id != row.embedder_id:
             message = "The collection's embedder was changed meanwhile. Measure again."
             raise ServiceError("embedder_changed", message, status=409)
@@ -158,7 +202,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
             defaults={
                 "model": row.embedder,
                 "impostor_curve": rates.curve.to_dict(),
-                "figures": _figures(rates, names) | sizes | {"alike_from": round(threshold, 4)},
+                "figures": _figures(rates, names) | sizes | {"similar_from": round(threshold, 4)},
                 "gallery_revision": row.gallery_revision,
                 "measured_at": timezone.now(),
             },
@@ -167,6 +211,7 @@ def collection_calibrate(*, collection: Collection, actor: Actor) -> Calibration
                people=rates.people, templates=rates.templates)  # fmt: skip
         return calibration
 
+    check()
     return in_transaction(store)
 
 
@@ -176,11 +221,11 @@ def calibration_forget(collection: Collection, person: Person) -> Traced:
     row = Calibration.objects.filter(collection=collection).first()
     if row is None:
         return Traced()
-    alike = row.figures["alike"]
-    rest = [pair for pair in alike if str(person.pk) not in pair["people"]]
-    if len(rest) < len(alike):
-        row.figures["alike"] = rest
-        row.figures["alike_total"] -= len(alike) - len(rest)
+    similar_pairs = row.figures["similar_pairs"]
+    rest = [pair for pair in similar_pairs if str(person.pk) not in pair["people"]]
+    if len(rest) < len(similar_pairs):
+        row.figures["similar_pairs"] = rest
+        row.figures["similar_pairs_total"] -= len(similar_pairs) - len(rest)
         row.save(update_fields=["figures"])
     return Traced()
 
@@ -209,9 +254,9 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
     changes = collection.gallery_revision - calibration.gallery_revision
     return CalibrationState(
         calibration=calibration,
-        is_current=changes <= _MUCH * calibration.figures["templates_total"],
+        is_current=changes <= _STALE_SHARE * calibration.figures["templates_total"],
         is_in_force=collection.uses_own_curve,
-        alike=_people_alike(calibration.figures["alike"]),
+        similar_pairs=_similar_people(calibration.figures["similar_pairs"]),
         curve=own,
         own_threshold=threshold_for_gallery(own, collection, gallery),
         model_threshold=threshold_for_gallery(model, collection, gallery) if model else None,
@@ -227,16 +272,16 @@ def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
     own = state.own_threshold
     labels = {point["threshold"]: f"{point['threshold']:.3f}" for point in state.points}
     labels[own] = f"its own threshold, {own:.3f}"
-    marks = [
-        Mark(label, near, is_main=threshold == own)
+    thresholds = [
+        Threshold(label, near, is_main=threshold == own)
         for threshold, label in labels.items()
         if (near := _nearest(points, threshold))
     ]
     return det_svg(
         points,
-        measured_to=state.measured_to,
-        marks=marks,
-        colours=DARK if is_dark else LIGHT,
+        measured_until=state.measured_until,
+        thresholds=thresholds,
+        theme=DARK if is_dark else LIGHT,
     )
 
 
@@ -276,11 +321,11 @@ def _vectors(
     return vectors.reshape(len(rows), source.dimension), owners
 
 
-def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
+def _figures(rates: ErrorRates, names: Sequence[UUID]) -> JsonDict:
     """As JSON, without people who are gone meanwhile. people, templates: that were compared."""
-    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.alike}
+    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.similar_pairs}
     there = set(Person.objects.in_bulk(set().union(*pairs.values())))
-    alike = [
+    similar_pairs = [
         {
             "people": [str(names[pair.first]), str(names[pair.second])],
             "similarity": round(pair.similarity, 4),
@@ -291,10 +336,10 @@ def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
     ]
     plain = asdict(rates)
     plain.pop("curve")
-    return plain | {"alike": alike}
+    return plain | {"similar_pairs": similar_pairs}
 
 
-def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
+def _similar_people(pairs: Sequence[SimilarPairFigures]) -> list[SimilarPeople]:
     """The people as they are now, without those who went a moment ago."""
     ids = {UUID(person) for pair in pairs for person in pair["people"]}
     there = Person.objects.in_bulk(ids)
@@ -302,7 +347,7 @@ def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
     for pair in pairs:
         first, second = (there.get(UUID(person)) for person in pair["people"])
         if first and second:
-            found.append(AlikePeople(first, second, pair["similarity"], pair["is_left_out"]))
+            found.append(SimilarPeople(first, second, pair["similarity"], pair["is_left_out"]))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +15,10 @@ from accounts.audit import SYSTEM, Actor, record
 from ml_engine.matching import train_svm
 from ml_engine.matching.svm import LEAST_PEOPLE
 from ml_engine.types import Float32
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
 from recognition.people.index.reading import Source
 from recognition.people.models import Collection, Person, TrainedDecider
 from recognition.people.services.locks import lock_collection
@@ -25,7 +29,7 @@ from recognition.web.transactions import in_transaction
 logger = logging.getLogger(__name__)
 
 # Training takes about 25 s of one core for each million of people times images: here not quite a
-# minute, which is as long as somebody waits for an answer, or a proxy.
+# minute, which is as long as the job may keep others waiting.
 MOST_WORK = 2_000_000
 
 
@@ -45,10 +49,32 @@ class DeciderState:
     is_current: bool
 
 
-def decider_train(*, collection: Collection, actor: Actor) -> TrainedDecider:
+def training_start(*, collection: Collection, actor: Actor) -> Job:
+    """A job that trains the collection's SVM; the open one, if there is one already.
+
+    ServiceError 409 `too_few_people` or `gallery_too_large`, which the job may still end with.
+    """
+    _check_size(*Source.of(collection).size())
+    return job_start(kind="train_decider", collection=collection.pk, actor=actor)
+
+
+def train_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The kind of job that trains."""
+    collection = Collection.objects.filter(pk=context.collection_id).first()
+    if collection is None:
+        raise not_found("collection")
+    context.progress(0.05, "Training")
+    trained = decider_train(collection=collection, actor=context.actor, check=context.check)
+    return {"people": trained.people, "templates": trained.templates}
+
+
+def decider_train(
+    *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
+) -> TrainedDecider:
     """Train the SVM on the templates of the active people, and put it in the old one's place.
 
-    That takes up to a minute; everything else goes on meanwhile.
+    That takes up to a minute; everything else goes on meanwhile. check: called before it stores,
+    and again in the transaction that does; it may raise to leave everything as it is.
 
     ServiceError 409 `too_few_people`, `gallery_too_large`, or `embedder_changed` while it trained.
     """
@@ -60,9 +86,10 @@ def decider_train(*, collection: Collection, actor: Actor) -> TrainedDecider:
     vectors, owners = _templates(source)
     # People may have gone between the two readings.
     _check_size(len(set(owners)), len(owners))
-    svm = train_svm(vectors, owners, model=row.embedder.preset)
+    svm = train_svm(vectors, owners, model=row.embedder.version)
 
     def store() -> TrainedDecider:
+        check()
         if lock_collection(row.pk).embedder_id != row.embedder_id:
             message = "The collection's embedder was changed meanwhile. Train again."
             raise ServiceError("embedder_changed", message, status=409)
@@ -83,6 +110,7 @@ def decider_train(*, collection: Collection, actor: Actor) -> TrainedDecider:
                people=trained.people, templates=trained.templates)  # fmt: skip
         return trained
 
+    check()
     return in_transaction(store)
 
 
@@ -125,18 +153,19 @@ def decider_forget_person(collection: Collection, person: Person) -> Traced:
 
 
 def deciders_retrain() -> int:
-    """Train what is out of date, missing, or of no use, where the SVM decides; returns how many."""
+    """Start a job for each SVM that decides and is out of date, missing, or of no use; returns how
+    many."""
     rows = Collection.objects.select_related("embedder").filter(decider=Collection.Decider.SVM)
-    trained = 0
+    started = 0
     for collection in rows:
         if decider_state(collection).is_current:
             continue
         try:
-            decider_train(collection=collection, actor=SYSTEM)
-            trained += 1
+            training_start(collection=collection, actor=SYSTEM)
+            started += 1
         except ServiceError as error:
-            logger.info("the SVM of %s was not trained: %s", collection.pk, error.message)
-    return trained
+            logger.info("the SVM of %s is not trained: %s", collection.pk, error.message)
+    return started
 
 
 def _check_size(people: int, templates: int) -> None:

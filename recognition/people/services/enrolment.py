@@ -10,9 +10,11 @@ from uuid import UUID
 
 from accounts.audit import Actor, record
 from ml_engine import Quality
-from ml_engine.runtime.fair_queue import Priority
+from ml_engine.request import Priority
 from ml_engine.types import Float32
+from recognition.notices.services.notices import notice_write
 from recognition.people.index import note_changes
+from recognition.people.model_versions import detector_version, require_version
 from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.people.services.deciders import decider_forget
 from recognition.people.services.inspection import Finding, Inspection, LiveCrop, PictureRefused
@@ -128,9 +130,11 @@ def image_delete(*, image: FaceImage, actor: Actor) -> None:
 
 
 def collection_for_enrolment(collection_id: UUID) -> Collection:
+    """The collection as it is now. ServiceError 409 if its model version cannot be loaded."""
     row = Collection.objects.select_related("embedder").filter(pk=collection_id).first()
     if row is None:
         raise not_found("collection")
+    require_version(row)
     return row
 
 
@@ -192,7 +196,7 @@ def _store(
         images = {finding.sha256: _row(finding, source, actor) for finding in findings}
         for finding in findings:
             image = images[finding.sha256]
-            files.write(image.file, finding.face_jpeg)
+            files.write(image.file, finding.cut.jpeg)
             if finding.original_jpeg:
                 files.write(image.original, finding.original_jpeg)
 
@@ -206,6 +210,7 @@ def _store(
             if rows:
                 ids = [str(row.pk) for row in rows]
                 record(actor, "image.enrol", person, collection_id=collection.pk, images=ids)
+                notice_write("person.enrolled", subject_id=person.pk, collection_id=collection.pk)
                 if then is not None:
                     then(person, rows)
             return taken
@@ -223,6 +228,9 @@ def _row(finding: Finding, source: str, actor: Actor) -> FaceImage:
         sha256=finding.sha256,
         box=[x1, y1, round(x2 - x1, 1), round(y2 - y1, 1)],
         landmarks=[[round(float(x), 1), round(float(y), 1)] for x, y in finding.face.landmarks],
+        crop_left=finding.cut.left,
+        crop_top=finding.cut.top,
+        crop_scale=finding.cut.scale,
         quality=finding.quality,
         quality_parts=parts,
         source=source,
@@ -239,12 +247,14 @@ def _insert(
     for image in images:
         image.person = person
     FaceImage.objects.bulk_create(images)
+    detector = detector_version()
     Template.objects.bulk_create(
         [
             Template(
                 image=image,
                 collection_id=collection.pk,
                 model_id=collection.embedder_id,
+                detector=detector,
                 vector=Template.pack(finding.face.embedding),  # type: ignore[arg-type]
                 dimension=len(finding.face.embedding),  # type: ignore[arg-type]
             )

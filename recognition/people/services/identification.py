@@ -9,27 +9,24 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
-from django.conf import settings
 
 from accounts.audit import Actor, record
-from ml_engine import Face, WeightsUnavailable
-from ml_engine.antispoof import PRESET as ATTACK_PRESET
+from ml_engine import Face
 from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
+from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.types import Float32, Image
-from ml_engine.zoo import ensure, preset
-from recognition.engine import engine_config
+from recognition.engine import engine_config, get_engine
 from recognition.people.index import Gallery, gallery_of
 from recognition.people.index.reading import Source
-from recognition.people.model_versions import ensure_model_version
+from recognition.people.model_versions import ensure_model_version, require_version
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import Rules, curve_of_collection, rules_of, uncalibrated
-from recognition.people.services.pictures import WantedFaces, decoded, faces_in, subjects
+from recognition.people.services.pictures import ask_of, check_region, decoded, subjects
 from recognition.web.errors import ServiceError
 
 # Comparing two faces is one comparison: strangers may match in one of a thousand.
 VERIFY_FALSE_MATCH_RATE = 1e-3
 Timing = dict[str, float]
-_ALL = WantedFaces()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +129,14 @@ def identified_face(face: Face, decision: Decision, gallery: Gallery) -> Identif
     )
 
 
-def detect(
-    *,
-    data: bytes,
-    actor: Actor,
-    wanted: WantedFaces = _ALL,
-    attack_score: bool = False,
-) -> DetectResult:
-    """Faces with landmarks and quality, largest first.
-
-    attack_score: give each face one; ServiceError 409 where its weights are missing.
-    """
-    if attack_score:
-        _check_attack_weights()
+def detect(*, data: bytes, actor: Actor, wanted: Wanted = EVERY_FACE) -> DetectResult:
+    """Faces with landmarks and quality, largest first."""
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
         size = _size(image)
-        faces = faces_in(
-            image,
-            with_embedding=False,
-            with_attack_score=attack_score,
-            **wanted.options(image),
-            caller=actor.name,
-            timings=timing,
-        )
+        check_region(image, wanted)
+        ask = ask_of(actor.name, timings=timing)
+        (faces,) = get_engine().find([image], wanted, ask)
     record(actor, "face.detect", faces=len(faces))
     return DetectResult(faces, size, _rounded(timing))
 
@@ -163,7 +144,8 @@ def detect(
 def embed(*, data: bytes, actor: Actor, embedder: str) -> list[Face]:
     """Every face of the picture with its embedding by a preset."""
     with decoded(data) as image:
-        faces = faces_in(image, embedder=embedder, caller=actor.name)
+        ask = ask_of(actor.name)
+        (faces,) = get_engine().analyze([image], ask=ask, embedder=embedder)
     record(actor, "face.embed", faces=len(faces), model=embedder)
     return faces
 
@@ -174,30 +156,20 @@ def identify(
     data: bytes,
     actor: Actor,
     max_candidates: int = 5,
-    wanted: WantedFaces = _ALL,
+    wanted: Wanted = EVERY_FACE,
     threshold: float | None = None,
-    attack_score: bool = False,
 ) -> IdentifyResult:
-    """Every face of the picture that is wanted, each with a decision.
-
-    attack_score: as for `detect`.
-    """
-    if attack_score:
-        _check_attack_weights()
+    """Every face of the picture that is wanted, each with a decision."""
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
         size = _size(image)
+        require_version(collection)
+        check_region(image, wanted)
         gallery = gallery_of(collection)
         rules = rules_of(collection, gallery)
-        faces = faces_in(
-            image,
-            embedder=gallery.model,
-            flip=_flips(collection),
-            with_attack_score=attack_score,
-            **wanted.options(image),
-            caller=actor.name,
-            timings=timing,
-        )
+        ask = ask_of(actor.name, timings=timing)
+        flip = _flips(collection)
+        (faces,) = get_engine().analyze([image], wanted, ask, embedder=gallery.model, flip=flip)
         with _timed(timing, "search"):
             found = _identified(faces, gallery, rules, max_candidates, threshold)
     matches = sum(face.decision == "match" for face in found)
@@ -222,11 +194,11 @@ def verify(
     similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
     curve = ImpostorCurve.from_dict(model.impostor_curve) if model.impostor_curve else None
-    limit = _verify_threshold(threshold, None, curve, preset)
+    limit = _verify_threshold(threshold, None, curve, model.version)
     decision = _decision(similarity, limit)
-    record(actor, "face.verify", model=preset, decision=decision)
+    record(actor, "face.verify", model=model.version, decision=decision)
     fmr = curve.fmr(similarity) if curve else None
-    return VerifyResult(decision, similarity, limit, fmr, preset, face_a, face_b)
+    return VerifyResult(decision, similarity, limit, fmr, model.version, face_a, face_b)
 
 
 def verify_person(
@@ -239,21 +211,22 @@ def verify_person(
     ServiceError 409 where the person has no templates, or is not active.
     """
     collection = Collection.objects.select_related("embedder").get(pk=person.collection_id)
+    require_version(collection)
     vectors, images = _templates_of(person, collection)
-    preset = collection.embedder.preset
-    face = _only_face(data, preset, "the picture", actor, flip=_flips(collection))
+    model = collection.embedder
+    face = _only_face(data, model.name, "the picture", actor, flip=_flips(collection))
     similarities = vectors @ _embedding(face)
     best = int(np.argmax(similarities))
     similarity = float(similarities[best])
     curve = curve_of_collection(collection)
-    limit = _verify_threshold(threshold, collection, curve, preset)
+    limit = _verify_threshold(threshold, collection, curve, model.version)
     candidate = Candidate(person.pk, best, similarity)
     negatives = Source.of(collection).negatives([person.pk])
     is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
     decision = _decision(similarity, limit) if is_theirs else "unknown"
     record(actor, "face.verify", person, collection_id=collection.pk, decision=decision)
     fmr = curve.fmr(similarity) if curve else None
-    return VerifyResult(decision, similarity, limit, fmr, preset, face, None, images[best])
+    return VerifyResult(decision, similarity, limit, fmr, model.version, face, None, images[best])
 
 
 def _identified(
@@ -297,17 +270,10 @@ def _flips(collection: Collection) -> bool:
     return collection.flip_averaging == Collection.FlipAveraging.BOTH
 
 
-def _check_attack_weights() -> None:
-    try:
-        ensure(preset(ATTACK_PRESET).artefact, settings.WEIGHTS_DIR)
-    except WeightsUnavailable as error:
-        message = "The weights of the attack score are not there: run `make weights`."
-        raise ServiceError("weights_unavailable", message, status=409) from error
-
-
 def _only_face(data: bytes, preset: str, picture: str, actor: Actor, *, flip: bool) -> Face:
     with decoded(data) as image:
-        faces = faces_in(image, embedder=preset, flip=flip, caller=actor.name)
+        ask = ask_of(actor.name)
+        (faces,) = get_engine().analyze([image], ask=ask, embedder=preset, flip=flip)
     if not faces:
         raise ServiceError("no_face", f"No face was found in {picture}.", status=422)
     people = subjects(faces)
@@ -333,14 +299,14 @@ def _verify_threshold(
     asked: float | None,
     collection: Collection | None,
     curve: ImpostorCurve | None,
-    preset: str,
+    model: str,
 ) -> float:
     if asked is not None:
         return asked
     if collection is not None and collection.match_threshold is not None:
         return collection.match_threshold
     if curve is None:
-        raise uncalibrated(preset)
+        raise uncalibrated(model)
     rate = collection.target_false_match_rate if collection is not None else None
     return curve.threshold(rate or VERIFY_FALSE_MATCH_RATE)
 

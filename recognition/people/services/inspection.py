@@ -13,12 +13,13 @@ import numpy as np
 
 from ml_engine import Face, ImageError, Quality
 from ml_engine.quality import REASON_TEXTS, refusals
-from ml_engine.runtime.fair_queue import Priority
+from ml_engine.request import Priority, Wanted
 from ml_engine.types import Float32, Image
+from recognition.engine import get_engine
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection
 from recognition.people.rules import rules_of
-from recognition.people.services.pictures import cut_face, decoded, faces_in, subjects, whole
+from recognition.people.services.pictures import FaceCut, ask_of, cut_face, decoded, subjects, whole
 
 # If no face is found in the stored crop, the live embedding is kept, provided its quality is at
 # least this.
@@ -28,13 +29,13 @@ _SMALLEST_PX = 20
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What would be stored of one picture. `original` is empty where it is not kept."""
+    """What would be stored of one picture. `original_jpeg` is empty if it is not kept."""
 
     sha256: str
     face: Face
     quality: float
     faces_found: int
-    face_jpeg: bytes
+    cut: FaceCut
     original_jpeg: bytes = b""
 
 
@@ -73,7 +74,7 @@ class PictureRefused(Exception):
 class Inspection:
     """Looks at pictures of one person (None: somebody new), after the rules of a collection.
 
-    caller: whose turn at the engine it is. priority: see `ml_engine.runtime.fair_queue`.
+    caller: whose turn at the engine it is. priority: see `ml_engine.request.Ask`.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Inspection:
             face=face,
             quality=face.quality.score,
             faces_found=len(faces),
-            face_jpeg=cut_face(image, face.box),
+            cut=cut_face(image, face.box),
             original_jpeg=whole(image) if self._collection.keeps_originals else b"",
         )
 
@@ -127,18 +128,17 @@ class Inspection:
             face=face,
             quality=face.quality.score if face.quality else crop.quality,
             faces_found=max(1, len(faces)),
-            face_jpeg=crop.jpeg,
+            cut=FaceCut(crop.jpeg, 0, 0, 1.0),
         )
 
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
-        return faces_in(
-            image,
-            embedder=self._collection.embedder.preset,
+        return get_engine().analyze(
+            [image],
+            Wanted(min_face_px=min_face_px),
+            ask_of(self._caller, priority=self._priority),
+            embedder=self._collection.embedder.version,
             flip=self._collection.flip_averaging != Collection.FlipAveraging.NONE,
-            min_face_px=min_face_px,
-            caller=self._caller,
-            priority=self._priority,
-        )
+        )[0]
 
     def _only(self, faces: list[Face]) -> Face:
         if not faces:

@@ -8,6 +8,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.audit import Actor, record
+from recognition.notices.services.notices import notice_write
 from recognition.people.index import note_changes
 from recognition.people.models import Collection, Person
 from recognition.people.services.deciders import decider_forget
@@ -42,6 +43,7 @@ def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
     def update() -> Person:
         collection = lock_collection(person.collection_id)
         row = lock_person(person.pk)
+        before = _names(row)
         for name, value in changes.items():
             setattr(row, name, value)
         row.save(update_fields=[*changes, "updated_at"])
@@ -50,6 +52,8 @@ def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
         if not row.is_active:
             decider_forget(collection.pk, [row.pk])
         record(actor, "person.update", row, collection_id=collection.pk, changed=sorted(changes))
+        if before != _names(row):
+            notice_write("person.renamed", subject_id=row.pk, collection_id=collection.pk)
         return row
 
     try:
@@ -72,6 +76,7 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
         Collection.objects.filter(pk=collection.pk).update(last_erasure_at=timezone.now())
         counts: Any = forgotten.counts
         record(actor, "person.erase", row, collection_id=collection.pk, **counts)
+        notice_write("person.erased", subject_id=row.pk, collection_id=collection.pk)
         row.delete()
         return forgotten.counts | {"files": remove_after_commit(forgotten.files)}
 
@@ -96,10 +101,19 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
         counts: Any = moved.counts
         record(actor, "person.merge", target, collection_id=collection.pk, merged=str(other.pk),
                **counts, dropped_files=dropped)  # fmt: skip
+        gone = {"merged": [other.pk]}
+        notice_write(
+            "person.merged", subject_id=target.pk, collection_id=collection.pk, related=gone
+        )
         other.delete()
         return target
 
     return in_transaction(merge)
+
+
+def _names(person: Person) -> tuple[str, str | None]:
+    """What others know a person by."""
+    return person.name, person.external_id
 
 
 def _external_id_taken() -> ServiceError:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
@@ -14,9 +13,10 @@ from django.conf import settings
 from ml_engine import Face
 from ml_engine.detection.region import is_inside
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
+from ml_engine.request import Ask, Priority, Timings, Wanted
 from ml_engine.types import EngineBusy, Float32, Image
-from recognition.engine import get_engine
 from recognition.web.errors import ServiceError
+from recognition.web.process import Part, process
 
 # Around the box on each side, in sides of the box: enough to find the face again, and to cut it
 # for another model.
@@ -43,11 +43,11 @@ def decoded(data: bytes) -> Iterator[Image]:
     """
     most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
     limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
-    with _budget.hold(pixels_of(data, limits), most=_LARGEST_AT_ONCE * most):
+    with process().part(PixelBudget).hold(pixels_of(data, limits), most=_LARGEST_AT_ONCE * most):
         yield decode_image(data, limits)
 
 
-class _PixelBudget:
+class PixelBudget(Part):
     """How many pixels are held decoded, by all threads of the process."""
 
     def __init__(self) -> None:
@@ -68,38 +68,19 @@ class _PixelBudget:
                 self._changed.notify_all()
 
 
-_budget = _PixelBudget()
+def ask_of(
+    caller: str, *, priority: Priority = "interactive", timings: Timings | None = None
+) -> Ask:
+    """How a picture of this caller queues at the engine, with the site's deadline."""
+    return Ask(priority, caller, settings.ENGINE_DEADLINE_S, timings)
 
 
-@dataclass(frozen=True, slots=True)
-class WantedFaces:
-    """Which faces of a picture somebody asks for; see `FaceEngine.analyze`. region: x, y, width and
-    height, as boxes are told."""
-
-    min_face_px: int | None = None
-    max_face_px: int | None = None
-    score_threshold: float | None = None
-    max_faces: int | None = None
-    region: tuple[float, float, float, float] | None = None
-
-    def options(self, image: Image) -> dict[str, Any]:
-        """For the engine. ServiceError 422 where nothing of the region is in the picture."""
-        options = asdict(self)
-        if self.region is not None:
-            x, y, width, height = self.region
-            options["region"] = (x, y, x + width, y + height)
-            if not is_inside(image, options["region"]):
-                sides = f"{image.shape[1]}x{image.shape[0]} pixels"
-                message = f"Nothing of the region is in this picture of {sides}."
-                raise ServiceError("region_outside", message, status=422)
-        return options
-
-
-def faces_in(image: Image, **options: Any) -> list[Face]:
-    """The faces of one picture, with the options of `FaceEngine.analyze`. DeadlineExceeded, an
-    EngineBusy, where the engine does not come to it in time."""
-    deadline_s = settings.ENGINE_DEADLINE_S
-    return get_engine().analyze([image], deadline_s=deadline_s, **options)[0]
+def check_region(image: Image, wanted: Wanted) -> None:
+    """ServiceError 422 if nothing of the wanted region is in the picture."""
+    if wanted.region is not None and not is_inside(image, wanted.region):
+        sides = f"{image.shape[1]}x{image.shape[0]} pixels"
+        message = f"Nothing of the region is in this picture of {sides}."
+        raise ServiceError("region_outside", message, status=422)
 
 
 def subjects(faces: Sequence[Face]) -> list[Face]:
@@ -110,7 +91,18 @@ def subjects(faces: Sequence[Face]) -> list[Face]:
     return [face for face in by_size if face.size_px >= _BESIDE * by_size[0].size_px]
 
 
-def cut_face(image: Image, box: Float32) -> bytes:
+@dataclass(frozen=True, slots=True)
+class FaceCut:
+    """A face cut out of a picture: an encoded JPEG, and where it lay. A point of the picture lies
+    in the cut at `(point - (left, top)) * scale`."""
+
+    jpeg: bytes
+    left: int
+    top: int
+    scale: float
+
+
+def cut_face(image: Image, box: Float32) -> FaceCut:
     """The face with a generous margin, as a JPEG."""
     import cv2
 
@@ -120,11 +112,11 @@ def cut_face(image: Image, box: Float32) -> bytes:
     left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
     right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)
     part = np.ascontiguousarray(image[top:bottom, left:right])
-    scale = _LARGEST_SIDE_PX / max(part.shape[:2])
+    scale = min(1.0, _LARGEST_SIDE_PX / max(part.shape[:2]))
     if scale < 1:
         size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
         part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return encode_jpeg(part, _JPEG_QUALITY)
+    return FaceCut(encode_jpeg(part, _JPEG_QUALITY), left, top, scale)
 
 
 def whole(image: Image) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-Document = dict[str, Any]
+from recognition.web.boundaries import JsonDict
 
 ABOUT = """\
 Detect, verify, identify and enrol faces; read who was where.
@@ -12,6 +10,8 @@ Detect, verify, identify and enrol faces; read who was where.
 **Who calls.** A key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY` (make one with
 POST `api-keys`, or in the admin), or the session of somebody who signed in. A key is never taken
 from the query. Each operation names the scope that it asks for.
+
+from recognition.web.boundaries import JsonDict
 
 **Pictures** come in three ways, the same for every operation that takes one: as a file of a
 multipart form, as base64 (or a data: URL) within JSON, or as the body itself with
@@ -22,6 +22,9 @@ form or JSON may hold them as fields beside the picture instead.
 stable, messages are for people. Every response carries its `X-Request-Id`; send one to choose it.
 
 **Lists** are paged: follow `next` until it is null.
+
+**Jobs.** What takes longer than an answer may is answered 202 with a job: read GET `jobs/{id}`
+until its `state` is `done`, `failed` or `cancelled`.
 
 **Retries.** `Idempotency-Key` (any text of yours, at most 200 characters) on enrolment: the same
 request with the same key is answered again (`Idempotency-Replayed: true`) and not done again.
@@ -35,6 +38,8 @@ _TAGS = {
     "events": "Who was where: one event for each visit.",
     "collections": "Galleries and their rules.",
     "cameras": "Where frames come from.",
+    "jobs": "Work that outlasts a request: how far it is, and what came of it.",
+    "webhooks": "URLs that are sent notices, and the log of what was sent.",
     "keys": "API keys; shown once, stored hashed.",
     "about": "The caller, and the models there are.",
 }
@@ -52,7 +57,7 @@ def tag_of(operation_id: str) -> str:
     return _TAG_OF.get(noun, noun)
 
 
-def finish(result: Document, generator: object, request: object, public: bool) -> Document:  # noqa: FBT001
+def finish(result: JsonDict, generator: object, request: object, public: bool) -> JsonDict:  # noqa: FBT001
     """Hook of drf-spectacular."""
     result["info"]["description"] = ABOUT
     result["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items()]
@@ -63,10 +68,10 @@ def finish(result: Document, generator: object, request: object, public: bool) -
     return result
 
 
-def _label(responses: Document, shared: Document) -> None:
+def _label(responses: JsonDict, shared: JsonDict) -> None:
     """Errors become references: each of them is the same everywhere. Headers are named."""
     for status, response in responses.items():
-        headers: Document = {"X-Request-Id": _TEXT}
+        headers: JsonDict = {"X-Request-Id": _TEXT}
         if status in ("429", "503"):
             headers["Retry-After"] = _SECONDS
         if status == "401":

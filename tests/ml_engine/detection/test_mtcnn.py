@@ -12,6 +12,7 @@ from ml_engine.detection import Detector
 from ml_engine.detection.mtcnn import _mirrored
 from ml_engine.geometry import iou
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from ml_engine.types import Face, Image
 
 pytestmark = pytest.mark.weights
@@ -99,27 +100,27 @@ def crowd(photo: Callable[[str], Image]) -> Image:
 
 
 def test_faces_come_largest_first_and_no_more_than_asked(detector: Detector, crowd: Image) -> None:
-    faces = detector.detect([crowd], min_face_px=20)[0]
+    faces = detector.detect([crowd], Wanted(min_face_px=20))[0]
     assert len(faces) == 4
     sizes = [face.size_px for face in faces]
     assert sizes == sorted(sizes, reverse=True)
-    assert [f.size_px for f in detector.detect([crowd], min_face_px=20, max_faces=2)[0]] == sizes[
-        :2
-    ]
+    two = detector.detect([crowd], Wanted(min_face_px=20, max_faces=2))[0]
+    assert [face.size_px for face in two] == sizes[:2]
 
 
 def test_faces_far_smaller_than_asked_for_are_not_looked_for(
     detector: Detector, crowd: Image
 ) -> None:
-    sizes = [face.size_px for face in detector.detect([crowd], min_face_px=20)[0]]
+    sizes = [face.size_px for face in detector.detect([crowd], Wanted(min_face_px=20))[0]]
     smallest = round(2 * sizes[-1])
-    assert all(f.size_px > sizes[-1] for f in detector.detect([crowd], min_face_px=smallest)[0])
+    larger = detector.detect([crowd], Wanted(min_face_px=smallest))[0]
+    assert all(face.size_px > sizes[-1] for face in larger)
 
 
 def test_the_score_threshold_is_kept(detector: Detector, crowd: Image) -> None:
-    low = detector.detect([crowd], min_face_px=20, score_threshold=0.05)[0]
+    low = detector.detect([crowd], Wanted(min_face_px=20, score_threshold=0.05))[0]
     for threshold in (0.5, 0.9, 0.99):
-        found = detector.detect([crowd], min_face_px=20, score_threshold=threshold)[0]
+        found = detector.detect([crowd], Wanted(min_face_px=20, score_threshold=threshold))[0]
         assert all(face.score >= threshold for face in found)
         # A face that is far below at first sight is not looked at again: one may be missing.
         assert sum(face.score >= threshold for face in low) - len(found) in (0, 1)
@@ -143,8 +144,8 @@ def test_one_large_face_is_found_wherever_the_pyramid_puts_it(
     folder = data_dir / "celebs5" / "val" / "elton_john"
     for path in sorted(folder.iterdir()):
         image = decode_image(path.read_bytes())
-        reference = detector.detect([image], max_faces=1)[0][0]
+        reference = detector.detect([image], Wanted(max_faces=1))[0][0]
         for smallest in (20, 22, 24, 26, 28, 30, 33, 36, 44, 48, 54):
-            found = detector.detect([image], min_face_px=smallest, max_faces=1)[0]
+            found = detector.detect([image], Wanted(min_face_px=smallest, max_faces=1))[0]
             assert found, f"lost at {smallest}: {path.name}"
             assert _overlap(found[0], reference) > 0.6

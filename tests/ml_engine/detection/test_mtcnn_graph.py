@@ -20,6 +20,7 @@ from ml_engine.detection.mtcnn_graph import _mirrored as mirrored_in_graph
 from ml_engine.detection.pyramid import Pyramid, plan
 from ml_engine.geometry import iou, nms, nms_by_group
 from ml_engine.networks import mtcnn as networks
+from ml_engine.request import Wanted
 from ml_engine.types import Face, Image
 from ml_engine.zoo import fetch
 
@@ -65,8 +66,8 @@ def test_it_finds_what_the_other_one_finds(
 ) -> None:
     images = [photo("obama")[::2, ::2], _crowd(photo), np.zeros((15, 300, 3), np.uint8)]
     images.append(photo("obama")[::2, ::2][:, ::-1])
-    mine = graph.detect(images, min_face_px=min_face_px)
-    others = detector.detect(images, min_face_px=min_face_px)
+    mine = graph.detect(images, Wanted(min_face_px=min_face_px))
+    others = detector.detect(images, Wanted(min_face_px=min_face_px))
     assert [len(faces) for faces in mine[::2]] == [1, 0]
     assert sum(face.score > SURE for face in mine[1]) > 1
     for found, wanted in zip(mine, others, strict=True):
@@ -90,8 +91,8 @@ def test_options_hold(graph: GraphMtcnn, photo: Callable[[str], Image]) -> None:
     everyone = graph.detect([crowd])[0]
     sizes = [face.size_px for face in everyone]
     assert sizes == sorted(sizes, reverse=True)
-    assert [face.size_px for face in graph.detect([crowd], max_faces=2)[0]] == sizes[:2]
-    sure = graph.detect([crowd], score_threshold=0.999)[0]
+    assert [face.size_px for face in graph.detect([crowd], Wanted(max_faces=2))[0]] == sizes[:2]
+    sure = graph.detect([crowd], Wanted(score_threshold=0.999))[0]
     assert len(sure) < len(everyone)
     assert all(face.score >= 0.999 for face in sure)
     assert graph.detect([]) == []

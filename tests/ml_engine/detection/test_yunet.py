@@ -1,4 +1,4 @@
-"""The detector through OpenCV; its file is placed by hand, here from the evaluation data."""
+"""The detector through OpenCV; its file comes from the evaluation data here."""
 
 from __future__ import annotations
 
@@ -9,36 +9,68 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_engine import EngineConfig, load_engine
 from ml_engine.detection import Detector, load_detector
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.types import WeightsUnavailable
-from ml_engine.zoo import ARTEFACTS, fetch
+from ml_engine.zoo import ARTEFACTS, preset
 
 DEVICE = ResolvedDevice("cpu", "cpu", 1)
 PLACED = "yunet-face_detection_yunet_2026may.onnx"
 
 
 @pytest.fixture(scope="module")
-def yunet(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Detector:
+def yunet_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     (member,) = ARTEFACTS["yunet"].members
     shutil.copy(data_dir / "models" / member, folder / PLACED)
-    return load_detector("yunet", folder, DEVICE)
+    return folder
 
 
-def test_where_it_is_missing_one_is_told_where_to_place_it(tmp_path: Path) -> None:
-    for get in (fetch, lambda name, folder: load_detector(name, folder, DEVICE)):
-        with pytest.raises(WeightsUnavailable, match="place") as missing:
-            get("yunet", tmp_path)
-        assert str(tmp_path / PLACED) in str(missing.value)
+@pytest.fixture(scope="module")
+def yunet(yunet_dir: Path) -> Detector:
+    return load_detector("yunet", yunet_dir, DEVICE)
 
 
-def test_another_file_is_refused(tmp_path: Path) -> None:
+def test_yunet_without_its_file_says_how_to_fetch_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        WeightsUnavailable, match=r"run `python -m ml_engine fetch yunet`"
+    ) as missing:
+        load_detector("yunet", tmp_path, DEVICE)
+    assert PLACED in str(missing.value)
+
+
+def test_yunet_with_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / PLACED).write_bytes(b"something else")
     with pytest.raises(WeightsUnavailable, match="not the file that was pinned"):
         load_detector("yunet", tmp_path, DEVICE)
+
+
+def test_unknown_detector_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="there are mtcnn, yunet"):
+        load_detector("haar", tmp_path, DEVICE)
+
+
+@pytest.mark.data
+@pytest.mark.weights
+def test_engine_with_yunet_finds_measures_and_embeds(
+    yunet_dir: Path, weights_dir: Path, tmp_path: Path, sample_photo: Callable[[str], bytes]
+) -> None:
+    for path in (yunet_dir / PLACED, *weights_dir.glob("mobilefacenet-*")):
+        shutil.copy(path, tmp_path)
+    engine = load_engine(EngineConfig(weights_dir=tmp_path, detector="yunet", device="cpu"))
+    try:
+        assert engine.detector == preset("yunet").version
+        photos = [decode_image(sample_photo(name)) for name in ("obama", "obama2", "biden")]
+        faces = [found[0] for found in engine.analyze(photos)]
+    finally:
+        engine.close()
+    assert all(face.quality for face in faces)
+    first, second, other = np.array([face.embedding for face in faces], np.float32)
+    assert first @ second > 0.5 > first @ other
 
 
 @pytest.mark.data
@@ -48,7 +80,7 @@ def test_it_sees_what_mtcnn_sees(
 ) -> None:
     for name in ("obama", "obama2", "biden"):
         photo = decode_image(sample_photo(name))
-        (face,), (other,) = yunet.detect([photo])[0], real_engine.detect([photo])[0]
+        (face,), (other,) = yunet.detect([photo])[0], real_engine.find([photo])[0]
         reach = other.size_px
         assert np.abs(face.box - other.box).max() < 0.25 * reach
         assert np.abs(face.landmarks - other.landmarks).max() < 0.12 * reach
@@ -65,9 +97,9 @@ def test_its_options(yunet: Detector, data_dir: Path) -> None:
     assert nothing == []
     sizes = [face.size_px for face in faces]
     assert sizes == sorted(sizes, reverse=True)
-    assert yunet.detect([photo], max_faces=2)[0][1].size_px == sizes[1]
+    assert yunet.detect([photo], Wanted(max_faces=2))[0][1].size_px == sizes[1]
     middle = round(sizes[len(sizes) // 2])
-    larger = yunet.detect([photo], min_face_px=middle)[0]
+    larger = yunet.detect([photo], Wanted(min_face_px=middle))[0]
     assert 0 < len(larger) <= len(faces)
     assert all(face.size_px >= middle for face in larger)
-    assert yunet.detect([photo], score_threshold=0.999)[0] == []
+    assert yunet.detect([photo], Wanted(score_threshold=0.999))[0] == []

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml_engine.align import TEMPLATE_112
+from ml_engine.align import TEMPLATE_112, template_of
+from ml_engine.embedding import aligner_of
 from ml_engine.embedding.base import unit
 from ml_engine.embedding.fusion import FusionEmbedder
-from ml_engine.embedding.network import NetworkEmbedder, load_network_embedder
+from ml_engine.embedding.network import NetworkEmbedder
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
-from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.network import Batch
-from ml_engine.types import Float32, Image
-from ml_engine.zoo import preset
+from ml_engine.types import Float32
+from ml_engine.zoo import embedder_card, preset
 
 
 class _Means:
@@ -34,7 +34,7 @@ class _Means:
 
 
 def _embedder() -> NetworkEmbedder:
-    return NetworkEmbedder(preset("mobilefacenet"), TEMPLATE_112, _Means())
+    return NetworkEmbedder(192, _Means())
 
 
 def _crops(count: int) -> list[NDArray[np.uint8]]:
@@ -68,36 +68,46 @@ def test_a_flipped_average_is_that_of_both_vectors() -> None:
 
 
 class _Fixed:
-    """An embedder of given vectors."""
+    """An embedder of given vectors, whose crops are their numbers."""
 
-    def __init__(self, name: str, vectors: Float32) -> None:
-        self.name = name
+    def __init__(self, vectors: Float32) -> None:
         self.dimension = vectors.shape[1]
         self._vectors = vectors
 
-    def crops(self, image: Image, landmarks: Float32) -> list[str]:
-        return [f"{self.name}{number}" for number in range(len(landmarks))]
-
-    def standard_crops(self, crops: list[str]) -> list[NDArray[np.uint8]] | None:
-        return None
-
-    def embed_crops(self, crops: Sequence[str], *, flip: bool = False) -> Float32:
-        return self._vectors[[int(crop.removeprefix(self.name)) for crop in crops]]
+    def embed_crops(self, crops: Sequence[int], *, flip: bool = False) -> Float32:
+        return self._vectors[list(crops)]
 
 
-def test_a_fusion_is_both_side_by_side() -> None:
+def test_fusion_is_both_vectors_side_by_side() -> None:
     rng = np.random.default_rng(1)
     first = unit(rng.normal(size=(4, 6)).astype(np.float32))
     second = unit(rng.normal(size=(4, 5)).astype(np.float32))
-    parts = [(_Fixed("a", first), 1.0), (_Fixed("b", second), 2.0)]
-    fusion = FusionEmbedder(preset("fusion"), parts)
+    fusion = FusionEmbedder([(_Fixed(first), 1.0), (_Fixed(second), 2.0)])
     assert fusion.dimension == 11
-    crops = fusion.crops(np.zeros((1, 1, 3), np.uint8), np.zeros((4, 5, 2), np.float32))
-    assert crops[2] == ("a2", "b2")
-    vectors = fusion.embed_crops(crops)
+    vectors = fusion.embed_crops([(row, row) for row in range(4)])
     # Its cosine is the mean of the parts' cosines, weighted by the squares of the weights.
     expected = (first @ first.T + 4 * second @ second.T) / 5
     np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-5)
+
+
+def test_fusion_crops_are_those_of_its_parts() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    landmarks = np.stack([TEMPLATE_112 + 30, TEMPLATE_112 + 50])
+    cards = [embedder_card(name) for name in ("mobilefacenet", "dlib_resnet", "fusion")]
+    mobile, dlib, both = (aligner_of(card).crops(image, landmarks) for card in cards)
+    assert [crop[0].shape for crop in both] == [(112, 112, 3)] * 2
+    for row, (first, second) in enumerate(both):
+        np.testing.assert_array_equal(first, mobile[row])
+        np.testing.assert_array_equal(second, dlib[row])
+    assert aligner_of(cards[1]).standard_crops(dlib) is None
+    for card, crops in ((cards[0], mobile), (cards[2], both)):
+        np.testing.assert_array_equal(aligner_of(card).standard_crops(crops), mobile)
+
+
+@pytest.mark.parametrize("size", [96, 112, 224])
+def test_crops_of_any_size_show_the_same_part_of_the_face(size: int) -> None:
+    template = template_of("arcface", size)
+    np.testing.assert_allclose((template + 0.5) / size, (TEMPLATE_112 + 0.5) / 112, atol=1e-6)
 
 
 def test_the_hash_of_a_fusion_is_that_of_its_parts_and_weights() -> None:
@@ -112,7 +122,7 @@ def test_every_preset_tells_two_people_apart(
     real_engine: FaceEngine, sample_photo: Callable[[str], bytes]
 ) -> None:
     photos = [decode_image(sample_photo(name)) for name in ("obama", "obama2", "biden")]
-    faces = [found[0] for found in real_engine.detect(photos)]
+    faces = [found[0] for found in real_engine.find(photos)]
     for name in ("mobilefacenet", "dlib_resnet", "fusion"):
         embedded = [
             real_engine.embed(photo, [face], embedder=name)[0].embedding
@@ -130,7 +140,7 @@ def test_a_fusion_agrees_with_its_parts(
     real_engine: FaceEngine, sample_photo: Callable[[str], bytes]
 ) -> None:
     photo = decode_image(sample_photo("obama"))
-    faces = real_engine.detect([photo])[0]
+    faces = real_engine.find([photo])[0]
 
     def vector(name: str) -> Float32:
         embedding = real_engine.embed(photo, faces, embedder=name, flip=True)[0].embedding
@@ -139,25 +149,3 @@ def test_a_fusion_agrees_with_its_parts(
 
     by_hand = np.concatenate([vector("mobilefacenet"), 2 * vector("dlib_resnet")]) / np.sqrt(5)
     np.testing.assert_allclose(vector("fusion"), by_hand, atol=1e-5)
-
-
-@pytest.mark.weights
-def test_weights_of_bytes_change_dlibs_vectors_by_next_to_nothing(
-    real_engine: FaceEngine, sample_photo: Callable[[str], bytes]
-) -> None:
-    weights_dir = real_engine.config.weights_dir
-    crops = []
-    for name in ("obama", "obama2", "biden"):
-        photo = decode_image(sample_photo(name))
-        landmarks = np.stack([face.landmarks for face in real_engine.detect([photo])[0]])
-        crops += real_engine.embedder("dlib_resnet").crops(photo, landmarks)
-    exact, in_bytes = (
-        load_network_embedder(
-            preset("dlib_resnet"),
-            weights_dir,
-            ResolvedDevice("cpu", "cpu", 1, byte_weights=byte_weights),
-        ).embed_crops(crops)
-        for byte_weights in (False, True)
-    )
-    assert np.abs(exact - in_bytes).max() > 1e-6, "they must have been computed in two ways"
-    assert (exact * in_bytes).sum(axis=1).min() > 0.9995

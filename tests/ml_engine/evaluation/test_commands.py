@@ -1,4 +1,4 @@
-"""The commands, as somebody uses them who does not know them."""
+"""The commands, as a newcomer uses them."""
 
 from __future__ import annotations
 
@@ -10,31 +10,20 @@ import pytest
 
 from ml_engine.evaluation.__main__ import _parser, main
 
-_WITH_DATA = [
-    "lfw", "openset", "halves", "recalibration", "quality", "calibrate", "celebs", "wider",
-    "search",
-]  # fmt: skip
-# Their reports say little that a picture would show.
-_WITHOUT_PICTURE = {"celebs", "recalibration", "search"}
 
-
-def _commands() -> dict[str, argparse.ArgumentParser]:
+def test_every_command_explains_itself_and_writes_json_and_a_chart() -> None:
     action = next(a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
-    return action.choices
-
-
-def test_every_command_explains_itself_and_writes_json_and_a_picture() -> None:
-    for name, command in _commands().items():
+    for name, command in action.choices.items():
         text = command.format_help()
         assert "--json" in text, name
-        assert ("--png" in text) is (name not in _WITHOUT_PICTURE), name
+        assert "--svg" in text, name
         assert command.description, name
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("command", _WITH_DATA)
+@pytest.mark.parametrize("command", ["lfw", "openset", "calibrate", "wider"])
 @pytest.mark.parametrize("is_there", [True, False], ids=["empty folder", "no folder"])
-def test_a_folder_without_photos_is_named(
+def test_command_names_a_folder_without_photos(
     command: str,
     is_there: bool,
     tmp_path: Path,
@@ -48,41 +37,39 @@ def test_a_folder_without_photos_is_named(
     assert str(folder) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["soak", "--frames", "0"],
-        ["throughput", "--size", "640", "-1"],
-        ["lfw", "--data", ".", "--folds", "four"],
-        ["lfw"],
-        [],
-    ],
-)
-def test_what_cannot_be_meant_is_refused(
+@pytest.mark.parametrize("arguments", [["lfw", "--data", ".", "--folds", "four"], ["lfw"], []])
+def test_command_with_wrong_arguments_is_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as error:
         main(arguments)
     assert error.value.code == 2
-    assert "_positive" not in capsys.readouterr().err
+    assert "_numbers" not in capsys.readouterr().err
 
 
 @pytest.mark.weights
-def test_throughput_writes_both_into_folders_that_it_makes(
-    tmp_path: Path, weights_dir: Path
+@pytest.mark.data
+def test_wider_writes_both_files_into_folders_that_it_makes(
+    tmp_path: Path, weights_dir: Path, data_dir: Path
 ) -> None:
-    files = tmp_path / "out" / "speed.json", tmp_path / "pictures" / "speed.png"
+    truth = json.loads((data_dir / "wider" / "ground_truth.json").read_text())
+    (name, boxes) = next(iter(truth.items()))
+    photos = tmp_path / "wider"
+    photos.mkdir()
+    (photos / "ground_truth.json").write_text(json.dumps({name: boxes}))
+    (photos / name).write_bytes((data_dir / "wider" / name).read_bytes())
+    files = tmp_path / "out" / "wider.json", tmp_path / "pictures" / "wider.svg"
     status = main(
-        ["throughput", "--repeats", "1", "--size", "320", "240", "--weights", str(weights_dir),
-         "--json", str(files[0]), "--png", str(files[1])]
+        ["wider", "--data", str(photos), "--weights", str(weights_dir),
+         "--json", str(files[0]), "--svg", str(files[1])]
     )  # fmt: skip
     assert status == 0
-    assert json.loads(files[0].read_text())["timings"][0]["stage"] == "decode a JPEG"
-    assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert json.loads(files[0].read_text())["detector"] == "mtcnn"
+    assert "precision" in files[1].read_text()
 
 
 @pytest.mark.weights
-def test_truth_that_is_something_else_is_named(
+def test_wider_names_a_truth_that_it_cannot_read(
     tmp_path: Path, weights_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ground_truth.json").write_text('{"a.jpg": {"boxes": 3}}')

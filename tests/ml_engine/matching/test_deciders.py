@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -136,25 +137,30 @@ def test_an_svm_needs_people(gallery: tuple[Float32, list[str]]) -> None:
         train_svm(vectors[:9], owners[:9], model="model-a")
 
 
-def test_a_saved_svm_is_the_same(svm: LinearSvm, tmp_path: Path) -> None:
-    svm.save(tmp_path / "people.npz")
-    loaded = LinearSvm.load(tmp_path / "people.npz", model="model-a")
+def test_svm_from_its_own_bytes_is_the_same(svm: LinearSvm) -> None:
+    content = svm.to_bytes()
+    loaded = LinearSvm.from_bytes(content, model="model-a")
     assert loaded.people == svm.people
     np.testing.assert_array_equal(loaded.weights, svm.weights)
     assert loaded.rejection == svm.rejection
     with pytest.raises(ModelMismatch):
-        LinearSvm.load(tmp_path / "people.npz", model="model-b")
+        LinearSvm.from_bytes(content, model="model-b")
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "changed"])
-def test_a_damaged_svm_is_refused(svm: LinearSvm, tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "people.npz"
-    svm.save(path)
-    if damage == "changed":
-        with np.load(path) as file:
-            values = dict(file) | {"rejection": -5.0}
-        np.savez(path, **values)
-    else:
-        path.write_bytes(path.read_bytes()[:-100] if damage == "cut" else b"hello")
+def _with_another_rejection(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with np.load(io.BytesIO(content)) as values:
+        np.savez(file, **{**values, "rejection": -5.0})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [lambda content: content[:-100], lambda _: b"hello", _with_another_rejection],
+    ids=["cut", "text", "changed"],
+)
+def test_svm_from_damaged_bytes_is_refused(
+    svm: LinearSvm, damaged: Callable[[bytes], bytes]
+) -> None:
     with pytest.raises(DamagedFile):
-        LinearSvm.load(path, model="model-a")
+        LinearSvm.from_bytes(damaged(svm.to_bytes()), model="model-a")

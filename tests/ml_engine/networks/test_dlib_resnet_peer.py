@@ -13,6 +13,7 @@ from benchmarks.peers import run_peer
 from ml_engine.align import TEMPLATE_150, align_faces
 from ml_engine.detection import Detector
 from ml_engine.networks import dlib_resnet
+from ml_engine.request import Wanted
 from ml_engine.runtime.device import resolve_device
 from ml_engine.types import Float32, Image
 from ml_engine.zoo import fetch
@@ -33,7 +34,7 @@ def crops(detector: Detector, photo: Callable[[str], Image]) -> NDArray[np.uint8
     parts = [np.random.default_rng(0).integers(0, 256, (1, 150, 150, 3)).astype(np.uint8)]
     for name in ("obama", "biden"):
         image = photo(name)
-        (face,) = detector.detect([image], max_faces=1)[0]
+        (face,) = detector.detect([image], Wanted(max_faces=1))[0]
         parts.append(align_faces(image, face.landmarks[None], TEMPLATE_150, 150))
     return np.concatenate(parts)
 

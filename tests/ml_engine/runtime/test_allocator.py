@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from ml_engine.detection import Detector
+from ml_engine.request import Wanted
 from ml_engine.runtime import litert
 from ml_engine.runtime.allocator import give_back
 
@@ -33,5 +34,5 @@ def test_a_network_gives_back_what_it_held_for_sizes_gone_by(
     given_back: list[int] = []
     monkeypatch.setattr(litert, "give_back", lambda: given_back.append(1))
     for side in range(100, 1000, 100):
-        detector.detect([np.zeros((side, side, 3), np.uint8)], min_face_px=40)
+        detector.detect([np.zeros((side, side, 3), np.uint8)], Wanted(min_face_px=40))
     assert given_back

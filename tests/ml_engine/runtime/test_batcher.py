@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ml_engine.request import Ask
 from ml_engine.runtime.batcher import DynamicBatcher
 from ml_engine.runtime.fair_queue import Ticket
 from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
@@ -156,7 +157,7 @@ def test_a_call_whose_deadline_passes_is_told_then_and_never_run() -> None:
     work = _Work()
     with _batcher(work) as batcher:
         with _held(batcher, work) as pool:
-            late = pool.submit(batcher.call, [1], ticket=Ticket.issue(deadline_s=0.01))
+            late = pool.submit(batcher.call, [1], ticket=Ticket.issue(Ask(deadline_s=0.01)))
             # It is told while the batch before it still runs.
             with pytest.raises(DeadlineExceeded) as told:
                 late.result(WAIT_S)
@@ -164,8 +165,8 @@ def test_a_call_whose_deadline_passes_is_told_then_and_never_run() -> None:
             assert isinstance(told.value, EngineBusy)
             assert batcher.waiting == 0
         with pytest.raises(DeadlineExceeded):
-            batcher.call([2], ticket=Ticket.issue(deadline_s=-1.0))
-        assert batcher.call([3], ticket=Ticket.issue(deadline_s=WAIT_S)) == [6]
+            batcher.call([2], ticket=Ticket.issue(Ask(deadline_s=-1.0)))
+        assert batcher.call([3], ticket=Ticket.issue(Ask(deadline_s=WAIT_S))) == [6]
     assert [items for items, _ in work.batches] == [[0], [3]]
     assert batcher.stats.expired == 2
 
@@ -174,7 +175,7 @@ def test_a_call_that_runs_when_its_deadline_passes_is_answered() -> None:
     work = _Work()
     with _batcher(work) as batcher, ThreadPoolExecutor(1) as pool:
         work.hold()
-        call = pool.submit(batcher.call, [1], ticket=Ticket.issue(deadline_s=0.2))
+        call = pool.submit(batcher.call, [1], ticket=Ticket.issue(Ask(deadline_s=0.2)))
         assert work.started.wait(WAIT_S)
         time.sleep(0.25)
         work.go_on.set()

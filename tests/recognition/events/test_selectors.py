@@ -87,7 +87,7 @@ def test_one_row_is_found_by_those_who_may_see_it(world: _World, kind: str, by_i
 def test_lists_read_no_row_by_itself(world: _World, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(3):
         for person in selectors.persons_list(world.everybody):
-            assert person.collection.embedder.preset
+            assert person.collection.embedder.name
         for image in selectors.images_list(world.everybody):
             assert image.person.collection.name
         for event in events_list(world.everybody):

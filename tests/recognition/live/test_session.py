@@ -18,9 +18,10 @@ from recognition.live import recogniser, visits, writer
 from recognition.live import session as session_module
 from recognition.live.identity import RECHECK_S
 from recognition.live.previews import Viewer, previews
-from recognition.live.session import StreamOptions, stop_sessions
+from recognition.live.session import Sessions, StreamOptions
 from recognition.people.models import Collection, Person
 from recognition.people.services.persons import person_erase
+from recognition.web.process import process
 from tests.factories import ACTOR, enrol, make_camera, make_person
 from tests.fakes import FakeEngine, photo, portrait
 from tests.recognition.live.streams import DrivenStream, until
@@ -96,11 +97,11 @@ def test_a_look_is_averaged_with_its_mirror_image_only_where_both_are(
     collection.flip_averaging = choice
     collection.save()
     engine.flips.clear()
-    engine.deadlines.clear()
+    engine.asks.clear()
     with DrivenStream(collection) as stream:
         stream.show(photo(ANN, looks=1))
     assert set(engine.flips) == {flips}
-    assert engine.deadlines == {recogniser.DEADLINE_S}
+    assert {ask.deadline_s for ask in engine.asks} == {recogniser.DEADLINE_S}
 
 
 def test_one_visit_is_one_event_with_its_pictures(ann: Person, collection: Collection) -> None:
@@ -149,9 +150,9 @@ def test_a_settled_face_is_not_embedded_in_every_frame(
     embedded = []
     embed = engine.embed
 
-    def count(image: Any, faces: Any, **options: Any) -> Any:
+    def count(image: Any, faces: Any, *args: Any, **options: Any) -> Any:
         embedded.extend(faces)
-        return embed(image, faces, **options)
+        return embed(image, faces, *args, **options)
 
     monkeypatch.setattr(engine, "embed", count)
     with DrivenStream(collection) as stream:
@@ -181,7 +182,7 @@ def test_a_slow_engine_does_not_end_a_visit(
     quick_visits: None,
 ) -> None:
     """The time that is spent on a frame is no time without a face."""
-    detect = engine.detect
+    detect = engine.find
 
     def slow(*args: Any, **options: Any) -> Any:
         time.sleep(2)
@@ -190,7 +191,7 @@ def test_a_slow_engine_does_not_end_a_visit(
     with DrivenStream(collection) as stream:
         stream.show(photo(ANN, looks=1))
         with monkeypatch.context() as patch:
-            patch.setattr(engine, "detect", slow)
+            patch.setattr(engine, "find", slow)
             stream.answer_to(photo(ANN, looks=1))
         stream.answer_to(photo(ANN, looks=1))
     assert Event.objects.count() == 1
@@ -273,7 +274,7 @@ def test_a_closed_engine_does_not_end_the_session(
         raise EngineClosed("The engine is closed.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "detect", closed)
+        patch.setattr(engine, "find", closed)
         assert stream.answer_to(photo(1))["code"] == "engine_closed"
     assert stream.answer_to(photo(1))["type"] == "faces"
 
@@ -281,14 +282,14 @@ def test_a_closed_engine_does_not_end_the_session(
 def test_only_the_newest_frame_is_worked_on(
     stream: DrivenStream, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detect, go_on, is_at_work = engine.detect, threading.Event(), threading.Event()
+    detect, go_on, is_at_work = engine.find, threading.Event(), threading.Event()
 
     def slow(*args: Any, **options: Any) -> Any:
         is_at_work.set()
         go_on.wait(20)
         return detect(*args, **options)
 
-    monkeypatch.setattr(engine, "detect", slow)
+    monkeypatch.setattr(engine, "find", slow)
     stream.slot.put(photo(1))
     assert is_at_work.wait(20)
     for _ in range(5):
@@ -383,7 +384,7 @@ async def test_previews_are_made_while_somebody_watches(
     stream = DrivenStream(collection, camera=camera)
     await asyncio.to_thread(stream.__enter__)
     viewer = Viewer(asyncio.get_running_loop())
-    previews.watch(camera.pk, viewer)
+    previews().watch(camera.pk, viewer)
     try:
         answer = await asyncio.to_thread(stream.answer_to, portrait(1))
         preview = await viewer.next(10)
@@ -391,14 +392,14 @@ async def test_previews_are_made_while_somebody_watches(
         assert preview.faces == answer
         assert decode_image(preview.jpeg).shape == portrait(1).shape
     finally:
-        previews.leave(camera.pk, viewer)
+        previews().leave(camera.pk, viewer)
         await asyncio.to_thread(stream.__exit__)
-    assert previews._viewers == {}
+    assert previews()._viewers == {}
 
 
 def test_all_sessions_can_be_ended(engine: FakeEngine, collection: Collection) -> None:
     with DrivenStream(collection) as one, DrivenStream(collection) as other:
-        assert stop_sessions(20)
+        assert process().part(Sessions).stop(20)
         assert one.ended_with == other.ended_with == [None]
 
 

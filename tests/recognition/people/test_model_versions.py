@@ -18,7 +18,7 @@ def test_an_embedder_has_one_row_with_its_curve(name: str) -> None:
     card = preset(name)
     assert (version.role, version.sha256) == ("embedder", card.sha256)
     assert version.dimension == card.dimension
-    assert version.impostor_curve == curve_of(name).to_dict()
+    assert version.impostor_curve == curve_of(name, "mtcnn").to_dict()
     assert ensure_model_version(name) == version
     assert ModelVersion.objects.count() == 1
 
@@ -29,7 +29,7 @@ def test_it_follows_the_preset(django_assert_num_queries: Any) -> None:
     again = ensure_model_version("mobilefacenet")
     again.refresh_from_db()
     assert again == version
-    assert again.impostor_curve == curve_of("mobilefacenet").to_dict()
+    assert again.impostor_curve == curve_of("mobilefacenet", "mtcnn").to_dict()
     with django_assert_num_queries(1):
         ensure_model_version("mobilefacenet")
 
@@ -37,8 +37,8 @@ def test_it_follows_the_preset(django_assert_num_queries: Any) -> None:
 def test_a_curve_stays_where_the_preset_brings_none(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ensure_model_version("mobilefacenet").impostor_curve
 
-    def none(name: str) -> None:
-        raise KeyError(name)
+    def none(embedder: str, detector: str) -> None:
+        raise KeyError(embedder)
 
     monkeypatch.setattr("recognition.people.model_versions.curve_of", none)
     assert ensure_model_version("mobilefacenet").impostor_curve == before

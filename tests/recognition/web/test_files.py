@@ -72,7 +72,7 @@ def test_what_a_crash_left_is_swept(engine: FakeEngine) -> None:
 
 
 def test_sweeping_goes_through_more_than_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recognition.web.files._BATCH", 2)
+    monkeypatch.setattr("recognition.events.services.orphans._BATCH", 2)
     for _ in range(5):
         _put(f"faces/0a/{uuid7()}.jpg", age_s=3600)
     assert sweep_orphans() == 5
@@ -163,6 +163,8 @@ def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
         "files": 1,
         "gallery_changes": 0,
         "idempotency_records": 0,
+        "jobs": 0,
+        "notices": 0,
         "sessions": 1,
         "sign_ins": 3,
         "deciders": 0,

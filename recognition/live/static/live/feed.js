@@ -3,7 +3,7 @@
 import { api, query } from "../web/api.js";
 import { ICONS, element, icon } from "../web/element.js";
 import { lasted, nameOf, score, scoreLine, timeLine } from "./scores.js";
-import { ReconnectingSocket } from "../web/socket.js";
+import { ReconnectingSocket, UNAVAILABLE } from "../web/socket.js";
 
 const MOST_CARDS = 60;
 
@@ -15,6 +15,16 @@ export class Feed {
   #collections = new Map(); // id -> name, where there are several
   #canEnrol;
   #onEnrol;
+  #socket = new ReconnectingSocket("/ws/events/", {
+    // Each time: what happened while the line was down is in the list.
+    open: () => this.#load(),
+    message: (data) => {
+      const message = JSON.parse(data);
+      if (message.type === "event") this.#heard(message.event);
+    },
+    lost: (code) => this.#say(code === UNAVAILABLE ? "live notices are away; trying again…" : "reconnecting…"),
+    refused: ({ text }) => this.#say(text),
+  });
 
   constructor({ canEnrol, onEnrol }) {
     this.#canEnrol = canEnrol;
@@ -24,16 +34,7 @@ export class Feed {
   /** Load what was, and follow what comes. `collections` are named on cards if there are several. */
   start(collections) {
     if (collections.length > 1) this.#collections = new Map(collections.map(({ id, name }) => [id, name]));
-    new ReconnectingSocket("/ws/events/", {
-      // Each time: what happened while the line was down is in the list.
-      open: () => this.#load(),
-      message: (data) => {
-        const message = JSON.parse(data);
-        if (message.type === "event") this.#heard(message.event);
-      },
-      lost: () => this.#say("reconnecting…"),
-      refused: ({ text }) => this.#say(text),
-    }).open();
+    this.#socket.open();
   }
 
   eventOf(id) {
@@ -63,7 +64,8 @@ export class Feed {
   async #load() {
     try {
       const { results } = await api(`events${query({ page_size: MOST_CARDS })}`);
-      this.#say("");
+      // A server whose notices are away opens the socket only to say so.
+      if (this.#socket.isOpen) this.#say("");
       for (const event of results.reverse()) this.put(event, { isOld: true });
       this.#empty.hidden = this.#cards.size > 0;
     } catch (error) {

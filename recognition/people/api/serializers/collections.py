@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from ml_engine.zoo import PRESETS
 from recognition.people.api.serializers.faces import EMBEDDERS
 from recognition.people.models import Collection
+from recognition.web.boundaries import FieldOptions
 
 ROLES = sorted({preset.role for preset in PRESETS.values()})
 _RULES = (
@@ -38,15 +37,18 @@ class CollectionInput(serializers.ModelSerializer):
         model = Collection
         fields = (*_RULES, "embedder")
         # The service says it, as 409: it knows of a name that was taken a moment ago.
-        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
+        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": []}}
 
 
 class CollectionSerializer(serializers.ModelSerializer):
-    embedder = serializers.CharField(source="embedder.preset", read_only=True)
+    embedder = serializers.CharField(source="embedder.name", read_only=True)
+    model = serializers.CharField(
+        source="embedder.version", read_only=True, help_text="The embedder's version, `name@hash`."
+    )
 
     class Meta:
         model = Collection
-        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "created_at")
+        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "model", "created_at")
         read_only_fields = fields
 
 
@@ -84,7 +86,8 @@ class ModelSerializer(serializers.Serializer):
     """A preset of the zoo; `id` once a collection or an event has used it."""
 
     id = serializers.IntegerField(allow_null=True)
-    preset = serializers.CharField()
+    name = serializers.CharField()
+    version = serializers.CharField(help_text="`name@hash`: what tells its vectors from others'.")
     role = serializers.ChoiceField(choices=ROLES)
     sha256 = serializers.CharField()
     dimension = serializers.IntegerField(allow_null=True)

@@ -7,14 +7,14 @@ document them.
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 from rest_framework import serializers
 
+from ml_engine.request import Wanted
 from ml_engine.zoo import presets_of
 from recognition.people.decisions import Decision
-from recognition.people.services.pictures import WantedFaces
 from recognition.web.api.pictures import PictureField
+from recognition.web.boundaries import CheckedFields
 
 _NUMBER = r"\d{1,6}(\.\d{1,3})?"
 _REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
@@ -24,15 +24,6 @@ PICTURE_HELP = "JPEG, PNG, WebP and others; largest side and size are limited."
 
 class _Picture(serializers.Serializer):
     image = PictureField(help_text=PICTURE_HELP)
-
-
-class _AttackOption(serializers.Serializer):
-    attack_score = serializers.BooleanField(
-        default=False,
-        help_text="Give each face a presentation-attack score. It is close to useless on ordinary "
-        "photos: at 0.2, which its author takes for an attack, 90 % of the real faces of LFW are "
-        "false alarms. Nothing is claimed about attacks. `make weights` fetches its weights.",
-    )
 
 
 class _WantedFaces(serializers.Serializer):
@@ -59,16 +50,17 @@ class _WantedFaces(serializers.Serializer):
         help_text="`x,y,width,height` in pixels of the upright picture: look there alone.",
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: CheckedFields) -> CheckedFields:
         attrs = super().validate(attrs)
         if "region" in attrs:
-            attrs["region"] = tuple(float(value) for value in attrs["region"].split(","))
-        names = {field.name for field in fields(WantedFaces)} & set(attrs)
-        attrs["wanted"] = WantedFaces(**{name: attrs.pop(name) for name in names})
+            x, y, width, height = map(float, attrs["region"].split(","))
+            attrs["region"] = (x, y, x + width, y + height)
+        names = {field.name for field in fields(Wanted)} & set(attrs)
+        attrs["wanted"] = Wanted(**{name: attrs.pop(name) for name in names})
         return attrs
 
 
-class DetectOptions(_WantedFaces, _AttackOption):
+class DetectOptions(_WantedFaces):
     pass
 
 
@@ -76,7 +68,7 @@ class DetectInput(_Picture, DetectOptions):
     """One picture."""
 
 
-class IdentifyOptions(_WantedFaces, _AttackOption):
+class IdentifyOptions(_WantedFaces):
     collection = serializers.UUIDField(
         required=False, help_text="May be left out where the caller sees only one."
     )
@@ -113,7 +105,7 @@ class VerifyInput(_Picture, VerifyOptions):
 
     other_image = PictureField(required=False, help_text="The second picture.")
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: CheckedFields) -> CheckedFields:
         if ("other_image" in attrs) == ("person" in attrs):
             raise serializers.ValidationError("Send either `other_image` or `person`.")
         if "person" in attrs and "embedder" in attrs:
@@ -151,11 +143,6 @@ class FaceSerializer(serializers.Serializer):
     )
     score = serializers.FloatField(help_text="The detector's.")
     quality = QualitySerializer(allow_null=True)
-    attack_score = serializers.FloatField(
-        required=False,
-        help_text="0 to about 1, where it was asked for: how much the face looks like a print or a "
-        "screen. See the option of this name for how little it is worth.",
-    )
 
 
 class PersonReferenceSerializer(serializers.Serializer):

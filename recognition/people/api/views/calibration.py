@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Scope
+from recognition.jobs.api.serializers import JobSerializer
+from recognition.jobs.payloads import job_payload
 from recognition.people import selectors
 from recognition.people.api.serializers.calibration import (
     CalibrationSerializer,
@@ -23,10 +24,11 @@ from recognition.people.models import Collection
 from recognition.people.services.calibration import (
     CalibrationState,
     calibration_state,
-    collection_calibrate,
     det_picture,
+    measuring_start,
 )
-from recognition.people.services.deciders import decider_state, decider_train
+from recognition.people.services.deciders import decider_state, training_start
+from recognition.people.services.reembedding import taking_up_start
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import operation
 from recognition.web.errors import not_found
@@ -39,16 +41,36 @@ class CalibrateView(ApiView):
         "collections_calibrate",
         "Measure a collection on its own people",
         scope=Scope.MANAGE,
-        answer=CalibrationSerializer,
+        answer=JobSerializer,
+        status=202,
         errors=(404, 409),
-        about="How often they are missed, and taken for each other; some seconds for a large "
-        "gallery. It takes the place of what was measured before and changes no rule: that does "
-        "`uses_own_curve` of the collection.",
+        about="Starts a job: how often they are missed, and taken for each other. GET "
+        "`calibration` reads what came of it, which takes the place of what was measured before. "
+        "It changes no rule: that does `uses_own_curve` of the collection. While such a job of "
+        "the collection is open, that one is answered.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)
-        collection_calibrate(collection=collection, actor=self.actor)
-        return Response(calibration_payload(_state(collection)))
+        job = measuring_start(collection=collection, actor=self.actor)
+        return Response(job_payload(job), status=status.HTTP_202_ACCEPTED)
+
+
+class TakeUpModelView(ApiView):
+    @operation(
+        "collections_take_up_model",
+        "Take up the installed version of a collection's model",
+        scope=Scope.MANAGE,
+        answer=JobSerializer,
+        status=202,
+        errors=(404, 409),
+        about="For a collection that answers 409 `model_version_missing`. Starts a job that embeds "
+        "the stored faces again and then switches the collection. While such a job of the "
+        "collection is open, that one is answered.",
+    )
+    def post(self, request: Request, collection_id: UUID) -> Response:
+        collection = selectors.collection_by_id(self.access, collection_id)
+        job = taking_up_start(collection=collection, actor=self.actor)
+        return Response(job_payload(job), status=status.HTTP_202_ACCEPTED)
 
 
 class CalibrationView(ApiView):
@@ -85,16 +107,30 @@ class TrainView(ApiView):
         "collections_train",
         "Train a collection's SVM",
         scope=Scope.MANAGE,
-        answer=TrainedDeciderSerializer,
+        answer=JobSerializer,
+        status=202,
         errors=(404, 409),
-        about="On the active people as they are now; some seconds, a minute for the largest "
-        "galleries. It decides where the collection's `decider` is `svm`.",
+        about="Starts a job that trains on the active people as they are then; GET `decider` reads "
+        "what came of it. It decides where the collection's `decider` is `svm`. While such a job "
+        "of the collection is open, that one is answered.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)
-        decider_train(collection=collection, actor=self.actor)
-        state: dict[str, Any] = asdict(decider_state(collection))
-        return Response(state)
+        job = training_start(collection=collection, actor=self.actor)
+        return Response(job_payload(job), status=status.HTTP_202_ACCEPTED)
+
+
+class DeciderView(ApiView):
+    @operation(
+        "collections_decider",
+        "Read what a collection's SVM is worth",
+        scope=Scope.IDENTIFY,
+        answer=TrainedDeciderSerializer,
+        errors=(404,),
+    )
+    def get(self, request: Request, collection_id: UUID) -> Response:
+        collection = selectors.collection_by_id(self.access, collection_id)
+        return Response(TrainedDeciderSerializer(decider_state(collection)).data)
 
 
 def _state(collection: Collection) -> CalibrationState:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,7 +22,8 @@ from recognition.people.api.serializers.faces import (
     VerifyInput,
     VerifyOptions,
 )
-from recognition.people.payloads import decision_payload, face_payload, verify_payload
+from recognition.people.model_versions import ensure_model_version
+from recognition.people.payloads import face_payload, identified_payload, verify_payload
 from recognition.people.services import identification
 from recognition.web.api.base import PictureView
 from recognition.web.api.schema import FOR_PICTURES, operation, picture_request
@@ -38,7 +37,7 @@ class DetectView(PictureView):
         request=picture_request(DetectInput),
         parameters=[DetectOptions],
         answer=DetectAnswerSerializer,
-        errors=(409, *FOR_PICTURES),
+        errors=FOR_PICTURES,
     )
     def post(self, request: Request) -> Response:
         options = self.read(DetectInput)
@@ -74,7 +73,7 @@ class IdentifyView(PictureView):
             "collection": collection.pk,
             "model": result.model,
             "threshold": round(result.threshold, 4),
-            "faces": [_identified(found) for found in result.faces],
+            "faces": [identified_payload(found) for found in result.faces],
             "timing_ms": result.timing_ms,
         }
         return Response(answer)
@@ -101,7 +100,8 @@ class EmbedView(PictureView):
             if face.embedding is not None
         ]
         dimension = len(embedded[0]["embedding"]) if embedded else None
-        return Response({"model": embedder, "dimension": dimension, "faces": embedded})
+        model = ensure_model_version(embedder).version
+        return Response({"model": model, "dimension": dimension, "faces": embedded})
 
 
 class VerifyView(PictureView):
@@ -128,7 +128,3 @@ class VerifyView(PictureView):
             other = options.pop("other_image").data
             result = identification.verify(data_a=data, data_b=other, actor=self.actor, **options)
         return Response(verify_payload(result))
-
-
-def _identified(found: identification.IdentifiedFace) -> dict[str, Any]:
-    return {**face_payload(found.face), **decision_payload(found)}

@@ -8,6 +8,8 @@ const LONGEST_WAIT_MS = 5000;
 const STEADY_MS = 3000;
 const SIGNED_OUT = 4401;
 const TOO_MANY = 4429;
+/** Close code: a part of the server is away, and may be for a while. */
+export const UNAVAILABLE = 4503;
 /** Close codes after which trying again changes nothing; the same words for every page. */
 const REFUSALS = {
   [SIGNED_OUT]: "You have been signed out.",
@@ -86,7 +88,7 @@ export class ReconnectingSocket {
     socket.onclose = ({ code, reason }) => {
       if (socket !== this.#socket) return;
       this.#socket = null;
-      if (this.#isOfNoUse) this.#waitMs = LONGEST_WAIT_MS;
+      if (this.#isOfNoUse || code === UNAVAILABLE) this.#waitMs = LONGEST_WAIT_MS;
       else if (openedAt && performance.now() - openedAt > STEADY_MS) this.#waitMs = FIRST_WAIT_MS;
       this.#isOfNoUse = false;
       this.#closed(code, reason);
@@ -99,7 +101,8 @@ export class ReconnectingSocket {
     this.#failures += 1;
     // A handshake that was refused looks like a server that is away: ask who we are.
     if (this.#failures === 2) this.#checkSignedIn();
-    this.#timer = setTimeout(this.#tryNow, this.#waitMs);
+    // Not all pages at once: they lost the server at the same time.
+    this.#timer = setTimeout(this.#tryNow, this.#waitMs * (0.75 + Math.random() / 2));
     this.#waitMs = Math.min(this.#waitMs * 1.7, LONGEST_WAIT_MS);
   }
 

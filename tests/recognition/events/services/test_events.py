@@ -20,9 +20,13 @@ from recognition.events.services.events import (
     events_close_stale,
     events_prune,
 )
+from recognition.notices.feed import Feed
+from recognition.notices.follower import NoticeReader, tell
+from recognition.notices.models import Notice
 from recognition.people.models import Collection, Person
 from recognition.people.services.persons import person_erase, person_merge
 from recognition.web.errors import ServiceError
+from recognition.web.process import process
 from tests.factories import (
     ACTOR,
     enrol,
@@ -38,17 +42,31 @@ from tests.recognition.storage import assert_consistent, named_files, stored_fil
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What those who watch are told."""
-    messages: list[dict[str, Any]] = []
+class Told:
+    """What those who watch are told: notices, and the progress of open visits."""
 
-    def publish(payload: dict[str, Any], *, collection_id: object) -> None:
+    def __init__(self) -> None:
+        self._messages: list[dict[str, Any]] = []
+        self._reader = NoticeReader()
+        self._reader.read()
+        process().part(Feed).join(lambda message: self._messages.append({**message["event"]}))
+
+    def publish(self, payload: dict[str, Any], *, collection_id: object) -> None:
         assert payload["collection"] == str(collection_id)
-        messages.append(payload)
+        self._messages.append(payload)
 
-    monkeypatch.setattr(publishing, "publish_event", publish)
-    return messages
+    def news(self) -> list[dict[str, Any]]:
+        """Since the last call."""
+        tell(self._reader.read())
+        news, self._messages = self._messages, []
+        return news
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, db: None) -> Told:
+    heard = Told()
+    monkeypatch.setattr(publishing, "publish_event", heard.publish)
+    return heard
 
 
 def _update(event: Event, look: Any, **options: Any) -> Event:
@@ -61,7 +79,7 @@ def _bytes(file: Any) -> bytes:
 
 
 def test_a_visit_is_one_row_with_its_pictures(
-    person: Person, collection: Collection, told: list[dict[str, Any]]
+    person: Person, collection: Collection, told: Told
 ) -> None:
     camera = make_camera(collection, name="Door")
     event = make_event(person=person, camera=camera, number=3)
@@ -73,7 +91,7 @@ def test_a_visit_is_one_row_with_its_pictures(
     assert _bytes(row.face) == photo(3)
     assert_consistent(collection)
     assert len(stored_files()) == 2
-    (message,) = told
+    (message,) = told.news()
     assert message["kind"] == "opened"
     assert message["person"] == {"id": str(person.pk), "name": "Ann Example"}
     assert message["camera"]["name"] == "Door"
@@ -87,16 +105,29 @@ def test_a_visit_remembers_the_image_that_matched(engine: FakeEngine, person: Pe
     assert make_event(person=stranger, template_id=template.pk).image is None
 
 
-def test_it_goes_on_and_ends(person: Person, told: list[dict[str, Any]]) -> None:
+def test_it_goes_on_and_ends(person: Person, told: Told) -> None:
     event = make_event(person=person)
     later = event.ended_at + timedelta(seconds=5)
+    kinds = [message["kind"] for message in told.news()]
     event = _update(event, seen(person, at=later))
     assert (event.is_open, event.ended_at) == (True, later)
+    kinds += [message["kind"] for message in told.news()]
     event = _update(event, seen(person, at=later - timedelta(seconds=3)), is_open=False)
     assert (event.is_open, event.ended_at) == (False, later)
     assert Event.objects.count() == 1
-    assert [message["kind"] for message in told] == ["opened", "updated", "closed"]
-    assert told[-1]["is_open"] is False
+    (last,) = told.news()
+    assert [*kinds, last["kind"]] == ["opened", "updated", "closed"]
+    assert last["is_open"] is False
+
+
+def test_progress_of_a_visit_is_no_notice_and_a_decision_is_one(person: Person) -> None:
+    event = make_event(person.collection)
+    event = _update(event, seen())
+    event = _update(event, seen(person))
+    event = _update(event, seen(person))
+    _update(event, seen(person), is_open=False)
+    kinds = list(Notice.objects.filter(subject_id=event.pk).values_list("kind", flat=True))
+    assert kinds == ["event.opened", "event.decided", "event.closed"]
 
 
 def test_only_a_clearer_face_replaces_the_pictures(person: Person, collection: Collection) -> None:
@@ -133,13 +164,13 @@ def test_the_closest_of_two_matches_names_the_visit(person: Person) -> None:
     assert _update(event, seen(other, similarity=0.7)).person == other
 
 
-def test_what_a_person_reviewed_stays(person: Person, told: list[dict[str, Any]]) -> None:
+def test_what_a_person_reviewed_stays(person: Person, told: Told) -> None:
     event = make_event(person.collection)
     event = event_review(event=event, review=Event.Review.REJECTED, actor=ACTOR)
     event = _update(event, seen(person, similarity=0.99))
     assert (event.person, event.review) == (None, "rejected")
     assert AuditEntry.objects.get(action="event.review").details == {"review": "rejected"}
-    assert told[1]["review"] == "rejected"
+    assert told.news()[1]["review"] == "rejected"
 
 
 def test_somebody_erased_is_nobody_and_their_pictures_do_not_come_back(person: Person) -> None:
@@ -265,34 +296,33 @@ def test_pruning_goes_through_more_than_one_batch(
     assert not stored_files()
 
 
-def test_a_deletion_is_told_without_what_was_in_it(
-    person: Person, told: list[dict[str, Any]]
-) -> None:
+def test_a_deletion_is_told_without_what_was_in_it(person: Person, told: Told) -> None:
     event = make_event(person=person)
-    told.clear()
+    told.news()
     event_delete(event=event, actor=ACTOR)
     gone = {"id": str(event.pk), "collection": str(event.collection_id), "kind": "deleted"}
-    assert told == [gone]
+    assert told.news() == [gone]
 
 
 def test_an_erasure_is_told_for_the_newest_events(
-    person: Person, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    person: Person, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_traces, "MOST_TOLD", 2)
     events = [make_event(person=person) for _ in range(3)]
-    told.clear()
+    told.news()
     person_erase(person=person, actor=ACTOR)
-    assert {message["id"] for message in told} == {str(event.pk) for event in events[1:]}
-    for message in told:
+    news = told.news()
+    assert {message["id"] for message in news} == {str(event.pk) for event in events[1:]}
+    for message in news:
         assert (message["kind"], message["person"]) == ("updated", None)
         assert (message["face_url"], message["snapshot_url"]) == (None, None)
 
 
-def test_a_merge_is_told(person: Person, told: list[dict[str, Any]]) -> None:
+def test_a_merge_is_told(person: Person, told: Told) -> None:
     into = make_person(person.collection, name="Bea")
     event = make_event(person=person)
-    told.clear()
+    told.news()
     person_merge(into=into, person=person, actor=ACTOR)
-    (message,) = told
+    (message,) = told.news()
     assert (message["id"], message["kind"]) == (str(event.pk), "updated")
     assert message["person"] == {"id": str(into.pk), "name": "Bea"}

@@ -13,13 +13,23 @@ from channels.layers import get_channel_layer
 
 from accounts.access import Scope
 from recognition.events.services.events import event_update
+from recognition.live.ws import events as feed
+from recognition.live.ws.base import Code
 from recognition.live.ws.events import EventsConsumer
 from recognition.notices import publish
 from recognition.people.models import Collection
-from tests.factories import make_collection, make_event, seen
+from recognition.people.services.persons import person_erase
+from recognition.web.process import process
+from tests.factories import ACTOR, make_collection, make_event, make_person, seen
 from tests.recognition.live.ws.sockets import issue_key, opened
+from tests.recognition.notices.following import start_following
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _following(monkeypatch: pytest.MonkeyPatch) -> None:
+    start_following(monkeypatch)
 
 
 async def test_events_are_told_as_they_happen(collection: Collection) -> None:
@@ -99,7 +109,33 @@ async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
     secret = await issue_key(Scope.EVENTS)
     monkeypatch.setattr(EventsConsumer, "_join", fail)
     async with opened("/ws/events/", secret=secret) as socket:
-        assert await socket.closed_with() == 1011
+        assert await socket.closed_with() == 4503
+
+
+async def test_client_that_missed_notices_is_told_to_come_again(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_MOST_UNREAD", 3)
+
+    async def stall(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(EventsConsumer, "_tell", stall)
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        for _ in range(6):
+            await database_sync_to_async(make_event)(collection)
+        assert await socket.closed_with() == Code.UNAVAILABLE
+
+
+async def test_an_erasure_is_told_whole(collection: Collection) -> None:
+    """However many events it is of, a client that reads is told all of them."""
+    person = await database_sync_to_async(make_person)(collection)
+    for _ in range(70):
+        await database_sync_to_async(make_event)(person=person)
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        await database_sync_to_async(person_erase)(person=person, actor=ACTOR)
+        ids = {(await socket.hear())["event"]["id"] for _ in range(70)}
+        assert len(ids) == 70
 
 
 async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,8 +149,9 @@ async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         publish.publish_event({"id": "1"}, collection_id="c")
     await asyncio.sleep(0.3)
     # All of them are over: there is room again.
-    assert publish._room.acquire(blocking=False)
-    publish._room.release()
+    room = process().part(publish.Publisher)._room
+    assert room.acquire(blocking=False)
+    room.release()
 
 
 async def test_without_a_server_nobody_is_told() -> None:

@@ -12,6 +12,7 @@ from recognition.people.services.collections import collection_update
 from tests.factories import ACTOR, add_people, enrol, make_calibration, make_person
 from tests.ml_engine.vectors import people
 from tests.recognition.admin_pages import address, page, told
+from tests.recognition.jobs.runs import run_jobs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
@@ -57,8 +58,14 @@ def test_too_few_people_are_told(administrator: Client, person: Person) -> None:
 
 
 def test_measure_and_put_in_force(administrator: Client, filled: Collection) -> None:
-    assert do(administrator, filled, "measure") == ["Measured on 100 people with 200 photos."]
+    assert do(administrator, filled, "measure") == ["The collection is being measured."]
     text = page(administrator.get(measured(filled)))
+    assert 'data-state="queued"' in text
+    assert 'value="measure"' not in text
+    assert run_jobs() == 1
+    text = page(administrator.get(measured(filled)))
+    assert 'value="measure"' in text
+    assert "data-state" not in text
     for said in ("1 in 100<", "1 in 100,000<", "49 pairs of people", "the model's curve",
                  "det.svg", "det.svg?theme=dark", "Put its own curve in force"):  # fmt: skip
         assert said in text
@@ -82,7 +89,7 @@ def test_pairs_are_shown_and_lead_to_merging(operator: Client, collection: Colle
     first, second = make_person(collection, name="Ann"), make_person(collection, name="Ann B.")
     enrol(first, 1)
     pair = {"people": [str(first.pk), str(second.pk)], "similarity": 0.91, "is_left_out": True}
-    make_calibration(collection, alike=[pair], alike_total=12)
+    make_calibration(collection, similar_pairs=[pair], similar_pairs_total=12)
     answer = operator.get(measured(collection))
     text = page(answer)
     for said in ("Ann B.", "Similarity 0.91", "left out of the curve", "of 12 pairs of people"):
@@ -96,7 +103,7 @@ def test_pairs_are_shown_and_lead_to_merging(operator: Client, collection: Colle
 
 def test_without_two_photos_of_anybody(viewer: Client, collection: Collection) -> None:
     point: dict[str, Any] = {"fmr": 0.01, "threshold": 0.4, "fnmr": None, "fnmr_interval": None,
-                             "confused": 49, "is_carried": True}  # fmt: skip
+                             "false_match_count": 49, "has_enough_pairs": True}  # fmt: skip
     make_calibration(collection, det=[], points=[point], eer=None, eer_threshold=None)
     text = page(viewer.get(measured(collection)))
     assert "nobody has two photos" in text
@@ -121,14 +128,24 @@ def test_train(administrator: Client, filled: Collection) -> None:
     assert "until it is trained, the nearest does" in page(administrator.get(measured(filled)))
     url = address("people_collection_change", filled.pk)
     assert "Nearest, until the SVM is trained" in page(administrator.get(url))
-    assert do(administrator, filled, "train") == [
-        "The SVM was trained on 100 people with 200 photos."
-    ]
+    assert do(administrator, filled, "train") == ["The SVM is being trained."]
+    assert 'value="train"' not in page(administrator.get(measured(filled)))
+    assert run_jobs() == 1
     text = page(administrator.get(measured(filled)))
     assert "It decides in this collection" in text
     assert "Nothing has changed since" in text
     add_people(filled, *people(3, 1, 192, seed=5))
     assert "3 enrolled since are unknown" in page(administrator.get(measured(filled)))
+
+
+def test_try_that_failed_is_told_to_who_may_try_again(
+    administrator: Client, viewer: Client, filled: Collection
+) -> None:
+    do(administrator, filled, "train")
+    Person.objects.update(is_active=False)
+    run_jobs()
+    assert "failed: An SVM needs" in page(administrator.get(measured(filled)))
+    assert "failed" not in page(viewer.get(measured(filled)))
 
 
 def test_buttons_are_for_administrators(

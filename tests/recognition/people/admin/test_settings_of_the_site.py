@@ -50,7 +50,7 @@ class TestCollections:
         answer = administrator.post(url, rules(embedder="dlib_resnet", match_threshold="0.6"))
         assert answer.status_code == 302, errors_of(answer)
         row = Collection.objects.get()
-        assert (row.embedder.preset, row.match_threshold) == ("dlib_resnet", 0.6)
+        assert (row.embedder.name, row.match_threshold) == ("dlib_resnet", 0.6)
         assert AuditEntry.objects.filter(action="collection.create").exists()
 
     @pytest.mark.parametrize(

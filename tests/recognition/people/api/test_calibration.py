@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from recognition.jobs.models import Job
 from recognition.people.models import Collection, Person
 from tests.answers import good, refusal
 from tests.callers import Caller
 from tests.factories import add_people, enrol, make_calibration, make_person
 from tests.ml_engine.vectors import people
+from tests.recognition.jobs.runs import run_jobs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
@@ -26,23 +30,36 @@ def filled(collection: Collection) -> Collection:
     return collection
 
 
+def run(api: Caller, address: str) -> Any:
+    """Start a job by POST, run it, and read it again."""
+    job = good(api.post(address), 202)
+    assert (job["state"], job["progress"]) == ("queued", 0)
+    assert good(api.post(address), 202)["id"] == job["id"], "one at a time"
+    assert run_jobs() == 1
+    return good(api.get(f"/api/v1/jobs/{job['id']}"))
+
+
 def test_measure_and_read(api: Caller, filled: Collection) -> None:
     refusal(api.get(address(filled, "/calibration")), 404, "not_found")
-    body = good(api.post(address(filled, "/calibrate")))
+    job = run(api, address(filled, "/calibrate"))
+    assert (job["kind"], job["collection"], job["state"]) == ("measure", str(filled.pk), "done")
+    assert job["result"] == {"people": 100, "templates": 200}
+    body = good(api.get(address(filled, "/calibration")))
     assert (body["persons"], body["templates"]) == (100, 200)
     assert (body["persons_enrolled"], body["templates_enrolled"]) == (100, 200)
     assert (body["is_current"], body["is_in_force"]) == (True, False)
     assert [point["fmr"] for point in body["points"]] == [1e-2, 1e-3, 1e-4, 1e-5]
     assert body["own_threshold"] != body["model_threshold"]
-    assert good(api.get(address(filled, "/calibration"))) == body
-    again = good(api.post(address(filled, "/calibrate")))
+    run(api, address(filled, "/calibrate"))
+    again = good(api.get(address(filled, "/calibration")))
     assert again | {"measured_at": ""} == body | {"measured_at": ""}
 
 
 def test_put_the_own_curve_in_force(api: Caller, filled: Collection) -> None:
     wanted = {"uses_own_curve": True}
     refusal(api.patch(address(filled), wanted), 409, "not_calibrated")
-    body = good(api.post(address(filled, "/calibrate")))
+    run(api, address(filled, "/calibrate"))
+    body = good(api.get(address(filled, "/calibration")))
     in_force = good(api.patch(address(filled), wanted))["in_force"]
     assert in_force["curve"] == "own"
     assert in_force["threshold"] == body["own_threshold"]
@@ -61,12 +78,12 @@ def test_too_few_people(api: Caller, person: Person) -> None:
 def test_who_looks_like_one_person(api: Caller, collection: Collection, person: Person) -> None:
     other = make_person(collection, name="Ann again", external_id="a-2")
     pair = {"people": [str(person.pk), str(other.pk)], "similarity": 0.91, "is_left_out": True}
-    make_calibration(collection, alike=[pair], alike_total=1)
+    make_calibration(collection, similar_pairs=[pair], similar_pairs_total=1)
     body = good(api.get(address(collection, "/calibration")))
-    names = [(who["name"], who["external_id"]) for who in body["alike"][0]["persons"]]
+    names = [(who["name"], who["external_id"]) for who in body["similar_pairs"][0]["persons"]]
     assert names == [("Ann Example", None), ("Ann again", "a-2")]
     good(api.delete(f"/api/v1/persons/{other.pk}"), 204)
-    assert good(api.get(address(collection, "/calibration")))["alike"] == []
+    assert good(api.get(address(collection, "/calibration")))["similar_pairs"] == []
 
 
 def test_the_det_curve_is_a_picture(api: Caller, collection: Collection) -> None:
@@ -88,7 +105,10 @@ def test_the_det_curve_is_a_picture(api: Caller, collection: Collection) -> None
 def test_train_the_svm(api: Caller, filled: Collection) -> None:
     in_force = good(api.patch(address(filled), {"decider": "svm"}))["in_force"]
     assert in_force["decider"] == "nearest"
-    body = good(api.post(address(filled, "/train")))
+    body = good(api.get(address(filled, "/decider")))
+    assert (body["trained_at"], body["people"], body["people_since"]) == (None, 0, 100)
+    assert run(api, address(filled, "/train"))["result"] == {"people": 100, "templates": 200}
+    body = good(api.get(address(filled, "/decider")))
     assert (body["people"], body["templates"], body["people_since"]) == (100, 200, 0)
     assert body["is_current"]
     assert good(api.get(address(filled)))["in_force"]["decider"] == "svm"
@@ -97,3 +117,21 @@ def test_train_the_svm(api: Caller, filled: Collection) -> None:
 def test_too_few_people_to_train(api: Caller, person: Person) -> None:
     enrol(person, 1)
     refusal(api.post(address(person.collection, "/train")), 409, "too_few_people")
+    assert not Job.objects.exists()
+
+
+def test_people_who_go_before_the_job_runs_are_too_few_then(
+    api: Caller, filled: Collection
+) -> None:
+    job = good(api.post(address(filled, "/train")), 202)
+    Person.objects.update(is_active=False)
+    run_jobs()
+    ended = good(api.get(f"/api/v1/jobs/{job['id']}"))
+    assert (ended["state"], ended["error"]["code"]) == ("failed", "too_few_people")
+
+
+def test_collection_that_goes_before_its_job_runs_is_told(api: Caller, filled: Collection) -> None:
+    job = good(api.post(address(filled, "/calibrate")), 202)
+    Job.objects.update(collection_id=uuid4())
+    run_jobs()
+    assert good(api.get(f"/api/v1/jobs/{job['id']}"))["error"]["code"] == "not_found"

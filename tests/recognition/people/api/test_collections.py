@@ -134,7 +134,7 @@ def test_list(api: Caller, collection: Collection) -> None:
 
 
 def test_models(api: Caller, collection: Collection) -> None:
-    rows = {row["preset"]: row for row in good(api.get("/api/v1/models"))["results"]}
+    rows = {row["name"]: row for row in good(api.get("/api/v1/models"))["results"]}
     assert set(rows) == set(PRESETS)
     assert rows["mobilefacenet"]["id"] == collection.embedder_id
     assert all(row["licence"] and row["training_data"] for row in rows.values())

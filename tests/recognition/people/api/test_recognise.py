@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from accounts.access import Scope
 from accounts.models import AuditEntry
 from ml_engine import DeadlineExceeded
+from ml_engine.zoo import preset
 from recognition.events.models import Event
 from recognition.people.index import forget_galleries
 from recognition.people.models import Collection, FaceImage, Person, Template
@@ -51,25 +51,13 @@ class TestDetect:
         assert width > height
         assert answer["timing_ms"]["total"] > 0
 
-    def test_an_attack_score_where_it_is_asked_for(
-        self, api: Caller, collection: Collection, settings: Any, tmp_path: Path
-    ) -> None:
-        assert "attack_score" not in good(send(api, "detect", photo(1)))["faces"][0]
-        settings.WEIGHTS_DIR = tmp_path
-        answer = send(api, "detect", photo(1), attack_score="true")
-        assert "make weights" in refusal(answer, 409, "weights_unavailable")["message"]
-        (tmp_path / "antispoof_tree-FaceAntiSpoofing.tflite").touch()
-        for operation in ("detect", "identify"):
-            answer = good(send(api, operation, photo(1), attack_score="true"))
-            assert answer["faces"][0]["attack_score"] == 0.25
-
     def test_who_waited_too_long_is_told_to_come_again(
         self, api: Caller, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def too_late(*_: Any, **__: Any) -> Any:
             raise DeadlineExceeded()
 
-        monkeypatch.setattr(engine, "analyze", too_late)
+        monkeypatch.setattr(engine, "find", too_late)
         refusal(send(api, "detect", photo(1)), 503, "deadline_exceeded")
 
     def test_a_picture_without_faces_is_no_error(self, api: Caller) -> None:
@@ -91,7 +79,7 @@ class TestIdentify:
         named = {f["person"]["name"] if f["person"] else None for f in answer["faces"]}
         assert named == {"Ann Example", "Bob", None}
         assert [f["decision"] for f in answer["faces"]].count("match") == 2
-        assert answer["model"] == "mobilefacenet"
+        assert answer["model"] == preset("mobilefacenet").version
         assert answer["collection"] == str(ann.collection_id)
 
     def test_a_match_names_the_image_and_the_odds(self, api: Caller, ann: Person) -> None:
@@ -197,7 +185,7 @@ class TestVerify:
     def test_another_model_and_threshold(self, api: Caller) -> None:
         options = {"embedder": "dlib_resnet", "threshold": 0.123}
         answer = good(compare(api, photo(5), photo(5, looks=1), **options))
-        assert (answer["model"], answer["threshold"]) == ("dlib_resnet", 0.123)
+        assert (answer["model"], answer["threshold"]) == (preset("dlib_resnet").version, 0.123)
 
     def test_against_a_person(self, api: Caller, ann: Person) -> None:
         answer = good(send(api, "verify", photo(5, looks=4), person=ann.pk))
@@ -243,7 +231,7 @@ class TestVerify:
 class TestEmbed:
     def test_every_face(self, api: Caller) -> None:
         answer = good(send(api, "embed", photo(5, 6)))
-        assert answer["model"] == "mobilefacenet"
+        assert answer["model"] == preset("mobilefacenet").version
         assert [len(face["embedding"]) for face in answer["faces"]] == [answer["dimension"]] * 2
         assert sum(v * v for v in answer["faces"][0]["embedding"]) == pytest.approx(1, abs=1e-5)
 

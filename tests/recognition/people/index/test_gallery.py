@@ -321,7 +321,9 @@ def test_a_gallery_is_loaded_once_when_several_threads_ask_first(
     assert len(loads) == 1
 
 
-_CURVE = ImpostorCurve("test", (0.1, 0.2, 0.3, 0.4, 0.5), (1e-1, 1e-2, 1e-3, 1e-4, 1e-5), 10, "")
+_CURVE = ImpostorCurve(
+    "test", "d", (0.1, 0.2, 0.3, 0.4, 0.5), (1e-1, 1e-2, 1e-3, 1e-4, 1e-5), 10, ""
+)
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ def test_what_cannot_be_measured_says_why(person: Person) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A curve on which strangers are more alike than on the preset's."""
-    values = curve_of("mobilefacenet").to_dict()
-    values["scores"] = [score + 0.1 for score in curve_of("mobilefacenet").scores]
+    values = curve_of("mobilefacenet", "mtcnn").to_dict()
+    values["scores"] = [score + 0.1 for score in curve_of("mobilefacenet", "mtcnn").scores]
     values["source"] = "our own faces"
     path = tmp_path / "curve.json"
     path.write_text(json.dumps(values))
@@ -73,14 +73,16 @@ def test_a_model_is_given_another_curve(file: Path, collection: Collection) -> N
     assert rules_of(other, gallery_of(other)).threshold == pytest.approx(before + 0.1)
     assert "LFW" in run("--model", "mobilefacenet")
     assert (
-        ensure_model_version("mobilefacenet").impostor_curve == curve_of("mobilefacenet").to_dict()
+        ensure_model_version("mobilefacenet").impostor_curve
+        == curve_of("mobilefacenet", "mtcnn").to_dict()
     )
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"model": "dlib_resnet"}, "is of dlib_resnet"),
+        ({"model": "dlib_resnet@0"}, "measured with dlib_resnet@0"),
+        ({"detector": "yunet@0"}, "and yunet@0"),
         ({"scores": [0.1, 0.3, 0.2], "rates": [0.1, 0.01, 0.001]}, "scores must rise"),
         ({"scores": [0.1, 0.3, 1.2], "rates": [0.1, 0.01, 0.001]}, "scores must rise"),
         ({"scores": [0.1, float("nan"), 0.2], "rates": [0.1, 0.01, 0.001]}, "scores must rise"),
@@ -91,7 +93,7 @@ def test_a_model_is_given_another_curve(file: Path, collection: Collection) -> N
         ({"scores": "high", "rates": [0.1]}, "not an impostor score curve"),
         ({"pairs": None}, "not an impostor score curve"),
         ({"scores": [[0.1], [0.2]], "rates": [0.1, 0.01]}, "not an impostor score curve"),
-        ({"measured_to": "the end"}, "not an impostor score curve"),
+        ({"measured_until": "the end"}, "not an impostor score curve"),
     ],
 )
 def test_a_curve_that_is_none_is_refused(file: Path, change: dict[str, Any], reason: str) -> None:

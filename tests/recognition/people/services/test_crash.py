@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from recognition.events.services.orphans import sweep_orphans
 from recognition.people.index import Gallery
 from recognition.people.models import Collection, FaceImage, Person
+from tests.databases import database_url
 from tests.recognition.storage import assert_consistent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,19 +24,10 @@ _ROOT = Path(__file__).resolve().parents[3]
 _PROGRAM = "tests.recognition.people.services.enrol_until_killed"
 
 
-def _database_url() -> str:
-    """Of the database that this test uses."""
-    values = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{values['NAME']}"
-    place = f"{values['HOST']}:{values['PORT'] or 3306}"
-    return f"mysql://{values['USER']}:{values['PASSWORD']}@{place}/{values['NAME']}"
-
-
 def _start(person: Person, first: int) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
-        "DATABASE_URL": _database_url(),
+        "DATABASE_URL": database_url(),
         "FACEREC_VAR": str(Path(settings.MEDIA_ROOT).parent),
     }
     return subprocess.Popen(

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import AuditEntry
 from ml_engine.matching import LinearSvm
+from recognition.jobs.models import Job
 from recognition.people.index import gallery_of, note_changes
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, Person, TrainedDecider
@@ -18,9 +19,11 @@ from recognition.people.services.deciders import decider_state, decider_train, d
 from recognition.people.services.enrolment import image_delete, images_enrol
 from recognition.people.services.persons import person_erase, person_merge, person_update
 from recognition.web.errors import ServiceError
+from recognition.web.leases import LeaseLost
 from recognition.web.uploads import Upload
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
+from tests.recognition.jobs.runs import run_jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +39,7 @@ def crowd(engine: FakeEngine, collection: Collection) -> list[Person]:
 
 def _svm(collection: Collection) -> LinearSvm:
     row = TrainedDecider.objects.get(collection=collection)
-    return LinearSvm.from_bytes(bytes(row.arrays), model="mobilefacenet")
+    return LinearSvm.from_bytes(bytes(row.arrays), model=row.model.version)
 
 
 def _knows(collection: Collection, person: Person) -> bool:
@@ -196,19 +199,36 @@ def test_a_damaged_svm_holds_nothing_back(collection: Collection, crowd: list[Pe
     assert not TrainedDecider.objects.exists()
 
 
-def test_the_upkeep_trains_what_is_out_of_date(collection: Collection, crowd: list[Person]) -> None:
+def test_the_upkeep_starts_jobs_for_what_is_out_of_date(
+    collection: Collection, crowd: list[Person]
+) -> None:
     assert deciders_retrain() == 0, "the nearest decides"
     Collection.objects.update(decider=Collection.Decider.SVM)
     make_collection(decider=Collection.Decider.SVM)  # with nobody: it is left alone
     assert deciders_retrain() == 1
+    assert Job.objects.get().collection_id == collection.pk
+    assert run_jobs() == 1
     assert deciders_retrain() == 0
     note_changes(collection, [1])
     assert deciders_retrain() == 1
+    assert run_jobs() == 1
     assert decider_state(collection).is_current
     # As it is where another version wrote it in a way of its own.
     TrainedDecider.objects.update(arrays=b"no arrays")
     assert deciders_retrain() == 1
+    assert run_jobs() == 1
     assert decider_state(collection).is_current
+
+
+def test_training_that_is_told_to_stop_stores_nothing(
+    collection: Collection, crowd: list[Person]
+) -> None:
+    def stop() -> None:
+        raise LeaseLost
+
+    with pytest.raises(LeaseLost):
+        decider_train(collection=collection, actor=ACTOR, check=stop)
+    assert not TrainedDecider.objects.exists()
 
 
 def test_the_command_trains_by_name_and_by_id(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from accounts.models import AuditEntry
 from ml_engine import EngineBusy, ImageError
 from ml_engine.matching import Candidate
+from ml_engine.request import Wanted
+from ml_engine.zoo import preset
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
 from recognition.people.rules import Rules, rules_of
@@ -24,7 +25,6 @@ from recognition.people.services.identification import (
     verify_person,
 )
 from recognition.people.services.persons import person_erase, person_update
-from recognition.people.services.pictures import WantedFaces
 from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of, photo
@@ -50,7 +50,7 @@ def test_every_face_of_a_picture_is_named(engine: FakeEngine, collection: Collec
     assert by_place[2].external_id == "a1"
     assert by_place[0].similarity > result.threshold > by_place[1].similarity
     assert by_place[0].fmr < 1e-6 < by_place[1].fmr
-    assert result.model == "mobilefacenet"
+    assert result.model == preset("mobilefacenet").version
     assert {"decode", "detect", "embed", "search", "total"} <= set(result.timing_ms)
 
 
@@ -131,33 +131,7 @@ def test_nobody_waits_for_ever(engine: FakeEngine, person: Person, settings: Any
     detect(data=photo(1), actor=ACTOR)
     embed(data=photo(1), actor=ACTOR, embedder="mobilefacenet")
     verify(data_a=photo(1), data_b=photo(1), actor=ACTOR)
-    assert engine.deadlines == {12.5}
-
-
-@pytest.mark.usefixtures("engine")
-class TestAttackScore:
-    def test_faces_have_one_where_it_is_asked_for(
-        self, collection: Collection, tmp_path: Path, settings: Any
-    ) -> None:
-        settings.WEIGHTS_DIR = tmp_path
-        (tmp_path / "antispoof_tree-FaceAntiSpoofing.tflite").touch()
-        for wanted, score in ((True, 0.25), (False, None)):
-            (face,) = detect(data=photo(1), actor=ACTOR, attack_score=wanted).faces
-            (found,) = _identify(collection, photo(1), attack_score=wanted).faces
-            assert (face.attack_score, found.face.attack_score) == (score, score)
-
-    def test_without_its_weights_it_says_what_to_do(
-        self, collection: Collection, tmp_path: Path, settings: Any
-    ) -> None:
-        settings.WEIGHTS_DIR = tmp_path
-        for asked in (
-            lambda: detect(data=photo(1), actor=ACTOR, attack_score=True),
-            lambda: _identify(collection, photo(1), attack_score=True),
-        ):
-            with pytest.raises(ServiceError, match="make weights") as refused:
-                asked()
-            assert (refused.value.code, refused.value.status) == ("weights_unavailable", 409)
-        assert detect(data=photo(1), actor=ACTOR).faces
+    assert {ask.deadline_s for ask in engine.asks} == {12.5}
 
 
 def test_a_threshold_of_the_call_replaces_the_collections(
@@ -174,7 +148,7 @@ def test_a_threshold_of_the_call_replaces_the_collections(
 def test_only_the_largest_faces_where_so_many_are_asked(
     engine: FakeEngine, collection: Collection
 ) -> None:
-    assert len(_identify(collection, photo(1, 2, 3), wanted=WantedFaces(max_faces=2)).faces) == 2
+    assert len(_identify(collection, photo(1, 2, 3), wanted=Wanted(max_faces=2)).faces) == 2
 
 
 def test_who_was_erased_or_set_inactive_is_unknown(
@@ -201,7 +175,7 @@ def test_faces_are_detected_and_embedded(engine: FakeEngine) -> None:
     assert len(result.faces) == 2
     assert result.size == (450, 260)
     assert result.faces[0].embedding is None
-    assert detect(data=photo(1), actor=ACTOR, wanted=WantedFaces(min_face_px=500)).faces == []
+    assert detect(data=photo(1), actor=ACTOR, wanted=Wanted(min_face_px=500)).faces == []
     (face,) = embed(data=photo(1), actor=ACTOR, embedder="dlib_resnet")
     assert face.embedding == pytest.approx(embedding_of(1, "dlib_resnet"), abs=1e-5)
 
@@ -212,7 +186,7 @@ def _verify(a: bytes, b: bytes, **options: Any) -> Any:
 
 def test_two_pictures_are_compared(engine: FakeEngine) -> None:
     same = _verify(photo(1), photo(1, looks=3))
-    assert (same.decision, same.model) == ("match", default_embedder())
+    assert (same.decision, same.model) == ("match", preset(default_embedder()).version)
     assert same.similarity == pytest.approx(0.9, abs=0.05)
     assert same.fmr < VERIFY_FALSE_MATCH_RATE
     assert same.face_b is not None
@@ -221,7 +195,9 @@ def test_two_pictures_are_compared(engine: FakeEngine) -> None:
     assert other.threshold == same.threshold
     assert other.fmr > VERIFY_FALSE_MATCH_RATE
     assert _verify(photo(1), photo(2), threshold=-1).decision == "match"
-    assert _verify(photo(1), photo(2), embedder="dlib_resnet").model == "dlib_resnet"
+    assert (
+        _verify(photo(1), photo(2), embedder="dlib_resnet").model == preset("dlib_resnet").version
+    )
 
 
 @pytest.mark.parametrize(
@@ -247,25 +223,16 @@ def test_a_picture_is_compared_with_a_person(engine: FakeEngine, person: Person)
     assert verify_person(person=person, data=photo(2), actor=ACTOR).decision == "unknown"
 
 
-def test_the_engine_knows_whose_turn_it_is(
-    engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_engine_knows_whose_turn_it_is(engine: FakeEngine, person: Person) -> None:
     """Who is not named shares one turn with everybody else."""
     enrol(person, 1)
-    callers: list[object] = []
-    analyze = engine.analyze
-
-    def noted(*args: Any, **options: Any) -> Any:
-        callers.append(options["caller"])
-        return analyze(*args, **options)
-
-    monkeypatch.setattr(engine, "analyze", noted)
+    engine.asks.clear()
     detect(data=photo(1), actor=ACTOR)
     embed(data=photo(1), actor=ACTOR, embedder=default_embedder())
     _identify(person.collection, photo(1))
     verify(data_a=photo(1), data_b=photo(2), actor=ACTOR)
     verify_person(person=person, data=photo(1), actor=ACTOR)
-    assert callers == [ACTOR.name] * 6
+    assert {ask.caller for ask in engine.asks} == {ACTOR.name}
 
 
 def test_the_threshold_follows_the_images_and_not_the_people(
@@ -332,5 +299,5 @@ def test_searches_are_in_the_audit_log_without_names(engine: FakeEngine, person:
     assert (identified.action, identified.details) == ("face.identify", {"faces": 2, "matches": 1})
     assert identified.collection_id == person.collection_id
     assert (compared.action, compared.target_id) == ("face.verify", str(person.pk))
-    assert pair.details == {"model": "mobilefacenet", "decision": "unknown"}
+    assert pair.details == {"model": preset("mobilefacenet").version, "decision": "unknown"}
     assert person.name not in str(list(AuditEntry.objects.values()))

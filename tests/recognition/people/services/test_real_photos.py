@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from ml_engine.images import decode_image
+from ml_engine.request import Wanted
 from recognition.events.services.enrolment import event_enrol
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
 from recognition.people.services.enrolment import images_enrol
 from recognition.people.services.identification import identify, verify
-from recognition.people.services.pictures import WantedFaces, cut_face
+from recognition.people.services.pictures import cut_face
 from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.storage import assert_consistent
@@ -158,7 +159,7 @@ def test_five_people_among_strangers(real_engine: Any, data_dir: Path) -> None:
                 collection=collection,
                 data=path.read_bytes(),
                 actor=ACTOR,
-                wanted=WantedFaces(max_faces=1),
+                wanted=Wanted(max_faces=1),
             )
             assert result.faces[0].person_name == folder.name, path.name
 
@@ -172,20 +173,3 @@ def test_five_people_among_strangers(real_engine: Any, data_dir: Path) -> None:
     ]
     assert len(names) >= len(strangers)
     assert sum(decision == "match" for decision, _ in names) <= 0.01 * len(names)
-
-
-@pytest.mark.usefixtures("attack_weights")
-def test_a_face_has_an_attack_score_where_it_is_asked_for(
-    real_engine: Any, sample_photo: Photo, person: Person
-) -> None:
-    """What it is worth is another matter: see `ml_engine.antispoof`."""
-    person.collection.flip_averaging = Collection.FlipAveraging.BOTH
-    person.collection.save()
-    _enrol(person, sample_photo("obama"))
-    data = sample_photo("obama2")
-    result = identify(collection=person.collection, data=data, actor=ACTOR, attack_score=True)
-    (found,) = result.faces
-    assert (found.decision, found.person_id) == ("match", person.pk)
-    assert found.face.attack_score is not None
-    assert 0 <= found.face.attack_score < 2
-    assert result.timing_ms["attack"] > 0

@@ -1,0 +1,1 @@
+"""Experiments behind figures of the documents: `python -m benchmarks.laboratory --help`."""

@@ -1,0 +1,151 @@
+"""Enrolment and identification from start to end, on photos as they come.
+
+A folder of `train/<person>/` is enrolled, every photo with its largest face, as an upload is;
+`val/<person>/` is identified with the threshold that the product takes by default for so many
+templates. A folder of other people's photos tells how many strangers are given a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ml_engine.evaluation.collect import Variant, collect, largest, nearest_centre
+from ml_engine.evaluation.lfw import PICTURES
+from ml_engine.evaluation.report import percent
+from ml_engine.matching import decide, person_candidates
+from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
+from ml_engine.types import Float32
+
+if TYPE_CHECKING:
+    from ml_engine.engine import FaceEngine
+
+# Of the strangers' data set, LFW: people who are enrolled here.
+ENROLLED_IN_LFW = ("Ben_Affleck", "Jerry_Seinfeld", "Madonna")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One photo that was identified. `similarity` and `named` are None without a face."""
+
+    photo: str
+    person: str
+    best: str | None
+    similarity: float | None
+    is_named: bool
+
+    @property
+    def is_right(self) -> bool:
+        return self.is_named and self.best == self.person
+
+
+@dataclass(frozen=True, slots=True)
+class CelebsReport:
+    """strangers_named: photos that were given a name; people_named: people of whom one was."""
+
+    preset: str
+    people: int
+    templates: int
+    not_enrolled: list[str]
+    threshold: float
+    probes: list[Probe]
+    strangers: int
+    strangers_named: int
+    people_of_strangers: int
+    people_named: int
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    def as_text(self) -> str:
+        right = sum(probe.is_right for probe in self.probes)
+        rank_1 = sum(probe.best == probe.person for probe in self.probes)
+        found = sum(probe.best is not None for probe in self.probes)
+        lines = [
+            f"{self.preset}: {self.people} people with {self.templates} templates; "
+            f"no face in {len(self.not_enrolled)} photos",
+            f"threshold {self.threshold:.4f} (default for so many templates)",
+            f"of {len(self.probes)} photos: face found {found}, right at rank 1 {rank_1}, "
+            f"right and above the threshold {right}",
+        ]
+        lines += [
+            f"  missed: {probe.photo} is {probe.person}, best {probe.best} {probe.similarity}"
+            for probe in self.probes
+            if not probe.is_right
+        ]
+        if self.strangers:
+            share = percent(self.strangers_named / self.strangers)
+            of_people = percent(self.people_named / self.people_of_strangers)
+            lines.append(
+                f"strangers named: {self.strangers_named} of {self.strangers:,} photos ({share}), "
+                f"{self.people_named} of {self.people_of_strangers:,} people ({of_people}); "
+                f"aimed at {percent(DEFAULT_FPIR)}"
+            )
+        return "\n".join(lines)
+
+
+def evaluate_celebs(
+    engine: FaceEngine, data: Path, preset: str, *, strangers: Path | None = None
+) -> CelebsReport:
+    """Enrolled with flip averaging and identified without, as live faces are."""
+    of_enrolled, of_probe = Variant(preset, flip=True), Variant(preset)
+    train, val = _pictures(data / "train"), _pictures(data / "val")
+    enrolled = collect(engine, train, [of_enrolled], choose=largest, title="enrol")
+    probes = collect(engine, val, [of_probe], choose=largest, title="identify")
+    rows = np.flatnonzero(enrolled.has_face)
+    owners = [train[row].parent.name for row in rows]
+    gallery = enrolled.embeddings[of_enrolled][rows]
+    threshold = curve_of(preset, engine.detector).threshold_for_gallery(len(rows))
+    others = [] if strangers is None else _strangers(strangers)
+    met = collect(engine, others, [of_probe], choose=nearest_centre, title="strangers")
+    named = {
+        path
+        for path, vector, face in zip(others, met.embeddings[of_probe], met.faces, strict=True)
+        if face and _identify(vector, gallery, owners, threshold)[2]
+    }
+    return CelebsReport(
+        preset=preset,
+        people=len(set(owners)),
+        templates=len(rows),
+        not_enrolled=[str(train[row]) for row in np.flatnonzero(~enrolled.has_face)],
+        threshold=threshold,
+        probes=[
+            Probe(path.name, path.parent.name, *_identify(vector, gallery, owners, threshold))
+            if face
+            else Probe(path.name, path.parent.name, None, None, is_named=False)
+            for path, vector, face in zip(
+                val, probes.embeddings[of_probe], probes.faces, strict=True
+            )
+        ],
+        strangers=len(others),
+        strangers_named=len(named),
+        people_of_strangers=len({path.parent for path in others}),
+        people_named=len({path.parent for path in named}),
+    )
+
+
+def _identify(
+    vector: Float32, gallery: Float32, owners: Sequence[str], threshold: float
+) -> tuple[str | None, float | None, bool]:
+    """The best person, their similarity, and whether that is a match."""
+    scores = gallery @ vector
+    order = np.argsort(-scores, kind="stable")
+    candidates = person_candidates(scores[order], order, lambda row: owners[row])
+    decision = decide(candidates, threshold)
+    best = str(candidates[0].person) if candidates else None
+    return best, decision.similarity, decision.kind == "match"
+
+
+def _pictures(folder: Path) -> list[Path]:
+    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in PICTURES)
+    if not paths:
+        raise FileNotFoundError(f"There are no photos of people in {folder}.")
+    return paths
+
+
+def _strangers(folder: Path) -> list[Path]:
+    return [path for path in _pictures(folder) if path.parent.name not in ENROLLED_IN_LFW]

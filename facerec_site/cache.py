@@ -1,0 +1,119 @@
+"""The cache that processes share: Redis, and this process's own memory while Redis is away.
+
+The cache counts calls and sign-ins. A request must not fail, nor wait, because they cannot be
+counted together: meanwhile each process counts alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+# After a failure Redis is left alone for so long: a request does not wait for a connection that
+# the request before it waited for in vain.
+RETRY_S = 3.0
+
+
+class Circuit:
+    """Whether Redis may be asked now. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._retry_at: float | None = None
+
+    def lets_through(self) -> bool:
+        """True if Redis answered last. While it is away, True for one caller every RETRY_S."""
+        with self._lock:
+            if self._retry_at is None:
+                return True
+            if time.monotonic() < self._retry_at:
+                return False
+            self._retry_at = time.monotonic() + RETRY_S
+            return True
+
+    def failed(self, error: Exception) -> None:
+        with self._lock:
+            was_closed, self._retry_at = self._retry_at is None, time.monotonic() + RETRY_S
+        if was_closed:
+            logger.warning("Redis does not answer; limits are counted in this process: %r", error)
+
+    def worked(self) -> None:
+        with self._lock:
+            was_open, self._retry_at = self._retry_at is not None, None
+        if was_open:
+            logger.warning("Redis answers again; limits are counted together")
+
+
+class _Shared:
+    """What all threads of the process share. Django makes one cache object for each request."""
+
+    def __init__(self, servers: list[str], options: dict[str, Any]) -> None:
+        self.client = RedisCacheClient(servers, **options)
+        self.circuit = Circuit()
+
+
+_shared: dict[str, _Shared] = {}
+_shared_lock = threading.Lock()
+
+
+def _shared_of(servers: list[str], options: dict[str, Any]) -> _Shared:
+    name = ";".join(servers)
+    with _shared_lock:
+        if name not in _shared:
+            _shared[name] = _Shared(servers, options)
+        return _shared[name]
+
+
+def _operation(name: str) -> Callable[..., Any]:
+    """The cache method of this name, with the own memory behind it."""
+
+    def method(self: SharedCache, *args: Any, **kwargs: Any) -> Any:
+        circuit = self.shared.circuit
+        if circuit.lets_through():
+            try:
+                answer = getattr(RedisCache, name)(self, *args, **kwargs)
+            except RedisError as error:
+                circuit.failed(error)
+            else:
+                circuit.worked()
+                return answer
+        return getattr(self.own, name)(*args, **kwargs)
+
+    return method
+
+
+class SharedCache(RedisCache):
+    """Backend for `CACHES`. What was counted in the own memory is not carried over to Redis."""
+
+    _servers: list[str]
+    _options: dict[str, Any]
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self.shared = _shared_of(self._servers, self._options)
+        self.own = LocMemCache(f"instead of {server}", {**params, "OPTIONS": {}})
+
+    @property
+    def _cache(self) -> RedisCacheClient:
+        return self.shared.client
+
+    add = _operation("add")
+    get = _operation("get")
+    set = _operation("set")
+    touch = _operation("touch")
+    delete = _operation("delete")
+    get_many = _operation("get_many")
+    has_key = _operation("has_key")
+    incr = _operation("incr")
+    set_many = _operation("set_many")
+    delete_many = _operation("delete_many")
+    clear = _operation("clear")

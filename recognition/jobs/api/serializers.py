@@ -1,0 +1,48 @@
+"""What the OpenAPI document says of jobs; `recognition.jobs.payloads` makes the answers."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from recognition.jobs.kinds import KINDS
+from recognition.jobs.models import Job
+
+_KINDS = list(KINDS)
+
+
+class JobFilter(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=_KINDS, required=False)
+    state = serializers.ChoiceField(choices=Job.State.choices, required=False)
+    collection = serializers.UUIDField(required=False)
+
+
+class JobErrorSerializer(serializers.Serializer):
+    code = serializers.CharField(help_text="Stable; for programs.")
+    message = serializers.CharField(help_text="For people.")
+
+
+class JobSerializer(serializers.Serializer):
+    """Work that outlasts a request. Read it again until its state is done, failed or cancelled."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=_KINDS)
+    title = serializers.CharField()
+    collection = serializers.UUIDField(allow_null=True)
+    state = serializers.ChoiceField(choices=Job.State.choices)
+    progress = serializers.FloatField(help_text="From 0 to 1.")
+    message = serializers.CharField(help_text="What it does, or why it failed.")
+    result = serializers.DictField(allow_null=True, help_text="Of a job that is done.")
+    error = JobErrorSerializer(allow_null=True, help_text="Of a job that failed.")
+    cancel_requested = serializers.BooleanField(help_text="It stops at its next step.")
+    attempts = serializers.IntegerField(help_text="Begun so far, also by workers that died.")
+    max_attempts = serializers.IntegerField()
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    run_after = serializers.DateTimeField(help_text="It is not begun earlier.")
+    started_at = serializers.DateTimeField(allow_null=True, help_text="Of the last attempt.")
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class JobDetailSerializer(JobSerializer):
+    parameters = serializers.DictField()
+    log = serializers.CharField(help_text="Its newest lines.")

@@ -1,0 +1,85 @@
+"""The kinds of jobs: a literal table. A new kind is one function and one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+from django.utils.module_loading import import_string
+
+from accounts.access import Scope
+from recognition.web.errors import ServiceError
+
+if TYPE_CHECKING:
+    from recognition.jobs.context import JobContext
+
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+Run: TypeAlias = "Callable[[JobContext, JsonObject], JsonObject]"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """run: dotted name of `(context, parameters) -> result`. It may run again from the start after
+    a failure or a killed worker, so its steps must bear being done twice.
+
+    scope: who may start, see and cancel such jobs.
+    is_long: may take hours; such jobs have a thread of their own, so that nobody waits behind one.
+    is_single: one open job for each collection at a time; starting it again gives that one.
+    max_attempts: killed workers count, too. retry_after_s: doubled with each attempt.
+    every: the site itself starts it again so long after its end. It is single, of no collection.
+    """
+
+    run: str
+    title: str
+    scope: Scope = Scope.MANAGE
+    is_long: bool = False
+    is_single: bool = False
+    max_attempts: int = 3
+    retry_after_s: float = 10.0
+    every: timedelta | None = None
+
+    def load(self) -> Run:
+        """The function; imported at its first use, for a worker alone needs it."""
+        return import_string(self.run)
+
+
+KINDS: dict[str, Kind] = {
+    "upkeep": Kind(
+        run="recognition.events.services.upkeep.upkeep_job",
+        title="Upkeep",
+        is_single=True,
+        every=timedelta(hours=1),
+    ),
+    "measure": Kind(
+        run="recognition.people.services.calibration.measure_job",
+        title="Measure a collection",
+        is_single=True,
+    ),
+    "train_decider": Kind(
+        run="recognition.people.services.deciders.train_job",
+        title="Train an SVM",
+        is_single=True,
+    ),
+    "take_up_model": Kind(
+        run="recognition.people.services.reembedding.take_up_model_job",
+        title="Take up the installed model version",
+        is_long=True,
+        is_single=True,
+    ),
+}
+
+
+def kind_named(name: str) -> Kind:
+    """ServiceError 400 `unknown_kind` if there is none."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise ServiceError("unknown_kind", f"There is no kind of job {name!r}.")
+    return kind
+
+
+def title_of(name: str) -> str:
+    """For pages; also for a kind that this version does not know any more."""
+    return KINDS[name].title if name in KINDS else name

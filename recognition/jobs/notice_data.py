@@ -1,0 +1,23 @@
+"""What a notice tells of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from recognition.jobs.models import Job
+from recognition.notices.payloads import JobData
+
+
+def jobs_data(ids: Sequence[UUID]) -> dict[UUID, JobData]:
+    """Of the jobs that are there. Neither result nor message: they may name people."""
+    return {
+        row.pk: {
+            "id": str(row.pk),
+            "collection": str(row.collection_id) if row.collection_id else None,
+            "kind": row.kind,
+            "state": row.state,
+            "error_code": row.error_code,
+        }
+        for row in Job.objects.filter(pk__in=ids)
+    }

@@ -1,0 +1,88 @@
+"""A job as JSON, the same over REST, on the socket and in the admin's script."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from recognition.jobs.kinds import KINDS, JsonObject, title_of
+from recognition.jobs.models import Job
+from recognition.notices.publish import publish_job
+
+
+class JobError(TypedDict):
+    code: str
+    message: str
+
+
+class JobPayload(TypedDict):
+    """progress: 0 to 1. Times are UTC with Z. attempts: begun so far, of max_attempts."""
+
+    id: str
+    kind: str
+    title: str
+    collection: str | None
+    state: str
+    progress: float
+    message: str
+    result: JsonObject | None
+    error: JobError | None
+    cancel_requested: bool
+    attempts: int
+    max_attempts: int
+    created_by: str
+    created_at: str
+    run_after: str
+    started_at: str | None
+    ended_at: str | None
+
+
+class JobMessage(TypedDict):
+    """What the socket `/ws/jobs/` sends each time that a job gets on."""
+
+    type: Literal["job"]
+    job: JobPayload
+
+
+class JobDetail(JobPayload):
+    """What one job alone tells: lists and the socket leave it out."""
+
+    parameters: JsonObject
+    log: str
+
+
+def job_payload(job: Job) -> JobPayload:
+    kind = KINDS.get(job.kind)
+    has_failed = job.state == Job.State.FAILED
+    return {
+        "id": str(job.pk),
+        "kind": job.kind,
+        "title": title_of(job.kind),
+        "collection": str(job.collection_id) if job.collection_id else None,
+        "state": job.state,
+        "progress": round(job.progress, 4),
+        "message": job.message,
+        "result": job.result,
+        "error": {"code": job.error_code, "message": job.message} if has_failed else None,
+        "cancel_requested": job.cancel_requested,
+        "attempts": job.attempts,
+        "max_attempts": kind.max_attempts if kind else job.attempts,
+        "created_by": job.created_by,
+        "created_at": _written(job.created_at),
+        "run_after": _written(job.run_after),
+        "started_at": _written(job.started_at) if job.started_at else None,
+        "ended_at": _written(job.ended_at) if job.ended_at else None,
+    }
+
+
+def job_publish(job: Job) -> None:
+    """Show pages that follow the job how it is now; never raises."""
+    publish_job(job_payload(job), collection_id=job.collection_id)
+
+
+def job_detail(job: Job) -> JobDetail:
+    return {**job_payload(job), "parameters": job.parameters, "log": job.log}
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,41 @@
+"""Reading jobs, limited to what a caller may see."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from accounts.access import Access
+from recognition.jobs.kinds import KINDS
+from recognition.jobs.models import Job
+from recognition.web.visible import limited, one
+
+
+def may_see(access: Access, *, kind: str, collection: UUID | str | None) -> bool:
+    """Whether the caller may start such jobs; a key that is limited to a collection sees what
+    belongs to that collection alone."""
+    return kind in KINDS and access.may(KINDS[kind].scope) and access.may_use_collection(collection)
+
+
+def jobs_list(
+    access: Access,
+    *,
+    kind: str | None = None,
+    state: str | None = None,
+    collection: UUID | None = None,
+) -> QuerySet[Job]:
+    """Newest first."""
+    kinds = [name for name in KINDS if access.may(KINDS[name].scope)]
+    rows = limited(Job.objects.filter(kind__in=kinds), access)
+    wanted = {"kind": kind, "state": state, "collection_id": collection}
+    return rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+
+
+def job_by_id(access: Access, job_id: UUID) -> Job:
+    return one(jobs_list(access), job_id, "job")
+
+
+def newest_job(kind: str, collection: UUID) -> Job | None:
+    """The last one of this kind that was started for the collection, whatever came of it."""
+    return Job.objects.filter(kind=kind, collection_id=collection).first()

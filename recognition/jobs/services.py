@@ -1,0 +1,143 @@
+"""Jobs started, cancelled, tried again and pruned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from accounts.audit import SYSTEM, Actor, record
+from recognition.jobs.kinds import KINDS, JsonObject, kind_named
+from recognition.jobs.models import Job
+from recognition.jobs.payloads import job_publish
+from recognition.notices.services.notices import notice_write
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.leases import DatabaseTime
+from recognition.web.transactions import after_commit, in_transaction
+
+_KEPT = timedelta(days=30)
+# Of what the site starts itself, and went well: there are many, and they tell little.
+_PERIODIC_KEPT = timedelta(days=2)
+
+
+def job_start(
+    *, kind: str, actor: Actor, parameters: JsonObject | None = None, collection: UUID | None = None
+) -> Job:
+    """A new job in the queue. Of a single kind, the open job of this collection if there is one;
+    if that one still waits for its time, it is due now."""
+
+    def start() -> Job:
+        job = _insert(kind, actor.name, parameters or {}, collection)
+        if job is None:
+            # Should that one end in this moment, the second try finds its place free.
+            return _due_now(_unique_key(kind, collection)) or start()
+        record(actor, "job.start", job, collection_id=collection, kind=kind)
+        after_commit(partial(job_publish, job))
+        return job
+
+    kind_named(kind)
+    return in_transaction(start)
+
+
+def job_cancel(*, job: Job, actor: Actor) -> Job:
+    """A queued job ends at once, a running one at its next step. ServiceError 409 `job_ended`."""
+
+    def cancel() -> None:
+        rows = Job.objects.filter(pk=job.pk)
+        is_queued = rows.filter(state=Job.State.QUEUED).update(
+            state=Job.State.CANCELLED, unique_key=None, ended_at=DatabaseTime()
+        )
+        if is_queued:
+            job_ended(job, Job.State.CANCELLED)
+        elif not rows.filter(state=Job.State.RUNNING).update(cancel_requested=True):
+            raise ServiceError("job_ended", "The job has ended already.", status=409)
+        record(actor, "job.cancel", job, collection_id=job.collection_id, kind=job.kind)
+
+    in_transaction(cancel)
+    cancelled = _read(job)
+    job_publish(cancelled)
+    return cancelled
+
+
+def job_retry(*, job: Job, actor: Actor) -> Job:
+    """A new job with the kind and the parameters of one that has ended. ServiceError 409
+    `job_open` while it has not."""
+    if job.is_open:
+        raise ServiceError("job_open", "The job has not ended yet.", status=409)
+    return job_start(
+        kind=job.kind, actor=actor, parameters=job.parameters, collection=job.collection_id
+    )
+
+
+def queue_periodic() -> None:
+    """See that each periodic kind has its one open job, whatever other processes do. An end queues
+    the next one, so this is for a new database or a new kind."""
+    for name, kind in KINDS.items():
+        if kind.every and not Job.objects.filter(unique_key=_unique_key(name, None)).exists():
+            _insert(name, SYSTEM.name, {}, None)
+
+
+def job_ended(job: Job, state: Job.State) -> None:
+    """Within the transaction that ends a job: others are told, and a periodic kind is queued anew.
+    That a periodic one went well is no news."""
+    every = KINDS[job.kind].every if job.kind in KINDS else None
+    if every is not None:
+        _insert(job.kind, SYSTEM.name, {}, None, wait_s=every.total_seconds())
+    if every is None or state == Job.State.FAILED:
+        notice_write("job.ended", subject_id=job.pk, collection_id=job.collection_id)
+
+
+def jobs_prune() -> int:
+    """Delete jobs that ended long ago; returns how many."""
+    periodic = [name for name, kind in KINDS.items() if kind.every]
+    went_well = Q(kind__in=periodic, state=Job.State.DONE)
+    old = Q(ended_at__lt=DatabaseTime(-_KEPT.total_seconds()))
+    not_new = Q(ended_at__lt=DatabaseTime(-_PERIODIC_KEPT.total_seconds()))
+    return Job.objects.filter(old | (went_well & not_new)).delete()[0]
+
+
+def _insert(
+    kind: str,
+    created_by: str,
+    parameters: JsonObject,
+    collection: UUID | None,
+    *,
+    wait_s: float = 0.0,
+) -> Job | None:
+    """None if there is an open job of this single kind. The database sees to it."""
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                kind=kind,
+                created_by=created_by[:200],
+                parameters=parameters,
+                collection_id=collection,
+                unique_key=_unique_key(kind, collection),
+                run_after=DatabaseTime(wait_s),
+            )
+    except IntegrityError:
+        return None
+    return _read(job)
+
+
+def _due_now(unique_key: str | None) -> Job | None:
+    """The open job of a single kind, which waits no longer; None if it has ended meanwhile."""
+    rows = Job.objects.filter(unique_key=unique_key)
+    waiting = rows.filter(state=Job.State.QUEUED, run_after__gt=DatabaseTime())
+    waiting.update(run_after=DatabaseTime())
+    return rows.first()
+
+
+def _unique_key(kind: str, collection: UUID | None) -> str | None:
+    return f"{kind}:{collection or ''}" if KINDS[kind].is_single else None
+
+
+def _read(job: Job) -> Job:
+    """As it is in the database, where its times are set."""
+    found = Job.objects.filter(pk=job.pk).first()
+    if found is None:
+        raise not_found("job")
+    return found

@@ -1,0 +1,78 @@
+"""The worker: threads of a process with the role `jobs`, which take jobs and run them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from django.db import DatabaseError, InterfaceError, connections
+
+from recognition.jobs.kinds import KINDS
+from recognition.jobs.running import run_next
+from recognition.jobs.services import queue_periodic
+from recognition.web.process import Part
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+_PERIODIC_EVERY_S = 60.0
+
+
+class Worker(Part):
+    """Two threads: one for the kinds that may take hours, one for all others, so that nobody who
+    waits at a page waits behind an import. More work at once would only share the same cores; a
+    site that needs it runs more worker processes."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(kinds,), name=name, daemon=True)
+            for name, kinds in (
+                ("jobs", _kinds(is_long=False)),
+                ("long-jobs", _kinds(is_long=True)),
+            )
+            if kinds
+        ]
+        self._periodic_due_s = 0.0
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Jobs stop at their next step, and go back to the queue. False if one did not: then its
+        lease lapses, and another worker takes it."""
+        deadline = time.monotonic() + timeout_s
+        self._stopping.set()
+        running = [thread for thread in self._threads if thread.ident is not None]
+        for thread in running:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in running)
+
+    def _run(self, kinds: list[str]) -> None:
+        while not self._stopping.is_set():
+            if not self._work(kinds):
+                self._stopping.wait(_POLL_S)
+        connections.close_all()
+
+    def _see_to_periodic(self) -> None:
+        if time.monotonic() >= self._periodic_due_s:
+            queue_periodic()
+            self._periodic_due_s = time.monotonic() + _PERIODIC_EVERY_S
+
+    def _work(self, kinds: list[str]) -> bool:
+        """False if there was nothing to do, or no database."""
+        try:
+            self._see_to_periodic()
+            return run_next(kinds, self._stopping)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("the worker cannot reach the database: %s", error)
+        except Exception:
+            logger.exception("the worker failed, and goes on")
+        connections.close_all()
+        return False
+
+
+def _kinds(*, is_long: bool) -> list[str]:
+    return [name for name, kind in KINDS.items() if kind.is_long == is_long]

@@ -1,0 +1,36 @@
+"""From this process to the sockets that are open in it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from recognition.notices.payloads import PageMessage
+from recognition.web.process import Part
+
+# Called from any thread; must not wait. Whether the socket's caller may see it is its own to ask.
+Listener = Callable[[PageMessage], None]
+
+
+class Feed(Part):
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def has_listeners(self) -> bool:
+        return bool(self._listeners)
+
+    def join(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners.add(listener)
+
+    def leave(self, listener: Listener) -> None:
+        with self._lock:
+            self._listeners.discard(listener)
+
+    def put(self, message: PageMessage) -> None:
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener(message)

@@ -1,0 +1,137 @@
+"""The outbox: what happened, whom to tell, and how that went."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+
+from recognition.notices.addresses import LONGEST_URL
+from recognition.notices.signing import new_secret
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import DatabaseTime, Leased
+
+
+class Notice(models.Model):
+    """One thing that happened, written in its own transaction. Nothing but ids: names are read
+    when it is told, so that an erased person leaves nothing here."""
+
+    kind = models.CharField(max_length=32)
+    subject_id = models.UUIDField(help_text="The event, person or job that it speaks of.")
+    # Without a foreign key: notices know nothing of collections, and outlive them.
+    collection_id = models.UUIDField(null=True)
+    related = models.JSONField(default=dict, help_text="Lists of other ids, by what they are.")
+    created_at = models.DateTimeField(db_default=DatabaseTime(), db_index=True, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject_id}"
+
+
+class Receiver(Leased):
+    """One receiver of a sink. The process that sends to it holds its lease, so it never has two
+    messages under way."""
+
+    sink = models.CharField(max_length=16)
+    key = models.CharField(max_length=64, help_text="Which one it is, for its sink.")
+    next_at = models.DateTimeField(
+        null=True,
+        db_default=DatabaseTime(),
+        help_text="Nothing is sent before; empty: it is switched off.",
+    )
+    failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
+    failing_since = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sink", "key"], name="receiver_once_per_sink"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sink} {self.key}"
+
+
+class Delivery(models.Model):
+    """One notice on its way to one receiver; its id is the id of the message."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        DELIVERED = "delivered", "Delivered"
+        FAILED = "failed", "Given up"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Empty for a test, and once the notice was pruned.
+    notice = models.ForeignKey(Notice, null=True, on_delete=models.SET_NULL)
+    kind = models.CharField(max_length=32)
+    # No constraint in the database: it would lock the receiver's row for each transaction that
+    # writes a notice, while the sender renews its lease on that row.
+    receiver = models.ForeignKey(
+        Receiver, on_delete=models.CASCADE, db_constraint=False, related_name="deliveries"
+    )
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_at = models.DateTimeField(db_default=DatabaseTime(), help_text="Of the next attempt.")
+    created_at = models.DateTimeField(db_default=DatabaseTime(), db_index=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(fields=["receiver", "state", "next_at"], name="delivery_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class Attempt(models.Model):
+    """A line of the log of a delivery. Nothing of the receiver's answer but its status."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="log")
+    number = models.PositiveSmallIntegerField()
+    at = models.DateTimeField(db_default=DatabaseTime())
+    status = models.PositiveSmallIntegerField(null=True, help_text="HTTP status of the answer.")
+    error = models.CharField(max_length=32, blank=True, help_text="Empty for success.")
+    message = models.CharField(max_length=200, blank=True)
+    duration_ms = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.delivery_id}"
+
+
+class Webhook(models.Model):
+    """A URL that is sent notices."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    receiver = models.OneToOneField(Receiver, on_delete=models.CASCADE, editable=False)
+    url = models.CharField(max_length=LONGEST_URL, verbose_name="URL")
+    # In the clear, for it must be read to sign; the log, lists and answers never show it.
+    secret = models.CharField(max_length=64, default=new_secret, editable=False)
+    # Without a foreign key, as above.
+    collection_id = models.UUIDField(null=True, blank=True, help_text="Only of this collection.")
+    kinds = models.JSONField(default=list, blank=True, help_text="Which notices; empty: all.")
+    is_enabled = models.BooleanField(default=True)
+    off_reason = models.CharField(
+        max_length=200, blank=True, editable=False, help_text="Why it was switched off by itself."
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.url
+
+    def wants(self, kind: str, collection_id: UUID | None) -> bool:
+        """Whether it is sent notices of this kind and collection."""
+        is_of_kind = not self.kinds or kind in self.kinds
+        return is_of_kind and self.collection_id in (None, collection_id)

@@ -1,0 +1,108 @@
+"""The relay: takes receivers that something is due for, and sends it to them side by side.
+
+Any number of processes may run one. A receiver belongs to the process that holds its lease, so it
+has one message under way at most, and one that hangs delays no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import DatabaseError, InterfaceError, connections
+from django.db.models import Exists, OuterRef
+
+from recognition.notices.courier import serve_receiver
+from recognition.notices.models import Delivery, Receiver
+from recognition.web.leases import DatabaseTime, free_or_lapsed
+from recognition.web.process import Part
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+# Receivers at once. Those that failed the last time share a half, so that however many of them
+# hang, there is always room for the others.
+SLOTS = 16
+_SLOTS_OF_FAILING = SLOTS // 2
+_AFTER_FAILURE_S = 5.0
+
+
+class Relay(Part):
+    """Runs in processes with the role `jobs`."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+        self._couriers = ThreadPoolExecutor(SLOTS, thread_name_prefix="courier")
+        self._lock = threading.Lock()
+        self._busy: dict[int, bool] = {}  # receiver: whether it failed the last time
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Messages under way are waited for, and recorded; what is due stays for others."""
+        self._stopped.set()
+        if not self._thread.is_alive():
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        pause_s = 0.0
+        while not self._stopped.wait(pause_s):
+            try:
+                self._hand_out()
+                pause_s = POLL_S
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("notices wait: the database does not answer: %s", error)
+                connections.close_all()
+                pause_s = _AFTER_FAILURE_S
+            except Exception:
+                logger.exception("the relay failed, and goes on")
+                pause_s = _AFTER_FAILURE_S
+        connections.close_all()
+        self._couriers.shutdown()
+
+    def _hand_out(self) -> None:
+        with self._lock:
+            busy = dict(self._busy)
+        if len(busy) >= SLOTS:
+            return
+        room = _SLOTS_OF_FAILING - sum(busy.values())
+        for pk, is_failing in due_receivers(SLOTS, without=list(busy)):
+            if len(busy) >= SLOTS or (is_failing and room <= 0):
+                continue
+            room -= is_failing
+            busy[pk] = is_failing
+            self._begin(pk, is_failing=is_failing)
+
+    def _begin(self, pk: int, *, is_failing: bool) -> None:
+        with self._lock:
+            self._busy[pk] = is_failing
+        self._couriers.submit(self._serve, pk)
+
+    def _serve(self, pk: int) -> None:
+        try:
+            serve_receiver(pk, self._stopped)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("a receiver waits: the database does not answer: %s", error)
+        except Exception:
+            logger.exception("a receiver could not be served")
+        finally:
+            connections.close_all()
+            with self._lock:
+                del self._busy[pk]
+
+
+def due_receivers(most: int, *, without: list[int]) -> list[tuple[int, bool]]:
+    """Receivers that something is due for and that no process holds, the healthy ones first:
+    primary key, and whether the last attempt failed."""
+    now = DatabaseTime()
+    due = Delivery.objects.filter(
+        receiver=OuterRef("pk"), state=Delivery.State.PENDING, next_at__lte=now
+    )
+    rows = free_or_lapsed(Receiver.objects.filter(next_at__lte=now)).exclude(pk__in=without)
+    found = rows.filter(Exists(due)).order_by("failures", "next_at")
+    return [(pk, failures > 0) for pk, failures in found.values_list("pk", "failures")[:most]]

@@ -1,0 +1,138 @@
+"""Webhooks: added, changed, tested, switched off, removed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TypedDict, Unpack
+from uuid import UUID
+
+from accounts.audit import SYSTEM, Actor, record
+from accounts.models import User
+from recognition.notices.addresses import UrlRefused, checked_url
+from recognition.notices.models import Delivery, Receiver, Webhook
+from recognition.notices.payloads import TEST_KIND
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import DatabaseTime
+from recognition.web.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
+
+SINK = "webhook"
+
+
+class WebhookValues(TypedDict, total=False):
+    url: str
+    collection_id: UUID | None
+    kinds: list[str]
+    is_enabled: bool
+
+
+def webhook_create(*, actor: Actor, user: User | None, **values: Unpack[WebhookValues]) -> Webhook:
+    """A new webhook; its `secret` is to be shown this once. ServiceError (400) for a URL that a
+    webhook may not have."""
+    _refuse_bad_url(values["url"])
+
+    def create() -> Webhook:
+        pk = uuid7()
+        receiver = Receiver.objects.create(sink=SINK, key=str(pk))
+        hook = Webhook.objects.create(pk=pk, receiver=receiver, created_by=user, **values)
+        if not hook.is_enabled:
+            _hold(hook)
+        record(actor, "webhook.create", hook, collection_id=hook.collection_id,
+               host=checked_url(hook.url).host)  # fmt: skip
+        return hook
+
+    return in_transaction(create)
+
+
+def webhook_update(*, webhook: Webhook, actor: Actor, **changes: Unpack[WebhookValues]) -> Webhook:
+    """The webhook with the changes. Switched on, or with another URL, it begins anew: what waits
+    for it is due at once. Errors as of `webhook_create`; `not_found` if it was deleted."""
+    if "url" in changes:
+        _refuse_bad_url(changes["url"])
+
+    def update() -> Webhook:
+        row = _locked(webhook)
+        before = (row.url, row.is_enabled)
+        for name, value in changes.items():
+            setattr(row, name, value)
+        if row.is_enabled:
+            row.off_reason = ""
+        row.save()
+        if not row.is_enabled:
+            _hold(row)
+        elif (row.url, row.is_enabled) != before:
+            _begin_anew(row)
+        collection = row.collection_id
+        record(actor, "webhook.update", row, collection_id=collection, changed=sorted(changes))
+        return row
+
+    return in_transaction(update)
+
+
+def webhook_delete(*, webhook: Webhook, actor: Actor) -> None:
+    """With its log, and with what waits for it."""
+
+    def delete() -> None:
+        row = _locked(webhook)
+        record(actor, "webhook.delete", row, collection_id=row.collection_id)
+        # The webhook and the deliveries point to it.
+        row.receiver.delete()
+
+    in_transaction(delete)
+
+
+def webhook_test(*, webhook: Webhook, actor: Actor) -> Delivery:
+    """Send a message of the kind `webhook.test`, tried once, also while the receiver fails. The
+    log of the delivery shows how it went. ServiceError (409) if the webhook is switched off."""
+
+    def queue() -> Delivery:
+        row = _locked(webhook)
+        if not row.is_enabled:
+            message = "The webhook is switched off: switch it on first."
+            raise ServiceError("webhook_off", message, status=409)
+        delivery = Delivery.objects.create(kind=TEST_KIND, receiver_id=row.receiver_id)
+        Receiver.objects.filter(pk=row.receiver_id).update(next_at=DatabaseTime())
+        record(actor, "webhook.test", row, collection_id=row.collection_id)
+        delivery.refresh_from_db()
+        return delivery
+
+    return in_transaction(queue)
+
+
+def webhook_switch_off(*, webhook: Webhook, reason: str) -> None:
+    """By the relay, in its transaction."""
+    webhook.is_enabled, webhook.off_reason = False, reason[:200]
+    webhook.save(update_fields=["is_enabled", "off_reason"])
+    _hold(webhook)
+    collection = webhook.collection_id
+    record(SYSTEM, "webhook.off", webhook, collection_id=collection, reason=webhook.off_reason)
+    logger.warning("webhook %s was switched off: %s", webhook.pk, webhook.off_reason)
+
+
+def _locked(webhook: Webhook) -> Webhook:
+    """Its row now, and its receiver's, locked in the same order as by the relay."""
+    receivers = Receiver.objects.select_for_update().filter(pk=webhook.receiver_id)
+    if not receivers.exists():
+        raise not_found("webhook")
+    return Webhook.objects.get(pk=webhook.pk)
+
+
+def _hold(hook: Webhook) -> None:
+    Receiver.objects.filter(pk=hook.receiver_id).update(next_at=None)
+
+
+def _begin_anew(hook: Webhook) -> None:
+    now = DatabaseTime()
+    receivers = Receiver.objects.filter(pk=hook.receiver_id)
+    receivers.update(next_at=now, failures=0, failing_since=None)
+    pending = Delivery.objects.filter(receiver=hook.receiver_id, state=Delivery.State.PENDING)
+    pending.update(next_at=now)
+
+
+def _refuse_bad_url(url: str) -> None:
+    try:
+        checked_url(url)
+    except UrlRefused as refused:
+        raise ServiceError(refused.code, refused.message) from refused

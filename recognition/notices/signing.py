@@ -1,0 +1,33 @@
+"""Signatures by the Standard Webhooks convention: a receiver checks them with any of its libraries.
+
+The secret is `whsec_` and the base64 of the key. What is signed is `id.timestamp.body`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+PREFIX = "whsec_"
+_KEY_BYTES = 32
+
+
+def new_secret() -> str:
+    return PREFIX + base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+
+
+def signed_headers(
+    secret: str, *, message_id: str, timestamp_s: int, body: bytes
+) -> dict[str, str]:
+    """The three headers of one message. `timestamp_s` is the Unix time of this attempt: receivers
+    refuse old ones, so that a message that was recorded cannot be sent again by somebody else."""
+    key = base64.b64decode(secret.removeprefix(PREFIX))
+    signed = f"{message_id}.{timestamp_s}.".encode() + body
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp_s),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }

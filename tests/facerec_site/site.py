@@ -1,0 +1,123 @@
+"""A site in a process of its own, and talking to it through real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PATIENCE_S = 60.0
+
+
+class Served:
+    """A running site. `made` is what `served.py` printed."""
+
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.facerec_site.served", *arguments],
+            cwd=ROOT,
+            env={**environment_of(folder), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.made: dict[str, Any] = json.loads(self.line_with("{"))
+        told = self.line_with("stop it with Ctrl-C")
+        self.address = re.search(r"(https?)://localhost:(\d+)", told)
+
+    def line_with(self, text: str) -> str:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            if found := next((line for line in self.lines if text in line), None):
+                return found
+            if self.process.poll() is not None and not self._reader.is_alive():
+                break
+            time.sleep(0.02)
+        pytest.fail(f"no line with {text!r}:\n{''.join(self.lines)}")
+
+    @property
+    def url(self) -> str:
+        assert self.address
+        return f"{self.address[1]}://localhost:{self.address[2]}"
+
+    def socket(self, path: str, *, key: str | None = None, **options: Any) -> connect:
+        headers = dict(options.pop("headers", {}))
+        if key:
+            headers["Authorization"] = f"Bearer {self.made[key]}"
+        url = self.url.replace("http", "ws") + path
+        return connect(url, additional_headers=headers, max_size=None, **options)
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(5)
+        return code
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.folder / "facerec.sqlite3") as database:
+            return database.execute(sql).fetchall()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Nothing of this machine's own site."""
+    names = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
+    return {**inherited, "ENV_FILE": os.devnull, "FACEREC_VAR": str(folder)}
+
+
+async def hear(client: ClientConnection) -> dict[str, Any]:
+    return json.loads(await asyncio.wait_for(client.recv(), PATIENCE_S))
+
+
+async def closed_with(client: ClientConnection) -> tuple[int, str]:
+    with pytest.raises(websockets.ConnectionClosed) as closed:
+        while True:
+            await asyncio.wait_for(client.recv(), PATIENCE_S)
+    received = closed.value.rcvd
+    assert received is not None
+    return received.code, received.reason
+
+
+async def start_session(client: ClientConnection, site: Served) -> None:
+    await client.send(json.dumps({"type": "session.start", "collection": site.made["collection"]}))
+    while (await hear(client))["type"] != "session.started":
+        pass
+
+
+async def send_frame(client: ClientConnection, frame: bytes) -> dict[str, Any]:
+    await client.send(frame)
+    while (answer := await hear(client))["type"] == "event":
+        pass
+    return answer

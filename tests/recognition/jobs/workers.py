@@ -1,0 +1,75 @@
+"""Real worker processes for tests, and what a test asks of their jobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from accounts.models import AuditEntry
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
+from tests.factories import ACTOR
+from tests.recognition.jobs.kinds_for_tests import STEP
+
+ROOT = Path(__file__).resolve().parents[3]
+LEASE_S = 1.5
+
+Worker = subprocess.Popen[str]
+StartWorker = Callable[..., Worker]
+
+
+def start_worker_process(database_url: str, folder: Path, **more: str) -> Worker:
+    """Waits for jobs when this returns. more: variables of its environment."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "FACEREC_VAR": str(folder),
+        "LEASE_S": str(LEASE_S),
+        "SECRET_KEY": settings.SECRET_KEY,
+        **more,
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "tests.recognition.jobs.work"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    assert "waits for jobs" in worker.stdout.readline()
+    return worker
+
+
+def start_job(kind: str = "count", **parameters: Any) -> Job:
+    return job_start(kind=kind, actor=ACTOR, parameters=parameters)
+
+
+def wait_for(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, list(Job.objects.values())
+        time.sleep(0.02)
+
+
+def steps_of(job: Job, pid: int | None = None) -> int:
+    entries = AuditEntry.objects.filter(action=STEP, target_id=str(job.pk))
+    return (entries if pid is None else entries.filter(actor=f"pid:{pid}")).count()
+
+
+def state_of(job: Job) -> str:
+    return Job.objects.values_list("state", flat=True).get(pk=job.pk)
+
+
+def has_begun(job: Job) -> bool:
+    return state_of(job) != Job.State.QUEUED
+
+
+def has_ended(job: Job) -> bool:
+    return state_of(job) in (Job.State.DONE, Job.State.FAILED, Job.State.CANCELLED)

@@ -1,0 +1,30 @@
+"""A process with the role `web`, as far as notices go."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from recognition.notices import follower
+from recognition.notices.follower import Follower, NoticeReader
+from recognition.notices.models import Notice
+from recognition.web.process import process
+
+
+def start_following(monkeypatch: pytest.MonkeyPatch) -> Follower:
+    """The process's follower, which has seen where the table ends."""
+    has_begun = threading.Event()
+    read = NoticeReader.read
+
+    def reading(self: NoticeReader) -> list[Notice]:
+        found = read(self)
+        has_begun.set()
+        return found
+
+    monkeypatch.setattr(NoticeReader, "read", reading)
+    monkeypatch.setattr(follower, "POLL_S", 0.05)
+    part = process().part(Follower)
+    part.start()
+    assert has_begun.wait(10)
+    return part

@@ -1,0 +1,55 @@
+"""Rows of the outbox for tests."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from accounts.audit import Actor
+from recognition.notices.courier import serve_receiver
+from recognition.notices.models import Delivery, Receiver, Webhook
+from recognition.notices.payloads import NoticeKind, PageKind
+from recognition.notices.services.notices import notice_write
+from recognition.notices.services.webhooks import webhook_create
+from recognition.web.leases import DatabaseTime
+
+ACTOR = Actor("user:tester")
+
+
+def make_webhook(url: str = "https://hook.example/", **values: Any) -> Webhook:
+    return webhook_create(actor=ACTOR, user=None, url=url, **values)
+
+
+def tell(
+    kind: NoticeKind | PageKind = "person.erased",
+    *,
+    subject: UUID | None = None,
+    collection: UUID | None = None,
+    **related: list[UUID],
+) -> None:
+    """Write a notice; of a subject that needs no row, if none is named."""
+    with transaction.atomic():
+        notice_write(kind, subject_id=subject or uuid4(), collection_id=collection, related=related)
+
+
+def serve(hook: Webhook) -> None:
+    """What the relay's courier does for the webhook's receiver."""
+    serve_receiver(hook.receiver_id, threading.Event())
+
+
+def make_due(hook: Webhook) -> None:
+    """The pauses after a failure are over."""
+    now = DatabaseTime()
+    Receiver.objects.filter(pk=hook.receiver_id).update(next_at=now)
+    Delivery.objects.filter(receiver=hook.receiver_id).update(next_at=now)
+
+
+def only_delivery(hook: Webhook) -> Delivery:
+    return Delivery.objects.get(receiver=hook.receiver_id)
+
+
+def errors_of(delivery: Delivery) -> list[str]:
+    return [attempt.error for attempt in delivery.log.all()]

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import AuditEntry
+from recognition.notices.models import Notice
+from recognition.people.models import Person
+
+pytestmark = pytest.mark.django_db
+
+
+def test_person_named_by_id_is_erased(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    pk = person.pk
+    call_command("erase", str(pk))
+    assert not Person.objects.exists()
+    assert "Erased: " in capsys.readouterr().out
+    assert AuditEntry.objects.get(action="person.erase").actor == "system"
+    assert Notice.objects.get(kind="person.erased").subject_id == pk
+
+
+def test_person_who_is_not_there_is_said() -> None:
+    with pytest.raises(CommandError, match="There is no person"):
+        call_command("erase", str(uuid4()))
