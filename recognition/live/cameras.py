@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from recognition.cameras.models import Camera
 from recognition.cameras.services.cameras import camera_set_status
 from recognition.live.player import CameraState, FilePlayer
+from recognition.web.process import Part
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ _STOP_S = 5.0
 _OFF = CameraState(Camera.Status.OFF)
 
 
-class CameraRunner:
+class CameraRunner(Part):
     """One thread reads the rows, starts and stops players, and writes how they are doing."""
 
     def __init__(self) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from recognition.web.process import Part, process
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -45,7 +47,7 @@ class Viewer:
         return newest
 
 
-class Previews:
+class Previews(Part):
     """Who watches which camera. Thread-safe."""
 
     def __init__(self) -> None:
@@ -74,4 +76,6 @@ class Previews:
                 viewer.show(preview)
 
 
-previews = Previews()
+def previews() -> Previews:
+    """Those of this process."""
+    return process().part(Previews)

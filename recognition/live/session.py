@@ -26,8 +26,9 @@ from ml_engine import EngineBusy, EngineError, ImageError
 from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
-from recognition.cameras.services.cameras import camera_set_status
+from recognition.cameras.services.cameras import camera_set_status, cameras_set_off
 from recognition.engine import get_engine
+from recognition.events.services.events import events_close_stale
 from recognition.live.answers import error_message, event_message, face_answer, rounded
 from recognition.live.pictures import shrunk_jpeg
 from recognition.live.previews import Preview, previews
@@ -37,6 +38,8 @@ from recognition.live.slot import Frame, FrameSlot
 from recognition.live.visit_log import VisitLog
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
+from recognition.web.payloads import EventPayload
+from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +53,6 @@ _MAX_FAILURES = 20
 _PREVIEW_SIDE_PX = 960
 
 Sink = Callable[[dict[str, Any]], None]
-
-_running: set[StreamSession] = set()
-_running_lock = threading.Lock()
-# Of each browser's camera, how many sessions stream from it: the last one sets it off.
-_streaming: Counter[UUID] = Counter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,7 @@ class StreamSession:
         self._thread = threading.Thread(target=self._run, name=f"stream-{self.id[:8]}", daemon=True)
 
     def start(self) -> None:
-        with _running_lock:
-            _running.add(self)
+        process().part(Sessions).add(self)
         self._thread.start()
 
     def stop(self) -> None:
@@ -135,8 +132,7 @@ class StreamSession:
         finally:
             self._slot.close()
             connections.close_all()
-            with _running_lock:
-                _running.discard(self)
+            process().part(Sessions).remove(self)
             self._on_end(code)
 
     def _stream(self) -> None:
@@ -172,19 +168,16 @@ class StreamSession:
         """Of a browser's camera; those that the server plays have somebody who does it."""
         if self._camera is None or self._camera.kind != Camera.Kind.BROWSER:
             return
-        with _running_lock:
-            _streaming[self._camera.pk] += 1 if status == Camera.Status.RUNNING else -1
-            others = _streaming[self._camera.pk]
-            if not others:
-                del _streaming[self._camera.pk]
-        if status == Camera.Status.OFF and others:
+        is_on = status == Camera.Status.RUNNING
+        others = process().part(Sessions).count(self._camera.pk, 1 if is_on else -1)
+        if others and not is_on:
             return
         try:
             camera_set_status(camera_id=self._camera.pk, status=status, message="")
         except (DatabaseError, InterfaceError) as error:
             logger.warning("the status of a camera was not written: %s", error)
 
-    def _tell_event(self, payload: dict[str, Any], kind: str) -> None:
+    def _tell_event(self, payload: EventPayload, kind: str) -> None:
         self._sink(event_message(payload, kind))
 
     def _step(self) -> None:
@@ -248,7 +241,7 @@ class StreamSession:
         message = self._faces(frame, image, seen, timings)
         self._sink(message)
         if self._camera is not None:
-            previews.show(self._camera.pk, lambda: _preview(image, message))
+            previews().show(self._camera.pk, lambda: _preview(image, message))
         self._visits.keep_pictures(image, seen)
 
     def _decoded(self, frame: Frame) -> Image:
@@ -283,11 +276,47 @@ def _preview(image: Image, message: dict[str, Any]) -> Preview:
     return Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message)
 
 
-def stop_sessions(timeout_s: float) -> bool:
-    """End all sessions of this process; False where one took too long."""
-    with _running_lock:
-        sessions = list(_running)
-    for session in sessions:
-        session.stop()
-    deadline = time.monotonic() + timeout_s
-    return all([session.join(max(0.0, deadline - time.monotonic())) for session in sessions])
+class Sessions(Part):
+    """The sessions that run in this process."""
+
+    kept_s = 3.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[StreamSession] = set()
+        # Of each browser's camera, how many sessions stream from it: the last one sets it off.
+        self._streaming: Counter[UUID] = Counter()
+
+    def start(self) -> None:
+        """Close first what an earlier process left open."""
+        try:
+            if closed := events_close_stale():
+                logger.info("closed %d visits that were left open", closed)
+            cameras_set_off()
+        except (DatabaseError, InterfaceError):
+            logger.exception("what an earlier process left open could not be closed")
+
+    def add(self, session: StreamSession) -> None:
+        with self._lock:
+            self._running.add(session)
+
+    def remove(self, session: StreamSession) -> None:
+        with self._lock:
+            self._running.discard(session)
+
+    def count(self, camera_id: UUID, change: int) -> int:
+        """How many stream from a browser's camera, after one came or went."""
+        with self._lock:
+            self._streaming[camera_id] += change
+            count = self._streaming[camera_id]
+            self._streaming += Counter()
+            return count
+
+    def stop(self, timeout_s: float) -> bool:
+        """End all of them; False if one took too long."""
+        with self._lock:
+            sessions = list(self._running)
+        for session in sessions:
+            session.stop()
+        deadline = time.monotonic() + timeout_s
+        return all([session.join(max(0.0, deadline - time.monotonic())) for session in sessions])

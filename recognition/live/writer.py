@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections
 
@@ -24,6 +23,8 @@ from recognition.events.services.events import VisitSeen, event_open, event_upda
 from recognition.live.visits import Visit
 from recognition.people.models import Collection, ModelVersion
 from recognition.web.errors import ServiceError
+from recognition.web.payloads import EventPayload
+from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ _LONGEST_PAUSE_S = 10.0
 _TRIES = 3
 
 # Called with the event's payload and what happened to it: opened, updated, closed.
-Tell = Callable[[dict[str, Any], str], None]
+Tell = Callable[[EventPayload, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,10 @@ class _Entry:
     tries: int = 0
 
 
-class VisitWriter:
+class VisitWriter(Part):
     """`submit` is for every thread and never blocks."""
+
+    kept_s = 3.0
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -205,9 +208,6 @@ def _store(entry: _Entry) -> None:
     source.tell(event_payload(event), "updated" if entry.is_open else "closed")
 
 
-_writer = VisitWriter()
-
-
 def visit_writer() -> VisitWriter:
     """The one of this process."""
-    return _writer
+    return process().part(VisitWriter)

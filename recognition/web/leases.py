@@ -105,16 +105,23 @@ def take(rows: QuerySet[L], *, owner: str, **changes: Any) -> Lease | None:
     faster. An owner does not take what it holds already. `rows` is filtered by its own columns
     alone, here and below (ValueError if not), and is not a slice.
     """
-    row = free_or_lapsed(rows).values_list("pk", "lease_number").first()
-    if row is None:
-        return None
-    pk, number = row
-    lease = Lease(owner, number + 1)
-    # The filter on the old number makes this one winner, whatever the others read.
-    mine = free_or_lapsed(_without_joins(rows).filter(pk=pk, lease_number=number))
-    until = DatabaseTime(settings.LEASE_S)
-    values = {"owner": owner, "lease_number": lease.number, "lease_until": until, **changes}
-    return lease if in_transaction(lambda: mine.update(**values)) else None
+    plain = _without_joins(rows)
+
+    def take_it() -> Lease | None:
+        # A row that is locked is in use: it is not waited for.
+        free = free_or_lapsed(plain).select_for_update(skip_locked=True)
+        row = free.values_list("pk", "lease_number").first()
+        if row is None:
+            return None
+        pk, number = row
+        lease = Lease(owner, number + 1)
+        # The filter on the old number makes this one winner, whatever the others read.
+        mine = free_or_lapsed(plain.filter(pk=pk, lease_number=number))
+        until = DatabaseTime(settings.LEASE_S)
+        values = {"owner": owner, "lease_number": lease.number, "lease_until": until, **changes}
+        return lease if mine.update(**values) else None
+
+    return in_transaction(take_it)
 
 
 def held_by(rows: QuerySet[L], lease: Lease) -> QuerySet[L]:
@@ -233,8 +240,18 @@ class LeaseKeeper(Part):
 def _renew_one(kept: KeptLease) -> None:
     # Before the statement: the lease lasts at least so long, however late the answer comes.
     began_s = time.monotonic()
-    if renew(kept.rows, kept.lease):
+    is_renewed = in_transaction(lambda: _renew_unless_locked(kept.rows, kept.lease))
+    if is_renewed:
         kept.renewed_s = began_s
-    elif not kept.is_dropped:
+    elif is_renewed is False and not kept.is_dropped:
         kept.is_lost = True
         kept.on_lost()
+
+
+def _renew_unless_locked(rows: QuerySet[Any], lease: Lease) -> bool | None:
+    """None: a transaction of the owner holds the row, so nobody can take it. It is not waited
+    for: other leases would lapse meanwhile."""
+    mine = held_by(rows, lease)
+    if not mine.select_for_update(skip_locked=True).values_list("pk").exists():
+        return None if mine.exists() else False
+    return renew(rows, lease)

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from recognition.cameras.models import Camera
+from recognition.web.boundaries import FieldOptions
 
 
 class CameraInput(serializers.ModelSerializer):
@@ -23,7 +22,7 @@ class CameraInput(serializers.ModelSerializer):
             "is_enabled",
         )
         # The service says it, as 409: it knows of a name that was taken a moment ago.
-        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
+        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": []}}
 
 
 class CameraSerializer(serializers.ModelSerializer):

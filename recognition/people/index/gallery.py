@@ -95,6 +95,11 @@ class Gallery:
     def is_loaded(self) -> bool:
         return self._contents is not None
 
+    def is_behind(self, revision: int) -> bool:
+        """Whether it is loaded, at another revision than this one. Does not ask the database."""
+        contents = self._contents
+        return contents is not None and contents.revision != revision
+
     def follow(self, *, now: bool = False) -> None:
         """Take over what changed in the database, if that was not done a moment ago (`now`: in any
         case). One thread does it; others go on with what there is, except before the first load."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -29,11 +28,16 @@ from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
+from recognition.people.figures import (
+    CalibrationFigures,
+    OperatingPointFigures,
+    SimilarPairFigures,
+)
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import Source
 from recognition.people.model_versions import (
-    curve_told,
-    detector_version,
+    curve_put,
+    detector_in_use,
     ensure_model_version,
 )
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
@@ -46,17 +50,18 @@ from recognition.people.rules import (
 )
 from recognition.people.services.locks import lock_collection
 from recognition.people.traces import Traced
+from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
 _CHUNK = 1000
-# Stale once 20 % of the templates changed since it was measured.
+# Stale once this share of the measured templates changed since.
 _STALE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarPeople:
-    """Two people who would match each other. is_left_out: their pair is not in the curve."""
+    """Two people who are more alike than a match. is_left_out: their pair is not in the curve."""
 
     first: Person
     second: Person
@@ -68,11 +73,10 @@ class SimilarPeople:
 class CalibrationState:
     """What was measured, as it counts now.
 
-    is_current: the gallery has not changed much since.
-    similar_pairs: without people who are gone.
-    curve: its own, and beyond `measured_until` extended by the model's.
-    own_threshold, model_threshold: by each curve for the gallery as it is; None if the model has no
-        curve.
+    is_current: the gallery has not changed much since. similar_pairs: without people who are gone.
+    curve: its own, and beyond `measured_until` continued by the model's. own_threshold,
+    model_threshold: what follows from each for the gallery as it is; None where the model has no
+    curve.
     """
 
     calibration: Calibration
@@ -85,7 +89,7 @@ class CalibrationState:
 
     @property
     def measured_until(self) -> float:
-        """Beyond this similarity rates of false matches are extrapolated."""
+        """The similarity from which on rates of false matches are no measurement."""
         own: list[float] = self.calibration.impostor_curve["scores"]
         return own[-1]
 
@@ -94,11 +98,11 @@ class CalibrationState:
         return self.calibration.measured_at
 
     @property
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> CalibrationFigures:
         return self.calibration.figures
 
     @property
-    def points(self) -> list[dict[str, Any]]:
+    def points(self) -> list[OperatingPointFigures]:
         """What round rates cost; where the pairs do not carry one, after the continued curve."""
         return [self._point(point) for point in self.figures["points"]]
 
@@ -113,17 +117,17 @@ class CalibrationState:
             for point in points
         ]
 
-    def _point(self, measured: dict[str, Any]) -> dict[str, Any]:
+    def _point(self, measured: OperatingPointFigures) -> OperatingPointFigures:
         if measured["has_enough_pairs"]:
             return measured
         threshold = self.curve.threshold(measured["fmr"])
         near = _nearest(self.det, threshold)
-        continued = {
+        return {
+            **measured,
             "threshold": round(threshold, 4),
             "fnmr": near.fnmr if near else None,
             "fnmr_interval": None,
         }
-        return measured | continued
 
 
 def measuring_start(*, collection: Collection, actor: Actor) -> Job:
@@ -179,7 +183,7 @@ def collection_calibrate(
             vectors,
             drawn,
             model=row.embedder.version,
-            detector=detector_version().version,
+            detector=detector_in_use(),
             source="the collection's own people",
             similar_from=threshold,
             reference=model_curve(row),
@@ -217,11 +221,11 @@ def calibration_forget(collection: Collection, person: Person) -> Traced:
     row = Calibration.objects.filter(collection=collection).first()
     if row is None:
         return Traced()
-    pairs = row.figures["similar_pairs"]
-    rest = [pair for pair in pairs if str(person.pk) not in pair["people"]]
-    if len(rest) < len(pairs):
+    similar_pairs = row.figures["similar_pairs"]
+    rest = [pair for pair in similar_pairs if str(person.pk) not in pair["people"]]
+    if len(rest) < len(similar_pairs):
         row.figures["similar_pairs"] = rest
-        row.figures["similar_pairs_total"] -= len(pairs) - len(rest)
+        row.figures["similar_pairs_total"] -= len(similar_pairs) - len(rest)
         row.save(update_fields=["figures"])
     return Traced()
 
@@ -232,8 +236,8 @@ def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor
 
     def update() -> ModelVersion:
         version = ensure_model_version(preset)
-        version.impostor_curve = curve_told(preset, curve)
-        version.save(update_fields=["impostor_curve"])
+        curve_put(version, curve)
+        version.save(update_fields=["impostor_curves"])
         record(actor, "model.curve", version, source=curve.source if curve else "preset")
         return version
 
@@ -317,11 +321,11 @@ def _vectors(
     return vectors.reshape(len(rows), source.dimension), owners
 
 
-def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
+def _figures(rates: ErrorRates, names: Sequence[UUID]) -> JsonDict:
     """As JSON, without people who are gone meanwhile. people, templates: that were compared."""
     pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.similar_pairs}
     there = set(Person.objects.in_bulk(set().union(*pairs.values())))
-    similar = [
+    similar_pairs = [
         {
             "people": [str(names[pair.first]), str(names[pair.second])],
             "similarity": round(pair.similarity, 4),
@@ -332,10 +336,10 @@ def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
     ]
     plain = asdict(rates)
     plain.pop("curve")
-    return plain | {"similar_pairs": similar}
+    return plain | {"similar_pairs": similar_pairs}
 
 
-def _similar_people(pairs: Sequence[dict[str, Any]]) -> list[SimilarPeople]:
+def _similar_people(pairs: Sequence[SimilarPairFigures]) -> list[SimilarPeople]:
     """The people as they are now, without those who went a moment ago."""
     ids = {UUID(person) for pair in pairs for person in pair["people"]}
     there = Person.objects.in_bulk(ids)

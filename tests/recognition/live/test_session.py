@@ -18,9 +18,10 @@ from recognition.live import recogniser, visits, writer
 from recognition.live import session as session_module
 from recognition.live.identity import RECHECK_S
 from recognition.live.previews import Viewer, previews
-from recognition.live.session import StreamOptions, stop_sessions
+from recognition.live.session import Sessions, StreamOptions
 from recognition.people.models import Collection, Person
 from recognition.people.services.persons import person_erase
+from recognition.web.process import process
 from tests.factories import ACTOR, enrol, make_camera, make_person
 from tests.fakes import FakeEngine, photo, portrait
 from tests.recognition.live.streams import DrivenStream, until
@@ -383,7 +384,7 @@ async def test_previews_are_made_while_somebody_watches(
     stream = DrivenStream(collection, camera=camera)
     await asyncio.to_thread(stream.__enter__)
     viewer = Viewer(asyncio.get_running_loop())
-    previews.watch(camera.pk, viewer)
+    previews().watch(camera.pk, viewer)
     try:
         answer = await asyncio.to_thread(stream.answer_to, portrait(1))
         preview = await viewer.next(10)
@@ -391,14 +392,14 @@ async def test_previews_are_made_while_somebody_watches(
         assert preview.faces == answer
         assert decode_image(preview.jpeg).shape == portrait(1).shape
     finally:
-        previews.leave(camera.pk, viewer)
+        previews().leave(camera.pk, viewer)
         await asyncio.to_thread(stream.__exit__)
-    assert previews._viewers == {}
+    assert previews()._viewers == {}
 
 
 def test_all_sessions_can_be_ended(engine: FakeEngine, collection: Collection) -> None:
     with DrivenStream(collection) as one, DrivenStream(collection) as other:
-        assert stop_sessions(20)
+        assert process().part(Sessions).stop(20)
         assert one.ended_with == other.ended_with == [None]
 
 

@@ -13,10 +13,18 @@ function isOpen(node) {
   return node.dataset.state === "queued" || node.dataset.state === "running";
 }
 
+/** What was asked for may be older than what the socket told: within an attempt, progress grows. */
+function isOld(job, node) {
+  const attempts = Number(node.dataset.attempts);
+  if (job.attempts !== attempts) return job.attempts < attempts && job.state === "running";
+  return job.state === "running" && job.progress < node.querySelector("progress").value;
+}
+
 function show(job) {
   for (const node of shown) {
-    if (node.dataset.job !== job.id || !isOpen(node)) continue;
+    if (node.dataset.job !== job.id || !isOpen(node) || isOld(job, node)) continue;
     node.dataset.state = job.state;
+    node.dataset.attempts = job.attempts;
     node.querySelector(".fr-job-state").textContent = STATES[job.state];
     node.querySelector("progress").value = job.progress;
     node.querySelector(".fr-job-message").textContent = job.message;

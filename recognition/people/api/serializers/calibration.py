@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from rest_framework import serializers
 
 from recognition.people.services.calibration import CalibrationState, SimilarPeople
+from recognition.web.boundaries import JsonDict
 
 THEMES = ("light", "dark")
 
@@ -97,16 +97,8 @@ class TrainedDeciderSerializer(serializers.Serializer):
     is_current = serializers.BooleanField(help_text="Nothing has changed since.")
 
 
-def calibration_payload(state: CalibrationState) -> dict[str, Any]:
+def calibration_payload(state: CalibrationState) -> JsonDict:
     figures = state.figures
-    same = (
-        "templates",
-        "impostor_pairs",
-        "genuine_pairs",
-        "eer",
-        "eer_threshold",
-        "similar_pairs_total",
-    )
     return {
         "measured_at": state.measured_at,
         "model": state.curve.model,
@@ -121,11 +113,16 @@ def calibration_payload(state: CalibrationState) -> dict[str, Any]:
         "points": state.points,
         "det": [asdict(point) for point in state.det],
         "similar_pairs": [_similar_pair(pair) for pair in state.similar_pairs],
-        **{name: figures[name] for name in same},
+        "templates": figures["templates"],
+        "impostor_pairs": figures["impostor_pairs"],
+        "genuine_pairs": figures["genuine_pairs"],
+        "eer": figures["eer"],
+        "eer_threshold": figures["eer_threshold"],
+        "similar_pairs_total": figures["similar_pairs_total"],
     }
 
 
-def _similar_pair(pair: SimilarPeople) -> dict[str, Any]:
+def _similar_pair(pair: SimilarPeople) -> JsonDict:
     persons = [
         {"id": person.pk, "name": person.name, "external_id": person.external_id}
         for person in (pair.first, pair.second)

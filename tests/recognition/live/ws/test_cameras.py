@@ -50,7 +50,7 @@ async def test_a_preview_comes_before_the_faces_of_the_same_frame(
     async with opened(_path(camera), secret=secret) as socket:
         assert (await socket.hear())["state"] == "off"
         for number in (1, 2):
-            previews.show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
+            previews().show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
             assert await _hear_bytes(socket) == f"jpeg {number}".encode()
             assert (await socket.hear())["frame"] == number
     assert await AuditEntry.objects.filter(action="camera.watch").acount() == 1
@@ -60,7 +60,7 @@ async def test_no_preview_is_made_after_the_last_viewer_left(camera: Camera, sec
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
     made: list[int] = []
-    previews.show(camera.pk, lambda: made.append(1))  # type: ignore[arg-type, return-value]
+    previews().show(camera.pk, lambda: made.append(1))  # type: ignore[arg-type, return-value]
     assert made == []
 
 
@@ -68,7 +68,7 @@ async def test_who_is_slow_sees_the_newest(camera: Camera, secret: str) -> None:
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
         for number in range(5):
-            previews.show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
+            previews().show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
         assert await _hear_bytes(socket) == b"jpeg 4"
 
 
@@ -103,7 +103,7 @@ async def test_a_camera_that_is_removed_ends_the_socket_while_its_frames_flow(
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
         await database_sync_to_async(camera_delete)(camera=camera, actor=ACTOR)
-        previews.show(number, lambda: _preview(1))
+        previews().show(number, lambda: _preview(1))
         message = await socket.receive_output(PATIENCE_S)
         assert (message["type"], message["code"]) == ("websocket.close", 4404)
 
@@ -114,7 +114,7 @@ async def test_a_failure_while_showing_is_logged_and_closes(
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
         broken = Preview(b"jpeg", {"not": object()})
-        previews.show(camera.pk, lambda: broken)
+        previews().show(camera.pk, lambda: broken)
         assert await socket.closed_with() == 1011
     assert "a camera is not shown any more" in caplog.text
 

@@ -19,6 +19,7 @@ from recognition.live.ws.events import EventsConsumer
 from recognition.notices import publish
 from recognition.people.models import Collection
 from recognition.people.services.persons import person_erase
+from recognition.web.process import process
 from tests.factories import ACTOR, make_collection, make_event, make_person, seen
 from tests.recognition.live.ws.sockets import issue_key, opened
 from tests.recognition.notices.following import start_following
@@ -148,8 +149,9 @@ async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
         publish.publish_event({"id": "1"}, collection_id="c")
     await asyncio.sleep(0.3)
     # All of them are over: there is room again.
-    assert publish._room.acquire(blocking=False)
-    publish._room.release()
+    room = process().part(publish.Publisher)._room
+    assert room.acquire(blocking=False)
+    room.release()
 
 
 async def test_without_a_server_nobody_is_told() -> None:

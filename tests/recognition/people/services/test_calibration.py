@@ -203,16 +203,16 @@ def test_strangers_are_named_as_often_as_the_collection_has_it(fpir: float | Non
     named, named_by_model = [], []
     for seed in (11, 22, 33):
         collection = make_collection(target_false_positive_rate=fpir)
-        add_people(collection, _alike(250, seed=seed), np.arange(250))
-        named_by_model.append(_named(collection, _alike(2000, seed=77)))
+        add_people(collection, _similar_pair(250, seed=seed), np.arange(250))
+        named_by_model.append(_named(collection, _similar_pair(2000, seed=77)))
         collection_calibrate(collection=collection, actor=ACTOR)
         own = collection_update(collection=collection, actor=ACTOR, uses_own_curve=True)
-        named.append(_named(own, _alike(2000, seed=77)))
+        named.append(_named(own, _similar_pair(2000, seed=77)))
     assert np.mean(named_by_model) > wanted * 2
     assert wanted / 2 <= np.mean(named) <= wanted * 2
 
 
-def _alike(count: int, *, seed: int) -> Float32:
+def _similar_pair(count: int, *, seed: int) -> Float32:
     """Faces that differ in 30 dimensions alone."""
     return np.pad(unit_vectors(count, 30, seed=seed), ((0, 0), (0, DIMENSION - 30)))
 
