@@ -183,7 +183,7 @@ if REDIS_URL:
                         # takes 5 s: a limit of 5 s, redis-py's default, cuts it off. A server that
                         # vanished without a word is noticed after this time.
                         "socket_timeout": 15,
-                        "socket_connect_timeout": 2,
+                        "socket_connect_timeout": 5,
                         # Each socket that opens takes one; redis-py refuses more than 100.
                         "max_connections": 1000,
                     }
