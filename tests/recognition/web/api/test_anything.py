@@ -14,6 +14,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from schemathesis.core import NotSet
 
+from recognition.jobs.models import Job
 from recognition.people.models import Person
 from tests import contract
 from tests.callers import with_key
@@ -43,6 +44,7 @@ def ids(person: Person) -> dict[str, str]:
         "camera_id": make_camera(person.collection),
         "collection_id": person.collection,
         "webhook_id": make_webhook(),
+        "job_id": Job.objects.create(kind="measure"),
     }
     return {name: str(row.pk) for name, row in rows.items()} | {"key_id": "0" * 32}
 
