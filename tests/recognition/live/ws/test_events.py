@@ -12,7 +12,6 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 
 from accounts.access import Scope
-from recognition.events.services.events import event_update
 from recognition.live.ws import events as feed
 from recognition.live.ws.base import Code
 from recognition.live.ws.events import EventsConsumer
@@ -20,7 +19,7 @@ from recognition.notices import publish
 from recognition.people.models import Collection
 from recognition.people.services.persons import person_erase
 from recognition.web.process import process
-from tests.factories import ACTOR, make_collection, make_event, make_person, seen
+from tests.factories import ACTOR, make_collection, make_event, make_person, seen, update_event
 from tests.recognition.live.ws.sockets import issue_key, opened
 from tests.recognition.notices.following import start_following
 
@@ -39,8 +38,8 @@ async def test_events_are_told_as_they_happen(collection: Collection) -> None:
         assert told["type"] == "event"
         assert told["event"]["id"] == str(event.pk)
         assert (told["event"]["kind"], told["event"]["is_open"]) == ("opened", True)
-        await database_sync_to_async(event_update)(
-            event=event, seen=seen(), ended_at=event.ended_at, is_open=False
+        await database_sync_to_async(update_event)(
+            event, seen(), ended_at=event.ended_at, is_open=False
         )
         assert (await socket.hear())["event"]["kind"] == "closed"
 
