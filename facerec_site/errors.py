@@ -35,6 +35,8 @@ from ml_engine.types import (
     EngineError,
     ImageError,
     ModelMismatch,
+    ModelMissing,
+    ModelUnusable,
     WeightsUnavailable,
 )
 from recognition.web.errors import ServiceError
@@ -143,7 +145,10 @@ def _of_engine(exc: EngineError) -> ErrorAnswer:
         return ErrorAnswer(503, exc.code, exc.message, retry_after_s=exc.retry_after_s)
     if isinstance(exc, EngineClosed | WeightsUnavailable):
         return ErrorAnswer(503, exc.code, exc.message, retry_after_s=5)
-    if isinstance(exc, ModelMismatch):
+    if isinstance(exc, ModelMissing):
+        details = {"wanted": exc.version, "installed": exc.available}
+        return ErrorAnswer(409, exc.code, exc.message, details)
+    if isinstance(exc, ModelMismatch | ModelUnusable):
         return ErrorAnswer(409, exc.code, exc.message)
     logger.error("engine error %s", exc.code, exc_info=exc)
     return ErrorAnswer(500, exc.code, INTERNAL_MESSAGE)

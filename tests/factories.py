@@ -29,6 +29,7 @@ from recognition.people.services.enrolment import images_enrol
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import Lease
 from recognition.web.uploads import Upload
+from tests.commits import committed
 from tests.fakes import embedding_of, photo
 
 ACTOR = Actor("user:tester")
@@ -57,6 +58,7 @@ def make_person(collection: Collection | None = None, **values: Any) -> Person:
     return Person.objects.create(collection=collection or make_collection(), **values)
 
 
+@committed()
 def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]:
     """Enrol one photo of each number (see `tests.fakes`) for the person; all are accepted."""
     uploads = [
@@ -68,6 +70,7 @@ def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]
     return [outcome.image for outcome in outcomes if outcome.image is not None]
 
 
+@committed()
 def add_people(
     collection: Collection,
     vectors: Float32,
@@ -174,6 +177,7 @@ def update_event(event: Event, look: VisitSeen, **values: Any) -> Event:
     return event_update(event=event, stream=stream, seen=look, **({"ended_at": look.at} | values))
 
 
+@committed()
 def make_event(
     collection: Collection | None = None,
     person: Person | None = None,

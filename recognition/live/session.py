@@ -33,6 +33,7 @@ from recognition.live.previews import previews
 from recognition.live.recogniser import Recogniser, SeenFace, Timings
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot
+from recognition.live.turns import Load, turns
 from recognition.live.visit_log import VisitLog
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
@@ -103,6 +104,7 @@ class StreamSession:
         # When the last frame came, and since when the next one is waited for: the time that was
         # spent on a frame is no time without a face.
         self._last_s = self._ready_s = time.monotonic()
+        self._load = Load()
         self._failures = 0
         self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
         name = f"stream-{self.id.hex[-8:]}"
@@ -201,46 +203,58 @@ class StreamSession:
         if rulebook.reread():
             self._visits.close()
             self._begin(rulebook)
-        frame = self._take()
-        if frame is not None:
-            self._answer(frame)
-            self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
+        if self._await_frame():
+            self._serve()
         self._visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
 
-    def _take(self) -> Frame | None:
-        """The newest frame, no sooner than the highest rate allows."""
+    def _await_frame(self) -> bool:
+        """True once there is a frame, no sooner than the highest rate allows."""
         wait_s = self._next_s - time.monotonic()
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))
-        frame = self._slot.take(_TICK_S) if wait_s <= _TICK_S else None
-        if frame is not None:
-            self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
-        return frame
+        return wait_s <= _TICK_S and self._slot.wait(_TICK_S)
 
-    def _answer(self, frame: Frame) -> None:
+    def _serve(self) -> None:
+        """Wait for the stream's turn, and answer the frame that is the newest by then."""
+        dropped, began_s = self._slot.dropped, time.monotonic()
+        is_answered = True
+        with turns.turn():
+            frame = self._slot.take(0)
+            if frame is not None:
+                self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
+                is_answered = self._answer(frame)
+                self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
+        lost, busy_s = self._slot.dropped - dropped, time.monotonic() - began_s
+        self._load.note(lost=lost, busy_s=busy_s, gap_s=self._gap_s)
+        if not is_answered:
+            time.sleep(_PAUSE_S)
+
+    def _answer(self, frame: Frame) -> bool:
+        """False if it could not be worked on, so that the next one had better wait a little."""
         try:
             self._work_on(frame)
             self._failures = 0
+            return True
         except ImageError as error:
             self._refuse(frame, "bad_frame", error.message, reason=error.code)
+            return True
         except EngineBusy as error:
             self._slot.count_dropped()
             self._refuse(frame, error.code, error.message)
-            time.sleep(_PAUSE_S)
         except (EngineError, ServiceError) as error:
             self._refuse(frame, error.code, error.message)
-            time.sleep(_PAUSE_S)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("a frame was not searched for: %s", error)
             connections.close_all()
             self._refuse(frame, "database_unavailable", "The database does not answer.")
-            time.sleep(_PAUSE_S)
         except Exception:
             self._failures += 1
             if self._failures >= _MAX_FAILURES:
                 raise
             logger.exception("a frame failed")
             self._refuse(frame, "internal_error", "The frame failed; see the server's log.")
+            return True
+        return False
 
     def _refuse(self, frame: Frame, code: str, message: str, **more: object) -> None:
         self._sink(error_message(code, message, frame=frame.number, **more))
@@ -250,7 +264,9 @@ class StreamSession:
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
         image = self._decoded(frame)
         timings["decode"] = (time.monotonic() - started) * 1000
-        seen, left = self._recogniser.recognise(get_engine(), image, frame.arrived_s, timings)
+        seen, left = self._recogniser.recognise(
+            get_engine(), image, frame.arrived_s, timings, stretch=self._load.stretch
+        )
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
         self._visits.see(seen, left, frame.arrived_s, came_at)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000

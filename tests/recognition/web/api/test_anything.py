@@ -18,6 +18,7 @@ from recognition.people.models import Person
 from tests import contract
 from tests.callers import with_key
 from tests.factories import enrol, make_camera, make_event
+from tests.recognition.notices.rows import make_webhook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
@@ -41,6 +42,7 @@ def ids(person: Person) -> dict[str, str]:
         "event_id": make_event(person=person),
         "camera_id": make_camera(person.collection),
         "collection_id": person.collection,
+        "webhook_id": make_webhook(),
     }
     return {name: str(row.pk) for name, row in rows.items()} | {"key_id": "0" * 32}
 
