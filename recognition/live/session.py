@@ -28,7 +28,8 @@ from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, event_message, face_answer, rounded
 from recognition.live.pictures import shrunk_jpeg
-from recognition.live.previews import Preview, previews
+from recognition.live.preview_exchange import Preview
+from recognition.live.previews import previews
 from recognition.live.recogniser import Recogniser, SeenFace, Timings
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot
