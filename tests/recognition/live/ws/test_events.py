@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 
 from accounts.access import Scope
 from recognition.live.ws import events as feed
+from recognition.live.ws import groups
 from recognition.live.ws.base import Code
 from recognition.live.ws.events import EventsConsumer
 from recognition.notices import publish
@@ -106,8 +107,22 @@ async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
         raise ConnectionError("away")
 
     secret = await issue_key(Scope.EVENTS)
-    monkeypatch.setattr(EventsConsumer, "_join", fail)
+    monkeypatch.setattr(get_channel_layer(), "group_add", fail)
     async with opened("/ws/events/", secret=secret) as socket:
+        assert await socket.closed_with() == 4503
+
+
+async def test_feed_whose_groups_are_lost_while_it_is_open_is_closed(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A layer drops channels from groups: a feed joins again, or its client must know."""
+
+    async def fail(*_: object) -> None:
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(groups, "_JOIN_EVERY", 1)
+    async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
+        monkeypatch.setattr(get_channel_layer(), "group_add", fail)
         assert await socket.closed_with() == 4503
 
 
