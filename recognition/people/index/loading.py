@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
+import numpy as np
 from django.db import DatabaseError, InterfaceError, connections
 
 from recognition.people.index.process import galleries, gallery_of
@@ -99,6 +100,10 @@ def _load(collection_id: UUID) -> None:
     if row is None:
         return
     started = time.monotonic()
-    people, templates = gallery_of(row).size
+    gallery = gallery_of(row)
+    people, templates = gallery.size
+    # The first search of a process takes longer than all others, and the first one of an index
+    # reads it from end to end.
+    gallery.search(np.ones((1, row.embedder.dimension or 1), np.float32))
     took_s = time.monotonic() - started
     logger.info("%s: %d people, %d templates in %.1f s", row.name, people, templates, took_s)

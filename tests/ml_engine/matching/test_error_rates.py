@@ -11,22 +11,21 @@ import pytest
 from numpy.typing import NDArray
 
 from ml_engine.matching import ImpostorCurve
-from ml_engine.matching import error_rates as module
+from ml_engine.matching import gallery_pairs as module
 from ml_engine.matching.error_rates import (
-    LEAST_ERRORS,
-    MOST_ALIKE,
     ErrorRates,
     TooFewPeople,
     error_rates,
     people_needed,
     sampled,
 )
-from ml_engine.types import Float32
+from ml_engine.matching.gallery_pairs import LEAST_ERRORS, MOST_SIMILAR
+from ml_engine.types import Float32, ModelMismatch
 from tests.ml_engine.vectors import people, unit_vectors
 
 
 def _measured(vectors: Float32, owners: NDArray, **options: object) -> ErrorRates:
-    values = {"model": "m", "source": "made up", "similar_from": 0.9} | options
+    values = {"model": "m", "detector": "d", "source": "made up", "similar_from": 0.9} | options
     return error_rates(vectors, owners, **values)  # type: ignore[arg-type]
 
 
@@ -155,7 +154,7 @@ def test_everybody_may_be_alike() -> None:
     """A threshold that was set far too low by hand is no reason to count for minutes."""
     rates = _measured(*people(200, 5, 24), similar_from=-1.0)
     assert rates.similar_pairs_total == 200 * 199 / 2
-    assert len(rates.similar_pairs) == MOST_ALIKE
+    assert len(rates.similar_pairs) == MOST_SIMILAR
     similarities = [pair.similarity for pair in rates.similar_pairs]
     assert similarities == sorted(similarities, reverse=True)
 
@@ -167,23 +166,20 @@ def _doubled(doubles: int) -> tuple[Float32, NDArray]:
     return vectors, np.where(twice, owners + 1000, owners)
 
 
-REFERENCE = ImpostorCurve("m", (0.13, 0.24, 0.31, 0.42), (1e-1, 1e-2, 1e-3, 1e-5), 10**6, "")
+REFERENCE = ImpostorCurve("m", "d", (0.13, 0.24, 0.31, 0.42), (1e-1, 1e-2, 1e-3, 1e-5), 10**6, "")
 
 
 def test_one_person_under_two_names_is_told_and_left_out() -> None:
     vectors, owners = _doubled(3)
     rates = _measured(vectors, owners, similar_from=0.6, reference=REFERENCE)
-    assert {(pair.first, pair.second) for pair in rates.similar_pairs} == {
-        (n, 1000 + n) for n in range(3)
-    }
+    listed = {(pair.first, pair.second) for pair in rates.similar_pairs}
+    assert listed == {(n, 1000 + n) for n in range(3)}
     assert rates.similar_pairs_total == 3
     assert all(pair.is_left_out and pair.similarity > 0.75 for pair in rates.similar_pairs)
     apart = _measured(*_doubled(0), similar_from=0.6, reference=REFERENCE)
     assert rates.curve.scores[-1] == pytest.approx(apart.curve.scores[-1], abs=0.02)
     left_in = _measured(vectors, owners, similar_from=0.6)
-    assert not any(pair.is_left_out for pair in left_in.similar_pairs), (
-        "nothing tells it without a curve"
-    )
+    assert not any(pair.is_left_out for pair in left_in.similar_pairs), "no curve, no doubt"
     beyond = [
         [point.fmr for point in each.det if point.threshold > 0.6] for each in (rates, left_in)
     ]
@@ -193,17 +189,17 @@ def test_one_person_under_two_names_is_told_and_left_out() -> None:
 def test_many_doubles_raise_the_threshold_and_never_lower_it() -> None:
     rates = _measured(*_doubled(40), similar_from=0.6, reference=REFERENCE)
     apart = _measured(*_doubled(0), similar_from=0.6, reference=REFERENCE)
-    assert len(rates.similar_pairs) == MOST_ALIKE
+    assert len(rates.similar_pairs) == MOST_SIMILAR
     assert rates.similar_pairs_total == 40
     assert rates.curve.scores[-1] > apart.curve.scores[-1]
 
 
 def test_people_who_are_more_alike_than_the_model_knows_are_not_left_out_in_numbers() -> None:
     """A reference that is far too low takes every pair for a double: ten at most are believed."""
-    low = ImpostorCurve("m", (0.0, 0.1, 0.2), (1e-1, 1e-3, 1e-5), 10**6, "")
+    low = ImpostorCurve("m", "d", (0.0, 0.1, 0.2), (1e-1, 1e-3, 1e-5), 10**6, "")
     vectors, owners = people(300, 1, 24)
     rates = _measured(vectors, owners, similar_from=0.3, reference=low)
-    assert sum(pair.is_left_out for pair in rates.similar_pairs) == MOST_ALIKE
+    assert sum(pair.is_left_out for pair in rates.similar_pairs) == MOST_SIMILAR
     assert rates.similar_pairs_total > 1000
     truth = _measured(vectors, owners, similar_from=0.3)
     end = rates.curve.scores[-1]
@@ -233,7 +229,9 @@ def _curve_of_truth(dimension: int, change: Callable[[NDArray], NDArray]) -> Imp
     """Of random directions in so many dimensions, with its scores changed."""
     left, right = unit_vectors(1200, dimension, seed=70), unit_vectors(1200, dimension, seed=71)
     scores = (left @ right.T).ravel()
-    return ImpostorCurve.from_scores("m", change(scores).astype(np.float32), "the model's")
+    return ImpostorCurve.from_scores(
+        change(scores).astype(np.float32), model="m", detector="d", source="the model's"
+    )
 
 
 @pytest.mark.parametrize("enrolled", [80, 250, 1000])
@@ -264,3 +262,10 @@ def test_strangers_are_named_as_often_as_was_asked_for(
         threshold = curve.threshold_for_gallery(enrolled)
         named.append(((strangers @ gallery.T).max(axis=1) >= threshold).mean())
     assert 0.005 <= np.mean(named) <= 0.02
+
+
+@pytest.mark.parametrize("other", [("m2", "d"), ("m", "d2")], ids=["embedder", "detector"])
+def test_reference_of_another_model_is_refused(other: tuple[str, str]) -> None:
+    reference = ImpostorCurve(*other, (0.1, 0.2), (1e-1, 1e-2), 10**6, "")
+    with pytest.raises(ModelMismatch):
+        _measured(*_uneven(), reference=reference)

@@ -24,10 +24,10 @@ class OperatingPointSerializer(serializers.Serializer):
         child=serializers.FloatField(), allow_null=True, help_text="95 %, a bootstrap by person."
     )
     false_match_count = serializers.IntegerField(
-        help_text="Pairs of people that were seen to match."
+        help_text="Pairs of people that match at this threshold."
     )
     has_enough_pairs = serializers.BooleanField(
-        help_text="Whether so many tell the rate: 30 or more. Where they do not, the threshold "
+        help_text="Whether these are enough to tell the rate: 30 or more. If not, the threshold "
         "follows from the model's curve."
     )
 
@@ -45,7 +45,7 @@ class SimilarPersonSerializer(serializers.Serializer):
 
 
 class SimilarPairSerializer(serializers.Serializer):
-    """Two people who are more alike than a match: perhaps one, enrolled twice."""
+    """Two people who would match each other: perhaps one person, enrolled twice."""
 
     persons = SimilarPersonSerializer(many=True)
     similarity = serializers.FloatField()
@@ -66,8 +66,8 @@ class CalibrationSerializer(serializers.Serializer):
     impostor_pairs = serializers.IntegerField(help_text="Pictures of two people.")
     genuine_pairs = serializers.IntegerField(help_text="Pictures of one person.")
     measured_until = serializers.FloatField(
-        help_text="The similarity down to whose rate the pairs carry; beyond it the curve goes on "
-        "along the model's."
+        help_text="Beyond this similarity the rates follow the model's curve: there are too few "
+        "pairs to measure them."
     )
     own_threshold = serializers.FloatField(help_text="What follows for the gallery as it is.")
     model_threshold = serializers.FloatField(
@@ -78,7 +78,7 @@ class CalibrationSerializer(serializers.Serializer):
     points = OperatingPointSerializer(many=True)
     det = DetPointSerializer(many=True, help_text="Empty where nobody has two images.")
     similar_pairs = SimilarPairSerializer(
-        many=True, help_text="The most alike of `similar_pairs_total`."
+        many=True, help_text="The most similar of `similar_pairs_total`."
     )
     similar_pairs_total = serializers.IntegerField()
 
