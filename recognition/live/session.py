@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,18 +24,18 @@ from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
 from ml_engine.images import ImageLimits, decode_image
+from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
 from recognition.cameras.services.cameras import camera_set_status, cameras_set_off
 from recognition.engine import get_engine
 from recognition.events.services.events import events_close_stale
-from recognition.live.answers import error_message, event_message, face_answer, rounded
+from recognition.live.answers import error_message, event_message, face_answer, faces_message
 from recognition.live.pictures import shrunk_jpeg
 from recognition.live.previews import Preview, previews
-from recognition.live.recogniser import Recogniser, SeenFace, Timings
+from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
-from recognition.live.slot import Frame, FrameSlot
-from recognition.live.turns import Load, turns
+from recognition.live.slot import Frame, FrameSlot, Load, turns
 from recognition.live.visit_log import VisitLog
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
@@ -249,33 +249,26 @@ class StreamSession:
         image = self._decoded(frame)
         timings["decode"] = (time.monotonic() - started) * 1000
         seen, left = self._recogniser.recognise(
-            get_engine(), image, frame.arrived_s, timings, stretch=self._load.stretch
+            get_engine(), image, frame.arrived_s, timings, self._load
         )
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
         self._visits.see(seen, left, frame.arrived_s, came_at)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
-        message = self._faces(frame, image, seen, timings)
+        faces = [self._face(one) for one in seen]
+        message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
         if self._camera is not None:
-            previews().show(self._camera.pk, lambda: _preview(image, message))
+            # Of the picture that was looked at: a JPEG may have been turned by its EXIF note.
+            previews().show(
+                self._camera.pk,
+                lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
+            )
         self._visits.keep_pictures(image, seen)
 
     def _decoded(self, frame: Frame) -> Image:
         if isinstance(frame.content, bytes):
             return decode_image(frame.content, self._limits)
         return frame.content
-
-    def _faces(
-        self, frame: Frame, image: Image, seen: Sequence[SeenFace], timings: Timings
-    ) -> dict[str, Any]:
-        return {
-            "type": "faces",
-            "frame": frame.number,
-            "size": [image.shape[1], image.shape[0]],
-            "faces": [self._face(one) for one in seen],
-            "timing_ms": rounded(timings),
-            "dropped": self._slot.dropped,
-        }
 
     def _face(self, one: SeenFace) -> dict[str, Any]:
         decision = one.identity.decision
@@ -285,11 +278,6 @@ class StreamSession:
             threshold=self._recogniser.rulebook.rules.threshold,
             event=self._visits.event_of(one.identity.track),
         )
-
-
-def _preview(image: Image, message: dict[str, Any]) -> Preview:
-    """Of the picture that was looked at: a JPEG that came in may be turned by its EXIF note."""
-    return Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message)
 
 
 class Sessions(Part):
