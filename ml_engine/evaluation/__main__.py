@@ -167,7 +167,7 @@ def _add_calibrate(commands: Commands) -> None:
     )
     add_presets(calibrate, "embedder; may be given several times (default: all)")
     calibrate.add_argument(
-        "--out", type=Path, default=_CURVES, metavar="DIR", help="where curves are kept"
+        "--out", type=Path, default=_CURVES, metavar="DIR", help="folder for the curves"
     )
     add_svg(calibrate, "curves")
 

@@ -1,8 +1,8 @@
 """Impostor score curves: how often a comparison of two strangers reaches a score.
 
 Every photo of LFW is compared with every photo of other people, each pair once: that is how a
-template meets a probe, and it gives the most pairs. Letting every two *people* count the same,
-however many photos they have, moved no score of the curve by more than 0.002.
+template meets a probe, and it gives the most pairs. If every two *people* count the same, however
+many photos they have, no score of the curve moves by more than 0.002.
 
 Service compares vectors of three kinds: an upload may be averaged with its mirror image, a live
 face is not. So strangers are compared plain with plain, plain with averaged, and averaged with
@@ -41,7 +41,7 @@ ONE_PERSON = (
 
 @dataclass(frozen=True, slots=True)
 class CurveReport:
-    """path: where the curve was written."""
+    """path: of the written curve."""
 
     curve: ImpostorCurve
     path: Path
@@ -121,7 +121,7 @@ def impostor_curve(
 
 
 def merged_people(photos: Photos) -> NDArray[np.intp]:
-    """(n,) each photo's person, where two names of one person are one."""
+    """(n,) each photo's person; two names of one person count as one."""
     same = dict(ONE_PERSON)
     number = {name: index for index, name in enumerate(photos.names)}
     merged = np.array([number.get(same.get(name, name), number[name]) for name in photos.names])

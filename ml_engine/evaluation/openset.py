@@ -1,13 +1,12 @@
-"""Open-set identification on LFW: who is this, or is it nobody we know?
+"""Open-set identification on LFW: a known person, or a stranger?
 
-Everybody with several photos is enrolled with the lowest-numbered one; their other photos are the
+Every person with several photos is enrolled with the lowest-numbered one; the other photos are the
 probes. People with one photo are the strangers. At a threshold a stranger who is named is a false
 positive (FPIR: their share), and a probe whose own person is not at rank 1 or is below the
 threshold is a false negative (FNIR). Intervals are bootstraps over people, not over photos: photos
 of one person succeed or fail together.
 
-A photo in which no face was found is enrolled as nobody, and as a probe it is a false negative; as
-a stranger it is named by nobody.
+A photo in which no face was found matches no other photo: as a probe it is a false negative.
 """
 
 from __future__ import annotations
@@ -119,7 +118,7 @@ class Searches:
 
     @property
     def hits(self) -> Float32:
-        """(probes,) the score of each probe's own person where that is at rank 1, else -2."""
+        """(probes,) the score of each probe's own person if that is at rank 1, else -2."""
         best = self.probe_scores.argmax(axis=1)
         is_right = self.gallery[best] == self.probe_people
         return np.where(is_right, self.probe_scores.max(axis=1), -2.0).astype(np.float32)

@@ -91,8 +91,8 @@ class ImpostorCurve:
         point, but by a tenth less to a quarter more, because few pairs tell little of it. And its
         rates are at least a hundredth of the model's at the same score.
 
-        Galleries of 80 to 1,200 people of LFW named 0.9 % to 1.3 % of strangers in the median where
-        1 % was asked for, even along a curve whose scores were too low by a tenth
+        Galleries of 80 to 1,200 people of LFW named 0.9 % to 1.3 % of strangers in the median at a
+        target of 1 %, even along a curve whose scores were too low by a tenth
         (`python -m benchmarks.laboratory recalibration`).
 
         Raises:

@@ -1,8 +1,8 @@
 """A small tracker: faces of a new frame are given to the tracks that they overlap most.
 
-Faces move little between frames and rarely cross, so overlap with the place where a face is
-expected (moved on at its last speed) is enough; what goes wrong when two cross is caught by
-looking at identities again, which the live session does.
+Faces move little between frames and rarely cross, so overlap with the expected place of a face
+(moved on at its last speed) is enough. If two faces cross and are confused, the live session
+notices it when it looks at their identities again.
 """
 
 from __future__ import annotations

@@ -10,13 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -27,18 +25,21 @@ from ml_engine.images import ImageLimits, decode_image
 from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
-from recognition.cameras.services.cameras import camera_set_status, cameras_set_off
+from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
-from recognition.events.services.events import events_close_stale
 from recognition.live.answers import error_message, event_message, face_answer, faces_message
 from recognition.live.pictures import shrunk_jpeg
-from recognition.live.previews import Preview, previews
+from recognition.live.preview_exchange import Preview
+from recognition.live.previews import previews
 from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot, Load, turns
 from recognition.live.visit_log import VisitLog
+from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import LeaseKeeper, LeaseLost
 from recognition.web.payloads import EventPayload
 from recognition.web.process import Part, process
 
@@ -52,6 +53,8 @@ _PAUSE_S = 0.05
 # So many failures in a row that are ours end a session.
 _MAX_FAILURES = 20
 _PREVIEW_SIDE_PX = 960
+# A frame that took longer, since this process was paused, is not shown any more.
+_PREVIEW_WITHIN_S = 5.0
 
 Sink = Callable[[dict[str, Any]], None]
 
@@ -67,6 +70,7 @@ class StreamOptions:
 class StreamSession:
     """Args:
 
+    caller: as in the audit log; empty if the server plays the camera.
     sink: receives every message of the protocol, from the session's thread and the writer's; it
         must not wait.
     on_end: called once, in the session's thread, with the code of what ended it, or None where it
@@ -81,10 +85,13 @@ class StreamSession:
         sink: Sink,
         camera: Camera | None = None,
         options: StreamOptions | None = None,
+        caller: str = "",
         on_end: Callable[[str | None], None] = lambda code: None,
     ) -> None:
         options = options or StreamOptions()
-        self.id = uuid.uuid4().hex
+        self.id = uuid7()
+        self._caller = caller
+        self._is_lost = False
         self._collection = collection
         self._camera = camera
         self._slot = slot
@@ -100,7 +107,8 @@ class StreamSession:
         self._load = Load()
         self._failures = 0
         self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
-        self._thread = threading.Thread(target=self._run, name=f"stream-{self.id[:8]}", daemon=True)
+        name = f"stream-{self.id.hex[-8:]}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         process().part(Sessions).add(self)
@@ -118,8 +126,14 @@ class StreamSession:
     def _run(self) -> None:
         code: str | None = None
         try:
-            self._begin(Rulebook(self._collection))
-            self._stream()
+            rulebook = Rulebook(self._collection)
+            with self._own_stream() as stream:
+                self._stream = stream
+                self._begin(rulebook)
+                self._answer_frames()
+        except LeaseLost:
+            code = "stream_lost"
+            self._sink(error_message(code, "The server was away for too long. Start again."))
         except ServiceError as error:
             code = error.code
             self._sink(error_message(error.code, error.message))
@@ -137,47 +151,49 @@ class StreamSession:
             process().part(Sessions).remove(self)
             self._on_end(code)
 
-    def _stream(self) -> None:
+    @contextmanager
+    def _own_stream(self) -> Iterator[OwnStream]:
+        """The row of this session, owned until its last visit is written."""
+        stream = stream_begin(
+            stream_id=self.id, collection=self._collection, camera=self._camera, caller=self._caller
+        )
+        kept = process().part(LeaseKeeper).keep(stream.rows, stream.lease, self._lose)
+        try:
+            yield stream
+        finally:
+            visit_writer().end(stream, kept)
+
+    def _lose(self) -> None:
+        """Another process has ended the stream: nothing that comes now counts."""
+        self._is_lost = True
+        self._slot.close()
+
+    def _answer_frames(self) -> None:
         self._tell_started()
-        self._show_status(Camera.Status.RUNNING)
         try:
             while not self._slot.is_closed:
                 self._step()
         finally:
             self._visits.close()
-            self._show_status(Camera.Status.OFF)
+        if self._is_lost:
+            raise LeaseLost
 
     def _begin(self, rulebook: Rulebook) -> None:
         """For the model of the collection: what another one made must not stay."""
         get_engine().embedder(rulebook.collection.embedder.name)
-        self._recogniser = Recogniser(rulebook, caller=self.id, min_face_px=self._min_face_px)
-        self._visits = VisitLog(
-            rulebook, camera=self._camera, session=self.id, tell=self._tell_event
-        )
+        self._recogniser = Recogniser(rulebook, caller=str(self.id), min_face_px=self._min_face_px)
+        self._visits = VisitLog(rulebook, self._stream, self._tell_event)
 
     def _tell_started(self) -> None:
         collection = self._recogniser.rulebook.collection
         self._sink(
             {
                 "type": "session.started",
-                "session": self.id,
+                "session": str(self.id),
                 "model": str(collection.embedder),
                 "device": get_engine().device,
             }
         )
-
-    def _show_status(self, status: Camera.Status) -> None:
-        """Of a browser's camera; those that the server plays have somebody who does it."""
-        if self._camera is None or self._camera.kind != Camera.Kind.BROWSER:
-            return
-        is_on = status == Camera.Status.RUNNING
-        others = process().part(Sessions).count(self._camera.pk, 1 if is_on else -1)
-        if others and not is_on:
-            return
-        try:
-            camera_set_status(camera_id=self._camera.pk, status=status, message="")
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("the status of a camera was not written: %s", error)
 
     def _tell_event(self, payload: EventPayload, kind: str) -> None:
         self._sink(event_message(payload, kind))
@@ -257,7 +273,7 @@ class StreamSession:
         faces = [self._face(one) for one in seen]
         message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
-        if self._camera is not None:
+        if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
             # Of the picture that was looked at: a JPEG may have been turned by its EXIF note.
             previews().show(
                 self._camera.pk,
@@ -288,17 +304,6 @@ class Sessions(Part):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[StreamSession] = set()
-        # Of each browser's camera, how many sessions stream from it: the last one sets it off.
-        self._streaming: Counter[UUID] = Counter()
-
-    def start(self) -> None:
-        """Close first what an earlier process left open."""
-        try:
-            if closed := events_close_stale():
-                logger.info("closed %d visits that were left open", closed)
-            cameras_set_off()
-        except (DatabaseError, InterfaceError):
-            logger.exception("what an earlier process left open could not be closed")
 
     def add(self, session: StreamSession) -> None:
         with self._lock:
@@ -307,14 +312,6 @@ class Sessions(Part):
     def remove(self, session: StreamSession) -> None:
         with self._lock:
             self._running.discard(session)
-
-    def count(self, camera_id: UUID, change: int) -> int:
-        """How many stream from a browser's camera, after one came or went."""
-        with self._lock:
-            self._streaming[camera_id] += change
-            count = self._streaming[camera_id]
-            self._streaming += Counter()
-            return count
 
     def stop(self, timeout_s: float) -> bool:
         """End all of them; False if one took too long."""

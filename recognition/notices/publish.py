@@ -29,9 +29,11 @@ class Publisher(Part):
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._room = threading.BoundedSemaphore(_MOST_UNDER_WAY)
+        self._turn = asyncio.Lock()
 
     def use(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        self._loop = loop
+        if loop is not self._loop:
+            self._loop, self._turn = loop, asyncio.Lock()
 
     def publish(self, message: AsgiDict, groups: Sequence[str]) -> None:
         """Never raises."""
@@ -41,12 +43,19 @@ class Publisher(Part):
         if not self._room.acquire(blocking=False):
             logger.warning("a message was not published: the channel layer does not answer")
             return
-        sending = _send(message, groups)
+        sending = self._send(message, groups)
         try:
             asyncio.run_coroutine_threadsafe(sending, loop).add_done_callback(self._sent)
         except RuntimeError:  # the loop was closed just now
             sending.close()
             self._room.release()
+
+    async def _send(self, message: AsgiDict, groups: Sequence[str]) -> None:
+        layer = get_channel_layer()
+        # One after the other: with Redis each takes a connection of its own, and would overtake.
+        async with asyncio.timeout(_TIMEOUT_S), self._turn:
+            for group in groups:
+                await layer.group_send(group, message)
 
     def _sent(self, future: Future[None]) -> None:
         self._room.release()
@@ -80,10 +89,3 @@ def publish_job(job_payload: Mapping[str, object], *, collection_id: object) -> 
     """Tell the pages that follow jobs how far this one is. Never raises."""
     message = {"type": "job.published", "job": job_payload}
     process().part(Publisher).publish(message, (ALL_JOBS, jobs_group(collection_id)))
-
-
-async def _send(message: AsgiDict, groups: Sequence[str]) -> None:
-    layer = get_channel_layer()
-    async with asyncio.timeout(_TIMEOUT_S):
-        for group in groups:
-            await layer.group_send(group, message)

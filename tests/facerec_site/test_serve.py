@@ -13,7 +13,6 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import psutil
 import pytest
 import websockets
 
+from tests.certificates import self_signed
 from tests.facerec_site.site import (
     PATIENCE_S,
     ROOT,
@@ -275,7 +275,7 @@ def test_https_needs_a_certificate(tmp_path: Path) -> None:
 
 
 async def test_https(start: Callable[..., Served], tmp_path: Path) -> None:
-    cert, key = _self_signed(tmp_path)
+    cert, key = self_signed(tmp_path)
     site = start("--", "--port", "0", "--https", "--cert", str(cert), "--key", str(key))
     assert site.url.startswith("https://")
     trust = ssl.create_default_context(cafile=str(cert))
@@ -300,34 +300,3 @@ def _manage(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def _listens_anywhere(site: Served) -> bool:
     connections = psutil.Process(site.made["pid"]).net_connections()
     return any(connection.status == psutil.CONN_LISTEN for connection in connections)
-
-
-def _self_signed(folder: Path) -> tuple[Path, Path]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
-    cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return cert_path, key_path

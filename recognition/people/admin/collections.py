@@ -241,13 +241,13 @@ class ModelVersionAdmin(ModelAdmin):
     def training_data(self, version: ModelVersion) -> str:
         return self._card(version, "training_data")
 
-    @display(description="Impostor score curve")
+    @display(description="Impostor score curves", empty_value="none")
     def curve(self, version: ModelVersion) -> str:
-        curve = version.impostor_curve
-        if not curve:
-            return "none"
-        loaded = ", loaded" if curve.get(LOADED) else ""
-        return f"{curve['pairs']:,} pairs, {curve['source']}{loaded}"
+        return "; ".join(
+            f"with {detector}: {curve['pairs']:,} pairs, {curve['source']}"
+            f"{', loaded' if curve.get(LOADED) else ''}"
+            for detector, curve in version.impostor_curves.items()
+        )
 
     def _card(self, version: ModelVersion, field: str) -> str:
         preset = PRESETS.get(version.name)

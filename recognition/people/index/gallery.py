@@ -175,9 +175,9 @@ class Gallery:
 
     def _new_decider(self, standing: Standing) -> Decider | None:
         if standing.decider == Collection.Decider.VOTE:
-            return decider("vote")
+            return decider("vote", model=self.model)
         svm = self._source.svm() if standing.svm is not None else None
-        return decider("svm", svm) if svm is not None else None
+        return decider("svm", model=self.model, svm=svm) if svm is not None else None
 
     def _fit_index(self, contents: Contents, choice: str) -> None:
         """Begin to build another index in the background, where one is wanted."""

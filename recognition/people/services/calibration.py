@@ -36,8 +36,8 @@ from recognition.people.figures import (
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import Source
 from recognition.people.model_versions import (
-    curve_told,
-    detector_version,
+    curve_put,
+    detector_in_use,
     ensure_model_version,
 )
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
@@ -183,7 +183,7 @@ def collection_calibrate(
             vectors,
             drawn,
             model=row.embedder.version,
-            detector=detector_version().version,
+            detector=detector_in_use(),
             source="the collection's own people",
             similar_from=threshold,
             reference=model_curve(row),
@@ -236,8 +236,8 @@ def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor
 
     def update() -> ModelVersion:
         version = ensure_model_version(preset)
-        version.impostor_curve = curve_told(preset, curve)
-        version.save(update_fields=["impostor_curve"])
+        curve_put(version, curve)
+        version.save(update_fields=["impostor_curves"])
         record(actor, "model.curve", version, source=curve.source if curve else "preset")
         return version
 

@@ -43,7 +43,7 @@ def start_worker_process(database_url: str, folder: Path, **more: str) -> Worker
         text=True,
     )
     assert worker.stdout is not None
-    assert "waits for jobs" in worker.stdout.readline()
+    assert "runs jobs on test" in worker.stdout.readline()
     return worker
 
 

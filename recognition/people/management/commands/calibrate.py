@@ -13,7 +13,7 @@ from ml_engine.matching.calibration import read_curve
 from ml_engine.types import ModelMismatch
 from ml_engine.zoo import presets_of
 from recognition.people.management.collections import collection_named
-from recognition.people.model_versions import detector_version, ensure_model_version
+from recognition.people.model_versions import curve_in_use, detector_in_use, ensure_model_version
 from recognition.people.services.calibration import (
     calibration_state,
     collection_calibrate,
@@ -56,15 +56,18 @@ class Command(BaseCommand):
         except (OSError, ValueError, ModelMismatch) as error:
             raise CommandError(f"{file}: {error}") from error
         version = model_curve_update(preset=preset, curve=curve, actor=SYSTEM)
-        in_force = ImpostorCurve.from_dict(version.impostor_curve)
+        in_force = curve_in_use(version)
+        if in_force is None:
+            self.stdout.write(f"{preset}: no curve with {detector_in_use()}.")
+            return
         self.stdout.write(
             f"{preset}: {in_force.pairs:,} pairs of strangers, {in_force.source}. "
             f"One in 10,000 reaches {in_force.threshold(1e-4):.3f}."
         )
 
     def _curve(self, name: str, file: Path) -> ImpostorCurve:
-        model, detector = ensure_model_version(name), detector_version()
-        return read_curve(file, model=model.version, detector=detector.version)
+        model, detector = ensure_model_version(name), detector_in_use()
+        return read_curve(file, model=model.version, detector=detector)
 
     def _measure(self, name: str, *, is_used: bool) -> None:
         collection = collection_named(name)

@@ -17,6 +17,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from ml_engine.matching import ImpostorCurve
+from ml_engine.zoo import preset
 from recognition.people.index import (
     Gallery,
     changes_prune,
@@ -33,6 +34,7 @@ from recognition.people.rules import rules_of
 from recognition.people.services.enrolment import image_delete
 from recognition.people.services.persons import person_erase, person_merge
 from recognition.web.errors import ServiceError
+from tests.commits import committed
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of
 
@@ -329,7 +331,7 @@ _CURVE = ImpostorCurve(
 @pytest.fixture
 def curved(collection: Collection) -> Collection:
     """A collection whose model's curve has round figures."""
-    collection.embedder.impostor_curve = _CURVE.to_dict()
+    collection.embedder.impostor_curves = {preset("mtcnn").version: _CURVE.to_dict()}
     collection.embedder.save()
     return collection
 
@@ -353,13 +355,14 @@ def test_the_threshold_rises_with_the_gallery(curved: Collection) -> None:
     assert (rules.threshold, rules.source) == (pytest.approx(0.2), "gallery_size")
     person = make_person(curved)
     templates = _add_templates(person, 100)
-    note_changes(curved, [template.pk for template in templates])
+    with committed():
+        note_changes(curved, [template.pk for template in templates])
     rules = rules_of(curved, gallery_of(curved))
     assert rules.threshold == pytest.approx(0.4), "a hundredth of the chance for each of a hundred"
 
 
 def test_without_a_curve_a_threshold_must_be_set(collection: Collection) -> None:
-    collection.embedder.impostor_curve = {}
+    collection.embedder.impostor_curves = {}
     with pytest.raises(ServiceError) as refused:
         rules_of(collection, gallery_of(collection))
     assert (refused.value.code, refused.value.status) == ("no_threshold", 409)

@@ -20,7 +20,7 @@ from tests.recognition.storage import assert_consistent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ROOT = Path(__file__).resolve().parents[4]
 _PROGRAM = "tests.recognition.people.services.enrol_until_killed"
 
 
