@@ -33,7 +33,7 @@ from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
 from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
-from recognition.live.slot import Frame, FrameSlot, Load, turns
+from recognition.live.slot import Frame, FrameSlot, Load, Turns
 from recognition.live.visit_log import VisitLog
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
@@ -218,7 +218,7 @@ class StreamSession:
         """Wait for the stream's turn, and answer the frame that is the newest by then."""
         dropped, began_s = self._slot.dropped, time.monotonic()
         is_answered = True
-        with turns.turn():
+        with process().part(Sessions).turns.turn():
             frame = self._slot.take(0)
             if frame is not None:
                 self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
@@ -297,11 +297,12 @@ class StreamSession:
 
 
 class Sessions(Part):
-    """The sessions that run in this process."""
+    """The sessions that run in this process, and their turns on its engine."""
 
     kept_s = 3.0
 
     def __init__(self) -> None:
+        self.turns = Turns()
         self._lock = threading.Lock()
         self._running: set[StreamSession] = set()
 

@@ -101,12 +101,15 @@ class FrameSlot:
 
 
 class Turns:
-    """At most `at_once` turns run at a time. Thread-safe, first come, first served: a stream that
-    had its turn stands at the end of the line again, so all get as many."""
+    """At most `at_once` turns run at a time; None: two for each core. Thread-safe.
 
-    def __init__(self, at_once: int) -> None:
+    First come, first served: a stream that had its turn stands at the end of the line again, so all
+    get as many.
+    """
+
+    def __init__(self, at_once: int | None = None) -> None:
         self._lock = threading.Lock()
-        self._free = at_once
+        self._free = at_once or _FRAMES_A_CORE * cpu_threads()
         self._line: deque[threading.Event] = deque()
 
     @contextmanager
@@ -154,7 +157,3 @@ class Load:
         wanted = min(lost, busy_s / gap_s) if gap_s else lost
         rise = 1 + wanted - self.stretch
         self.stretch += rise * (_WEIGHT_UP if rise > 0 else _WEIGHT_DOWN)
-
-
-# Of this process: all streams share its engine.
-turns = Turns(_FRAMES_A_CORE * cpu_threads())

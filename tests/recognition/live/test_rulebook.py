@@ -12,7 +12,8 @@ from recognition.live import rulebook
 from recognition.live.rulebook import Rulebook
 from recognition.people.models import Collection
 
-pytestmark = pytest.mark.django_db
+# Threads of other tests may still write: no transaction of a test must keep them waiting.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class _Clock:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from recognition.live import session as session_module
+from recognition.live.session import Sessions
 from recognition.live.slot import Load, Turns
 from recognition.people.models import Collection
+from recognition.web.process import process
 from tests.fakes import FakeEngine, portrait
 from tests.recognition.live.streams import DrivenStream, until
 
@@ -88,7 +89,7 @@ def test_stream_whose_turn_comes_late_answers_its_newest_frame(
     engine: FakeEngine, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns = Turns(1)
-    monkeypatch.setattr(session_module, "turns", turns)
+    monkeypatch.setattr(process().part(Sessions), "turns", turns)
     with DrivenStream(collection) as stream:
         stream.answer_to(portrait(1))
         with turns.turn():
@@ -106,7 +107,7 @@ def test_overloaded_streams_are_served_in_turn(
     engine: FakeEngine, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three cameras on an engine that has time for one."""
-    monkeypatch.setattr(session_module, "turns", Turns(1))
+    monkeypatch.setattr(process().part(Sessions), "turns", Turns(1))
     find = engine.find
 
     def slow(*args: Any, **options: Any) -> Any:
