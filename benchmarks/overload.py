@@ -175,7 +175,7 @@ def medians(runs: Sequence[Run]) -> list[Run]:
     groups = [list(group) for _, group in itertools.groupby(ordered, key=lambda run: run.cameras)]
     names = [column.name for column in fields(Run)]
     return [
-        Run(**{name: statistics.median(getattr(run, name) for run in group) for name in names})
+        Run(**{name: statistics.median_high(getattr(run, name) for run in group) for name in names})
         for group in groups
     ]
 

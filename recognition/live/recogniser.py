@@ -13,12 +13,11 @@ from ml_engine import Face
 from ml_engine.engine import Engine
 from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
-from ml_engine.tracking import Tracker
+from ml_engine.tracking import Track, Tracker
 from ml_engine.types import Float32, Image
-from recognition.live.appearance import appearance
-from recognition.live.identity import RECHECK_S, Identity, Look, Need
+from recognition.live.identity import RECHECK_S, Identity, Look, Need, appearance_of
 from recognition.live.rulebook import Rulebook
-from recognition.live.turns import OVERLOADED
+from recognition.live.slot import Load
 
 # A crowd is recognised over several frames, so that each of them is answered in time.
 LOOKS_A_FRAME = 8
@@ -35,10 +34,11 @@ _MOST_DEBT = 3.0
 
 @dataclass(slots=True)
 class SeenFace:
-    """A face of the frame. `embedding` where it was looked at in this frame."""
+    """A face of the frame. `embedding` if it was looked at in this frame."""
 
     face: Face
     identity: Identity
+    need: Need
     embedding: Float32 | None = None
 
     @property
@@ -92,23 +92,17 @@ class Recogniser:
         self._last_s = -np.inf
 
     def recognise(
-        self, engine: Engine, image: Image, at_s: float, timings: Timings, *, stretch: float = 1.0
+        self, engine: Engine, image: Image, at_s: float, timings: Timings, load: Load
     ) -> tuple[list[SeenFace], list[int]]:
         """The faces of a frame, largest first; and tracks that are over, or are another person's
-        now. EngineBusy, EngineClosed, DatabaseError.
-
-        stretch: see `recognition.live.turns.Load`.
-        """
+        now. EngineBusy, EngineClosed, DatabaseError."""
         ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
         (faces,) = engine.find([image], self._wanted_faces, ask)
-        tracks, over = self._tracker.update(faces, at_s, stretch=stretch)
+        tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
         for track in over:
             self._identities.pop(track.number, None)
-        seen = [
-            SeenFace(face, self._identity(track.number, at_s))
-            for face, track in zip(faces, tracks, strict=True)
-        ]
-        wanted = self._wanted(image, seen, at_s, stretch)
+        seen = self._seen(image, faces, tracks, at_s, is_pressed=load.is_high)
+        wanted = self._wanted(seen, at_s, load)
         self._last_s = at_s
         self._embed(engine, image, wanted, ask)
         started = time.perf_counter()
@@ -117,46 +111,47 @@ class Recogniser:
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
-    def _identity(self, track: int, at_s: float) -> Identity:
-        if track not in self._identities:
-            self._identities[track] = Identity(track, at_s, by_rank=self._standing[1])
-        return self._identities[track]
-
-    def _wanted(
-        self, image: Image, seen: Sequence[SeenFace], at_s: float, stretch: float
+    def _seen(
+        self,
+        image: Image,
+        faces: Sequence[Face],
+        tracks: Sequence[Track],
+        at_s: float,
+        *,
+        is_pressed: bool,
     ) -> list[SeenFace]:
-        """Faces to look at in this frame: those that waited longest first; if frames are lost,
-        those with the greatest need, within the budget."""
-        is_pressed = stretch > OVERLOADED
-        needs = self._needs(image, seen, at_s, is_pressed=is_pressed)
-        wanted = [one for one in seen if needs[one.identity.track]]
-        wanted.sort(key=lambda one: one.identity.last_look_s)
-        if not is_pressed:
-            return wanted[:LOOKS_A_FRAME]
-        wanted.sort(key=lambda one: -needs[one.identity.track])
-        self._budget.earn(len(seen), (at_s - self._last_s) / stretch)
-        return [
-            one
-            for one in wanted[: max(1, round(LOOKS_A_FRAME / stretch))]
-            if self._budget.grants(needs[one.identity.track], at_s - one.identity.last_look_s)
-        ]
-
-    def _needs(
-        self, image: Image, seen: Sequence[SeenFace], at_s: float, *, is_pressed: bool
-    ) -> dict[int, Need]:
-        """By track."""
-        crowded = _crowded([one.face for one in seen])
-        return {
-            one.identity.track: one.identity.need(
-                one.face,
-                appearance(image, one.face.box),
+        """Each face with its identity, and with its need of a look."""
+        seen = []
+        for face, track, is_crowded in zip(faces, tracks, _crowded(faces), strict=True):
+            identity = self._identities.get(track.number)
+            if identity is None:
+                identity = Identity(track.number, at_s, by_rank=self._standing[1])
+                self._identities[track.number] = identity
+            need = identity.need(
+                face,
+                appearance_of(image, face.box),
                 at_s,
                 is_crowded=is_crowded,
                 is_pressed=is_pressed,
                 last_frame_s=self._last_s,
             )
-            for one, is_crowded in zip(seen, crowded, strict=True)
-        }
+            seen.append(SeenFace(face, identity, need))
+        return seen
+
+    def _wanted(self, seen: Sequence[SeenFace], at_s: float, load: Load) -> list[SeenFace]:
+        """Faces to look at in this frame: those that waited longest first; if frames are lost,
+        those with the greatest need, within the budget."""
+        wanted = [one for one in seen if one.need]
+        wanted.sort(key=lambda one: one.identity.last_look_s)
+        if not load.is_high:
+            return wanted[:LOOKS_A_FRAME]
+        wanted.sort(key=lambda one: -one.need)
+        self._budget.earn(len(seen), (at_s - self._last_s) / load.stretch)
+        return [
+            one
+            for one in wanted[: max(1, round(LOOKS_A_FRAME / load.stretch))]
+            if self._budget.grants(one.need, at_s - one.identity.last_look_s)
+        ]
 
     def _embed(self, engine: Engine, image: Image, wanted: list[SeenFace], ask: Ask) -> None:
         embedded = engine.embed(

@@ -17,6 +17,7 @@ from recognition.people.models import Collection
 from recognition.people.rules import Rules, rules_of
 from recognition.people.services.identification import decide_candidates
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,21 @@ class _Reading:
         return cls(time.monotonic(), collection, gallery, rules_of(collection, gallery))
 
 
-# By collection, for all streams of the process: one of them reads, the others take it over.
-_newest: dict[UUID, _Reading] = {}
+class Readings(Part):
+    """The newest reading of each collection: one stream of the process reads for all."""
+
+    def __init__(self) -> None:
+        self._newest: dict[UUID, _Reading] = {}
+
+    def newest(self, pk: UUID) -> _Reading:
+        """Not older than _REREAD_S. ServiceError if the collection is gone; DatabaseError."""
+        found = self._newest.get(pk)
+        if found is None or time.monotonic() - found.at_s >= _REREAD_S:
+            row = Collection.objects.select_related("embedder").filter(pk=pk).first()
+            if row is None:
+                raise not_found("collection")
+            found = self._newest[pk] = _Reading.of(row)
+        return found
 
 
 class Rulebook:
@@ -98,7 +112,7 @@ class Rulebook:
             return False
         self._next_read = now + _REREAD_S
         try:
-            self._take(self._read(now))
+            self._take(process().part(Readings).newest(self.collection.pk))
         except (DatabaseError, InterfaceError) as error:
             logger.warning("the rules of a collection could not be read again: %s", error)
             connections.close_all()
@@ -107,15 +121,3 @@ class Rulebook:
                 raise
             logger.warning("the rules of a collection are kept: %s", error.message)
         return self.collection.embedder_id != before
-
-    def _read(self, now: float) -> _Reading:
-        pk = self.collection.pk
-        newest = _newest.get(pk)
-        if newest is not None and now - newest.at_s < _REREAD_S:
-            return newest
-        found = Collection.objects.select_related("embedder").filter(pk=pk).first()
-        if found is None:
-            _newest.pop(pk, None)
-            raise not_found("collection")
-        _newest[pk] = _Reading.of(found)
-        return _newest[pk]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,18 +22,18 @@ from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
 from ml_engine.images import ImageLimits, decode_image
+from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
-from recognition.live.answers import error_message, event_message, face_answer, rounded
+from recognition.live.answers import error_message, event_message, face_answer, faces_message
 from recognition.live.pictures import shrunk_jpeg
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
-from recognition.live.recogniser import Recogniser, SeenFace, Timings
+from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
-from recognition.live.slot import Frame, FrameSlot
-from recognition.live.turns import Load, turns
+from recognition.live.slot import Frame, FrameSlot, Load, Turns
 from recognition.live.visit_log import VisitLog
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
@@ -218,7 +218,7 @@ class StreamSession:
         """Wait for the stream's turn, and answer the frame that is the newest by then."""
         dropped, began_s = self._slot.dropped, time.monotonic()
         is_answered = True
-        with turns.turn():
+        with process().part(Sessions).turns.turn():
             frame = self._slot.take(0)
             if frame is not None:
                 self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
@@ -265,33 +265,26 @@ class StreamSession:
         image = self._decoded(frame)
         timings["decode"] = (time.monotonic() - started) * 1000
         seen, left = self._recogniser.recognise(
-            get_engine(), image, frame.arrived_s, timings, stretch=self._load.stretch
+            get_engine(), image, frame.arrived_s, timings, self._load
         )
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
         self._visits.see(seen, left, frame.arrived_s, came_at)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
-        message = self._faces(frame, image, seen, timings)
+        faces = [self._face(one) for one in seen]
+        message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
         if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
-            previews().show(self._camera.pk, lambda: _preview(image, message))
+            # Of the picture that was looked at: a JPEG may have been turned by its EXIF note.
+            previews().show(
+                self._camera.pk,
+                lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
+            )
         self._visits.keep_pictures(image, seen)
 
     def _decoded(self, frame: Frame) -> Image:
         if isinstance(frame.content, bytes):
             return decode_image(frame.content, self._limits)
         return frame.content
-
-    def _faces(
-        self, frame: Frame, image: Image, seen: Sequence[SeenFace], timings: Timings
-    ) -> dict[str, Any]:
-        return {
-            "type": "faces",
-            "frame": frame.number,
-            "size": [image.shape[1], image.shape[0]],
-            "faces": [self._face(one) for one in seen],
-            "timing_ms": rounded(timings),
-            "dropped": self._slot.dropped,
-        }
 
     def _face(self, one: SeenFace) -> dict[str, Any]:
         decision = one.identity.decision
@@ -303,17 +296,13 @@ class StreamSession:
         )
 
 
-def _preview(image: Image, message: dict[str, Any]) -> Preview:
-    """Of the picture that was looked at: a JPEG that came in may be turned by its EXIF note."""
-    return Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message)
-
-
 class Sessions(Part):
-    """The sessions that run in this process."""
+    """The sessions that run in this process, and their turns on its engine."""
 
     kept_s = 3.0
 
     def __init__(self) -> None:
+        self.turns = Turns()
         self._lock = threading.Lock()
         self._running: set[StreamSession] = set()
 
