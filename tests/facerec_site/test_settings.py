@@ -126,6 +126,7 @@ def test_limits_on_one_wait_are_never_equal(tmp_path: Path) -> None:
 
     from facerec_site import health, server
     from recognition.live.ws import groups
+    from recognition.notices import publish
 
     names = "CHANNEL_LAYERS", "CACHES", "DATABASES", "DRAIN_S"
     redis, mysql = "redis://cache.example/1", "mysql://name:secret@db.example/faces"
@@ -141,6 +142,8 @@ def test_limits_on_one_wait_are_never_equal(tmp_path: Path) -> None:
         server.HANDSHAKE_S,
     ]
     assert handshake == sorted(set(handshake))
+    # A message that is published.
+    assert layer["socket_connect_timeout"] < publish._TIMEOUT_S < layer["socket_timeout"]
     # A probe, which gives up after a second unless told otherwise.
     assert health.CHANNEL_TIMEOUT_S < 1
     # The end of a process, to which container runtimes give 30 seconds.
