@@ -18,7 +18,7 @@ from ml_engine.evaluation.charts import draw_roc
 from ml_engine.evaluation.collect import Collected, Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import Pairs, Photos, load_pairs, load_photos, of_folds
 from ml_engine.evaluation.report import Interval
-from ml_engine.matching.calibration import DEFAULT_FPIR
+from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
 from ml_engine.zoo import presets_of
 
 IMAGES = ROOT / "docs" / "images"
@@ -38,11 +38,17 @@ class _Seen:
     photos: Photos
     pairs: Pairs
     found: Collected
+    detector: str
 
     def only(self, folds: Sequence[int]) -> _Seen:
         rows, photos, pairs = of_folds(self.photos, self.pairs, folds)
         embeddings = {variant: all_[rows] for variant, all_ in self.found.embeddings.items()}
-        return _Seen(photos, pairs, Collected([self.found.faces[row] for row in rows], embeddings))
+        return _Seen(
+            photos,
+            pairs,
+            Collected([self.found.faces[row] for row in rows], embeddings),
+            self.detector,
+        )
 
     def verification(self, variant: Variant) -> verification.VerificationReport:
         return verification.report(
@@ -62,7 +68,11 @@ class _Seen:
             self.found.has_face,
         )
         return openset.openset_report(
-            searches, preset=preset, flip=flip, without_face=int((~self.found.has_face).sum())
+            searches,
+            preset=preset,
+            curve=curve_of(preset, self.detector),
+            flip=flip,
+            without_face=int((~self.found.has_face).sum()),
         )
 
 
@@ -72,7 +82,7 @@ def benchmark(weights: Path, data: Path, rounds: int) -> str:
     photos = load_photos(data)
     variants = [Variant(preset, flip) for preset in PRESETS for flip in (False, True)]
     found = collect(engine, photos.paths, variants, choose=nearest_centre, title="LFW")
-    seen = _Seen(photos, load_pairs(data, photos), found)
+    seen = _Seen(photos, load_pairs(data, photos), found, engine.detector)
     reports = [seen.verification(variant) for variant in variants]
     quality = discard.discard_report(photos, found, Variant(PRESETS[0]))
     draw_roc(reports, IMAGES / "roc.svg")

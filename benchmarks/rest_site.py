@@ -99,27 +99,29 @@ def _collection(preset: str, photos: dict[str, bytes]) -> str:
         embedder=ensure_model_version(preset),
         quality_policy=Collection.QualityPolicy.OFF,
     )
-    _add_strangers(collection, PEOPLE - len(photos))
+    add_strangers(collection, PEOPLE - len(photos))
     for name, photo in photos.items():
         person = person_create(collection=collection, actor=SYSTEM, name=name)
         images_enrol(person=person, uploads=[Upload(name, photo)], source="import", actor=SYSTEM)
     return str(collection.pk)
 
 
-def _add_strangers(collection: Any, count: int) -> None:
-    """Straight into the database, past the services: one random template each."""
+def add_strangers(collection: Any, count: int, *, first: int = 0) -> None:
+    """Straight into the database, past the services: one random template each. They are numbered
+    from `first` on."""
     from recognition.people.models import FaceImage, Person, Template
 
     model = collection.embedder
-    vectors = np.random.default_rng(_SEED).normal(size=(count, model.dimension))
+    vectors = np.random.default_rng([_SEED, first]).normal(size=(count, model.dimension))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    people = [Person(collection=collection, name=f"Stranger {n}") for n in range(count)]
+    numbers = range(first, first + count)
+    people = [Person(collection=collection, name=f"Stranger {n}") for n in numbers]
     images = [
         FaceImage(
             person=person, sha256=f"{n:064x}", box=[0, 0, 1, 1], landmarks=[], quality=1.0,
             source="import",
         )
-        for n, person in enumerate(people)
+        for n, person in zip(numbers, people, strict=True)
     ]  # fmt: skip
     templates = [
         Template(

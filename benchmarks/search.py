@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -36,6 +37,7 @@ K = 5
 SIZES = (100_000, 1_000_000)
 OUT = Path("var/bench")
 FLAT, FLAT_ALONE = "faiss flat", "faiss flat, one thread"
+_MODEL = "made up"
 _CHUNK = 8192
 _BATCH = 64
 _CHANGES = 300
@@ -120,9 +122,9 @@ def build_flat(people: People, count: int) -> Any:
 
 
 def build_index(people: People, count: int, kind: Kind, directory: Path) -> VectorIndex:
-    index = VectorIndex(DIMENSION, "benchmark", kind=kind, directory=directory)
+    index = VectorIndex(DIMENSION, _MODEL, kind=kind, directory=directory)
     for ids, vectors in tqdm(people.chunks(count), f"{kind} {count:,}", -(-count // _CHUNK)):
-        index.add(ids, vectors)
+        index.add(ids, vectors, model=_MODEL)
     index.optimise()
     return index
 
@@ -141,7 +143,7 @@ def measure_size(people: People, count: int, kinds: list[Kind], queries: Float32
                 searches |= {FLAT: _on(cpu_threads(), flat), FLAT_ALONE: _on(1, flat)}
             else:
                 indexes[kind] = build_index(people, count, kind, Path(folder))  # type: ignore[arg-type]
-                searches[kind] = indexes[kind].search
+                searches[kind] = partial(indexes[kind].search, model=_MODEL)
             build_s = time.perf_counter() - started
             searches[kind](queries[:2], K)
             anonymous, mapped = (now - then for now, then in zip(memory_mb(), before, strict=True))
@@ -207,7 +209,7 @@ def time_changes(result: Measured, index: VectorIndex, people: People) -> None:
         started = time.perf_counter()
         index.remove([number])
         removed = time.perf_counter()
-        index.add([number], vectors[number : number + 1])
+        index.add([number], vectors[number : number + 1], model=_MODEL)
         times["remove"].append((removed - started) * 1000)
         times["add"].append((time.perf_counter() - removed) * 1000)
     result.remove_p50_ms, result.remove_p99_ms = np.percentile(times["remove"], [50, 99])

@@ -40,8 +40,20 @@ def folders_are_writable(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def detector_is_known(**kwargs: Any) -> list[CheckMessage]:
+    """E004: the engine has no such detector."""
+    try:
+        preset(engine_config().detector, "detector")
+    except KeyError as error:
+        return [Error(f"ENGINE_DETECTOR: {error.args[0]}", id="facerec.E004")]
+    return []
+
+
+@register()
 def weights_are_there(**kwargs: Any) -> list[CheckMessage]:
     """W001: the engine will not start; everything else does."""
+    if detector_is_known():
+        return []
     config = engine_config()
     models = (preset(config.detector), preset(config.embedder))
     wanted = {artefact for model in models for artefact in model.artefacts}

@@ -17,12 +17,15 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import Scope, access_of_user
 from recognition.engine import engine_state, engine_stats
+from recognition.people.index import GalleryLoader
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
 PATHS = "/health/"
 OK = "ok"
 DOWN = "down"
+LOADING = "loading"
 # Below the second that a supervisor waits for a probe by default.
 CHANNEL_TIMEOUT_S = 0.7
 # Without these a process goes on with everything but live notices: it still takes requests.
@@ -78,7 +81,15 @@ def _database() -> str:
 
 def _engine() -> str:
     state = str(engine_state()["state"])
-    return OK if state == "ready" else state
+    # Without pages and cameras it is built for the first job that needs it.
+    is_not_needed = state == "off" and process().roles == {"jobs"}
+    return OK if state == "ready" or is_not_needed else state
+
+
+def _galleries() -> str:
+    """The first question to a gallery that is not loaded would wait for it, minutes if it is
+    large."""
+    return LOADING if process().part(GalleryLoader).is_loading else OK
 
 
 def _channel_layer() -> str:
@@ -101,5 +112,6 @@ async def _message_goes_round() -> None:
 _CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
     "engine": _engine,
+    "galleries": _galleries,
     "channel_layer": _channel_layer,
 }

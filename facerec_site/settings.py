@@ -183,7 +183,7 @@ if REDIS_URL:
                         # takes 5 s: a limit of 5 s, redis-py's default, cuts it off. A server that
                         # vanished without a word is noticed after this time.
                         "socket_timeout": 15,
-                        "socket_connect_timeout": 2,
+                        "socket_connect_timeout": 5,
                         # Each socket that opens takes one; redis-py refuses more than 100.
                         "max_connections": 1000,
                     }
@@ -336,6 +336,7 @@ USE_TZ = True
 WEIGHTS_DIR = Path(env.str("WEIGHTS_DIR", str(VAR_DIR / "weights")))
 ENGINE = {
     "device": env.str("ENGINE_DEVICE", "auto"),
+    "detector": env.str("ENGINE_DETECTOR", "mtcnn"),
     "threads": env.int("ENGINE_THREADS", 0),
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),
@@ -352,7 +353,6 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 DRAIN_S = env.float("DRAIN_S", 25)
 
 # Live
-RUN_CAMERAS = env.bool("RUN_CAMERAS", True)
 VIDEO_DIR = Path(env.str("VIDEO_DIR", str(VAR_DIR / "videos")))
 MAX_STREAMS = env.int("MAX_STREAMS", 16)
 MAX_STREAMS_PER_CALLER = env.int("MAX_STREAMS_PER_CALLER", 4)
@@ -362,11 +362,11 @@ MAX_FRAME_BYTES = 2 * 2**20
 # Webhooks
 WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)
 # From resolving the name to the answer's first line.
-WEBHOOK_LIMIT_S = env.float("WEBHOOK_LIMIT_S", 10.0)
+WEBHOOK_LIMIT_S = env.float("WEBHOOK_LIMIT_S", 10)
 # Pauses between the attempts of one message: after the last one it is given up, 40 hours later.
 DELIVERY_RETRIES_S = [5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200]
 # A webhook whose every attempt failed for so long is switched off.
-DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120.0)
+DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120)
 DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", 30)
 
 LOGGING = {

@@ -21,6 +21,7 @@ from ml_engine.types import (
     ImageError,
     ModelMismatch,
     ModelMissing,
+    ModelUnusable,
     Quality,
     WeightsUnavailable,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "ImageError",
     "ModelMismatch",
     "ModelMissing",
+    "ModelUnusable",
     "Quality",
     "Wanted",
     "WeightsUnavailable",

@@ -26,13 +26,13 @@ FETCHED = ("mtcnn", "mobilefacenet", "dlib_resnet", "samples")
 # Fetched with the others; if their host cannot be reached, the rest is of use all the same.
 OPTIONAL = ("yunet",)
 NO_FACE, NOT_THE_SAME = 3, 4
-# How often strangers may be taken for one person where two photos are compared.
+# Share of strangers who may match when two photos are compared.
 _FMR = 1e-4
 _EXAMPLES = """\
 examples:
   python -m ml_engine fetch
   python -m ml_engine detect group.jpg --out boxes.jpg
-  python -m ml_engine compare anna.jpg somebody.jpg
+  python -m ml_engine compare anna.jpg guest.jpg
   python -m ml_engine embed anna.jpg --json > anna.json
 
 exit status: 0, or 1 an error, 2 wrong arguments, 3 a photo without a face, 4 compare: not the
@@ -80,7 +80,7 @@ class Pair:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    # TensorFlow and LiteRT otherwise write lines that help nobody.
+    # TensorFlow and LiteRT otherwise write useless lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return int(options.run(options))
@@ -107,8 +107,11 @@ def _compare(options: argparse.Namespace) -> int:
 
     if len(options.photos) < 2:
         options.fail("give at least two photos")
+    try:
+        curve = curve_of(options.preset, options.detector)
+    except KeyError as error:
+        raise EngineError(error.args[0]) from error
     photos = _analyzed(options)
-    curve = curve_of(options.preset)
     threshold = curve.threshold(options.fmr)
     pairs = []
     for left, right in combinations((photo for photo in photos if photo.faces), 2):
@@ -160,7 +163,7 @@ _BAR = "{desc:14} {percentage:3.0f} % {bar:30} {n:.1f} of {total:.1f} MB"
 
 
 def _read(paths: Sequence[Path]) -> list[tuple[Path, Image]]:
-    """All photos, before an engine is built for none."""
+    """All photos, before the engine is built: a missing photo is an error at once."""
     images = []
     for path in paths:
         try:
@@ -186,6 +189,7 @@ def _engine(options: argparse.Namespace) -> FaceEngine:
     return load_engine(
         EngineConfig(
             weights_dir=options.weights,
+            detector=options.detector,
             device=options.device,
             min_face_px=options.min_face,
             embedder=getattr(options, "preset", EngineConfig().embedder),

@@ -15,7 +15,7 @@ from ml_engine.types import Float32, Image
 
 Alignment = Literal["arcface", "dlib"]
 
-# Where the landmarks lie in a crop of 112x112: the usual template of ArcFace-like networks.
+# Places of the landmarks in a crop of 112x112: the usual template of ArcFace-like networks.
 TEMPLATE_112 = np.array(
     [
         [38.2946, 51.6963],

@@ -10,8 +10,14 @@ from ml_engine.zoo import default_weights_dir, presets_of
 
 
 def add_engine(command: argparse.ArgumentParser) -> None:
-    """`--weights`, `--device` and `--min-face`: what an engine is built with."""
+    """`--weights`, `--detector`, `--device` and `--min-face`: the config of an engine."""
     add_weights(command)
+    command.add_argument(
+        "--detector",
+        default=EngineConfig().detector,
+        choices=[card.name for card in presets_of("detector")],
+        help="detector of faces (default: %(default)s)",
+    )
     command.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
     command.add_argument(
         "--min-face",

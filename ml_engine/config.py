@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ml_engine.zoo import EmbedderCard
 
 Device = Literal["auto", "cpu", "gpu"]
 
@@ -13,13 +17,15 @@ Device = Literal["auto", "cpu", "gpu"]
 class EngineConfig:
     """Args:
 
-    weights_dir: where fetched weights and networks converted from them are kept.
+    weights_dir: folder of the fetched weights and of the networks converted from them.
     detector, embedder: names of presets in `ml_engine.zoo`; other embedders load on first use.
     device: "auto" takes a GPU if TensorFlow sees one.
     half_precision: let GPUs compute in float16; weights and results stay float32.
     threads: CPU threads of the engine in all; 0 is every core.
     min_face_px: smallest face looked for unless a call says otherwise.
     max_batch, max_wait_ms, max_queue: dynamic batching; see `ml_engine.runtime.batcher`.
+    find_card: gives the card of an embedder that is not in the zoo, by its version `name@hash`;
+        None if there is none. It is asked once for each version.
     """
 
     weights_dir: Path = Path.home() / ".cache" / "facerec" / "weights"
@@ -32,3 +38,4 @@ class EngineConfig:
     max_batch: int = 8
     max_wait_ms: float = 2.0
     max_queue: int = 64
+    find_card: Callable[[str], EmbedderCard | None] | None = None

@@ -32,7 +32,7 @@ def with_faces(image: Image, faces: Sequence[Face]) -> Image:
 
 
 def write_image(image: Image, path: Path) -> None:
-    """As PNG where the name says so, else as JPEG."""
+    """As PNG if the name ends so, else as JPEG."""
     if path.suffix.lower() == ".png":
         Pillow.fromarray(image).save(path)
     else:

@@ -24,7 +24,7 @@ from ml_engine.executor import Executor, Stats
 from ml_engine.request import EVERY_FACE, ORDINARY, Ask, Timings, Wanted
 from ml_engine.runtime.fair_queue import Ticket
 from ml_engine.runtime.gate import Gate
-from ml_engine.types import Face, Float32, Image
+from ml_engine.types import Face, Float32, Image, ModelMismatch, ModelMissing
 from ml_engine.zoo import EmbedderCard, embedder_card
 
 _WARM_UP_SIZES = ((480, 640), (250, 250))
@@ -49,12 +49,13 @@ class Engine(Protocol):
         """The card of an embedder, which is ready to use afterwards.
 
         Args:
-            model: a version `name@hash`, or the name of a preset for its version of today. None is
-                the embedder of the config.
+            model: a version `name@hash`, of the zoo or of the config's `find_card`; or the name of
+                a preset for its version of today. None is the embedder of the config.
 
         Raises:
             ModelMissing: this version is unknown.
-            WeightsUnavailable: its file is missing.
+            WeightsUnavailable: its file is missing or another one.
+            ModelUnusable: its file holds no network that fits the card.
         """
 
     def find(
@@ -111,6 +112,7 @@ class FaceEngine:
         self.config = config
         self._executor = executor
         self._gate = gate or Gate()
+        self._cards: dict[str, EmbedderCard] = {}  # by name or version
         self._aligners: dict[str, Aligner] = {}  # by version
         self.embedder()
 
@@ -123,7 +125,10 @@ class FaceEngine:
         return self._executor.detector
 
     def embedder(self, model: str | None = None) -> EmbedderCard:
-        card = embedder_card(model or self.config.embedder)
+        wanted = model or self.config.embedder
+        card = self._cards.get(wanted)
+        if card is None:
+            card = self._cards[wanted] = self._found_card(wanted)
         self._executor.load(card)
         return card
 
@@ -224,6 +229,18 @@ class FaceEngine:
         vectors = iter(self._executor.embed(flat, card, flip=flip, ticket=ticket, timings=timings))
         version = card.version
         return [[face.with_embedding(next(vectors), version) for face in faces] for faces in found]
+
+    def _found_card(self, model: str) -> EmbedderCard:
+        try:
+            return embedder_card(model)
+        except ModelMissing:
+            find_card = self.config.find_card if "@" in model else None
+            card = find_card(model) if find_card else None
+            if card is None:
+                raise
+        if card.version != model:
+            raise ModelMismatch(f"The card for {model} is of {card.version}.")
+        return card
 
     def _aligner(self, card: EmbedderCard) -> Aligner:
         found = self._aligners.get(card.version)

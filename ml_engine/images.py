@@ -1,7 +1,7 @@
 """Bytes to pictures, and back. Every picture of the product comes in through `decode_image`.
 
-What a file is and how large it would become is read from its header before anything is decoded: a
-1-bit PNG of 110 kB can hold 900 million pixels.
+Format and size are read from the header before anything is decoded: a 1-bit PNG of 110 kB can hold
+900 million pixels.
 
 Codes of ImageError: `empty_image`, `image_too_large` (bytes), `too_many_pixels`,
 `unsupported_image`, `animated_image`, `broken_image`.
@@ -47,7 +47,7 @@ def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
 
 
 def pixels_of(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
-    """How many pixels a picture would have, after its header; refused as `decode_image` does."""
+    """The number of pixels by the header; refuses the same files as `decode_image`."""
     with _opened(data, limits) as picture:
         width, height = picture.size
         return width * height
@@ -55,7 +55,7 @@ def pixels_of(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
 
 @contextmanager
 def _opened(data: bytes, limits: ImageLimits) -> Iterator[Pillow.Image]:
-    """A picture whose header is read and allowed; ImageError also for what is raised within."""
+    """A picture whose header is read and allowed; errors inside become ImageError."""
     _check_bytes(data, limits)
     try:
         with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
@@ -110,7 +110,7 @@ def _upright(picture: Pillow.Image) -> Pillow.Image:
 
 def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
-        # Pillow clips 16 bits to 8 where they should be scaled.
+        # Pillow clips 16 bits to 8 instead of scaling them.
         values = np.asarray(picture, dtype=np.float32)
         scaled = (values / 257.0).round().clip(0, 255).astype(np.uint8)
         return Pillow.fromarray(scaled).convert("RGB")

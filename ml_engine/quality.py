@@ -1,4 +1,4 @@
-"""How well a face can be recognised, from what can be measured cheaply.
+"""How well a face can be recognised, by cheap measurements.
 
 The score is the chance that the face is matched with a good photo of the same person at a threshold
 that one in 10,000 strangers reaches: a logistic function of how far each part is from good. What is
@@ -21,8 +21,8 @@ Policy = Literal["off", "standard", "strict"]
 
 
 CROP_PX = 112
-# The part of the crop that shows the face whatever the hair and the background: what is measured
-# on the whole crop says nothing about errors.
+# The part of the crop that shows the face without hair and background. Measurements on the whole
+# crop do not predict errors.
 _FACE = (slice(30, 102), slice(22, 90))
 # Energy of a typical photo of LFW, sideways and up and down: a sharpness of 1.
 _TYPICAL_ENERGY = (0.152, 0.298)
@@ -32,7 +32,7 @@ _CERTAINTY = 3.97
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a policy refuses. Angles in degrees."""
+    """Limits of a policy; faces beyond them are refused. Angles in degrees."""
 
     min_size_px: float
     min_sharpness: float
@@ -44,11 +44,12 @@ class Limits:
     min_detection: float
 
 
-# How many are still matched there, of 95 % without a fault. Standard: 32 px 92 %, sharpness 0.12
-# 82 %, brightness 25 80 % and 215 75 %, roll 50 85 %. Strict: 48 px and above no loss, sharpness
-# 0.25 92 %, brightness 40 93 % and 195 90 %, roll 30 94 %. Yaw as it can be told from landmarks did
-# no harm below 50; of pairs with a pitch of 20 to 25, 9 % are missed, of 30 and more 23 %. Below a
-# detection score of 0.8 less than a third are matched, at 0.95 to 0.98 three quarters.
+# The share that still matches at these limits, of 95 % without a fault. Standard: 32 px 92 %,
+# sharpness 0.12 82 %, brightness 25 80 % and 215 75 %, roll 50 85 %. Strict: 48 px and above no
+# loss, sharpness 0.25 92 %, brightness 40 93 % and 195 90 %, roll 30 94 %. Yaw as it can be told
+# from landmarks did no harm below 50; of pairs with a pitch of 20 to 25, 9 % are missed, of 30 and
+# more 23 %. Below a detection score of 0.8 less than a third are matched, at 0.95 to 0.98 three
+# quarters.
 POLICIES: dict[str, Limits] = {
     "standard": Limits(32, 0.12, 25, 215, 55, 35, 50, 0.80),
     "strict": Limits(48, 0.25, 40, 195, 45, 22, 30, 0.95),
@@ -82,7 +83,7 @@ def measure(face: Face, crop: NDArray[np.uint8]) -> Quality:
 
 
 def refusals(quality: Quality, policy: Policy) -> tuple[str, ...]:
-    """Codes of what a policy refuses in a face; empty where it is accepted."""
+    """Codes of the reasons why a policy refuses a face; empty if it accepts it."""
     if policy == "off":
         return ()
     return reasons(
@@ -146,7 +147,7 @@ def reasons(
     roll: float,
     detection: float,
 ) -> tuple[str, ...]:
-    """Codes of what lies outside the limits, worst first."""
+    """Codes of the parts outside the limits, worst first."""
     shortfalls = {
         "low_detection_score": limits.min_detection / max(detection, 1e-6),
         "too_small": limits.min_size_px / max(size_px, 1e-6),
@@ -178,8 +179,8 @@ def _score(
     def beyond(value: float, good: float, unit: float) -> float:
         return max(0.0, abs(value) - good) / unit
 
-    # Dark skin is no fault: darkness counts only from where it costs anything when a photo is
-    # darkened, though LFW's darker faces are matched less often than others.
+    # Dark skin is no fault. So darkness counts only below the brightness at which darkening one and
+    # the same photo costs matches, though LFW's darker faces are matched less often than others.
     faults = (
         0.15 * below(size_px, 45)
         + 1.0 * below(sharpness, 1.6)

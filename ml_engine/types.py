@@ -1,4 +1,4 @@
-"""What the engine takes and gives back.
+"""Values that the engine takes and gives.
 
 Conventions, everywhere in the engine: images are RGB uint8 ``(h, w, 3)``; boxes are float32
 ``x1, y1, x2, y2`` in pixels of the picture that was given; landmarks are five points in the order
@@ -72,6 +72,12 @@ class ModelMismatch(EngineError):
     code = "model_mismatch"
 
 
+class ModelUnusable(EngineError):
+    """A file of the user's own holds no network that fits its card."""
+
+    code = "model_unusable"
+
+
 class ModelMissing(EngineError):
     """No model of this version is known here. available: the version of this name that is."""
 
@@ -90,7 +96,7 @@ class Quality:
 
     size_px: shorter side of the box. sharpness: see `ml_engine.quality`. brightness: mean luma,
     0..255. yaw, pitch, roll: degrees, estimated from the landmarks. detection: detector's score.
-    reasons: codes of what is wrong (`too_small`, `blurred`, `too_dark`, `too_bright`,
+    reasons: codes of the faults (`too_small`, `blurred`, `too_dark`, `too_bright`,
     `turned_away`, `tilted`, `low_detection_score`), worst first; empty for a good face.
     """
 

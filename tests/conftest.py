@@ -43,17 +43,11 @@ def _own_folders(tmp_path: Path, settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def _fresh_process() -> Iterator[None]:
     """What a process keeps between requests does not pass from one test to the next."""
-    from recognition.engine import use_engine
-    from recognition.people.index import forget_galleries
-
-    forget_galleries()
     fresh = Process()
     use_process(fresh)
     yield
     fresh.stop(10)
     use_process(None)
-    forget_galleries()
-    use_engine(None)
 
 
 @pytest.fixture(autouse=True)
@@ -101,14 +95,12 @@ def _built_engine() -> Iterator[Any]:
 
 
 @pytest.fixture
-def real_engine(_built_engine: Any) -> Iterator[Any]:
+def real_engine(_built_engine: Any) -> Any:
     """The real engine with the default weights; mark the test `weights`."""
     from recognition.engine import use_engine
-    from recognition.engine.host import _host
 
     use_engine(_built_engine)
-    yield _built_engine
-    _host._engine = None  # taken out, not closed: the next test uses it again
+    return _built_engine
 
 
 @pytest.fixture(scope="session")

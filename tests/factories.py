@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -16,13 +17,17 @@ from accounts.audit import Actor
 from accounts.models import User
 from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
-from recognition.cameras.models import Camera
+from ml_engine.zoo import preset
+from recognition.cameras.models import Camera, Stream
+from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.events.models import Event
-from recognition.events.services.events import VisitSeen, event_open
+from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.people.index import note_changes
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Calibration, Collection, FaceImage, Person, Template
 from recognition.people.services.enrolment import images_enrol
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import Lease
 from recognition.web.uploads import Upload
 from tests.commits import committed
 from tests.fakes import embedding_of, photo
@@ -100,7 +105,7 @@ def add_people(
 def make_calibration(collection: Collection, **figures: Any) -> Calibration:
     """As if the collection had been measured, on more people than it has."""
     point = {"fmr": 0.01, "threshold": 0.4, "fnmr": 0.02, "fnmr_interval": [0.01, 0.03],
-             "confused": 49, "is_carried": True}  # fmt: skip
+             "false_match_count": 49, "has_enough_pairs": True}  # fmt: skip
     measured = {
         "people": 100,
         "templates": 200,
@@ -117,11 +122,12 @@ def make_calibration(collection: Collection, **figures: Any) -> Calibration:
             {"threshold": 0.4, "fmr": 0.01, "fnmr": 0.02},
             {"threshold": 0.6, "fmr": 0.0001, "fnmr": 0.1},
         ],
-        "alike": [],
-        "alike_total": 0,
-        "alike_from": 0.5,
+        "similar_pairs": [],
+        "similar_pairs_total": 0,
+        "similar_from": 0.5,
     }
-    curve = ImpostorCurve(collection.embedder.version, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
+    model, detector = collection.embedder.version, preset("mtcnn").version
+    curve = ImpostorCurve(model, detector, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
     return Calibration.objects.create(
         collection=collection,
         model=collection.embedder,
@@ -154,6 +160,23 @@ def seen(person: Person | None = None, *, number: int = 1, **values: Any) -> Vis
     return VisitSeen(**(fields | values))
 
 
+def own_stream(collection: Collection, camera: Camera | None = None) -> OwnStream:
+    """The stream of this process that all visits of a collection in a test come from."""
+    row = Stream.objects.filter(collection=collection, caller=ACTOR.name, ended_at=None).first()
+    if row is None:
+        begun = stream_begin(
+            stream_id=uuid7(), collection=collection, camera=None, caller=ACTOR.name
+        )
+        return replace(begun, camera=camera)
+    return OwnStream(row.pk, collection, camera, Lease(row.owner, row.lease_number))
+
+
+def update_event(event: Event, look: VisitSeen, **values: Any) -> Event:
+    """The stream of the event sees it again; `values` are those of `event_update`."""
+    stream = own_stream(event.collection, event.camera)
+    return event_update(event=event, stream=stream, seen=look, **({"ended_at": look.at} | values))
+
+
 @committed()
 def make_event(
     collection: Collection | None = None,
@@ -167,9 +190,7 @@ def make_event(
     collection = collection or (person.collection if person else make_collection())
     look = seen(person, **values)
     return event_open(
-        collection=collection,
-        camera=camera,
-        session="test",
+        stream=own_stream(collection, camera),
         model=collection.embedder,
         seen=look,
         started_at=started_at or look.at,
@@ -189,5 +210,7 @@ __all__ = [
     "make_event",
     "make_person",
     "make_user",
+    "own_stream",
     "seen",
+    "update_event",
 ]

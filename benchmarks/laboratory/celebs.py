@@ -99,7 +99,7 @@ def evaluate_celebs(
     rows = np.flatnonzero(enrolled.has_face)
     owners = [train[row].parent.name for row in rows]
     gallery = enrolled.embeddings[of_enrolled][rows]
-    threshold = curve_of(preset).threshold_for_gallery(len(rows))
+    threshold = curve_of(preset, engine.detector).threshold_for_gallery(len(rows))
     others = [] if strangers is None else _strangers(strangers)
     met = collect(engine, others, [of_probe], choose=nearest_centre, title="strangers")
     named = {

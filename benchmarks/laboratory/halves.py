@@ -159,10 +159,11 @@ class _Strangers:
         weights = self.weights[is_within]
         rest = len(chosen) * (len(chosen) - 1) / 2 - weights.sum()
         return ImpostorCurve.from_scores(
-            "half",
             np.append(self.scores[is_within], np.float32(-1)),
-            "one half of the people",
-            np.append(weights, np.float32(rest)),
+            model="half",
+            detector="half",
+            source="one half of the people",
+            weights=np.append(weights, np.float32(rest)),
         )
 
 

@@ -88,7 +88,14 @@ def evaluate_recalibration(engine: FaceEngine, data: Path, preset: str) -> Recal
     folds = folds_of(people, load_pairs(data, photos))
     rows = np.flatnonzero(found.has_face)
     enrolled, probes = (found.embeddings[variant][rows] for variant in variants)
-    return recalibration_report(enrolled, probes, people[rows], folds, preset=preset)
+    return recalibration_report(
+        enrolled,
+        probes,
+        people[rows],
+        folds,
+        preset=preset,
+        curve=curve_of(preset, engine.detector),
+    )
 
 
 def folds_of(people: Ints, pairs: Pairs) -> Ints:
@@ -105,13 +112,12 @@ def recalibration_report(
     folds: Ints,
     *,
     preset: str,
-    curve: ImpostorCurve | None = None,
+    curve: ImpostorCurve,
     sizes: tuple[int, ...] = SIZES,
 ) -> RecalibrationReport:
     """enrolled, probes: (n, d), averaged and plain. people: (n,) whose. folds: of each person.
-    curve: in place of the preset's."""
-    known = curve or curve_of(preset)
-    trial = _Trial(enrolled, probes, people, known)
+    curve: of the preset."""
+    trial = _Trial(enrolled, probes, people, curve)
     everybody = np.unique(people)
     random = np.random.default_rng(_SEED)
     first = everybody[folds[everybody] < ENROLLED_FOLDS]
@@ -160,8 +166,9 @@ class _Trial:
             self._enrolled[rows],
             self._people[rows],
             model=curve.model,
+            detector=curve.detector,
             source="LFW",
-            alike_from=curve.threshold_for_gallery(len(rows)),
+            similar_from=curve.threshold_for_gallery(len(rows)),
             reference=curve,
         )
         return measured.curve.continued_by(curve)

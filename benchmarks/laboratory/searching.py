@@ -169,10 +169,10 @@ def _search(
     preset: str, kind: Kind, folder: Path, filling: Float32, enrolled: Float32, queries: Float32
 ) -> tuple[Float32, NDArray[np.int64]]:
     index = VectorIndex(filling.shape[1], preset, kind=kind, directory=folder)
-    index.add(np.arange(len(filling)), filling)
+    index.add(np.arange(len(filling)), filling, model=preset)
     index.optimise()
-    index.add(len(filling) + np.arange(len(enrolled)), enrolled)
-    return index.search(queries, K)
+    index.add(len(filling) + np.arange(len(enrolled)), enrolled, model=preset)
+    return index.search(queries, K, model=preset)
 
 
 def _found(

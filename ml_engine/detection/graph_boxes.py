@@ -1,6 +1,6 @@
 """Boxes as tensors, for detectors that run whole on a GPU; `ml_engine.geometry` has the same for
 lists of any length. Boxes are (n, places, 4) x1, y1, x2, y2; scores (n, places), best first, 0
-where a place is empty."""
+for an empty place."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ def best(scores: Tensor, places: int, boxes: Tensor, *others: Tensor) -> tuple[T
 def suppressed(
     boxes: Tensor, scores: Tensor, max_overlap: float, is_rival: Tensor | None = None
 ) -> Tensor:
-    """Greedy non-maximum suppression among places, best first: scores, 0 for who goes.
+    """Greedy non-maximum suppression among places, best first: scores, 0 for a suppressed one.
 
-    Repeats "nobody who stays suppresses you" until nothing changes. Each turn settles at least one
-    more place from the top, so it ends at the greedy answer; a few turns do in practice.
+    Repeats "keep the places that no kept one suppresses" until nothing changes. Each turn settles
+    at least one more place from the top, so it ends at the greedy answer; a few turns do in
+    practice.
 
     Args:
-        is_rival: (n, places, places) who may suppress whom; None: everybody.
+        is_rival: (n, places, places) whether one place may suppress another; None: always.
     """
     import tensorflow as tf
 
@@ -35,7 +36,7 @@ def suppressed(
     if is_rival is not None:
         suppresses &= is_rival
     is_alive = scores > 0
-    # Who is better stands before.
+    # The better one comes first.
     place = tf.range(tf.shape(boxes)[1])
     suppresses &= (place[:, None] < place) & is_alive[:, :, None]
 

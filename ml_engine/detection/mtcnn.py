@@ -1,13 +1,13 @@
 """MTCNN as few, fused steps.
 
 The cascade of Zhang et al. 2016 (arXiv:1604.02878): P-Net proposes boxes on a packed pyramid, R-Net
-throws most of them out, O-Net scores what is left and places five landmarks. Each network runs
+throws most of them out, O-Net scores the rest and places five landmarks. Each network runs
 once for a whole batch of pictures; crops come from the pyramid level that fits them.
 
-What is ours is the second look. O-Net's answer hangs on where its square happens to lie: one large
-face scored 0.41 in one square and 0.99 in the next, and its landmarks moved as well. So the squares
-that mean one face are averaged, O-Net looks at the mean once more, plain and mirrored, and a face's
-score is the mean of the three looks. See docs/benchmarks.md for what that gains.
+The second look is our own addition. O-Net's answer depends on the exact place of its square: one
+large face scored 0.41 in one square and 0.99 in the next, and its landmarks moved as well. So the
+squares that mean one face are averaged, O-Net looks at the mean once more, plain and mirrored, and
+a face's score is the mean of the three looks. See docs/benchmarks.md for what that gains.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ class MtcnnDetector:
     def _look(
         self, pyramids: list[Pyramid], boxes: list[Float32], *, with_mirrored: bool = False
     ) -> list[_Looks]:
-        """O-Net on the squares around boxes of each picture; the mean with what it says of their
-        mirror images, where that is asked for."""
+        """O-Net on the squares around boxes of each picture; on request the mean with its output
+        for their mirror images."""
         squares = [squared(part) for part in boxes]
         crops = _crops(pyramids, squares, networks.ONET_SIZE)
         outputs = _outputs(self._networks.onet, crops, columns=(4, 10, 2))
@@ -258,8 +258,8 @@ def load_mtcnn(
     thresholds: Thresholds | None = None,
     min_face_px: int = 40,
 ) -> Detector:
-    """For a GPU `GraphMtcnn`, for a CPU `MtcnnDetector`. WeightsUnavailable where the weights were
-    not fetched."""
+    """`GraphMtcnn` for a GPU, `MtcnnDetector` for a CPU. WeightsUnavailable if weights are
+    missing."""
     card = preset("mtcnn")
     files = ensure(card.artefact, weights_dir)
     if device.kind == "gpu":

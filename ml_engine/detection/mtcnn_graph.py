@@ -42,7 +42,7 @@ _MAX_TRACED = 16
 Tensor = Any
 # Pictures (n, h, w, 3) uint8, their widths and heights (n, 2), the wanted score and the least of a
 # first look, to boxes (n, FACES, 4), landmarks (n, FACES, 5, 2) and scores (n, FACES), which are 0
-# where there is no face.
+# for none.
 Traced = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 

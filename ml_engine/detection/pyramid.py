@@ -38,7 +38,7 @@ _SHARED_PX = PNET_WINDOW - PNET_STRIDE
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A part of a level and where it lies: sides and corners in pixels; the corners are even."""
+    """A part of a level and its place: sides and corners in pixels; the corners are even."""
 
     level: int
     level_x: int
@@ -71,7 +71,7 @@ class Plan:
 
 @lru_cache(maxsize=32)
 def plan(width: int, height: int, min_face_px: int) -> Plan | None:
-    """The plan for a picture size; None where the picture is smaller than the smallest face."""
+    """The plan for a picture size; None if the picture is smaller than the smallest face."""
     sizes = level_sizes(width, height, min_face_px)
     if not sizes:
         return None
@@ -89,7 +89,7 @@ def plan(width: int, height: int, min_face_px: int) -> Plan | None:
 
 
 def level_sizes(width: int, height: int, min_face_px: int) -> list[tuple[int, int]]:
-    """Width and height of each level, largest first; none where the picture is too small."""
+    """Width and height of each level, largest first; none if the picture is too small."""
     scale = PNET_WINDOW / min_face_px
     sizes = []
     while min(width, height) * scale >= PNET_WINDOW:
@@ -147,7 +147,7 @@ def _pack(tiles: list[Tile]) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
 def _pack_at(
     tiles: list[Tile], width: int, max_px: int
 ) -> tuple[tuple[Tile, ...], tuple[int, int, int]]:
-    """Each tile to the lowest place where it fits, on the first sheet that has one."""
+    """Each tile to the lowest place that it fits into, on the first sheet that has one."""
     limit = max(max_px // width, _on_grid(max(tile.height for tile in tiles)))
     skylines: list[NDArray[np.int64]] = []
     lowest: list[int] = []  # of each skyline, so that full sheets are passed over quickly
@@ -171,7 +171,8 @@ def _pack_at(
 
 
 def _lowest_place(skyline: NDArray[np.int64], columns: int) -> tuple[int, int]:
-    """First column and height where a tile of so many columns lies lowest, leftmost of equals."""
+    """First column and height of the lowest place for a tile of so many columns; the leftmost of
+    equals."""
     heights = np.lib.stride_tricks.sliding_window_view(skyline, columns).max(axis=1)
     best = int(heights.argmin())
     return best, int(heights[best])
@@ -223,7 +224,7 @@ class Pyramid:
             self.sheets[tile.sheet, rows, columns] = part
 
     def crops(self, squares: Float32, size: int) -> NDArray[np.uint8]:
-        """Squares (n, 4) of the picture to (n, size, size, 3), black where they reach outside.
+        """Squares (n, 4) of the picture to (n, size, size, 3), black outside of the picture.
 
         Each is sampled from the smallest source in which it is still at least `size` wide.
         """

@@ -1,4 +1,4 @@
-"""YuNet through OpenCV: quick on a CPU, and better than MTCNN where faces are many and small.
+"""YuNet through OpenCV: quick on a CPU.
 
 Network: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence
 Research 20, 2023; weights of OpenCV's model zoo, MIT.

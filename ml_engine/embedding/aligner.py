@@ -1,4 +1,4 @@
-"""Crops as embedders want them. This needs no network, so it runs where the picture is."""
+"""Crops for embedders. Cutting needs no network, so it can run in the process of the picture."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ examples:
   python -m ml_engine.evaluation lfw --data FOLDER --pairs pairs.txt
   python -m ml_engine.evaluation openset --data ../shared/data/lfw --preset dlib_resnet
   python -m ml_engine.evaluation wider --data ../shared/data/wider --min-face 20
-  python -m ml_engine.evaluation calibrate --data FOLDER --preset mobilefacenet --out FOLDER
+  python -m ml_engine.evaluation calibrate --data FOLDER --detector yunet --out FOLDER
 """
 
 
@@ -153,9 +153,6 @@ def _add_openset(commands: Commands) -> None:
 def _add_wider(commands: Commands) -> None:
     wider = add_command(commands, "wider", _wider, "detection on WIDER FACE: average precision")
     add_data(wider, "folder with ground_truth.json and its photos")
-    wider.add_argument(
-        "--detector", default="mtcnn", choices=[card.name for card in presets_of("detector")]
-    )
     wider.set_defaults(min_face=20)
     add_svg(wider, "precision over recall")
 
@@ -170,7 +167,7 @@ def _add_calibrate(commands: Commands) -> None:
     )
     add_presets(calibrate, "embedder; may be given several times (default: all)")
     calibrate.add_argument(
-        "--out", type=Path, default=_CURVES, metavar="DIR", help="where curves are kept"
+        "--out", type=Path, default=_CURVES, metavar="DIR", help="folder for the curves"
     )
     add_svg(calibrate, "curves")
 

@@ -79,7 +79,10 @@ def build_engine(options: argparse.Namespace) -> FaceEngine:
     from ml_engine import load_engine
 
     config = EngineConfig(
-        weights_dir=options.weights, device=options.device, min_face_px=options.min_face
+        weights_dir=options.weights,
+        detector=options.detector,
+        device=options.device,
+        min_face_px=options.min_face,
     )
     return load_engine(config)
 

@@ -1,8 +1,8 @@
 """Impostor score curves: how often a comparison of two strangers reaches a score.
 
 Every photo of LFW is compared with every photo of other people, each pair once: that is how a
-template meets a probe, and it gives the most pairs. Letting every two *people* count the same,
-however many photos they have, moved no score of the curve by more than 0.002.
+template meets a probe, and it gives the most pairs. If every two *people* count the same, however
+many photos they have, no score of the curve moves by more than 0.002.
 
 Service compares vectors of three kinds: an upload may be averaged with its mirror image, a live
 face is not. So strangers are compared plain with plain, plain with averaged, and averaged with
@@ -41,7 +41,7 @@ ONE_PERSON = (
 
 @dataclass(frozen=True, slots=True)
 class CurveReport:
-    """path: where the curve was written."""
+    """path: of the written curve."""
 
     curve: ImpostorCurve
     path: Path
@@ -51,7 +51,10 @@ class CurveReport:
 
     def as_text(self) -> str:
         curve = self.curve
-        head = f"{curve.model}: {curve.pairs:,} pairs of strangers, written to {self.path}"
+        head = (
+            f"{curve.model} with {curve.detector}: {curve.pairs:,} pairs of strangers, written to "
+            f"{self.path}"
+        )
         points = zip(curve.rates, curve.scores, strict=True)
         return "\n".join([head, *(f"  {rate:8.0e}  {score:.4f}" for rate, score in points)])
 
@@ -59,7 +62,8 @@ class CurveReport:
 def calibrate(
     engine: FaceEngine, data: Path, presets: Sequence[str], *, source: str = LFW
 ) -> list[ImpostorCurve]:
-    """The curve of each preset from all strangers in LFW, or in a folder laid out like it, which
+    """The curve of each preset with the engine's detector, from all strangers in LFW, or in a
+    folder laid out like it, which
     `source` names."""
     photos = load_photos(data)
     variants = [Variant(preset, flip) for preset in presets for flip in (False, True)]
@@ -68,20 +72,31 @@ def calibrate(
     photos = photos.only(rows)
     return [
         impostor_curve(
-            preset,
             photos,
             found.embeddings[Variant(preset)][rows],
             found.embeddings[Variant(preset, flip=True)][rows],
-            source,
+            model=engine.embedder(preset).version,
+            detector=engine.detector,
+            source=source,
         )
         for preset in presets
     ]
 
 
 def impostor_curve(
-    preset: str, photos: Photos, plain: Float32, averaged: Float32, source: str = LFW
+    photos: Photos,
+    plain: Float32,
+    averaged: Float32,
+    *,
+    model: str,
+    detector: str,
+    source: str = LFW,
 ) -> ImpostorCurve:
-    """The curve from plain and flip-averaged embeddings (n, d) of the photos."""
+    """The curve from plain and flip-averaged embeddings (n, d) of the photos.
+
+    Args:
+        model, detector: the versions that made the embeddings.
+    """
     people = merged_people(photos)
     kinds = ((plain, plain), (plain, averaged), (averaged, averaged))
     pairs = len(impostor_scores(plain, plain, people))
@@ -92,7 +107,8 @@ def impostor_curve(
         [scores_at(impostor_scores(*kind, people), pairs, rates) for kind in kinds], axis=0
     )
     return ImpostorCurve(
-        model=preset,
+        model=model,
+        detector=detector,
         scores=tuple(round(float(score), 4) for score in scores),
         rates=tuple(rates),
         pairs=pairs,
@@ -105,7 +121,7 @@ def impostor_curve(
 
 
 def merged_people(photos: Photos) -> NDArray[np.intp]:
-    """(n,) each photo's person, where two names of one person are one."""
+    """(n,) each photo's person; two names of one person count as one."""
     same = dict(ONE_PERSON)
     number = {name: index for index, name in enumerate(photos.names)}
     merged = np.array([number.get(same.get(name, name), number[name]) for name in photos.names])
@@ -129,9 +145,10 @@ def scores_at(scores: Float32, pairs: int, rates: Sequence[float]) -> NDArray[np
 
 
 def write_curve(curve: ImpostorCurve, folder: Path) -> Path:
-    """`<preset>.json`, written beside and renamed."""
+    """`<embedder>.<detector>.json`, by their names, written beside and renamed."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{curve.model}.json"
+    names = (version.partition("@")[0] for version in (curve.model, curve.detector))
+    path = folder / f"{'.'.join(names)}.json"
     beside = path.with_suffix(".part")
     beside.write_text(json.dumps(curve.to_dict(), indent=2) + "\n")
     beside.replace(path)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 _CALLERS = 8
-# Which of the faces of a photo is meant.
+# Chooses one of the faces of a photo.
 Choice = Callable[[Sequence[Face], Image], Face]
 
 
@@ -37,8 +37,8 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """faces: of each photo the face that was meant, None where none was found. embeddings: for
-    each variant (n, d), zeros where there is no face: such a photo is like nobody."""
+    """faces: the chosen face of each photo; None if none was found. embeddings: for each variant
+    (n, d), zeros for a photo without a face: it is similar to none."""
 
     faces: list[Face | None]
     embeddings: dict[Variant, Float32]

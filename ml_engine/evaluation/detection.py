@@ -1,8 +1,8 @@
 """Average precision of a detector on WIDER FACE, by the data set's own protocol.
 
 Yang, Luo, Loy, Tang, "WIDER FACE: A Face Detection Benchmark", 2016 (arXiv:1511.06523). Each level
-(easy, medium, hard) names the faces that count; the others are ignored: neither finding nor missing
-them is held against anybody. A detection is right at an IoU of at least 0.5 with a face that no
+(easy, medium, hard) names the faces that count; the others are ignored, whether they are found or
+not. A detection is right at an IoU of at least 0.5 with a face that no
 better one took. The average precision is the area under the curve made monotone.
 """
 
@@ -121,7 +121,7 @@ def evaluate_wider(
 
     Args:
         score_threshold: low, so that the curve reaches far.
-        operating_score: where found faces and false alarms are counted.
+        operating_score: the score from which found faces and false alarms are counted.
     """
     wanted = Wanted(min_face_px=min_face_px, score_threshold=score_threshold)
     seen, detections, elapsed_s = [], [], 0.0
@@ -158,7 +158,7 @@ def ordered_detections(found: Sequence[tuple[Float32, float]]) -> Detections:
 def average_precision(
     photos: Sequence[WiderPhoto], detections: Sequence[Detections], level: str
 ) -> float:
-    """Area under precision over recall of one level, 0..1; NaN where it has no faces."""
+    """Area under precision over recall of one level, 0..1; NaN if it has no faces."""
     reached, precision = _curve(photos, detections, level)
     return float(np.sum(np.diff(reached, prepend=0.0) * precision))
 

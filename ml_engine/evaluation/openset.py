@@ -1,13 +1,12 @@
-"""Open-set identification on LFW: who is this, or is it nobody we know?
+"""Open-set identification on LFW: a known person, or a stranger?
 
-Everybody with several photos is enrolled with the lowest-numbered one; their other photos are the
+Every person with several photos is enrolled with the lowest-numbered one; the other photos are the
 probes. People with one photo are the strangers. At a threshold a stranger who is named is a false
 positive (FPIR: their share), and a probe whose own person is not at rank 1 or is below the
 threshold is a false negative (FNIR). Intervals are bootstraps over people, not over photos: photos
 of one person succeed or fail together.
 
-A photo in which no face was found is enrolled as nobody, and as a probe it is a false negative; as
-a stranger it is named by nobody.
+A photo in which no face was found matches no other photo: as a probe it is a false negative.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import load_of_folds
 from ml_engine.evaluation.report import Interval, of_folds_text, percent
-from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
+from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve, curve_of
 from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ class Searches:
 
     @property
     def hits(self) -> Float32:
-        """(probes,) the score of each probe's own person where that is at rank 1, else -2."""
+        """(probes,) the score of each probe's own person if that is at rank 1, else -2."""
         best = self.probe_scores.argmax(axis=1)
         is_right = self.gallery[best] == self.probe_people
         return np.where(is_right, self.probe_scores.max(axis=1), -2.0).astype(np.float32)
@@ -147,6 +146,7 @@ def evaluate_openset(
     return openset_report(
         searches,
         preset=preset,
+        curve=curve_of(preset, engine.detector),
         flip="both" if flip else "enrolled" if flip_enrolled else "none",
         without_face=int((~found.has_face).sum()),
         folds=folds,
@@ -180,10 +180,12 @@ def openset_report(
     searches: Searches,
     *,
     preset: str,
+    curve: ImpostorCurve,
     flip: str,
     without_face: int,
     folds: Sequence[int] | None = None,
 ) -> OpenSetReport:
+    """curve: of the preset, which gives the default thresholds."""
     hits, strangers = searches.hits, searches.best_strangers
     everybody = len(searches.gallery)
     sizes = [*(size for size in GALLERY_SIZES if size < everybody), everybody]
@@ -197,7 +199,7 @@ def openset_report(
         without_face=without_face,
         rank_1=rank_1(searches),
         fnir={rate: fnir_at(searches, rate) for rate in FPIRS},
-        at_default=[_mean_over_draws(searches, size, _default_threshold(preset)) for size in sizes],
+        at_default=[_mean_over_draws(searches, size, _default_threshold(curve)) for size in sizes],
         fnir_by_size=[_mean_over_draws(searches, size, _threshold_of_strangers) for size in sizes],
         curve=error_curve(hits, strangers),
     )
@@ -245,8 +247,7 @@ def _threshold_of_strangers(searches: Searches) -> float:
     return threshold_at(searches.best_strangers, FPIRS[0])
 
 
-def _default_threshold(preset: str) -> Callable[[Searches], float]:
-    curve = curve_of(preset)
+def _default_threshold(curve: ImpostorCurve) -> Callable[[Searches], float]:
     return lambda searches: curve.threshold_for_gallery(len(searches.gallery))
 
 

@@ -1,8 +1,8 @@
 """Verification on LFW: are these two photos of one person?
 
 Accuracy follows the data set's protocol: for each fold the threshold that is best on the other
-folds. LFW is saturated in it, so what counts is the share of all genuine pairs that is matched
-(TMR) where a given share of all pairs of strangers is (FMR).
+folds. LFW is saturated in it, so the important figure is the share of all genuine pairs that match
+(TMR) at a threshold that a given share of all pairs of strangers reaches (FMR).
 
 A photo in which no face was found is a failure: its pairs count as wrong in the protocol, and as
 not matched among the genuine ones. Pairs of strangers with such a photo are left out: counted as
@@ -168,7 +168,7 @@ def fold_accuracies(
 
 
 def best_threshold(scores: Float32, is_same: NDArray[np.bool_]) -> float:
-    """Where most pairs are told apart; the middle of several."""
+    """The threshold that tells most pairs apart; the middle of several."""
     candidates = np.unique(scores)
     same, other = np.sort(scores[is_same]), np.sort(scores[~is_same])
     right = len(same) - np.searchsorted(same, candidates) + np.searchsorted(other, candidates)
@@ -178,7 +178,7 @@ def best_threshold(scores: Float32, is_same: NDArray[np.bool_]) -> float:
 def all_scores(
     embeddings: Float32, people: NDArray[np.intp], has_face: NDArray[np.bool_]
 ) -> tuple[Float32, Float32]:
-    """Similarities of all genuine pairs (-2 where a photo has no face) and of all pairs of
+    """Similarities of all genuine pairs (-2 if a photo has no face) and of all pairs of
     strangers whose photos both have one."""
     genuine, impostors = [], []
     for row in range(len(embeddings) - 1):
@@ -198,7 +198,7 @@ def tmr_intervals(
     rates: Sequence[float],
     drawings: int = _BOOTSTRAPS,
 ) -> list[tuple[float, float]]:
-    """95 % of the TMR at each rate, where people are drawn with replacement: whoever is drawn twice
+    """95 % of the TMR at each rate. People are drawn with replacement: a person who is drawn twice
     counts twice in every pair."""
     _, owner, photos = np.unique(people, return_inverse=True, return_counts=True)
     faces = np.bincount(owner, has_face, len(photos))

@@ -1,12 +1,13 @@
-"""What a score means: how often two strangers reach it.
+"""The meaning of a score: how often two strangers reach it.
 
-An impostor curve holds, for one model, the similarity that a share of all impostor pairs reaches
-or exceeds. Between its points, and beyond the last one, the logarithm of the rate falls linearly
-with the score, as the tails of such scores do to a good approximation; beyond the last point it is
-an extrapolation along the last decade, and `is_extrapolated` says so.
+An impostor curve holds, for one embedder and one detector, the similarity that a share of all
+impostor pairs reaches or exceeds: the detector places the landmarks that faces are cut out by, so
+another one gives other scores. Between its points, and beyond the last one, the logarithm of the
+rate falls linearly with the score, as the tails of such scores do to a good approximation; beyond
+the last point it is an extrapolation along the last decade, and `is_extrapolated` says so.
 
-A collection's own curve is short: few people make few pairs. `continued_by` takes it on along the
-curve that comes with the model.
+A collection's own curve is short: few people make few pairs. `continued_by` extends it along the
+curve that comes with the models.
 
 A stranger is compared with all who are enrolled, so a rate of false names (FPIR) becomes a rate of
 false matches (FMR) by the size of the gallery. On LFW, a threshold set in this way from one half of
@@ -20,36 +21,44 @@ import json
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ml_engine.types import Float32
+from ml_engine.types import Float32, ModelMismatch
+from ml_engine.zoo import PRESETS
 
 _CURVES_DIR = Path(__file__).resolve().parent.parent / "zoo" / "curves"
-# One visit of a stranger in a hundred may be given a name, by default.
+# By default one stranger in a hundred may be given a name.
 DEFAULT_FPIR = 0.01
-# Points of a curve that is built: three a decade, down to where so many pairs are left.
+# Points of a new curve: three a decade, as long as MIN_PAIRS pairs or more reach the score.
 RATES = (0.9, *(step * 10.0**-decade for decade in range(1, 9) for step in (5, 2, 1)))
 MIN_PAIRS = 7
-# From here to its end, an own curve tells how much wider or narrower than the model's it is.
+# From this rate to its end, an own curve tells how much wider or narrower than the model's it is.
 _BULK_RATE = 0.1
 _LEAST_STRETCH, _MOST_STRETCH = 0.9, 1.25
-# Strangers in a collection are believed to be this much rarer at a score than the model's, at most.
+# In a collection strangers are assumed to reach a score at most this much more rarely than by the
+# model's curve.
 _RARER_AT_MOST = 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class ImpostorCurve:
-    """model: preset. scores: rising. rates: false-match rate at each, falling. source: of the
-    pairs, for people. pairs: how many were compared. measured_to: beyond this score points are
-    no measurement; None where all of them are."""
+    """Measured with one version of an embedder and of a detector.
+
+    model, detector: these versions, `name@hash`.
+    scores: rising. rates: the false-match rate at each, falling.
+    pairs: how many were compared. source: of the pairs, for people.
+    measured_until: beyond this score the points are extrapolated; None if all are measured.
+    """
 
     model: str
+    detector: str
     scores: tuple[float, ...]
     rates: tuple[float, ...]
     pairs: int
     source: str
-    measured_to: float | None = None
+    measured_until: float | None = None
 
     def fmr(self, score: float) -> float:
         """How often a comparison of two strangers reaches `score`."""
@@ -64,7 +73,7 @@ class ImpostorCurve:
         wanted = np.log(max(fmr, 1e-300))
         if wanted < logs[-1]:
             return float(min(1.0, self.scores[-1] + (wanted - logs[-1]) / self._tail_slope()))
-        # A curve that was taken on along another one may go beyond what scores can be.
+        # A curve that was extended along another one may go beyond 1.
         return float(min(1.0, np.interp(-wanted, -logs, self.scores)))
 
     def threshold_for_gallery(self, templates: int, fpir: float = DEFAULT_FPIR) -> float:
@@ -73,19 +82,23 @@ class ImpostorCurve:
         return self.threshold(fpir / max(1, templates))
 
     def is_extrapolated(self, score: float) -> bool:
-        return score > (self.scores[-1] if self.measured_to is None else self.measured_to)
+        return score > (self.scores[-1] if self.measured_until is None else self.measured_until)
 
     def continued_by(self, model: ImpostorCurve) -> ImpostorCurve:
-        """This curve, and from its last point on that of the model, moved to meet it there.
+        """This curve, extended from its last point on by the model's, which is moved to meet it.
 
-        It is also stretched: as the two compare between one in ten and the last point, but by a
-        tenth less and a quarter more at most, for few pairs tell little of it. And it goes no lower
-        than where the model's strangers are a hundred times as many.
+        The extension is also stretched: as the two curves compare between one in ten and the last
+        point, but by a tenth less to a quarter more, because few pairs tell little of it. And its
+        rates are at least a hundredth of the model's at the same score.
 
-        Galleries of 80 to 1,200 people of LFW named 0.9 % to 1.3 % of strangers in the median where
-        1 % was asked for, even along a curve whose scores were too low by a tenth
+        Galleries of 80 to 1,200 people of LFW named 0.9 % to 1.3 % of strangers in the median at a
+        target of 1 %, even along a curve whose scores were too low by a tenth
         (`python -m benchmarks.laboratory recalibration`).
+
+        Raises:
+            ModelMismatch: it belongs to another embedder or detector.
         """
+        self.check(model.model, model.detector)
         last, reached = self.rates[-1], self.scores[-1]
         at_last = model.threshold(last)
         bulk = at_last - model.threshold(_BULK_RATE)
@@ -97,8 +110,16 @@ class ImpostorCurve:
                 moved = reached + stretch * (score - at_last)
                 points.setdefault(max(moved, model.threshold(rate * _RARER_AT_MOST)), rate)
         return replace(
-            self, scores=tuple(points), rates=tuple(points.values()), measured_to=reached
+            self, scores=tuple(points), rates=tuple(points.values()), measured_until=reached
         )
+
+    def check(self, model: str, detector: str) -> None:
+        """ModelMismatch unless it was measured with these versions."""
+        if (self.model, self.detector) != (model, detector):
+            raise ModelMismatch(
+                f"The curve was measured with {self.model} and {self.detector}, not with {model} "
+                f"and {detector}."
+            )
 
     def _tail_slope(self) -> float:
         """Of the logarithm, over the last decade: points nearer to each other are noise."""
@@ -110,14 +131,20 @@ class ImpostorCurve:
 
     @classmethod
     def from_scores(
-        cls, model: str, scores: Float32, source: str, weights: Float32 | None = None
+        cls,
+        scores: Float32,
+        *,
+        model: str,
+        detector: str,
+        source: str,
+        weights: Float32 | None = None,
     ) -> ImpostorCurve:
         """The curve of pairs of strangers, for a model or for one collection.
 
         Args:
             scores: (pairs,) their similarities, in any order.
             weights: (pairs,) how much each counts. With 1 / (photos of the one * photos of the
-                other), every two people count the same, as those who are enrolled will.
+                other), every two people count the same, as enrolled people do.
 
         Raises:
             ValueError: too few pairs for two points.
@@ -132,46 +159,49 @@ class ImpostorCurve:
             points.setdefault(float(scores[order[ranks[n]]]), RATES[n])
         if len(points) < 2:
             raise ValueError(f"{len(scores)} pairs of strangers are too few for a curve.")
-        return cls(model, tuple(points), tuple(points.values()), len(scores), source)
+        rates = tuple(points.values())
+        return cls(model, detector, tuple(points), rates, len(scores), source)
 
     def to_dict(self) -> dict[str, object]:
         return {
             "model": self.model,
+            "detector": self.detector,
             "pairs": self.pairs,
             "source": self.source,
             "scores": list(self.scores),
             "rates": list(self.rates),
-            **({} if self.measured_to is None else {"measured_to": self.measured_to}),
+            **({} if self.measured_until is None else {"measured_until": self.measured_until}),
         }
 
     @classmethod
-    def from_dict(cls, values: dict) -> ImpostorCurve:
-        """What `to_dict` gave. KeyError, TypeError, ValueError where it is something else."""
-        measured_to = values.get("measured_to")
+    def from_dict(cls, values: dict[str, Any]) -> ImpostorCurve:
+        """Read what `to_dict` gave. KeyError, TypeError or ValueError if it is something else."""
+        measured_until = values.get("measured_until")
         return cls(
-            model=values["model"],
+            model=str(values["model"]),
+            detector=str(values["detector"]),
             scores=tuple(map(float, values["scores"])),
             rates=tuple(map(float, values["rates"])),
             pairs=int(values["pairs"]),
             source=str(values["source"]),
-            measured_to=None if measured_to is None else float(measured_to),
+            measured_until=None if measured_until is None else float(measured_until),
         )
 
 
-def read_curve(path: Path, *, model: str) -> ImpostorCurve:
-    """A curve of this model, as `python -m ml_engine.evaluation calibrate` writes it.
+def read_curve(path: Path, *, model: str, detector: str) -> ImpostorCurve:
+    """A curve of these versions, as `python -m ml_engine.evaluation calibrate` writes it.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no curve, or another model's.
+        ValueError: it is no curve.
+        ModelMismatch: it was measured with another embedder or detector.
     """
     try:
         curve = ImpostorCurve.from_dict(json.loads(path.read_text()))
         scores, rates = np.array(curve.scores), np.array(curve.rates)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError("This is not an impostor score curve.") from error
-    if curve.model != model:
-        raise ValueError(f"This curve is of {curve.model}, not of {model}.")
+    curve.check(model, detector)
     if len(scores) != len(rates) or len(scores) < 2:
         raise ValueError("A curve has two points or more, each with a score and a rate.")
     if not ((np.diff(scores) > 0).all() and (np.abs(scores) <= 1).all()):
@@ -181,10 +211,30 @@ def read_curve(path: Path, *, model: str) -> ImpostorCurve:
     return curve
 
 
+def curve_of(embedder: str, detector: str) -> ImpostorCurve:
+    """The curve of the zoo for a pair of models.
+
+    Args:
+        embedder, detector: a version `name@hash` each, or the name of a preset for its version of
+            today.
+
+    Raises:
+        KeyError: the zoo has no curve for this pair at these versions.
+    """
+    pair = (_version(embedder), _version(detector))
+    if pair not in _curves():
+        raise KeyError(f"There is no impostor score curve for {pair[0]} with {pair[1]}.")
+    return _curves()[pair]
+
+
+def _version(model: str) -> str:
+    known = PRESETS.get(model)
+    return known.version if known else model
+
+
 @cache
-def curve_of(preset: str) -> ImpostorCurve:
-    """The curve that comes with a preset; KeyError where it has none."""
-    path = _CURVES_DIR / f"{preset}.json"
-    if not path.exists():
-        raise KeyError(f"The preset {preset} has no impostor score curve.")
-    return ImpostorCurve.from_dict(json.loads(path.read_text()))
+def _curves() -> dict[tuple[str, str], ImpostorCurve]:
+    """All curves of the zoo, by the versions of embedder and detector."""
+    files = _CURVES_DIR.glob("*.json")
+    curves = [ImpostorCurve.from_dict(json.loads(file.read_text())) for file in files]
+    return {(curve.model, curve.detector): curve for curve in curves}

@@ -1,6 +1,6 @@
-"""Ways to rank people by what a search found: nearest, a vote, a linear SVM.
+"""Ways to rank people by the results of a search: nearest, a vote, a linear SVM.
 
-A decider orders people; whether the first one is named is for `decide`, by a threshold on their
+A decider orders people. Whether the first one is named is up to `decide`, by a threshold on the
 similarity. A similarity is always the cosine with the person's best template, so one threshold and
 one impostor curve serve all deciders.
 """
@@ -70,24 +70,30 @@ class Vote:
 
 
 class Svm:
-    """By a linear SVM that was trained on the gallery. Whoever is below its rejection is left out.
+    """By a linear SVM that was trained on the gallery. People below its rejection are left out.
 
-    Of somebody who was enrolled after the training it knows nothing; what speaks for them is their
-    similarity alone. So they come before the first one accepted who is less similar: where they are
-    the most similar of all they are first, as they would be by the nearest template.
+    A person who was enrolled after the training is unknown to it and has a similarity alone. Such a
+    newcomer comes before the first accepted person who is less similar, so the most similar person
+    of all is first, as by the nearest template.
 
     Args:
+        model: the version that makes the probes.
         key: a person as the SVM knows them.
+
+    Raises:
+        ModelMismatch: the SVM was trained on another version.
     """
 
-    def __init__(self, svm: LinearSvm, *, key: Callable[[Hashable], str] = str) -> None:
+    def __init__(self, svm: LinearSvm, *, model: str, key: Callable[[Hashable], str] = str) -> None:
+        svm.check(model)
         self._svm = svm
+        self._model = model
         self._key = key
 
     def rank(
         self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
     ) -> list[Candidate]:
-        ranks = self._svm.scores(probe[None])[0]
+        ranks = self._svm.scores(probe[None], model=self._model)[0]
         accepted: list[tuple[float, Candidate]] = []
         newcomers: list[Candidate] = []
         for candidate in person_candidates(scores, ids, owner_of):
@@ -101,7 +107,7 @@ class Svm:
 
 
 def _with_newcomers(accepted: list[Candidate], newcomers: list[Candidate]) -> list[Candidate]:
-    """Both in their order; a newcomer before the first one accepted who is less similar."""
+    """Both in their order; a newcomer before the first accepted person who is less similar."""
     ranked: list[Candidate] = []
     waiting = list(newcomers)
     for candidate in accepted:
@@ -111,12 +117,17 @@ def _with_newcomers(accepted: list[Candidate], newcomers: list[Candidate]) -> li
     return ranked + waiting
 
 
-def decider(name: Name, svm: LinearSvm | None = None) -> Decider:
-    """ValueError where an SVM is wanted and none is given."""
+def decider(name: Name, *, model: str, svm: LinearSvm | None = None) -> Decider:
+    """The decider of this name, for probes of a model version.
+
+    Raises:
+        ValueError: an SVM is wanted and none is given.
+        ModelMismatch: the SVM was trained on another version.
+    """
     if name == "svm":
         if svm is None:
             raise ValueError("This decider has to be trained first.")
-        return Svm(svm)
+        return Svm(svm, model=model)
     return Vote() if name == "vote" else Nearest()
 
 

@@ -22,8 +22,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """kind, and what it rests on. `person` and `template` are set for a match alone; `similarity`
-    and `fmr` are the best candidate's, None where nobody is enrolled."""
+    """A kind and its reasons.
+
+    person, template: set for a match alone. similarity, fmr: of the best candidate; None if the
+        gallery is empty.
+    """
 
     kind: Kind
     threshold: float

@@ -45,7 +45,7 @@ class Threshold:
 def det_svg(
     points: Sequence[DetPoint],
     *,
-    measured_to: float,
+    measured_until: float,
     thresholds: Iterable[Threshold] = (),
     theme: Theme = LIGHT,
 ) -> bytes:
@@ -53,7 +53,7 @@ def det_svg(
 
     Args:
         points: by rising threshold.
-        measured_to: beyond this threshold rates of false matches are extrapolated; the curve is
+        measured_until: beyond this threshold rates of false matches are extrapolated; the curve is
             dashed there.
     """
     shown = [point for point in points if _is_shown(point)]
@@ -62,7 +62,7 @@ def det_svg(
     picture = chart_svg(
         _axis("pairs of strangers that match", lowest_fmr),
         _axis("pairs of photos of one person that do not match", lowest_fnmr),
-        [_equal_rates(max(lowest_fmr, lowest_fnmr), theme), *_curve(shown, measured_to, theme)],
+        [_equal_rates(max(lowest_fmr, lowest_fnmr), theme), *_curve(shown, measured_until, theme)],
         marks=[_mark(each, theme) for each in thresholds if _is_shown(each.point)],
         colours=theme.inks,
     )
@@ -85,8 +85,8 @@ def _equal_rates(lowest: float, theme: Theme) -> Line:
     return Line(ends, theme.inks.soft, "both rates equal", width=0.9, dash="1 3")
 
 
-def _curve(points: Sequence[DetPoint], measured_to: float, theme: Theme) -> list[Line]:
-    measured = [(point.fmr, point.fnmr) for point in points if point.threshold <= measured_to]
+def _curve(points: Sequence[DetPoint], measured_until: float, theme: Theme) -> list[Line]:
+    measured = [(point.fmr, point.fnmr) for point in points if point.threshold <= measured_until]
     beyond = [(point.fmr, point.fnmr) for point in points[max(0, len(measured) - 1) :]]
     return [
         Line(measured, theme.curve, "measured", width=2.2),

@@ -1,13 +1,13 @@
-"""Error rates of a gallery from its own pairs: how alike people are to themselves and to others.
+"""Error rates of a gallery, measured on its own pairs.
 
-Two pictures of one person are a genuine pair, of two people an impostor pair. Every person counts
-the same, and so do every two people, however many pictures they have: 1 / pairs each.
+Two photos of one person are a genuine pair, of two people an impostor pair. Every person counts the
+same, and so do every two people, however many photos they have: each pair counts 1 / pairs.
 
-A rate is only as good as the pairs that it rests on. By the rule of 30 (Doddington, Przybocki,
-Martin, Reynolds, "The NIST speaker recognition evaluation: overview, methodology, systems, results,
-perspective", Speech Communication 31, 2000) the true rate is within 30 % of the measured one, nine
-times of ten, where 30 errors were seen. Here an error is two people taken for one. Pairs that share
-a person are not independent, so the interval is somewhat wider.
+A rate is only as good as its pairs. By the rule of 30 (Doddington, Przybocki, Martin, Reynolds,
+"The NIST speaker recognition evaluation: overview, methodology, systems, results, perspective",
+Speech Communication 31, 2000) the true rate is within 30 % of the measured one, nine times of ten,
+if 30 errors were seen. An error is two people who match. Pairs that share a person are not
+independent, so the interval is somewhat wider.
 """
 
 from __future__ import annotations
@@ -16,54 +16,48 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml_engine.matching.calibration import RATES, ImpostorCurve
+from ml_engine.matching.calibration import ImpostorCurve
+from ml_engine.matching.gallery_pairs import (
+    LEAST_ERRORS,
+    Floats,
+    GalleryPairs,
+    GenuinePairs,
+    ImpostorScores,
+    Ints,
+    SimilarPair,
+)
 from ml_engine.types import Float32
 
-LEAST_ERRORS = 30
 FMRS = (1e-2, 1e-3, 1e-4, 1e-5)
-# A curve that goes no further is of no use.
+# A curve must reach at least this rate to be of use.
 _USEFUL_FMR = FMRS[0]
-# Beyond these, pictures and people are drawn by chance: pairs grow with the square.
+# Larger galleries are sampled at random, because pairs grow with the square.
 MOST_TEMPLATES = 10_000
 MOST_OF_A_PERSON = 50
-# Of people who look like one, so many are named and left out.
-MOST_ALIKE = 10
-# Nobody would meet such a pair by chance in more than one of twenty galleries of this size.
-_DOUBTFUL = 0.05
-_BINS = 20_000  # of scores, -1 to 1
-_CELLS = 2_000_000  # of scores looked at together
+# Significance level for a pair of strangers that is too similar, corrected for the gallery's size.
+_SIGNIFICANCE = 0.05
 _DET_POINTS = 120
 _BOOTSTRAPS = 500
 _SEED = 1
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class AlikePair:
-    """Two people who look like one. first, second: as in `people`. is_left_out: of the curve."""
-
-    first: int
-    second: int
-    similarity: float
-    is_left_out: bool
-
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """fnmr: share of genuine pairs below `threshold`, None without any, with its 95 % interval
-    (a bootstrap by person). confused: pairs of people at or over it. is_carried: they are
-    enough."""
+    """A threshold for a false-match rate.
+
+    fnmr: share of genuine pairs below the threshold, with its 95 % interval (a bootstrap by
+        person); None without genuine pairs.
+    false_match_count: pairs of people at or over the threshold.
+    has_enough_pairs: whether they are enough to tell the rate.
+    """
 
     fmr: float
     threshold: float
     fnmr: float | None
     fnmr_interval: tuple[float, float] | None
-    confused: int
-    is_carried: bool
+    false_match_count: int
+    has_enough_pairs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +69,15 @@ class DetPoint:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """people, templates: compared. repeated: people with genuine pairs. impostor_pairs,
-    genuine_pairs: of templates. curve: as far as the pairs carry. points: for FMRS. eer, det: only
-    with genuine pairs. alike: the most alike of `alike_total` pairs of people who would match."""
+    """What was measured.
+
+    people, templates: how many were compared. repeated: people with genuine pairs.
+    impostor_pairs, genuine_pairs: of templates.
+    curve: down to the rarest rate with enough pairs.
+    points: one for each of FMRS.
+    eer, eer_threshold, det: empty without genuine pairs.
+    similar_pairs: the most similar of `similar_pairs_total` pairs of people who would match.
+    """
 
     people: int
     templates: int
@@ -89,12 +89,12 @@ class ErrorRates:
     eer: float | None
     eer_threshold: float | None
     det: tuple[DetPoint, ...]
-    alike: tuple[AlikePair, ...]
-    alike_total: int
+    similar_pairs: tuple[SimilarPair, ...]
+    similar_pairs_total: int
 
 
 class TooFewPeople(ValueError):
-    """needed: so many people carry a curve."""
+    """needed: the least number of people for a curve."""
 
     def __init__(self, people: int) -> None:
         self.needed = people_needed()
@@ -102,7 +102,7 @@ class TooFewPeople(ValueError):
 
 
 def people_needed() -> int:
-    """So many that LEAST_ERRORS pairs of them are the share _USEFUL_FMR of all."""
+    """The least number of people with LEAST_ERRORS pairs at _USEFUL_FMR."""
     pairs = LEAST_ERRORS / _USEFUL_FMR
     return int(np.ceil((1 + np.sqrt(1 + 8 * pairs)) / 2))
 
@@ -110,22 +110,22 @@ def people_needed() -> int:
 def sampled(
     people: Ints, *, most_templates: int = MOST_TEMPLATES, most_each: int = MOST_OF_A_PERSON
 ) -> Ints:
-    """Rows of the templates to compare, rising: all, or those of people drawn by chance (the same
-    ones every time), and of each person `most_each` at most.
+    """Rows of the templates to compare, rising: all of them, or those of people drawn at random
+    (the same ones every time), and at most `most_each` of each person.
 
     Args:
         people: (n,) the person of each template, numbered from 0.
     """
     random = np.random.default_rng(_SEED)
     shuffled = random.permutation(len(people))
-    # Person by person in a chance order, and a person's templates in one, too.
+    # Person by person in random order, and a person's templates in random order, too.
     turn = random.permutation(int(people.max(initial=-1)) + 1)
     order = shuffled[np.argsort(turn[people[shuffled]], kind="stable")]
     sizes = np.bincount(turn[people])
     rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     order = order[rank < most_each]
     ends = np.append(0, np.cumsum(np.minimum(sizes, most_each)))
-    taken = ends[np.searchsorted(ends, most_templates, "right") - 1]  # whole people alone
+    taken = ends[np.searchsorted(ends, most_templates, "right") - 1]  # whole people only
     return np.sort(order[:taken])
 
 
@@ -134,41 +134,41 @@ def error_rates(
     people: Ints,
     *,
     model: str,
+    detector: str,
     source: str,
-    alike_from: float,
+    similar_from: float,
     reference: ImpostorCurve | None = None,
 ) -> ErrorRates:
     """Compare every template with every other one, in blocks.
 
-    People who are one person enrolled twice would spoil the curve, and no number tells them from
-    strangers who are alike. So what is left out is little and seen: the MOST_ALIKE pairs of people
-    at most, those that are named, and of them only whose similarity strangers would hardly reach
-    once in this gallery after the reference. Were all of these strangers after all, a rate that
-    rests on LEAST_ERRORS pairs would be too low by a third; were there more doubles than these, it
-    is too high, and the threshold with it: the safe side.
+    One person who is enrolled twice would spoil the curve, and no number tells such a pair from
+    similar strangers. So few pairs are left out, and each is shown: at most the MOST_SIMILAR pairs
+    that are listed, and of them only pairs so similar that strangers would hardly reach it once in
+    this gallery by the reference. If all of these are strangers after all, a rate that rests on
+    LEAST_ERRORS pairs is too low by a third; if there are more doubles, rates and thresholds are
+    too high, which is the safe side.
 
     Args:
         embeddings: (n, d) of length 1.
         people: (n,) the person of each.
-        alike_from: similarity from which two people would match.
-        reference: the curve that comes with the model.
+        model, detector: the versions that made the embeddings.
+        source: description of the photos, for people.
+        similar_from: similarity from which two people match.
+        reference: the curve that comes with the models.
 
     Raises:
-        TooFewPeople: the pairs carry no curve down to a useful rate.
+        TooFewPeople: there are too few pairs for a curve down to a useful rate.
+        ModelMismatch: the reference was measured with other models.
     """
+    if reference is not None:
+        reference.check(model, detector)
     names, person = np.unique(people, return_inverse=True)
     if len(names) < people_needed():
         raise TooFewPeople(len(names))
     order = np.argsort(person, kind="stable")
-    gallery = _Gallery(embeddings[order], person[order])
-    histogram, alike, total = gallery.impostors(alike_from)
-    doubtful = reference.threshold(_DOUBTFUL / gallery.pairs_of_people) if reference else np.inf
-    pairs = [AlikePair(int(a), int(b), score, score >= doubtful) for a, b, score in alike]
-    for pair in pairs:
-        if pair.is_left_out:
-            histogram -= gallery.histogram_of(pair.first, pair.second)
-    strangers = _Strangers(histogram, gallery.pairs_of_people - sum(p.is_left_out for p in pairs))
-    curve = strangers.curve(model, gallery.impostor_pairs, source)
+    gallery = GalleryPairs(embeddings[order], person[order])
+    doubtful = reference.threshold(_SIGNIFICANCE / gallery.pairs_of_people) if reference else np.inf
+    strangers, pairs, total = gallery.impostors(similar_from, left_out_from=doubtful)
     genuine = gallery.genuine()
     eer, eer_threshold = _equal_error_rate(strangers, genuine)
     return ErrorRates(
@@ -177,156 +177,22 @@ def error_rates(
         repeated=len(genuine.people),
         impostor_pairs=gallery.impostor_pairs,
         genuine_pairs=len(genuine.scores),
-        curve=curve,
+        curve=ImpostorCurve(
+            model, detector, *strangers.curve_points(), gallery.impostor_pairs, source
+        ),
         points=tuple(_points(strangers, genuine)),
         eer=eer,
         eer_threshold=eer_threshold,
         det=tuple(_det(strangers, genuine)),
-        alike=tuple(
-            AlikePair(int(names[p.first]), int(names[p.second]), p.similarity, p.is_left_out)
+        similar_pairs=tuple(
+            SimilarPair(int(names[p.first]), int(names[p.second]), p.similarity, p.is_left_out)
             for p in pairs
         ),
-        alike_total=total,
+        similar_pairs_total=total,
     )
 
 
-class _Genuine:
-    """scores: (pairs,) of pairs of one person. people: (p,) those who have any; (pairs,) owner."""
-
-    def __init__(self, scores: Float32, owners: Ints) -> None:
-        self.scores = scores
-        self.people, self._owner, counts = np.unique(
-            owners, return_inverse=True, return_counts=True
-        )
-        self._counts = counts
-
-    def missed_by_person(self, threshold: float) -> Floats:
-        """(p,) the share of each person's pairs below the threshold."""
-        missed = np.bincount(self._owner[self.scores < threshold], minlength=len(self.people))
-        return missed / self._counts
-
-    def fnmr(self, threshold: float) -> float:
-        return float(self.missed_by_person(threshold).mean())
-
-
-class _Gallery:
-    """Embeddings sorted by person, who are numbered from 0."""
-
-    def __init__(self, embeddings: Float32, person: Ints) -> None:
-        self._embeddings, self._person = embeddings, person
-        self._sizes = np.bincount(person)
-        self._starts = np.concatenate([[0], np.cumsum(self._sizes)])
-        self._weight = 1.0 / self._sizes[person]
-
-    @property
-    def pairs_of_people(self) -> int:
-        people = len(self._sizes)
-        return people * (people - 1) // 2
-
-    @property
-    def impostor_pairs(self) -> int:
-        return int(len(self._person) ** 2 - (self._sizes**2).sum()) // 2
-
-    def impostors(self, alike_from: float) -> tuple[Floats, list[tuple[int, int, float]], int]:
-        """Their histogram, weighted; the most alike people, and how many pairs of them there are
-        from `alike_from` on."""
-        histogram = np.zeros(_BINS)
-        best: list[tuple[int, int, float]] = []
-        total = 0
-        for rows in self._blocks():
-            later = slice(rows.start, None)
-            scores = self._embeddings[rows] @ self._embeddings[later].T
-            is_other = self._person[later] > self._person[rows, None]  # so each pair comes once
-            weights = (self._weight[rows, None] * self._weight[later])[is_other]
-            histogram += np.bincount(_bins(scores[is_other]), weights, minlength=_BINS)
-            alike, count = self._alike(scores, rows, is_other & (scores >= alike_from))
-            total += count
-            best = sorted([*best, *alike], key=lambda pair: -pair[2])[:MOST_ALIKE]
-        return histogram, best, total
-
-    def histogram_of(self, first: int, second: int) -> Floats:
-        """Of the pairs of these two people alone."""
-        scores = self._of(first) @ self._of(second).T
-        return np.bincount(_bins(scores.ravel()), minlength=_BINS) / scores.size
-
-    def genuine(self) -> _Genuine:
-        several = np.flatnonzero(self._sizes > 1)
-        scores, owners = [np.empty(0, np.float32)], [np.empty(0, np.intp)]
-        for person in several.tolist():
-            mine = self._of(person)
-            rows, columns = np.triu_indices(len(mine), 1)
-            scores.append((mine @ mine.T)[rows, columns])
-            owners.append(np.full(len(rows), person))
-        return _Genuine(np.concatenate(scores), np.concatenate(owners))
-
-    def _blocks(self) -> Iterator[slice]:
-        """Rows of whole people, so few that their scores with all others stay small."""
-        most = max(1, _CELLS // len(self._person))
-        start = 0
-        while start < len(self._person):
-            after = int(np.searchsorted(self._starts, start + most, "right")) - 1
-            end = int(self._starts[max(after, int(self._person[start]) + 1)])
-            yield slice(start, end)
-            start = end
-
-    def _alike(
-        self, scores: Float32, rows: slice, is_alike: NDArray[np.bool_]
-    ) -> tuple[list[tuple[int, int, float]], int]:
-        """The most alike pairs of people of a block, and how many pairs there are; each pair of
-        people by their most similar templates."""
-        left, right = np.nonzero(is_alike)
-        first, second = self._person[rows][left], self._person[rows.start :][right]
-        pairs, pair = np.unique(first * len(self._sizes) + second, return_inverse=True)
-        best = np.full(len(pairs), -1.0)
-        np.maximum.at(best, pair, scores[left, right])
-        top = np.argsort(-best)[:MOST_ALIKE]
-        named = (divmod(int(pairs[n]), len(self._sizes)) for n in top)
-        return [(a, b, float(best[n])) for (a, b), n in zip(named, top, strict=True)], len(pairs)
-
-    def _of(self, person: int) -> Float32:
-        return self._embeddings[self._starts[person] : self._starts[person + 1]]
-
-
-class _Strangers:
-    """How many pairs of people reach a score."""
-
-    def __init__(self, histogram: Floats, pairs: float) -> None:
-        # (bins + 1,) pairs at or over the lower edge of each bin; none over the last.
-        self._reached = np.append(np.cumsum(histogram[::-1])[::-1], 0.0)
-        self._pairs = pairs
-
-    def confused(self, threshold: float) -> float:
-        edge = int(np.ceil((threshold + 1) * _BINS / 2 - 1e-6))
-        return float(self._reached[min(edge, _BINS)])  # rounding takes scores beyond 1
-
-    def fmr(self, threshold: float) -> float:
-        return self.confused(threshold) / self._pairs
-
-    def threshold(self, fmr: float) -> float:
-        """The least edge of a bin that no more than the share `fmr` reach."""
-        edge = np.searchsorted(-self._reached, -fmr * self._pairs - 1e-9)
-        return round(float(edge) * 2 / _BINS - 1, 4)
-
-    def carries(self, fmr: float) -> bool:
-        return fmr * self._pairs >= LEAST_ERRORS
-
-    @property
-    def highest(self) -> float:
-        """What the most alike pair reaches."""
-        return self.threshold(1 / self._pairs)
-
-    def curve(self, model: str, pairs: int, source: str) -> ImpostorCurve:
-        points: dict[float, float] = {}  # of equal scores the highest rate stands
-        for rate in filter(self.carries, RATES):
-            points.setdefault(self.threshold(rate), rate)
-        return ImpostorCurve(model, tuple(points), tuple(points.values()), pairs, source)
-
-
-def _bins(scores: Float32) -> Ints:
-    return np.clip((scores + 1) * (_BINS / 2), 0, _BINS - 1).astype(np.intp)
-
-
-def _points(strangers: _Strangers, genuine: _Genuine) -> Iterator[OperatingPoint]:
+def _points(strangers: ImpostorScores, genuine: GenuinePairs) -> Iterator[OperatingPoint]:
     thresholds = [strangers.threshold(fmr) for fmr in FMRS]
     intervals = _intervals(genuine, thresholds)
     for fmr, threshold, interval in zip(FMRS, thresholds, intervals, strict=True):
@@ -335,19 +201,21 @@ def _points(strangers: _Strangers, genuine: _Genuine) -> Iterator[OperatingPoint
             threshold=threshold,
             fnmr=genuine.fnmr(threshold) if interval else None,
             fnmr_interval=interval,
-            confused=round(strangers.confused(threshold)),
-            is_carried=strangers.carries(fmr),
+            false_match_count=round(strangers.matches(threshold)),
+            has_enough_pairs=strangers.has_enough_pairs(fmr),
         )
 
 
-def _intervals(genuine: _Genuine, thresholds: Sequence[float]) -> list[tuple[float, float] | None]:
+def _intervals(
+    genuine: GenuinePairs, thresholds: Sequence[float]
+) -> list[tuple[float, float] | None]:
     """Of the FNMR at each threshold: people are drawn with replacement, with all their pairs."""
     people = len(genuine.people)
     if not people:
         return [None] * len(thresholds)
     random = np.random.default_rng(_SEED)
     missed = np.stack([genuine.missed_by_person(threshold) for threshold in thresholds])
-    drawn = [
+    drawn: list[Floats] = [
         missed @ np.bincount(random.integers(people, size=people), minlength=people) / people
         for _ in range(_BOOTSTRAPS)
     ]
@@ -356,9 +224,9 @@ def _intervals(genuine: _Genuine, thresholds: Sequence[float]) -> list[tuple[flo
 
 
 def _equal_error_rate(
-    strangers: _Strangers, genuine: _Genuine
+    strangers: ImpostorScores, genuine: GenuinePairs
 ) -> tuple[float | None, float | None]:
-    """The rate at which as many are missed as are confused, and its threshold."""
+    """The rate at which misses and false matches are equal, and its threshold."""
     if not len(genuine.people):
         return None, None
     low, high = -1.0, 1.0
@@ -371,8 +239,9 @@ def _equal_error_rate(
     return (strangers.fmr(high) + genuine.fnmr(high)) / 2, round(high, 4)
 
 
-def _det(strangers: _Strangers, genuine: _Genuine) -> Iterator[DetPoint]:
-    """From where half of the strangers match to where the pairs end, or half are missed."""
+def _det(strangers: ImpostorScores, genuine: GenuinePairs) -> Iterator[DetPoint]:
+    """From the threshold that half of the strangers reach to the most similar pair, or to the
+    threshold that half of the genuine pairs miss."""
     if not len(genuine.people):
         return
     last = max(strangers.highest, float(np.median(genuine.scores)))

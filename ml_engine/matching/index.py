@@ -47,9 +47,11 @@ _ADDED_AT_ONCE = 1 << 13
 
 
 class VectorIndex:
-    """Thread-safe. `model` names what made the vectors; others are refused with ModelMismatch.
+    """Thread-safe.
 
-    directory: for the file of exact vectors, where the kind has one.
+    Args:
+        model: the version `name@hash` that made the vectors; vectors of another one are refused.
+        directory: for the file of exact vectors, if the kind has one.
     """
 
     def __init__(
@@ -84,12 +86,12 @@ class VectorIndex:
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """(n,): what is there now, in no order."""
+        """(n,) all ids, in no order."""
         with self._lock.read():
             return self._slots.ids.copy()
 
     def vectors(self, ids: Ids) -> tuple[NDArray[np.int64], Float32]:
-        """Those of these ids that are there (n,), and their exact vectors (n, d)."""
+        """The known ones of these ids (n,), and their exact vectors (n, d)."""
         with self._lock.read():
             slots = np.array([self._slots.slot(int(each)) for each in ids], np.int64)
             there = slots[slots >= 0]
@@ -97,17 +99,17 @@ class VectorIndex:
                 return there, np.empty((0, self.dimension), np.float32)
             return self._slots.ids[there], self._rows.take(there)
 
-    def add(self, ids: Ids, vectors: Float32, *, model: str | None = None) -> None:
+    def add(self, ids: Ids, vectors: Float32, *, model: str) -> None:
         """Add vectors (n, d) of length 1 under ids (n,); an id that is there is replaced.
 
-        model: what made these vectors, where the caller knows it; checked against the index's.
+        Raises:
+            ModelMismatch: `model`, which made these vectors, is not the index's.
         """
         vectors = np.asarray(vectors, np.float32)
-        if model not in (None, self.model):
-            raise ModelMismatch(f"Vectors of {model} offered to an index of {self.model}.")
+        self._check(model)
         if vectors.shape != (len(ids), self.dimension):
             wanted = (len(ids), self.dimension)
-            raise ModelMismatch(f"Vectors of shape {vectors.shape} where {wanted} was expected.")
+            raise ModelMismatch(f"Vectors of shape {vectors.shape} instead of {wanted}.")
         known = np.asarray(ids, np.int64)
         for start in range(0, len(known), _ADDED_AT_ONCE):
             part = slice(start, start + _ADDED_AT_ONCE)
@@ -134,11 +136,15 @@ class VectorIndex:
                 self._scanner.move(last, slot)
         return removed
 
-    def search(self, queries: Float32, k: int) -> tuple[Float32, NDArray[np.int64]]:
-        """Queries (q, d) to scores and ids (q, k), best first; -inf and -1 where too few.
+    def search(self, queries: Float32, k: int, *, model: str) -> tuple[Float32, NDArray[np.int64]]:
+        """Queries (q, d) to scores and ids (q, k), best first; -inf and -1 if there are too few.
 
         Scores are exact cosines, whatever the kind; a kind that is not exact may miss one.
+
+        Raises:
+            ModelMismatch: `model`, which made the queries, is not the index's.
         """
+        self._check(model)
         queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
         if queries.shape[1] != self.dimension:
             raise ModelMismatch(f"A query of {queries.shape[1]} dimensions, not {self.dimension}.")
@@ -150,6 +156,10 @@ class VectorIndex:
             with self._lock.read():
                 self._search(queries[part], scores[part], ids[part])
         return scores, ids
+
+    def _check(self, model: str) -> None:
+        if model != self.model:
+            raise ModelMismatch(f"Vectors of {model} do not fit an index of {self.model}.")
 
     def _queries_at_once(self, k: int) -> int:
         by_scan = _SCANNED_AT_ONCE // max(1, len(self))
@@ -170,9 +180,9 @@ class VectorIndex:
         ids[:, :found] = np.where(slots < 0, -1, self._slots.ids[slots])
 
     def optimise(self) -> None:
-        """Learn from the vectors that are there, ten thousand or more: `ivf` finds its lists, and
-        has none before; `int8` looks again which dimensions are in use, which it did by itself at
-        ten thousand. Call it when most were added. Searches and changes wait for it."""
+        """Learn from the vectors, if there are ten thousand or more. `ivf` finds its lists and has
+        none before; `int8` looks again which dimensions are in use, as it did by itself at ten
+        thousand. Call it when most vectors were added. Searches and changes wait for it."""
         with self._lock.write():
             self._scanner.optimise(len(self._slots))
 

@@ -72,8 +72,11 @@ def rows_in_memory(dimension: int) -> Rows:
 def rows_in_file(
     dimension: int, directory: Path | None = None, blocks: Sequence[Float32] = ()
 ) -> Rows:
-    """directory: where the file lies; the system's one for temporary files by default. On a file
-    system in memory (tmpfs) it takes memory all the same."""
+    """Args:
+
+    directory: of the file; by default the system's folder for temporary files. A file system in
+        memory (tmpfs) saves no memory.
+    """
     file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - it lives as long as the blocks
     spare: list[Float32] = []
 
@@ -89,7 +92,7 @@ def rows_in_file(
 
 def _mapped_blocks(file: IO[bytes], dimension: int) -> Float32:
     """Lengthen the file by many blocks at once, since a mapping keeps a file handle. The file is
-    sparse: what is not written takes no room."""
+    sparse: its unwritten parts take no room."""
     shape = (_BLOCKS_A_MAPPING, BLOCK_ROWS, dimension)
     size = math.prod(shape) * _VALUE_BYTES
     size += -size % mmap.ALLOCATIONGRANULARITY

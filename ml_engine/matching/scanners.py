@@ -1,8 +1,8 @@
 """Ways to find candidates among many vectors: the kinds of an index.
 
-A scanner gives slots that may be among the best; the index works out their exact scores. What a
-scanner keeps beside the exact vectors, it keeps by slot. The scans themselves are FAISS's (Douze et
-al., "The Faiss library", 2024), block by block on threads of ours: its own threads would start
+A scanner gives slots that may be among the best; the index computes their exact scores. Whatever a
+scanner stores beside the exact vectors, it stores by slot. The scans themselves are FAISS's (Douze
+et al., "The Faiss library", 2024), block by block on threads of ours: its own threads would start
 anew for every caller, and for one query it uses one.
 """
 
@@ -21,14 +21,14 @@ from ml_engine.runtime.threads import cpu_threads
 from ml_engine.types import Float32
 
 Slots = NDArray[np.int64]
-Found = tuple[Float32, Slots]  # scores and slots (q, c); -1 where there is nothing
-# From so many queries on, one product of matrices beats one pass for each.
+Found = tuple[Float32, Slots]  # scores and slots (q, c); -1 for none
+# From this number of queries on, one product of matrices is faster than one pass for each.
 _MANY_QUERIES = 8
-# And for so many results, since it need not keep a heap.
+# The same for this number of results, because the product needs no heap.
 _MANY_RESULTS = 256
 # A product's columns whose best is looked at first.
 _GROUP = 64
-# From so many vectors on, something can be learnt from them.
+# The least number of vectors to learn from.
 LEAST_COUNT = 10_000
 _AXES_SAMPLE = 20_000
 _LOST = 1e-3
@@ -42,14 +42,14 @@ class Scanner(Protocol):
         """Vectors (n, d) are in slots (n,) now."""
 
     def move(self, source: int, target: int) -> None:
-        """The vector of the last slot, `source`, comes to `target`, and `source` is no more. The
-        same slot twice: it is no more."""
+        """The vector of the last slot, `source`, moves to `target`; `source` is free then. If both
+        are the same, the slot is free."""
 
     def scan(self, queries: Float32, k: int, count: int) -> Slots:
         """Of `count` slots, candidates (q, c) for the k best of each query; -1 for none."""
 
     def optimise(self, count: int) -> None:
-        """Learn from the vectors that are there, where the kind learns anything."""
+        """Learn from the present vectors, if this kind learns anything."""
 
 
 class ExactScanner:

@@ -1,4 +1,4 @@
-"""Which vector lies where: ids to slots and back, in arrays.
+"""Ids of vectors to slots and back, in arrays.
 
 A dict of Python integers would take a hundred bytes an id, which is half of what a vector of bytes
 takes. Here it is a table of slots with open addressing: linear probing, at most half full, and
@@ -19,7 +19,7 @@ _WORD = (1 << 64) - 1
 
 
 class SlotMap:
-    """Slots are 0 .. len-1 without a gap: what is removed is replaced by the last."""
+    """Slots are 0 .. len-1 without a gap: the last id takes the place of a removed one."""
 
     def __init__(self) -> None:
         self._ids = np.empty(_FIRST_ROOM, np.int64)
@@ -35,7 +35,7 @@ class SlotMap:
         return self._ids[: self._count]
 
     def slot(self, vector_id: int) -> int:
-        """-1 where it is not there."""
+        """-1 if the id is unknown."""
         return int(self._table[self._place(vector_id)])
 
     def put(self, ids: Int64) -> Int64:
@@ -50,8 +50,8 @@ class SlotMap:
         return slots
 
     def pop(self, vector_id: int) -> tuple[int, int] | None:
-        """Take an id out. Returns its slot and the last one, whose vector comes there (the same
-        where it was the last); None where the id is not there."""
+        """Remove an id. Returns its slot and the last slot, whose vector moves there (both are the
+        same if it was the last id); None if the id is unknown."""
         place = self._place(vector_id)
         slot = int(self._table[place])
         if slot < 0:
@@ -87,7 +87,7 @@ class SlotMap:
         return (spread >> np.uint64(self._shift)).astype(np.int64)
 
     def _place(self, vector_id: int) -> int:
-        """Where the id's slot stands in the table, or the free place where it would."""
+        """The place of the id's slot in the table, or the free place for it."""
         place = self._home(vector_id)
         while (slot := int(self._table[place])) >= 0 and int(self._ids[slot]) != vector_id:
             place = (place + 1) & self._mask

@@ -2,8 +2,8 @@
 
 One classifier a person against all others (Cortes, Vapnik, "Support-Vector Networks", 1995). For
 galleries of up to a few thousand people with several templates each: with one template each it did
-worse than the nearest template on LFW, with three (222 people) as well for MobileFaceNet (rank 1
-.994 for both) and better for dlib's ResNet (.985 against .981). Its rejection costs more than a
+worse than the nearest template on LFW, with three (222 people) equally well for MobileFaceNet (rank
+1 .994 for both) and better for dlib's ResNet (.985 against .981). Its rejection costs more than a
 threshold on the similarity does (FNIR .041 against .031 at one stranger named in a hundred), and
 needs no calibration.
 """
@@ -32,8 +32,12 @@ LEAST_PEOPLE = 2 * _FOLDS
 
 @dataclass(frozen=True)
 class LinearSvm:
-    """model: what made the vectors. people: (p,). weights: (p, d). biases: (p,). rejection: the
-    score that a probe must reach to be anybody."""
+    """A trained machine.
+
+    model: the version `name@hash` that made the vectors.
+    people: (p,). weights: (p, d). biases: (p,).
+    rejection: the score that a probe must reach; below it the face is a stranger's.
+    """
 
     model: str
     people: tuple[str, ...]
@@ -45,13 +49,23 @@ class LinearSvm:
     def row_of(self) -> dict[str, int]:
         return {person: row for row, person in enumerate(self.people)}
 
-    def scores(self, probes: Float32) -> Float32:
-        """Probes (n, d) to (n, p): over zero on the person's side of their plane."""
+    def scores(self, probes: Float32, *, model: str) -> Float32:
+        """Probes (n, d) to (n, p): over zero on the person's side of their plane.
+
+        Raises:
+            ModelMismatch: `model`, which made the probes, is not the machine's.
+        """
+        self.check(model)
         return probes @ self.weights.T + self.biases
 
+    def check(self, model: str) -> None:
+        """ModelMismatch unless it was trained on vectors of this version."""
+        if model != self.model:
+            raise ModelMismatch(f"The SVM was trained on {self.model}, not on {model}.")
+
     def without(self, people: Collection[str]) -> LinearSvm:
-        """The same of the others. Of those who are taken out, no plane of their own is left; that
-        the others were told from them is forgotten with the next training."""
+        """The machine without the planes of these people. The planes of the others still tell them
+        from these people, until the next training."""
         kept = [row for row, person in enumerate(self.people) if person not in people]
         return replace(
             self,
@@ -115,9 +129,9 @@ def train_svm(
 ) -> LinearSvm:
     """Train on a gallery: templates (n, d) of length 1, and the person of each.
 
-    Strangers are not at hand, so people play them: a fifth at a time is left out, and the best
-    scores of their templates, who are then nobody, say what a stranger reaches. The rejection is
-    what a share of `fpir` of them reach.
+    There are no strangers to train on, so a fifth of the people at a time is left out and plays
+    them. The best scores of their templates are those that strangers reach; the rejection is the
+    score that a share `fpir` of them reaches.
 
     Raises:
         ValueError: fewer than ten people.

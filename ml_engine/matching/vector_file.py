@@ -1,6 +1,6 @@
 """Vectors in a file: a line of JSON, ids, and vectors as they lie in memory, to be mapped.
 
-The file is written beside and renamed, so what is there is whole; what it holds is checked against
+The file is written beside and renamed, so a file is always whole; its content is checked against
 the SHA-256 in its head.
 """
 
@@ -29,7 +29,7 @@ _PAGE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a file says of itself. model: what made the vectors. kind: of the index."""
+    """The head of a file. model: the version that made the vectors. kind: of the index."""
 
     model: str
     kind: str
@@ -74,7 +74,7 @@ def write_vectors(
 
 def read_vectors(path: Path, *, model: str) -> tuple[Head, NDArray[np.int64], Float32]:
     """Head, ids (n,) and vectors (n, d). The vectors are mapped: they are read when they are
-    used, and what is changed of them is changed in memory alone.
+    used, and changes of them stay in memory.
 
     Raises:
         ModelMismatch: of another model, or of another version of the format.

@@ -48,7 +48,7 @@ def _network() -> Any:
         return layers.ReLU()(_add_padded(x, y))
 
     def _add_padded(x: Any, y: Any) -> Any:
-        """dlib adds tensors of unlike shapes as if each were zero where it has nothing."""
+        """dlib adds tensors of different shapes as if each were padded with zeros."""
         height, width = max(x.shape[1], y.shape[1]), max(x.shape[2], y.shape[2])
         channels = max(x.shape[3], y.shape[3])
 

@@ -56,7 +56,7 @@ def _network() -> Any:
         return layers.Add()([x, y]) if stride == 1 and channels == filters else y
 
     inputs = keras.Input((SIZE, SIZE, 3))  # (n, 112, 112, 3)
-    # "same" padding of stride 2, with what is zero once the mean is taken off.
+    # "same" padding of stride 2, with the value that is zero after the mean is subtracted.
     x = ops.pad(inputs, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=_MEAN)
     x = conv(x, 64, 3, 2, padding="valid")  # (n, 56, 56, 64)
     x = conv(depthwise(x), 64, active=False)

@@ -1,8 +1,8 @@
 """Dynamic batches: calls of many threads become batches of one owner thread.
 
-One thread owns the model, so nothing else needs a lock. The queue is bounded and fair: a call that
-finds no room in it is refused at once with EngineBusy, and one whose deadline passes while it waits
-is told so then, so that nobody waits for an answer that comes too late.
+One thread owns the model, so nothing else needs a lock. The queue is bounded and fair. A call that
+finds it full is refused at once with EngineBusy, and a call whose deadline passes in the queue with
+DeadlineExceeded, so that no caller waits for an answer that comes too late.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class DynamicBatcher(Generic[Item, Result]):
     max_batch: most items in one batch (a single larger call is a batch of its own).
     max_wait_ms: how long the first call of a batch waits for company.
     max_queue: most calls waiting.
-    in_flight: how many calls there are that may come here; nobody waits for more company than
-        that. None where it is not known.
+    in_flight: the number of calls that may come here; a batch waits for no more company than
+        that. None if it is unknown.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class DynamicBatcher(Generic[Item, Result]):
         except FutureTimeout:
             with self._changed:
                 self._expire(call)
-        # Where its turn had come just before, the work is done already, or nearly.
+        # If its turn came just before, the work is done already, or nearly.
         return call.future.result()
 
     def _expire(self, call: _Call[Item, Result]) -> None:

@@ -1,4 +1,4 @@
-"""Where networks run: a GPU through TensorFlow, or a CPU through LiteRT."""
+"""The device of networks: a GPU through TensorFlow, or a CPU through LiteRT."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class ResolvedDevice:
 
 
 def resolve_device(wanted: Device, threads: int = 0, *, half: bool = True) -> ResolvedDevice:
-    """Choose. "gpu" where TensorFlow sees none is an error, never a silent CPU.
+    """Choose a device. "gpu" without one that TensorFlow sees is an error, never a silent CPU.
 
-    TensorFlow takes seconds to import, so "auto" asks it only where a driver is installed.
+    TensorFlow takes seconds to import, so "auto" asks it only if a driver is installed.
     """
     count = cpu_threads(threads)
     cpu = ResolvedDevice("cpu", f"cpu, {count} threads", count)

@@ -1,4 +1,4 @@
-"""Who is served next: interactive calls before bulk ones, and callers in turn.
+"""The order of calls: interactive ones before bulk ones, and callers in turn.
 
 Each call gets a round: one after the last round of its caller that still waits, and none before the
 round that is served now (start-time fair queueing with equal shares: Goyal, Vin, Cheng, 1996). So a
@@ -36,7 +36,7 @@ class Ticket:
 
 
 class Queued(Protocol):
-    """What the queue has to know of a call; it sets `round`."""
+    """The part of a call that the queue uses; it sets `round`."""
 
     ticket: Ticket
     queued_at: float
@@ -52,7 +52,7 @@ class FairQueue(Generic[Call]):
     def __init__(self, room: int) -> None:
         self._room = room
         self._calls: list[Call] = []  # by arrival
-        self._round: dict[Priority, int] = {"interactive": 0, "bulk": 0}  # that is served now
+        self._round: dict[Priority, int] = {"interactive": 0, "bulk": 0}  # served now
         self._bulk_served_at = -math.inf
 
     def __len__(self) -> int:
@@ -62,8 +62,8 @@ class FairQueue(Generic[Call]):
         return iter(self._calls)
 
     def push(self, call: Call) -> Call | None:
-        """Queue a call. In a full queue somebody goes away unserved and is returned: a bulk call
-        for an interactive one, else the last of a caller that has more waiting, else `call`."""
+        """Queue a call. A full queue refuses one call and returns it: a bulk call for an
+        interactive one, else the last call of a caller with more calls waiting, else `call`."""
         loser = self._who_gives_way(call) if len(self._calls) >= self._room else None
         if loser is call:
             return call
@@ -80,14 +80,14 @@ class FairQueue(Generic[Call]):
         return loser
 
     def remove(self, call: Call) -> bool:
-        """False where it does not wait any more."""
+        """False if it does not wait any more."""
         if call not in self._calls:
             return False
         self._calls.remove(call)
         return True
 
     def in_turn(self, now: float) -> list[Call]:
-        """Those waiting, the next to be served first."""
+        """All waiting calls, the next one to serve first."""
         is_bulk_due = self._is_bulk_due(now)
         return sorted(
             self._calls,
@@ -95,7 +95,7 @@ class FairQueue(Generic[Call]):
         )
 
     def take(self, calls: list[Call], now: float) -> None:
-        """These are served now."""
+        """Remove calls that are served now."""
         for call in calls:
             self._calls.remove(call)
             priority = call.ticket.priority
@@ -104,7 +104,7 @@ class FairQueue(Generic[Call]):
                 self._bulk_served_at = now
 
     def clear(self) -> list[Call]:
-        """Empty it; returns who waited."""
+        """Empty it; returns the calls that waited."""
         waiting, self._calls = self._calls, []
         return waiting
 

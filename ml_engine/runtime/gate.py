@@ -1,4 +1,4 @@
-"""Who is inside: a door that can be shut behind those who came in."""
+"""A counter of running calls that can be shut: no new call enters, running ones finish."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Gate:
 
     @property
     def inside(self) -> int:
-        """Calls that came in and did not leave yet."""
+        """Running calls."""
         return self._inside
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Be inside; EngineClosed where the gate was shut."""
+        """Count one call; EngineClosed if the gate is shut."""
         with self._changed:
             if self._is_shut:
                 raise EngineClosed("The engine is closed.")
@@ -38,7 +38,7 @@ class Gate:
                 self._changed.notify_all()
 
     def shut(self, wait_s: float) -> bool:
-        """Let nobody in any more; True when all have left, False when that took too long."""
+        """Admit no more calls. True when all have ended, False if that took too long."""
         deadline = time.monotonic() + wait_s
         with self._changed:
             self._is_shut = True

@@ -7,7 +7,7 @@ allocation of milliseconds.
 
 On the CPUs that were measured a row costs the same in every batch (MobileFaceNet 5.0 ms a face on
 one thread alone or in eights, R-Net 0.05 ms alone or in 64s), so rows are never padded up to a
-batch that is much larger. What was tried instead is in docs/benchmarks.md.
+batch that is much larger. docs/benchmarks.md has the alternatives that were tried.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from ml_engine.runtime.allocator import give_back
 from ml_engine.runtime.network import Batch, ModelBuilder, run_in_parts
 
-# Raise when a network's code changes what it computes: kept conversions are then made again.
+# Raise it if a network's code computes something else: kept conversions are then made again.
 CONVERSION_VERSION = 4
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
-# The same where pictures of any size come: their buffers are large.
+# The same for networks of any size of picture: their buffers are large.
 MAX_FREE_SHAPES = 4
 # A call costs little beside its rows.
 _CALL_ROWS = 0.3
@@ -69,10 +69,10 @@ class LiteRtNetwork:
     """A network that is ready for some batch sizes.
 
     Args:
-        build: makes the Keras model; called only where the conversion is missing.
+        build: makes the Keras model; called only if the conversion is missing.
         name: of the network, for the file.
-        weights_sha256: of the file that the weights came from.
-        cache_dir: where conversions are kept.
+        weights_sha256: identity of the weights, for the name of the conversion.
+        cache_dir: folder of the conversions.
         batches: sizes that are made ready; others are put together of them.
         threads: of XNNPACK.
         is_free_size: for a fully convolutional network, which takes every height and width.

@@ -1,4 +1,4 @@
-"""What every runtime offers: a network that takes a batch and gives arrays."""
+"""The contract of every runtime: a network takes a batch and gives arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-# Builds a Keras model with its weights. Called only where a model has to be converted or run.
+# Builds a Keras model with its weights. Called only if a model has to be converted or run.
 ModelBuilder = Callable[[], Any]
 # (n, h, w, 3). Pixels may stay bytes: a runtime makes them float32 as it takes them in.
 Batch = NDArray[np.float32] | NDArray[np.uint8]

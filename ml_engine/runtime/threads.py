@@ -1,4 +1,4 @@
-"""The one place that says how many threads a library takes.
+"""The number of threads of each library, in one place.
 
 TensorFlow, XNNPACK, OpenCV and BLAS each take every core unless told otherwise, and then fight.
 """
@@ -21,5 +21,5 @@ def set_threads(count: int) -> None:
     cv2.setNumThreads(1)
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    # TensorFlow and LiteRT write several lines at every start that help nobody.
+    # TensorFlow and LiteRT otherwise write several useless lines at every start.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,4 +1,4 @@
-"""Following faces through frames, and making up one's mind over a track."""
+"""Following faces through frames, and one decision for each track."""
 
 from ml_engine.tracking.consensus import LEAST_QUALITY, Consensus
 from ml_engine.tracking.tracker import Track, Tracker

@@ -1,13 +1,13 @@
-"""Making up one's mind over a track, so that one blurred frame decides nothing.
+"""One decision for a whole track, so that a single blurred frame decides nothing.
 
-Each look at the face gives similarities to people. What counts for a person is the mean of theirs
-over the looks, weighted by quality. A mean of similarities is no higher for strangers than a
-single one (averaging the embeddings themselves would raise theirs), so a threshold that was
+Each look at the face gives similarities to people. A person's score is the mean of their
+similarities over the looks, weighted by quality. A mean of similarities is no higher for strangers
+than a single one (averaging the embeddings themselves would raise theirs), so a threshold that was
 calibrated for one comparison stays on the safe side.
 
-Until a name is firm, the mean is taken over all looks: with every few looks judged on their own, a
-stranger who stays would get one more chance to be taken for somebody each time. A name that is firm
-rests on the last looks, so that it is given up when the face is somebody else's.
+Until a name is firm, the mean is taken over all looks: if every few looks were judged on their own,
+a stranger who stays would get a new chance of a false name each time. A firm name rests on the last
+looks, so that it is dropped when the face belongs to another person.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 from ml_engine.matching.decision import Candidate, Decision
 
-# A face less likely than this to be matched names nobody: all such faces look alike.
+# A face of lower quality gets no name: all such faces look similar.
 LEAST_QUALITY = 0.25
-# People that are remembered for all looks; of others only the last looks are known.
+# Number of people who are remembered over all looks; of others only the last looks are known.
 _PEOPLE_KEPT = 64
 
 
@@ -33,10 +33,10 @@ class _Look:
 class Consensus:
     """Args:
 
-    looks: how many of the last looks count for a name that is firm.
-    settles_after: so many looks with the same outcome in a row settle it.
-    by_rank: candidates were ranked by something else than their similarity: whoever was first in
-        most looks, weighted by quality, is first.
+    looks: the number of last looks that count for a firm name.
+    settles_after: this number of looks with the same outcome in a row settles it.
+    by_rank: candidates were ranked by something else than their similarity: the person who was
+        first in most looks, weighted by quality, is first.
     """
 
     def __init__(self, *, looks: int = 8, settles_after: int = 3, by_rank: bool = False) -> None:
@@ -46,16 +46,17 @@ class Consensus:
         self._sums = _Sums(by_rank=by_rank)
         self._is_named = False
         self._outcome: Hashable = None
-        self._in_a_row = 0
+        # Looks with the same outcome until now.
+        self.in_a_row = 0
 
     @property
     def count(self) -> int:
-        """Of the last looks, how many can name somebody."""
+        """The number of last looks that can give a name."""
         return len(self._looks)
 
     def add(self, candidates: list[Candidate], quality: float) -> bool:
         """One look: the best people (at most a few), best first, and the face's quality 0..1.
-        False where the face is too bad to name anybody."""
+        False if the quality is too low to give a name."""
         if quality < LEAST_QUALITY:
             return False
         look = _Look(tuple(candidates), quality)
@@ -68,27 +69,27 @@ class Consensus:
         return (self._last_sums() if self._is_named else self._sums).means()
 
     def note(self, decision: Decision) -> None:
-        """Tell what was decided after a look."""
+        """Take in the decision after a look."""
         outcome = decision.person if decision.kind == "match" else decision.kind
-        self._in_a_row = self._in_a_row + 1 if outcome == self._outcome else 1
+        self.in_a_row = self.in_a_row + 1 if outcome == self._outcome else 1
         self._outcome = outcome
         if self.is_settled and self._is_named != (decision.kind == "match"):
             self._is_named = not self._is_named
-            # What was believed before says nothing about who this is.
+            # Earlier looks say nothing about the person of now.
             self._sums = self._last_sums()
 
     @property
     def is_settled(self) -> bool:
         """True when the last looks agreed: the face need not be looked at in every frame."""
-        return self._in_a_row >= self._settles_after
+        return self.in_a_row >= self._settles_after
 
     def restart(self) -> None:
-        """Forget everything: the track seems to have passed to somebody else."""
+        """Forget everything: the track seems to have passed to another person."""
         self._looks.clear()
         self._sums = _Sums(by_rank=self._by_rank)
         self._is_named = False
         self._outcome = None
-        self._in_a_row = 0
+        self.in_a_row = 0
 
     def _last_sums(self) -> _Sums:
         sums = _Sums(by_rank=self._by_rank)
@@ -100,11 +101,11 @@ class Consensus:
 class _Sums:
     """Weighted similarities, summed over looks.
 
-    Somebody not among the best of a look was at most as similar as the least of them, so each look
-    adds that to everybody (`_base`), and to those it found what they were above it. A look that
-    found nobody speaks against everybody: they count as not similar at all. So does, against
-    everybody else, a look whose people were ranked by something else (`by_rank`): an SVM names one
-    and leaves the others out, however similar they are.
+    A person who is not among the candidates of a look was at most as similar as the least of them.
+    So each look adds the least similarity to all people (`_base`), and to each candidate the rest
+    of their own. A look without candidates adds a similarity of 0 to all people. So does a look
+    whose candidates were ranked by something else (`by_rank`) to all others: an SVM leaves people
+    out, however similar they are.
     """
 
     def __init__(self, *, by_rank: bool) -> None:

@@ -1,7 +1,8 @@
-"""The models that the engine knows: where they come from, what they are, what was measured."""
+"""The models that the engine knows: their sources, cards and figures."""
 
 from ml_engine.zoo.cards import EmbedderCard, embedder_card
 from ml_engine.zoo.fetch import default_weights_dir, ensure, fetch
+from ml_engine.zoo.keras_file import Preprocessing, keras_card
 from ml_engine.zoo.presets import (
     ARTEFACTS,
     PRESETS,
@@ -17,11 +18,13 @@ __all__ = [
     "PRESETS",
     "Artefact",
     "EmbedderCard",
+    "Preprocessing",
     "Preset",
     "default_weights_dir",
     "embedder_card",
     "ensure",
     "fetch",
+    "keras_card",
     "preset",
     "presets_of",
     "version_of",

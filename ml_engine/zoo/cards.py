@@ -17,6 +17,11 @@ from ml_engine.zoo.presets import PRESETS, Preset, version_of
 class NetworkSource(Protocol):
     """Where a network comes from."""
 
+    @property
+    def recipe(self) -> str:
+        """What the network does beside the weights in its file, so that conversions of two
+        recipes are kept apart; empty if the weights say all."""
+
     def builder(self, weights_dir: Path) -> Callable[[], Any]:
         """A function that builds the Keras model. WeightsUnavailable if its file is missing."""
 
@@ -27,6 +32,10 @@ class PresetNetwork:
 
     module: str
     artefact: str
+
+    @property
+    def recipe(self) -> str:
+        return ""
 
     def builder(self, weights_dir: Path) -> Callable[[], Any]:
         (weights,) = ensure(self.artefact, weights_dir).values()

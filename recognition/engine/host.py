@@ -11,10 +11,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from django.conf import settings
 
 from ml_engine import EngineConfig, EngineError, load_engine
+from ml_engine.images import decode_image, encode_jpeg
 from recognition.web.errors import ServiceError
+from recognition.web.process import Part, process
 
 if TYPE_CHECKING:
     from ml_engine.engine import Engine
@@ -34,14 +37,16 @@ def engine_config() -> EngineConfig:
     return EngineConfig(weights_dir=settings.WEIGHTS_DIR, **settings.ENGINE)
 
 
-class _Host:
-    """State of the engine; one condition guards all of it."""
+class EngineHost(Part):
+    """The engine and its state; one condition guards all of it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._state: State = "off"
         self._message = ""
         self._engine: Engine | None = None
+        # One that was put in by `use` is its owner's to close.
+        self._is_own = False
         self._failed_at = 0.0
         # Counts starts and stops, so that a thread that builds knows when nobody waits any more.
         self._generation = 0
@@ -85,29 +90,34 @@ class _Host:
         message = "The engine is warming up. Try again in a few seconds."
         raise ServiceError("engine_warming_up", message, status=503, retry_after=2)
 
-    def stop(self) -> None:
-        self.replace(None)
+    def stop(self, timeout_s: float = 0.0) -> bool:
+        """Finish what runs in the engine, refuse what waits for it."""
+        self.use(None)
+        return True
 
-    def replace(self, engine: Engine | None) -> None:
-        """Put another engine in; the one there is closed: what runs in it is finished."""
+    def use(self, engine: Engine | None) -> None:
+        """Put `engine` in place of the one there. One that was built here is closed."""
         with self._changed:
-            before, self._engine = self._engine, engine
+            before = self._engine if self._is_own else None
+            self._engine, self._is_own = engine, False
             self._generation += 1
             self._set("off" if engine is None else "ready", "")
-        if before is not None and before is not engine:
+        if before is not None:
             before.close()
 
     def _build(self, generation: int) -> None:
         try:
             engine = load_engine(engine_config())
             engine.warm_up()
+            # The first picture of a process takes a tenth of a second more than all others.
+            decode_image(encode_jpeg(np.zeros((64, 64, 3), np.uint8)))
         except Exception as error:  # whatever it was, the site goes on and says it
             logger.exception("the engine did not start")
             self._fail(generation, error)
             return
         with self._changed:
             if generation == self._generation:
-                self._engine = engine
+                self._engine, self._is_own = engine, True
                 self._set("ready", "")
                 logger.info("the engine is ready on %s", engine.device)
                 return
@@ -125,22 +135,23 @@ class _Host:
         self._changed.notify_all()
 
 
-_host = _Host()
+def _host() -> EngineHost:
+    return process().part(EngineHost)
 
 
 def engine_state() -> dict[str, Any]:
     """`state`: off, warming_up, ready or failed; `message` and `device`, for people."""
-    return _host.describe()
+    return _host().describe()
 
 
 def engine_stats() -> Stats:
     """The counters of the engine's queues (see `Engine.stats`); empty where there is none."""
-    return _host.stats()
+    return _host().stats()
 
 
 def start_engine() -> None:
     """Begin to build the engine in the background, unless it is there or being built."""
-    _host.start()
+    _host().start()
 
 
 def get_engine(*, wait_s: float = 0) -> Engine:
@@ -149,14 +160,14 @@ def get_engine(*, wait_s: float = 0) -> Engine:
     ServiceError 503 where it is not after `wait_s`: `engine_warming_up`, or `engine_failed`. Where
     nobody started it, it is started and waited for.
     """
-    return _host.get(wait_s)
+    return _host().get(wait_s)
 
 
 def stop_engine() -> None:
     """Finish what runs, refuse what waits."""
-    _host.stop()
+    _host().stop()
 
 
 def use_engine(engine: Engine | None) -> None:
-    """Put an engine in place of the own one (tests); None: none."""
-    _host.replace(engine)
+    """Put an engine in place of the process's own (tests); None: none."""
+    _host().use(engine)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
 from uuid import UUID
 
 from django.urls import reverse
 
+from recognition.cameras.models import Camera
 from recognition.events.models import Event
-from recognition.notices.payloads import EventData
+from recognition.people.models import Person
 from recognition.web.numbers import rounded, significant
+from recognition.web.payloads import EventPayload, Named
 
 
-def event_payload(event: Event) -> dict[str, Any]:
+def event_payload(event: Event) -> EventPayload:
     """An event as JSON; it reads the names of camera and person."""
     return {
         "id": str(event.pk),
@@ -34,13 +35,13 @@ def event_payload(event: Event) -> dict[str, Any]:
     }
 
 
-def events_data(ids: Sequence[UUID]) -> dict[UUID, EventData]:
+def events_data(ids: Sequence[UUID]) -> dict[UUID, EventPayload]:
     """For notices: the events that are there."""
     rows = Event.objects.filter(pk__in=ids).defer("vector").select_related("camera", "person")
-    return {row.pk: cast("EventData", event_payload(row)) for row in rows}
+    return {row.pk: event_payload(row) for row in rows}
 
 
-def _named(row: Any) -> dict[str, str] | None:
+def _named(row: Camera | Person | None) -> Named | None:
     return {"id": str(row.pk), "name": row.name} if row is not None else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -14,6 +13,7 @@ from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id, cameras_visible
 from recognition.events.models import Event
 from recognition.people.selectors import collection_by_id, images_list, person_by_id, persons_list
+from recognition.web.boundaries import ColumnValues
 from recognition.web.visible import limited, one
 
 
@@ -31,7 +31,7 @@ def events_list(
 ) -> QuerySet[Event]:
     """Newest first. since: still seen then or later; until: begun before. Collection, camera and
     person are ids, and must be visible."""
-    wanted: dict[str, Any] = {}
+    wanted: ColumnValues = {}
     if collection is not None:
         wanted["collection"] = collection_by_id(access, collection)
     if camera is not None:

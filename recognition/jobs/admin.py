@@ -22,6 +22,7 @@ from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_payload
 from recognition.jobs.services import job_cancel, job_retry, job_start
 from recognition.web.admin.services import refusals_shown
+from recognition.web.boundaries import TemplateContext
 from recognition.web.errors import ServiceError
 
 
@@ -61,7 +62,7 @@ class JobAdmin(ModelAdmin):
         request: HttpRequest,
         object_id: str,
         form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        extra_context: TemplateContext | None = None,
     ) -> HttpResponse:
         job = self.get_object(request, object_id)
         if not self.has_view_permission(request, job):

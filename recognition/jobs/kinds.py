@@ -63,6 +63,12 @@ KINDS: dict[str, Kind] = {
         title="Train an SVM",
         is_single=True,
     ),
+    "take_up_model": Kind(
+        run="recognition.people.services.reembedding.take_up_model_job",
+        title="Take up the installed model version",
+        is_long=True,
+        is_single=True,
+    ),
 }
 
 

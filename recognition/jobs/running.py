@@ -18,7 +18,7 @@ from recognition.jobs.context import (
 from recognition.jobs.kinds import KINDS, JsonObject, Kind
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_publish
-from recognition.jobs.services import queue_next
+from recognition.jobs.services import job_ended
 from recognition.web.errors import ServiceError
 from recognition.web.leases import (
     DatabaseTime,
@@ -75,7 +75,8 @@ def run_next(kinds: Collection[str], stopping: threading.Event) -> bool:
 
 def _take(kinds: Collection[str]) -> tuple[Job, Lease] | None:
     due = Q(state=Job.State.QUEUED, run_after__lte=DatabaseTime())
-    rows = Job.objects.filter(due | Q(state=Job.State.RUNNING), kind__in=kinds)
+    open_ = Job.objects.filter(state__in=Job.OPEN, kind__in=kinds)  # the index is on the state
+    rows = open_.filter(due | Q(state=Job.State.RUNNING))
     candidates = free_or_lapsed(rows).order_by("id").values_list("pk", flat=True)[:_LOOK_AT]
     for pk in list(candidates):
         lease = take(
@@ -153,7 +154,7 @@ def _end(job: Job, lease: Lease, outcome: Outcome, log: str) -> None:
         if not release(rows, lease, **changes):
             raise LeaseLost
         if is_over:
-            queue_next(job.kind)
+            job_ended(job, outcome.state)
 
     in_transaction(write)
     logger.info("job %s (%s): %s %s", job.pk, job.kind, outcome.state, outcome.message)

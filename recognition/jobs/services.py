@@ -13,6 +13,7 @@ from accounts.audit import SYSTEM, Actor, record
 from recognition.jobs.kinds import KINDS, JsonObject, kind_named
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_publish
+from recognition.notices.services.notices import notice_write
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.leases import DatabaseTime
 from recognition.web.transactions import after_commit, in_transaction
@@ -50,7 +51,7 @@ def job_cancel(*, job: Job, actor: Actor) -> Job:
             state=Job.State.CANCELLED, unique_key=None, ended_at=DatabaseTime()
         )
         if is_queued:
-            queue_next(job.kind)
+            job_ended(job, Job.State.CANCELLED)
         elif not rows.filter(state=Job.State.RUNNING).update(cancel_requested=True):
             raise ServiceError("job_ended", "The job has ended already.", status=409)
         record(actor, "job.cancel", job, collection_id=job.collection_id, kind=job.kind)
@@ -79,11 +80,14 @@ def queue_periodic() -> None:
             _insert(name, SYSTEM.name, {}, None)
 
 
-def queue_next(name: str) -> None:
-    """Within the transaction that ends a job: the next one of a periodic kind."""
-    every = KINDS[name].every if name in KINDS else None
+def job_ended(job: Job, state: Job.State) -> None:
+    """Within the transaction that ends a job: others are told, and a periodic kind is queued anew.
+    That a periodic one went well is no news."""
+    every = KINDS[job.kind].every if job.kind in KINDS else None
     if every is not None:
-        _insert(name, SYSTEM.name, {}, None, wait_s=every.total_seconds())
+        _insert(job.kind, SYSTEM.name, {}, None, wait_s=every.total_seconds())
+    if every is None or state == Job.State.FAILED:
+        notice_write("job.ended", subject_id=job.pk, collection_id=job.collection_id)
 
 
 def jobs_prune() -> int:

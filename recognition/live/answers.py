@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ def status_message(state: str, message: str = "") -> dict[str, Any]:
     return {"type": "status", "state": state, "message": message}
 
 
-def event_message(payload: dict[str, Any], kind: str | None = None) -> dict[str, Any]:
+def event_message(payload: Mapping[str, object], kind: str | None = None) -> dict[str, Any]:
     """kind: opened, updated or closed, unless the payload tells it."""
     return {"type": "event", "event": {**payload, "kind": kind} if kind else payload}
 

@@ -1,9 +1,11 @@
-"""How many streams there may be: in all, and of one caller."""
+"""How many streams there may be in this process: in all, and of one caller."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
+
+from recognition.web.process import Part, process
 
 
 class TooMany(Exception):
@@ -35,3 +37,20 @@ class StreamLimits:
     @property
     def total(self) -> int:
         return self._open.total()
+
+
+class OpenStreams(Part):
+    """What is open in this process, by kind."""
+
+    def __init__(self) -> None:
+        self._limits: defaultdict[str, StreamLimits] = defaultdict(StreamLimits)
+        self._lock = threading.Lock()
+
+    def of(self, kind: str) -> StreamLimits:
+        with self._lock:
+            return self._limits[kind]
+
+
+def stream_limits(kind: str) -> StreamLimits:
+    """The count of one kind of streams of this process."""
+    return process().part(OpenStreams).of(kind)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connections
 
@@ -30,20 +32,38 @@ _PEOPLE = 5
 _FINAL = {"not_found", "model_version_missing"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read of a collection, and when: of time.monotonic."""
+
+    at_s: float
+    collection: Collection
+    gallery: Gallery
+    rules: Rules
+
+    @classmethod
+    def of(cls, collection: Collection) -> _Reading:
+        require_version(collection)
+        gallery = gallery_of(collection)
+        return cls(time.monotonic(), collection, gallery, rules_of(collection, gallery))
+
+
+# By collection, for all streams of the process: one of them reads, the others take it over.
+_newest: dict[UUID, _Reading] = {}
+
+
 class Rulebook:
     """For the stream's own thread. What was read last stays in force while the database is away."""
 
     def __init__(self, collection: Collection) -> None:
-        """ServiceError where the collection has no threshold; DatabaseError."""
-        self._take(collection)
-        self._next_read = time.monotonic() + _REREAD_S
+        """ServiceError if the collection has no threshold; DatabaseError."""
+        self._take(_Reading.of(collection))
 
-    def _take(self, collection: Collection) -> None:
-        require_version(collection)
-        gallery = gallery_of(collection)
-        self.rules: Rules = rules_of(collection, gallery)
-        self.collection = collection
-        self.gallery: Gallery = gallery
+    def _take(self, reading: _Reading) -> None:
+        self.rules: Rules = reading.rules
+        self.collection = reading.collection
+        self.gallery: Gallery = reading.gallery
+        self._next_read = reading.at_s + _REREAD_S
 
     @property
     def flips(self) -> bool:
@@ -69,20 +89,16 @@ class Rulebook:
         return decide_candidates(self.rules, candidates)
 
     def reread(self) -> bool:
-        """Take over what changed, where that is due; True if the model is another one now.
+        """Take over what changed, if it is time for it; True if the model is another one now.
 
         ServiceError if the collection is gone, or its model version cannot be loaded.
         """
-        if time.monotonic() < self._next_read:
+        now, before = time.monotonic(), self.collection.embedder_id
+        if now < self._next_read:
             return False
-        self._next_read = time.monotonic() + _REREAD_S
-        before = self.collection.embedder_id
+        self._next_read = now + _REREAD_S
         try:
-            row = Collection.objects.select_related("embedder").filter(pk=self.collection.pk)
-            found = row.first()
-            if found is None:
-                raise not_found("collection")
-            self._take(found)
+            self._take(self._read(now))
         except (DatabaseError, InterfaceError) as error:
             logger.warning("the rules of a collection could not be read again: %s", error)
             connections.close_all()
@@ -91,3 +107,15 @@ class Rulebook:
                 raise
             logger.warning("the rules of a collection are kept: %s", error.message)
         return self.collection.embedder_id != before
+
+    def _read(self, now: float) -> _Reading:
+        pk = self.collection.pk
+        newest = _newest.get(pk)
+        if newest is not None and now - newest.at_s < _REREAD_S:
+            return newest
+        found = Collection.objects.select_related("embedder").filter(pk=pk).first()
+        if found is None:
+            _newest.pop(pk, None)
+            raise not_found("collection")
+        _newest[pk] = _Reading.of(found)
+        return _newest[pk]

@@ -50,6 +50,12 @@ class FrameSlot:
             frame, self._frame = self._frame, None
             return frame
 
+    def wait(self, timeout_s: float) -> bool:
+        """True once a frame can be taken; False if none came in time, or the slot was closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame or self._is_closed, timeout_s)
+            return self._frame is not None
+
     def close(self) -> None:
         """Let go of the frame that waits, and take none any more."""
         with self._changed:

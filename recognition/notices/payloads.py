@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict, get_args
 
+from recognition.web.payloads import EventPayload
+
 EventKind = Literal["event.opened", "event.decided", "event.closed", "event.deleted"]
 PersonKind = Literal["person.enrolled", "person.renamed", "person.merged", "person.erased"]
 JobKind = Literal["job.ended"]
@@ -21,11 +23,6 @@ NOTICE_KINDS: tuple[NoticeKind, ...] = (
 TEST_KIND: TestKind = "webhook.test"
 
 
-class Named(TypedDict):
-    id: str
-    name: str
-
-
 class SubjectData(TypedDict):
     """What is told of each subject, and all that is told of one that is gone. `merged`: the ids of
     the people that were merged into this one, of `person.merged`."""
@@ -33,23 +30,6 @@ class SubjectData(TypedDict):
     id: str
     collection: str | None
     merged: NotRequired[list[str]]
-
-
-class EventData(SubjectData):
-    """A visit, as REST answers it."""
-
-    camera: Named | None
-    person: Named | None
-    decision: str
-    similarity: float | None
-    threshold: float
-    false_match_rate: float | None
-    started_at: str
-    ended_at: str
-    is_open: bool
-    review: str
-    snapshot_url: str | None
-    face_url: str | None
 
 
 class PersonData(SubjectData):
@@ -68,7 +48,7 @@ class JobData(SubjectData):
 class EventMessage(TypedDict):
     type: EventKind
     timestamp: str
-    data: EventData | SubjectData
+    data: EventPayload | SubjectData
 
 
 class PersonMessage(TypedDict):
@@ -99,7 +79,7 @@ Message = EventMessage | PersonMessage | JobMessage | TestMessage
 PageEventKind = Literal["opened", "updated", "closed"]
 
 
-class PageEvent(EventData):
+class PageEvent(EventPayload):
     kind: PageEventKind
 
 

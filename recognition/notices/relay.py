@@ -21,10 +21,9 @@ from recognition.web.process import Part
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
-# Receivers at once. Those that failed the last time share a half, so that however many of them
-# hang, there is always room for the others.
-SLOTS = 16
-_SLOTS_OF_FAILING = SLOTS // 2
+# Receivers at once: healthy ones, and those that failed the last time. However many of these hang,
+# there is room for the others.
+SLOTS = {False: 12, True: 8}
 _AFTER_FAILURE_S = 5.0
 
 
@@ -34,7 +33,7 @@ class Relay(Part):
     def __init__(self) -> None:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        self._couriers = ThreadPoolExecutor(SLOTS, thread_name_prefix="courier")
+        self._couriers = ThreadPoolExecutor(sum(SLOTS.values()), thread_name_prefix="courier")
         self._lock = threading.Lock()
         self._busy: dict[int, bool] = {}  # receiver: whether it failed the last time
 
@@ -68,20 +67,12 @@ class Relay(Part):
     def _hand_out(self) -> None:
         with self._lock:
             busy = dict(self._busy)
-        if len(busy) >= SLOTS:
-            return
-        room = _SLOTS_OF_FAILING - sum(busy.values())
-        for pk, is_failing in due_receivers(SLOTS, without=list(busy)):
-            if len(busy) >= SLOTS or (is_failing and room <= 0):
-                continue
-            room -= is_failing
-            busy[pk] = is_failing
-            self._begin(pk, is_failing=is_failing)
-
-    def _begin(self, pk: int, *, is_failing: bool) -> None:
-        with self._lock:
-            self._busy[pk] = is_failing
-        self._couriers.submit(self._serve, pk)
+        for is_failing, slots in SLOTS.items():
+            room = slots - list(busy.values()).count(is_failing)
+            for pk in due_receivers(room, is_failing=is_failing, without=list(busy)):
+                with self._lock:
+                    self._busy[pk] = is_failing
+                self._couriers.submit(self._serve, pk)
 
     def _serve(self, pk: int) -> None:
         try:
@@ -96,13 +87,16 @@ class Relay(Part):
                 del self._busy[pk]
 
 
-def due_receivers(most: int, *, without: list[int]) -> list[tuple[int, bool]]:
-    """Receivers that something is due for and that no process holds, the healthy ones first:
-    primary key, and whether the last attempt failed."""
+def due_receivers(most: int, *, is_failing: bool, without: list[int]) -> list[int]:
+    """Primary keys of receivers that something is due for and that no process holds, the longest
+    due first. is_failing: whether their last attempt failed."""
+    if most <= 0:
+        return []
     now = DatabaseTime()
     due = Delivery.objects.filter(
         receiver=OuterRef("pk"), state=Delivery.State.PENDING, next_at__lte=now
     )
-    rows = free_or_lapsed(Receiver.objects.filter(next_at__lte=now)).exclude(pk__in=without)
-    found = rows.filter(Exists(due)).order_by("failures", "next_at")
-    return [(pk, failures > 0) for pk, failures in found.values_list("pk", "failures")[:most]]
+    rows = Receiver.objects.filter(Exists(due), next_at__lte=now)
+    rows = rows.filter(failures__gt=0) if is_failing else rows.filter(failures=0)
+    found = free_or_lapsed(rows).exclude(pk__in=without).order_by("next_at")
+    return list(found.values_list("pk", flat=True)[:most])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import curve_of
 from ml_engine.zoo import PRESETS, preset
 from recognition.engine import engine_config
 from recognition.people.models import Collection, ModelVersion
+from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
 
 # Marks a curve in its row's JSON that is not the preset's.
@@ -20,17 +20,17 @@ def ensure_model_version(preset_name: str) -> ModelVersion:
     """The row of a preset at its hash, made or brought up to date with the preset's figures and
     impostor score curve; a curve that an administrator loaded stays."""
     card = preset(preset_name)
-    told: dict[str, Any] = {"figures": card.figures, "impostor_curve": _curve(preset_name)}
-    version, is_new = ModelVersion.objects.get_or_create(
+    version, _ = ModelVersion.objects.get_or_create(
         name=card.name,
         sha256=card.sha256,
-        defaults={"role": card.role, "dimension": card.dimension, **told},
+        defaults={"role": card.role, "dimension": card.dimension},
     )
-    if version.impostor_curve.get(LOADED):
-        del told["impostor_curve"]
-    # A curve that is there stays if the preset brings none.
+    told: ColumnValues = {
+        "figures": card.figures,
+        "impostor_curves": _with_curve_of_zoo(version.impostor_curves, card.version),
+    }
     changed = [name for name, value in told.items() if value and getattr(version, name) != value]
-    if changed and not is_new:
+    if changed:
         for name in changed:
             setattr(version, name, told[name])
         version.save(update_fields=changed)
@@ -42,9 +42,25 @@ def detector_version() -> ModelVersion:
     return ensure_model_version(engine_config().detector)
 
 
-def curve_told(preset_name: str, curve: ImpostorCurve | None) -> dict[str, object]:
-    """As a row keeps it: a curve that is loaded, or the preset's own."""
-    return curve.to_dict() | {LOADED: True} if curve else _curve(preset_name)
+def detector_in_use() -> str:
+    """`name@hash` of the detector: a curve holds for one embedder with one detector."""
+    return preset(engine_config().detector).version
+
+
+def curve_in_use(version: ModelVersion) -> ImpostorCurve | None:
+    """The embedder's curve with the detector in use; None if that pair was not measured."""
+    values = version.impostor_curves.get(detector_in_use())
+    return ImpostorCurve.from_dict(values) if values else None
+
+
+def curve_put(version: ModelVersion, curve: ImpostorCurve | None) -> None:
+    """Give the row another curve for the detector in use, to be kept; None: the zoo's again."""
+    detector = detector_in_use()
+    kept = {name: each for name, each in version.impostor_curves.items() if name != detector}
+    if curve is not None:
+        version.impostor_curves = kept | {detector: curve.to_dict() | {LOADED: True}}
+    else:
+        version.impostor_curves = _with_curve_of_zoo(kept, version.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +125,12 @@ def require_version(collection: Collection) -> None:
         )
 
 
-def _curve(preset_name: str) -> dict[str, object]:
+def _with_curve_of_zoo(curves: JsonDict, embedder: str) -> JsonDict:
+    """With the zoo's curve for the detector in use; one that was loaded stays."""
+    detector = detector_in_use()
+    if curves.get(detector, {}).get(LOADED):
+        return curves
     try:
-        return curve_of(preset_name).to_dict()
+        return curves | {detector: curve_of(embedder, detector).to_dict()}
     except KeyError:
-        return {}
+        return curves

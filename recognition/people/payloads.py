@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ml_engine import Face, Quality
 from recognition.notices.payloads import PersonData
 from recognition.people.models import Person
 from recognition.web.numbers import rounded, significant
+from recognition.web.payloads import (
+    DecisionPayload,
+    FacePayload,
+    IdentifiedFacePayload,
+    PersonReference,
+    QualityPayload,
+    VerifyPayload,
+)
 
 if TYPE_CHECKING:
     from recognition.people.services.identification import IdentifiedFace, VerifyResult
 
 
-def face_payload(face: Face) -> dict[str, Any]:
+def face_payload(face: Face) -> FacePayload:
     """Box as x, y, width, height. Pixels to a tenth, scores to four digits."""
     x1, y1, x2, y2 = (float(value) for value in face.box)
     return {
@@ -26,7 +34,7 @@ def face_payload(face: Face) -> dict[str, Any]:
     }
 
 
-def quality_payload(quality: Quality | None) -> dict[str, Any] | None:
+def quality_payload(quality: Quality | None) -> QualityPayload | None:
     if quality is None:
         return None
     return {
@@ -42,7 +50,7 @@ def quality_payload(quality: Quality | None) -> dict[str, Any] | None:
     }
 
 
-def decision_payload(found: IdentifiedFace) -> dict[str, Any]:
+def decision_payload(found: IdentifiedFace) -> DecisionPayload:
     person = None
     if found.person_id is not None:
         person = _person(found.person_id, found.person_name, found.external_id)
@@ -64,7 +72,11 @@ def decision_payload(found: IdentifiedFace) -> dict[str, Any]:
     }
 
 
-def verify_payload(result: VerifyResult) -> dict[str, Any]:
+def identified_payload(found: IdentifiedFace) -> IdentifiedFacePayload:
+    return {**face_payload(found.face), **decision_payload(found)}
+
+
+def verify_payload(result: VerifyResult) -> VerifyPayload:
     return {
         "decision": result.decision,
         "similarity": rounded(result.similarity),
@@ -90,7 +102,7 @@ def persons_data(ids: Sequence[UUID]) -> dict[UUID, PersonData]:
     }
 
 
-def _person(person_id: UUID, name: str | None, external_id: str | None) -> dict[str, Any]:
+def _person(person_id: UUID, name: str | None, external_id: str | None) -> PersonReference:
     return {"id": str(person_id), "name": name or "", "external_id": external_id}
 
 

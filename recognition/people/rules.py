@@ -8,6 +8,7 @@ from typing import Literal
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import DEFAULT_FPIR
 from recognition.people.index import Gallery
+from recognition.people.model_versions import curve_in_use, detector_in_use
 from recognition.people.models import Calibration, Collection, TrainedDecider
 from recognition.web.errors import ServiceError
 
@@ -57,9 +58,11 @@ def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery:
 
 
 def calibration_of(collection: Collection) -> Calibration | None:
-    """What was measured on the collection's own people with the embedder in use."""
+    """What was measured on the collection's own people with the models in use."""
     rows = Calibration.objects.filter(collection=collection.pk, model=collection.embedder_id)
-    return rows.first()
+    row = rows.first()
+    is_of_detector = row is not None and row.impostor_curve["detector"] == detector_in_use()
+    return row if is_of_detector else None
 
 
 def decider_in_force(collection: Collection) -> str:
@@ -72,13 +75,12 @@ def decider_in_force(collection: Collection) -> str:
 
 
 def model_curve(collection: Collection) -> ImpostorCurve | None:
-    """Of the collection's embedder."""
-    values = collection.embedder.impostor_curve
-    return ImpostorCurve.from_dict(values) if values else None
+    """Of the collection's embedder with the detector in use."""
+    return curve_in_use(collection.embedder)
 
 
 def own_curve(calibration: Calibration, model: ImpostorCurve | None) -> ImpostorCurve:
-    """As far as the collection's own pairs carry, and from there on along the model's."""
+    """The collection's own curve, extended by the model's."""
     own = ImpostorCurve.from_dict(calibration.impostor_curve)
     return own.continued_by(model) if model else own
 
@@ -90,5 +92,8 @@ def _curve_in_force(collection: Collection) -> tuple[ImpostorCurve | None, Curve
 
 
 def uncalibrated(model: str) -> ServiceError:
-    message = f"Nothing is known about the scores of {model}: set a threshold by hand."
+    message = (
+        f"The threshold is not calibrated: nothing is known about the scores of {model} with "
+        f"{detector_in_use()}. Set a threshold by hand, or load a curve."
+    )
     return ServiceError("no_threshold", message, status=409)

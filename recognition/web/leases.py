@@ -17,6 +17,7 @@ and every write of an owner asks for both, so that an owner that wakes late chan
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -105,16 +106,23 @@ def take(rows: QuerySet[L], *, owner: str, **changes: Any) -> Lease | None:
     faster. An owner does not take what it holds already. `rows` is filtered by its own columns
     alone, here and below (ValueError if not), and is not a slice.
     """
-    row = free_or_lapsed(rows).values_list("pk", "lease_number").first()
-    if row is None:
-        return None
-    pk, number = row
-    lease = Lease(owner, number + 1)
-    # The filter on the old number makes this one winner, whatever the others read.
-    mine = free_or_lapsed(_without_joins(rows).filter(pk=pk, lease_number=number))
-    until = DatabaseTime(settings.LEASE_S)
-    values = {"owner": owner, "lease_number": lease.number, "lease_until": until, **changes}
-    return lease if in_transaction(lambda: mine.update(**values)) else None
+    plain = _without_joins(rows)
+
+    def take_it() -> Lease | None:
+        # A row that is locked is in use: it is not waited for.
+        free = free_or_lapsed(plain).select_for_update(skip_locked=True)
+        row = free.values_list("pk", "lease_number").first()
+        if row is None:
+            return None
+        pk, number = row
+        lease = Lease(owner, number + 1)
+        # The filter on the old number makes this one winner, whatever the others read.
+        mine = free_or_lapsed(plain.filter(pk=pk, lease_number=number))
+        until = DatabaseTime(settings.LEASE_S)
+        values = {"owner": owner, "lease_number": lease.number, "lease_until": until, **changes}
+        return lease if mine.update(**values) else None
+
+    return in_transaction(take_it)
 
 
 def held_by(rows: QuerySet[L], lease: Lease) -> QuerySet[L]:
@@ -149,6 +157,31 @@ def _without_joins(rows: QuerySet[L]) -> QuerySet[L]:
     if sum(1 for used in rows.query.alias_refcount.values() if used) > 1:
         raise ValueError("Leases are written through the row's own columns, without joins.")
     return rows.order_by()
+
+
+class Contact:
+    """Whether a lapsed lease tells that its owner is gone. While the database is away nobody can
+    renew: once it is back, living owners have LEASE_S to do so. For one thread, which asks the
+    database several times within LEASE_S, and says how that went."""
+
+    def __init__(self) -> None:
+        self._made_s = time.monotonic()
+        self._broken_s = -math.inf
+
+    def made(self) -> None:
+        """The database answered."""
+        now = time.monotonic()
+        if now - self._made_s > settings.LEASE_S / 2:
+            self._broken_s = now
+        self._made_s = now
+
+    def failed(self) -> None:
+        self._broken_s = time.monotonic()
+
+    @property
+    def is_steady(self) -> bool:
+        """The database has answered for LEASE_S: an owner that lives has renewed."""
+        return time.monotonic() - self._broken_s > settings.LEASE_S
 
 
 class KeptLease:
@@ -233,8 +266,18 @@ class LeaseKeeper(Part):
 def _renew_one(kept: KeptLease) -> None:
     # Before the statement: the lease lasts at least so long, however late the answer comes.
     began_s = time.monotonic()
-    if renew(kept.rows, kept.lease):
+    is_renewed = in_transaction(lambda: _renew_unless_locked(kept.rows, kept.lease))
+    if is_renewed:
         kept.renewed_s = began_s
-    elif not kept.is_dropped:
+    elif is_renewed is False and not kept.is_dropped:
         kept.is_lost = True
         kept.on_lost()
+
+
+def _renew_unless_locked(rows: QuerySet[Any], lease: Lease) -> bool | None:
+    """None: a transaction of the owner holds the row, so nobody can take it. It is not waited
+    for: other leases would lapse meanwhile."""
+    mine = held_by(rows, lease)
+    if not mine.select_for_update(skip_locked=True).values_list("pk").exists():
+        return None if mine.exists() else False
+    return renew(rows, lease)

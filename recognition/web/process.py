@@ -13,24 +13,35 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from django.utils.module_loading import import_string
 
 logger = logging.getLogger(__name__)
 
 ROLES = ("web", "cameras", "jobs")
-# Parts to start, in this order, each with the roles that need it. They stop in the opposite order.
+# Parts to start, in this order, each with the roles that need it. They stop in the opposite order:
+# what a part uses stands above it.
 PARTS: dict[str, frozenset[str]] = {
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
+    "recognition.engine.host.EngineHost": frozenset({"web", "cameras"}),
     "recognition.notices.follower.Follower": frozenset({"web"}),
     "recognition.notices.relay.Relay": frozenset({"jobs"}),
     "recognition.jobs.worker.Worker": frozenset({"jobs"}),
+    "recognition.people.index.GalleryLoader": frozenset({"web", "cameras"}),
+    "recognition.live.left_behind.LeftBehind": frozenset(ROLES),
+    "recognition.live.writer.VisitWriter": frozenset({"web", "cameras"}),
+    "recognition.live.previews.Previews": frozenset({"web", "cameras"}),
+    "recognition.live.session.Sessions": frozenset({"web", "cameras"}),
+    "recognition.live.cameras.CameraRunner": frozenset({"cameras"}),
 }
 
 
 class Part:
     """What one app holds in a process. Made without arguments, at its first use."""
+
+    # Of the time to stop, so much is kept for this part, however long others take.
+    kept_s: ClassVar[float] = 0.0
 
     def start(self) -> None:
         """`serve` calls it in a process whose roles need this part. It returns at once."""
@@ -66,9 +77,10 @@ class Process:
 
     def start(self) -> None:
         """Start the parts of this process's roles, in the order of `PARTS`."""
-        for name, roles in PARTS.items():
-            if roles & self.roles:
-                self.part(import_string(name)).start()
+        # All are made first: a part that runs may use any other one.
+        kinds = [import_string(name) for name, roles in PARTS.items() if roles & self.roles]
+        for part in [self.part(kind) for kind in kinds]:
+            part.start()
 
     def stop(self, timeout_s: float) -> bool:
         """Stop every part that was made, the last one first; False if one was not done in time.
@@ -77,9 +89,12 @@ class Process:
         is_done = True
         with self._lock:
             parts = list(self._parts.values())
-        for part in reversed(parts):
+        while parts:
+            part = parts.pop()
+            left_s = deadline - time.monotonic()
+            kept_s = min(sum(other.kept_s for other in parts), left_s / 2)
             try:
-                is_done &= part.stop(max(0.1, deadline - time.monotonic()))
+                is_done &= part.stop(max(0.1, left_s - kept_s))
             except Exception:
                 logger.exception("%s could not be stopped", type(part).__name__)
                 is_done = False

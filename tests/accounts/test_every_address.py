@@ -55,6 +55,7 @@ API: dict[str, dict[str, str | None]] = {
     "collection-det": {"GET": Scope.IDENTIFY},
     "collection-decider": {"GET": Scope.IDENTIFY},
     "collection-train": {"POST": Scope.MANAGE},
+    "collection-take-up-model": {"POST": Scope.MANAGE},
     "jobs": {"GET": ANYBODY},
     "job": {"GET": Scope.MANAGE},
     "job-cancel": {"POST": Scope.MANAGE},
@@ -98,6 +99,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_person_add_photos": (OPERATOR, OPERATOR),
     "admin:people_collection_measure": (VIEWER, VIEWER),  # it only leads on to the next
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
+    "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
     "admin:events_event_enrol": (OPERATOR, OPERATOR),
     "admin:events_event_enrol_face": (OPERATOR, OPERATOR),
     "admin:notices_webhook_show_log": (ADMINISTRATOR, ADMINISTRATOR),

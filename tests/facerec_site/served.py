@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _fake_engine(after_s: float, slow_s: float) -> None:
-    from recognition.engine import host, use_engine
+    from recognition.engine import host
     from tests.fakes import FakeEngine
 
     class SlowEngine(FakeEngine):
@@ -57,10 +57,7 @@ def _fake_engine(after_s: float, slow_s: float) -> None:
         time.sleep(after_s)
         return SlowEngine()
 
-    if after_s:
-        host.load_engine = load  # type: ignore[assignment]
-    else:
-        use_engine(SlowEngine())
+    host.load_engine = load  # type: ignore[assignment]
 
 
 def _slow_keys(slow_s: float) -> None:

@@ -40,7 +40,8 @@ class Served:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.made: dict[str, Any] = json.loads(self.line_with("{"))
-        self.address = re.search(r"(https?)://localhost:(\d+)", self.line_with("Facerec is at"))
+        told = self.line_with("stop it with Ctrl-C")
+        self.address = re.search(r"(https?)://localhost:(\d+)", told)
 
     def line_with(self, text: str) -> str:
         deadline = time.monotonic() + PATIENCE_S

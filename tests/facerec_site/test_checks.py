@@ -43,6 +43,23 @@ def test_missing_weights_are_a_warning(settings: Any, tmp_path: Path) -> None:
     assert "make weights" in (message.hint or "")
 
 
+def test_unknown_detector_is_an_error_that_names_the_known_ones(settings: Any) -> None:
+    assert not checks.detector_is_known()
+    settings.ENGINE = {**settings.ENGINE, "detector": "fusion"}
+    (message,) = checks.detector_is_known()
+    assert (message.id, message.level) == ("facerec.E004", django_checks.ERROR)
+    assert "there are mtcnn, yunet" in message.msg
+    assert not checks.weights_are_there(), "one message is enough"
+
+
+def test_missing_weights_are_those_of_the_chosen_detector(settings: Any, tmp_path: Path) -> None:
+    settings.WEIGHTS_DIR = tmp_path
+    settings.ENGINE = {**settings.ENGINE, "detector": "yunet"}
+    (message,) = checks.weights_are_there()
+    assert "face_detection_yunet_2026may.onnx" in message.msg
+    assert "onet.lz4" not in message.msg
+
+
 @pytest.mark.weights
 def test_weights_that_are_there_are_not_spoken_of() -> None:
     assert not checks.weights_are_there()

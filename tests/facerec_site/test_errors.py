@@ -15,7 +15,15 @@ from rest_framework import exceptions
 from accounts.access import Scope
 from accounts.models import ApiKey
 from facerec_site.errors import INTERNAL_MESSAGE, answer_for
-from ml_engine.types import EngineBusy, EngineError, ImageError, ModelMismatch, WeightsUnavailable
+from ml_engine.types import (
+    EngineBusy,
+    EngineError,
+    ImageError,
+    ModelMismatch,
+    ModelMissing,
+    ModelUnusable,
+    WeightsUnavailable,
+)
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from tests.callers import PageClient
@@ -137,6 +145,8 @@ class TestShape:
         (EngineBusy("Busy."), 503, "engine_busy"),
         (WeightsUnavailable("Missing."), 503, "weights_unavailable"),
         (ModelMismatch("Other model."), 409, "model_mismatch"),
+        (ModelMissing("a@1", available="a@2"), 409, "model_version_missing"),
+        (ModelUnusable("No network."), 409, "model_unusable"),
         (EngineError("What happened inside."), 500, "engine_error"),
         (exceptions.Throttled(wait=7), 429, "throttled"),
         (exceptions.NotAcceptable(), 406, "not_acceptable"),

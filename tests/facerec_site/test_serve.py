@@ -13,7 +13,6 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import psutil
 import pytest
 import websockets
 
+from tests.certificates import self_signed
 from tests.facerec_site.site import (
     PATIENCE_S,
     ROOT,
@@ -32,6 +32,7 @@ from tests.facerec_site.site import (
     start_session,
 )
 from tests.fakes import photo
+from tools.ports import free_port
 
 ANN = 11
 
@@ -232,6 +233,41 @@ def test_a_host_of_another_machine_is_said(tmp_path: Path) -> None:
     assert "not an address of this machine" in done.stderr
 
 
+def test_process_without_web_opens_no_port(start: Callable[..., Served]) -> None:
+    site = start("--", "--roles", "cameras,jobs", "--node", "gate")
+    assert "Facerec runs cameras, jobs on gate" in site.line_with("stop it with")
+    assert not _listens_anywhere(site)
+    assert site.terminate() == 0
+    assert not [line for line in site.lines if "Traceback" in line]
+
+
+@pytest.mark.parametrize("roles", ["cameras", "jobs"])
+def test_health_port_answers_health_alone(start: Callable[..., Served], roles: str) -> None:
+    port = free_port()
+    site = start("--", "--roles", roles, "--health-port", str(port))
+    for path in ("live", "ready"):
+        with urllib.request.urlopen(f"http://localhost:{port}/health/{path}") as response:
+            assert response.status == 200
+    for path in ("/", "/api/v1/collections"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://localhost:{port}{path}")
+    assert site.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--roles", "web,cooks"], "no role cooks"),
+        (["--roles", ","], "--roles names some of"),
+        (["--health-port", "1"], "at its own port"),
+    ],
+)
+def test_wrong_role_is_said(tmp_path: Path, arguments: list[str], told: str) -> None:
+    done = _manage("serve", *arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert told in done.stderr
+
+
 def test_https_needs_a_certificate(tmp_path: Path) -> None:
     done = _manage("serve", "--https", "--port", "0", folder=tmp_path)
     assert done.returncode == 1
@@ -239,7 +275,7 @@ def test_https_needs_a_certificate(tmp_path: Path) -> None:
 
 
 async def test_https(start: Callable[..., Served], tmp_path: Path) -> None:
-    cert, key = _self_signed(tmp_path)
+    cert, key = self_signed(tmp_path)
     site = start("--", "--port", "0", "--https", "--cert", str(cert), "--key", str(key))
     assert site.url.startswith("https://")
     trust = ssl.create_default_context(cafile=str(cert))
@@ -261,32 +297,6 @@ def _manage(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _self_signed(folder: Path) -> tuple[Path, Path]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
-    cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return cert_path, key_path
+def _listens_anywhere(site: Served) -> bool:
+    connections = psutil.Process(site.made["pid"]).net_connections()
+    return any(connection.status == psutil.CONN_LISTEN for connection in connections)

@@ -41,7 +41,7 @@ def test_one_person_is_told_from_another(
     vectors = {
         name: _embed(real_engine, photo(name), embedder, flip=flip) for name in (*OBAMA, "biden")
     }
-    threshold = curve_of(embedder).threshold(1e-4)
+    threshold = curve_of(embedder, "mtcnn").threshold(1e-4)
     for left, right in combinations(OBAMA, 2):
         assert vectors[left] @ vectors[right] > threshold
     for name in OBAMA:
@@ -149,6 +149,6 @@ def test_strangers_on_one_photo_are_different_people(
     image = decode_image((data_dir / "photos" / "multiface.jpg").read_bytes())
     faces = real_engine.analyze([image])[0]
     assert len(faces) >= 5
-    threshold = curve_of("mobilefacenet").threshold(1e-4)
+    threshold = curve_of("mobilefacenet", "mtcnn").threshold(1e-4)
     for one, other in combinations(faces, 2):
         assert _vector(one) @ _vector(other) < threshold

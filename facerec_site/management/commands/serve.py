@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole site in one process, until it is told to stop."""
+"""`manage.py serve`: the roles of one process, all of them by default, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import socket
 import sys
 import threading
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+
+from facerec_site.headless import NoServer, only_health
+from recognition.web.process import ROLES, Process, process, use_process
 
 logger = logging.getLogger(__name__)
 
@@ -31,60 +35,110 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Command(BaseCommand):
-    help = "Serve pages, REST and websockets, with the engine, cameras and housekeeping beside them"
+    help = (
+        "Serve pages, REST and websockets (web), play cameras (cameras) and run jobs (jobs). Any "
+        "number of processes may share one database, each with some of these roles or all."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--roles", default=",".join(ROLES), help="some of %(default)s")
+        parser.add_argument(
+            "--node",
+            default="",
+            help="name of this machine, for cameras that name one; the host's name by default",
+        )
         parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 or :: for every address")
         parser.add_argument("--port", type=int, default=8000, help="0 takes any that is free")
         parser.add_argument("--https", action="store_true", help="needs --cert and --key")
         parser.add_argument("--cert", type=Path, help="certificate chain, PEM")
         parser.add_argument("--key", type=Path, help="private key, PEM")
         parser.add_argument("--access-log", action="store_true", help="one line a request")
+        parser.add_argument(
+            "--health-port",
+            type=int,
+            help="without the role web no port is opened; this one answers /health/ alone",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        endpoint = _endpoint(options)
-        if problem := _port_problem(options["host"], options["port"]):
-            raise CommandError(problem)
-        # Late: it imports the whole site.
-        from facerec_site.asgi import application
-        from facerec_site.server import SiteServer
-        from recognition.live.background import Background
-
-        server = SiteServer(
-            application,
-            endpoints=[endpoint],
-            action_logger=_access_log() if options["access_log"] else None,
-            # A little above what is allowed, so that who sends too much is told so.
-            websocket_max_message_size=settings.MAX_FRAME_BYTES + 2**20,
-            websocket_max_frame_size=settings.MAX_FRAME_BYTES + 2**20,
-            websocket_timeout=-1,
-            # The client's own address, for the audit log and for locks on sign-in: of the headers
-            # that proxies set, the one that is never a list that a client began.
-            proxy_forwarded_address_header="X-Real-IP" if _is_behind_proxy() else None,
-            server_name="",
-        )
-        serving = _Serving(server, Background(), lambda: self._tell(server, options))
+        made = _process(options)
+        server = _server(made, options)
+        # What this program did before, `made` does not know.
+        process().stop(settings.DRAIN_S)
+        use_process(made)
+        serving = _Serving(server, made, lambda: self._tell(made, server, options))
         server.ready_callable = serving.begin
         server.run()
         if server.failure:
             raise CommandError(server.failure)
         serving.ended()
 
-    def _tell(self, server: Any, options: dict[str, Any]) -> None:
-        scheme = "https" if options["https"] else "http"
-        port = server.ports[0].getHost().port
-        anywhere = options["host"] in ("0.0.0.0", "::", "127.0.0.1", "::1")
-        host = "localhost" if anywhere else options["host"]
-        self.stdout.write(f"Facerec is at {scheme}://{host}:{port}/ (stop it with Ctrl-C)")
+    def _tell(self, made: Process, server: Any, options: dict[str, Any]) -> None:
+        roles = ", ".join(role for role in ROLES if role in made.roles)
+        if "web" in made.roles:
+            told = f"Facerec is at {_address(server, options)}"
+        else:
+            told = f"Facerec runs {roles} on {made.node}"
+        logger.info("process %s runs %s", made.id, roles)
+        self.stdout.write(f"{told} (stop it with Ctrl-C)")
         self.stdout.flush()
 
 
-class _Serving:
-    """From the first connection to the last: what is started, and ended in order."""
+def _process(options: dict[str, Any]) -> Process:
+    roles = [role.strip() for role in options["roles"].split(",") if role.strip()]
+    if not roles:
+        raise CommandError(f"--roles names some of {', '.join(ROLES)}.")
+    try:
+        made = Process(roles=roles, node=options["node"])
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    if "web" in made.roles and options["health_port"] is not None:
+        raise CommandError("A process with the role web answers /health/ at its own port.")
+    return made
 
-    def __init__(self, server: Any, background: Any, tell: Any) -> None:
+
+def _server(made: Process, options: dict[str, Any]) -> Any:
+    """What the process listens with, and if it opens no port, what keeps its loop running."""
+    is_web = "web" in made.roles
+    if not is_web:
+        options["port"], options["https"] = options["health_port"], False
+    if options["port"] is None:
+        return NoServer()
+    endpoint = _endpoint(options)
+    if problem := _port_problem(options["host"], options["port"]):
+        raise CommandError(problem)
+    # Late: it imports the whole site.
+    from facerec_site.asgi import application
+    from facerec_site.server import SiteServer
+
+    return SiteServer(
+        application if is_web else only_health(application),
+        endpoints=[endpoint],
+        action_logger=_access_log() if options["access_log"] else None,
+        # A little above what is allowed, so that who sends too much is told so.
+        websocket_max_message_size=settings.MAX_FRAME_BYTES + 2**20,
+        websocket_max_frame_size=settings.MAX_FRAME_BYTES + 2**20,
+        websocket_timeout=-1,
+        # The client's own address, for the audit log and for locks on sign-in: of the headers
+        # that proxies set, the one that is never a list that a client began.
+        proxy_forwarded_address_header="X-Real-IP" if _is_behind_proxy() else None,
+        server_name="",
+    )
+
+
+def _address(server: Any, options: dict[str, Any]) -> str:
+    scheme = "https" if options["https"] else "http"
+    port = server.ports[0].getHost().port
+    anywhere = options["host"] in ("0.0.0.0", "::", "127.0.0.1", "::1")
+    host = "localhost" if anywhere else options["host"]
+    return f"{scheme}://{host}:{port}/"
+
+
+class _Serving:
+    """From the first connection to the last: parts are started, and stopped in order."""
+
+    def __init__(self, server: Any, made: Process, tell: Callable[[], None]) -> None:
         self._server = server
-        self._background = background
+        self._process = made
         self._tell = tell
         self._draining: asyncio.Task[None] | None = None
 
@@ -95,7 +149,7 @@ class _Serving:
         publish.set_loop(loop)
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._stop)
-        self._background.start()
+        self._process.start()
         self._tell()
 
     def ended(self) -> None:
@@ -118,7 +172,7 @@ class _Serving:
         try:
             await self._server.drain(requests_s)
             rest_s = settings.DRAIN_S - requests_s
-            if not await asyncio.to_thread(self._background.stop, rest_s):
+            if not await asyncio.to_thread(self._process.stop, rest_s):
                 logger.warning("not everything was finished in time")
             await self._server.hang_up()
         except Exception:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from recognition.cameras.models import Camera
+from recognition.web.boundaries import FieldOptions
 
 
 class CameraInput(serializers.ModelSerializer):
@@ -17,13 +16,14 @@ class CameraInput(serializers.ModelSerializer):
             "name",
             "kind",
             "address",
+            "node",
             "max_fps",
             "min_face_px",
             "loops",
             "is_enabled",
         )
         # The service says it, as 409: it knows of a name that was taken a moment ago.
-        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
+        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": []}}
 
 
 class CameraSerializer(serializers.ModelSerializer):
@@ -35,6 +35,7 @@ class CameraSerializer(serializers.ModelSerializer):
             "name",
             "kind",
             "address",
+            "node",
             "max_fps",
             "min_face_px",
             "loops",

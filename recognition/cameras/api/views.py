@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from rest_framework import status
@@ -15,6 +14,7 @@ from recognition.people import selectors
 from recognition.people.api.lookup import collection_or_only
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import WITH_BODY, operation
+from recognition.web.boundaries import CheckedFields
 
 
 class CamerasView(ApiView):
@@ -39,7 +39,7 @@ class CamerasView(ApiView):
         "of videos is played as a camera; `address` is its name.",
     )
     def post(self, request: Request) -> Response:
-        values: dict[str, Any] = self.read(CameraInput)
+        values: CheckedFields = self.read(CameraInput)
         collection = collection_or_only(self.access, values.pop("collection", None))
         camera = cameras.camera_create(collection=collection, actor=self.actor, **values)
         return Response(CameraSerializer(camera).data, status=status.HTTP_201_CREATED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -12,9 +12,21 @@ from recognition.engine import engine_state
 from recognition.events.models import Event
 from recognition.events.selectors import counts
 from recognition.people.model_versions import missing_versions
+from recognition.web.boundaries import TemplateContext
 
 
-def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+class NavigationItem(TypedDict):
+    title: str
+    icon: str
+    link: str
+
+
+class NavigationGroup(TypedDict):
+    title: str
+    items: list[NavigationItem]
+
+
+def dashboard(request: HttpRequest, context: TemplateContext) -> TemplateContext:
     """Unfold's DASHBOARD_CALLBACK."""
     access = access_of(request)
     context["title"] = "Start"
@@ -26,11 +38,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+def navigation(request: HttpRequest) -> list[NavigationGroup]:
     """Unfold's sidebar: what people look for, in that order."""
     administrator = access_of(request).may(Scope.MANAGE)
 
-    def item(title: str, icon: str, url: str) -> dict[str, Any]:
+    def item(title: str, icon: str, url: str) -> NavigationItem:
         return {"title": title, "icon": icon, "link": reverse(url)}
 
     watch = [
@@ -53,7 +65,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         item("Audit log", "policy", "admin:accounts_auditentry_changelist"),
         item("API docs", "api", "docs"),
     ]
-    groups = [
+    groups: list[NavigationGroup] = [
         {"title": "Watch", "items": watch},
         {"title": "Gallery", "items": gallery},
     ]

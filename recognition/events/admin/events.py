@@ -27,6 +27,7 @@ from recognition.people.models import Person
 from recognition.web.admin.filters import BetweenFilter
 from recognition.web.admin.pictures import event_face_url, event_snapshot_url, nothing, picture
 from recognition.web.admin.services import ServiceAdmin, refusals_shown
+from recognition.web.boundaries import CheckedFields
 
 _DECISION_COLOURS = {
     Event.Decision.MATCH: "success",
@@ -246,7 +247,7 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         return render(request, "events/enrol_face.html", context)
 
 
-def _enrol(request: HttpRequest, event: Event, who: dict[str, Any]) -> Person | None:
+def _enrol(request: HttpRequest, event: Event, who: CheckedFields) -> Person | None:
     """Who it is now; None, and a message, where the face was refused."""
     person, outcome = event_enrol(
         event=event,

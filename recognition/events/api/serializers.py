@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from recognition.events.models import Event
 from recognition.people.api.serializers.persons import OutcomeSerializer, PersonSerializer
+from recognition.web.boundaries import CheckedFields
 
 
 class EventFilter(serializers.Serializer):
@@ -53,7 +52,7 @@ class EventEnrolInput(serializers.Serializer):
     person = serializers.UUIDField(required=False)
     name = serializers.CharField(required=False, max_length=200)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: CheckedFields) -> CheckedFields:
         if ("person" in attrs) == ("name" in attrs):
             raise serializers.ValidationError("Send either `person` or `name`.")
         return attrs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -12,10 +11,11 @@ from django.contrib.auth import get_user
 from accounts.access import NOBODY, Access, access_of_key, access_of_user
 from accounts.models import ApiKey, User
 from accounts.threads import in_database_thread
+from recognition.web.boundaries import AsgiDict
 
 
 @in_database_thread
-def access_now(scope: dict[str, Any]) -> Access:
+def access_now(scope: AsgiDict) -> Access:
     """The access of who opened the socket, as the database has it now."""
     access: Access = scope["access"]
     if access.key is not None:

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError
 from accounts.access import Access
 from accounts.audit import Actor
 from accounts.websocket import UNAVAILABLE, answered_subprotocol
-from recognition.live.limits import StreamLimits, TooMany
+from recognition.live.limits import TooMany, stream_limits
 from recognition.live.ws.access import access_now
 from recognition.live.ws.outbox import Closing, Outbox
 from recognition.notices import publish
@@ -60,13 +60,13 @@ class SiteConsumer(AsyncWebsocketConsumer):
     # that needs the layer listens to it.
     channel_layer_alias = ""
     scope_needed: str
-    limits: StreamLimits
     # Of sockets of this kind, as a multiple of the limits on streams.
     limit_factor = 1
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_open = False
+        self._limits = stream_limits(type(self).__name__)
         self._counted_as: str | None = None
         self._outbox: Outbox | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -151,14 +151,14 @@ class SiteConsumer(AsyncWebsocketConsumer):
     def release(self) -> None:
         """This socket does not count any more."""
         if self._counted_as is not None:
-            self.limits.leave(self._counted_as)
+            self._limits.leave(self._counted_as)
             self._counted_as = None
 
     def _admit(self) -> None:
         _check(self.access, self.scope_needed)
         caller = self.access.name
         try:
-            self.limits.enter(
+            self._limits.enter(
                 caller,
                 most=settings.MAX_STREAMS * self.limit_factor,
                 most_per_caller=settings.MAX_STREAMS_PER_CALLER * self.limit_factor,

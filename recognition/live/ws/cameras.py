@@ -14,7 +14,6 @@ from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id
 from recognition.cameras.services.streams import camera_watch
 from recognition.live.answers import status_message
-from recognition.live.limits import StreamLimits
 from recognition.live.previews import Viewer, previews
 from recognition.live.ws.base import Code, Refused, SiteConsumer
 from recognition.live.ws.outbox import encoded
@@ -30,7 +29,6 @@ _CHECK_S = 3.0
 
 class CameraConsumer(SiteConsumer):
     scope_needed = Scope.IDENTIFY
-    limits = StreamLimits()
     limit_factor = 4
 
     async def prepare(self) -> None:
@@ -48,12 +46,12 @@ class CameraConsumer(SiteConsumer):
 
     async def opened(self) -> None:
         self._viewer = Viewer(asyncio.get_running_loop())
-        previews.watch(self._camera_id, self._viewer)
+        previews().watch(self._camera_id, self._viewer)
         self._showing = asyncio.create_task(self._show_or_fail(self._viewer))
 
     def left(self) -> None:
         if (viewer := getattr(self, "_viewer", None)) is not None:
-            previews.leave(self._camera_id, viewer)
+            previews().leave(self._camera_id, viewer)
         if (showing := getattr(self, "_showing", None)) is not None:
             showing.cancel()
         super().left()

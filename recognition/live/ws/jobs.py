@@ -8,7 +8,6 @@ from accounts.access import Scope
 from recognition.jobs.kinds import KINDS
 from recognition.jobs.payloads import JobMessage
 from recognition.jobs.selectors import may_see
-from recognition.live.limits import StreamLimits
 from recognition.live.ws.groups import GroupConsumer
 from recognition.live.ws.outbox import encoded
 from recognition.notices.publish import ALL_JOBS, jobs_group
@@ -17,7 +16,6 @@ from recognition.notices.publish import ALL_JOBS, jobs_group
 class JobsConsumer(GroupConsumer):
     """For each caller who may start jobs of some kind: they are told of these kinds."""
 
-    limits = StreamLimits()
     limit_factor = 4
 
     @property

@@ -21,7 +21,6 @@ from accounts.threads import in_database_thread
 from recognition.cameras.services.streams import stream_open
 from recognition.engine import engine_state, get_engine, start_engine
 from recognition.live.answers import error_message, status_message
-from recognition.live.limits import StreamLimits
 from recognition.live.session import StreamOptions, StreamSession
 from recognition.live.slot import FrameSlot
 from recognition.live.ws.base import Code, Refused, SiteConsumer
@@ -64,7 +63,6 @@ class StartRequest:
 
 class LiveConsumer(SiteConsumer):
     scope_needed = Scope.IDENTIFY
-    limits = StreamLimits()
 
     async def opened(self) -> None:
         self._slot = FrameSlot()
@@ -140,6 +138,7 @@ class LiveConsumer(SiteConsumer):
             slot=self._slot,
             sink=self.outbox.post,
             options=request.options,
+            caller=self.actor.name,
             on_end=partial(self._ended, asyncio.get_running_loop()),
         )
 

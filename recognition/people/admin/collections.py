@@ -8,14 +8,16 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from ml_engine.zoo import PRESETS
 from recognition.people.admin.fields import EmbedderField
@@ -29,7 +31,8 @@ from recognition.people.services.collections import (
     collection_delete,
     collection_update,
 )
-from recognition.web.admin.services import ServiceAdmin
+from recognition.people.services.reembedding import taking_up_start
+from recognition.web.admin.services import ServiceAdmin, refusals_shown
 
 
 class CollectionForm(forms.ModelForm):
@@ -69,6 +72,17 @@ class CollectionForm(forms.ModelForm):
         if changes and self.instance.templates.exists():
             raise ValidationError("The embedder cannot change while the collection has templates.")
         return embedder
+
+
+def take_up_model_view(request: HttpRequest, collection_id: UUID) -> HttpResponse:
+    """The start page's button for a collection whose model version is not installed."""
+    if not access_of(request).may(Scope.MANAGE):
+        raise PermissionDenied
+    collection = get_object_or_404(Collection.objects.select_related("embedder"), pk=collection_id)
+    with refusals_shown(request):
+        job = taking_up_start(collection=collection, actor=Actor.of_request(request))
+        return redirect("admin:jobs_job_change", job.pk)
+    return redirect("admin:index")
 
 
 @admin.register(Collection)
@@ -154,7 +168,12 @@ class CollectionAdmin(ServiceAdmin):
             self.admin_site.admin_view(partial(measure_view, site=self.admin_site)),
             name="people_collection_measured",
         )
-        return [page, *super().get_urls()]
+        take_up = path(
+            "<uuid:collection_id>/take-up-model/",
+            self.admin_site.admin_view(require_POST(take_up_model_view)),
+            name="people_collection_take_up_model",
+        )
+        return [page, take_up, *super().get_urls()]
 
     @action(
         description="Measure and train",
@@ -222,13 +241,13 @@ class ModelVersionAdmin(ModelAdmin):
     def training_data(self, version: ModelVersion) -> str:
         return self._card(version, "training_data")
 
-    @display(description="Impostor score curve")
+    @display(description="Impostor score curves", empty_value="none")
     def curve(self, version: ModelVersion) -> str:
-        curve = version.impostor_curve
-        if not curve:
-            return "none"
-        loaded = ", loaded" if curve.get(LOADED) else ""
-        return f"{curve['pairs']:,} pairs, {curve['source']}{loaded}"
+        return "; ".join(
+            f"with {detector}: {curve['pairs']:,} pairs, {curve['source']}"
+            f"{', loaded' if curve.get(LOADED) else ''}"
+            for detector, curve in version.impostor_curves.items()
+        )
 
     def _card(self, version: ModelVersion, field: str) -> str:
         preset = PRESETS.get(version.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -29,6 +28,7 @@ from recognition.people.services.calibration import (
 from recognition.people.services.collections import collection_update
 from recognition.people.services.deciders import decider_state, training_start
 from recognition.web.admin.services import refusals_shown
+from recognition.web.boundaries import TemplateContext
 from recognition.web.errors import ServiceError
 
 RULE_SOURCES = {
@@ -107,7 +107,7 @@ def _train(collection: Collection, actor: Actor) -> str:
     return "The SVM is being trained."
 
 
-def _rule(collection: Collection) -> dict[str, Any] | None:
+def _rule(collection: Collection) -> TemplateContext | None:
     """None where nothing gives a threshold."""
     try:
         rules = rules_of(collection, gallery_of(collection))
@@ -120,7 +120,7 @@ def _rule(collection: Collection) -> dict[str, Any] | None:
     }
 
 
-def _points(state: CalibrationState) -> list[dict[str, Any]]:
+def _points(state: CalibrationState) -> list[TemplateContext]:
     """Rates as people say them."""
     return [
         {
@@ -128,8 +128,8 @@ def _points(state: CalibrationState) -> list[dict[str, Any]]:
             "threshold": point["threshold"],
             "missed": _percent(point["fnmr"]),
             "interval": [_percent(end) for end in point["fnmr_interval"] or ()],
-            "confused": point["confused"],
-            "is_carried": point["is_carried"],
+            "false_match_count": point["false_match_count"],
+            "has_enough_pairs": point["has_enough_pairs"],
         }
         for point in state.points
     ]
@@ -139,17 +139,17 @@ def _percent(rate: float | None) -> float | None:
     return None if rate is None else 100 * rate
 
 
-def _pairs(state: CalibrationState) -> list[dict[str, Any]]:
+def _pairs(state: CalibrationState) -> list[TemplateContext]:
     return [
         {
             "people": [_with_image(pair.first), _with_image(pair.second)],
             "similarity": pair.similarity,
             "is_left_out": pair.is_left_out,
         }
-        for pair in state.alike
+        for pair in state.similar_pairs
     ]
 
 
-def _with_image(person: Person) -> dict[str, Any]:
+def _with_image(person: Person) -> TemplateContext:
     best = person.images.order_by("-quality").values_list("pk", flat=True).first()
     return {"person": person, "image": best}

@@ -30,6 +30,7 @@ from recognition.people.services.persons import (
 )
 from recognition.web.admin.pictures import image_url, nothing, picture
 from recognition.web.admin.services import ServiceAdmin, refusals_shown
+from recognition.web.boundaries import TemplateContext
 from recognition.web.errors import ServiceError
 
 _MOST_PHOTOS_SHOWN = 200
@@ -178,7 +179,7 @@ class PersonAdmin(ServiceAdmin):
         request: HttpRequest,
         object_id: str,
         form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        extra_context: TemplateContext | None = None,
     ) -> HttpResponse:
         person = self.get_object(request, unquote(object_id))
         photos = person.images.order_by("-quality") if person else FaceImage.objects.none()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from recognition.people.payloads import quality_payload
 from recognition.people.services.enrolment import ImageOutcome
 from recognition.web.errors import ServiceError
+from recognition.web.payloads import EnrolPayload, OutcomePayload
 
 
-def outcome_payload(outcome: ImageOutcome) -> dict[str, Any]:
+def outcome_payload(outcome: ImageOutcome) -> OutcomePayload:
     return {
         "index": outcome.index,
         "name": outcome.name,
@@ -23,7 +23,7 @@ def outcome_payload(outcome: ImageOutcome) -> dict[str, Any]:
     }
 
 
-def enrol_answer(outcomes: Sequence[ImageOutcome]) -> dict[str, Any]:
+def enrol_answer(outcomes: Sequence[ImageOutcome]) -> EnrolPayload:
     """The body of the good answer; ServiceError 422 if every picture was refused."""
     payloads = [outcome_payload(outcome) for outcome in outcomes]
     accepted = sum(outcome.accepted for outcome in outcomes)
@@ -33,7 +33,7 @@ def enrol_answer(outcomes: Sequence[ImageOutcome]) -> dict[str, Any]:
     return {"accepted": accepted, "refused": refused, "outcomes": payloads}
 
 
-def _refusal(outcomes: Sequence[ImageOutcome], payloads: list[dict[str, Any]]) -> ServiceError:
+def _refusal(outcomes: Sequence[ImageOutcome], payloads: list[OutcomePayload]) -> ServiceError:
     """With the picture's own code where they all have the same."""
     codes = {outcome.code for outcome in outcomes}
     if len(codes) == 1:

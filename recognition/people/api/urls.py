@@ -44,6 +44,11 @@ urlpatterns = [
         name="collection-decider",
     ),
     path(
+        "collections/<uuid:collection_id>/take-up-model",
+        calibration.TakeUpModelView.as_view(),
+        name="collection-take-up-model",
+    ),
+    path(
         "collections/<uuid:collection_id>/train",
         calibration.TrainView.as_view(),
         name="collection-train",

@@ -13,10 +13,19 @@ something, and before a search in every other one.
 | `reading` | what it reads from the database |
 | `changes` | the log of changes that others follow |
 | `process` | the galleries of this process |
+| `loading` | loads them before they are asked |
 """
 
 from recognition.people.index.changes import changes_prune, note_changes
 from recognition.people.index.gallery import Gallery
+from recognition.people.index.loading import GalleryLoader
 from recognition.people.index.process import forget_galleries, gallery_of
 
-__all__ = ["Gallery", "changes_prune", "forget_galleries", "gallery_of", "note_changes"]
+__all__ = [
+    "Gallery",
+    "GalleryLoader",
+    "changes_prune",
+    "forget_galleries",
+    "gallery_of",
+    "note_changes",
+]

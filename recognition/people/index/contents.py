@@ -139,7 +139,7 @@ class Contents:
         while True:
             index = self.index
             count = len(index)
-            scores, ids = index.search(queries, max(1, min(looked_at, count)))
+            scores, ids = index.search(queries, max(1, min(looked_at, count)), model=index.model)
             results = list(zip(queries, scores.tolist(), ids.tolist(), strict=True))
             found = [self._nearest(*result) for result in results]
             if looked_at >= count or all(len(candidates) >= wanted for candidates in found):
@@ -190,4 +190,5 @@ class Contents:
 
 def _copy(source: VectorIndex, target: VectorIndex, ids: NDArray[np.int64]) -> None:
     for start in range(0, len(ids), _COPIED_AT_ONCE):
-        target.add(*source.vectors(ids[start : start + _COPIED_AT_ONCE]))
+        some = source.vectors(ids[start : start + _COPIED_AT_ONCE])
+        target.add(*some, model=source.model)

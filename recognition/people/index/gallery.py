@@ -95,6 +95,11 @@ class Gallery:
     def is_loaded(self) -> bool:
         return self._contents is not None
 
+    def is_behind(self, revision: int) -> bool:
+        """Whether it is loaded, at another revision than this one. Does not ask the database."""
+        contents = self._contents
+        return contents is not None and contents.revision != revision
+
     def follow(self, *, now: bool = False) -> None:
         """Take over what changed in the database, if that was not done a moment ago (`now`: in any
         case). One thread does it; others go on with what there is, except before the first load."""
@@ -170,9 +175,9 @@ class Gallery:
 
     def _new_decider(self, standing: Standing) -> Decider | None:
         if standing.decider == Collection.Decider.VOTE:
-            return decider("vote")
+            return decider("vote", model=self.model)
         svm = self._source.svm() if standing.svm is not None else None
-        return decider("svm", svm) if svm is not None else None
+        return decider("svm", model=self.model, svm=svm) if svm is not None else None
 
     def _fit_index(self, contents: Contents, choice: str) -> None:
         """Begin to build another index in the background, where one is wanted."""

@@ -7,34 +7,58 @@ from uuid import UUID
 
 from recognition.people.index.gallery import Gallery
 from recognition.people.models import Collection
+from recognition.web.process import Part, process
 
-_galleries: dict[tuple[UUID, int], Gallery] = {}
-_lock = threading.Lock()
+
+class Galleries(Part):
+    """Thread-safe."""
+
+    def __init__(self) -> None:
+        self._galleries: dict[tuple[UUID, int], Gallery] = {}
+        self._lock = threading.Lock()
+
+    def of(self, collection: Collection) -> Gallery:
+        key = (collection.pk, collection.embedder_id)
+        with self._lock:
+            gallery = self._galleries.get(key)
+        if gallery is None:
+            made = Gallery(collection)
+            with self._lock:
+                gallery = self._galleries.setdefault(key, made)
+        return gallery
+
+    def of_collection(self, collection_id: UUID) -> list[Gallery]:
+        """Those there are."""
+        with self._lock:
+            return [gallery for key, gallery in self._galleries.items() if key[0] == collection_id]
+
+    def all(self) -> dict[tuple[UUID, int], Gallery]:
+        with self._lock:
+            return dict(self._galleries)
+
+    def forget(self, collection_id: UUID | None) -> None:
+        with self._lock:
+            for key in list(self._galleries):
+                if collection_id in (None, key[0]):
+                    del self._galleries[key]
 
 
 def gallery_of(collection: Collection) -> Gallery:
     """The gallery of a collection in this process. It is loaded when it is first asked."""
-    key = (collection.pk, collection.embedder_id)
-    with _lock:
-        gallery = _galleries.get(key)
-    if gallery is None:
-        made = Gallery(collection)
-        with _lock:
-            gallery = _galleries.setdefault(key, made)
-    return gallery
+    return process().part(Galleries).of(collection)
+
+
+def galleries() -> dict[tuple[UUID, int], Gallery]:
+    """Those that were asked for, by collection and model."""
+    return process().part(Galleries).all()
 
 
 def forget_galleries(collection_id: UUID | None = None) -> None:
     """Drop a collection's gallery, or all of them, from memory."""
-    with _lock:
-        for key in list(_galleries):
-            if collection_id in (None, key[0]):
-                del _galleries[key]
+    process().part(Galleries).forget(collection_id)
 
 
 def follow_now(collection_id: UUID) -> None:
-    with _lock:
-        mine = [gallery for key, gallery in _galleries.items() if key[0] == collection_id]
-    for gallery in mine:
+    for gallery in process().part(Galleries).of_collection(collection_id):
         if gallery.is_loaded:
             gallery.follow(now=True)

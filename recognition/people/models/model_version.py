@@ -29,7 +29,9 @@ class ModelVersion(models.Model):
     )
     dimension = models.PositiveIntegerField(null=True)
     figures = models.JSONField(default=dict, help_text="Measured figures.")
-    impostor_curve = models.JSONField(default=dict, help_text="Scores at false-match rates.")
+    impostor_curves = models.JSONField(
+        default=dict, help_text="Scores at false-match rates, for each version of a detector."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -29,9 +28,18 @@ from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
+from recognition.people.figures import (
+    CalibrationFigures,
+    OperatingPointFigures,
+    SimilarPairFigures,
+)
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import Source
-from recognition.people.model_versions import curve_told, ensure_model_version
+from recognition.people.model_versions import (
+    curve_put,
+    detector_in_use,
+    ensure_model_version,
+)
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
 from recognition.people.rules import (
     calibration_of,
@@ -42,16 +50,17 @@ from recognition.people.rules import (
 )
 from recognition.people.services.locks import lock_collection
 from recognition.people.traces import Traced
+from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
 _CHUNK = 1000
-# Changes of the gallery for each template measured, from which on it is another gallery.
-_MUCH = 0.2
+# Stale once this share of the measured templates changed since.
+_STALE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class AlikePeople:
+class SimilarPeople:
     """Two people who are more alike than a match. is_left_out: their pair is not in the curve."""
 
     first: Person
@@ -64,8 +73,8 @@ class AlikePeople:
 class CalibrationState:
     """What was measured, as it counts now.
 
-    is_current: the gallery has not changed much since. alike: without people who are gone.
-    curve: its own, and beyond `measured_to` continued by the model's. own_threshold,
+    is_current: the gallery has not changed much since. similar_pairs: without people who are gone.
+    curve: its own, and beyond `measured_until` continued by the model's. own_threshold,
     model_threshold: what follows from each for the gallery as it is; None where the model has no
     curve.
     """
@@ -73,13 +82,13 @@ class CalibrationState:
     calibration: Calibration
     is_current: bool
     is_in_force: bool
-    alike: list[AlikePeople]
+    similar_pairs: list[SimilarPeople]
     curve: ImpostorCurve
     own_threshold: float
     model_threshold: float | None
 
     @property
-    def measured_to(self) -> float:
+    def measured_until(self) -> float:
         """The similarity from which on rates of false matches are no measurement."""
         own: list[float] = self.calibration.impostor_curve["scores"]
         return own[-1]
@@ -89,11 +98,11 @@ class CalibrationState:
         return self.calibration.measured_at
 
     @property
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> CalibrationFigures:
         return self.calibration.figures
 
     @property
-    def points(self) -> list[dict[str, Any]]:
+    def points(self) -> list[OperatingPointFigures]:
         """What round rates cost; where the pairs do not carry one, after the continued curve."""
         return [self._point(point) for point in self.figures["points"]]
 
@@ -103,22 +112,22 @@ class CalibrationState:
         points = [DetPoint(**point) for point in self.figures["det"]]
         return [
             point
-            if point.threshold <= self.measured_to
+            if point.threshold <= self.measured_until
             else replace(point, fmr=self.curve.fmr(point.threshold))
             for point in points
         ]
 
-    def _point(self, measured: dict[str, Any]) -> dict[str, Any]:
-        if measured["is_carried"]:
+    def _point(self, measured: OperatingPointFigures) -> OperatingPointFigures:
+        if measured["has_enough_pairs"]:
             return measured
         threshold = self.curve.threshold(measured["fmr"])
         near = _nearest(self.det, threshold)
-        continued = {
+        return {
+            **measured,
             "threshold": round(threshold, 4),
             "fnmr": near.fnmr if near else None,
             "fnmr_interval": None,
         }
-        return measured | continued
 
 
 def measuring_start(*, collection: Collection, actor: Actor) -> Job:
@@ -174,8 +183,9 @@ def collection_calibrate(
             vectors,
             drawn,
             model=row.embedder.version,
+            detector=detector_in_use(),
             source="the collection's own people",
-            alike_from=threshold,
+            similar_from=threshold,
             reference=model_curve(row),
         )
     except TooFewPeople as error:  # some are gone meanwhile
@@ -192,7 +202,7 @@ def collection_calibrate(
             defaults={
                 "model": row.embedder,
                 "impostor_curve": rates.curve.to_dict(),
-                "figures": _figures(rates, names) | sizes | {"alike_from": round(threshold, 4)},
+                "figures": _figures(rates, names) | sizes | {"similar_from": round(threshold, 4)},
                 "gallery_revision": row.gallery_revision,
                 "measured_at": timezone.now(),
             },
@@ -211,11 +221,11 @@ def calibration_forget(collection: Collection, person: Person) -> Traced:
     row = Calibration.objects.filter(collection=collection).first()
     if row is None:
         return Traced()
-    alike = row.figures["alike"]
-    rest = [pair for pair in alike if str(person.pk) not in pair["people"]]
-    if len(rest) < len(alike):
-        row.figures["alike"] = rest
-        row.figures["alike_total"] -= len(alike) - len(rest)
+    similar_pairs = row.figures["similar_pairs"]
+    rest = [pair for pair in similar_pairs if str(person.pk) not in pair["people"]]
+    if len(rest) < len(similar_pairs):
+        row.figures["similar_pairs"] = rest
+        row.figures["similar_pairs_total"] -= len(similar_pairs) - len(rest)
         row.save(update_fields=["figures"])
     return Traced()
 
@@ -226,8 +236,8 @@ def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor
 
     def update() -> ModelVersion:
         version = ensure_model_version(preset)
-        version.impostor_curve = curve_told(preset, curve)
-        version.save(update_fields=["impostor_curve"])
+        curve_put(version, curve)
+        version.save(update_fields=["impostor_curves"])
         record(actor, "model.curve", version, source=curve.source if curve else "preset")
         return version
 
@@ -244,9 +254,9 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
     changes = collection.gallery_revision - calibration.gallery_revision
     return CalibrationState(
         calibration=calibration,
-        is_current=changes <= _MUCH * calibration.figures["templates_total"],
+        is_current=changes <= _STALE_SHARE * calibration.figures["templates_total"],
         is_in_force=collection.uses_own_curve,
-        alike=_people_alike(calibration.figures["alike"]),
+        similar_pairs=_similar_people(calibration.figures["similar_pairs"]),
         curve=own,
         own_threshold=threshold_for_gallery(own, collection, gallery),
         model_threshold=threshold_for_gallery(model, collection, gallery) if model else None,
@@ -269,7 +279,7 @@ def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
     ]
     return det_svg(
         points,
-        measured_to=state.measured_to,
+        measured_until=state.measured_until,
         thresholds=thresholds,
         theme=DARK if is_dark else LIGHT,
     )
@@ -311,11 +321,11 @@ def _vectors(
     return vectors.reshape(len(rows), source.dimension), owners
 
 
-def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
+def _figures(rates: ErrorRates, names: Sequence[UUID]) -> JsonDict:
     """As JSON, without people who are gone meanwhile. people, templates: that were compared."""
-    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.alike}
+    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.similar_pairs}
     there = set(Person.objects.in_bulk(set().union(*pairs.values())))
-    alike = [
+    similar_pairs = [
         {
             "people": [str(names[pair.first]), str(names[pair.second])],
             "similarity": round(pair.similarity, 4),
@@ -326,10 +336,10 @@ def _figures(rates: ErrorRates, names: Sequence[UUID]) -> dict[str, Any]:
     ]
     plain = asdict(rates)
     plain.pop("curve")
-    return plain | {"alike": alike}
+    return plain | {"similar_pairs": similar_pairs}
 
 
-def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
+def _similar_people(pairs: Sequence[SimilarPairFigures]) -> list[SimilarPeople]:
     """The people as they are now, without those who went a moment ago."""
     ids = {UUID(person) for pair in pairs for person in pair["people"]}
     there = Person.objects.in_bulk(ids)
@@ -337,7 +347,7 @@ def _people_alike(pairs: Sequence[dict[str, Any]]) -> list[AlikePeople]:
     for pair in pairs:
         first, second = (there.get(UUID(person)) for person in pair["people"])
         if first and second:
-            found.append(AlikePeople(first, second, pair["similarity"], pair["is_left_out"]))
+            found.append(SimilarPeople(first, second, pair["similarity"], pair["is_left_out"]))
     return found
 
 

@@ -18,7 +18,7 @@ from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, get_engine
 from recognition.people.index import Gallery, gallery_of
 from recognition.people.index.reading import Source
-from recognition.people.model_versions import ensure_model_version, require_version
+from recognition.people.model_versions import curve_in_use, ensure_model_version, require_version
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import Rules, curve_of_collection, rules_of, uncalibrated
 from recognition.people.services.pictures import ask_of, check_region, decoded, subjects
@@ -193,7 +193,7 @@ def verify(
     face_b = _only_face(data_b, preset, "the second picture", actor, flip=False)
     similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
-    curve = ImpostorCurve.from_dict(model.impostor_curve) if model.impostor_curve else None
+    curve = curve_in_use(model)
     limit = _verify_threshold(threshold, None, curve, model.version)
     decision = _decision(similarity, limit)
     record(actor, "face.verify", model=model.version, decision=decision)

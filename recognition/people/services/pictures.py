@@ -16,6 +16,7 @@ from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.request import Ask, Priority, Timings, Wanted
 from ml_engine.types import EngineBusy, Float32, Image
 from recognition.web.errors import ServiceError
+from recognition.web.process import Part, process
 
 # Around the box on each side, in sides of the box: enough to find the face again, and to cut it
 # for another model.
@@ -42,11 +43,11 @@ def decoded(data: bytes) -> Iterator[Image]:
     """
     most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
     limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
-    with _budget.hold(pixels_of(data, limits), most=_LARGEST_AT_ONCE * most):
+    with process().part(PixelBudget).hold(pixels_of(data, limits), most=_LARGEST_AT_ONCE * most):
         yield decode_image(data, limits)
 
 
-class _PixelBudget:
+class PixelBudget(Part):
     """How many pixels are held decoded, by all threads of the process."""
 
     def __init__(self) -> None:
@@ -65,9 +66,6 @@ class _PixelBudget:
             with self._changed:
                 self._held -= pixels
                 self._changed.notify_all()
-
-
-_budget = _PixelBudget()
 
 
 def ask_of(

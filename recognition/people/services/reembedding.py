@@ -17,8 +17,17 @@ from ml_engine import Face
 from ml_engine.request import Ask
 from ml_engine.types import Float32, Image
 from recognition.engine import get_engine
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
 from recognition.people.index import note_changes
-from recognition.people.model_versions import detector_version, ensure_model_version
+from recognition.people.model_versions import (
+    detector_version,
+    ensure_model_version,
+    installed_version,
+    missing_version,
+)
 from recognition.people.models import (
     Calibration,
     Collection,
@@ -39,10 +48,15 @@ Progress = Callable[[int, int], None]
 
 
 def collection_take_up_model(
-    *, collection: Collection, actor: Actor, progress: Progress = lambda done, total: None
+    *,
+    collection: Collection,
+    actor: Actor,
+    progress: Progress = lambda done, total: None,
+    check: Callable[[], None] = lambda: None,
 ) -> ModelVersion:
     """Embed the stored faces with the installed version of the collection's model, and switch the
-    collection to it. Faces that cannot be read any more are left without a template.
+    collection to it. Faces that cannot be read any more are left without a template. check: called
+    first in each transaction that stores something; it may raise to stop the run.
 
     ServiceError 409 `model_unknown` if no model of this name is installed.
     """
@@ -52,18 +66,56 @@ def collection_take_up_model(
     version = _installed(row)
     unreadable: set[UUID] = set()
     while todo := _without_template(row, version, unreadable):
-        unreadable |= _embed_batch(row, version, todo)
+        unreadable |= _embed_batch(row, version, todo, check)
         progress(*_counts(row, version))
-    in_transaction(lambda: _switch(row.pk, version, unreadable, actor))
+
+    def switch() -> None:
+        check()
+        _switch(row.pk, version, unreadable, actor)
+
+    in_transaction(switch)
     return version
+
+
+def taking_up_start(*, collection: Collection, actor: Actor) -> Job:
+    """A job that takes up the installed version; the open one, if there is one already.
+
+    ServiceError 409 `model_unknown`, or `model_version_current` if there is nothing to do.
+    """
+    if installed_version(collection.embedder) is None:
+        raise _unknown(collection)
+    if missing_version(collection) is None:
+        message = f"The collection goes by {collection.embedder.version}, which is installed."
+        raise ServiceError("model_version_current", message, status=409)
+    return job_start(kind="take_up_model", collection=collection.pk, actor=actor)
+
+
+def take_up_model_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The kind of job that takes up the installed version. A new attempt goes on where the last
+    one stopped."""
+    collection = Collection.objects.filter(pk=context.collection_id).first()
+    if collection is None:
+        raise not_found("collection")
+
+    def progress(done: int, total: int) -> None:
+        context.progress(done / max(1, total), f"{done} of {total} faces")
+
+    version = collection_take_up_model(
+        collection=collection, actor=context.actor, progress=progress, check=context.check
+    )
+    return {"model": version.version}
 
 
 def _installed(collection: Collection) -> ModelVersion:
     try:
         return ensure_model_version(collection.embedder.name)
     except KeyError as error:
-        message = f"No model of the name {collection.embedder.name} is installed."
-        raise ServiceError("model_unknown", message, status=409) from error
+        raise _unknown(collection) from error
+
+
+def _unknown(collection: Collection) -> ServiceError:
+    message = f"No model of the name {collection.embedder.name} is installed."
+    return ServiceError("model_unknown", message, status=409)
 
 
 def _images(collection: Collection) -> QuerySet[FaceImage]:
@@ -83,7 +135,10 @@ def _counts(collection: Collection, version: ModelVersion) -> tuple[int, int]:
 
 
 def _embed_batch(
-    collection: Collection, version: ModelVersion, images: Sequence[FaceImage]
+    collection: Collection,
+    version: ModelVersion,
+    images: Sequence[FaceImage],
+    check: Callable[[], None],
 ) -> set[UUID]:
     """Store templates of these images; returns those whose face cannot be read."""
     detector = detector_version()
@@ -103,7 +158,12 @@ def _embed_batch(
                 dimension=len(vector),
             )
         )
-    in_transaction(lambda: _insert(collection.pk, templates))
+
+    def insert() -> None:
+        check()
+        _insert(collection.pk, templates)
+
+    in_transaction(insert)
     return unreadable
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from ml_engine.types import EngineError
+from recognition.web.boundaries import ColumnValues, TemplateContext
 from recognition.web.errors import ServiceError
 
 
@@ -34,7 +35,7 @@ class ServiceAdmin(ModelAdmin):
         request: HttpRequest,
         object_id: str | None = None,
         form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        extra_context: TemplateContext | None = None,
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -48,11 +49,11 @@ class ServiceAdmin(ModelAdmin):
         refusal = getattr(request, "refusal", "")
         return _refused(form, refusal) if refusal else form
 
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+    def get_changeform_initial_data(self, request: HttpRequest) -> ColumnValues:
         """Where there is one collection, nobody needs to choose it."""
         return self._only_collection() | super().get_changeform_initial_data(request)
 
-    def _only_collection(self) -> dict[str, Any]:
+    def _only_collection(self) -> ColumnValues:
         field = next((f for f in self.opts.concrete_fields if f.name == "collection"), None)
         if field is None or field.related_model is None:
             return {}
@@ -61,7 +62,7 @@ class ServiceAdmin(ModelAdmin):
         return {"collection": first[0]} if len(first) == 1 else {}
 
     def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, object_id: str, extra_context: TemplateContext | None = None
     ) -> HttpResponse:
         try:
             return super().delete_view(request, object_id, extra_context)

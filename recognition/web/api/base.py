@@ -20,6 +20,7 @@ from accounts.audit import Actor
 from recognition.web.api.paging import NewestFirst
 from recognition.web.api.parsers import ImageParser, SafeJsonParser
 from recognition.web.api.pictures import refuse_oversized, request_fields
+from recognition.web.boundaries import CheckedFields
 
 METHODS = ("get", "post", "patch", "delete")
 
@@ -71,11 +72,11 @@ class ApiView(GenericAPIView):
     def actor(self) -> Actor:
         return Actor.of_request(self.request)
 
-    def read(self, serializer_class: type[Serializer], **options: Any) -> dict[str, Any]:
+    def read(self, serializer_class: type[Serializer], **options: Any) -> CheckedFields:
         """The body (and the query under it), checked."""
         return _checked(serializer_class(data=request_fields(self.request), **options))
 
-    def read_query(self, serializer_class: type[Serializer]) -> dict[str, Any]:
+    def read_query(self, serializer_class: type[Serializer]) -> CheckedFields:
         return _checked(serializer_class(data=self.request.query_params))
 
     def paged(self, rows: QuerySet, serializer_class: type[BaseSerializer]) -> Response:
@@ -93,6 +94,6 @@ def _is_marked(method: Callable[..., Any]) -> bool:
     return getattr(method, "scope", None) is not None
 
 
-def _checked(serializer: Serializer) -> dict[str, Any]:
+def _checked(serializer: Serializer) -> CheckedFields:
     serializer.is_valid(raise_exception=True)
     return serializer.validated_data

@@ -3,9 +3,9 @@ them when somebody tries an operation by hand."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import OpenApiExample
+
+from recognition.web.boundaries import JsonDict
 
 _PICTURE = "/9j/4AAQSkZJRgABAQAAAQABAAD… (base64 of the file)"
 _PERSON = "0198f0c2-5d1e-7c3a-9a51-3d0f6f0d2b11"
@@ -29,7 +29,7 @@ _FACE = {
 }
 _WHO = {"id": _PERSON, "name": "Ann Example", "external_id": "hr-17"}
 
-_BODIES: dict[str, dict[str, Any]] = {
+_BODIES: dict[str, JsonDict] = {
     "detect": {"image": _PICTURE, "min_face_px": 40},
     "identify": {"image": _PICTURE, "max_candidates": 5},
     "embed": {"image": _PICTURE},
@@ -51,7 +51,7 @@ _BODIES: dict[str, dict[str, Any]] = {
     "webhooks_update": {"is_enabled": False},
     "keys_create": {"name": "Door controller", "scopes": ["identify", "events"]},
 }
-_ANSWERS: dict[str, dict[str, Any]] = {
+_ANSWERS: dict[str, JsonDict] = {
     "identify": {
         "size": [640, 480],
         "collection": _COLLECTION,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -30,7 +29,7 @@ class Answer:
     """What was done for a request, in plain JSON, and for which person."""
 
     status: int
-    body: dict[str, Any]
+    body: Mapping[str, object]
     person_id: UUID
 
 

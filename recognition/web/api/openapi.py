@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-Document = dict[str, Any]
+from recognition.web.boundaries import JsonDict
 
 ABOUT = """\
 Detect, verify, identify and enrol faces; read who was where.
@@ -12,6 +10,8 @@ Detect, verify, identify and enrol faces; read who was where.
 **Who calls.** A key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY` (make one with
 POST `api-keys`, or in the admin), or the session of somebody who signed in. A key is never taken
 from the query. Each operation names the scope that it asks for.
+
+from recognition.web.boundaries import JsonDict
 
 **Pictures** come in three ways, the same for every operation that takes one: as a file of a
 multipart form, as base64 (or a data: URL) within JSON, or as the body itself with
@@ -57,7 +57,7 @@ def tag_of(operation_id: str) -> str:
     return _TAG_OF.get(noun, noun)
 
 
-def finish(result: Document, generator: object, request: object, public: bool) -> Document:  # noqa: FBT001
+def finish(result: JsonDict, generator: object, request: object, public: bool) -> JsonDict:  # noqa: FBT001
     """Hook of drf-spectacular."""
     result["info"]["description"] = ABOUT
     result["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items()]
@@ -68,10 +68,10 @@ def finish(result: Document, generator: object, request: object, public: bool) -
     return result
 
 
-def _label(responses: Document, shared: Document) -> None:
+def _label(responses: JsonDict, shared: JsonDict) -> None:
     """Errors become references: each of them is the same everywhere. Headers are named."""
     for status, response in responses.items():
-        headers: Document = {"X-Request-Id": _TEXT}
+        headers: JsonDict = {"X-Request-Id": _TEXT}
         if status in ("429", "503"):
             headers["Retry-After"] = _SECONDS
         if status == "401":

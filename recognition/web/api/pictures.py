@@ -20,6 +20,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from recognition.web.boundaries import CheckedFields
 from recognition.web.errors import ServiceError
 from recognition.web.uploads import Upload
 
@@ -64,7 +65,7 @@ def is_raw_image(request: Request) -> bool:
     return (request.content_type or "").lower().startswith("image/")
 
 
-def request_fields(request: Request) -> QueryDict | dict[str, Any]:
+def request_fields(request: Request) -> QueryDict | CheckedFields:
     """The body's fields over those of the query: a raw body has no other place for options."""
     query, body = request.query_params, request.data
     if isinstance(body, QueryDict):

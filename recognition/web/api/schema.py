@@ -20,6 +20,7 @@ from recognition.web.api.pictures import (
     PictureField,
     PictureListField,
 )
+from recognition.web.boundaries import FieldOptions, JsonDict
 
 F = TypeVar("F", bound=Callable[..., Any])
 InputClass = type[serializers.Serializer]
@@ -111,7 +112,7 @@ def operation(
     return decorate
 
 
-def picture_request(input_class: InputClass) -> dict[str, Any]:
+def picture_request(input_class: InputClass) -> JsonDict:
     """The ways to send a body with pictures.
 
     Of a form only the files are described: options are parameters of the query for every way, and
@@ -139,7 +140,7 @@ def _with_base64(input_class: InputClass) -> InputClass:
     """The same serializer with its pictures named as base64 text."""
     fields: dict[str, serializers.Field] = {}
     for name, field in input_class().fields.items():
-        options: dict[str, Any] = {"required": field.required, "help_text": field.help_text}
+        options: FieldOptions = {"required": field.required, "help_text": field.help_text}
         if isinstance(field, PictureListField):
             fields[name] = Base64PictureListField(**options)
         elif isinstance(field, PictureField):

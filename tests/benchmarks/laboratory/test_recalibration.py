@@ -14,7 +14,7 @@ def test_the_own_curve_holds_and_mends_a_wrong_one() -> None:
     vectors = unit_vectors(1200, 48, seed=3)
     others = unit_vectors(1000, 48, seed=4)
     scores = (others[:500] @ others[500:].T).ravel()
-    curve = ImpostorCurve.from_scores("m", scores, "made up")
+    curve = ImpostorCurve.from_scores(scores, model="m", detector="d", source="made up")
     people = np.arange(1200)
     report = recalibration_report(
         vectors, vectors, people, people % 5, preset="m", curve=curve, sizes=(100,)

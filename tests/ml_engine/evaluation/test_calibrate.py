@@ -19,7 +19,7 @@ from ml_engine.evaluation.calibrate import (
 from ml_engine.evaluation.lfw import Photos
 from ml_engine.matching.calibration import RATES, ImpostorCurve, curve_of
 from ml_engine.types import Float32
-from ml_engine.zoo import presets_of
+from ml_engine.zoo import preset, presets_of
 
 
 def _photos(people: list[int], names: list[str]) -> Photos:
@@ -57,7 +57,13 @@ def test_two_names_of_one_person_are_no_strangers(monkeypatch: pytest.MonkeyPatc
 def test_a_curve_is_on_the_safe_side_and_no_longer_than_its_pairs_allow() -> None:
     people = list(range(150))
     plain, averaged = _unit(150, 3), _unit(150, 4)
-    curve = impostor_curve("tiny", _photos(people, [f"p{n}" for n in people]), plain, averaged)
+    curve = impostor_curve(
+        _photos(people, [f"p{n}" for n in people]),
+        plain,
+        averaged,
+        model="tiny@1",
+        detector="boxes@2",
+    )
     assert curve.pairs == 150 * 149 // 2
     assert curve.rates == tuple(rate for rate in RATES if rate * curve.pairs >= 7)
     assert list(curve.scores) == sorted(curve.scores)
@@ -68,16 +74,18 @@ def test_a_curve_is_on_the_safe_side_and_no_longer_than_its_pairs_allow() -> Non
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    curve = ImpostorCurve("tiny", (0.1, 0.2), (0.5, 0.01), 100, "made up")
+    curve = ImpostorCurve("tiny@1", "boxes@2", (0.1, 0.2), (0.5, 0.01), 100, "made up")
     path = write_curve(curve, tmp_path / "curves")
     assert ImpostorCurve.from_dict(json.loads(path.read_text())) == curve
-    assert [file.name for file in path.parent.iterdir()] == ["tiny.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["tiny.boxes.json"]
 
 
+@pytest.mark.parametrize("detector", [card.name for card in presets_of("detector")])
 @pytest.mark.parametrize("name", [card.name for card in presets_of("embedder")])
-def test_every_embedder_comes_with_a_curve(name: str) -> None:
-    curve = curve_of(name)
-    assert curve.model == name
+def test_every_embedder_comes_with_a_curve_for_every_detector(name: str, detector: str) -> None:
+    curve = curve_of(name, detector)
+    assert (curve.model, curve.detector) == (preset(name).version, preset(detector).version)
+    assert curve_of(curve.model, curve.detector) == curve
     assert curve.pairs > 7_000_000
     assert list(curve.scores) == sorted(curve.scores)
     assert list(curve.rates) == sorted(curve.rates, reverse=True)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.calibration import curve_of, read_curve
+from ml_engine.types import Float32, ModelMismatch
 
-CURVE = ImpostorCurve("m", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
+CURVE = ImpostorCurve("m", "d", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
 
 
 def test_between_the_points_the_logarithm_is_a_line() -> None:
@@ -43,13 +49,19 @@ def test_a_larger_gallery_needs_a_higher_threshold() -> None:
 
 def test_beyond_the_end_the_last_decade_is_drawn_on() -> None:
     """Two last points close together must not set the slope alone."""
-    curve = ImpostorCurve("m", (0.2, 0.4, 0.401), (1e-2, 1e-4, 5e-5), 1000, "test")
+    curve = ImpostorCurve("m", "d", (0.2, 0.4, 0.401), (1e-2, 1e-4, 5e-5), 1000, "test")
     assert curve.fmr(0.601) == pytest.approx(5e-5 * (5e-3) ** (0.2 / 0.201), rel=1e-6)
+
+
+def _from_scores(scores: Float32, weights: Float32 | None = None) -> ImpostorCurve:
+    return ImpostorCurve.from_scores(
+        scores, model="m", detector="d", source="made up", weights=weights
+    )
 
 
 def test_a_curve_of_scores_gives_their_rates() -> None:
     scores = np.random.default_rng(0).normal(0.1, 0.1, 200_000).astype(np.float32)
-    curve = ImpostorCurve.from_scores("m", scores, "made up")
+    curve = _from_scores(scores)
     assert curve.pairs == 200_000
     assert list(curve.scores) == sorted(curve.scores)
     assert curve.rates[-1] == pytest.approx(5e-5)
@@ -65,22 +77,22 @@ def test_weights_let_every_two_people_count_the_same() -> None:
     crowd = np.full(10_000, 0.6, np.float32)
     scores = np.concatenate([ordinary, crowd])
     weights = np.concatenate([np.ones(10_000), np.full(10_000, 1e-4)]).astype(np.float32)
-    weighted = ImpostorCurve.from_scores("m", scores, "made up", weights)
+    weighted = _from_scores(scores, weights)
     assert weighted.threshold(0.1) == pytest.approx(0.45, abs=0.01)
-    assert ImpostorCurve.from_scores("m", scores, "made up").threshold(0.1) >= 0.59
+    assert _from_scores(scores).threshold(0.1) >= 0.59
 
 
 @pytest.mark.parametrize("scores", [[], [0.5] * 6, [0.5] * 1000])
 def test_too_few_scores_make_no_curve(scores: list[float]) -> None:
     with pytest.raises(ValueError, match="too few"):
-        ImpostorCurve.from_scores("m", np.array(scores, np.float32), "made up")
+        _from_scores(np.array(scores, np.float32))
 
 
 def test_it_survives_being_written_down() -> None:
     assert ImpostorCurve.from_dict(CURVE.to_dict()) == CURVE
 
 
-SHORT = ImpostorCurve("m", (0.25, 0.35, 0.45), (1e-1, 1e-2, 1e-3), 5000, "own")
+SHORT = ImpostorCurve("m", "d", (0.25, 0.35, 0.45), (1e-1, 1e-2, 1e-3), 5000, "own")
 
 
 def test_a_short_curve_goes_on_along_the_models() -> None:
@@ -88,7 +100,7 @@ def test_a_short_curve_goes_on_along_the_models() -> None:
     assert longer.scores[:3] == SHORT.scores
     assert longer.threshold(1e-3) == pytest.approx(0.45)
     assert longer.threshold(1e-5) == pytest.approx(0.45 + 1.0 * (0.6 - 0.4))
-    assert (longer.pairs, longer.source, longer.measured_to) == (5000, "own", 0.45)
+    assert (longer.pairs, longer.source, longer.measured_until) == (5000, "own", 0.45)
     assert not longer.is_extrapolated(0.45)
     assert longer.is_extrapolated(0.46)
     assert list(longer.scores) == sorted(longer.scores)
@@ -96,18 +108,18 @@ def test_a_short_curve_goes_on_along_the_models() -> None:
 
 @pytest.mark.parametrize(("end", "stretch"), [(0.43, 0.9), (0.47, 1.1), (0.60, 1.25)])
 def test_it_is_stretched_as_the_two_compare_but_not_by_much(end: float, stretch: float) -> None:
-    short = ImpostorCurve("m", (0.25, end), (1e-1, 1e-3), 5000, "own")
+    short = ImpostorCurve("m", "d", (0.25, end), (1e-1, 1e-3), 5000, "own")
     assert short.continued_by(CURVE).threshold(1e-5) == pytest.approx(end + stretch * 0.2)
 
 
 def test_it_is_believed_to_be_a_hundred_times_rarer_at_most() -> None:
-    short = ImpostorCurve("m", (-0.2, 0.0), (1e-1, 1e-3), 5000, "own")
+    short = ImpostorCurve("m", "d", (-0.2, 0.0), (1e-1, 1e-3), 5000, "own")
     assert short.continued_by(CURVE).threshold(1e-5) == pytest.approx(CURVE.threshold(1e-3))
 
 
 def test_no_threshold_is_beyond_what_a_similarity_can_be() -> None:
     """Even where strangers are so alike that the curve would be taken on beyond it."""
-    short = ImpostorCurve("m", (0.5, 0.9), (1e-1, 1e-3), 5000, "own")
+    short = ImpostorCurve("m", "d", (0.5, 0.9), (1e-1, 1e-3), 5000, "own")
     longer = short.continued_by(CURVE)
     assert longer.scores[-1] > 1
     assert longer.threshold(1e-5) == 1.0
@@ -115,10 +127,39 @@ def test_no_threshold_is_beyond_what_a_similarity_can_be() -> None:
 
 
 def test_a_curve_that_is_longer_than_the_models_stays_as_it_is() -> None:
-    long = ImpostorCurve("m", (0.25, 0.7), (1e-1, 1e-6), 10**9, "own")
+    long = ImpostorCurve("m", "d", (0.25, 0.7), (1e-1, 1e-6), 10**9, "own")
     assert long.continued_by(CURVE).scores == long.scores
 
 
 def test_a_continued_curve_survives_being_written_down() -> None:
     longer = SHORT.continued_by(CURVE)
     assert ImpostorCurve.from_dict(longer.to_dict()) == longer
+
+
+@pytest.mark.parametrize("other", [("m2", "d"), ("m", "d2")], ids=["embedder", "detector"])
+def test_curve_is_not_extended_by_one_of_another_model(other: tuple[str, str]) -> None:
+    with pytest.raises(ModelMismatch):
+        SHORT.continued_by(replace(CURVE, model=other[0], detector=other[1]))
+
+
+@pytest.mark.parametrize(
+    ("embedder", "detector"),
+    [
+        ("mobilefacenet", "other"),
+        ("other", "mtcnn"),
+        ("mobilefacenet@000000000000", "mtcnn"),
+        ("mobilefacenet", "mtcnn@000000000000"),
+        ("../curves/mobilefacenet", "mtcnn"),
+    ],
+)
+def test_pair_of_models_without_a_curve_is_a_key_error(embedder: str, detector: str) -> None:
+    with pytest.raises(KeyError, match="no impostor score curve"):
+        curve_of(embedder, detector)
+
+
+def test_read_curve_of_another_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "curve.json"
+    path.write_text(json.dumps(CURVE.to_dict()))
+    assert read_curve(path, model="m", detector="d") == CURVE
+    with pytest.raises(ModelMismatch, match="not with m and d2"):
+        read_curve(path, model="m", detector="d2")

@@ -23,16 +23,20 @@ def _names(candidates: list[Candidate]) -> list[object]:
 
 
 def test_the_nearest_goes_by_the_best_template() -> None:
-    ranked = decider("nearest").rank(PROBE, [0.8, 0.79, 0.7], [1, 2, 3], OWNERS.get)
+    ranked = decider("nearest", model="model-a").rank(
+        PROBE, [0.8, 0.79, 0.7], [1, 2, 3], OWNERS.get
+    )
     assert ranked == [Candidate("ann", 1, 0.8), Candidate("bob", 2, 0.79)]
 
 
 def test_a_vote_goes_by_several_and_keeps_the_cosine() -> None:
     scores, ids = [0.80, 0.79, 0.78, 0.77, 0.3], [1, 2, 3, 4, 5]
-    ranked = decider("vote").rank(PROBE, scores, ids, OWNERS.get)
+    ranked = decider("vote", model="model-a").rank(PROBE, scores, ids, OWNERS.get)
     assert ranked == [Candidate("bob", 2, 0.79), Candidate("ann", 1, 0.8), Candidate("eve", 5, 0.3)]
     # Templates far off have little say, however many.
-    ranked = decider("vote").rank(PROBE, [0.9, 0.32, 0.31, 0.31, 0.3], ids, OWNERS.get)
+    ranked = decider("vote", model="model-a").rank(
+        PROBE, [0.9, 0.32, 0.31, 0.31, 0.3], ids, OWNERS.get
+    )
     assert _names(ranked) == ["ann", "bob", "eve"]
 
 
@@ -63,7 +67,7 @@ def test_a_negative_that_is_nearer_than_the_template_vetoes() -> None:
 
 def test_an_svm_must_be_given() -> None:
     with pytest.raises(ValueError, match="trained first"):
-        decider("svm")
+        decider("svm", model="model-a")
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +86,10 @@ def test_an_svm_names_other_looks_and_rejects_strangers(svm: LinearSvm) -> None:
     probes, owners = people(40, 13, 32, spread=0.5)
     probes = np.concatenate([probes[n * 13 + 3 : (n + 1) * 13] for n in range(40)])
     owners = np.repeat(np.arange(40), 10)
-    scores = svm.scores(probes)
+    scores = svm.scores(probes, model="model-a")
     assert [svm.people[row] for row in scores.argmax(axis=1)] == [f"p{n:02}" for n in owners]
     assert (scores.max(axis=1) >= svm.rejection).mean() > 0.9
-    strangers = svm.scores(unit_vectors(2000, 32, seed=77)).max(axis=1)
+    strangers = svm.scores(unit_vectors(2000, 32, seed=77), model="model-a").max(axis=1)
     assert (strangers >= svm.rejection).mean() < 0.04
 
 
@@ -96,14 +100,14 @@ def test_its_candidates_are_people_with_their_best_template(
     probe = vectors[4]
     scores = vectors @ probe
     best = np.argsort(-scores)[:20]
-    ranked = Svm(svm).rank(
+    ranked = Svm(svm, model="model-a").rank(
         probe, scores[best].tolist(), best.tolist(), lambda template: owners[template]
     )
     assert ranked[0].person == "p01"
     assert ranked[0].template == 4
     assert ranked[0].similarity == pytest.approx(1, abs=1e-5)
     stranger = unit_vectors(1, 32, seed=78)[0]
-    assert Svm(svm).rank(stranger, [0.1], [0], lambda _: owners[0]) == []
+    assert Svm(svm, model="model-a").rank(stranger, [0.1], [0], lambda _: owners[0]) == []
 
 
 def test_who_came_after_the_training_is_ranked_by_similarity(
@@ -111,12 +115,12 @@ def test_who_came_after_the_training_is_ranked_by_similarity(
 ) -> None:
     probe = gallery[0][4]  # of p01
     owner_of = {0: "newcomer", 1: "p01", 2: "another"}.get
-    assert _names(Svm(svm).rank(probe, [0.99], [0], owner_of)) == ["newcomer"]
-    ranked = Svm(svm).rank(probe, [0.9, 0.8, 0.7], [0, 1, 2], owner_of)
+    assert _names(Svm(svm, model="model-a").rank(probe, [0.99], [0], owner_of)) == ["newcomer"]
+    ranked = Svm(svm, model="model-a").rank(probe, [0.9, 0.8, 0.7], [0, 1, 2], owner_of)
     assert _names(ranked) == ["newcomer", "p01", "another"]
-    ranked = Svm(svm).rank(probe, [0.9, 0.8, 0.7], [1, 0, 2], owner_of)
+    ranked = Svm(svm, model="model-a").rank(probe, [0.9, 0.8, 0.7], [1, 0, 2], owner_of)
     assert _names(ranked) == ["p01", "newcomer", "another"]
-    ranked = Svm(svm).rank(probe, [0.9, 0.8, 0.7], [2, 0, 1], owner_of)
+    ranked = Svm(svm, model="model-a").rank(probe, [0.9, 0.8, 0.7], [2, 0, 1], owner_of)
     assert _names(ranked) == ["another", "newcomer", "p01"]
 
 
@@ -125,10 +129,16 @@ def test_who_is_taken_out_of_an_svm_leaves_the_others_as_they_were(svm: LinearSv
     assert rest.people == tuple(person for person in svm.people if person != "p01")
     probes = unit_vectors(3, 32, seed=5)
     kept = [row for row, person in enumerate(svm.people) if person != "p01"]
-    np.testing.assert_allclose(rest.scores(probes), svm.scores(probes)[:, kept], rtol=1e-5)
+    np.testing.assert_allclose(
+        rest.scores(probes, model="model-a"),
+        svm.scores(probes, model="model-a")[:, kept],
+        rtol=1e-5,
+    )
     nobody = rest.without(rest.people)
     assert LinearSvm.from_bytes(nobody.to_bytes(), model="model-a").people == ()
-    assert _names(Svm(nobody).rank(probes[0], [0.9], [0], lambda _: "ann")) == ["ann"]
+    assert _names(Svm(nobody, model="model-a").rank(probes[0], [0.9], [0], lambda _: "ann")) == [
+        "ann"
+    ]
 
 
 def test_an_svm_needs_people(gallery: tuple[Float32, list[str]]) -> None:
@@ -164,3 +174,10 @@ def test_svm_from_damaged_bytes_is_refused(
 ) -> None:
     with pytest.raises(DamagedFile):
         LinearSvm.from_bytes(damaged(svm.to_bytes()), model="model-a")
+
+
+def test_svm_refuses_probes_of_another_model(svm: LinearSvm) -> None:
+    with pytest.raises(ModelMismatch, match="trained on model-a, not on model-b"):
+        svm.scores(unit_vectors(1, 32), model="model-b")
+    with pytest.raises(ModelMismatch):
+        decider("svm", model="model-b", svm=svm)

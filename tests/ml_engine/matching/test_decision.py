@@ -6,7 +6,7 @@ import pytest
 
 from ml_engine.matching import Candidate, ImpostorCurve, decide, person_candidates
 
-CURVE = ImpostorCurve("m", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
+CURVE = ImpostorCurve("m", "d", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
 
 
 def _people(*similarities: float) -> list[Candidate]:

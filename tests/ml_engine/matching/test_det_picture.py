@@ -20,7 +20,7 @@ POINTS = [
 
 
 def drawn(points: list[DetPoint] = POINTS, **options: Any) -> str:
-    picture = det_svg(points, **{"measured_to": 0.4} | options).decode()
+    picture = det_svg(points, **{"measured_until": 0.4} | options).decode()
     assert ElementTree.fromstring(picture).tag.endswith("svg")
     return picture
 
@@ -41,14 +41,14 @@ def test_det_picture_has_the_colours_of_its_theme_and_no_background(theme: Theme
 def test_det_picture_dashes_the_curve_beyond_what_was_measured() -> None:
     dashed = ["stroke-dasharray" in line for line in _lines(drawn())]
     assert (dashed.count(True), dashed.count(False)) == (2, 2), "each line, and its legend row"
-    assert drawn(measured_to=0.4) != drawn(measured_to=0.6)
+    assert drawn(measured_until=0.4) != drawn(measured_until=0.6)
 
 
 def test_det_picture_draws_rarer_matches_further_left_and_more_misses_higher() -> None:
     points = [DetPoint(0.3, 0.1, 0.01), DetPoint(0.5, 0.001, 0.2)]
     (first, second) = (
         tuple(map(float, place.split(",")))
-        for place in _lines(drawn(points, measured_to=1))[0].split('"')[1].split()
+        for place in _lines(drawn(points, measured_until=1))[0].split('"')[1].split()
     )
     assert second[0] < first[0]
     assert second[1] < first[1], "SVG counts from the top"

@@ -11,22 +11,21 @@ import pytest
 from numpy.typing import NDArray
 
 from ml_engine.matching import ImpostorCurve
-from ml_engine.matching import error_rates as module
+from ml_engine.matching import gallery_pairs as module
 from ml_engine.matching.error_rates import (
-    LEAST_ERRORS,
-    MOST_ALIKE,
     ErrorRates,
     TooFewPeople,
     error_rates,
     people_needed,
     sampled,
 )
-from ml_engine.types import Float32
+from ml_engine.matching.gallery_pairs import LEAST_ERRORS, MOST_SIMILAR
+from ml_engine.types import Float32, ModelMismatch
 from tests.ml_engine.vectors import people, unit_vectors
 
 
 def _measured(vectors: Float32, owners: NDArray, **options: object) -> ErrorRates:
-    values = {"model": "m", "source": "made up", "alike_from": 0.9} | options
+    values = {"model": "m", "detector": "d", "source": "made up", "similar_from": 0.9} | options
     return error_rates(vectors, owners, **values)  # type: ignore[arg-type]
 
 
@@ -55,7 +54,7 @@ def test_every_two_people_count_the_same() -> None:
         reached = weights[is_other & (scores >= point.threshold)].sum()
         assert reached / all_pairs == pytest.approx(point.fmr, rel=0.03)
         assert reached / all_pairs <= point.fmr + 1e-9
-        assert point.confused == pytest.approx(reached, abs=1)
+        assert point.false_match_count == pytest.approx(reached, abs=1)
         missed = [
             (scores[~is_other & (owners[rows] == person)] < point.threshold).mean()
             for person in np.flatnonzero(np.bincount(owners) > 1)
@@ -80,9 +79,9 @@ def _numbers(value: object) -> list[float]:
 def test_small_blocks_give_the_same_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """But for rounding: a product of matrices rounds otherwise for other shapes."""
     vectors, owners = _uneven()
-    whole = _measured(vectors, owners, alike_from=0.5)
+    whole = _measured(vectors, owners, similar_from=0.5)
     monkeypatch.setattr(module, "_CELLS", 5000)
-    in_blocks = _measured(vectors, owners, alike_from=0.5)
+    in_blocks = _measured(vectors, owners, similar_from=0.5)
     assert _numbers(asdict(in_blocks)) == pytest.approx(_numbers(asdict(whole)), abs=1e-5)
 
 
@@ -105,7 +104,7 @@ def test_no_block_is_much_larger_than_is_allowed(monkeypatch: pytest.MonkeyPatch
 def test_a_point_says_what_it_rests_on() -> None:
     vectors, owners = people(120, 2, 24)
     rates = _measured(vectors, owners)
-    carried = [point.is_carried for point in rates.points]
+    carried = [point.has_enough_pairs for point in rates.points]
     assert carried == [True, False, False, False], "7,140 pairs of people are 71 at 1e-2"
     assert rates.curve.rates[-1] * 7140 >= LEAST_ERRORS
     assert rates.curve.rates[-1] * 7140 < 3 * LEAST_ERRORS
@@ -153,10 +152,10 @@ def test_pictures_that_are_the_same_to_the_last_bit() -> None:
 
 def test_everybody_may_be_alike() -> None:
     """A threshold that was set far too low by hand is no reason to count for minutes."""
-    rates = _measured(*people(200, 5, 24), alike_from=-1.0)
-    assert rates.alike_total == 200 * 199 / 2
-    assert len(rates.alike) == MOST_ALIKE
-    similarities = [pair.similarity for pair in rates.alike]
+    rates = _measured(*people(200, 5, 24), similar_from=-1.0)
+    assert rates.similar_pairs_total == 200 * 199 / 2
+    assert len(rates.similar_pairs) == MOST_SIMILAR
+    similarities = [pair.similarity for pair in rates.similar_pairs]
     assert similarities == sorted(similarities, reverse=True)
 
 
@@ -167,19 +166,20 @@ def _doubled(doubles: int) -> tuple[Float32, NDArray]:
     return vectors, np.where(twice, owners + 1000, owners)
 
 
-REFERENCE = ImpostorCurve("m", (0.13, 0.24, 0.31, 0.42), (1e-1, 1e-2, 1e-3, 1e-5), 10**6, "")
+REFERENCE = ImpostorCurve("m", "d", (0.13, 0.24, 0.31, 0.42), (1e-1, 1e-2, 1e-3, 1e-5), 10**6, "")
 
 
 def test_one_person_under_two_names_is_told_and_left_out() -> None:
     vectors, owners = _doubled(3)
-    rates = _measured(vectors, owners, alike_from=0.6, reference=REFERENCE)
-    assert {(pair.first, pair.second) for pair in rates.alike} == {(n, 1000 + n) for n in range(3)}
-    assert rates.alike_total == 3
-    assert all(pair.is_left_out and pair.similarity > 0.75 for pair in rates.alike)
-    apart = _measured(*_doubled(0), alike_from=0.6, reference=REFERENCE)
+    rates = _measured(vectors, owners, similar_from=0.6, reference=REFERENCE)
+    listed = {(pair.first, pair.second) for pair in rates.similar_pairs}
+    assert listed == {(n, 1000 + n) for n in range(3)}
+    assert rates.similar_pairs_total == 3
+    assert all(pair.is_left_out and pair.similarity > 0.75 for pair in rates.similar_pairs)
+    apart = _measured(*_doubled(0), similar_from=0.6, reference=REFERENCE)
     assert rates.curve.scores[-1] == pytest.approx(apart.curve.scores[-1], abs=0.02)
-    left_in = _measured(vectors, owners, alike_from=0.6)
-    assert not any(pair.is_left_out for pair in left_in.alike), "nothing tells it without a curve"
+    left_in = _measured(vectors, owners, similar_from=0.6)
+    assert not any(pair.is_left_out for pair in left_in.similar_pairs), "no curve, no doubt"
     beyond = [
         [point.fmr for point in each.det if point.threshold > 0.6] for each in (rates, left_in)
     ]
@@ -187,21 +187,21 @@ def test_one_person_under_two_names_is_told_and_left_out() -> None:
 
 
 def test_many_doubles_raise_the_threshold_and_never_lower_it() -> None:
-    rates = _measured(*_doubled(40), alike_from=0.6, reference=REFERENCE)
-    apart = _measured(*_doubled(0), alike_from=0.6, reference=REFERENCE)
-    assert len(rates.alike) == MOST_ALIKE
-    assert rates.alike_total == 40
+    rates = _measured(*_doubled(40), similar_from=0.6, reference=REFERENCE)
+    apart = _measured(*_doubled(0), similar_from=0.6, reference=REFERENCE)
+    assert len(rates.similar_pairs) == MOST_SIMILAR
+    assert rates.similar_pairs_total == 40
     assert rates.curve.scores[-1] > apart.curve.scores[-1]
 
 
 def test_people_who_are_more_alike_than_the_model_knows_are_not_left_out_in_numbers() -> None:
     """A reference that is far too low takes every pair for a double: ten at most are believed."""
-    low = ImpostorCurve("m", (0.0, 0.1, 0.2), (1e-1, 1e-3, 1e-5), 10**6, "")
+    low = ImpostorCurve("m", "d", (0.0, 0.1, 0.2), (1e-1, 1e-3, 1e-5), 10**6, "")
     vectors, owners = people(300, 1, 24)
-    rates = _measured(vectors, owners, alike_from=0.3, reference=low)
-    assert sum(pair.is_left_out for pair in rates.alike) == MOST_ALIKE
-    assert rates.alike_total > 1000
-    truth = _measured(vectors, owners, alike_from=0.3)
+    rates = _measured(vectors, owners, similar_from=0.3, reference=low)
+    assert sum(pair.is_left_out for pair in rates.similar_pairs) == MOST_SIMILAR
+    assert rates.similar_pairs_total > 1000
+    truth = _measured(vectors, owners, similar_from=0.3)
     end = rates.curve.scores[-1]
     assert truth.curve.fmr(end) / rates.curve.rates[-1] < 1.5
 
@@ -229,7 +229,9 @@ def _curve_of_truth(dimension: int, change: Callable[[NDArray], NDArray]) -> Imp
     """Of random directions in so many dimensions, with its scores changed."""
     left, right = unit_vectors(1200, dimension, seed=70), unit_vectors(1200, dimension, seed=71)
     scores = (left @ right.T).ravel()
-    return ImpostorCurve.from_scores("m", change(scores).astype(np.float32), "the model's")
+    return ImpostorCurve.from_scores(
+        change(scores).astype(np.float32), model="m", detector="d", source="the model's"
+    )
 
 
 @pytest.mark.parametrize("enrolled", [80, 250, 1000])
@@ -255,8 +257,15 @@ def test_strangers_are_named_as_often_as_was_asked_for(
     for seed in range(20, 26):
         gallery = unit_vectors(enrolled, 40, seed=seed)
         limit = model.threshold_for_gallery(enrolled)
-        rates = _measured(gallery, np.arange(enrolled), alike_from=limit, reference=model)
+        rates = _measured(gallery, np.arange(enrolled), similar_from=limit, reference=model)
         curve = rates.curve.continued_by(model)
         threshold = curve.threshold_for_gallery(enrolled)
         named.append(((strangers @ gallery.T).max(axis=1) >= threshold).mean())
     assert 0.005 <= np.mean(named) <= 0.02
+
+
+@pytest.mark.parametrize("other", [("m2", "d"), ("m", "d2")], ids=["embedder", "detector"])
+def test_reference_of_another_model_is_refused(other: tuple[str, str]) -> None:
+    reference = ImpostorCurve(*other, (0.1, 0.2), (1e-1, 1e-2), 10**6, "")
+    with pytest.raises(ModelMismatch):
+        _measured(*_uneven(), reference=reference)

@@ -42,7 +42,7 @@ def _naive(known: dict[int, Float32], queries: Float32, k: int) -> tuple[Float32
 
 def _check_agrees(index: VectorIndex, known: dict[int, Float32], *, k: int = 5) -> None:
     queries = unit_vectors(20, DIMENSION, seed=99)
-    scores, ids = index.search(queries, k)
+    scores, ids = index.search(queries, k, model="model-a")
     wanted_scores, wanted_ids = _naive(known, queries, k)
     np.testing.assert_allclose(scores[:, : len(known)], wanted_scores, atol=1e-5)
     assert ids[:, : len(known)].tolist() == wanted_ids
@@ -53,14 +53,14 @@ def test_every_kind_is_in_the_table() -> None:
 
 
 def test_an_empty_index_finds_nobody(index: VectorIndex) -> None:
-    scores, ids = index.search(unit_vectors(2, DIMENSION), 3)
+    scores, ids = index.search(unit_vectors(2, DIMENSION), 3, model="model-a")
     assert ids.tolist() == [[-1] * 3] * 2
     assert np.isneginf(scores).all()
 
 
 def test_finds_what_a_naive_search_finds(index: VectorIndex) -> None:
     vectors = unit_vectors(500, DIMENSION)
-    index.add(range(1000, 1500), vectors)
+    index.add(range(1000, 1500), vectors, model="model-a")
     assert len(index) == 500
     assert 1499 in index
     assert 1500 not in index
@@ -69,8 +69,8 @@ def test_finds_what_a_naive_search_finds(index: VectorIndex) -> None:
 
 def test_fewer_than_asked_for_are_followed_by_nothing(index: VectorIndex) -> None:
     vectors = unit_vectors(2, DIMENSION)
-    index.add([7, 8], vectors)
-    scores, ids = index.search(vectors[0], 4)
+    index.add([7, 8], vectors, model="model-a")
+    scores, ids = index.search(vectors[0], 4, model="model-a")
     assert ids.tolist() == [[7, 8, -1, -1]]
     assert scores[0, 0] == pytest.approx(1, abs=1e-5)
     assert np.isneginf(scores[0, 2:]).all()
@@ -78,15 +78,15 @@ def test_fewer_than_asked_for_are_followed_by_nothing(index: VectorIndex) -> Non
 
 def test_a_template_under_a_known_id_replaces_it(index: VectorIndex) -> None:
     vectors = unit_vectors(3, DIMENSION)
-    index.add([1, 2], vectors[:2])
-    index.add([1], vectors[2:])
+    index.add([1, 2], vectors[:2], model="model-a")
+    index.add([1], vectors[2:], model="model-a")
     assert len(index) == 2
     _check_agrees(index, {1: vectors[2], 2: vectors[1]}, k=2)
 
 
 def test_the_last_of_one_id_in_a_call_stands(index: VectorIndex) -> None:
     vectors = unit_vectors(3, DIMENSION)
-    index.add([5, 6, 5], vectors)
+    index.add([5, 6, 5], vectors, model="model-a")
     assert len(index) == 2
     _check_agrees(index, {5: vectors[2], 6: vectors[1]}, k=2)
 
@@ -98,7 +98,7 @@ def test_many_changes_leave_what_they_should(index: VectorIndex) -> None:
         ids = rng.integers(0, 400, rng.integers(1, 12))
         if rng.random() < 0.55:
             vectors = unit_vectors(len(ids), DIMENSION, seed=int(rng.integers(1 << 30)))
-            index.add(ids, vectors)
+            index.add(ids, vectors, model="model-a")
             known |= dict(zip(ids.tolist(), vectors, strict=True))
         else:
             removed = index.remove(ids)
@@ -111,7 +111,7 @@ def test_many_changes_leave_what_they_should(index: VectorIndex) -> None:
 
 def test_vectors_are_given_back_as_they_came(index: VectorIndex) -> None:
     vectors = unit_vectors(20, DIMENSION)
-    index.add(list(range(100, 120)), vectors)
+    index.add(list(range(100, 120)), vectors, model="model-a")
     index.remove([103, 119])
     assert sorted(index.ids) == sorted({*range(100, 120)} - {103, 119})
     ids, found = index.vectors([118, 103, 7, 100])
@@ -122,16 +122,16 @@ def test_vectors_are_given_back_as_they_came(index: VectorIndex) -> None:
 
 
 def test_removing_the_last_one_leaves_an_empty_index(index: VectorIndex) -> None:
-    index.add([3], unit_vectors(1, DIMENSION))
+    index.add([3], unit_vectors(1, DIMENSION), model="model-a")
     assert index.remove([3, 4]) == 1
     assert index.remove([3]) == 0
     assert len(index) == 0
-    assert index.search(unit_vectors(1, DIMENSION), 1)[1].tolist() == [[-1]]
+    assert index.search(unit_vectors(1, DIMENSION), 1, model="model-a")[1].tolist() == [[-1]]
 
 
 def test_saved_and_loaded_it_finds_the_same(index: VectorIndex, tmp_path: Path) -> None:
     vectors = unit_vectors(200, DIMENSION)
-    index.add(range(200), vectors)
+    index.add(range(200), vectors, model="model-a")
     index.remove(range(0, 50))
     folder = tmp_path / "indexes"
     folder.mkdir()
@@ -143,7 +143,7 @@ def test_saved_and_loaded_it_finds_the_same(index: VectorIndex, tmp_path: Path) 
     assert loaded.kind == index.kind
     assert [path.name for path in folder.iterdir()] == ["people.index"]
     # It is an index like any other.
-    loaded.add([1000], vectors[:1])
+    loaded.add([1000], vectors[:1], model="model-a")
     loaded.remove([60])
     del known[60]
     _check_agrees(loaded, known | {1000: vectors[0]})
@@ -154,9 +154,11 @@ def test_another_models_vectors_are_refused(index: VectorIndex, tmp_path: Path) 
     with pytest.raises(ModelMismatch):
         index.add([1, 2], vectors, model="model-b")
     with pytest.raises(ModelMismatch):
-        index.add([1, 2], vectors[:, :-1])
+        index.add([1, 2], vectors[:, :-1], model="model-a")
     with pytest.raises(ModelMismatch):
-        index.search(vectors[:, :-1], 1)
+        index.search(vectors[:, :-1], 1, model="model-a")
+    with pytest.raises(ModelMismatch):
+        index.search(vectors, 1, model="model-b")
     assert len(index) == 0
     index.add([1, 2], vectors, model="model-a")
     index.save(tmp_path / "people.index")
@@ -167,13 +169,13 @@ def test_another_models_vectors_are_refused(index: VectorIndex, tmp_path: Path) 
 def test_threads_that_add_remove_and_search_at_once_disturb_nobody(index: VectorIndex) -> None:
     """Some stay all the time and must be found in every search, whatever comes and goes."""
     steady = unit_vectors(50, DIMENSION, seed=1)
-    index.add(range(50), steady)
+    index.add(range(50), steady, model="model-a")
     failures: list[str] = []
     stop = threading.Event()
 
     def search() -> None:
         while not stop.is_set():
-            scores, ids = index.search(steady, 1)
+            scores, ids = index.search(steady, 1, model="model-a")
             if ids[:, 0].tolist() != list(range(50)) or scores.min() < 0.999:
                 failures.append(f"{ids[:, 0].tolist()} {scores.min()}")
 
@@ -181,7 +183,7 @@ def test_threads_that_add_remove_and_search_at_once_disturb_nobody(index: Vector
         vectors = unit_vectors(40, DIMENSION, seed=first)
         ids: NDArray[np.int64] = np.arange(first, first + 40)
         for _ in range(60):
-            index.add(ids, vectors)
+            index.add(ids, vectors, model="model-a")
             if index.remove(ids[::-1]) != 40:
                 failures.append("not all of one's own were there")
 
@@ -205,13 +207,13 @@ def test_a_large_index_is_saved_and_loaded_block_by_block(
     """More than one block, of which the whole ones stay in the file."""
     count = 2 * BLOCK_ROWS + 1000
     vectors = unit_vectors(count, DIMENSION)
-    index.add(np.arange(count), vectors)
+    index.add(np.arange(count), vectors, model="model-a")
     index.save(tmp_path / "large.index")
     before = (tmp_path / "large.index").read_bytes()
     loaded = VectorIndex.load(tmp_path / "large.index", model="model-a", directory=tmp_path)
     loaded.remove([5, BLOCK_ROWS + 5])
-    loaded.add([7], vectors[5:6])
-    scores, ids = loaded.search(vectors[[5, 6, BLOCK_ROWS, count - 1]], 1)
+    loaded.add([7], vectors[5:6], model="model-a")
+    scores, ids = loaded.search(vectors[[5, 6, BLOCK_ROWS, count - 1]], 1, model="model-a")
     assert ids[:, 0].tolist() == [7, 6, BLOCK_ROWS, count - 1]
     np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
     assert len(loaded) == count - 2
@@ -220,18 +222,18 @@ def test_a_large_index_is_saved_and_loaded_block_by_block(
 
 def test_many_queries_find_what_each_finds_alone(index: VectorIndex) -> None:
     vectors = unit_vectors(3000, DIMENSION)
-    index.add(range(3000), vectors)
+    index.add(range(3000), vectors, model="model-a")
     queries = unit_vectors(100, DIMENSION, seed=5)
-    scores, ids = index.search(queries, 3)
-    alone = [index.search(query, 3) for query in queries]
+    scores, ids = index.search(queries, 3, model="model-a")
+    alone = [index.search(query, 3, model="model-a") for query in queries]
     assert ids.tolist() == [found[1][0].tolist() for found in alone]
     np.testing.assert_allclose(scores, [found[0][0] for found in alone], atol=1e-5)
 
 
 def test_all_of_them_can_be_asked_for(index: VectorIndex) -> None:
     vectors = unit_vectors(700, DIMENSION)
-    index.add(range(700), vectors)
-    scores, ids = index.search(vectors[:2], 700)
+    index.add(range(700), vectors, model="model-a")
+    scores, ids = index.search(vectors[:2], 700, model="model-a")
     assert sorted(ids[0].tolist()) == list(range(700))
     assert (np.diff(scores) <= 1e-6).all()
 
@@ -239,7 +241,7 @@ def test_all_of_them_can_be_asked_for(index: VectorIndex) -> None:
 def test_the_kind_may_be_changed_on_loading(tmp_path: Path) -> None:
     vectors = unit_vectors(300, DIMENSION)
     index = VectorIndex(DIMENSION, "model-a", kind="float32")
-    index.add(range(300), vectors)
+    index.add(range(300), vectors, model="model-a")
     index.save(tmp_path / "people.index")
     loaded = VectorIndex.load(
         tmp_path / "people.index", model="model-a", kind="int8", directory=tmp_path
@@ -251,7 +253,7 @@ def test_the_kind_may_be_changed_on_loading(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "text", "version"])
 def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     index = VectorIndex(DIMENSION, "model-a")
-    index.add(range(20), unit_vectors(20, DIMENSION))
+    index.add(range(20), unit_vectors(20, DIMENSION), model="model-a")
     path = tmp_path / "people.index"
     index.save(path)
     content = path.read_bytes()
@@ -275,19 +277,19 @@ def test_an_optimised_index_finds_the_same(exhaustive: Kind, tmp_path: Path) -> 
     vectors = unit_vectors(11_000, 20) @ np.linalg.qr(rng.normal(size=(DIMENSION, 20)))[0].T
     vectors = vectors.astype(np.float32)
     index = VectorIndex(DIMENSION, "model-a", kind=exhaustive, directory=tmp_path)
-    index.add(range(10_500), vectors[:10_500])
+    index.add(range(10_500), vectors[:10_500], model="model-a")
     index.optimise()
     index.remove(range(500))
-    index.add(range(10_500, 11_000), vectors[10_500:])
+    index.add(range(10_500, 11_000), vectors[10_500:], model="model-a")
     looks = vectors[::50] + 0.3 * unit_vectors(220, DIMENSION, seed=3)
-    scores, ids = index.search(looks, 5)
+    scores, ids = index.search(looks, 5, model="model-a")
     exact = looks @ vectors.T
     exact[:, :500] = -np.inf
     best = np.argsort(-exact, axis=1)[:, :5]
     np.testing.assert_allclose(scores, np.take_along_axis(exact, best, axis=1), atol=1e-5)
     assert ids.tolist() == best.tolist()
     index.optimise()
-    assert index.search(looks, 5)[1].tolist() == best.tolist()
+    assert index.search(looks, 5, model="model-a")[1].tolist() == best.tolist()
 
 
 def test_axes_in_use_keep_what_matters() -> None:
@@ -309,17 +311,19 @@ def test_lists_find_nearly_all_and_follow_changes(tmp_path: Path) -> None:
     looks, _ = people(6000, 2, DIMENSION, spread=0.35)
     gallery, probes = looks[0::2], looks[1::2]
     index = VectorIndex(DIMENSION, "model-a", kind="ivf", directory=tmp_path)
-    index.add(range(6000), gallery)
-    index.add(range(6000, 12000), unit_vectors(6000, DIMENSION, seed=7))
-    exact = index.search(probes, 1)[1][:, 0]
+    index.add(range(6000), gallery, model="model-a")
+    index.add(range(6000, 12000), unit_vectors(6000, DIMENSION, seed=7), model="model-a")
+    exact = index.search(probes, 1, model="model-a")[1][:, 0]
     index.optimise()
-    found = index.search(probes, 1)[1][:, 0]
+    found = index.search(probes, 1, model="model-a")[1][:, 0]
     assert (found == exact).mean() > 0.97
     # Changes reach the lists.
     assert index.remove(range(0, 3000)) == 3000
-    index.add(range(20000, 21000), gallery[:1000])
-    index.add(range(4000, 4100), gallery[2000:2100])
-    _, ids = index.search(np.concatenate([gallery[:1000], gallery[2000:2100]]), 1)
+    index.add(range(20000, 21000), gallery[:1000], model="model-a")
+    index.add(range(4000, 4100), gallery[2000:2100], model="model-a")
+    _, ids = index.search(np.concatenate([gallery[:1000], gallery[2000:2100]]), 1, model="model-a")
     assert ids[:, 0].tolist() == [*range(20000, 21000), *range(4000, 4100)]
-    assert not set(index.search(probes, 5)[1].ravel().tolist()) & set(range(0, 3000))
+    assert not set(index.search(probes, 5, model="model-a")[1].ravel().tolist()) & set(
+        range(0, 3000)
+    )
     assert len(index) == 10000

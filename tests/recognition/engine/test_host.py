@@ -123,7 +123,7 @@ def test_an_engine_that_nobody_waits_for_any_more_is_closed(factory: _Factory) -
 
 
 def test_its_configuration_comes_from_the_settings(settings: Any) -> None:
-    settings.ENGINE = {**settings.ENGINE, "threads": 3, "max_queue": 7}
+    settings.ENGINE = {**settings.ENGINE, "threads": 3, "max_queue": 7, "detector": "yunet"}
     config = engine_config()
-    assert (config.threads, config.max_queue) == (3, 7)
+    assert (config.threads, config.max_queue, config.detector) == (3, 7, "yunet")
     assert config.weights_dir == settings.WEIGHTS_DIR

@@ -20,11 +20,12 @@ def test_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
-    """Starts worker processes, which end with the test. port: of a line to the database."""
+    """Starts worker processes, which end with the test. port: of a line to the database; others
+    are variables of the environment."""
     workers: list[Worker] = []
 
-    def start(*, port: int | None = None) -> Worker:
-        workers.append(start_worker_process(database_url(port=port), tmp_path))
+    def start(*, port: int | None = None, **more: str) -> Worker:
+        workers.append(start_worker_process(database_url(port=port), tmp_path, **more))
         return workers[-1]
 
     yield start

@@ -54,6 +54,8 @@ def test_job_runs_to_its_end_with_progress_log_and_result() -> None:
     assert "Attempt 1 of 3 in " in job.log
     assert "2 steps" in job.log
     assert (job.owner, job.unique_key, job.error_code) == ("", None, "")
+    assert job.started_at is not None
+    assert job.ended_at is not None
     assert job.created_at <= job.started_at <= job.ended_at
 
 

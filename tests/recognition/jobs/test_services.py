@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from accounts.audit import SYSTEM
 from accounts.models import AuditEntry
+from recognition.jobs.kinds import KINDS
 from recognition.jobs.models import Job
 from recognition.jobs.selectors import newest_job
 from recognition.jobs.services import (
@@ -20,9 +22,11 @@ from recognition.jobs.services import (
     jobs_prune,
     queue_periodic,
 )
+from recognition.notices.models import Notice
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
 from tests.factories import ACTOR
+from tests.recognition.jobs.kinds_for_tests import TEST_KINDS
 from tests.recognition.jobs.runs import run_jobs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
@@ -144,6 +148,25 @@ def test_start_of_a_periodic_kind_makes_the_waiting_job_due() -> None:
     job = job_start(kind="upkeep", actor=ACTOR)
     assert job.run_after <= timezone.now() + timedelta(seconds=1)
     assert run_jobs() == 1
+
+
+def test_end_of_a_job_is_a_notice() -> None:
+    collection = uuid7()
+    jobs = [start("refuse", collection=collection), start(), start("sleep")]
+    job_cancel(job=jobs[2], actor=ACTOR)
+    run_jobs()
+    notices = Notice.objects.values_list("kind", "subject_id", "collection_id")
+    assert set(notices) == {("job.ended", job.pk, job.collection_id) for job in jobs}
+
+
+def test_periodic_job_is_a_notice_only_if_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue_periodic()
+    run_jobs()
+    assert not Notice.objects.exists()
+    monkeypatch.setitem(KINDS, "upkeep", replace(TEST_KINDS["refuse"], every=timedelta(hours=1)))
+    Job.objects.filter(state=Job.State.QUEUED).update(run_after=timezone.now())
+    run_jobs()
+    assert Notice.objects.get().kind == "job.ended"
 
 
 def test_prune_removes_what_ended_long_ago() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ from tests.recognition.jobs.workers import (
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
 
 
+def _is_under_way(job: Job, steps: int) -> bool:
+    return steps_of(job) >= steps and has_begun(job)
+
+
 def test_job_of_a_worker_that_was_killed_at_any_point_is_done_by_another(
     start_worker: StartWorker,
 ) -> None:
@@ -36,13 +41,13 @@ def test_job_of_a_worker_that_was_killed_at_any_point_is_done_by_another(
         killed = start_worker()
         job = start_job(steps=20, pause_s=0.02)
         jobs.append(job)
-        wait_for(lambda job=job, turn=turn: steps_of(job) >= 5 * turn and has_begun(job))
+        wait_for(partial(_is_under_way, job, 5 * turn))
         time.sleep(random.uniform(0, 0.03))
         killed.kill()
         killed.wait()
     start_worker()
     for job in jobs:
-        wait_for(lambda job=job: has_ended(job))
+        wait_for(partial(has_ended, job))
         job.refresh_from_db()
         assert job.state == Job.State.DONE, job.log
         assert job.attempts >= 2

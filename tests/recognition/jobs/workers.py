@@ -25,14 +25,15 @@ Worker = subprocess.Popen[str]
 StartWorker = Callable[..., Worker]
 
 
-def start_worker_process(database_url: str, folder: Path) -> Worker:
-    """Waits for jobs when this returns."""
+def start_worker_process(database_url: str, folder: Path, **more: str) -> Worker:
+    """Waits for jobs when this returns. more: variables of its environment."""
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
         "FACEREC_VAR": str(folder),
         "LEASE_S": str(LEASE_S),
         "SECRET_KEY": settings.SECRET_KEY,
+        **more,
     }
     worker = subprocess.Popen(
         [sys.executable, "-m", "tests.recognition.jobs.work"],
@@ -42,7 +43,7 @@ def start_worker_process(database_url: str, folder: Path) -> Worker:
         text=True,
     )
     assert worker.stdout is not None
-    assert "waits for jobs" in worker.stdout.readline()
+    assert "runs jobs on test" in worker.stdout.readline()
     return worker
 
 
@@ -50,7 +51,7 @@ def start_job(kind: str = "count", **parameters: Any) -> Job:
     return job_start(kind=kind, actor=ACTOR, parameters=parameters)
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
+def wait_for(condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, list(Job.objects.values())

@@ -60,7 +60,7 @@ def _wants(
     appearance: Float32 = SAME,
     is_crowded: bool = False,
 ) -> bool:
-    return identity.wants_look(face_at(x), appearance, at_s, is_crowded=is_crowded)
+    return bool(identity.need(face_at(x), appearance, at_s, is_crowded=is_crowded))
 
 
 def _resting() -> Identity:

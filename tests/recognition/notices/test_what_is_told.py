@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
 from recognition.events.models import Event
 from recognition.events.services.enrolment import event_enrol
 from recognition.events.services.events import event_delete, event_review
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_cancel, job_ended, job_start
 from recognition.notices.models import Notice
 from recognition.people.models import Collection, Person
 from recognition.people.services.persons import person_erase, person_merge, person_update
@@ -77,6 +80,24 @@ def test_enrolment_of_an_event_is_told(engine: FakeEngine, collection: Collectio
     kinds()
     event_enrol(event=event, name="Bea", actor=ACTOR)
     assert kinds() == ["person.enrolled", "event.decided"]
+
+
+def test_end_of_a_job_is_told(collection: Collection) -> None:
+    job = job_start(kind="measure", actor=ACTOR, collection=collection.pk)
+    job_cancel(job=job, actor=ACTOR)
+    notice = Notice.objects.get()
+    assert (notice.kind, notice.subject_id) == ("job.ended", job.pk)
+    assert notice.collection_id == collection.pk
+
+
+def test_periodic_job_is_told_only_if_it_went_wrong() -> None:
+    job = job_start(kind="upkeep", actor=ACTOR)
+    with transaction.atomic():
+        job_ended(job, Job.State.DONE)
+    assert kinds() == []
+    with transaction.atomic():
+        job_ended(job, Job.State.FAILED)
+    assert kinds() == ["job.ended"]
 
 
 def test_refused_change_tells_nothing(person: Person) -> None:

@@ -13,6 +13,7 @@ from recognition.jobs.kinds import KINDS
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_detail
 from recognition.jobs.services import job_cancel, job_retry, job_start
+from recognition.web.boundaries import CommandOptions
 from recognition.web.errors import ServiceError
 
 
@@ -37,26 +38,26 @@ class Command(BaseCommand):
         except ServiceError as error:
             raise CommandError(error.message) from error
 
-    def _list(self, options: dict[str, Any]) -> None:
+    def _list(self, options: CommandOptions) -> None:
         rows = Job.objects.all()
         for name in ("state", "kind"):
             rows = rows.filter(**{name: options[name]}) if options[name] else rows
         for job in rows[: options["most"]]:
             self._line(job)
 
-    def _show(self, options: dict[str, Any]) -> None:
+    def _show(self, options: CommandOptions) -> None:
         told = dict(job_detail(_job(options["id"])))
         log = told.pop("log")
         self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False))
         self.stdout.write(str(log))
 
-    def _start(self, options: dict[str, Any]) -> None:
+    def _start(self, options: CommandOptions) -> None:
         self._line(job_start(kind=options["kind"], collection=options["collection"], actor=SYSTEM))
 
-    def _cancel(self, options: dict[str, Any]) -> None:
+    def _cancel(self, options: CommandOptions) -> None:
         self._line(job_cancel(job=_job(options["id"]), actor=SYSTEM))
 
-    def _retry(self, options: dict[str, Any]) -> None:
+    def _retry(self, options: CommandOptions) -> None:
         self._line(job_retry(job=_job(options["id"]), actor=SYSTEM))
 
     def _line(self, job: Job) -> None:

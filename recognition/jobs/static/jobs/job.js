@@ -20,11 +20,23 @@ function isOpen(node) {
   return node.dataset.state === "queued" || node.dataset.state === "running";
 }
 
+/**
+ * What was asked for may be older than what the socket told: within an attempt, progress grows.
+ * @param {Job} job
+ * @param {HTMLElement} node
+ */
+function isOld(job, node) {
+  const attempts = Number(node.dataset.attempts);
+  if (job.attempts !== attempts) return job.attempts < attempts && job.state === "running";
+  return job.state === "running" && job.progress < inside(node, "progress", HTMLProgressElement).value;
+}
+
 /** @param {Job} job */
 function show(job) {
   for (const node of shown) {
-    if (node.dataset.job !== job.id || !isOpen(node)) continue;
+    if (node.dataset.job !== job.id || !isOpen(node) || isOld(job, node)) continue;
     node.dataset.state = job.state;
+      node.dataset.attempts = String(job.attempts);
     inside(node, ".fr-job-state", HTMLElement).textContent = STATES[job.state];
     inside(node, "progress", HTMLProgressElement).value = job.progress;
     inside(node, ".fr-job-message", HTMLElement).textContent = job.message;

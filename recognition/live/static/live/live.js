@@ -21,7 +21,7 @@ const video = byId("video", HTMLVideoElement);
 const RUNNING = "facerec.live.running"; // of this tab: a reload goes on
 const PROBLEM_AGAIN_MS = 10_000;
 /** @type {Record<string, string>} */
-const CAMERA_WORDS = { off: "Off", starting: "Starting…", running: "Connecting…", failed: "Failed" };
+const CAMERA_WORDS = { off: "Off", waiting: "Waiting", starting: "Starting…", running: "Connecting…", failed: "Failed" };
 
 /** @type {Set<string>} */
 let scopes = new Set();

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from rest_framework import serializers
 
-from recognition.people.services.calibration import AlikePeople, CalibrationState
+from recognition.people.services.calibration import CalibrationState, SimilarPeople
+from recognition.web.boundaries import JsonDict
 
 THEMES = ("light", "dark")
 
@@ -23,9 +23,11 @@ class OperatingPointSerializer(serializers.Serializer):
     fnmr_interval = serializers.ListField(
         child=serializers.FloatField(), allow_null=True, help_text="95 %, a bootstrap by person."
     )
-    confused = serializers.IntegerField(help_text="Pairs of people that were seen to match.")
-    is_carried = serializers.BooleanField(
-        help_text="Whether so many tell the rate: 30 or more. Where they do not, the threshold "
+    false_match_count = serializers.IntegerField(
+        help_text="Pairs of people that match at this threshold."
+    )
+    has_enough_pairs = serializers.BooleanField(
+        help_text="Whether these are enough to tell the rate: 30 or more. If not, the threshold "
         "follows from the model's curve."
     )
 
@@ -36,16 +38,16 @@ class DetPointSerializer(serializers.Serializer):
     fnmr = serializers.FloatField()
 
 
-class AlikePersonSerializer(serializers.Serializer):
+class SimilarPersonSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     name = serializers.CharField()
     external_id = serializers.CharField(allow_null=True)
 
 
-class AlikeSerializer(serializers.Serializer):
-    """Two people who are more alike than a match: perhaps one, enrolled twice."""
+class SimilarPairSerializer(serializers.Serializer):
+    """Two people who would match each other: perhaps one person, enrolled twice."""
 
-    persons = AlikePersonSerializer(many=True)
+    persons = SimilarPersonSerializer(many=True)
     similarity = serializers.FloatField()
     is_left_out = serializers.BooleanField(help_text="Of the curve.")
 
@@ -63,9 +65,9 @@ class CalibrationSerializer(serializers.Serializer):
     templates_enrolled = serializers.IntegerField()
     impostor_pairs = serializers.IntegerField(help_text="Pictures of two people.")
     genuine_pairs = serializers.IntegerField(help_text="Pictures of one person.")
-    measured_to = serializers.FloatField(
-        help_text="The similarity down to whose rate the pairs carry; beyond it the curve goes on "
-        "along the model's."
+    measured_until = serializers.FloatField(
+        help_text="Beyond this similarity the rates follow the model's curve: there are too few "
+        "pairs to measure them."
     )
     own_threshold = serializers.FloatField(help_text="What follows for the gallery as it is.")
     model_threshold = serializers.FloatField(
@@ -75,8 +77,10 @@ class CalibrationSerializer(serializers.Serializer):
     eer_threshold = serializers.FloatField(allow_null=True)
     points = OperatingPointSerializer(many=True)
     det = DetPointSerializer(many=True, help_text="Empty where nobody has two images.")
-    alike = AlikeSerializer(many=True, help_text="The most alike of `alike_total`.")
-    alike_total = serializers.IntegerField()
+    similar_pairs = SimilarPairSerializer(
+        many=True, help_text="The most similar of `similar_pairs_total`."
+    )
+    similar_pairs_total = serializers.IntegerField()
 
 
 class ThemeInput(serializers.Serializer):
@@ -93,9 +97,8 @@ class TrainedDeciderSerializer(serializers.Serializer):
     is_current = serializers.BooleanField(help_text="Nothing has changed since.")
 
 
-def calibration_payload(state: CalibrationState) -> dict[str, Any]:
+def calibration_payload(state: CalibrationState) -> JsonDict:
     figures = state.figures
-    same = ("templates", "impostor_pairs", "genuine_pairs", "eer", "eer_threshold", "alike_total")
     return {
         "measured_at": state.measured_at,
         "model": state.curve.model,
@@ -104,17 +107,22 @@ def calibration_payload(state: CalibrationState) -> dict[str, Any]:
         "persons": figures["people"],
         "persons_enrolled": figures["people_total"],
         "templates_enrolled": figures["templates_total"],
-        "measured_to": state.measured_to,
+        "measured_until": state.measured_until,
         "own_threshold": _rounded(state.own_threshold),
         "model_threshold": _rounded(state.model_threshold),
         "points": state.points,
         "det": [asdict(point) for point in state.det],
-        "alike": [_alike(pair) for pair in state.alike],
-        **{name: figures[name] for name in same},
+        "similar_pairs": [_similar_pair(pair) for pair in state.similar_pairs],
+        "templates": figures["templates"],
+        "impostor_pairs": figures["impostor_pairs"],
+        "genuine_pairs": figures["genuine_pairs"],
+        "eer": figures["eer"],
+        "eer_threshold": figures["eer_threshold"],
+        "similar_pairs_total": figures["similar_pairs_total"],
     }
 
 
-def _alike(pair: AlikePeople) -> dict[str, Any]:
+def _similar_pair(pair: SimilarPeople) -> JsonDict:
     persons = [
         {"id": person.pk, "name": person.name, "external_id": person.external_id}
         for person in (pair.first, pair.second)

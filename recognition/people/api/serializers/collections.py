@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from ml_engine.zoo import PRESETS
 from recognition.people.api.serializers.faces import EMBEDDERS
 from recognition.people.models import Collection
+from recognition.web.boundaries import FieldOptions
 
 ROLES = sorted({preset.role for preset in PRESETS.values()})
 _RULES = (
@@ -38,7 +37,7 @@ class CollectionInput(serializers.ModelSerializer):
         model = Collection
         fields = (*_RULES, "embedder")
         # The service says it, as 409: it knows of a name that was taken a moment ago.
-        extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
+        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": []}}
 
 
 class CollectionSerializer(serializers.ModelSerializer):

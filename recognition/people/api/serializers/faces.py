@@ -7,7 +7,6 @@ document them.
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 from rest_framework import serializers
 
@@ -15,6 +14,7 @@ from ml_engine.request import Wanted
 from ml_engine.zoo import presets_of
 from recognition.people.decisions import Decision
 from recognition.web.api.pictures import PictureField
+from recognition.web.boundaries import CheckedFields
 
 _NUMBER = r"\d{1,6}(\.\d{1,3})?"
 _REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
@@ -50,7 +50,7 @@ class _WantedFaces(serializers.Serializer):
         help_text="`x,y,width,height` in pixels of the upright picture: look there alone.",
     )
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: CheckedFields) -> CheckedFields:
         attrs = super().validate(attrs)
         if "region" in attrs:
             x, y, width, height = map(float, attrs["region"].split(","))
@@ -105,7 +105,7 @@ class VerifyInput(_Picture, VerifyOptions):
 
     other_image = PictureField(required=False, help_text="The second picture.")
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, attrs: CheckedFields) -> CheckedFields:
         if ("other_image" in attrs) == ("person" in attrs):
             raise serializers.ValidationError("Send either `other_image` or `person`.")
         if "person" in attrs and "embedder" in attrs:

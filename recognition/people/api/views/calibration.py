@@ -28,6 +28,7 @@ from recognition.people.services.calibration import (
     measuring_start,
 )
 from recognition.people.services.deciders import decider_state, training_start
+from recognition.people.services.reembedding import taking_up_start
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import operation
 from recognition.web.errors import not_found
@@ -51,6 +52,24 @@ class CalibrateView(ApiView):
     def post(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)
         job = measuring_start(collection=collection, actor=self.actor)
+        return Response(job_payload(job), status=status.HTTP_202_ACCEPTED)
+
+
+class TakeUpModelView(ApiView):
+    @operation(
+        "collections_take_up_model",
+        "Take up the installed version of a collection's model",
+        scope=Scope.MANAGE,
+        answer=JobSerializer,
+        status=202,
+        errors=(404, 409),
+        about="For a collection that answers 409 `model_version_missing`. Starts a job that embeds "
+        "the stored faces again and then switches the collection. While such a job of the "
+        "collection is open, that one is answered.",
+    )
+    def post(self, request: Request, collection_id: UUID) -> Response:
+        collection = selectors.collection_by_id(self.access, collection_id)
+        job = taking_up_start(collection=collection, actor=self.actor)
         return Response(job_payload(job), status=status.HTTP_202_ACCEPTED)
 
 

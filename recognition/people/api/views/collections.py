@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from rest_framework import status
@@ -10,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Scope
-from ml_engine.zoo import PRESETS
+from ml_engine.zoo import PRESETS, Preset
 from recognition.people import selectors
 from recognition.people.api.lookup import refuse_limited_key
 from recognition.people.api.serializers.collections import (
@@ -27,6 +26,7 @@ from recognition.people.services import collections as service
 from recognition.people.services.identification import default_embedder
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import WITH_BODY, operation
+from recognition.web.boundaries import CheckedFields, JsonDict
 
 
 class CollectionsView(ApiView):
@@ -113,7 +113,7 @@ class ModelsView(ApiView):
         return Response({"results": rows})
 
 
-def _model(preset: Any, version: ModelVersion | None) -> dict[str, Any]:
+def _model(preset: Preset, version: ModelVersion | None) -> JsonDict:
     names = ("role", "sha256", "dimension", "licence", "training_data", "about")
     figures = version.figures if version else preset.figures
     return {
@@ -125,14 +125,14 @@ def _model(preset: Any, version: ModelVersion | None) -> dict[str, Any]:
     }
 
 
-def _with_model(values: dict[str, Any]) -> dict[str, Any]:
+def _with_model(values: CheckedFields) -> CheckedFields:
     """The preset's name replaced by the row that stands for it."""
     if "embedder" in values:
         values["embedder"] = ensure_model_version(values["embedder"])
     return values
 
 
-def _detail(collection: Collection) -> dict[str, Any]:
+def _detail(collection: Collection) -> JsonDict:
     gallery = gallery_of(collection)
     rules = rules_of(collection, gallery)
     persons, templates = gallery.size

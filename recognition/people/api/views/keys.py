@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -24,6 +23,7 @@ from recognition.people.api.serializers.keys import (
 from recognition.web.api.base import ApiView
 from recognition.web.api.paging import NewestMadeFirst
 from recognition.web.api.schema import WITH_BODY, operation
+from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
 
 
@@ -89,7 +89,7 @@ class MeView(ApiView):
         return Response(_me(self.access))
 
 
-def _me(access: Access) -> dict[str, Any]:
+def _me(access: Access) -> JsonDict:
     key, user = access.key, access.user
     return {
         "kind": "key" if key is not None else "user",

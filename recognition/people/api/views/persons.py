@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -41,6 +40,7 @@ from recognition.web.api.schema import (
     operation,
     picture_request,
 )
+from recognition.web.boundaries import CheckedFields
 
 
 class PersonsView(ApiView):
@@ -202,7 +202,7 @@ class ImagesView(ApiView):
         errors=(404,),
     )
     def get(self, request: Request) -> Response:
-        filters: dict[str, Any] = self.read_query(ImageFilter)
+        filters: CheckedFields = self.read_query(ImageFilter)
         if "collection" in filters:
             filters["collection"] = selectors.collection_by_id(self.access, filters["collection"])
         if "person" in filters:

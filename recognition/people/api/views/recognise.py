@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,7 +23,7 @@ from recognition.people.api.serializers.faces import (
     VerifyOptions,
 )
 from recognition.people.model_versions import ensure_model_version
-from recognition.people.payloads import decision_payload, face_payload, verify_payload
+from recognition.people.payloads import face_payload, identified_payload, verify_payload
 from recognition.people.services import identification
 from recognition.web.api.base import PictureView
 from recognition.web.api.schema import FOR_PICTURES, operation, picture_request
@@ -75,7 +73,7 @@ class IdentifyView(PictureView):
             "collection": collection.pk,
             "model": result.model,
             "threshold": round(result.threshold, 4),
-            "faces": [_identified(found) for found in result.faces],
+            "faces": [identified_payload(found) for found in result.faces],
             "timing_ms": result.timing_ms,
         }
         return Response(answer)
@@ -130,7 +128,3 @@ class VerifyView(PictureView):
             other = options.pop("other_image").data
             result = identification.verify(data_a=data, data_b=other, actor=self.actor, **options)
         return Response(verify_payload(result))
-
-
-def _identified(found: identification.IdentifiedFace) -> dict[str, Any]:
-    return {**face_payload(found.face), **decision_payload(found)}

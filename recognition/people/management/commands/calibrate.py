@@ -10,8 +10,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.audit import SYSTEM
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import read_curve
+from ml_engine.types import ModelMismatch
 from ml_engine.zoo import presets_of
 from recognition.people.management.collections import collection_named
+from recognition.people.model_versions import curve_in_use, detector_in_use, ensure_model_version
 from recognition.people.services.calibration import (
     calibration_state,
     collection_calibrate,
@@ -50,15 +52,22 @@ class Command(BaseCommand):
 
     def _load(self, preset: str, file: Path | None) -> None:
         try:
-            curve = read_curve(file, model=preset) if file else None
-        except (OSError, ValueError) as error:
+            curve = self._curve(preset, file) if file else None
+        except (OSError, ValueError, ModelMismatch) as error:
             raise CommandError(f"{file}: {error}") from error
         version = model_curve_update(preset=preset, curve=curve, actor=SYSTEM)
-        in_force = ImpostorCurve.from_dict(version.impostor_curve)
+        in_force = curve_in_use(version)
+        if in_force is None:
+            self.stdout.write(f"{preset}: no curve with {detector_in_use()}.")
+            return
         self.stdout.write(
             f"{preset}: {in_force.pairs:,} pairs of strangers, {in_force.source}. "
             f"One in 10,000 reaches {in_force.threshold(1e-4):.3f}."
         )
+
+    def _curve(self, name: str, file: Path) -> ImpostorCurve:
+        model, detector = ensure_model_version(name), detector_in_use()
+        return read_curve(file, model=model.version, detector=detector)
 
     def _measure(self, name: str, *, is_used: bool) -> None:
         collection = collection_named(name)
@@ -73,12 +82,13 @@ class Command(BaseCommand):
         assert state is not None  # it was measured a moment ago
         for point in state.points:
             missed = "" if point["fnmr"] is None else f", {100 * point['fnmr']:.1f} % missed"
-            rests = f"{point['confused']:,} pairs" if point["is_carried"] else "the model's curve"
+            pairs = f"{point['false_match_count']:,} pairs"
+            rests = pairs if point["has_enough_pairs"] else "the model's curve"
             self.stdout.write(
                 f"  1 in {1 / point['fmr']:>7,.0f} strangers match at {point['threshold']:.3f}"
                 f"{missed} ({rests})"
             )
-        for pair in state.alike:
+        for pair in state.similar_pairs:
             out = ", left out" if pair.is_left_out else ""
             self.stdout.write(
                 f"  perhaps one person: {pair.first.pk} and {pair.second.pk}, similarity "

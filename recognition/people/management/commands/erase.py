@@ -17,10 +17,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("person", type=UUID, help="The id of the person.")
 
-    def handle(self, *args: object, **options: object) -> None:
-        person = Person.objects.filter(pk=options["person"]).first()
-        if person is None:
-            raise CommandError(f"There is no person {options['person']}.")
-        counts = person_erase(person=person, actor=SYSTEM)
+    def handle(self, *args: object, person: UUID, **options: object) -> None:
+        row = Person.objects.filter(pk=person).first()
+        if row is None:
+            raise CommandError(f"There is no person {person}.")
+        counts = person_erase(person=row, actor=SYSTEM)
         told = ", ".join(f"{count} {what}" for what, count in counts.items())
         self.stdout.write(f"Erased: {told}.")

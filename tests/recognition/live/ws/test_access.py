@@ -10,10 +10,9 @@ from channels.db import database_sync_to_async
 from accounts.access import Role, Scope
 from accounts.models import ApiKey, AuditEntry, User
 from recognition.cameras.models import Camera
-from recognition.live.limits import StreamLimits
+from recognition.live.limits import stream_limits
 from recognition.live.ws import base
 from recognition.live.ws.events import EventsConsumer
-from recognition.live.ws.live import LiveConsumer
 from recognition.people.models import Collection
 from tests.factories import make_camera, make_user
 from tests.recognition.live.ws.sockets import issue_key, new_socket, opened, sign_in
@@ -116,14 +115,12 @@ async def test_one_caller_opens_a_few_streams(settings: Any) -> None:
         assert await _close_code("/ws/live/", secret=cleo) == 4429
     async with opened("/ws/live/", secret=ann):
         pass
-    assert LiveConsumer.limits.total == 0
+    assert stream_limits("LiveConsumer").total == 0
 
 
-async def test_refused_sockets_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = StreamLimits()
-    monkeypatch.setattr(EventsConsumer, "limits", limits)
+async def test_refused_sockets_are_not_counted() -> None:
     assert await _close_code("/ws/events/") == 4401
-    assert limits.total == 0
+    assert stream_limits("EventsConsumer").total == 0
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from channels.db import database_sync_to_async
 from accounts.access import Scope
 from accounts.models import AuditEntry
 from recognition.cameras.models import Camera
-from recognition.cameras.services.cameras import camera_delete, camera_set_status
-from recognition.live.previews import Preview, previews
+from recognition.cameras.services.cameras import camera_delete
+from recognition.live.preview_exchange import Preview
+from recognition.live.previews import previews
 from recognition.live.ws import cameras
 from recognition.people.models import Collection
 from tests.factories import ACTOR, make_camera
@@ -50,7 +51,7 @@ async def test_a_preview_comes_before_the_faces_of_the_same_frame(
     async with opened(_path(camera), secret=secret) as socket:
         assert (await socket.hear())["state"] == "off"
         for number in (1, 2):
-            previews.show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
+            previews().show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
             assert await _hear_bytes(socket) == f"jpeg {number}".encode()
             assert (await socket.hear())["frame"] == number
     assert await AuditEntry.objects.filter(action="camera.watch").acount() == 1
@@ -60,7 +61,7 @@ async def test_no_preview_is_made_after_the_last_viewer_left(camera: Camera, sec
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
     made: list[int] = []
-    previews.show(camera.pk, lambda: made.append(1))  # type: ignore[arg-type, return-value]
+    previews().show(camera.pk, lambda: made.append(1))  # type: ignore[arg-type, return-value]
     assert made == []
 
 
@@ -68,7 +69,7 @@ async def test_who_is_slow_sees_the_newest(camera: Camera, secret: str) -> None:
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
         for number in range(5):
-            previews.show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
+            previews().show(camera.pk, lambda number=number: _preview(number))  # type: ignore[misc]
         assert await _hear_bytes(socket) == b"jpeg 4"
 
 
@@ -78,8 +79,8 @@ async def test_a_change_of_status_is_told(
     monkeypatch.setattr(cameras, "_SILENCE_S", 0.05)
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
-        await database_sync_to_async(camera_set_status)(
-            camera_id=camera.pk, status=Camera.Status.FAILED, message="No such file."
+        await Camera.objects.filter(pk=camera.pk).aupdate(
+            status=Camera.Status.FAILED, status_message="No such file."
         )
         told = await socket.hear()
         assert told == {"type": "status", "state": "failed", "message": "No such file."}
@@ -103,7 +104,7 @@ async def test_a_camera_that_is_removed_ends_the_socket_while_its_frames_flow(
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
         await database_sync_to_async(camera_delete)(camera=camera, actor=ACTOR)
-        previews.show(number, lambda: _preview(1))
+        previews().show(number, lambda: _preview(1))
         message = await socket.receive_output(PATIENCE_S)
         assert (message["type"], message["code"]) == ("websocket.close", 4404)
 
@@ -114,7 +115,7 @@ async def test_a_failure_while_showing_is_logged_and_closes(
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
         broken = Preview(b"jpeg", {"not": object()})
-        previews.show(camera.pk, lambda: broken)
+        previews().show(camera.pk, lambda: broken)
         assert await socket.closed_with() == 1011
     assert "a camera is not shown any more" in caplog.text
 

@@ -18,6 +18,7 @@ from ml_engine.images import encode_jpeg
 from recognition.cameras.models import Camera
 from recognition.engine import use_engine
 from recognition.events.models import Event
+from recognition.live.limits import stream_limits
 from recognition.live.session import StreamSession
 from recognition.live.writer import visit_writer
 from recognition.live.ws import base, live
@@ -59,7 +60,7 @@ async def _answers(socket: Socket, *frames: bytes) -> list[dict[str, Any]]:
 
 async def _nobody_is_left() -> None:
     """Wait until the streams' threads have ended."""
-    await asyncio.to_thread(until, lambda: live.LiveConsumer.limits.total == 0)
+    await asyncio.to_thread(until, lambda: stream_limits("LiveConsumer").total == 0)
 
 
 async def _leave(socket: Socket) -> None:

@@ -89,7 +89,7 @@ def test_pairs_are_shown_and_lead_to_merging(operator: Client, collection: Colle
     first, second = make_person(collection, name="Ann"), make_person(collection, name="Ann B.")
     enrol(first, 1)
     pair = {"people": [str(first.pk), str(second.pk)], "similarity": 0.91, "is_left_out": True}
-    make_calibration(collection, alike=[pair], alike_total=12)
+    make_calibration(collection, similar_pairs=[pair], similar_pairs_total=12)
     answer = operator.get(measured(collection))
     text = page(answer)
     for said in ("Ann B.", "Similarity 0.91", "left out of the curve", "of 12 pairs of people"):
@@ -103,7 +103,7 @@ def test_pairs_are_shown_and_lead_to_merging(operator: Client, collection: Colle
 
 def test_without_two_photos_of_anybody(viewer: Client, collection: Collection) -> None:
     point: dict[str, Any] = {"fmr": 0.01, "threshold": 0.4, "fnmr": None, "fnmr_interval": None,
-                             "confused": 49, "is_carried": True}  # fmt: skip
+                             "false_match_count": 49, "has_enough_pairs": True}  # fmt: skip
     make_calibration(collection, det=[], points=[point], eer=None, eer_threshold=None)
     text = page(viewer.get(measured(collection)))
     assert "nobody has two photos" in text

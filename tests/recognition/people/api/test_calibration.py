@@ -78,12 +78,12 @@ def test_too_few_people(api: Caller, person: Person) -> None:
 def test_who_looks_like_one_person(api: Caller, collection: Collection, person: Person) -> None:
     other = make_person(collection, name="Ann again", external_id="a-2")
     pair = {"people": [str(person.pk), str(other.pk)], "similarity": 0.91, "is_left_out": True}
-    make_calibration(collection, alike=[pair], alike_total=1)
+    make_calibration(collection, similar_pairs=[pair], similar_pairs_total=1)
     body = good(api.get(address(collection, "/calibration")))
-    names = [(who["name"], who["external_id"]) for who in body["alike"][0]["persons"]]
+    names = [(who["name"], who["external_id"]) for who in body["similar_pairs"][0]["persons"]]
     assert names == [("Ann Example", None), ("Ann again", "a-2")]
     good(api.delete(f"/api/v1/persons/{other.pk}"), 204)
-    assert good(api.get(address(collection, "/calibration")))["alike"] == []
+    assert good(api.get(address(collection, "/calibration")))["similar_pairs"] == []
 
 
 def test_the_det_curve_is_a_picture(api: Caller, collection: Collection) -> None:

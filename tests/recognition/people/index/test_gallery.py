@@ -17,6 +17,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from ml_engine.matching import ImpostorCurve
+from ml_engine.zoo import preset
 from recognition.people.index import (
     Gallery,
     changes_prune,
@@ -322,13 +323,15 @@ def test_a_gallery_is_loaded_once_when_several_threads_ask_first(
     assert len(loads) == 1
 
 
-_CURVE = ImpostorCurve("test", (0.1, 0.2, 0.3, 0.4, 0.5), (1e-1, 1e-2, 1e-3, 1e-4, 1e-5), 10, "")
+_CURVE = ImpostorCurve(
+    "test", "d", (0.1, 0.2, 0.3, 0.4, 0.5), (1e-1, 1e-2, 1e-3, 1e-4, 1e-5), 10, ""
+)
 
 
 @pytest.fixture
 def curved(collection: Collection) -> Collection:
     """A collection whose model's curve has round figures."""
-    collection.embedder.impostor_curve = _CURVE.to_dict()
+    collection.embedder.impostor_curves = {preset("mtcnn").version: _CURVE.to_dict()}
     collection.embedder.save()
     return collection
 
@@ -359,7 +362,7 @@ def test_the_threshold_rises_with_the_gallery(curved: Collection) -> None:
 
 
 def test_without_a_curve_a_threshold_must_be_set(collection: Collection) -> None:
-    collection.embedder.impostor_curve = {}
+    collection.embedder.impostor_curves = {}
     with pytest.raises(ServiceError) as refused:
         rules_of(collection, gallery_of(collection))
     assert (refused.value.code, refused.value.status) == ("no_threshold", 409)

@@ -12,9 +12,10 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import AuditEntry
 from ml_engine.matching.calibration import curve_of
+from ml_engine.zoo import preset
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import ensure_model_version
-from recognition.people.models import Calibration, Collection, Person
+from recognition.people.models import Calibration, Collection, ModelVersion, Person
 from recognition.people.rules import rules_of
 from tests.factories import add_people, enrol, make_collection
 from tests.ml_engine.vectors import people
@@ -26,6 +27,10 @@ def run(*arguments: object) -> str:
     out = StringIO()
     call_command("calibrate", *map(str, arguments), stdout=out)
     return out.getvalue()
+
+
+def _curve(version: ModelVersion) -> dict[str, Any]:
+    return version.impostor_curves[preset("mtcnn").version]
 
 
 def test_a_collection_is_measured(collection: Collection) -> None:
@@ -53,8 +58,8 @@ def test_what_cannot_be_measured_says_why(person: Person) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A curve on which strangers are more alike than on the preset's."""
-    values = curve_of("mobilefacenet").to_dict()
-    values["scores"] = [score + 0.1 for score in curve_of("mobilefacenet").scores]
+    values = curve_of("mobilefacenet", "mtcnn").to_dict()
+    values["scores"] = [score + 0.1 for score in curve_of("mobilefacenet", "mtcnn").scores]
     values["source"] = "our own faces"
     path = tmp_path / "curve.json"
     path.write_text(json.dumps(values))
@@ -68,19 +73,21 @@ def test_a_model_is_given_another_curve(file: Path, collection: Collection) -> N
     assert rules_of(loaded, gallery_of(loaded)).threshold == pytest.approx(before + 0.1)
     assert AuditEntry.objects.get(action="model.curve").details == {"source": "our own faces"}
     again = ensure_model_version("mobilefacenet")
-    assert again.impostor_curve["source"] == "our own faces", "a start does not take it away"
+    assert _curve(again)["source"] == "our own faces", "a start does not take it away"
     other = make_collection()
     assert rules_of(other, gallery_of(other)).threshold == pytest.approx(before + 0.1)
     assert "LFW" in run("--model", "mobilefacenet")
     assert (
-        ensure_model_version("mobilefacenet").impostor_curve == curve_of("mobilefacenet").to_dict()
+        _curve(ensure_model_version("mobilefacenet"))
+        == curve_of("mobilefacenet", "mtcnn").to_dict()
     )
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"model": "dlib_resnet"}, "is of dlib_resnet"),
+        ({"model": "dlib_resnet@0"}, "measured with dlib_resnet@0"),
+        ({"detector": "yunet@0"}, "and yunet@0"),
         ({"scores": [0.1, 0.3, 0.2], "rates": [0.1, 0.01, 0.001]}, "scores must rise"),
         ({"scores": [0.1, 0.3, 1.2], "rates": [0.1, 0.01, 0.001]}, "scores must rise"),
         ({"scores": [0.1, float("nan"), 0.2], "rates": [0.1, 0.01, 0.001]}, "scores must rise"),
@@ -91,15 +98,15 @@ def test_a_model_is_given_another_curve(file: Path, collection: Collection) -> N
         ({"scores": "high", "rates": [0.1]}, "not an impostor score curve"),
         ({"pairs": None}, "not an impostor score curve"),
         ({"scores": [[0.1], [0.2]], "rates": [0.1, 0.01]}, "not an impostor score curve"),
-        ({"measured_to": "the end"}, "not an impostor score curve"),
+        ({"measured_until": "the end"}, "not an impostor score curve"),
     ],
 )
 def test_a_curve_that_is_none_is_refused(file: Path, change: dict[str, Any], reason: str) -> None:
-    before = ensure_model_version("mobilefacenet").impostor_curve
+    before = _curve(ensure_model_version("mobilefacenet"))
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(CommandError, match=reason):
         run("--model", "mobilefacenet", "--curve", file)
-    assert ensure_model_version("mobilefacenet").impostor_curve == before
+    assert _curve(ensure_model_version("mobilefacenet")) == before
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_it_is_measured_and_kept(collection: Collection) -> None:
     assert (figures["repeated"], figures["genuine_pairs"]) == (100, 300)
     assert [point["fmr"] for point in figures["points"]] == [1e-2, 1e-3, 1e-4, 1e-5]
     assert 0 <= figures["points"][0]["fnmr"] <= 1
-    assert figures["alike"] == []
+    assert figures["similar_pairs"] == []
     assert ImpostorCurve.from_dict(kept.impostor_curve).rates[-1] == 1e-2
     entry = AuditEntry.objects.get(action="collection.calibrate")
     assert entry.details == {"people": 100, "templates": 300}
@@ -98,14 +98,14 @@ def _doubled(collection: Collection) -> tuple[Person, Person]:
 def test_one_person_under_two_names_is_told_by_id_alone(collection: Collection) -> None:
     person, double = _doubled(collection)
     kept = collection_calibrate(collection=collection, actor=ACTOR)
-    assert kept.figures["alike_total"] == 1
+    assert kept.figures["similar_pairs_total"] == 1
     written = json.dumps(kept.figures)
     assert str(person.pk) in written
     assert person.name not in written
     assert double.name not in written
     state = calibration_state(collection)
     assert state is not None
-    pair = state.alike[0]
+    pair = state.similar_pairs[0]
     assert {pair.first, pair.second} == {person, double}
     assert pair.is_left_out
     assert pair.similarity > 0.9
@@ -124,12 +124,12 @@ def test_of_whoever_is_erased_nothing_stays(collection: Collection) -> None:
     person_erase(person=double, actor=ACTOR)
     kept = Calibration.objects.get()
     assert str(double.pk) not in json.dumps([kept.figures, kept.impostor_curve])
-    assert kept.figures["alike_total"] == 0
+    assert kept.figures["similar_pairs_total"] == 0
     assert kept.figures["points"] == before.figures["points"]
     person_erase(person=person, actor=ACTOR)  # who is in no pair any more
     state = calibration_state(collection)
     assert state is not None
-    assert state.alike == []
+    assert state.similar_pairs == []
 
 
 def test_two_who_were_merged_are_no_pair_any_more(collection: Collection) -> None:
@@ -139,7 +139,7 @@ def test_two_who_were_merged_are_no_pair_any_more(collection: Collection) -> Non
     assert str(double.pk) not in json.dumps(Calibration.objects.get().figures)
     state = calibration_state(collection)
     assert state is not None
-    assert state.alike == []
+    assert state.similar_pairs == []
 
 
 def test_whoever_is_erased_meanwhile_is_not_named(
@@ -203,16 +203,16 @@ def test_strangers_are_named_as_often_as_the_collection_has_it(fpir: float | Non
     named, named_by_model = [], []
     for seed in (11, 22, 33):
         collection = make_collection(target_false_positive_rate=fpir)
-        add_people(collection, _alike(250, seed=seed), np.arange(250))
-        named_by_model.append(_named(collection, _alike(2000, seed=77)))
+        add_people(collection, _similar_pair(250, seed=seed), np.arange(250))
+        named_by_model.append(_named(collection, _similar_pair(2000, seed=77)))
         collection_calibrate(collection=collection, actor=ACTOR)
         own = collection_update(collection=collection, actor=ACTOR, uses_own_curve=True)
-        named.append(_named(own, _alike(2000, seed=77)))
+        named.append(_named(own, _similar_pair(2000, seed=77)))
     assert np.mean(named_by_model) > wanted * 2
     assert wanted / 2 <= np.mean(named) <= wanted * 2
 
 
-def _alike(count: int, *, seed: int) -> Float32:
+def _similar_pair(count: int, *, seed: int) -> Float32:
     """Faces that differ in 30 dimensions alone."""
     return np.pad(unit_vectors(count, 30, seed=seed), ((0, 0), (0, DIMENSION - 30)))
 

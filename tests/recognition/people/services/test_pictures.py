@@ -14,6 +14,7 @@ from recognition.people.models import Collection, Person
 from recognition.people.services import pictures
 from recognition.people.services.identification import detect, identify, verify
 from recognition.people.services.pictures import decoded
+from recognition.web.process import process
 from tests.factories import ACTOR, enrol
 from tests.fakes import FakeEngine, photo
 from tests.pictures import saved
@@ -34,6 +35,10 @@ def large() -> bytes:
     return saved(Image.new("1", (1000, 1000)), "PNG")
 
 
+def _held() -> int:
+    return process().part(pictures.PixelBudget)._held
+
+
 def test_what_does_not_fit_is_refused_before_it_is_decoded(
     large: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,7 +56,7 @@ def test_what_does_not_fit_is_refused_before_it_is_decoded(
         assert len(count) == 4
     with decoded(large) as image:
         assert image.shape == (1000, 1000, 3)
-    assert pictures._budget._held == 0
+    assert _held() == 0
 
 
 def test_it_waits_for_room(large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +82,7 @@ def test_room_comes_back_whatever_happens_to_the_picture(large: bytes) -> None:
         raise RuntimeError
     with pytest.raises(Exception, match="broken"), decoded(large[:-30]):
         pass
-    assert pictures._budget._held == 0
+    assert _held() == 0
 
 
 @pytest.mark.django_db
@@ -88,7 +93,7 @@ def test_it_is_held_until_the_engine_is_done_and_no_longer(
     find = engine.find
 
     def watched(images: Any, *args: Any) -> Any:
-        held.append(pictures._budget._held - sum(i.shape[0] * i.shape[1] for i in images))
+        held.append(_held() - sum(i.shape[0] * i.shape[1] for i in images))
         return find(images, *args)
 
     monkeypatch.setattr(engine, "find", watched)
@@ -97,5 +102,5 @@ def test_it_is_held_until_the_engine_is_done_and_no_longer(
     identify(collection=collection, data=photo(1), actor=ACTOR)
     verify(data_a=photo(1), data_b=photo(1), actor=ACTOR)
     assert held == [0] * 6
-    assert pictures._budget._held == 0
+    assert _held() == 0
     assert AuditEntry.objects.exists()

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from ml_engine.zoo import preset
+from recognition.jobs.models import Job
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import installed_version, missing_version
 from recognition.people.models import Collection, FaceImage, ModelVersion, Person, Template
@@ -191,3 +192,27 @@ def test_template_tells_its_detector(collection: Collection) -> None:
     template = Template.objects.select_related("detector").get()
     assert template.detector is not None
     assert template.detector.name == "mtcnn"
+
+
+def test_rest_starts_one_job_that_takes_up_the_model(api: Caller, outdated: Collection) -> None:
+    first = api.post(f"/api/v1/collections/{outdated.pk}/take-up-model")
+    again = api.post(f"/api/v1/collections/{outdated.pk}/take-up-model")
+    assert (first.status_code, first.json()["kind"]) == (202, "take_up_model")
+    assert again.json()["id"] == first.json()["id"]
+
+
+def test_taking_up_a_current_version_is_refused(api: Caller, collection: Collection) -> None:
+    answer = api.post(f"/api/v1/collections/{collection.pk}/take-up-model")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "model_version_current")
+
+
+def test_button_of_the_start_page_starts_the_job(
+    administrator: Client, operator: Client, outdated: Collection
+) -> None:
+    url = f"/admin/people/collection/{outdated.pk}/take-up-model/"
+    assert url in administrator.get("/admin/").content.decode()
+    assert operator.post(url).status_code == 403
+    answer = administrator.post(url)
+    job = Job.objects.get()
+    assert (job.kind, job.collection_id) == ("take_up_model", outdated.pk)
+    assert answer["Location"] == f"/admin/jobs/job/{job.pk}/change/"

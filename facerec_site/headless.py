@@ -1,0 +1,51 @@
+"""Processes without pages: what keeps one running, and its answers to those who supervise it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+
+_PATHS = "/health/"
+
+
+class NoServer:
+    """In place of `SiteServer` in a process that opens no port: the loop alone."""
+
+    failure: str | None = None
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.ready_callable: Callable[[], None] = lambda: None
+
+    def run(self) -> None:
+        """Until `stop`."""
+        asyncio.set_event_loop(self.loop)
+        self.ready_callable()
+        self.loop.run_forever()
+
+    def stop(self) -> None:
+        self.loop.stop()
+
+    async def drain(self, timeout_s: float) -> None:
+        """There are no requests."""
+
+    async def hang_up(self) -> None:
+        """There are no connections."""
+
+
+def only_health(application: Application) -> Application:
+    """The application as far as /health/; 404 for anything else."""
+
+    async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(_PATHS):
+            await application(scope, receive, send)
+        elif scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 404, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await send({"type": "websocket.close"})
+
+    return answer

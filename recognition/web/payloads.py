@@ -1,0 +1,110 @@
+"""The shapes of answers, defined once for REST, sockets, webhooks and clients.
+
+Boxes are x, y, width and height in pixels of the picture; times are UTC with `Z`; ids are text.
+Jobs and notices define theirs beside their rows.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+DecisionName = Literal["match", "unknown", "ambiguous"]
+
+
+class Named(TypedDict):
+    id: str
+    name: str
+
+
+class PersonReference(Named):
+    external_id: str | None
+
+
+class QualityPayload(TypedDict):
+    """Angles in degrees, brightness 0 to 255, the others 0 to 1 but for `size_px`."""
+
+    score: float
+    size_px: float
+    sharpness: float
+    brightness: float
+    yaw: float
+    pitch: float
+    roll: float
+    detection: float
+    reasons: list[str]
+
+
+class FacePayload(TypedDict):
+    box: list[float]
+    landmarks: list[list[float]]
+    score: float
+    quality: QualityPayload | None
+
+
+class CandidatePayload(TypedDict):
+    person: PersonReference
+    similarity: float | None
+    image: str | None
+
+
+class DecisionPayload(TypedDict):
+    decision: str
+    person: PersonReference | None
+    similarity: float | None
+    threshold: float
+    false_match_rate: float | None
+    image: str | None
+    candidates: list[CandidatePayload]
+
+
+class IdentifiedFacePayload(FacePayload, DecisionPayload):
+    """A face with what was decided."""
+
+
+class VerifyPayload(TypedDict):
+    decision: str
+    similarity: float | None
+    threshold: float | None
+    false_match_rate: float | None
+    model: str
+    face: FacePayload
+    other_face: FacePayload | None
+    image: str | None
+
+
+class OutcomePayload(TypedDict):
+    """What became of one picture that was sent for enrolment."""
+
+    index: int
+    name: str
+    accepted: bool
+    code: str
+    message: str
+    faces_found: int
+    quality: QualityPayload | None
+    image: str | None
+
+
+class EnrolPayload(TypedDict):
+    accepted: int
+    refused: int
+    outcomes: list[OutcomePayload]
+
+
+class EventPayload(TypedDict):
+    """A visit."""
+
+    id: str
+    collection: str
+    camera: Named | None
+    person: Named | None
+    decision: str
+    similarity: float | None
+    threshold: float
+    false_match_rate: float | None
+    started_at: str
+    ended_at: str
+    is_open: bool
+    review: str
+    snapshot_url: str | None
+    face_url: str | None
