@@ -107,6 +107,8 @@ def take_up_model_job(context: JobContext, parameters: JsonObject) -> JsonObject
 
 
 def _installed(collection: Collection) -> ModelVersion:
+    if installed_version(collection.embedder) is None:
+        raise _unknown(collection)
     try:
         return embedder_named(collection.embedder.name)
     except ServiceError as error:
