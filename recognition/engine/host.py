@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 from django.conf import settings
@@ -33,6 +33,14 @@ _LONGEST_BUILD_S = 300.0
 _RETRY_AFTER_S = 15.0
 
 
+class EngineState(TypedDict):
+    """message, device: for people."""
+
+    state: State
+    message: str
+    device: str
+
+
 def engine_config() -> EngineConfig:
     """The engine's configuration after the site's settings."""
     find_card = import_string(settings.ENGINE_FIND_CARD)
@@ -53,7 +61,7 @@ class EngineHost(Part):
         # Counts starts and stops, so that a thread that builds knows when nobody waits any more.
         self._generation = 0
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> EngineState:
         with self._changed:
             device = self._engine.device if self._engine else ""
             return {"state": self._state, "message": self._message, "device": device}
@@ -141,7 +149,7 @@ def _host() -> EngineHost:
     return process().part(EngineHost)
 
 
-def engine_state() -> dict[str, Any]:
+def engine_state() -> EngineState:
     """`state`: off, warming_up, ready or failed; `message` and `device`, for people."""
     return _host().describe()
 

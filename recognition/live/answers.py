@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.live.identity import Identity
+from recognition.live.messages import (
+    ErrorMessage,
+    FacesMessage,
+    LiveFacePayload,
+    StatusMessage,
+    VisitMessage,
+)
 from recognition.live.recogniser import SeenFace
+from recognition.notices.payloads import PageEventKind
 from recognition.people.payloads import face_payload
+from recognition.web.payloads import EventPayload, Named
 
 
 def error_message(
-    code: str, message: str, *, frame: int | None = None, **more: object
-) -> dict[str, Any]:
-    about = {} if frame is None else {"frame": frame}
-    return {"type": "error", "code": code, "message": message, **about, **more}
+    code: str,
+    message: str,
+    *,
+    frame: int | None = None,
+    reason: str | None = None,
+    limit: int | None = None,
+) -> ErrorMessage:
+    told: ErrorMessage = {"type": "error", "code": code, "message": message}
+    if frame is not None:
+        told["frame"] = frame
+    if reason is not None:
+        told["reason"] = reason
+    if limit is not None:
+        told["limit"] = limit
+    return told
 
 
-def status_message(state: str, message: str = "") -> dict[str, Any]:
+def status_message(state: str, message: str = "") -> StatusMessage:
     return {"type": "status", "state": state, "message": message}
 
 
-def event_message(payload: Mapping[str, object], kind: str | None = None) -> dict[str, Any]:
-    """kind: opened, updated or closed, unless the payload tells it."""
-    return {"type": "event", "event": {**payload, "kind": kind} if kind else payload}
+def visit_message(payload: EventPayload, kind: PageEventKind) -> VisitMessage:
+    return {"type": "event", "event": {**payload, "kind": kind}}
 
 
 def faces_message(
     frame: int,
     image: Image,
-    faces: Sequence[dict[str, Any]],
+    faces: list[LiveFacePayload],
     timings: Timings,
     *,
     dropped: int,
-) -> dict[str, Any]:
+) -> FacesMessage:
     """The answer to a frame. faces: see `face_answer`. dropped: frames left out so far."""
     return {
         "type": "faces",
@@ -50,7 +67,7 @@ def faces_message(
 
 def face_answer(
     one: SeenFace, *, name: str | None, threshold: float, event: UUID | None
-) -> dict[str, Any]:
+) -> LiveFacePayload:
     """name: of the person it was matched with; None if they are not enrolled any more."""
     decision, person = _told(one.identity, name)
     told = one.identity.decision
@@ -66,7 +83,7 @@ def face_answer(
     }
 
 
-def _told(identity: Identity, name: str | None) -> tuple[str, dict[str, str] | None]:
+def _told(identity: Identity, name: str | None) -> tuple[str, Named | None]:
     decision = identity.decision
     if decision is None:
         return "pending", None

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 import cv2
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.conf import settings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
 from recognition.engine import engine_state, start_engine
+from recognition.live.messages import LiveMessage
 from recognition.live.session import StreamSession
 from recognition.live.slot import FrameSlot
 
@@ -132,7 +132,7 @@ class FilePlayer:
         if ended_by_itself:
             raise CameraFailed(failure[-1] if failure else "The session ended.")
 
-    def _hear(self, message: dict[str, Any], failure: list[str]) -> None:
+    def _hear(self, message: LiveMessage, failure: list[str]) -> None:
         if message["type"] == "session.started":
             self._show(Camera.Status.RUNNING)
         elif message["type"] == "error":

@@ -17,12 +17,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from redis import Redis
 from redis.client import PubSub
 from redis.exceptions import RedisError
+
+from recognition.live.messages import FacesMessage
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Preview:
     """A frame as a JPEG, and the `faces` message of the same frame."""
 
     jpeg: bytes
-    faces: dict[str, Any]
+    faces: FacesMessage
 
 
 def packed(preview: Preview, origin: str) -> bytes:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -27,7 +26,8 @@ from ml_engine.types import Image
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
-from recognition.live.answers import error_message, event_message, face_answer, faces_message
+from recognition.live.answers import error_message, face_answer, faces_message, visit_message
+from recognition.live.messages import LiveFacePayload, LiveMessage
 from recognition.live.pictures import shrunk_jpeg
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
@@ -36,6 +36,7 @@ from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot, Load, Turns
 from recognition.live.visit_log import VisitLog
 from recognition.live.writer import visit_writer
+from recognition.notices.payloads import PageEventKind
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
@@ -56,7 +57,7 @@ _PREVIEW_SIDE_PX = 960
 # A frame that took longer, since this process was paused, is not shown any more.
 _PREVIEW_WITHIN_S = 5.0
 
-Sink = Callable[[dict[str, Any]], None]
+Sink = Callable[[LiveMessage], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +196,8 @@ class StreamSession:
             }
         )
 
-    def _tell_event(self, payload: EventPayload, kind: str) -> None:
-        self._sink(event_message(payload, kind))
+    def _tell_event(self, payload: EventPayload, kind: PageEventKind) -> None:
+        self._sink(visit_message(payload, kind))
 
     def _step(self) -> None:
         rulebook = self._recogniser.rulebook
@@ -256,8 +257,8 @@ class StreamSession:
             return True
         return False
 
-    def _refuse(self, frame: Frame, code: str, message: str, **more: object) -> None:
-        self._sink(error_message(code, message, frame=frame.number, **more))
+    def _refuse(self, frame: Frame, code: str, message: str, *, reason: str | None = None) -> None:
+        self._sink(error_message(code, message, frame=frame.number, reason=reason))
 
     def _work_on(self, frame: Frame) -> None:
         started = time.monotonic()
@@ -286,7 +287,7 @@ class StreamSession:
             return decode_image(frame.content, self._limits)
         return frame.content
 
-    def _face(self, one: SeenFace) -> dict[str, Any]:
+    def _face(self, one: SeenFace) -> LiveFacePayload:
         decision = one.identity.decision
         return face_answer(
             one,

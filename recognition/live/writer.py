@@ -23,6 +23,7 @@ from recognition.events.payloads import event_payload
 from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.events.services.streams import stream_end
 from recognition.live.visits import Visit
+from recognition.notices.payloads import PageEventKind
 from recognition.people.models import ModelVersion
 from recognition.web.errors import ServiceError
 from recognition.web.leases import KeptLease, LeaseLost
@@ -39,7 +40,7 @@ _LONGEST_PAUSE_S = 10.0
 _TRIES = 3
 
 # Called with the event's payload and what happened to it: opened, updated, closed.
-Tell = Callable[[EventPayload, str], None]
+Tell = Callable[[EventPayload, PageEventKind], None]
 
 
 @dataclass(frozen=True, slots=True)

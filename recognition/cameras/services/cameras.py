@@ -15,6 +15,7 @@ from django.db.models.functions import Concat
 from accounts.audit import Actor, record
 from recognition.cameras.models import Camera, Stream
 from recognition.people.models import Collection
+from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.leases import Lease, held_by, lapsed, release, take
 from recognition.web.process import process
@@ -22,7 +23,7 @@ from recognition.web.transactions import in_transaction
 
 _WAITS = Q(is_enabled=True, kind__in=Camera.PLAYED)
 # How a camera is doing that no process plays; for `update`.
-IDLE: dict[str, Any] = {
+IDLE: ColumnValues = {
     "status": Case(
         When(_WAITS, then=Value(Camera.Status.WAITING)), default=Value(Camera.Status.OFF)
     ),

@@ -19,6 +19,7 @@ from recognition.live.limits import TooMany, stream_limits
 from recognition.live.ws.access import access_now
 from recognition.live.ws.outbox import Closing, Outbox
 from recognition.notices import publish
+from recognition.web.boundaries import AsgiDict
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +102,13 @@ class SiteConsumer(AsyncWebsocketConsumer):
         """The socket is gone, whatever the reason; called once, also if it never opened."""
         self.release()
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: AsgiDict, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             self._leave()
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
+    async def dispatch(self, message: AsgiDict) -> None:
         # The base class goes to the one database thread of the process first, for each frame.
         handler = getattr(self, get_handler_name(message), None)
         if handler is None:

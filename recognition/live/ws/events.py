@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 from accounts.access import Scope
 from accounts.threads import in_database_thread
 from recognition.cameras.services.streams import events_watch
-from recognition.live.answers import event_message
 from recognition.live.ws.base import Code
 from recognition.live.ws.groups import GroupConsumer
 from recognition.live.ws.outbox import encoded
 from recognition.notices.feed import Feed
-from recognition.notices.payloads import PageMessage
+from recognition.notices.payloads import PageEvent, PageEventGone, PageMessage
 from recognition.notices.publish import ALL_EVENTS, events_group
+from recognition.web.boundaries import AsgiDict
 from recognition.web.process import process
 
 # Notices that a client has not read yet; an erasure alone may be a hundred.
@@ -56,7 +55,7 @@ class EventsConsumer(GroupConsumer):
             self._telling.cancel()
         super().left()
 
-    async def pass_on(self, message: dict[str, Any]) -> None:
+    async def pass_on(self, message: AsgiDict) -> None:
         await self._tell(message["event"])
 
     def _hear(self, message: PageMessage) -> None:
@@ -74,9 +73,9 @@ class EventsConsumer(GroupConsumer):
     async def _tell_notices(self) -> None:
         while self.is_open:
             message = await self._unread.get()
-            await self._tell({**message["event"]})
+            await self._tell(message["event"])
 
-    async def _tell(self, event: dict[str, Any]) -> None:
+    async def _tell(self, event: PageEvent | PageEventGone) -> None:
         # Asked for each one: what the caller may see can change while the socket is open.
         if self.is_open and self.access.may_use_collection(event["collection"]):
-            await self.send(text_data=encoded(event_message(event)))
+            await self.send(text_data=encoded({"type": "event", "event": event}))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from channels.layers import get_channel_layer
 
 from recognition.live.ws.base import Code, Refused, SiteConsumer
+from recognition.web.boundaries import AsgiDict
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class GroupConsumer(SiteConsumer):
         """Asked once, before the socket opens."""
         raise NotImplementedError
 
-    async def pass_on(self, message: dict[str, Any]) -> None:
+    async def pass_on(self, message: AsgiDict) -> None:
         """A message of a group. What the caller may see can change while the socket is open."""
         raise NotImplementedError
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from accounts.access import Scope
 from recognition.jobs.kinds import KINDS
 from recognition.jobs.payloads import JobMessage
@@ -11,6 +9,7 @@ from recognition.jobs.selectors import may_see
 from recognition.live.ws.groups import GroupConsumer
 from recognition.live.ws.outbox import encoded
 from recognition.notices.publish import ALL_JOBS, jobs_group
+from recognition.web.boundaries import AsgiDict
 
 
 class JobsConsumer(GroupConsumer):
@@ -27,8 +26,8 @@ class JobsConsumer(GroupConsumer):
         limit = self.access.collection_id
         return (jobs_group(limit) if limit else ALL_JOBS,)
 
-    async def pass_on(self, message: dict[str, Any]) -> None:
+    async def pass_on(self, message: AsgiDict) -> None:
         told: JobMessage = {"type": "job", "job": message["job"]}
         job = told["job"]
         if self.is_open and may_see(self.access, kind=job["kind"], collection=job["collection"]):
-            await self.send(text_data=encoded({**told}))
+            await self.send(text_data=encoded(told))

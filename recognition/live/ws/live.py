@@ -10,7 +10,6 @@ import asyncio
 import json
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -24,6 +23,7 @@ from recognition.live.answers import error_message, status_message
 from recognition.live.session import StreamOptions, StreamSession
 from recognition.live.slot import FrameSlot
 from recognition.live.ws.base import Code, Refused, SiteConsumer
+from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError
 
 _MAX_TEXT = 16_384
@@ -179,7 +179,7 @@ def _invalid(message: str) -> ServiceError:
     return ServiceError("invalid_message", message)
 
 
-def _id(message: dict[str, Any], name: str) -> UUID | None:
+def _id(message: JsonDict, name: str) -> UUID | None:
     value = message.get(name)
     if value is None:
         return None
@@ -189,7 +189,7 @@ def _id(message: dict[str, Any], name: str) -> UUID | None:
         raise _invalid(f"{name} must be an id.") from error
 
 
-def _number(options: dict[str, Any], name: str, least: float, most: float) -> float | None:
+def _number(options: JsonDict, name: str, least: float, most: float) -> float | None:
     value = options.get(name)
     if value is None:
         return None

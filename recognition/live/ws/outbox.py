@@ -7,13 +7,15 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+
+from recognition.jobs.payloads import JobMessage
+from recognition.live.messages import LiveMessage
 
 # A client that reads too slowly misses the oldest: nothing piles up.
 MOST_WAITING = 64
 
 
-def encoded(message: dict[str, Any]) -> str:
+def encoded(message: LiveMessage | JobMessage) -> str:
     return json.dumps(message, separators=(",", ":"))
 
 
@@ -33,7 +35,7 @@ class Outbox:
         self._come = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
-    def post(self, message: dict[str, Any]) -> None:
+    def post(self, message: LiveMessage) -> None:
         """From any thread; never waits."""
         self._put(encoded(message))
 

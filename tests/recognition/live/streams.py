@@ -71,7 +71,7 @@ class DrivenStream:
         told = [message["event"] for message in self.messages if message["type"] == "event"]
         return [event for event in told if event["kind"] == kind]
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _hear(self, message: Any) -> None:
         with self._changed:
             self.messages.append(message)
             self._changed.notify_all()

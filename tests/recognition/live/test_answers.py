@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ml_engine.matching import Candidate
 from recognition.live.answers import face_answer
 from recognition.live.identity import Need
+from recognition.live.messages import LiveFacePayload
 from recognition.live.recogniser import SeenFace
 from tests.recognition.live.faces import face_at, match, nobody, settled
 
 
-def _told(candidates: list[Candidate], name: str | None) -> dict[str, Any]:
+def _told(candidates: list[Candidate], name: str | None) -> LiveFacePayload:
     one = SeenFace(face_at(0), settled(candidates), Need.NONE)
     return face_answer(one, name=name, threshold=0.5, event=None)
 

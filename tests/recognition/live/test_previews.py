@@ -67,7 +67,7 @@ class Camera:
 
     def _make(self) -> Preview:
         self.made += 1
-        return Preview(f"jpeg {self.number}".encode(), {"frame": self.number})
+        return Preview(f"jpeg {self.number}".encode(), {"frame": self.number})  # type: ignore[typeddict-item]
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ async def test_picture_is_not_shown_twice_in_the_process_that_plays(
     await camera.stop()
     await asyncio.sleep(0.5)
     await viewer.next(1)
-    here.show(CAMERA, lambda: Preview(b"last", {}))
+    here.show(CAMERA, lambda: Preview(b"last", {}))  # type: ignore[typeddict-item]
     preview = await viewer.next(1)
     assert preview is not None and preview.jpeg == b"last"
     assert await viewer.next(1.0) is None
@@ -165,5 +165,5 @@ async def test_redis_that_goes_and_comes_back_is_used_again(
 
 
 def test_preview_is_packed_with_its_faces_and_its_sender() -> None:
-    preview = Preview(b"\xff\xd8 any bytes \x00", {"type": "faces", "faces": [{"name": "Zoë"}]})
+    preview = Preview(b"\xff\xd8 any bytes \x00", {"type": "faces", "faces": [{"name": "Zoë"}]})  # type: ignore[typeddict-item]
     assert unpacked(packed(preview, "me")) == (preview, "me")

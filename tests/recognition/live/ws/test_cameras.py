@@ -37,7 +37,7 @@ def _path(camera: Camera) -> str:
 
 
 def _preview(number: int) -> Preview:
-    return Preview(f"jpeg {number}".encode(), {"type": "faces", "frame": number})
+    return Preview(f"jpeg {number}".encode(), {"type": "faces", "frame": number})  # type: ignore[typeddict-item]
 
 
 async def _hear_bytes(socket: Socket) -> bytes:
@@ -114,7 +114,7 @@ async def test_a_failure_while_showing_is_logged_and_closes(
 ) -> None:
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
-        broken = Preview(b"jpeg", {"not": object()})
+        broken = Preview(b"jpeg", {"not": object()})  # type: ignore[typeddict-item,typeddict-unknown-key]
         previews().show(camera.pk, lambda: broken)
         assert await socket.closed_with() == 1011
     assert "a camera is not shown any more" in caplog.text

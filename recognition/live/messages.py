@@ -1,0 +1,63 @@
+"""The messages of `/ws/live/` and `/ws/cameras/`, as a client gets them."""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+from recognition.notices.payloads import PageEvent, PageEventGone
+from recognition.web.payloads import FacePayload, Named
+
+
+class SessionStarted(TypedDict):
+    type: Literal["session.started"]
+    session: str
+    model: str
+    device: str
+
+
+class StatusMessage(TypedDict):
+    type: Literal["status"]
+    state: str
+    message: str
+
+
+class ErrorMessage(TypedDict):
+    """frame: the number of the frame that failed. reason: of a frame that is no picture. limit: in
+    bytes, of a frame that is too large."""
+
+    type: Literal["error"]
+    code: str
+    message: str
+    frame: NotRequired[int]
+    reason: NotRequired[str]
+    limit: NotRequired[int]
+
+
+class LiveFacePayload(FacePayload):
+    """decision: `pending` until enough was seen. event: of the visit, once it is written."""
+
+    track: int
+    decision: str
+    person: Named | None
+    similarity: float | None
+    threshold: float
+    event: str | None
+
+
+class FacesMessage(TypedDict):
+    """The answer to a frame. dropped: frames left out so far."""
+
+    type: Literal["faces"]
+    frame: int
+    size: list[int]
+    faces: list[LiveFacePayload]
+    timing_ms: dict[str, float]
+    dropped: int
+
+
+class VisitMessage(TypedDict):
+    type: Literal["event"]
+    event: PageEvent | PageEventGone
+
+
+LiveMessage = SessionStarted | StatusMessage | ErrorMessage | FacesMessage | VisitMessage
