@@ -9,7 +9,7 @@ VENV := .venv/bin/python
 LINT := env -u DATABASE_URL -u REDIS_URL ENV_FILE=/dev/null FACEREC_VAR=var/lint $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo password weights test lint format bench lock clean
+.PHONY: help install run demo password weights test unit lint format bench lock clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,11 @@ test: ## all tests, on SQLite and on a private MariaDB; ARGS="-k name" for some
 	@$(PYTHON) -m tools.prepare test
 	@exec $(VENV) -m tools.run_tests $(ARGS)
 
-lint: ## style, types, import lines, migrations, OpenAPI
+unit: ## the tests that need no database, weights, process or browser
+	@$(PYTHON) -m tools.prepare dev
+	@$(VENV) -m pytest -m unit $(ARGS)
+
+lint: ## style, types, import lines, migrations, OpenAPI, the pages' scripts
 	@$(PYTHON) -m tools.prepare lint
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
@@ -45,14 +49,16 @@ lint: ## style, types, import lines, migrations, OpenAPI
 	.venv/bin/lint-imports
 	$(LINT) manage.py makemigrations --check --dry-run
 	$(LINT) manage.py spectacular --fail-on-warn --validate --file var/lint/openapi.yaml
+	npm run --silent lint
+	npm run --silent types
 
 format: ## let ruff format and mend what it can
-	@$(PYTHON) -m tools.prepare lint
+	@$(PYTHON) -m tools.prepare dev
 	$(VENV) -m ruff format .
 	$(VENV) -m ruff check --fix .
 
 bench: ## measure against the peers and write docs/benchmarks.md; ARGS=detection for a part
-	@$(PYTHON) -m tools.prepare lint
+	@$(PYTHON) -m tools.prepare dev
 	@$(VENV) -m tools.weights --all
 	@exec $(VENV) -m benchmarks $(ARGS)
 
@@ -60,5 +66,5 @@ lock: ## resolve requirements/*.txt anew and pin the result
 	@$(PYTHON) -m tools.lock
 
 clean: ## remove the environment and caches; data below var/ stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache var/lint var/static
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache node_modules var/lint var/static
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

@@ -39,6 +39,8 @@ RIGHTS: dict[str, Rights] = {
     "people.gallerychange": _ADMINISTRATORS,
     "events.event": _OPERATORS,
     "cameras.camera": _READ_ONLY,
+    "cameras.stream": _READ_ONLY,
+    "cameras.camerahost": _ADMINISTRATORS,
     "notices.webhook": _ADMINISTRATORS,
     "notices.delivery": _ADMINISTRATORS,
     "notices.attempt": _ADMINISTRATORS,

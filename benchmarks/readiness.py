@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import secrets
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.rest_site import ROOT, add_strangers
+from benchmarks.own_site import new_key, served, set_up
+from benchmarks.rest_site import add_strangers
 from ml_engine.zoo import default_weights_dir, fetch
 
 TEMPLATES = 300_000
@@ -36,21 +32,13 @@ _PATIENCE_S = 900.0
 def main() -> int:
     options = _parser().parse_args()
     with tempfile.TemporaryDirectory(prefix="facerec-readiness-") as name:
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
-            # No .env: what is set on this machine is not what is measured.
-            "ENV_FILE": os.devnull,
-            "FACEREC_VAR": str(options.folder or name),
-            "WEIGHTS_DIR": str(options.weights),
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "DATABASE_URL": options.database_url,
-            "REDIS_URL": "",
-            "API_RATE": "1000000/min",
-        }
-        Path(os.environ["FACEREC_VAR"]).mkdir(parents=True, exist_ok=True)
-        key = _filled(options.templates)
+        folder = options.folder or Path(name)
+        set_up(folder, options.weights, DATABASE_URL=options.database_url)
+        _fill(options.templates)
+        key = new_key("identify")
         photo = fetch("samples", options.weights)["obama.jpg"].read_bytes()
-        with _served(options.port) as started:
+        started = time.monotonic()
+        with served(options.port):
             return _measured(f"http://127.0.0.1:{options.port}", key, photo, started)
 
 
@@ -64,45 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _filled(templates: int) -> str:
-    """A key to the site."""
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    from accounts.access import Scope
-    from accounts.audit import SYSTEM
-    from accounts.services import key_issue
-    from recognition.people.models import Collection
-
-    if not Collection.objects.exists():
-        _fill(templates)
-    return key_issue(name="bench", scopes=[Scope.IDENTIFY], actor=SYSTEM)[1]
-
-
 def _fill(templates: int) -> None:
+    """Unless an earlier run did."""
     from accounts.audit import SYSTEM
     from recognition.people.model_versions import ensure_model_version
+    from recognition.people.models import Collection
     from recognition.people.services.collections import collection_create
 
+    if Collection.objects.exists():
+        return
     embedder = ensure_model_version("mobilefacenet")
     collection = collection_create(actor=SYSTEM, name="Large", embedder=embedder)
     started = time.monotonic()
     for first in range(0, templates, _AT_ONCE):
         add_strangers(collection, min(_AT_ONCE, templates - first), first=first)
     print(f"{templates} templates written in {time.monotonic() - started:.0f} s", flush=True)
-
-
-@contextmanager
-def _served(port: int) -> Iterator[float]:
-    started = time.monotonic()
-    site = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT)
-    try:
-        yield started
-    finally:
-        site.terminate()
-        site.wait(60)
 
 
 def _measured(url: str, key: str, photo: bytes, started: float) -> int:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import pre_migrate
 
 
 class SiteConfig(AppConfig):
@@ -7,3 +8,6 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         from facerec_site import checks  # noqa: F401
+        from facerec_site.old_database import refuse_old_database
+
+        pre_migrate.connect(refuse_old_database)

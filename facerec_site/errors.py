@@ -105,12 +105,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's hook: every exception of a view becomes an answer of the one shape."""
     request = context.get("request")
     answer = answer_for(exc)
-    if isinstance(exc, _DATABASE_AWAY):
-        _log_database_away(exc, request)
-    elif answer.status >= 500 and not isinstance(exc, ServiceError | EngineError):
+    is_away = isinstance(exc, _DATABASE_AWAY)
+    if answer.status >= 500 and not is_away and not isinstance(exc, ServiceError | EngineError):
         logger.error("request %s failed", request_id_of(request), exc_info=exc)
     set_rollback()
     response = error_response(answer, request)
+    if is_away:
+        _log_database_away(exc, request, response)
     # Set by DRF on what is answered 401.
     if challenge := getattr(exc, "auth_header", None):
         response["WWW-Authenticate"] = challenge
@@ -202,11 +203,13 @@ def _is_for_programs(path: str) -> bool:
     return path.startswith(_PROGRAMS)
 
 
-def _log_database_away(error: BaseException, request: object) -> None:
+def _log_database_away(error: BaseException, request: object, response: HttpResponse) -> None:
     """One line: while the database is away, each request fails in the same way."""
     text = "request %s: the database does not answer: %s"
     trace = error if logger.isEnabledFor(logging.DEBUG) else None
     logger.warning(text, request_id_of(request), error, exc_info=trace)
+    # Django logs a response with status 503 as an error otherwise.
+    response._has_been_logged = True  # type: ignore[attr-defined]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -231,13 +234,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django calls this while it handles the exception. It logs the exception itself (logger
-    django.request), unless the response says that it was logged."""
+    """Django calls this while it handles the exception, and logs the exception itself (logger
+    django.request)."""
     error = sys.exception()
     if isinstance(error, _DATABASE_AWAY):
-        _log_database_away(error, request)
         response = refusal(answer_for(error), request.path, request)
-        response._has_been_logged = True  # type: ignore[attr-defined]
+        _log_database_away(error, request, response)
         return response
     if not _is_for_programs(request.path):
         return defaults.server_error(request)

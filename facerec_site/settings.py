@@ -183,7 +183,7 @@ if REDIS_URL:
                         # takes 5 s: a limit of 5 s, redis-py's default, cuts it off. A server that
                         # vanished without a word is noticed after this time.
                         "socket_timeout": 15,
-                        "socket_connect_timeout": 2,
+                        "socket_connect_timeout": 5,
                         # Each socket that opens takes one; redis-py refuses more than 100.
                         "max_connections": 1000,
                     }
@@ -341,6 +341,8 @@ ENGINE = {
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),
 }
+# Gives the engine the card of an embedder that is not in the zoo, by its version.
+ENGINE_FIND_CARD = "recognition.people.model_files.card_of_version"
 # How long a picture may wait for the engine before its caller is answered 503.
 ENGINE_DEADLINE_S = env.int("ENGINE_DEADLINE_S", 30)
 MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 20)
@@ -362,11 +364,11 @@ MAX_FRAME_BYTES = 2 * 2**20
 # Webhooks
 WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)
 # From resolving the name to the answer's first line.
-WEBHOOK_LIMIT_S = env.float("WEBHOOK_LIMIT_S", 10.0)
+WEBHOOK_LIMIT_S = env.float("WEBHOOK_LIMIT_S", 10)
 # Pauses between the attempts of one message: after the last one it is given up, 40 hours later.
 DELIVERY_RETRIES_S = [5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200]
 # A webhook whose every attempt failed for so long is switched off.
-DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120.0)
+DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120)
 DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", 30)
 
 LOGGING = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
+from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.access import Role, Scope
 from accounts.models import ApiKey
 from recognition.people.models import Collection
 from tests import contract
+from tests.commits import committed
 from tests.factories import make_user
 
 
@@ -17,11 +20,14 @@ class Caller(APIClient):
     """DRF's client, which a test may hand anything that becomes text.
 
     Whatever it is answered is held to the OpenAPI document, so every test of the API is a test of
-    that as well.
+    that as well. `ends_with_commit`: False lets the test roll its request back.
     """
 
+    ends_with_commit = True
+
     def request(self, **kwargs: Any) -> Any:
-        answer = super().request(**kwargs)
+        with committed() if self.ends_with_commit else nullcontext():
+            answer = super().request(**kwargs)
         contract.check(kwargs["REQUEST_METHOD"], kwargs["PATH_INFO"], answer)
         return answer
 
@@ -37,6 +43,14 @@ class Caller(APIClient):
     def send(self, path: str, body: bytes, content_type: str, method: str = "POST") -> Any:
         """A body as it is."""
         return self.generic(method, path, body, content_type)  # type: ignore[arg-type]
+
+
+class PageClient(Client):
+    """A browser without scripts: Django's client, whose requests end with their commit."""
+
+    def request(self, **request: Any) -> Any:
+        with committed():
+            return super().request(**request)
 
 
 def signed_in(role: str = Role.ADMINISTRATOR, *, checks_csrf: bool = False) -> Caller:

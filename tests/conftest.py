@@ -9,16 +9,27 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site_settings
-from django.db import connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connections
+from django.test import Client
 
 from accounts.access import Access
 from accounts.audit import Actor
 from recognition.people.models import Collection, Person
+from recognition.web import transactions
 from recognition.web.process import Process, use_process
+from tests.callers import PageClient
+from tests.commits import FailedSteps, commit_services
 from tests.fakes import FakeEngine
+from tests.kinds import is_unit_test
 
 _DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m unit`: the tests that need nothing beside Python."""
+    for item in filter(is_unit_test, items):
+        item.add_marker(pytest.mark.unit)
 
 
 @pytest.fixture(autouse=True)
@@ -40,35 +51,27 @@ def _fresh_process() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _commits_inside_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pytest-django wraps a test in a transaction that is rolled back, in which nothing is ever
-    committed. Here what waits for the commit is run when the code's own transaction ends."""
-    leave, wait = transaction.Atomic.__exit__, BaseDatabaseWrapper.on_commit
+def _services_commit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called in a test, they end with their commit, as a request does."""
+    mark = request.node.get_closest_marker("django_db")
+    if not (mark and mark.kwargs.get("transaction")):
+        commit_services(request.module, monkeypatch)
 
-    def run_waiting(connection: BaseDatabaseWrapper) -> None:
-        blocks = connection.atomic_blocks
-        if not blocks or not all(getattr(block, "_from_testcase", False) for block in blocks):
-            return
-        waiting: list[Any] = connection.run_on_commit
-        connection.run_on_commit = []
-        for _, act, is_robust in waiting:
-            try:
-                act()
-            except Exception:
-                if not is_robust:
-                    raise
 
-    def exit_(self: Any, *args: Any) -> None:
-        leave(self, *args)
-        if args[0] is None:
-            run_waiting(transaction.get_connection(self.using))
+@pytest.fixture(autouse=True)
+def failed_steps() -> Iterator[FailedSteps]:
+    """A step after a commit that fails makes the test fail, unless the test expects it."""
+    heard = FailedSteps()
+    transactions.logger.addHandler(heard)
+    yield heard
+    transactions.logger.removeHandler(heard)
+    heard.expect()
 
-    def on_commit(self: BaseDatabaseWrapper, func: Callable, robust: bool = False) -> None:
-        wait(self, func, robust)
-        run_waiting(self)
 
-    monkeypatch.setattr(transaction.Atomic, "__exit__", exit_)
-    monkeypatch.setattr(BaseDatabaseWrapper, "on_commit", on_commit)
+@pytest.fixture
+def client() -> Client:
+    """In place of pytest-django's: what waits for the commit runs with each request."""
+    return PageClient()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -17,14 +18,18 @@ from accounts.models import User
 from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
 from ml_engine.zoo import preset
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, Stream
+from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.events.models import Event
-from recognition.events.services.events import VisitSeen, event_open
+from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.people.index import note_changes
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Calibration, Collection, FaceImage, Person, Template
 from recognition.people.services.enrolment import images_enrol
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import Lease
 from recognition.web.uploads import Upload
+from tests.commits import committed
 from tests.fakes import embedding_of, photo
 
 ACTOR = Actor("user:tester")
@@ -53,6 +58,7 @@ def make_person(collection: Collection | None = None, **values: Any) -> Person:
     return Person.objects.create(collection=collection or make_collection(), **values)
 
 
+@committed()
 def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]:
     """Enrol one photo of each number (see `tests.fakes`) for the person; all are accepted."""
     uploads = [
@@ -64,6 +70,7 @@ def enrol(person: Person, *numbers: int, source: str = "api") -> list[FaceImage]
     return [outcome.image for outcome in outcomes if outcome.image is not None]
 
 
+@committed()
 def add_people(
     collection: Collection,
     vectors: Float32,
@@ -153,6 +160,24 @@ def seen(person: Person | None = None, *, number: int = 1, **values: Any) -> Vis
     return VisitSeen(**(fields | values))
 
 
+def own_stream(collection: Collection, camera: Camera | None = None) -> OwnStream:
+    """The stream of this process that all visits of a collection in a test come from."""
+    row = Stream.objects.filter(collection=collection, caller=ACTOR.name, ended_at=None).first()
+    if row is None:
+        begun = stream_begin(
+            stream_id=uuid7(), collection=collection, camera=None, caller=ACTOR.name
+        )
+        return replace(begun, camera=camera)
+    return OwnStream(row.pk, collection, camera, Lease(row.owner, row.lease_number))
+
+
+def update_event(event: Event, look: VisitSeen, **values: Any) -> Event:
+    """The stream of the event sees it again; `values` are those of `event_update`."""
+    stream = own_stream(event.collection, event.camera)
+    return event_update(event=event, stream=stream, seen=look, **({"ended_at": look.at} | values))
+
+
+@committed()
 def make_event(
     collection: Collection | None = None,
     person: Person | None = None,
@@ -165,9 +190,7 @@ def make_event(
     collection = collection or (person.collection if person else make_collection())
     look = seen(person, **values)
     return event_open(
-        collection=collection,
-        camera=camera,
-        session="test",
+        stream=own_stream(collection, camera),
         model=collection.embedder,
         seen=look,
         started_at=started_at or look.at,
@@ -187,5 +210,7 @@ __all__ = [
     "make_event",
     "make_person",
     "make_user",
+    "own_stream",
     "seen",
+    "update_event",
 ]

@@ -1,7 +1,8 @@
-"""`python3 -m tools.prepare [lint] [test]`: the system's packages and the virtual environment.
+"""`python3 -m tools.prepare [dev] [lint] [test]`: system packages and the virtual environment.
 
 Without a word it is what the site needs; MySQL's client as well where DB or DATABASE_URL ask for
-it, in the environment or in `.env`.
+it, in the environment or in `.env`. `dev` adds Python's linters and what tests need, `lint` the
+linters of the pages' scripts as well: npm puts them into node_modules, and nothing else needs them.
 
 What is installed is pinned with hashes in requirements/lock-*.txt. A stamp remembers which lock the
 environment holds, so that a second call takes no time. Run with the Python that the environment
@@ -25,7 +26,7 @@ VENV = ROOT / ".venv"
 LOCKS = ROOT / "requirements"
 # What TensorFlow has wheels for.
 OLDEST, NEWEST = (3, 11), (3, 13)
-PURPOSES = ("lint", "test")
+PURPOSES = ("dev", "lint", "test")
 
 
 def main(purposes: list[str]) -> None:
@@ -40,6 +41,8 @@ def main(purposes: list[str]) -> None:
     )
     make_environment()
     install(missing)
+    if "lint" in purposes:
+        install_script_linters()
 
 
 def check_python() -> None:
@@ -73,7 +76,7 @@ def locks_for(purposes: list[str]) -> list[str]:
     names = [kind()]
     if {"mysql", "mysql-client", "test"} & set(purposes):
         names.append("mysql")
-    if "lint" in purposes or "test" in purposes:
+    if not set(PURPOSES).isdisjoint(purposes):
         names.append("dev")
     return names
 
@@ -121,6 +124,23 @@ def install(names: list[str]) -> None:
         )
     for name in names:
         _stamp(name).write_text(_fingerprint(name))
+
+
+def install_script_linters() -> None:
+    """ESLint and TypeScript, as package-lock.json names them."""
+    lock = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
+    stamp = ROOT / "node_modules" / ".lock"
+    if stamp.exists() and stamp.read_text() == lock:
+        return
+    note("installing the linters of the scripts")
+    npm = system.find_program("npm") or "npm"
+    done = subprocess.run([npm, "ci", "--no-progress"], cwd=ROOT, check=False)
+    if done.returncode:
+        stop(
+            "npm could not install the packages; see the lines above. Check the network, or the "
+            "registry that npm is set to (npm config get registry), and run make again."
+        )
+    stamp.write_text(lock)
 
 
 def _lock(name: str) -> Path:

@@ -38,6 +38,15 @@ def _runs(*names: str) -> Callable[[], bool]:
     return lambda: find_program(*names) is not None
 
 
+def _has_node() -> bool:
+    """New enough for ESLint, with npm beside it."""
+    node = find_program("node")
+    if node is None or find_program("npm") is None:
+        return False
+    order = "process.versions.node.localeCompare('18.18', 'en', {numeric: true})"
+    return _succeeds([node, "-e", f"process.exit({order} < 0 ? 1 : 0)"])
+
+
 def _makes_environments() -> bool:
     # Debian takes `ensurepip` out of its python3.
     code = "import ensurepip, venv"
@@ -83,11 +92,13 @@ MARIADB = (
 REDIS = (Part("Redis", ("redis-server",), _runs("redis-server", "valkey-server")),)
 CHROMIUM = (Part("Chromium", ("chromium", "fonts-liberation"), _runs(*CHROMIUM_NAMES)),)
 
+NODE = (Part("Node.js 18.18 or newer with npm", ("nodejs", "npm"), _has_node),)
+
 
 def parts_for(
     purposes: Iterable[str], *, has_venv: bool = False, has_mysql_client: bool = False
 ) -> list[Part]:
-    """What the site, on MySQL or not, and the tests need.
+    """What the site, on MySQL or not, the tests and the linters of scripts need.
 
     What only makes a part of the environment is left out once that part is there.
     """
@@ -99,6 +110,8 @@ def parts_for(
         parts += MARIADB
     if "test" in wanted:
         parts += REDIS if _is_ubuntu() else [*REDIS, *CHROMIUM]
+    if "lint" in wanted:
+        parts += NODE
     return parts
 
 

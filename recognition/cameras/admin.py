@@ -16,6 +16,7 @@ from recognition.web.admin.services import ServiceAdmin
 
 _STATUS_COLOURS = {
     Camera.Status.OFF: "default",
+    Camera.Status.WAITING: "warning",
     Camera.Status.RUNNING: "success",
     Camera.Status.STARTING: "info",
     Camera.Status.FAILED: "danger",
@@ -28,12 +29,12 @@ class CameraAdmin(ServiceAdmin):
     list_filter = ("kind", "collection", "is_enabled", "status")
     list_select_related = ("collection",)
     search_fields = ("name",)
-    readonly_fields = ("status", "status_message")
+    readonly_fields = ("status", "status_message", "owner")
 
     def get_fieldsets(self, request: HttpRequest, obj: Camera | None = None) -> Any:
-        state = [("State", {"fields": ("status", "status_message")})] if obj else []
+        state = [("State", {"fields": ("status", "status_message", "owner")})] if obj else []
         return [
-            (None, {"fields": ("name", "collection", "kind", "address", "is_enabled")}),
+            (None, {"fields": ("name", "collection", "kind", "address", "node", "is_enabled")}),
             ("Frames", {"fields": ("max_fps", "min_face_px", "loops")}),
             *state,
         ]

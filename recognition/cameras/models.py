@@ -5,10 +5,12 @@ from django.db import models
 
 from recognition.people.models.collection import Collection
 from recognition.web.identifiers import uuid7
+from recognition.web.leases import DatabaseTime, Leased
 
 
-class Camera(models.Model):
-    """A source of frames: a browser's own camera, or a video file played as one."""
+class Camera(Leased):
+    """A source of frames: a browser's own camera, or a video file played as one. The process that
+    plays it holds its lease; a browser's camera has none, its streams have."""
 
     class Kind(models.TextChoices):
         BROWSER = "browser", "Browser"
@@ -16,9 +18,13 @@ class Camera(models.Model):
 
     class Status(models.TextChoices):
         OFF = "off", "Off"
+        WAITING = "waiting", "Waiting"
         STARTING = "starting", "Starting"
         RUNNING = "running", "Running"
         FAILED = "failed", "Failed"
+
+    # What the server plays itself.
+    PLAYED = (Kind.FILE,)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="cameras")
@@ -26,6 +32,11 @@ class Camera(models.Model):
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.BROWSER)
     address = models.CharField(
         max_length=500, blank=True, help_text="For a file: its name in the video folder."
+    )
+    node = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="The machine that it hangs on, as `serve --node` names it; empty: any.",
     )
     # Slower than one a second, faces are not followed from one frame to the next.
     max_fps = models.FloatField(
@@ -47,3 +58,39 @@ class Camera(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CameraHost(models.Model):
+    """A process that can play cameras now: cameras are shared among those seen lately."""
+
+    process = models.CharField(primary_key=True, max_length=128, editable=False)
+    node = models.CharField(max_length=64, editable=False)
+    seen_at = models.DateTimeField(db_default=DatabaseTime(), editable=False)
+
+    def __str__(self) -> str:
+        return self.process
+
+
+class Stream(Leased):
+    """One run of a camera, or of a client that sends frames of its own. The process that works on
+    it holds its lease: what it writes of the stream's visits counts only while it does."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    collection = models.ForeignKey(
+        Collection, on_delete=models.CASCADE, related_name="streams", editable=False
+    )
+    camera = models.ForeignKey(
+        Camera, null=True, on_delete=models.SET_NULL, related_name="streams", editable=False
+    )
+    caller = models.CharField(
+        max_length=200, blank=True, editable=False, help_text="As in the audit log."
+    )
+    started_at = models.DateTimeField(db_default=DatabaseTime(), editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["lease_until"], name="stream_by_lease")]
+
+    def __str__(self) -> str:
+        return f"{self.camera or self.caller} at {self.started_at:%Y-%m-%d %H:%M:%S}"

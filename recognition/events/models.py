@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, Stream
 from recognition.people.decisions import Decision
 from recognition.people.models.collection import Collection
 from recognition.people.models.model_version import ModelVersion
@@ -34,8 +34,9 @@ class Event(models.Model):
     camera = models.ForeignKey(
         Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="events"
     )
-    # A browser stream that names no camera is told apart by its session.
-    session = models.CharField(max_length=32, blank=True)
+    stream = models.ForeignKey(
+        Stream, null=True, on_delete=models.SET_NULL, related_name="events", editable=False
+    )
     person = models.ForeignKey(
         Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="events"
     )

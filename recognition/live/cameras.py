@@ -1,42 +1,65 @@
-"""The cameras that the server plays itself, kept in step with their rows."""
+"""The cameras that this process plays: its share of all, each as long as it holds the lease."""
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
-from recognition.cameras.models import Camera
-from recognition.cameras.services.cameras import camera_set_status
+from recognition.cameras.models import Camera, Stream
+from recognition.cameras.services.cameras import camera_give_back, camera_show
+from recognition.cameras.services.hosts import host_gone, host_seen, hosts_up, share_of
+from recognition.engine import engine_state, get_engine, start_engine
+from recognition.events.services.streams import streams_end_lapsed
 from recognition.live.player import CameraState, FilePlayer
-from recognition.web.process import Part
+from recognition.web.errors import ServiceError
+from recognition.web.leases import Contact, KeptLease, LeaseKeeper, free_or_lapsed, take
+from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
+# Of the time to stop, for what is written after the last camera has stopped.
+_WRITES_S = 1.0
 _STOP_S = 5.0
-_OFF = CameraState(Camera.Status.OFF)
+
+
+@dataclass(slots=True)
+class _Played:
+    """signature: what the player was started for; it is started anew when that changes. shown: as
+    the row has it."""
+
+    player: FilePlayer
+    kept: KeptLease
+    signature: tuple[object, ...]
+    node: str
+    shown: CameraState | None = None
 
 
 class CameraRunner(Part):
-    """One thread reads the rows, starts and stops players, and writes how they are doing."""
+    """One thread takes cameras, starts and stops players, and writes how they are doing."""
 
     def __init__(self) -> None:
-        self._players: dict[UUID, FilePlayer] = {}
-        # What a player was started for: it is started anew when that changes.
-        self._played: dict[UUID, tuple[object, ...]] = {}
-        self._shown: dict[UUID, CameraState] = {}
+        self._played: dict[UUID, _Played] = {}
+        self._contact = Contact()
         self._stopped = threading.Event()
         self._wake = threading.Event()
+        self._stop_by_s = 0.0
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Stop all cameras; False where that took too long."""
+        """Stop all cameras, and give them back; False where that took too long."""
+        self._stop_by_s = time.monotonic() + timeout_s - _WRITES_S
         self._stopped.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -47,60 +70,160 @@ class CameraRunner(Part):
         while not self._stopped.is_set():
             self._wake.clear()
             self._guarded()
-            self._wake.wait(POLL_S)
-        self._stop_players(list(self._players))
-        self._guarded()
+            self._wake.wait(min(POLL_S, settings.LEASE_S / 4))
+        self._leave()
         connections.close_all()
 
     def _guarded(self) -> None:
         """The cameras go on as they are while the database is away."""
         try:
-            if not self._stopped.is_set():
-                self._follow_rows()
+            self._follow_rows()
             self._write_states()
+            self._contact.made()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("cameras could not be read: %s", error)
+            self._contact.failed()
             connections.close_all()
         except Exception:
             logger.exception("cameras could not be brought up to date")
             connections.close_all()
 
     def _follow_rows(self) -> None:
-        rows = Camera.objects.filter(kind=Camera.Kind.FILE).select_related("collection__embedder")
-        cameras = {camera.pk: camera for camera in rows}
-        wanted = {pk: _playing(camera) for pk, camera in cameras.items() if camera.is_enabled}
-        self._stop_players([pk for pk, what in self._played.items() if wanted.get(pk) != what])
-        for pk, what in wanted.items():
-            if pk not in self._players:
-                player = FilePlayer(cameras[pk], changed=self._wake.set)
-                self._players[pk], self._played[pk] = player, what
-                player.start()
-        for pk, camera in cameras.items():
-            # Also what an earlier process left in the row.
-            self._shown[pk] = CameraState(Camera.Status(camera.status), camera.status_message)
-        for pk in [pk for pk in self._shown if pk not in cameras]:
-            del self._shown[pk]
+        rows = Camera.objects.filter(kind__in=Camera.PLAYED, is_enabled=True)
+        cameras = {camera.pk: camera for camera in rows.select_related("collection__embedder")}
+        shares = self._shares(list(cameras.values()))
+        self._stop_what_is_not_ours(cameras, shares)
+        self._play_again(cameras)
+        for node, share in shares.items():
+            self._take([c for c in cameras.values() if c.node == node], share)
+
+    def _shares(self, cameras: list[Camera]) -> dict[str, int]:
+        """By node, how many of the cameras to play. A process whose engine is not ready leaves them
+        to others, if there are any."""
+        if _engine_is_ready():
+            host_seen(process())
+        else:
+            host_gone(process())
+        return share_of(process(), hosts_up(), cameras)
+
+    def _stop_what_is_not_ours(self, cameras: dict[UUID, Camera], shares: dict[str, int]) -> None:
+        """What is lost, switched off, gone, another machine's, or above this process's share."""
+        left = dict(shares)
+        over = []
+        for pk, played in self._played.items():
+            camera = cameras.get(pk)
+            node = camera.node if camera is not None else None
+            is_over = played.kept.is_lost or played.player.is_stopped
+            if is_over or node is None or left.get(node, 0) <= 0:
+                over.append(pk)
+            else:
+                left[node] -= 1
+        self._stop_and_give_back(over, time.monotonic() + _STOP_S)
+
+    def _play_again(self, cameras: dict[UUID, Camera]) -> None:
+        """Cameras whose rows changed."""
+        for pk, played in self._played.items():
+            if played.signature != _signature(cameras[pk]):
+                played.player.stop()
+                _join(played, time.monotonic() + _STOP_S)
+                self._play(cameras[pk], played.kept)
+
+    def _take(self, cameras: list[Camera], share: int) -> None:
+        """Of these cameras, play so many in all. Another process may be taking them as well."""
+        room = share - sum(camera.pk in self._played for camera in cameras)
+        others = [camera for camera in cameras if camera.pk not in self._played]
+        if room <= 0 or not others:
+            return
+        free = self._free_of(others)
+        random.shuffle(free)
+        for camera in free:
+            if room > 0 and self._take_one(camera):
+                room -= 1
+
+    def _free_of(self, cameras: list[Camera]) -> list[Camera]:
+        """Those that no process plays, and whose last visits are closed."""
+        rows = free_or_lapsed(Camera.objects.filter(pk__in=[camera.pk for camera in cameras]))
+        if self._contact.is_steady:
+            streams_end_lapsed()
+        else:
+            # After the database was away, lapsed leases may be those of processes that live.
+            rows = rows.filter(owner="")
+        free = set(rows.values_list("pk", flat=True))
+        streams = Stream.objects.filter(camera__in=free, ended_at=None)
+        free -= set(streams.values_list("camera", flat=True))
+        return [camera for camera in cameras if camera.pk in free]
+
+    def _take_one(self, camera: Camera) -> bool:
+        row = Camera.objects.filter(pk=camera.pk)
+        starting = {"status": Camera.Status.STARTING, "status_message": ""}
+        lease = take(row, owner=process().id, **starting)
+        if lease is None:
+            return False
+        kept = process().part(LeaseKeeper).keep(row, lease, lambda: self._lose(camera.pk))
+        self._play(camera, kept)
+        return True
+
+    def _play(self, camera: Camera, kept: KeptLease) -> None:
+        player = FilePlayer(camera, changed=self._wake.set)
+        self._played[camera.pk] = _Played(player, kept, _signature(camera), camera.node)
+        player.start()
+
+    def _lose(self, pk: UUID) -> None:
+        """In the keeper's thread: another process plays it, or it is gone."""
+        if (played := self._played.get(pk)) is not None:
+            played.player.stop()
+        self._wake.set()
 
     def _write_states(self) -> None:
-        for pk, shown in self._shown.items():
-            player = self._players.get(pk)
-            state = player.state if player else _OFF
-            if state != shown:
-                camera_set_status(camera_id=pk, status=state.status, message=state.message)
-                self._shown[pk] = state
+        for pk, played in self._played.items():
+            state, lease = played.player.state, played.kept.lease
+            if state == played.shown:
+                continue
+            if camera_show(camera_id=pk, lease=lease, status=state.status, message=state.message):
+                played.shown = state
+            else:
+                played.player.stop()
 
-    def _stop_players(self, pks: list[UUID]) -> None:
-        players = [self._players.pop(pk) for pk in pks]
-        for pk in pks:
+    def _leave(self) -> None:
+        """Stop all players, also if the database is away: then the leases lapse."""
+        for played in self._played.values():
+            played.player.stop()
+        try:
+            host_gone(process())
+            self._stop_and_give_back(list(self._played), self._stop_by_s)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("cameras were not given back: %s", error)
+            for played in self._played.values():
+                _join(played, self._stop_by_s)
+
+    def _stop_and_give_back(self, pks: list[UUID], deadline_s: float) -> None:
+        over = {pk: self._played[pk] for pk in pks}
+        for played in over.values():
+            played.player.stop()
+        for pk, played in over.items():
+            _join(played, deadline_s)
+            # If the database is away, it is given back by the next round.
+            camera_give_back(camera_id=pk, lease=played.kept.lease)
+            played.kept.drop()
             del self._played[pk]
-        for player in players:
-            player.stop()
-        for player in players:
-            if not player.join(_STOP_S):
-                logger.warning("a camera took too long to stop")
 
 
-def _playing(camera: Camera) -> tuple[object, ...]:
+def _join(played: _Played, deadline_s: float) -> None:
+    if not played.player.join(max(0.1, deadline_s - time.monotonic())):
+        logger.warning("a camera took too long to stop")
+
+
+def _engine_is_ready() -> bool:
+    state = engine_state()["state"]
+    if state == "off":
+        start_engine()
+    elif state == "failed":
+        with suppress(ServiceError):
+            get_engine()  # builds it again, if the last try was a while ago
+    return state == "ready"
+
+
+def _signature(camera: Camera) -> tuple[object, ...]:
     return (
         camera.address,
         camera.max_fps,

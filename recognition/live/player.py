@@ -56,6 +56,11 @@ class FilePlayer:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def is_stopped(self) -> bool:
+        """It was told to stop, and may still be at it."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         self._stopped.set()
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -24,20 +22,24 @@ from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
 from ml_engine.images import ImageLimits, decode_image
+from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
-from recognition.cameras.services.cameras import camera_set_status, cameras_set_off
+from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
-from recognition.events.services.events import events_close_stale
-from recognition.live.answers import error_message, event_message, face_answer, rounded
+from recognition.live.answers import error_message, event_message, face_answer, faces_message
 from recognition.live.pictures import shrunk_jpeg
-from recognition.live.previews import Preview, previews
-from recognition.live.recogniser import Recogniser, SeenFace, Timings
+from recognition.live.preview_exchange import Preview
+from recognition.live.previews import previews
+from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
-from recognition.live.slot import Frame, FrameSlot
+from recognition.live.slot import Frame, FrameSlot, Load, Turns
 from recognition.live.visit_log import VisitLog
+from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import LeaseKeeper, LeaseLost
 from recognition.web.payloads import EventPayload
 from recognition.web.process import Part, process
 
@@ -51,6 +53,8 @@ _PAUSE_S = 0.05
 # So many failures in a row that are ours end a session.
 _MAX_FAILURES = 20
 _PREVIEW_SIDE_PX = 960
+# A frame that took longer, since this process was paused, is not shown any more.
+_PREVIEW_WITHIN_S = 5.0
 
 Sink = Callable[[dict[str, Any]], None]
 
@@ -66,6 +70,7 @@ class StreamOptions:
 class StreamSession:
     """Args:
 
+    caller: as in the audit log; empty if the server plays the camera.
     sink: receives every message of the protocol, from the session's thread and the writer's; it
         must not wait.
     on_end: called once, in the session's thread, with the code of what ended it, or None where it
@@ -80,10 +85,13 @@ class StreamSession:
         sink: Sink,
         camera: Camera | None = None,
         options: StreamOptions | None = None,
+        caller: str = "",
         on_end: Callable[[str | None], None] = lambda code: None,
     ) -> None:
         options = options or StreamOptions()
-        self.id = uuid.uuid4().hex
+        self.id = uuid7()
+        self._caller = caller
+        self._is_lost = False
         self._collection = collection
         self._camera = camera
         self._slot = slot
@@ -96,9 +104,11 @@ class StreamSession:
         # When the last frame came, and since when the next one is waited for: the time that was
         # spent on a frame is no time without a face.
         self._last_s = self._ready_s = time.monotonic()
+        self._load = Load()
         self._failures = 0
         self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
-        self._thread = threading.Thread(target=self._run, name=f"stream-{self.id[:8]}", daemon=True)
+        name = f"stream-{self.id.hex[-8:]}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         process().part(Sessions).add(self)
@@ -116,8 +126,14 @@ class StreamSession:
     def _run(self) -> None:
         code: str | None = None
         try:
-            self._begin(Rulebook(self._collection))
-            self._stream()
+            rulebook = Rulebook(self._collection)
+            with self._own_stream() as stream:
+                self._stream = stream
+                self._begin(rulebook)
+                self._answer_frames()
+        except LeaseLost:
+            code = "stream_lost"
+            self._sink(error_message(code, "The server was away for too long. Start again."))
         except ServiceError as error:
             code = error.code
             self._sink(error_message(error.code, error.message))
@@ -135,47 +151,49 @@ class StreamSession:
             process().part(Sessions).remove(self)
             self._on_end(code)
 
-    def _stream(self) -> None:
+    @contextmanager
+    def _own_stream(self) -> Iterator[OwnStream]:
+        """The row of this session, owned until its last visit is written."""
+        stream = stream_begin(
+            stream_id=self.id, collection=self._collection, camera=self._camera, caller=self._caller
+        )
+        kept = process().part(LeaseKeeper).keep(stream.rows, stream.lease, self._lose)
+        try:
+            yield stream
+        finally:
+            visit_writer().end(stream, kept)
+
+    def _lose(self) -> None:
+        """Another process has ended the stream: nothing that comes now counts."""
+        self._is_lost = True
+        self._slot.close()
+
+    def _answer_frames(self) -> None:
         self._tell_started()
-        self._show_status(Camera.Status.RUNNING)
         try:
             while not self._slot.is_closed:
                 self._step()
         finally:
             self._visits.close()
-            self._show_status(Camera.Status.OFF)
+        if self._is_lost:
+            raise LeaseLost
 
     def _begin(self, rulebook: Rulebook) -> None:
         """For the model of the collection: what another one made must not stay."""
         get_engine().embedder(rulebook.collection.embedder.name)
-        self._recogniser = Recogniser(rulebook, caller=self.id, min_face_px=self._min_face_px)
-        self._visits = VisitLog(
-            rulebook, camera=self._camera, session=self.id, tell=self._tell_event
-        )
+        self._recogniser = Recogniser(rulebook, caller=str(self.id), min_face_px=self._min_face_px)
+        self._visits = VisitLog(rulebook, self._stream, self._tell_event)
 
     def _tell_started(self) -> None:
         collection = self._recogniser.rulebook.collection
         self._sink(
             {
                 "type": "session.started",
-                "session": self.id,
+                "session": str(self.id),
                 "model": str(collection.embedder),
                 "device": get_engine().device,
             }
         )
-
-    def _show_status(self, status: Camera.Status) -> None:
-        """Of a browser's camera; those that the server plays have somebody who does it."""
-        if self._camera is None or self._camera.kind != Camera.Kind.BROWSER:
-            return
-        is_on = status == Camera.Status.RUNNING
-        others = process().part(Sessions).count(self._camera.pk, 1 if is_on else -1)
-        if others and not is_on:
-            return
-        try:
-            camera_set_status(camera_id=self._camera.pk, status=status, message="")
-        except (DatabaseError, InterfaceError) as error:
-            logger.warning("the status of a camera was not written: %s", error)
 
     def _tell_event(self, payload: EventPayload, kind: str) -> None:
         self._sink(event_message(payload, kind))
@@ -185,46 +203,58 @@ class StreamSession:
         if rulebook.reread():
             self._visits.close()
             self._begin(rulebook)
-        frame = self._take()
-        if frame is not None:
-            self._answer(frame)
-            self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
+        if self._await_frame():
+            self._serve()
         self._visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
 
-    def _take(self) -> Frame | None:
-        """The newest frame, no sooner than the highest rate allows."""
+    def _await_frame(self) -> bool:
+        """True once there is a frame, no sooner than the highest rate allows."""
         wait_s = self._next_s - time.monotonic()
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))
-        frame = self._slot.take(_TICK_S) if wait_s <= _TICK_S else None
-        if frame is not None:
-            self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
-        return frame
+        return wait_s <= _TICK_S and self._slot.wait(_TICK_S)
 
-    def _answer(self, frame: Frame) -> None:
+    def _serve(self) -> None:
+        """Wait for the stream's turn, and answer the frame that is the newest by then."""
+        dropped, began_s = self._slot.dropped, time.monotonic()
+        is_answered = True
+        with process().part(Sessions).turns.turn():
+            frame = self._slot.take(0)
+            if frame is not None:
+                self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
+                is_answered = self._answer(frame)
+                self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
+        lost, busy_s = self._slot.dropped - dropped, time.monotonic() - began_s
+        self._load.note(lost=lost, busy_s=busy_s, gap_s=self._gap_s)
+        if not is_answered:
+            time.sleep(_PAUSE_S)
+
+    def _answer(self, frame: Frame) -> bool:
+        """False if it could not be worked on, so that the next one had better wait a little."""
         try:
             self._work_on(frame)
             self._failures = 0
+            return True
         except ImageError as error:
             self._refuse(frame, "bad_frame", error.message, reason=error.code)
+            return True
         except EngineBusy as error:
             self._slot.count_dropped()
             self._refuse(frame, error.code, error.message)
-            time.sleep(_PAUSE_S)
         except (EngineError, ServiceError) as error:
             self._refuse(frame, error.code, error.message)
-            time.sleep(_PAUSE_S)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("a frame was not searched for: %s", error)
             connections.close_all()
             self._refuse(frame, "database_unavailable", "The database does not answer.")
-            time.sleep(_PAUSE_S)
         except Exception:
             self._failures += 1
             if self._failures >= _MAX_FAILURES:
                 raise
             logger.exception("a frame failed")
             self._refuse(frame, "internal_error", "The frame failed; see the server's log.")
+            return True
+        return False
 
     def _refuse(self, frame: Frame, code: str, message: str, **more: object) -> None:
         self._sink(error_message(code, message, frame=frame.number, **more))
@@ -234,32 +264,27 @@ class StreamSession:
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
         image = self._decoded(frame)
         timings["decode"] = (time.monotonic() - started) * 1000
-        seen, left = self._recogniser.recognise(get_engine(), image, frame.arrived_s, timings)
+        seen, left = self._recogniser.recognise(
+            get_engine(), image, frame.arrived_s, timings, self._load
+        )
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
         self._visits.see(seen, left, frame.arrived_s, came_at)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
-        message = self._faces(frame, image, seen, timings)
+        faces = [self._face(one) for one in seen]
+        message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
-        if self._camera is not None:
-            previews().show(self._camera.pk, lambda: _preview(image, message))
+        if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
+            # Of the picture that was looked at: a JPEG may have been turned by its EXIF note.
+            previews().show(
+                self._camera.pk,
+                lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
+            )
         self._visits.keep_pictures(image, seen)
 
     def _decoded(self, frame: Frame) -> Image:
         if isinstance(frame.content, bytes):
             return decode_image(frame.content, self._limits)
         return frame.content
-
-    def _faces(
-        self, frame: Frame, image: Image, seen: Sequence[SeenFace], timings: Timings
-    ) -> dict[str, Any]:
-        return {
-            "type": "faces",
-            "frame": frame.number,
-            "size": [image.shape[1], image.shape[0]],
-            "faces": [self._face(one) for one in seen],
-            "timing_ms": rounded(timings),
-            "dropped": self._slot.dropped,
-        }
 
     def _face(self, one: SeenFace) -> dict[str, Any]:
         decision = one.identity.decision
@@ -271,30 +296,15 @@ class StreamSession:
         )
 
 
-def _preview(image: Image, message: dict[str, Any]) -> Preview:
-    """Of the picture that was looked at: a JPEG that came in may be turned by its EXIF note."""
-    return Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message)
-
-
 class Sessions(Part):
-    """The sessions that run in this process."""
+    """The sessions that run in this process, and their turns on its engine."""
 
     kept_s = 3.0
 
     def __init__(self) -> None:
+        self.turns = Turns()
         self._lock = threading.Lock()
         self._running: set[StreamSession] = set()
-        # Of each browser's camera, how many sessions stream from it: the last one sets it off.
-        self._streaming: Counter[UUID] = Counter()
-
-    def start(self) -> None:
-        """Close first what an earlier process left open."""
-        try:
-            if closed := events_close_stale():
-                logger.info("closed %d visits that were left open", closed)
-            cameras_set_off()
-        except (DatabaseError, InterfaceError):
-            logger.exception("what an earlier process left open could not be closed")
 
     def add(self, session: StreamSession) -> None:
         with self._lock:
@@ -303,14 +313,6 @@ class Sessions(Part):
     def remove(self, session: StreamSession) -> None:
         with self._lock:
             self._running.discard(session)
-
-    def count(self, camera_id: UUID, change: int) -> int:
-        """How many stream from a browser's camera, after one came or went."""
-        with self._lock:
-            self._streaming[camera_id] += change
-            count = self._streaming[camera_id]
-            self._streaming += Counter()
-            return count
 
     def stop(self, timeout_s: float) -> bool:
         """End all of them; False if one took too long."""

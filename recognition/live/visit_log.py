@@ -9,7 +9,7 @@ from typing import cast
 from uuid import UUID
 
 from ml_engine.types import Float32, Image
-from recognition.cameras.models import Camera
+from recognition.cameras.services.streams import OwnStream
 from recognition.events.services.events import VisitSeen
 from recognition.live.pictures import shrunk_jpeg
 from recognition.live.recogniser import SeenFace
@@ -28,17 +28,9 @@ _SNAPSHOT_SIDE_PX = 1280
 class VisitLog:
     """For the thread of the stream."""
 
-    def __init__(
-        self, rulebook: Rulebook, *, camera: Camera | None, session: str, tell: Tell
-    ) -> None:
+    def __init__(self, rulebook: Rulebook, stream: OwnStream, tell: Tell) -> None:
         self._book = VisitBook(rulebook.likeness)
-        self._source = Source(
-            collection=rulebook.collection,
-            camera=camera,
-            session=session,
-            model=rulebook.collection.embedder,
-            tell=tell,
-        )
+        self._source = Source(stream, rulebook.collection.embedder, tell)
 
     def event_of(self, track: int) -> UUID | None:
         """The event of the visit that a track is part of, once it is written."""

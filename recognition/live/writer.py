@@ -2,27 +2,30 @@
 
 What is to be written of a visit is kept once, in its newest state: the memory this takes follows
 the number of visits, not how long the database is away. While it is away, everything waits; what
-was never written of the oldest visits is given up beyond a bound.
+was never written of the oldest visits is given up beyond a bound. A stream is over once its last
+visit is written. What another process has ended meanwhile is not written any more.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, connections
 
-from recognition.cameras.models import Camera
+from recognition.cameras.services.streams import OwnStream
 from recognition.events.models import Event
 from recognition.events.payloads import event_payload
 from recognition.events.services.events import VisitSeen, event_open, event_update
+from recognition.events.services.streams import stream_end
 from recognition.live.visits import Visit
-from recognition.people.models import Collection, ModelVersion
+from recognition.people.models import ModelVersion
 from recognition.web.errors import ServiceError
+from recognition.web.leases import KeptLease, LeaseLost
 from recognition.web.payloads import EventPayload
 from recognition.web.process import Part, process
 
@@ -41,22 +44,31 @@ Tell = Callable[[EventPayload, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where visits come from: one stream."""
+    """Where visits come from: one stream, as far as one model looks at it."""
 
-    collection: Collection
-    camera: Camera | None
-    session: str
+    stream: OwnStream
     model: ModelVersion
     tell: Tell
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """A visit as it is now."""
+
     source: Source
     visit: Visit
     seen: VisitSeen
     ended_at: datetime
     is_open: bool
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of a stream, after its visits."""
+
+    stream: OwnStream
+    kept: KeptLease
     tries: int = 0
 
 
@@ -68,6 +80,7 @@ class VisitWriter(Part):
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: OrderedDict[int, _Entry] = OrderedDict()  # by id() of the visit
+        self._ends: deque[_End] = deque()
         self._is_writing = False
         self._is_stopped = False
         self._thread: threading.Thread | None = None
@@ -83,13 +96,19 @@ class VisitWriter(Part):
                 self._waiting.popitem(last=False)
                 logger.error("a visit was not written: too many wait for the database")
             self._start()
-            self._changed.notify_all()
+
+    def end(self, stream: OwnStream, kept: KeptLease) -> None:
+        """The stream is over once what was submitted of it is written. Its lease is kept until
+        then."""
+        with self._changed:
+            self._ends.append(_End(stream, kept))
+            self._start()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything is written; False where that took too long."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: not self._waiting and not self._is_writing, timeout_s
+                lambda: not self._waiting and not self._ends and not self._is_writing, timeout_s
             )
 
     def stop(self, timeout_s: float) -> bool:
@@ -111,6 +130,7 @@ class VisitWriter(Part):
             self._is_stopped = False
             self._thread = threading.Thread(target=self._run, name="visit-writer", daemon=True)
             self._thread.start()
+        self._changed.notify_all()
 
     def _keep(self, newer: _Entry, older: _Entry | None) -> None:
         if older is not None and newer.seen.snapshot_jpeg is None:
@@ -129,9 +149,9 @@ class VisitWriter(Part):
             pause_s = _FIRST_PAUSE_S if is_written else min(2 * pause_s, _LONGEST_PAUSE_S)
         connections.close_all()
 
-    def _next(self) -> _Entry | None:
+    def _next(self) -> _Entry | _End | None:
         with self._changed:
-            while not self._waiting:
+            while (entry := self._first()) is None:
                 if self._is_stopped:
                     return None
                 # Connections are not held while there is nothing to write.
@@ -140,12 +160,27 @@ class VisitWriter(Part):
             if self._is_stopped:
                 return None
             self._is_writing = True
-            return self._waiting.popitem(last=False)[1]
+            if isinstance(entry, _End):
+                self._ends.remove(entry)
+            else:
+                del self._waiting[id(entry.visit)]
+            return entry
 
-    def _write(self, entry: _Entry) -> bool:
+    def _first(self) -> _Entry | _End | None:
+        """A stream of which no visit waits, else the visit that waits longest."""
+        waiting = {entry.source.stream.id for entry in self._waiting.values()}
+        over = (end for end in self._ends if end.stream.id not in waiting)
+        return next(over, None) or next(iter(self._waiting.values()), None)
+
+    def _write(self, entry: _Entry | _End) -> bool:
         """False where it is to be tried again later."""
         try:
-            _store(entry)
+            if isinstance(entry, _End):
+                stream_end(stream_id=entry.stream.id, lease=entry.stream.lease)
+            else:
+                _store(entry)
+        except LeaseLost:
+            logger.warning("a visit is not written: another process has ended its stream")
         except ServiceError as error:
             if error.code == "storage_full":
                 logger.warning("visits wait: %s", error.message)
@@ -164,11 +199,16 @@ class VisitWriter(Part):
             connections.close_all()
             if not is_last:
                 self._put_back(replace(entry, tries=entry.tries + 1))
-            return is_last
+                return False
+        if isinstance(entry, _End):
+            entry.kept.drop()
         return True
 
-    def _put_back(self, entry: _Entry) -> None:
+    def _put_back(self, entry: _Entry | _End) -> None:
         with self._changed:
+            if isinstance(entry, _End):
+                self._ends.append(entry)
+                return
             newer = self._waiting.pop(id(entry.visit), None)
             self._keep(newer or entry, entry if newer else None)
             self._waiting.move_to_end(id(entry.visit), last=False)
@@ -189,9 +229,7 @@ def _store(entry: _Entry) -> None:
     source, visit, seen = entry.source, entry.visit, entry.seen
     if visit.event_id is None:
         event = event_open(
-            collection=source.collection,
-            camera=source.camera,
-            session=source.session,
+            stream=source.stream,
             model=source.model,
             seen=seen,
             started_at=visit.started_at,
@@ -204,7 +242,13 @@ def _store(entry: _Entry) -> None:
     if row is None:
         # Somebody deleted it: the visit goes on without one.
         return
-    event = event_update(event=row, seen=seen, ended_at=entry.ended_at, is_open=entry.is_open)
+    event = event_update(
+        event=row,
+        stream=source.stream,
+        seen=seen,
+        ended_at=entry.ended_at,
+        is_open=entry.is_open,
+    )
     source.tell(event_payload(event), "updated" if entry.is_open else "closed")
 
 

@@ -19,7 +19,8 @@ ALL_EVENTS = "events"
 ALL_JOBS = "jobs"
 # What may be under way at once: more piles up only while the layer does not answer.
 _MOST_UNDER_WAY = 500
-_TIMEOUT_S = 5.0
+# Longer than the limit for a connection to the layer, shorter than that for its answers.
+_TIMEOUT_S = 8.0
 
 
 class Publisher(Part):

@@ -17,6 +17,7 @@ and every write of an owner asks for both, so that an owner that wakes late chan
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -156,6 +157,31 @@ def _without_joins(rows: QuerySet[L]) -> QuerySet[L]:
     if sum(1 for used in rows.query.alias_refcount.values() if used) > 1:
         raise ValueError("Leases are written through the row's own columns, without joins.")
     return rows.order_by()
+
+
+class Contact:
+    """Whether a lapsed lease tells that its owner is gone. While the database is away nobody can
+    renew: once it is back, living owners have LEASE_S to do so. For one thread, which asks the
+    database several times within LEASE_S, and says how that went."""
+
+    def __init__(self) -> None:
+        self._made_s = time.monotonic()
+        self._broken_s = -math.inf
+
+    def made(self) -> None:
+        """The database answered."""
+        now = time.monotonic()
+        if now - self._made_s > settings.LEASE_S / 2:
+            self._broken_s = now
+        self._made_s = now
+
+    def failed(self) -> None:
+        self._broken_s = time.monotonic()
+
+    @property
+    def is_steady(self) -> bool:
+        """The database has answered for LEASE_S: an owner that lives has renewed."""
+        return time.monotonic() - self._broken_s > settings.LEASE_S
 
 
 class KeptLease:

@@ -13,7 +13,7 @@ from accounts.access import Role, Scope
 from accounts.audit import SYSTEM, record
 from accounts.models import ApiKey, AuditEntry, User
 from recognition.people.models import Collection
-from tests.callers import with_secret
+from tests.callers import PageClient, with_secret
 from tests.factories import make_user
 from tests.recognition.admin_pages import act, address, errors_of, page
 
@@ -27,7 +27,7 @@ def boss() -> User:
 
 @pytest.fixture
 def admin(boss: User) -> Client:
-    client = Client()
+    client = PageClient()
     client.force_login(boss)
     return client
 

@@ -211,6 +211,7 @@ def world(person: Person) -> World:
 
 def ask(caller: Caller, method: str, address: str) -> Any:
     """An answer, of which nothing stays."""
+    caller.ends_with_commit = False
     with transaction.atomic():
         answer = caller.generic(method, address, "{}" if method != "GET" else "",
                                 content_type="application/json")  # fmt: skip
@@ -219,6 +220,7 @@ def ask(caller: Caller, method: str, address: str) -> Any:
 
 
 def ask_form(caller: Caller, method: str, address: str) -> Any:
+    caller.ends_with_commit = False
     with transaction.atomic():
         answer = (
             caller.get(address) if method == "GET" else caller.post(address, {}, format="multipart")

@@ -14,6 +14,7 @@ from django.test import Client
 from accounts.access import Role
 from accounts.models import User
 from facerec_site.throttling import SignInRateThrottle
+from tests.callers import PageClient
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -83,8 +84,8 @@ class TestLock:
         other = make_user(Role.VIEWER, username="otto")
         for _ in range(3):
             sign_in(client, password="wrong")
-        assert sign_in(Client(REMOTE_ADDR="192.0.2.7")).status_code == 302
-        assert sign_in(Client(), other.username).status_code == 302
+        assert sign_in(PageClient(REMOTE_ADDR="192.0.2.7")).status_code == 302
+        assert sign_in(PageClient(), other.username).status_code == 302
 
     def test_cannot_be_dodged_by_a_header(self, client: Client, vera: User) -> None:
         for number in range(3):
@@ -98,7 +99,7 @@ class TestLock:
         for _ in range(2):
             for _ in range(2):
                 sign_in(client, password="wrong")
-            assert sign_in(Client()).status_code == 302
+            assert sign_in(PageClient()).status_code == 302
 
     def test_stores_no_password(self, client: Client, vera: User) -> None:
         sign_in(client, password="my-other-secret")
@@ -128,7 +129,7 @@ class TestPace:
     def test_is_not_that_of_others(self, client: Client, vera: User) -> None:
         for number in range(4):
             sign_in(client, f"somebody-{number}")
-        assert sign_in(Client(REMOTE_ADDR="192.0.2.7")).status_code == 302
+        assert sign_in(PageClient(REMOTE_ADDR="192.0.2.7")).status_code == 302
 
     def test_tried_too_fast_no_password_is_looked_at(self, client: Client, vera: User) -> None:
         for number in range(6):
@@ -163,7 +164,7 @@ def test_makes_a_new_session(client: Client, vera: User) -> None:
 
 
 def test_needs_the_token_of_its_page(vera: User) -> None:
-    assert sign_in(Client(enforce_csrf_checks=True)).status_code == 403
+    assert sign_in(PageClient(enforce_csrf_checks=True)).status_code == 403
 
 
 def test_signing_out_needs_a_form(client: Client, vera: User) -> None:

@@ -18,6 +18,7 @@ from accounts.access import Role
 from accounts.models import AuditEntry, User
 from facerec_site import static_files
 from recognition.people.models import Collection
+from tests.callers import PageClient
 
 PASSWORD_LINE = re.compile(r"Password +(\S+)")
 
@@ -34,7 +35,7 @@ def _no_static_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def can_sign_in(username: str, password: str) -> bool:
-    answer = Client().post(reverse("login"), {"username": username, "password": password})
+    answer = PageClient().post(reverse("login"), {"username": username, "password": password})
     return answer.status_code == 302
 
 

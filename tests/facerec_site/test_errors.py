@@ -26,6 +26,7 @@ from ml_engine.types import (
 )
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
+from tests.callers import PageClient
 
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -46,7 +47,7 @@ def check_shape(answer: Any) -> dict[str, Any]:
 def keyed(db: None) -> Client:
     """A client with a key that may do everything."""
     _, secret = ApiKey.issue(name="test", scopes=list(Scope.values))
-    return Client(headers={"authorization": f"Bearer {secret}"})
+    return PageClient(headers={"authorization": f"Bearer {secret}"})
 
 
 class TestShape:

@@ -45,3 +45,15 @@ async def test_sockets_that_open_at_once_are_all_answered(
     clients = await asyncio.gather(*(opened(site, path) for _ in range(MANY)))
     outcomes = Counter(await asyncio.gather(*map(outcome, clients)))
     assert outcomes == {"open": most, "4429": MANY - most}
+
+
+async def test_handshake_that_takes_too_long_is_refused_with_503(
+    start: Callable[..., Served],
+) -> None:
+    site = start("--slow-keys-s", "8", "--handshake-s", "1", "--", "--port", "0")
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with site.socket("/ws/events/", key="key", open_timeout=PATIENCE_S):
+            pass
+    assert refused.value.response.status_code == 503
+    assert await asyncio.to_thread(site.terminate) == 0
+    assert not [line for line in site.lines if "Traceback" in line]

@@ -11,9 +11,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+
+from facerec_site.management.commands import serve
 
 ROOT = Path(__file__).parents[2]
 # Read by `make run` and told to the site by arguments.
@@ -115,6 +118,36 @@ def test_redis_serves_cache_and_channels(tmp_path: Path) -> None:
     found = settings_of(tmp_path, "CACHES", "CHANNEL_LAYERS", REDIS_URL="redis://cache.example/1")
     assert "redis://cache.example/1" in str(found["CACHES"])
     assert "redis://cache.example/1" in str(found["CHANNEL_LAYERS"])
+
+
+def test_limits_on_one_wait_are_never_equal(tmp_path: Path) -> None:
+    """Which of two equal limits ends the wait is chance: each one leaves time to the one inside."""
+    from channels_redis.core import RedisChannelLayer
+
+    from facerec_site import health, server
+    from recognition.live.ws import groups
+    from recognition.notices import publish
+
+    names = "CHANNEL_LAYERS", "CACHES", "DATABASES", "DRAIN_S"
+    redis, mysql = "redis://cache.example/1", "mysql://name:secret@db.example/faces"
+    found: Any = settings_of(tmp_path, *names, REDIS_URL=redis, DATABASE_URL=mysql)
+    (layer,) = found["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"]
+    # A message that is waited for in Redis.
+    assert RedisChannelLayer.brpop_timeout < layer["socket_timeout"]
+    # A handshake, which asks the database and joins groups.
+    handshake = [
+        found["DATABASES"]["default"]["OPTIONS"]["connect_timeout"],
+        layer["socket_connect_timeout"],
+        groups._LAYER_TIMEOUT_S,
+        server.HANDSHAKE_S,
+    ]
+    assert handshake == sorted(set(handshake))
+    # A message that is published.
+    assert layer["socket_connect_timeout"] < publish._TIMEOUT_S < layer["socket_timeout"]
+    # A probe, which gives up after a second unless told otherwise.
+    assert health.CHANNEL_TIMEOUT_S < 1
+    # The end of a process, to which container runtimes give 30 seconds.
+    assert found["DRAIN_S"] + serve._PATIENCE_S < 30
 
 
 def test_https_makes_cookies_secure(tmp_path: Path) -> None:

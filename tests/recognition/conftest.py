@@ -4,12 +4,12 @@ import pytest
 from django.test import Client
 
 from accounts.access import Role
-from tests.callers import Caller, with_key
+from tests.callers import Caller, PageClient, with_key
 from tests.factories import make_user
 
 
 def _client(role: str) -> Client:
-    client = Client()
+    client = PageClient()
     client.force_login(make_user(role))
     return client
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def test_environment_goes_before_dot_env(tmp_path: Path, monkeypatch: pytest.Mon
         ([], ["cpu"]),
         (["mysql"], ["cpu", "mysql"]),
         (["mysql-client"], ["cpu", "mysql"]),
+        (["dev"], ["cpu", "dev"]),
         (["lint"], ["cpu", "dev"]),
         (["test"], ["cpu", "mysql", "dev"]),
     ],
@@ -135,6 +137,53 @@ class TestInstall:
         monkeypatch.setattr(prepare, "has_gpu", lambda: made_for == "cpu")
         assert prepare.locks_for([]) == [made_for]
         assert ("make clean" in capsys.readouterr().out) == (made_for == "cpu")
+
+
+class TestScriptLinters:
+    @pytest.fixture
+    def npm(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A program that makes node_modules as npm does, and notes its arguments."""
+        program = tmp_path / "npm"
+        program.write_text(
+            '#!/bin/sh\nmkdir -p node_modules\necho "$1" >> calls\nexit $(cat status)\n'
+        )
+        program.chmod(0o755)
+        (tmp_path / "status").write_text("0")
+        (tmp_path / "package-lock.json").write_text("{}")
+        monkeypatch.setattr(prepare.system, "find_program", lambda name: str(program))
+        return tmp_path
+
+    def calls(self, folder: Path) -> list[str]:
+        return (folder / "calls").read_text().split()
+
+    def test_linters_that_are_installed_are_not_installed_again(self, npm: Path) -> None:
+        prepare.install_script_linters()
+        prepare.install_script_linters()
+        assert self.calls(npm) == ["ci"]
+
+    def test_linters_of_a_changed_lock_are_installed(self, npm: Path) -> None:
+        prepare.install_script_linters()
+        (npm / "package-lock.json").write_text("{ }")
+        prepare.install_script_linters()
+        assert self.calls(npm) == ["ci", "ci"]
+
+    def test_linters_that_failed_are_tried_again(self, npm: Path) -> None:
+        (npm / "status").write_text("1")
+        with pytest.raises(SystemExit, match="Check the network"):
+            prepare.install_script_linters()
+        (npm / "status").write_text("0")
+        prepare.install_script_linters()
+        assert self.calls(npm) == ["ci", "ci"]
+
+    def test_lock_of_npm_holds_exact_versions_with_hashes_and_no_registry(self) -> None:
+        folder = Path(__file__).parents[2]
+        wanted = json.loads((folder / "package.json").read_text())["devDependencies"]
+        packages = json.loads((folder / "package-lock.json").read_text())["packages"]
+        pins = {name: packages[f"node_modules/{name}"]["version"] for name in wanted}
+        assert wanted == pins
+        installed = [package for name, package in packages.items() if name]
+        assert all(package["integrity"].startswith("sha512-") for package in installed)
+        assert not any("resolved" in package for package in installed)
 
 
 class TestLocks:

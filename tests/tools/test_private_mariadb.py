@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tools.private_mariadb import private_mariadb
+from tools.private_mariadb import MariadbServer, private_mariadb
 from tools.system import find_program
 
 MySQLdb = pytest.importorskip("MySQLdb")
@@ -107,6 +107,27 @@ def test_one_left_behind_by_a_killed_owner_is_replaced(tmp_path: Path) -> None:
         cursor.execute("SELECT 1")
         assert not is_alive(orphan)
         assert pid_in(folder) != orphan
+
+
+def test_killed_server_finds_what_was_committed(tmp_path: Path) -> None:
+    server = MariadbServer(tmp_path / "mariadb")
+    server.start()
+    try:
+        url = server.url
+        with connected(url) as cursor:
+            cursor.execute("CREATE TABLE seen (number INT)")
+            cursor.execute("INSERT INTO seen VALUES (7)")
+            cursor.connection.commit()
+        server.kill()
+        with pytest.raises(MySQLdb.OperationalError), connected(url):
+            pass
+        server.start()
+        assert server.url == url
+        with connected(url) as cursor:
+            cursor.execute("SELECT number FROM seen")
+            assert cursor.fetchall() == ((7,),)
+    finally:
+        server.stop()
 
 
 def test_says_where_to_look_when_it_does_not_start(

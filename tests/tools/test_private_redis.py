@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tools.private_redis import private_redis
+from tools.private_redis import RedisServer, private_redis
 from tools.system import find_program
 
 pytestmark = pytest.mark.skipif(
@@ -22,3 +22,16 @@ def test_answers_keeps_nothing_and_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(redis.ConnectionError):
         redis.Redis.from_url(url).ping()
     assert list((tmp_path / "redis").iterdir()) == []
+
+
+def test_killed_server_starts_again_on_its_port(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    try:
+        server.kill()
+        with pytest.raises(redis.ConnectionError):
+            redis.Redis.from_url(server.url).ping()
+        server.start()
+        assert redis.Redis.from_url(server.url).ping()
+    finally:
+        server.stop()

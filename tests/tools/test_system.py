@@ -60,16 +60,33 @@ def test_says_so_when_apt_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     ("purposes", "wanted", "unwanted"),
     [
         ([], "python3-venv", "libmariadb-dev"),
-        (["lint"], "python3-venv", "libmariadb-dev"),
+        (["dev"], "python3-venv", "nodejs"),
+        (["lint"], "nodejs", "libmariadb-dev"),
         (["mysql-client"], "libmariadb-dev", "mariadb-server-core"),
         (["mysql"], "mariadb-server-core", "redis-server"),
-        (["test"], "redis-server", ""),
+        (["test"], "redis-server", "nodejs"),
     ],
 )
 def test_packages_of_a_purpose(purposes: list[str], wanted: str, unwanted: str) -> None:
     packages = {name for part in system.parts_for(purposes) for name in part.packages}
     assert wanted in packages
     assert unwanted not in packages
+
+
+@pytest.mark.parametrize(("status", "is_there"), [(0, True), (1, False)])
+def test_node_is_asked_whether_it_is_new_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, is_there: bool
+) -> None:
+    program = tmp_path / "node"
+    program.write_text(f"#!/bin/sh\nexit {status}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(system, "find_program", lambda name: str(program))
+    assert system.NODE[0].is_there() == is_there
+
+
+def test_node_without_npm_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "find_program", lambda name: None if name == "npm" else "/bin/true")
+    assert not system.NODE[0].is_there()
 
 
 def test_what_was_built_needs_no_compiler() -> None:

@@ -1,4 +1,4 @@
-"""Cameras: made, changed and removed, with an entry in the audit log."""
+"""Cameras: made, changed and removed, with an entry in the audit log; and how they are doing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,31 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Concat
 
 from accounts.audit import Actor, record
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, Stream
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.leases import Lease, held_by, lapsed, release, take
+from recognition.web.process import process
+from recognition.web.transactions import in_transaction
+
+_WAITS = Q(is_enabled=True, kind__in=Camera.PLAYED)
+# How a camera is doing that no process plays; for `update`.
+IDLE: dict[str, Any] = {
+    "status": Case(
+        When(_WAITS, then=Value(Camera.Status.WAITING)), default=Value(Camera.Status.OFF)
+    ),
+    "status_message": Case(
+        When(
+            _WAITS & ~Q(node=""), then=Concat(Value("Waiting for its node "), F("node"), Value("."))
+        ),
+        When(_WAITS, then=Value("Waiting for a process that plays cameras.")),
+        default=Value(""),
+    ),
+}
 
 
 @transaction.atomic
@@ -21,12 +41,12 @@ def camera_create(*, collection: Collection, actor: Actor, **values: Any) -> Cam
     camera = Camera(collection=collection, **values)
     _save(camera)
     record(actor, "camera.create", camera, collection_id=collection.pk, kind=camera.kind)
-    return camera
+    return _with_status(camera)
 
 
 @transaction.atomic
 def camera_update(*, camera: Camera, actor: Actor, **changes: Any) -> Camera:
-    """The camera with the changes; its status, which another process may write, stays as it is."""
+    """The camera with the changes; while a process plays it, that process says how it is doing."""
     row = Camera.objects.select_for_update().filter(pk=camera.pk).first()
     if row is None:
         raise not_found("camera")
@@ -34,7 +54,7 @@ def camera_update(*, camera: Camera, actor: Actor, **changes: Any) -> Camera:
         setattr(row, name, value)
     _save(row, list(changes))
     record(actor, "camera.update", row, collection_id=row.collection_id, changed=sorted(changes))
-    return row
+    return _with_status(row)
 
 
 @transaction.atomic
@@ -44,20 +64,52 @@ def camera_delete(*, camera: Camera, actor: Actor) -> None:
     camera.delete()
 
 
-def camera_set_status(*, camera_id: UUID, status: Camera.Status, message: str) -> None:
-    """How a camera is doing, as the process that gets its frames says."""
-    Camera.objects.filter(pk=camera_id).update(status=status, status_message=message)
+def camera_show(*, camera_id: UUID, lease: Lease, status: Camera.Status, message: str) -> bool:
+    """How a camera is doing, as the process that plays it says. False: another one plays it."""
+    mine = held_by(Camera.objects.filter(pk=camera_id), lease)
+    return bool(in_transaction(lambda: mine.update(status=status, status_message=message)))
 
 
-def cameras_set_off() -> int:
-    """What a process that went away left in the rows; returns how many."""
-    left = Camera.objects.exclude(status=Camera.Status.OFF)
-    return left.update(status=Camera.Status.OFF, status_message="")
+def camera_give_back(*, camera_id: UUID, lease: Lease) -> None:
+    """Another process may play it."""
+    release(Camera.objects.filter(pk=camera_id), lease, **IDLE)
+
+
+def camera_follow_streams(camera_id: UUID) -> None:
+    """Within a transaction: a browser's camera runs while a stream comes from it."""
+    browser = Camera.objects.filter(pk=camera_id, kind=Camera.Kind.BROWSER)
+    # Of two streams that end at once, the second sees that the first has ended.
+    if browser.select_for_update().first() is None:
+        return
+    is_on = Stream.objects.filter(camera=camera_id, ended_at=None).exists()
+    status = Camera.Status.RUNNING if is_on else Camera.Status.OFF
+    browser.update(status=status, status_message="")
+
+
+def cameras_free_lapsed() -> int:
+    """Cameras that their process left without a word wait for another one; returns how many."""
+    mine = process().id
+    left = lapsed(Camera.objects.exclude(owner=mine)).order_by().values_list("pk", flat=True)
+    freed = 0
+    for pk in list(left):
+        row = Camera.objects.filter(pk=pk)
+        if (lease := take(row, owner=mine)) is not None:
+            freed += release(row, lease, **IDLE)
+    return freed
+
+
+def _with_status(camera: Camera) -> Camera:
+    if camera.kind == Camera.Kind.BROWSER:
+        camera_follow_streams(camera.pk)
+    else:
+        Camera.objects.filter(pk=camera.pk, owner="").update(**IDLE)
+    camera.refresh_from_db(fields=["status", "status_message"])
+    return camera
 
 
 def _save(camera: Camera, fields: list[str] | None = None) -> None:
     if camera.kind == Camera.Kind.FILE:
-        _check_video(camera.address)
+        _check_video(camera)
     try:
         with transaction.atomic():
             camera.save(update_fields=fields)
@@ -66,10 +118,12 @@ def _save(camera: Camera, fields: list[str] | None = None) -> None:
         raise ServiceError("name_taken", message, status=409) from error
 
 
-def _check_video(name: str) -> None:
+def _check_video(camera: Camera) -> None:
     """A file camera plays a file of the video folder, and nothing outside it."""
+    name = camera.address
     plain = bool(name) and "\0" not in name and PurePath(name).name == name
+    is_here = camera.node in ("", process().node)
     # isfile() and not is_file(): a name that the system finds too long is no file either.
-    if not plain or not os.path.isfile(settings.VIDEO_DIR / name):  # noqa: PTH113
+    if not plain or (is_here and not os.path.isfile(settings.VIDEO_DIR / name)):  # noqa: PTH113
         message = "Name a file in the video folder of the server."
         raise ServiceError("no_such_video", message, status=400)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from accounts.audit import SYSTEM, Actor, record
 from recognition.cameras.models import Camera
+from recognition.cameras.services.streams import OwnStream
 from recognition.events.models import Event
 from recognition.events.services.negatives import negative_follow, negatives_of_events_delete
 from recognition.events.services.publishing import announce, announce_progress
@@ -21,6 +22,7 @@ from recognition.people.models import Collection, FaceImage, ModelVersion, Perso
 from recognition.people.services.locks import lock_collection
 from recognition.web.errors import not_found
 from recognition.web.files import NewFiles, remove_after_commit
+from recognition.web.leases import lock_held
 from recognition.web.transactions import in_transaction
 
 _BATCH = 200
@@ -52,9 +54,7 @@ class VisitSeen:
 
 def event_open(
     *,
-    collection: Collection,
-    camera: Camera | None,
-    session: str,
+    stream: OwnStream,
     model: ModelVersion | None,
     seen: VisitSeen,
     started_at: datetime,
@@ -62,29 +62,32 @@ def event_open(
     """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown. Where
     anybody was erased since the pictures were taken, it has none: they may show them.
 
-    `not_found` where the collection is gone.
+    `not_found` where the collection is gone. LeaseLost if another process ended the stream.
     """
+    collection_id = stream.collection.pk
     with NewFiles() as files:
         pictures = Event()
         _write_pictures(pictures, seen, files)
 
         def insert() -> Event:
-            if not Collection.objects.filter(pk=collection.pk).exists():
+            if not Collection.objects.filter(pk=collection_id).exists():
                 raise not_found("collection")
             event = Event(
                 pk=pictures.pk,
-                collection_id=collection.pk,
-                camera=_still_there(camera),
-                session=session,
+                collection_id=collection_id,
+                camera=_still_there(stream.camera),
+                stream_id=stream.id,
                 model=model,
                 started_at=started_at,
                 ended_at=seen.at,
             )
-            may_take = _lock_pictures(collection.pk, seen)
-            person = _lock_person_of(collection.pk, seen)
+            may_take = _lock_pictures(collection_id, seen)
+            person = _lock_person_of(collection_id, seen)
             _identify(event, seen, person)
             if may_take and not _is_gone(seen, person):
                 _take_pictures(event, pictures)
+            # Last of all locks: until then the lease of the stream can be renewed.
+            lock_held(stream.rows, stream.lease)
             event.save(force_insert=True)
             announce(event, "event.opened")
             return event
@@ -96,13 +99,14 @@ def event_open(
 
 
 def event_update(
-    *, event: Event, seen: VisitSeen, ended_at: datetime, is_open: bool = True
+    *, event: Event, stream: OwnStream, seen: VisitSeen, ended_at: datetime, is_open: bool = True
 ) -> Event:
     """The visit went on, or ended (`is_open` False). A clearer face replaces the stored pictures;
     a decision becomes surer, never less sure; what a person reviewed stays as they left it.
     Pictures that were taken before somebody of the collection was erased are not stored any more.
 
-    `not_found` where the event was deleted meanwhile.
+    `not_found` where the event was deleted meanwhile. LeaseLost if another process ended the
+    stream.
     """
     with NewFiles() as files:
         pictures = Event(pk=event.pk)
@@ -120,6 +124,7 @@ def event_update(
                 _take_pictures(row, pictures)
             if not is_gone:
                 _improve(row, seen, person)
+            lock_held(stream.rows, stream.lease)
             row.save()
             _announce_update(row, is_decided_anew=_decided(row) != before)
             return row
@@ -143,11 +148,6 @@ def _announce_update(event: Event, *, is_decided_anew: bool) -> None:
         announce(event, "event.decided")
     else:
         announce_progress(event)
-
-
-def events_close_stale() -> int:
-    """Close visits that a process left open when it went away; returns how many."""
-    return Event.objects.filter(is_open=True).update(is_open=False)
 
 
 def event_review(*, event: Event, review: str, actor: Actor) -> Event:

@@ -48,15 +48,15 @@ def _newest_events(person: Person) -> list[UUID]:
 def _take_shared_snapshots(person: Person) -> list[str]:
     """Empty the snapshots of others on which the person may be seen; the names of their files."""
     there = _times_in_streams(person)
-    others = Event.objects.filter(collection=person.collection_id, session__in=there)
+    others = Event.objects.filter(collection=person.collection_id, stream__in=there)
     rows = others.exclude(person=person).exclude(snapshot="").order_by()
     # Compared here: a join by overlapping times takes minutes where there are many events.
     names = {
         pk: name
-        for pk, name, session, begun, ended in rows.values_list(
-            "pk", "snapshot", "session", "started_at", "ended_at"
+        for pk, name, stream, begun, ended in rows.values_list(
+            "pk", "snapshot", "stream", "started_at", "ended_at"
         )
-        if there[session].meets(begun, ended)
+        if there[stream].meets(begun, ended)
     }
     pks = list(names)
     for start in range(0, len(pks), _BATCH):
@@ -80,9 +80,9 @@ class _Times:
         return come > 0 and self.last_ends[come - 1] >= begun
 
 
-def _times_in_streams(person: Person) -> dict[str, _Times]:
-    times: dict[str, _Times] = defaultdict(_Times)
-    visits = Event.objects.filter(person=person).exclude(session="").order_by("started_at")
-    for session, begun, ended in visits.values_list("session", "started_at", "ended_at"):
-        times[session].add(begun, ended)
+def _times_in_streams(person: Person) -> dict[UUID, _Times]:
+    times: dict[UUID, _Times] = defaultdict(_Times)
+    visits = Event.objects.filter(person=person).exclude(stream=None).order_by("started_at")
+    for stream, begun, ended in visits.values_list("stream", "started_at", "ended_at"):
+        times[stream].add(begun, ended)
     return times

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from recognition.events.services.events import events_prune
 from recognition.events.services.orphans import sweep_orphans
+from recognition.events.services.streams import streams_prune
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.services import jobs_prune
@@ -61,5 +62,6 @@ _STEPS: dict[str, Callable[[], int]] = {
     "notices": notices_prune,
     "sessions": _prune_sessions,
     "sign_ins": _prune_sign_ins,
+    "streams": streams_prune,
     "deciders": deciders_retrain,
 }

@@ -13,8 +13,9 @@ from recognition.live.ws.base import Code, Refused, SiteConsumer
 logger = logging.getLogger(__name__)
 
 _JOIN_EVERY = 30  # calls of `watch`
-# What the channel layer has for an answer, but for a message that is waited for.
-_LAYER_TIMEOUT_S = 3.0
+# What the channel layer has for an answer, but for a message that is waited for. Longer than its
+# limit for a connection, shorter than the server's for a handshake.
+_LAYER_TIMEOUT_S = 10.0
 AWAY = "Live notices are away; try again."
 
 
@@ -42,10 +43,7 @@ class GroupConsumer(SiteConsumer):
         self._layer = get_channel_layer()
         self._channel = await self._layer.new_channel("groups")
         # Before the socket opens: what happens from then on is told.
-        try:
-            await self._join()
-        except Exception as error:  # each error of the layer's client means the same here
-            raise Refused(Code.UNAVAILABLE, AWAY) from error
+        await self._join()
 
     async def opened(self) -> None:
         self._listening = asyncio.create_task(self._listen())
@@ -79,7 +77,11 @@ class GroupConsumer(SiteConsumer):
             self.outbox.close_after(Code.UNAVAILABLE, AWAY)
 
     async def _join(self) -> None:
+        """Refused if the layer is away."""
         self._until_joining = _JOIN_EVERY
-        async with asyncio.timeout(_LAYER_TIMEOUT_S):
-            for group in self._groups:
-                await self._layer.group_add(group, self._channel)
+        try:
+            async with asyncio.timeout(_LAYER_TIMEOUT_S):
+                for group in self._groups:
+                    await self._layer.group_add(group, self._channel)
+        except Exception as error:  # each error of the layer's client means the same here
+            raise Refused(Code.UNAVAILABLE, AWAY) from error

@@ -138,6 +138,7 @@ class LiveConsumer(SiteConsumer):
             slot=self._slot,
             sink=self.outbox.post,
             options=request.options,
+            caller=self.actor.name,
             on_end=partial(self._ended, asyncio.get_running_loop()),
         )
 

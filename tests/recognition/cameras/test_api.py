@@ -10,6 +10,7 @@ import pytest
 
 from accounts.models import AuditEntry
 from recognition.cameras.models import Camera
+from recognition.cameras.services.streams import stream_begin
 from recognition.people.models import Collection
 from tests.answers import good, refusal
 from tests.callers import Caller
@@ -32,6 +33,20 @@ def test_add_a_file(api: Caller, collection: Collection, settings: Any) -> None:
     values = {"name": "Hall", "kind": "file", "address": "hall.mp4", "max_fps": 5, "loops": False}
     body = good(api.post(CAMERAS, values), 201)
     assert body | values == body
+    waits = "Waiting for a process that plays cameras."
+    assert (body["status"], body["status_message"]) == ("waiting", waits)
+    changed = good(api.patch(f"{CAMERAS}/{body['id']}", {"node": "gate"}))
+    assert changed["status_message"] == "Waiting for its node gate."
+    changed = good(api.patch(f"{CAMERAS}/{body['id']}", {"is_enabled": False}))
+    assert (changed["status"], changed["status_message"]) == ("off", "")
+
+
+def test_file_of_another_machine_is_taken_on_trust(api: Caller, collection: Collection) -> None:
+    values = {"name": "Hall", "kind": "file", "address": "hall.mp4"}
+    refusal(api.post(CAMERAS, values), 400, "no_such_video")
+    good(api.post(CAMERAS, values | {"node": "gate"}), 201)
+    outside = {"name": "Door", "address": "../hall.mp4", "node": "gate"}
+    refusal(api.post(CAMERAS, values | outside), 400, "no_such_video")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +91,8 @@ def test_what_is_not_valid(api: Caller, collection: Collection, field: str, valu
 
 
 def test_change(api: Caller, collection: Collection) -> None:
-    camera = make_camera(collection, name="Desk", status="running")
+    camera = make_camera(collection, name="Desk")
+    stream_begin(stream_id=uuid.uuid4(), collection=collection, camera=camera)
     body = good(api.patch(f"{CAMERAS}/{camera.pk}", {"is_enabled": False, "max_fps": 3}))
     assert (body["name"], body["is_enabled"], body["max_fps"]) == ("Desk", False, 3)
     assert body["status"] == "running"

@@ -11,13 +11,17 @@ from typing import Any
 import cv2
 import pytest
 
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, CameraHost
+from recognition.cameras.services.streams import stream_begin
 from recognition.events.models import Event
 from recognition.live import cameras as module
 from recognition.live import player
 from recognition.live.cameras import CameraRunner
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
+from recognition.web.identifiers import uuid7
+from recognition.web.leases import DatabaseTime, take
+from recognition.web.process import process
 from tests.factories import enrol, make_camera, make_person
 from tests.fakes import FakeEngine, portrait
 from tests.recognition.live.streams import until
@@ -142,17 +146,10 @@ def test_a_camera_that_is_removed_is_stopped(
     camera = _file_camera(collection, make_video())
     until(_has_status(camera, Camera.Status.RUNNING))
     Camera.objects.all().delete()
-    until(lambda: not runner._players)
+    until(lambda: not runner._played)
 
 
-def test_what_an_earlier_process_left_in_the_row_is_put_right(
-    runner: CameraRunner, collection: Collection
-) -> None:
-    camera = _file_camera(collection, "ann.mp4", is_enabled=False, status=Camera.Status.RUNNING)
-    until(_has_status(camera, Camera.Status.OFF))
-
-
-def test_stopping_leaves_every_camera_off(
+def test_stopping_gives_every_camera_back(
     engine: FakeEngine, make_video: MakeVideo, collection: Collection
 ) -> None:
     camera = _file_camera(collection, make_video())
@@ -160,14 +157,126 @@ def test_stopping_leaves_every_camera_off(
     runner.start()
     until(_has_status(camera, Camera.Status.RUNNING))
     assert runner.stop(20)
-    assert _has_status(camera, Camera.Status.OFF)()
+    camera.refresh_from_db()
+    assert (camera.owner, camera.status) == ("", Camera.Status.WAITING)
+    assert not CameraHost.objects.exists()
 
 
 def test_cameras_of_browsers_are_not_played(runner: CameraRunner, collection: Collection) -> None:
     make_camera(collection, kind=Camera.Kind.BROWSER)
     other = _file_camera(collection, "none.mp4")
     until(_has_status(other, Camera.Status.FAILED))
-    assert len(runner._players) == 1
+    assert len(runner._played) == 1
+
+
+def test_camera_of_another_process_is_left_alone(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    camera = _file_camera(collection, make_video())
+    assert take(Camera.objects.filter(pk=camera.pk), owner="another", status="running")
+    mine = _file_camera(collection, make_video("mine.mp4"))
+    until(_has_status(mine, Camera.Status.RUNNING))
+    camera.refresh_from_db()
+    assert (camera.owner, camera.status) == ("another", Camera.Status.RUNNING)
+
+
+def test_camera_is_taken_over_once_its_lease_lapsed(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    camera = _file_camera(collection, make_video())
+    Camera.objects.update(owner="another", lease_number=7, lease_until=DatabaseTime(0.5))
+    until(_has_status(camera, Camera.Status.RUNNING))
+    camera.refresh_from_db()
+    assert (camera.owner, camera.lease_number) == (process().id, 8)
+
+
+def test_camera_is_taken_only_when_its_last_stream_is_over(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    """So that one camera never has visits of two processes open."""
+    camera = _file_camera(collection, make_video(), is_enabled=False)
+    stream = stream_begin(stream_id=uuid7(), collection=collection, camera=camera)
+    stream.rows.update(owner="another")
+    Camera.objects.update(is_enabled=True)
+    time.sleep(0.7)
+    camera.refresh_from_db()
+    assert camera.owner == ""
+    stream.rows.update(lease_until=DatabaseTime(-1))
+    until(_has_status(camera, Camera.Status.RUNNING))
+    assert stream.rows.get().ended_at is not None
+
+
+def test_camera_that_another_process_took_is_stopped_at_once(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection, settings: Any
+) -> None:
+    settings.LEASE_S = 0.6
+    camera = _file_camera(collection, make_video())
+    until(_has_status(camera, Camera.Status.RUNNING))
+    player_of_ours = runner._played[camera.pk].player
+    Camera.objects.update(owner="another", lease_number=99, lease_until=DatabaseTime(60))
+    until(lambda: player_of_ours.is_stopped)
+    assert player_of_ours.join(10)
+    until(lambda: not runner._played)
+    camera.refresh_from_db()
+    assert camera.owner == "another"
+
+
+def test_camera_of_a_node_is_played_there_alone(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    elsewhere = _file_camera(collection, make_video(), node="gate")
+    here = _file_camera(collection, make_video("here.mp4"), node=process().node)
+    until(_has_status(here, Camera.Status.RUNNING))
+    elsewhere.refresh_from_db()
+    assert elsewhere.owner == ""
+    Camera.objects.filter(pk=here.pk).update(node="gate")
+    until(_has_status(here, Camera.Status.WAITING))
+    here.refresh_from_db()
+    assert here.status_message == "Waiting for its node gate."
+
+
+def test_cameras_are_shared_with_a_process_that_comes(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    cameras = [_file_camera(collection, make_video()) for _ in range(3)]
+    until(lambda: len(runner._played) == 3)
+    CameraHost.objects.create(process="another", node="gate")
+    until(lambda: len(runner._played) == 2)
+    assert Camera.objects.filter(owner="", status=Camera.Status.WAITING).count() == 1
+    CameraHost.objects.filter(pk="another").delete()
+    until(lambda: len(runner._played) == len(cameras))
+
+
+def test_process_whose_engine_is_not_ready_leaves_cameras_to_others(
+    engine: FakeEngine,
+    make_video: MakeVideo,
+    collection: Collection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_engine_is_ready", lambda: False)
+    _file_camera(collection, make_video())
+    another = CameraHost.objects.create(process="another", node="gate")
+    runner = CameraRunner()
+    runner.start()
+    time.sleep(0.5)
+    assert not runner._played
+    another.delete()
+    until(lambda: runner._played)
+    assert runner.stop(20)
+
+
+def test_lapsed_leases_are_left_alone_after_the_database_was_away(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection, settings: Any
+) -> None:
+    """Their owners live, and renew them."""
+    settings.LEASE_S = 3.0
+    runner._contact.failed()
+    camera = _file_camera(collection, make_video())
+    Camera.objects.update(owner="another", lease_number=7, lease_until=DatabaseTime(-1))
+    time.sleep(1)
+    camera.refresh_from_db()
+    assert camera.owner == "another"
+    until(_has_status(camera, Camera.Status.RUNNING))
 
 
 @pytest.mark.parametrize(

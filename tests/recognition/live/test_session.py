@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import EngineClosed
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, Stream
 from recognition.events.models import Event
 from recognition.live import recogniser, visits, writer
 from recognition.live import session as session_module
@@ -21,6 +21,7 @@ from recognition.live.previews import Viewer, previews
 from recognition.live.session import Sessions, StreamOptions
 from recognition.people.models import Collection, Person
 from recognition.people.services.persons import person_erase
+from recognition.web.leases import DatabaseTime
 from recognition.web.process import process
 from tests.factories import ACTOR, enrol, make_camera, make_person
 from tests.fakes import FakeEngine, photo, portrait
@@ -59,7 +60,7 @@ def test_it_says_what_it_works_with(stream: DrivenStream, collection: Collection
     started = stream.wait_for(lambda message: message["type"] == "session.started")
     assert started == {
         "type": "session.started",
-        "session": stream.session.id,
+        "session": str(stream.session.id),
         "model": str(collection.embedder),
         "device": "fake",
     }
@@ -113,7 +114,7 @@ def test_one_visit_is_one_event_with_its_pictures(ann: Person, collection: Colle
     event = Event.objects.get()
     assert (event.person, event.decision, event.is_open) == (ann, "match", False)
     assert event.started_at < event.ended_at
-    assert event.session == stream.session.id
+    assert event.stream_id == stream.session.id
     assert event.image == ann.images.get()
     assert event.similarity is not None and event.similarity > event.threshold
     snapshot = decode_image(event.snapshot.read())
@@ -317,6 +318,7 @@ def test_a_database_that_is_away_does_not_end_the_session(
 
     monkeypatch.setattr(writer, "_FIRST_PAUSE_S", 0.01)
     with DrivenStream(collection) as stream:
+        stream.wait_for(lambda message: message["type"] == "session.started")
         with monkeypatch.context() as patch:
             patch.setattr(writer, "event_open", away)
             patch.setattr("recognition.live.rulebook.Collection.objects", None)
@@ -357,6 +359,42 @@ def test_a_camera_gives_its_options_and_its_name(ann: Person, collection: Collec
     assert Event.objects.get().camera == camera
     camera.refresh_from_db()
     assert camera.status == Camera.Status.OFF
+
+
+def test_session_ends_when_another_process_ended_its_stream(
+    engine: FakeEngine, collection: Collection, settings: Any
+) -> None:
+    """As after a pause: what it still sees is not written."""
+    settings.LEASE_S = 0.6
+    with DrivenStream(collection) as stream:
+        stream.show(photo(1))
+        until(lambda: Event.objects.exists())
+        before = Event.objects.values().get()
+        Stream.objects.update(owner="another", lease_number=9, lease_until=DatabaseTime(60))
+        until(lambda: stream.ended_with)
+    assert stream.ended_with == ["stream_lost"]
+    assert stream.messages[-1]["code"] == "stream_lost"
+    assert Event.objects.values().get() == before
+    assert Stream.objects.get().owner == "another"
+
+
+def test_stream_is_owned_until_its_last_visit_is_written(
+    ann: Person, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise OperationalError("gone away")
+
+    monkeypatch.setattr(writer, "_FIRST_PAUSE_S", 0.01)
+    with DrivenStream(collection) as stream, monkeypatch.context() as patch:
+        patch.setattr(writer, "event_open", away)
+        stream.show(photo(ANN, looks=1))
+        stream.session.stop()
+        assert stream.session.join(20)
+        assert Stream.objects.get().ended_at is None
+    row = Stream.objects.get()
+    assert (row.owner, row.caller) == ("", "")
+    assert row.ended_at is not None
+    assert not Event.objects.get().is_open
 
 
 def test_a_camera_is_on_until_its_last_stream_ends(

@@ -19,7 +19,7 @@ from recognition.live.visits import Visit
 from recognition.live.writer import Source, VisitWriter
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
-from tests.factories import seen
+from tests.factories import own_stream, seen
 from tests.fakes import embedding_of, photo
 from tests.recognition.live.streams import until
 
@@ -48,9 +48,7 @@ def told() -> list[tuple[str, str]]:
 @pytest.fixture
 def source(collection: Collection, told: list[tuple[str, str]]) -> Source:
     return Source(
-        collection=collection,
-        camera=None,
-        session="s",
+        stream=own_stream(collection),
         model=collection.embedder,
         tell=lambda payload, kind: told.append((kind, payload["id"])),
     )

@@ -16,6 +16,7 @@ from recognition.web import transactions
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
 from recognition.web.transactions import ATTEMPTS, after_commit, in_transaction
+from tests.commits import FailedSteps
 from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,9 +127,7 @@ def test_a_real_deadlock_is_survived(collection: Collection) -> None:
         assert person.name.endswith("x" * 10)
 
 
-def test_failing_step_after_commit_does_not_keep_later_steps(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_failing_step_after_commit_does_not_keep_later_steps(failed_steps: FailedSteps) -> None:
     done: list[str] = []
 
     def fail() -> None:
@@ -139,7 +138,7 @@ def test_failing_step_after_commit_does_not_keep_later_steps(
         after_commit(partial(fail))
         after_commit(partial(done.append, "last"))
     assert done == ["first", "last"]
-    assert "a read-only folder" in caplog.text
+    failed_steps.expect("a read-only folder")
 
 
 def test_after_commit_is_the_only_place_that_waits_for_a_commit() -> None:

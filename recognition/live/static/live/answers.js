@@ -3,6 +3,9 @@
 import { element } from "../web/element.js";
 import { nameOf, rateLine, score } from "./scores.js";
 
+/** @import { Candidate, IdentifiedFace, Quality, Score, VerifyAnswer } from "../web/types.js" */
+
+/** @type {Record<string, string>} */
 const REASONS = {
   too_small: "too small",
   blurred: "blurred",
@@ -13,16 +16,23 @@ const REASONS = {
   low_detection_score: "perhaps not a face",
 };
 
-/** "3 faces: 2 named, 1 unknown". */
+/** "3 faces: 2 named, 1 unknown". @param {IdentifiedFace[]} faces */
 export function summary(faces) {
   if (!faces.length) return "No face was found in this photo";
+  /** @param {IdentifiedFace["decision"]} decision */
   const count = (decision) => faces.filter((face) => face.decision === decision).length;
   const parts = [[count("match"), "named"], [count("unknown"), "unknown"], [count("ambiguous"), "not sure"]];
   const words = parts.filter(([number]) => number).map(([number, word]) => `${number} ${word}`);
   return `${faces.length} ${faces.length === 1 ? "face" : "faces"}: ${words.join(", ")}`;
 }
 
-/** One identified face: name, score, who else was near, how good the picture of it is. */
+/**
+ * One identified face: name, score, who else was near, how good the picture of it is.
+ *
+ * @param {IdentifiedFace} face
+ * @param {HTMLCanvasElement} crop
+ * @param {{isOpen?: boolean}} [options]
+ */
 export function faceCard(face, crop, { isOpen = true } = {}) {
   const isMatch = face.decision === "match";
   return element("article", { class: "face-card", "data-decision": face.decision },
@@ -38,15 +48,16 @@ export function faceCard(face, crop, { isOpen = true } = {}) {
   );
 }
 
-/** A bar from 0 to 1 with a mark at the threshold: past the mark is a match. */
+/** A bar from 0 to 1 with a mark at the threshold: past the mark is a match. @param {Score} answer */
 export function meter({ similarity, threshold, decision }) {
   const words = similarity === null ? "Nobody is enrolled to compare with" : `Similarity ${score(similarity)}, needs ${score(threshold)}`;
   const bar = element("div", { class: "meter-bar" }, element("span", { class: "meter-fill" }), element("span", { class: "meter-mark" }));
-  bar.style.setProperty("--fill", Math.max(0, Math.min(1, similarity ?? 0)));
-  bar.style.setProperty("--mark", Math.max(0, Math.min(1, threshold)));
+  bar.style.setProperty("--fill", `${Math.max(0, Math.min(1, similarity ?? 0))}`);
+  bar.style.setProperty("--mark", `${Math.max(0, Math.min(1, threshold))}`);
   return element("div", { class: "meter", "data-decision": decision }, element("p", {}, words), bar);
 }
 
+/** @param {{candidates: Candidate[]}} face */
 function candidates(face) {
   if (!face.candidates?.length) return null;
   const rows = face.candidates.map(({ person, similarity, image }) => element("li", {},
@@ -57,11 +68,12 @@ function candidates(face) {
   return element("div", { class: "face-part" }, element("h4", {}, "Nearest people"), element("ol", { class: "candidates" }, rows));
 }
 
-/** What is wrong with the picture of a face, worst first. */
+/** What is wrong with the picture of a face, worst first. @param {Quality | null} parts */
 function reasons(parts) {
   return (parts?.reasons ?? []).map((code) => element("span", { class: "badge badge-reason" }, REASONS[code] ?? code));
 }
 
+/** @param {Quality | null} parts */
 function quality(parts) {
   if (!parts) return null;
   const numbers = [
@@ -78,7 +90,13 @@ function quality(parts) {
   );
 }
 
-/** Two faces compared: both, and the verdict between them. */
+/**
+ * Two faces compared: both, and the verdict between them.
+ *
+ * @param {VerifyAnswer} answer
+ * @param {HTMLCanvasElement} cropA
+ * @param {HTMLCanvasElement} cropB
+ */
 export function verdict(answer, cropA, cropB) {
   const isSame = answer.decision === "match";
   return element("div", { class: "verdict", "data-decision": isSame ? "match" : "unknown" },

@@ -1,14 +1,24 @@
 /** The cameras of this device, and words for what can go wrong with them. */
 
+import { messageOf } from "../web/api.js";
+
+/** @import { ICONS } from "../web/element.js" */
+/** @typedef {{id: string, label: string}} DeviceCamera */
+/** @typedef {{icon: keyof typeof ICONS, title: string, text: string, canRetry?: boolean}} Problem */
+
 const PICTURE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
+/** @type {DeviceCamera} */
 export const ANY_CAMERA = { id: "", label: "Camera of this device" };
 
-/** Why there is no picture. `icon` names one of ICONS; `canRetry` offers a button. */
+/** Why there is no picture. `canRetry` offers a button. */
 export class CameraProblem extends Error {
+  /** @param {Problem} problem */
   constructor({ icon, title, text, canRetry = true }) {
     super(text);
-    Object.assign(this, { icon, title, canRetry });
+    this.icon = icon;
+    this.title = title;
+    this.canRetry = canRetry;
   }
 }
 
@@ -17,7 +27,11 @@ export function camerasAreHidden() {
   return !navigator.mediaDevices?.getUserMedia;
 }
 
-/** [{id, label}], empty where there are none; ids and names come with the permission. */
+/**
+ * Empty if there are none; ids and names come with the permission.
+ *
+ * @returns {Promise<DeviceCamera[]>}
+ */
 export async function listCameras() {
   if (camerasAreHidden()) return [];
   const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
@@ -29,28 +43,40 @@ export async function listCameras() {
   }));
 }
 
-/** Ask for a camera (any, where `id` is empty); gives a MediaStream or throws CameraProblem. */
+/**
+ * Ask for a camera (any, if `id` is empty); throws CameraProblem.
+ *
+ * @param {string} id
+ * @returns {Promise<MediaStream>}
+ */
 export async function openCamera(id) {
   if (camerasAreHidden()) throw hiddenProblem();
   try {
     return await getVideo(id ? { ...PICTURE, deviceId: { exact: id } } : { ...PICTURE, facingMode: "user" });
   } catch (error) {
     // The chosen one may have been unplugged since: take whichever there is.
-    if (id && ["OverconstrainedError", "NotFoundError"].includes(error.name)) return openCamera("");
+    if (id && ["OverconstrainedError", "NotFoundError"].includes(nameOf(error))) return openCamera("");
     throw problemOf(error);
   }
 }
 
-/** Tells when the permission changes; browsers that cannot say so never call back. */
+/**
+ * Tells when the permission changes; browsers that cannot say so never call back.
+ *
+ * @param {() => void} callback
+ */
 export async function onPermissionGranted(callback) {
   try {
     const permission = await navigator.permissions.query({ name: "camera" });
-    permission.onchange = () => permission.state === "granted" && callback();
+    permission.onchange = () => {
+      if (permission.state === "granted") callback();
+    };
   } catch {
     // Not every browser lets pages ask for this one.
   }
 }
 
+/** @param {MediaTrackConstraints} video */
 function getVideo(video) {
   return navigator.mediaDevices.getUserMedia({ video, audio: false });
 }
@@ -64,8 +90,14 @@ function hiddenProblem() {
   });
 }
 
+/** @param {unknown} error */
+function nameOf(error) {
+  return error instanceof Error ? error.name : "";
+}
+
+/** @param {unknown} error */
 function problemOf(error) {
-  switch (error.name) {
+  switch (nameOf(error)) {
     case "NotAllowedError":
     case "SecurityError":
       return new CameraProblem({
@@ -91,7 +123,7 @@ function problemOf(error) {
       return new CameraProblem({
         icon: "warning",
         title: "The camera does not start",
-        text: `The browser says: ${error.message || error.name}`,
+        text: `The browser says: ${messageOf(error) || nameOf(error)}`,
       });
   }
 }

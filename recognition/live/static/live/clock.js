@@ -1,3 +1,3 @@
 /** A worker that only waits: unlike a page's own timers, its timers are not slowed in a hidden tab. */
 
-onmessage = ({ data: ms }) => setTimeout(() => postMessage(null), ms);
+addEventListener("message", ({ data: ms }) => setTimeout(() => postMessage(null), ms));

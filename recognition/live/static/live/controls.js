@@ -1,21 +1,29 @@
 /** The controls under the picture: which camera, which collection, which place; start and stop. */
 
 import { ANY_CAMERA, listCameras } from "./camera.js";
-import { element } from "../web/element.js";
+import { byId, element } from "../web/element.js";
+
+/** @import { Camera, Collection, SessionOptions } from "../web/types.js" */
+/** @typedef {{source?: string, collection?: string, place?: string}} Choices */
 
 const DEVICE = "device:";
 const SERVER = "server:";
 const CHOICES = "facerec.live.choices"; // of this browser
 
 export class Controls {
-  #form = document.getElementById("controls");
-  #source = document.getElementById("source");
-  #collection = document.getElementById("collection");
-  #place = document.getElementById("place");
-  #run = document.getElementById("run");
+  #form = byId("controls", HTMLFormElement);
+  #source = byId("source", HTMLSelectElement);
+  #collection = byId("collection", HTMLSelectElement);
+  #place = byId("place", HTMLSelectElement);
+  #run = byId("run", HTMLButtonElement);
+  /** @type {Camera[]} */
   #serverCameras = [];
 
-  /** onRun: the button was pressed; onChange: something else was chosen. */
+  /**
+   * onRun: the button was pressed; onChange: something else was chosen.
+   *
+   * @param {{onRun(): void, onChange(): void}} on
+   */
   constructor({ onRun, onChange }) {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -37,24 +45,30 @@ export class Controls {
     return { isServer, id: value.slice((isServer ? SERVER : DEVICE).length) };
   }
 
-  /** What a stream is compared with and filed under. A place belongs to a collection of its own. */
+  /**
+   * What a stream is compared with and filed under. A place belongs to a collection of its own.
+   *
+   * @returns {Pick<SessionOptions, "collection" | "camera">}
+   */
   get destination() {
     const camera = this.#place.value || null;
     return { collection: camera ? null : this.#collection.value || null, camera };
   }
 
+  /** @param {string} cameraId */
   nameOf(cameraId) {
     return this.#serverCameras.find(({ id }) => id === cameraId)?.name ?? "Camera";
   }
 
+  /** @param {Collection[]} collections @param {Camera[]} cameras */
   async fill(collections, cameras) {
     const wanted = choices();
     fill(this.#collection, collections.map(({ id, name }) => option(id, name)), wanted.collection);
-    document.getElementById("collection-control").hidden = collections.length < 2;
+    byId("collection-control", HTMLElement).hidden = collections.length < 2;
     // Rows of kind "browser" say where this device stands; events then carry that name.
     const places = cameras.filter((camera) => camera.kind === "browser" && camera.is_enabled);
     fill(this.#place, [option("", "This browser"), ...places.map(({ id, name }) => option(id, name))], wanted.place);
-    document.getElementById("place-control").hidden = !places.length;
+    byId("place-control", HTMLElement).hidden = !places.length;
     this.#serverCameras = cameras.filter((camera) => camera.kind === "file");
     await this.listSources();
     this.#run.disabled = false;
@@ -78,6 +92,7 @@ export class Controls {
     localStorage.setItem(CHOICES, JSON.stringify(kept));
   }
 
+  /** @param {boolean} isRunning */
   showRunning(isRunning) {
     this.#run.textContent = isRunning ? "Stop" : "Start";
     this.#run.classList.toggle("is-running", isRunning);
@@ -94,20 +109,28 @@ function wantedSource() {
   return camera ? SERVER + camera : choices().source;
 }
 
+/** @returns {Choices} */
 function choices() {
   try {
-    return JSON.parse(localStorage.getItem(CHOICES)) ?? {};
+    return JSON.parse(localStorage.getItem(CHOICES) ?? "null") ?? {};
   } catch {
     return {};
   }
 }
 
+/** @param {string} value @param {string} text */
 function option(value, text) {
   return element("option", { value }, text);
 }
 
-/** Keep `wanted` chosen if it is (still) there. */
+/**
+ * Keep `wanted` chosen if it is (still) there.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {HTMLElement[]} options
+ * @param {string | undefined} wanted
+ */
 function fill(select, options, wanted) {
   select.replaceChildren(...options);
-  if ([...select.options].some(({ value }) => value === wanted)) select.value = wanted;
+  if (wanted !== undefined && [...select.options].some(({ value }) => value === wanted)) select.value = wanted;
 }

@@ -2,8 +2,17 @@
 
 import { nameOf, scoreLine } from "./scores.js";
 
+/** @import { Box, LiveDecision, Named, Score, Size } from "../web/types.js" */
+/** @typedef {Score & {box: Box, person?: Named | null}} DrawnFace */
+/** @typedef {{width: number, height: number}} Area */
+/** @typedef {{x: number, y: number, width: number, height: number}} Rectangle */
+/** @typedef {{scale: number, left: number, top: number}} Place */
+/** @typedef {{text: string, font: string, height: number, colour: string}} Line */
+/** @typedef {{colour: string, dash: number[]}} Stroke */
+
 const FONT = getComputedStyle(document.body).fontFamily;
-/** Bright enough on any picture; each decision has its own stroke, not its own colour alone. */
+/** Bright enough on any picture; each decision has its own stroke, not its own colour alone.
+ * @type {Record<LiveDecision, Stroke>} */
 const STYLES = {
   match: { colour: "#35d483", dash: [] },
   unknown: { colour: "#ffa64d", dash: [] },
@@ -14,13 +23,23 @@ const SMALL_FACE_PX = 46;
 
 /**
  * Where a picture stands that is fitted into an area: multiply by `scale`, then add `left`, `top`.
+ *
+ * @param {Size} size
+ * @param {number} areaWidth
+ * @param {number} areaHeight
+ * @returns {Place}
  */
 export function fit([width, height], areaWidth, areaHeight) {
   const scale = Math.min(areaWidth / width, areaHeight / height);
   return { scale, left: (areaWidth - width * scale) / 2, top: (areaHeight - height * scale) / 2 };
 }
 
-/** Faces with `box`, `decision`, `person`, `similarity`, `threshold` into a context of CSS pixels. */
+/**
+ * @param {CanvasRenderingContext2D} context Its unit is the CSS pixel.
+ * @param {DrawnFace[]} faces
+ * @param {Place} place Of the picture.
+ * @param {Area} area Of the canvas.
+ */
 export function drawFaces(context, faces, place, area, { withLabels = true } = {}) {
   const boxes = faces.map(({ box: [x, y, width, height] }) => ({
     x: x * place.scale + place.left,
@@ -34,10 +53,12 @@ export function drawFaces(context, faces, place, area, { withLabels = true } = {
   faces.forEach((face, index) => taken.push(drawLabel(context, face, boxes[index], area, taken)));
 }
 
+/** @param {DrawnFace} face */
 function styleOf(face) {
   return STYLES[face.decision] ?? STYLES.pending;
 }
 
+/** @param {CanvasRenderingContext2D} context @param {Rectangle} box @param {Stroke} stroke */
 function drawBox(context, { x, y, width, height }, { colour, dash }) {
   const radius = Math.min(16, width / 5, height / 5);
   const line = Math.min(width, height) < SMALL_FACE_PX ? 2 : 3;
@@ -54,7 +75,14 @@ function drawBox(context, { x, y, width, height }, { colour, dash }) {
   context.setLineDash([]);
 }
 
-/** Gives the rectangle of the label. */
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {DrawnFace} face
+ * @param {Rectangle} box
+ * @param {Area} area
+ * @param {Rectangle[]} taken
+ * @returns {Rectangle} Of the label.
+ */
 function drawLabel(context, face, box, area, taken) {
   const isSmall = Math.min(box.width, box.height) < SMALL_FACE_PX;
   const lines = [textLine(nameOf(face), 650, isSmall ? 12.5 : 15, "#fff")];
@@ -74,10 +102,23 @@ function drawLabel(context, face, box, area, taken) {
   return label;
 }
 
+/**
+ * @param {string} text
+ * @param {number} weight
+ * @param {number} size
+ * @param {string} colour
+ * @returns {Line}
+ */
 function textLine(text, weight, size, colour) {
   return { text, font: `${weight} ${size}px ${FONT}`, height: size + 5, colour };
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Rectangle} rectangle
+ * @param {number} radius
+ * @param {string} colour
+ */
 function fillRound(context, { x, y, width, height }, radius, colour) {
   context.beginPath();
   context.roundRect(x, y, width, height, radius);
@@ -85,6 +126,7 @@ function fillRound(context, { x, y, width, height }, radius, colour) {
   context.fill();
 }
 
+/** @param {CanvasRenderingContext2D} context @param {Line[]} lines @param {Area} area */
 function measure(context, lines, area) {
   const widths = lines.map(({ text, font }) => {
     context.font = font;
@@ -94,7 +136,15 @@ function measure(context, lines, area) {
   return { width: Math.min(Math.max(...widths) + 24, area.width - 8, 300), height };
 }
 
-/** Above the box or below it, else within; wherever it covers the least of faces and other labels. */
+/**
+ * Above the box or below it, else within: there where it covers the least of faces and labels.
+ *
+ * @param {Rectangle} box
+ * @param {Area} size Of the label.
+ * @param {Area} area
+ * @param {Rectangle[]} taken
+ * @returns {Rectangle}
+ */
 function placeLabel(box, { width, height }, area, taken) {
   const columns = [box.x, box.x + box.width - width, box.x + (box.width - width) / 2];
   const rows = [box.y - height - 6, box.y + box.height + 6, box.y + box.height - height - 6];
@@ -108,6 +158,7 @@ function placeLabel(box, { width, height }, area, taken) {
   return places[covered.indexOf(Math.min(...covered))];
 }
 
+/** @param {Rectangle} a @param {Rectangle} b */
 function overlap(a, b) {
   const wide = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const high = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);

@@ -2,6 +2,9 @@
 
 const ASK_AGAIN_MS = 2000;
 
+/** @import { Readiness } from "../web/types.js" */
+
+/** @type {Record<string, string>} */
 export const ENGINE_WORDS = {
   warming_up: "The engine is warming up. That takes up to a minute after a start; it goes on by itself.",
   off: "The engine is being started. It goes on by itself.",
@@ -12,13 +15,15 @@ export const ENGINE_WORDS = {
 export async function engineState() {
   try {
     const response = await fetch("/health/ready", { headers: { Accept: "application/json" } });
-    return (await response.json()).parts?.engine ?? null;
+    /** @type {Readiness} */
+    const readiness = await response.json();
+    return readiness.parts?.engine ?? null;
   } catch {
     return null;
   }
 }
 
-/** Ask until it is ready; `tell(state)` at each change, "ok" last. */
+/** Ask until it is ready; tells each change, "ok" last. @param {(state: string) => void} tell */
 export async function untilEngineReady(tell) {
   let told;
   for (;;) {

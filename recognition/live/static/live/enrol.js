@@ -1,29 +1,36 @@
 /** The dialog that gives a face a name: a new one, or somebody who is enrolled already. */
 
-import { api, query } from "../web/api.js";
-import { ICONS, element, icon, toast } from "../web/element.js";
+import { api, messageOf, query } from "../web/api.js";
+import { ICONS, byId, element, icon, inside, toast } from "../web/element.js";
+
+/** @import { EnrolAnswer, Page, Person, Visit } from "../web/types.js" */
 
 const TYPING_PAUSE_MS = 150;
 const MOST_OPTIONS = 6;
 
 export class EnrolDialog {
-  #dialog = document.getElementById("enrol");
-  #face = this.#dialog.querySelector(".enrol-face");
-  #name = document.getElementById("enrol-name");
-  #options = document.getElementById("enrol-options");
-  #hint = this.#dialog.querySelector(".enrol-hint");
-  #error = this.#dialog.querySelector(".notice-bad");
-  #save = this.#dialog.querySelector("[data-save]");
-  #event = null; // {id, collection}
+  #dialog = byId("enrol", HTMLDialogElement);
+  #face = inside(this.#dialog, ".enrol-face", HTMLElement);
+  #name = byId("enrol-name", HTMLInputElement);
+  #options = byId("enrol-options", HTMLElement);
+  #hint = inside(this.#dialog, ".enrol-hint", HTMLElement);
+  #error = inside(this.#dialog, ".notice-bad", HTMLElement);
+  #save = inside(this.#dialog, "[data-save]", HTMLButtonElement);
+  /** @type {Visit | null} */
+  #event = null;
+  /** @type {Person[]} */
   #people = [];
+  /** @type {Person | null} */
   #chosen = null; // the person that was picked from the list
   #active = -1;
-  #typing = 0;
+  /** @type {number | undefined} */
+  #typing;
   #onEnrolled;
 
+  /** @param {{onEnrolled(event: Visit): void}} on */
   constructor({ onEnrolled }) {
     this.#onEnrolled = onEnrolled;
-    this.#dialog.querySelector("form").addEventListener("submit", (event) => {
+    inside(this.#dialog, "form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#enrol();
     });
@@ -35,8 +42,11 @@ export class EnrolDialog {
     this.#name.addEventListener("blur", () => this.#showOptions([]));
   }
 
-  /** `event`: at least {id, collection, face_url}; `picture`: a canvas to show instead of its face. */
-  open(event, picture = null) {
+  /**
+   * @param {Visit} event
+   * @param {HTMLCanvasElement} [picture] To show instead of the event's face.
+   */
+  open(event, picture) {
     this.#event = event;
     this.#chosen = null;
     this.#name.value = "";
@@ -59,9 +69,10 @@ export class EnrolDialog {
 
   async #look() {
     const text = this.#name.value.trim();
-    if (!text) return this.#showOptions([]);
+    if (!text || !this.#event) return this.#showOptions([]);
     try {
       const filter = query({ collection: this.#event.collection, query: text, page_size: MOST_OPTIONS });
+      /** @type {Page<Person>} */
       const { results } = await api(`persons${filter}`);
       if (text !== this.#name.value.trim() || this.#chosen) return;
       this.#showOptions(results);
@@ -74,6 +85,7 @@ export class EnrolDialog {
     }
   }
 
+  /** @param {Person[]} people */
   #showOptions(people) {
     this.#people = people;
     this.#active = -1;
@@ -83,6 +95,7 @@ export class EnrolDialog {
     this.#name.removeAttribute("aria-activedescendant");
   }
 
+  /** @param {Person} person @param {number} index */
   #option(person, index) {
     const about = person.external_id ?? person.labels?.join(", ") ?? "";
     return element("li", {
@@ -97,6 +110,7 @@ export class EnrolDialog {
     }, element("b", {}, person.name), element("small", {}, about));
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     const count = this.#people.length;
     if (!count) return;
@@ -108,6 +122,7 @@ export class EnrolDialog {
     event.preventDefault();
   }
 
+  /** @param {number} index */
   #activate(index) {
     this.#active = index;
     [...this.#options.children].forEach((node, at) => node.setAttribute("aria-selected", String(at === index)));
@@ -115,6 +130,7 @@ export class EnrolDialog {
     this.#name.setAttribute("aria-activedescendant", `enrol-option-${index}`);
   }
 
+  /** @param {Person} person */
   #choose(person) {
     clearTimeout(this.#typing);
     this.#chosen = person;
@@ -124,6 +140,8 @@ export class EnrolDialog {
   }
 
   async #enrol() {
+    const event = this.#event;
+    if (!event) return;
     const name = this.#name.value.trim();
     if (!name) {
       this.#name.focus();
@@ -134,28 +152,32 @@ export class EnrolDialog {
     this.#setBusy(true);
     try {
       const body = this.#chosen ? { person: this.#chosen.id } : { name };
-      const { person } = await api(`events/${this.#event.id}/enrol`, { method: "POST", body });
+      /** @type {EnrolAnswer} */
+      const { person } = await api(`events/${event.id}/enrol`, { method: "POST", body });
       this.#dialog.close();
       toast(`${person.name} is enrolled and will be recognised.`);
-      this.#onEnrolled(this.#event, person);
+      this.#onEnrolled(event);
     } catch (error) {
-      this.#fail(error.message);
+      this.#fail(messageOf(error));
     } finally {
       this.#setBusy(false);
     }
   }
 
+  /** @param {string} text */
   #fail(text) {
     this.#error.textContent = text;
     this.#error.hidden = false;
   }
 
+  /** @param {boolean} isBusy */
   #setBusy(isBusy) {
     this.#save.disabled = isBusy;
     this.#save.textContent = isBusy ? "Saving…" : "Save";
   }
 }
 
+/** @param {Visit} event */
 function faceOf(event) {
   return event.face_url ? element("img", { src: event.face_url, alt: "" }) : icon(ICONS.person);
 }

@@ -1,24 +1,40 @@
 /** Visits beside the picture: one card for each event, changed in place while the visit lasts. */
 
-import { api, query } from "../web/api.js";
-import { ICONS, element, icon } from "../web/element.js";
+import { api, messageOf, query } from "../web/api.js";
+import { ICONS, byId, element, icon } from "../web/element.js";
 import { lasted, nameOf, score, scoreLine, timeLine } from "./scores.js";
 import { ReconnectingSocket, UNAVAILABLE } from "../web/socket.js";
+
+/** @import { Collection, FeedMessage, Page, Visit } from "../web/types.js" */
+/**
+ * @typedef {object} Card
+ * @property {HTMLElement} node
+ * @property {Visit} event
+ * @property {string} picture Address of the face that is shown; empty: none.
+ * @property {HTMLElement} face
+ * @property {HTMLElement} name
+ * @property {HTMLButtonElement} button
+ * @property {HTMLElement} scores
+ * @property {HTMLElement} when
+ */
 
 const MOST_CARDS = 60;
 
 export class Feed {
-  #list = document.getElementById("feed");
-  #empty = document.getElementById("feed-empty");
-  #state = document.getElementById("feed-state");
-  #cards = new Map(); // event id -> {node, event, face}
-  #collections = new Map(); // id -> name, where there are several
+  #list = byId("feed", HTMLElement);
+  #empty = byId("feed-empty", HTMLElement);
+  #state = byId("feed-state", HTMLElement);
+  /** @type {Map<string, Card>} By the event's id. */
+  #cards = new Map();
+  /** @type {Map<string, string>} Names by id, if there are several. */
+  #collections = new Map();
   #canEnrol;
   #onEnrol;
   #socket = new ReconnectingSocket("/ws/events/", {
     // Each time: what happened while the line was down is in the list.
     open: () => this.#load(),
     message: (data) => {
+      /** @type {FeedMessage} */
       const message = JSON.parse(data);
       if (message.type === "event") this.#heard(message.event);
     },
@@ -26,22 +42,33 @@ export class Feed {
     refused: ({ text }) => this.#say(text),
   });
 
+  /** @param {{canEnrol(event: Visit): boolean, onEnrol(event: Visit): void}} on */
   constructor({ canEnrol, onEnrol }) {
     this.#canEnrol = canEnrol;
     this.#onEnrol = onEnrol;
   }
 
-  /** Load what was, and follow what comes. `collections` are named on cards if there are several. */
+  /**
+   * Load what was, and follow what comes.
+   *
+   * @param {Collection[]} collections Named on cards if there are several.
+   */
   start(collections) {
     if (collections.length > 1) this.#collections = new Map(collections.map(({ id, name }) => [id, name]));
     this.#socket.open();
   }
 
+  /** @param {string} id */
   eventOf(id) {
     return this.#cards.get(id)?.event;
   }
 
-  /** Add an event, or change its card. `isOld`: from a list, not to overwrite what came since. */
+  /**
+   * Add an event, or change its card. isOld: from a list, not to overwrite what came since.
+   *
+   * @param {Visit} event
+   * @param {{isOld?: boolean}} [options]
+   */
   put(event, { isOld = false } = {}) {
     const card = this.#cards.get(event.id);
     if (card && isOld && card.event.ended_at > event.ended_at) return;
@@ -50,11 +77,13 @@ export class Feed {
     this.#empty.hidden = this.#cards.size > 0;
   }
 
+  /** @param {FeedMessage["event"]} event */
   #heard(event) {
     if (event.kind === "deleted") this.#drop(event.id);
     else this.put(event);
   }
 
+  /** @param {string} id */
   #drop(id) {
     this.#cards.get(id)?.node.remove();
     this.#cards.delete(id);
@@ -63,47 +92,57 @@ export class Feed {
 
   async #load() {
     try {
+      /** @type {Page<Visit>} */
       const { results } = await api(`events${query({ page_size: MOST_CARDS })}`);
       // A server whose notices are away opens the socket only to say so.
       if (this.#socket.isOpen) this.#say("");
       for (const event of results.reverse()) this.put(event, { isOld: true });
       this.#empty.hidden = this.#cards.size > 0;
     } catch (error) {
-      this.#say(error.message);
+      this.#say(messageOf(error));
     }
   }
 
+  /** @param {string} text */
   #say(text) {
     this.#state.textContent = text;
   }
 
+  /** @param {Visit} event @param {boolean} isOld */
   #insert(event, isOld) {
-    const card = this.#make(event.id);
+    const card = this.#make(event);
     this.#cards.set(event.id, card);
     this.#fill(card, event);
     if (!isOld) card.node.classList.add("is-new");
-    const later = [...this.#list.children].find((node) => node.dataset.startedAt <= event.started_at);
+    const cards = /** @type {HTMLElement[]} */ ([...this.#list.children]);
+    const later = cards.find((node) => (node.dataset.startedAt ?? "") <= event.started_at);
     this.#list.insertBefore(card.node, later ?? null);
     while (this.#list.children.length > MOST_CARDS) {
-      const last = this.#list.lastElementChild;
-      this.#cards.delete(last.dataset.event);
+      const last = /** @type {HTMLElement} */ (this.#list.lastElementChild);
+      this.#cards.delete(last.dataset.event ?? "");
       last.remove();
     }
   }
 
-  #make(id) {
-    const href = `${this.#list.dataset.eventUrl}${id}/change/`;
+  /**
+   * @param {Visit} event
+   * @returns {Card}
+   */
+  #make(event) {
+    const href = `${this.#list.dataset.eventUrl}${event.id}/change/`;
     const face = element("div", { class: "visit-face" }, icon(ICONS.person));
     const name = element("a", { href });
-    const enrol = () => this.#onEnrol(this.#cards.get(id).event);
+    const enrol = () => this.#onEnrol(card.event);
     const button = element("button", { class: "button button-small", type: "button", hidden: true, onclick: enrol }, "Enrol");
     const scores = element("div", { class: "visit-score" });
     const when = element("div", { class: "visit-when" });
-    const node = element("li", { class: "visit", "data-event": id },
+    const node = element("li", { class: "visit", "data-event": event.id },
       face, element("div", { class: "visit-name" }, name), button, scores, when);
-    return { node, event: null, picture: "", face, name, button, scores, when };
+    const card = { node, event, picture: "", face, name, button, scores, when };
+    return card;
   }
 
+  /** @param {Card} card @param {Visit} event */
   #fill(card, event) {
     card.event = event;
     card.node.dataset.decision = event.decision;
@@ -116,6 +155,7 @@ export class Feed {
     this.#showFace(card, event);
   }
 
+  /** @param {Visit} event */
   #whenLine(event) {
     const camera = event.camera?.name ?? "a browser";
     const duration = event.is_open ? "here now" : lasted(event.started_at, event.ended_at);
@@ -123,7 +163,12 @@ export class Feed {
     return [timeLine(event.started_at), duration, camera, collection].filter(Boolean).join(" · ");
   }
 
-  /** Each look at a picture is recorded, so it is fetched again only where it must have changed. */
+  /**
+   * Each look at a picture is recorded, so it is fetched again only if it must have changed.
+   *
+   * @param {Card} card
+   * @param {Visit} event
+   */
   #showFace(card, event) {
     const picture = event.face_url ? `${event.face_url}?of=${event.decision}-${event.is_open}` : "";
     if (picture === card.picture) return;
@@ -131,12 +176,15 @@ export class Feed {
     // It was erased with the person.
     if (!picture) return card.face.replaceChildren(icon(ICONS.person));
     const image = element("img", { alt: "", loading: "lazy", decoding: "async", width: 64, height: 64 });
-    image.addEventListener("load", () => card.picture === picture && card.face.replaceChildren(image), { once: true });
+    image.addEventListener("load", () => {
+      if (card.picture === picture) card.face.replaceChildren(image);
+    }, { once: true });
     image.src = picture;
     if (!card.face.querySelector("img")) card.face.replaceChildren(image);
   }
 }
 
+/** @param {Visit} event */
 function scoreWords(event) {
   if (event.similarity === null) return [scoreLine(event)];
   return [element("b", {}, score(event.similarity)), `, needs ${score(event.threshold)}`];

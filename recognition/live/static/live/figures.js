@@ -1,11 +1,17 @@
 /** Frames a second, delay and dropped frames, as they are now. */
 
+import { byId } from "../web/element.js";
+
+/** @import { FacesMessage, Timing } from "../web/types.js" */
+
 const WINDOW_MS = 2000;
 const SMOOTH = 0.15;
 
 export class Figures {
-  #node = document.getElementById("figures");
+  #node = byId("figures", HTMLElement);
+  /** @type {number[]} */
   #answers = []; // times of the answers within the window
+  /** @type {number | null} */
   #latency = null;
 
   reset() {
@@ -14,7 +20,11 @@ export class Figures {
     this.#node.hidden = true;
   }
 
-  /** `latencyMs`: from the frame to its answer; null where only the server's own time is known. */
+  /**
+   * @param {FacesMessage} message
+   * @param {number | null} latencyMs From the frame to its answer; null if only the server's own
+   *   time is known.
+   */
   add(message, latencyMs) {
     const now = performance.now();
     this.#answers.push(now);
@@ -29,6 +39,7 @@ export class Figures {
   }
 }
 
+/** @param {Timing} [timing] */
 function parts(timing = {}) {
   const words = Object.entries(timing).map(([part, ms]) => `${part} ${Number(ms).toFixed(1)} ms`);
   return words.length ? `On the server: ${words.join(", ")}` : "";

@@ -1,9 +1,9 @@
 /** The live page: chooses a camera, streams or watches it, and keeps every part in step. */
 
-import { api, rows, signIn } from "../web/api.js";
+import { api, isSignedOut, messageOf, rows, signIn } from "../web/api.js";
 import { CameraProblem, onPermissionGranted, openCamera } from "./camera.js";
 import { Controls, wantedCamera } from "./controls.js";
-import { toast } from "../web/element.js";
+import { byId, toast } from "../web/element.js";
 import { ENGINE_WORDS, untilEngineReady } from "./engine.js";
 import { EnrolDialog } from "./enrol.js";
 import { Feed } from "./feed.js";
@@ -13,27 +13,36 @@ import { Stage } from "./stage.js";
 import { FrameStream } from "./stream.js";
 import { CameraWatch } from "./watch.js";
 
-const $ = (id) => document.getElementById(id);
-const video = $("video");
+/** @import { Collection, Camera, ErrorMessage, FacesMessage, LiveFace, Me, StatusMessage, StreamListeners, Visit } from "../web/types.js" */
+/** @import { Message } from "./stage.js" */
+/** @typedef {{isServer: boolean, feed: FrameStream | CameraWatch | null, stream: MediaStream | null}} Run */
+
+const video = byId("video", HTMLVideoElement);
 const RUNNING = "facerec.live.running"; // of this tab: a reload goes on
 const PROBLEM_AGAIN_MS = 10_000;
-const CAMERA_WORDS = { off: "Off", starting: "Starting…", running: "Connecting…", failed: "Failed" };
+/** @type {Record<string, string>} */
+const CAMERA_WORDS = { off: "Off", waiting: "Waiting", starting: "Starting…", running: "Connecting…", failed: "Failed" };
 
+/** @type {Set<string>} */
 let scopes = new Set();
-let running = null; // {isServer, feed: FrameStream | CameraWatch, stream: MediaStream | null}
+/** @type {Run | null} */
+let running = null;
 let attempt = 0; // a start that was overtaken by a stop or another start gives up
 let engine = "ok";
-const problemToldAt = new Map(); // code -> time
+/** @type {Map<string, number>} Times by code. */
+const problemToldAt = new Map();
 
 // "Unknown" is a claim worth correcting; one that is still "pending" is not made yet.
+/** @param {LiveFace | Visit} face */
 const canEnrol = (face) => scopes.has("enrol") && face.decision === "unknown";
 const feed = new Feed({ canEnrol, onEnrol: (event) => enrol.open(event) });
 const enrol = new EnrolDialog({ onEnrolled: refreshEvent });
+/** @param {LiveFace} face */
 const canEnrolFace = (face) => canEnrol(face) && Boolean(face.event);
 const stage = new Stage({ canPick: canEnrolFace, onPick: enrolFace });
 const present = new Present({ canEnrol: canEnrolFace, onEnrol: enrolFace });
 const figures = new Figures();
-const controls = new Controls({ onRun: () => (running ? stop() : start()), onChange: () => running && start() });
+const controls = new Controls({ onRun: () => (running ? stop() : start()), onChange: restart });
 
 begin();
 
@@ -41,38 +50,41 @@ async function begin() {
   showIdle();
   offerFullScreen();
   try {
+    /** @type {[Me, Collection[], Camera[]]} */
     const [me, collections, cameras] = await Promise.all([api("me"), rows("collections"), rows("cameras")]);
     scopes = new Set(me.scopes);
     await controls.fill(collections, cameras);
     if (scopes.has("events")) feed.start(collections);
   } catch (error) {
-    if (error.status === 401) return signIn();
+    if (isSignedOut(error)) return signIn();
     const action = { label: "Load again", run: () => location.reload() };
-    return stage.showMessage({ icon: "warning", isBad: true, title: "The page could not be loaded", text: error.message, action });
+    return stage.showMessage({ icon: "warning", isBad: true, title: "The page could not be loaded", text: messageOf(error), action });
   }
   untilEngineReady(engineIs);
   if (sessionStorage.getItem(RUNNING) || wantedCamera()) start();
 }
 
 function offerFullScreen() {
-  const button = $("fullscreen");
+  const button = byId("fullscreen", HTMLButtonElement);
   button.hidden = !document.fullscreenEnabled;
   button.addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();
-    else $("stage").requestFullscreen();
+    else byId("stage", HTMLElement).requestFullscreen();
   });
 }
 
 /* Start and stop */
 
+/** @param {boolean} isRunning */
 function setRunning(isRunning) {
   controls.showRunning(isRunning);
   if (isRunning) sessionStorage.setItem(RUNNING, "yes");
   else sessionStorage.removeItem(RUNNING);
 }
 
+/** @param {string} state @param {string} words */
 function setState(state, words) {
-  const node = $("state");
+  const node = byId("state", HTMLElement);
   node.dataset.state = state;
   node.textContent = words;
 }
@@ -84,9 +96,14 @@ async function start() {
   setState("waiting", "Starting…");
   const mine = (attempt += 1);
   const { isServer, id } = controls.source;
-  running = { isServer, feed: null, stream: null };
-  if (isServer) watch(id);
-  else await stream(id, mine);
+  const run = { isServer, feed: null, stream: null };
+  running = run;
+  if (isServer) watch(run, id);
+  else await stream(run, id, mine);
+}
+
+function restart() {
+  if (running) start();
 }
 
 function stop() {
@@ -105,6 +122,7 @@ function tearDown() {
   figures.reset();
 }
 
+/** @param {MediaStream | null | undefined} media */
 function closeCamera(media) {
   for (const track of media?.getTracks() ?? []) {
     track.onended = null;
@@ -118,7 +136,8 @@ function showIdle() {
   stage.showMessage({ title: "Ready when you are", text: "Choose a camera and start. Everybody in the picture is named as they come.", action });
 }
 
-async function stream(deviceId, mine) {
+/** @param {Run} run @param {string} deviceId @param {number} mine */
+async function stream(run, deviceId, mine) {
   stage.showMessage({ isBusy: true, title: "Waiting for the camera", text: "If the browser asks, allow it for this page." });
   let media;
   try {
@@ -128,7 +147,7 @@ async function stream(deviceId, mine) {
     return;
   }
   if (mine !== attempt) return closeCamera(media);
-  running.stream = media;
+  run.stream = media;
   media.getVideoTracks()[0].onended = () => cameraFailed(unplugged());
   video.srcObject = media;
   video.onresize = () => stage.setRatio(video.videoWidth, video.videoHeight);
@@ -136,7 +155,7 @@ async function stream(deviceId, mine) {
   if (mine !== attempt) return;
   controls.listSources();
   waitForAnswers();
-  running.feed = new FrameStream(video, { ...controls.destination, options: {} }, {
+  run.feed = new FrameStream(video, { ...controls.destination, options: {} }, {
     ...answers(),
     live: () => engineIs("ok"), // sessions start once it is ready
     status: ({ state }) => engineIs(state),
@@ -144,16 +163,18 @@ async function stream(deviceId, mine) {
   });
 }
 
-function watch(cameraId) {
+/** @param {Run} run @param {string} cameraId */
+function watch(run, cameraId) {
   const name = controls.nameOf(cameraId);
   stage.showMessage({ isBusy: true, title: name, text: "Waiting for its picture." });
-  running.feed = new CameraWatch(cameraId, {
+  run.feed = new CameraWatch(cameraId, {
     ...answers(),
     faces: (bitmap, message) => showFaces(bitmap, message, null),
     status: (status) => cameraIs(name, status),
   });
 }
 
+/** @param {string} name @param {StatusMessage} status */
 function cameraIs(name, { state, message }) {
   const isComing = state === "running" || state === "starting";
   setState(isComing ? "waiting" : "failed", CAMERA_WORDS[state] ?? state);
@@ -164,6 +185,7 @@ function cameraIs(name, { state, message }) {
   stage.showMessage({ isBusy: isComing, icon: "noCamera", isBad: true, title, text });
 }
 
+/** @param {unknown} problem */
 function cameraFailed(problem) {
   tearDown();
   setRunning(false);
@@ -172,7 +194,9 @@ function cameraFailed(problem) {
   const action = known.canRetry ? { label: "Try again", run: start } : null;
   stage.showMessage({ icon: known.icon, isBad: true, title: known.title, text: known.message, action });
   const mine = attempt;
-  onPermissionGranted(() => mine === attempt && start());
+  onPermissionGranted(() => {
+    if (mine === attempt) start();
+  });
 }
 
 function unplugged() {
@@ -181,17 +205,18 @@ function unplugged() {
 
 /* What comes back */
 
+/** @returns {Omit<StreamListeners, "status">} */
 function answers() {
   return {
     live: waitForAnswers,
     event: (event) => feed.put(event),
     problem,
     lost: reconnecting,
-    refused: ({ text, isSignedOut }) => refused(text, isSignedOut),
+    refused: (refusal) => refused(refusal.text, refusal.isSignedOut),
   };
 }
 
-/** Every frame may have the same problem: it is told once in a while. */
+/** Every frame may have the same problem: it is told once in a while. @param {ErrorMessage} error */
 function problem({ code, message }) {
   const now = performance.now();
   if (code === "engine_busy" || now - (problemToldAt.get(code) ?? -Infinity) < PROBLEM_AGAIN_MS) return;
@@ -199,6 +224,11 @@ function problem({ code, message }) {
   toast(message, { bad: true });
 }
 
+/**
+ * @param {HTMLCanvasElement | ImageBitmap} picture
+ * @param {FacesMessage} message
+ * @param {number | null} latencyMs
+ */
 function showFaces(picture, message, latencyMs) {
   setState("live", "Live");
   stage.showResult(picture, message.size, message.faces);
@@ -206,7 +236,7 @@ function showFaces(picture, message, latencyMs) {
   figures.add(message, latencyMs);
 }
 
-/** Connected: the first answer changes the state to "live". */
+/** Connected: the first answer changes the state to "live". @returns {void} */
 function waitForAnswers() {
   if (engine !== "ok") return engineIs(engine);
   setState("waiting", "Connecting…");
@@ -222,19 +252,22 @@ function reconnecting() {
   else stage.showMessage(words);
 }
 
-function refused(text, isSignedOut) {
+/** @param {string} text @param {boolean} mustSignIn */
+function refused(text, mustSignIn) {
   tearDown();
   setRunning(false);
   setState("failed", "Stopped");
-  const action = isSignedOut ? { label: "Sign in", run: signIn } : { label: "Try again", run: start };
+  const action = mustSignIn ? { label: "Sign in", run: signIn } : { label: "Try again", run: start };
   stage.showMessage({ icon: "lock", isBad: true, title: "The server refused", text, action });
 }
 
+/** @param {string} state @returns {void} */
 function engineIs(state) {
   engine = state === "ready" ? "ok" : state;
   if (!running?.feed) return;
   if (engine === "ok") return waitForAnswers();
   setState("waiting", engine === "failed" ? "Engine failed" : "Warming up…");
+  /** @type {Message} */
   const words = { isBusy: engine !== "failed", icon: "warning", isBad: engine === "failed", title: engine === "failed" ? "No engine" : "Warming up", text: ENGINE_WORDS[engine] ?? "" };
   if (!running.isServer) stage.showCamera(words);
   else stage.showMessage(words);
@@ -242,20 +275,23 @@ function engineIs(state) {
 
 /* Enrol this face */
 
+/** @param {LiveFace} face */
 async function enrolFace(face) {
+  if (!face.event) return;
   const picture = stage.crop(face);
   try {
     const event = feed.eventOf(face.event) ?? (await api(`events/${face.event}`));
     enrol.open(event, picture);
   } catch (error) {
-    toast(error.message, { bad: true });
+    toast(messageOf(error), { bad: true });
   }
 }
 
+/** @param {Visit} event */
 async function refreshEvent(event) {
   try {
     feed.put(await api(`events/${event.id}`));
   } catch (error) {
-    toast(error.message, { bad: true });
+    toast(messageOf(error), { bad: true });
   }
 }

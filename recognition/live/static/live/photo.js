@@ -1,20 +1,29 @@
 /** A photo of the person's own: shown upright with its faces, whole or cut out. */
 
 import { drawFaces, fit } from "./drawing.js";
-import { element } from "../web/element.js";
+import { contextOf, element } from "../web/element.js";
+
+/** @import { DrawnFace } from "./drawing.js" */
+/** @import { Face, Size } from "../web/types.js" */
 
 const CROP_PX = 192;
 
 export class Photo {
   #bitmap;
+  /** @type {DrawnFace[]} */
   #faces = [];
+  /** @type {Size} */
   #size;
   #canvas = element("canvas", { role: "img" });
-  #withLabels;
+  #withLabels = true;
+  /** @type {((index: number) => void) | null} */
   #onPick = null;
   #resized = new ResizeObserver(() => this.draw());
 
-  /** `bitmap` is null for kinds that the server reads and the browser does not. */
+  /**
+   * @param {File} file
+   * @param {ImageBitmap | null} bitmap Null for kinds that the server reads and the browser does not.
+   */
   constructor(file, bitmap) {
     this.file = file;
     this.#bitmap = bitmap;
@@ -23,7 +32,11 @@ export class Photo {
     this.#resized.observe(this.#canvas);
   }
 
-  /** The API counts pixels of the upright picture, so it must stand upright here as well. */
+  /**
+   * The API counts pixels of the upright picture, so it must stand upright here as well.
+   *
+   * @param {File} file
+   */
   static async read(file) {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
     return new Photo(file, bitmap);
@@ -39,7 +52,15 @@ export class Photo {
     return this.#bitmap !== null;
   }
 
-  /** The picture as an element that fills its place; `onPick(index)` where a face is clicked. */
+  /**
+   * The picture as an element that fills its place; onPick: a face was clicked.
+   *
+   * @param {object} shown
+   * @param {Size} [shown.size] What boxes refer to, if not to the picture as it is.
+   * @param {DrawnFace[]} shown.faces
+   * @param {boolean} [shown.withLabels]
+   * @param {((index: number) => void) | null} [shown.onPick]
+   */
   figure({ size, faces, withLabels = true, onPick = null }) {
     this.#size = size ?? this.#size;
     this.#faces = faces;
@@ -50,14 +71,14 @@ export class Photo {
     return element("figure", { class: "photo" }, this.#canvas);
   }
 
-  /** `only`: the index of the one face to draw, where one is pointed at. */
+  /** @param {number | null} only The index of the one face to draw; null: all. */
   draw(only = null) {
     const width = this.#canvas.clientWidth;
     const height = this.#canvas.clientHeight;
     const density = Math.min(devicePixelRatio || 1, 3);
     this.#canvas.width = Math.round(width * density);
     this.#canvas.height = Math.round(height * density);
-    const context = this.#canvas.getContext("2d");
+    const context = contextOf(this.#canvas);
     context.setTransform(density, 0, 0, density, 0, 0);
     context.imageSmoothingQuality = "high";
     const place = fit(this.#size, width, height);
@@ -69,19 +90,20 @@ export class Photo {
     drawFaces(context, faces, place, { width, height }, { withLabels: this.#withLabels });
   }
 
-  /** The face alone, square, with a little room around it. */
+  /** The face alone, square, with a little room around it. @param {Face} face */
   crop(face) {
     const canvas = element("canvas", { width: CROP_PX, height: CROP_PX, class: "crop", role: "img", "aria-label": "The face" });
     if (!this.#bitmap) return canvas;
     const scale = this.#bitmap.width / this.#size[0];
     const [x, y, width, height] = face.box.map((length) => length * scale);
     const side = Math.max(width, height) * 1.35;
-    const context = canvas.getContext("2d");
+    const context = contextOf(canvas);
     context.imageSmoothingQuality = "high";
     context.drawImage(this.#bitmap, x + (width - side) / 2, y + (height - side) / 2, side, side, 0, 0, CROP_PX, CROP_PX);
     return canvas;
   }
 
+  /** @param {MouseEvent} event */
   #pick(event) {
     if (!this.#onPick) return;
     const place = fit(this.#size, this.#canvas.clientWidth, this.#canvas.clientHeight);

@@ -1,21 +1,33 @@
 /** Decisions, similarities and times in words; the same everywhere on the pages. */
 
+/** @import { LiveDecision, Named, Score } from "../web/types.js" */
+
 const RAREST = 1e-6;
+/** @type {Record<LiveDecision, string>} */
 const NAMES = { unknown: "Unknown", ambiguous: "Not sure", pending: "Looking…", match: "Match" };
 
-/** What to call a face or an event: the person's name where there is one. */
+/**
+ * What to call a face or an event: the person's name if there is one.
+ *
+ * @param {{decision: LiveDecision, person?: Named | null}} face
+ */
 export function nameOf({ decision, person }) {
   if (decision === "match" && person) return person.name;
   return NAMES[decision] ?? decision;
 }
 
+/** @param {number | null | undefined} value */
 export function score(value) {
   if (value === null || value === undefined) return "–";
   const rounded = Math.round(value * 100) / 100;
   return (rounded < 0 ? "−" : "") + Math.abs(rounded).toFixed(2);
 }
 
-/** "0.71, needs 0.53"; nothing is claimed where nobody was there to compare with. */
+/**
+ * "0.71, needs 0.53"; nothing is claimed if there was no one to compare with.
+ *
+ * @param {Score} face
+ */
 export function scoreLine({ similarity, threshold, decision }) {
   if (similarity === null || similarity === undefined) {
     return decision === "pending" ? "" : "nobody to compare with";
@@ -23,7 +35,11 @@ export function scoreLine({ similarity, threshold, decision }) {
   return `${score(similarity)}, needs ${score(threshold)}`;
 }
 
-/** A false-match rate for people; nothing where the score says little anyway. */
+/**
+ * A false-match rate for people; nothing if the score says little anyway.
+ *
+ * @param {number | null | undefined} rate
+ */
 export function rateLine(rate) {
   if (rate === null || rate === undefined || rate > 0.01) return "";
   // Below this, curves go on where little was measured.
@@ -34,14 +50,16 @@ export function rateLine(rate) {
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
+/** @param {string} iso */
 export function timeLine(iso) {
   const at = new Date(iso);
   const isToday = at.toDateString() === new Date().toDateString();
   return isToday ? TIME.format(at) : `${DAY.format(at)}, ${TIME.format(at)}`;
 }
 
+/** @param {string} from @param {string} to */
 export function lasted(from, to) {
-  const seconds = Math.max(0, Math.round((new Date(to) - new Date(from)) / 1000));
+  const seconds = Math.max(0, Math.round((Date.parse(to) - Date.parse(from)) / 1000));
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;

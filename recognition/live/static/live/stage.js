@@ -1,19 +1,38 @@
 /** The picture area: a picture with its faces, drawn together; or words where there is none. */
 
 import { drawFaces, fit } from "./drawing.js";
-import { ICONS, element, icon } from "../web/element.js";
+import { ICONS, byId, contextOf, element, icon } from "../web/element.js";
+
+/** @import { LiveFace, Size } from "../web/types.js" */
+/**
+ * What stands in place of a picture, or over it.
+ *
+ * @typedef {object} Message
+ * @property {string} title
+ * @property {string} [text]
+ * @property {keyof typeof ICONS} [icon]
+ * @property {boolean} [isBusy]
+ * @property {boolean} [isBad]
+ * @property {{label: string, run: () => void} | null} [action]
+ */
 
 export class Stage {
-  #root = document.getElementById("stage");
-  #view = document.getElementById("view");
-  #picture = document.getElementById("picture");
-  #boxes = document.getElementById("boxes");
-  #message = document.getElementById("stage-message");
+  #root = byId("stage", HTMLElement);
+  #view = byId("view", HTMLElement);
+  #picture = byId("picture", HTMLCanvasElement);
+  #boxes = byId("boxes", HTMLCanvasElement);
+  #message = byId("stage-message", HTMLElement);
+  /** @type {LiveFace[]} */
   #faces = [];
+  /** @type {Size} */
   #size = [4, 3];
   #canPick;
 
-  /** `canPick(face)`: may this face be clicked? `onPick(face)`: it was. */
+  /**
+   * canPick: may this face be clicked? onPick: it was.
+   *
+   * @param {{canPick(face: LiveFace): boolean, onPick(face: LiveFace): void}} on
+   */
   constructor({ canPick, onPick }) {
     this.#canPick = canPick;
     this.#view.addEventListener("pointermove", (event) => {
@@ -26,37 +45,52 @@ export class Stage {
     new ResizeObserver(() => this.#drawBoxes()).observe(this.#view);
   }
 
-  /** Show a picture (canvas or bitmap) with the faces found in it; `size` is what boxes refer to. */
+  /**
+   * Show a picture with the faces found in it.
+   *
+   * @param {HTMLCanvasElement | ImageBitmap} picture
+   * @param {Size} size What boxes refer to.
+   * @param {LiveFace[]} faces
+   */
   showResult(picture, size, faces) {
     this.#faces = faces;
     this.#size = size;
     if (this.#picture.width !== picture.width) this.#picture.width = picture.width;
     if (this.#picture.height !== picture.height) this.#picture.height = picture.height;
-    this.#picture.getContext("2d", { alpha: false }).drawImage(picture, 0, 0);
+    contextOf(this.#picture, { alpha: false }).drawImage(picture, 0, 0);
     this.setRatio(picture.width, picture.height);
     this.#shows("result");
     this.#drawBoxes();
   }
 
-  /** The camera's own picture, before answers come or while they stay away; maybe with words over it. */
-  showCamera(message = null) {
+  /**
+   * The camera's own picture, before answers come or while they stay away; maybe with words over it.
+   *
+   * @param {Message} [message]
+   */
+  showCamera(message) {
     this.#faces = [];
     this.#setMessage(message);
     this.#shows("camera");
   }
 
-  /** {icon, title, text, isBusy, isBad, action: {label, run}} */
+  /** @param {Message} message */
   showMessage(message) {
     this.#faces = [];
     this.#setMessage(message);
     this.#shows("message");
   }
 
+  /** @param {number} width @param {number} height */
   setRatio(width, height) {
     if (width && height) this.#root.style.setProperty("--ratio", `${width} / ${height}`);
   }
 
-  /** A canvas with the face cut out of the picture that is shown, with room around it. */
+  /**
+   * The face cut out of the picture that is shown, with room around it.
+   *
+   * @param {LiveFace} face
+   */
   crop(face) {
     const [x, y, width, height] = face.box;
     const scale = this.#picture.width / this.#size[0];
@@ -64,14 +98,16 @@ export class Stage {
     const canvas = element("canvas", { width: 224, height: 224 });
     const left = (x + width / 2) * scale - side / 2;
     const top = (y + height / 2) * scale - side / 2;
-    canvas.getContext("2d").drawImage(this.#picture, left, top, side, side, 0, 0, 224, 224);
+    contextOf(canvas).drawImage(this.#picture, left, top, side, side, 0, 0, 224, 224);
     return canvas;
   }
 
+  /** @param {"result" | "camera" | "message"} what */
   #shows(what) {
     if (this.#root.dataset.shows !== what) this.#root.dataset.shows = what;
   }
 
+  /** @param {Message} [message] */
   #setMessage(message) {
     this.#message.replaceChildren();
     if (!message) return;
@@ -99,7 +135,7 @@ export class Stage {
     const height = Math.round(area.height * density);
     if (this.#boxes.width !== width) this.#boxes.width = width;
     if (this.#boxes.height !== height) this.#boxes.height = height;
-    const context = this.#boxes.getContext("2d");
+    const context = contextOf(this.#boxes);
     context.setTransform(density, 0, 0, density, 0, 0);
     context.clearRect(0, 0, area.width, area.height);
     if (!this.#faces.length) return;
@@ -107,6 +143,7 @@ export class Stage {
     drawFaces(context, this.#faces, place, area);
   }
 
+  /** @param {MouseEvent} event */
   #pickable(event) {
     if (!this.#faces.length || this.#root.dataset.shows !== "result") return undefined;
     const area = this.#area();
@@ -114,6 +151,7 @@ export class Stage {
     const bounds = this.#view.getBoundingClientRect();
     const x = (event.clientX - bounds.left - left) / scale;
     const y = (event.clientY - bounds.top - top) / scale;
+    /** @param {LiveFace["box"]} box */
     const isInside = ([left, top, wide, high]) => x >= left && x <= left + wide && y >= top && y <= top + high;
     return this.#faces.find((face) => isInside(face.box) && this.#canPick(face));
   }

@@ -5,7 +5,14 @@
  * has come, so at most two frames are unanswered and memory cannot grow, whatever happens.
  */
 
+import { contextOf } from "../web/element.js";
 import { ReconnectingSocket } from "../web/socket.js";
+
+/** @import { ErrorMessage, FacesMessage, SessionOptions, StreamListeners, StreamMessage } from "../web/types.js" */
+/**
+ * @typedef {object} ShowsFrames
+ * @property {(picture: HTMLCanvasElement, message: FacesMessage, latencyMs: number) => void} faces
+ */
 
 const WIDEST_PX = 960;
 const JPEG_QUALITY = 0.85;
@@ -17,19 +24,16 @@ const FRAME_TOO_LARGE = 4413;
 /** What kept a session from starting and may be over soon; anything else stays as it is. */
 const PASSING = new Set(["engine_failed", "engine_closed", "engine_busy", "database_unavailable", "internal_error"]);
 
-/**
- * on.live({session, model, device}), on.faces(canvas, message, latencyMs), on.event(event),
- * on.status(message): the engine is not ready yet; on.problem(message): one frame failed;
- * on.lost(): it reconnects; on.refused({text, isSignedOut}): it does not.
- */
 export class FrameStream {
   #video;
   #start;
   #on;
   #socket;
   #clock = new Worker(new URL("./clock.js", import.meta.url));
+  /** @type {HTMLCanvasElement[]} */
   #canvases = [];
-  #underWay = new Map(); // number of the frame -> {canvas, sentAt}
+  /** @type {Map<number, {canvas: HTMLCanvasElement, sentAt: number}>} By the frame's number. */
+  #underWay = new Map();
   #next = 0;
   #session = 0; // counts connections, so that a late JPEG of an old one is not sent
   #isReady = false;
@@ -39,7 +43,11 @@ export class FrameStream {
   #sentAt = 0;
   #widest = WIDEST_PX;
 
-  /** `start`: what is sent as session.start, without its type. */
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {SessionOptions} start
+   * @param {StreamListeners & ShowsFrames} on
+   */
   constructor(video, start, on) {
     this.#video = video;
     this.#start = start;
@@ -74,17 +82,19 @@ export class FrameStream {
     this.#socket.send(JSON.stringify({ type: "session.start", ...this.#start }));
   }
 
+  /** @param {number} code */
   #lost(code) {
     this.#isReady = false;
     if (code === FRAME_TOO_LARGE) this.#widest = Math.max(320, Math.round(this.#widest * 0.7));
     this.#on.lost();
   }
 
+  /** @param {StreamMessage} message */
   #heard(message) {
     switch (message.type) {
       case "session.started":
         this.#isReady = true;
-        this.#on.live(message);
+        this.#on.live();
         break;
       case "faces":
         this.#answered(message);
@@ -102,8 +112,9 @@ export class FrameStream {
     this.#pump();
   }
 
+  /** @param {ErrorMessage} message */
   #failed(message) {
-    if (Number.isInteger(message.frame)) {
+    if (typeof message.frame === "number") {
       this.#release(message.frame);
       this.#on.problem(message);
     } else if (PASSING.has(message.code)) {
@@ -115,13 +126,14 @@ export class FrameStream {
     }
   }
 
+  /** @param {FacesMessage} message */
   #answered(message) {
     const frame = this.#underWay.get(message.frame);
     if (frame) this.#on.faces(frame.canvas, message, performance.now() - frame.sentAt);
     this.#release(message.frame);
   }
 
-  /** Frames before an answered one were dropped by the server: they are free as well. */
+  /** Frames before an answered one were dropped by the server: free as well. @param {number} upTo */
   #release(upTo) {
     for (const [number, { canvas }] of this.#underWay) {
       if (number > upTo) break;
@@ -145,6 +157,7 @@ export class FrameStream {
     else this.#send();
   }
 
+  /** @param {number} ms */
   #wait(ms) {
     this.#isWaiting = true;
     this.#clock.postMessage(ms);
@@ -153,10 +166,12 @@ export class FrameStream {
   async #send() {
     const session = this.#session;
     const canvas = this.#canvases.pop();
+    if (!canvas) return;
     const sentAt = performance.now();
     this.#isEncoding = true;
     this.#sentAt = sentAt;
     this.#draw(canvas);
+    /** @type {Blob | null} */
     const jpeg = await new Promise((done) => canvas.toBlob(done, "image/jpeg", JPEG_QUALITY));
     if (session !== this.#session) return;
     this.#isEncoding = false;
@@ -170,6 +185,7 @@ export class FrameStream {
     this.#pump();
   }
 
+  /** @param {HTMLCanvasElement} canvas */
   #draw(canvas) {
     const { videoWidth, videoHeight } = this.#video;
     const scale = Math.min(1, this.#widest / Math.max(videoWidth, videoHeight, 1));
@@ -178,6 +194,6 @@ export class FrameStream {
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
     // Read back for the JPEG each time: faster from memory than from a graphics card.
-    canvas.getContext("2d", { alpha: false, willReadFrequently: true }).drawImage(this.#video, 0, 0, width, height);
+    contextOf(canvas, { alpha: false, willReadFrequently: true }).drawImage(this.#video, 0, 0, width, height);
   }
 }

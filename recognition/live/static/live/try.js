@@ -1,56 +1,69 @@
 /** The page to try a photo: one is searched for everybody in it, two are compared. */
 
-import { api, rows, signIn } from "../web/api.js";
+import { api, ApiError, isAbort, isSignedOut, messageOf, rows, signIn } from "../web/api.js";
 import { faceCard, summary, verdict } from "./answers.js";
-import { element, toast } from "../web/element.js";
+import { byId, element, toast } from "../web/element.js";
 import { ENGINE_WORDS, engineState, untilEngineReady } from "./engine.js";
 import { Photo } from "./photo.js";
 
-const $ = (id) => document.getElementById(id);
-const form = $("try-form");
-const result = $("result");
-const note = $("engine-note");
+/** @import { Collection, IdentifyAnswer, VerifyAnswer } from "../web/types.js" */
+
+const form = byId("try-form", HTMLFormElement);
+const collection = byId("collection", HTMLSelectElement);
+const result = byId("result", HTMLElement);
+const json = byId("json", HTMLElement);
+const jsonText = byId("json-text", HTMLElement);
+const note = byId("engine-note", HTMLElement);
 const maxImageMb = Number(form.dataset.maxImageMb);
+/** @type {Photo[]} */
 let photos = [];
-let request = null; // AbortController of the call under way
+/** @type {AbortController | null} */
+let request = null; // of the call under way
 
 begin();
 
 async function begin() {
   bindInputs();
   try {
+    /** @type {Collection[]} */
     const collections = await rows("collections");
-    $("collection").replaceChildren(...collections.map(({ id, name }) => element("option", { value: id }, name)));
-    $("collection-control").hidden = collections.length < 2;
+    collection.replaceChildren(...collections.map(({ id, name }) => element("option", { value: id }, name)));
+    byId("collection-control", HTMLElement).hidden = collections.length < 2;
   } catch (error) {
-    if (error.status === 401) return signIn();
-    showError(error.message);
+    if (isSignedOut(error)) return signIn();
+    showError(messageOf(error));
   }
   const state = await engineState();
   if (state && state !== "ok") untilEngineReady(engineIs);
 }
 
 function bindInputs() {
-  $("files").addEventListener("change", (event) => {
-    take([...event.target.files]);
-    event.target.value = ""; // the same photo may be chosen again
+  const files = byId("files", HTMLInputElement);
+  files.addEventListener("change", () => {
+    take([...(files.files ?? [])]);
+    files.value = ""; // the same photo may be chosen again
   });
   addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
   addEventListener("dragover", (event) => {
     event.preventDefault();
     form.classList.add("is-over");
   });
-  addEventListener("dragleave", (event) => event.relatedTarget === null && form.classList.remove("is-over"));
+  addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) form.classList.remove("is-over");
+  });
   addEventListener("drop", (event) => {
     event.preventDefault();
     form.classList.remove("is-over");
-    take([...event.dataTransfer.files]);
+    take([...(event.dataTransfer?.files ?? [])]);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
-  $("collection").addEventListener("change", () => photos.length === 1 && ask());
-  $("copy-json").addEventListener("click", copyJson);
+  collection.addEventListener("change", () => {
+    if (photos.length === 1) ask();
+  });
+  byId("copy-json", HTMLButtonElement).addEventListener("click", copyJson);
 }
 
+/** @param {File[]} files */
 async function take(files) {
   if (!files.length) return;
   if (files.length > 2) return showError("Choose one photo, or two to compare.");
@@ -59,6 +72,7 @@ async function take(files) {
   await use(await Promise.all(files.map((file) => Photo.read(file))));
 }
 
+/** @param {Photo[]} taken */
 async function use(taken) {
   for (const photo of photos) if (!taken.includes(photo)) photo.close();
   photos = taken;
@@ -72,16 +86,21 @@ async function ask() {
   setBusy(true);
   try {
     if (photos.length === 2) showComparison(await send("verify", { image: photos[0], other_image: photos[1] }, signal));
-    else showFaces(await send("identify", { image: photos[0], collection: $("collection").value }, signal));
+    else showFaces(await send("identify", { image: photos[0], collection: collection.value }, signal));
   } catch (error) {
-    if (error.name === "AbortError") return;
-    if (error.status === 401) return signIn();
-    if (error.code === "engine_warming_up") return askWhenReady();
-    showError(error.message);
+    if (isAbort(error)) return;
+    if (isSignedOut(error)) return signIn();
+    if (error instanceof ApiError && error.code === "engine_warming_up") return askWhenReady(signal);
+    showError(messageOf(error));
   }
   setBusy(false);
 }
 
+/**
+ * @param {string} path
+ * @param {Record<string, Photo | string>} fields Empty ones are left out.
+ * @param {AbortSignal} signal
+ */
 function send(path, fields, signal) {
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) {
@@ -91,12 +110,13 @@ function send(path, fields, signal) {
   return api(path, { method: "POST", body, signal });
 }
 
-async function askWhenReady() {
-  const { signal } = request;
+/** @param {AbortSignal} signal @returns {Promise<void>} */
+async function askWhenReady(signal) {
   await untilEngineReady(engineIs);
   if (!signal.aborted) await ask();
 }
 
+/** @param {string} state */
 function engineIs(state) {
   note.hidden = state === "ok";
   note.classList.toggle("notice-bad", state === "failed");
@@ -105,6 +125,7 @@ function engineIs(state) {
 
 /* What is shown */
 
+/** @param {boolean} isBusy */
 function setBusy(isBusy) {
   form.classList.toggle("is-small", true);
   result.setAttribute("aria-busy", String(isBusy));
@@ -115,28 +136,34 @@ function setBusy(isBusy) {
   }
 }
 
+/** @param {HTMLElement[]} nodes */
 function show(...nodes) {
   result.hidden = false;
   result.replaceChildren(...nodes);
 }
 
+/** @param {string} message */
 function showError(message) {
-  $("json").hidden = true;
+  json.hidden = true;
   show(element("div", { class: "notice notice-bad", role: "alert" }, message));
 }
 
+/** @param {object} answer */
 function showJson(answer) {
-  $("json").hidden = false;
-  $("json-text").textContent = JSON.stringify(answer, null, 2);
+  json.hidden = false;
+  jsonText.textContent = JSON.stringify(answer, null, 2);
 }
 
+/** @param {IdentifyAnswer} answer */
 function showFaces(answer) {
   const [photo] = photos;
   const isOpen = answer.faces.length <= 2;
   const cards = answer.faces.map((face) => faceCard(face, photo.crop(face), { isOpen }));
   const figure = photo.figure({ size: answer.size, faces: answer.faces, onPick: (index) => point(cards[index]) });
   cards.forEach((card, index) => {
-    card.addEventListener("pointerenter", () => answer.faces.length > 1 && photo.draw(index));
+    card.addEventListener("pointerenter", () => {
+      if (answer.faces.length > 1) photo.draw(index);
+    });
     card.addEventListener("pointerleave", () => photo.draw());
   });
   const again = element("button", { class: "button button-small", type: "button", onclick: addSecond }, "Compare with another photo");
@@ -149,10 +176,12 @@ function showFaces(answer) {
   showJson(answer);
 }
 
+/** @param {VerifyAnswer} answer */
 function showComparison(answer) {
   const faces = [answer.face, answer.other_face];
   const [figureA, figureB] = photos.map((photo, index) => {
-    const decided = { ...faces[index], decision: answer.decision };
+    const { decision, similarity, threshold } = answer;
+    const decided = { ...faces[index], decision, similarity, threshold };
     return photo.isShown ? photo.figure({ faces: [decided], withLabels: false }) : cannotShow(photo);
   });
   const [cropA, cropB] = photos.map((photo, index) => photo.crop(faces[index]));
@@ -161,10 +190,12 @@ function showComparison(answer) {
   showJson(answer);
 }
 
+/** @param {Photo} photo */
 function cannotShow(photo) {
   return element("div", { class: "notice" }, `The browser cannot show ${photo.file.name}; the server could read it.`);
 }
 
+/** @param {HTMLElement} card */
 function point(card) {
   card.scrollIntoView({ behavior: "smooth", block: "center" });
   card.classList.remove("is-pointed");
@@ -175,18 +206,18 @@ function addSecond() {
   const [first] = photos;
   const input = element("input", { type: "file", accept: "image/*" });
   input.addEventListener("change", async () => {
-    if (input.files.length) await use([first, await Photo.read(input.files[0])]);
+    if (input.files?.length) await use([first, await Photo.read(input.files[0])]);
   });
   input.click();
 }
 
 async function copyJson() {
   try {
-    await navigator.clipboard.writeText($("json-text").textContent);
+    await navigator.clipboard.writeText(jsonText.textContent ?? "");
     toast("Copied");
   } catch {
     // Pages that came over plain http may not write there.
-    getSelection().selectAllChildren($("json-text"));
+    getSelection()?.selectAllChildren(jsonText);
     toast("Selected: copy it with Ctrl C");
   }
 }

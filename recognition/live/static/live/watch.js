@@ -2,20 +2,27 @@
 
 import { ReconnectingSocket } from "../web/socket.js";
 
+/** @import { FacesMessage, StreamListeners, StreamMessage } from "../web/types.js" */
 /**
- * on.live(), on.faces(bitmap, message), on.status({state, message}): the camera's, told while no
- * picture comes; on.problem(message), on.lost(), on.refused({text, isSignedOut})
+ * @typedef {object} ShowsPreviews
+ * @property {(picture: ImageBitmap, message: FacesMessage) => void} faces
  */
+
 export class CameraWatch {
   #on;
   #socket;
+  /** @type {Promise<ImageBitmap> | null} */
   #preview = null; // promise of the newest preview, whose faces have not come yet
   #isStopped = false;
 
+  /**
+   * @param {string} cameraId
+   * @param {StreamListeners & ShowsPreviews} on
+   */
   constructor(cameraId, on) {
     this.#on = on;
     this.#socket = new ReconnectingSocket(`/ws/cameras/${cameraId}/`, {
-      open: () => this.#on.live({}),
+      open: () => this.#on.live(),
       message: (data) => (typeof data === "string" ? this.#heard(JSON.parse(data)) : this.#keep(data)),
       lost: () => {
         this.#drop();
@@ -32,6 +39,7 @@ export class CameraWatch {
     this.#socket.close();
   }
 
+  /** @param {ArrayBuffer} jpeg */
   #keep(jpeg) {
     this.#drop();
     this.#preview = createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
@@ -43,6 +51,7 @@ export class CameraWatch {
     this.#preview = null;
   }
 
+  /** @param {StreamMessage} message */
   #heard(message) {
     if (message.type === "faces") this.#show(message);
     else if (message.type === "event") this.#on.event(message.event);
@@ -50,6 +59,7 @@ export class CameraWatch {
     else if (message.type === "error") this.#on.problem(message);
   }
 
+  /** @param {FacesMessage} message */
   async #show(message) {
     const preview = this.#preview;
     this.#preview = null;

@@ -1,12 +1,18 @@
 // Photos in the admin: dropped or chosen, they are sent at once. Without this, the form's button
 // sends what was chosen.
 
-for (const form of document.querySelectorAll("form.fr-drop")) {
-  const input = form.querySelector("input[type=file]");
-  const state = form.querySelector(".fr-drop-state");
+import { inside } from "../web/element.js";
+
+/** @param {string} selector @returns {NodeListOf<HTMLFormElement>} */
+const forms = (selector) => document.querySelectorAll(selector);
+
+for (const form of forms("form.fr-drop")) {
+  const input = inside(form, "input[type=file]", HTMLInputElement);
+  const state = inside(form, ".fr-drop-state", HTMLElement);
   const most = Number(form.dataset.mostPhotos);
   const mostBytes = Number(form.dataset.mostMb) * 2 ** 20;
 
+  /** @param {string} text */
   function say(text, isWrong = false) {
     state.textContent = text;
     state.hidden = false;
@@ -14,7 +20,7 @@ for (const form of document.querySelectorAll("form.fr-drop")) {
   }
 
   function send() {
-    const files = [...input.files];
+    const files = [...(input.files ?? [])];
     if (!files.length) return;
     const bytes = files.reduce((sum, file) => sum + file.size, 0);
     if (files.length > most || bytes > mostBytes) {
@@ -38,12 +44,12 @@ for (const form of document.querySelectorAll("form.fr-drop")) {
   }
   form.addEventListener("drop", (event) => {
     event.preventDefault();
-    input.files = event.dataTransfer.files;
+    if (event.dataTransfer) input.files = event.dataTransfer.files;
     send();
   });
 }
 
-for (const form of document.querySelectorAll("form[data-confirm]")) {
+for (const form of forms("form[data-confirm]")) {
   form.addEventListener("submit", (event) => {
     if (!window.confirm(form.dataset.confirm)) event.preventDefault();
   });
@@ -51,9 +57,9 @@ for (const form of document.querySelectorAll("form[data-confirm]")) {
 
 // Back from the next page, a form must not look busy.
 window.addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll(".fr-drop-busy")) {
+  for (const form of forms(".fr-drop-busy")) {
     form.classList.remove("fr-drop-busy");
-    form.querySelector("input[type=file]").value = "";
-    form.querySelector(".fr-drop-state").hidden = true;
+    inside(form, "input[type=file]", HTMLInputElement).value = "";
+    inside(form, ".fr-drop-state", HTMLElement).hidden = true;
   }
 });

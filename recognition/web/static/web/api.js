@@ -1,9 +1,15 @@
 /** Calls to the REST API as the signed-in person. */
 
+/** @import { ErrorBody, Page } from "./types.js" */
+
 const ROOT = "/api/v1/";
 
 /** An answer that is not a good one; `message` is the API's own, for people. */
 export class ApiError extends Error {
+  /**
+   * @param {number} status 0 if the server could not be reached.
+   * @param {ErrorBody} [error]
+   */
   constructor(status, { code = "error", message, details = {} } = {}) {
     super(message || `The server answered with status ${status}.`);
     this.status = status;
@@ -14,20 +20,24 @@ export class ApiError extends Error {
 
 /**
  * Call the API and give its JSON. A FormData body is sent as it is, anything else as JSON.
- * Throws ApiError; with status 0 where the server could not be reached.
+ * Throws ApiError, or the AbortError of `signal`.
+ *
+ * @param {string} path
+ * @param {{method?: string, body?: FormData | object, signal?: AbortSignal}} [options]
+ * @returns {Promise<any>} One of the answers in types.d.ts, which the caller names.
  */
 export async function api(path, { method = "GET", body, signal } = {}) {
+  /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRFToken"] = cookie("csrftoken");
-  if (body !== undefined && !(body instanceof FormData)) {
-    headers["Content-Type"] = "application/json";
-    body = JSON.stringify(body);
-  }
+  const isForm = body instanceof FormData;
+  if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
+  const sent = isForm ? body : JSON.stringify(body);
   let response;
   try {
-    response = await fetch(ROOT + path, { method, headers, body, signal, credentials: "same-origin" });
+    response = await fetch(ROOT + path, { method, headers, body: sent, signal, credentials: "same-origin" });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     const message = "The server does not answer. Is it running?";
     throw new ApiError(0, { code: "unreachable", message });
   }
@@ -36,15 +46,42 @@ export async function api(path, { method = "GET", body, signal } = {}) {
   return answer;
 }
 
-/** All rows of a list, in the order in which they were made: the API gives the newest first. */
+/** Was a call broken off by its `signal`? @param {unknown} error */
+export function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/** Is the person signed out? @param {unknown} error */
+export function isSignedOut(error) {
+  return error instanceof ApiError && error.status === 401;
+}
+
+/** What to tell people of an error. @param {unknown} error */
+export function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * All rows of a list, in the order in which they were made: the API gives the newest first.
+ *
+ * @param {string} path
+ * @returns {Promise<any[]>}
+ */
 export async function rows(path) {
+  /** @type {Page<any>} */
   const { results } = await api(path + query({ page_size: 500 }));
   return results.reverse();
 }
 
-/** What may be put behind a path: `query({collection: id, empty: null})` is "?collection=id". */
+/**
+ * What may be put behind a path: `query({collection: id, empty: null})` is "?collection=id".
+ *
+ * @param {Record<string, string | number | null | undefined>} values
+ */
 export function query(values) {
-  const present = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const present = Object.entries(values)
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => [name, String(value)]);
   return present.length ? `?${new URLSearchParams(present)}` : "";
 }
 
@@ -53,6 +90,7 @@ export function signIn() {
   location.assign(`${document.body.dataset.signIn}?next=${next}`);
 }
 
+/** @param {string} name */
 function cookie(name) {
   const found = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return found ? decodeURIComponent(found.slice(name.length + 1)) : "";

@@ -2,19 +2,73 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** element("button", {class: "button", onclick: f}, "Save"); null children are left out. */
+/** @typedef {string | number | boolean | null | undefined | ((event: Event) => void)} Attribute */
+/** @typedef {Node | string | number | null | undefined} Child */
+
+/**
+ * element("button", {class: "button", onclick: f}, "Save"); null children are left out.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, Attribute>} attributes
+ * @param {(Child | Child[])[]} children
+ */
 export function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  for (const child of children.flat()) {
+    if (child !== null && child !== undefined) node.append(child instanceof Node ? child : String(child));
+  }
   return node;
 }
 
-/** A line drawing; `paths` are the `d` of its strokes. */
+/**
+ * The element of the page with this id. The pages are written with these scripts: one that lacks
+ * the element, or has another kind of it, is an error.
+ *
+ * @template {Element} Kind
+ * @param {string} id
+ * @param {new () => Kind} kind
+ */
+export function byId(id, kind) {
+  return inside(document, `#${id}`, kind);
+}
+
+/**
+ * The first element that a selector finds, like `byId`.
+ *
+ * @template {Element} Kind
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @param {new () => Kind} kind
+ */
+export function inside(parent, selector, kind) {
+  const node = parent.querySelector(selector);
+  if (node instanceof kind) return node;
+  throw new TypeError(`The page has no ${kind.name} that is ${selector}.`);
+}
+
+/**
+ * What is drawn with.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2DSettings} [settings]
+ */
+export function contextOf(canvas, settings) {
+  const context = canvas.getContext("2d", settings);
+  if (context) return context;
+  throw new TypeError("The browser cannot draw on a canvas.");
+}
+
+/**
+ * A line drawing.
+ *
+ * @param {string[]} paths The `d` of its strokes.
+ */
 export function icon(paths, viewBox = "0 0 24 24") {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", viewBox);
@@ -35,9 +89,9 @@ export const ICONS = {
   person: ["M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8z", "M4 21c0-4.4 3.6-7 8-7s8 2.6 8 7"],
 };
 
-/** A short word at the bottom of the page, gone by itself. */
+/** A short word at the bottom of the page, gone by itself. @param {string} text */
 export function toast(text, { bad = false } = {}) {
   const node = element("div", { class: bad ? "toast toast-bad" : "toast" }, text);
-  document.getElementById("toasts").append(node);
+  byId("toasts", HTMLElement).append(node);
   setTimeout(() => node.remove(), bad ? 8000 : 4500);
 }

@@ -1,6 +1,15 @@
 /** A websocket that comes back by itself, until the server says that there is no use. */
 
-import { api } from "./api.js";
+import { api, isSignedOut } from "./api.js";
+
+/** @import { Refusal } from "./types.js" */
+/**
+ * @typedef {object} Listeners
+ * @property {(data: any) => void} message A string or an ArrayBuffer.
+ * @property {() => void} [open]
+ * @property {(code: number) => void} [lost] Told once for each loss; the next `open` ends it.
+ * @property {(refusal: Refusal) => void} [refused]
+ */
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5000;
@@ -10,7 +19,8 @@ const SIGNED_OUT = 4401;
 const TOO_MANY = 4429;
 /** Close code: a part of the server is away, and may be for a while. */
 export const UNAVAILABLE = 4503;
-/** Close codes after which trying again changes nothing; the same words for every page. */
+/** Close codes after which trying again changes nothing; the same words for every page.
+ * @type {Record<number, string>} */
 const REFUSALS = {
   [SIGNED_OUT]: "You have been signed out.",
   4403: "Your account may not watch this.",
@@ -18,21 +28,25 @@ const REFUSALS = {
   [TOO_MANY]: "Too many streams are running. Stop one, then start again.",
 };
 
-/**
- * on.open(), on.message(data: string | ArrayBuffer), on.lost(code), on.refused({code, text}).
- * `lost` is told once for each loss; the next `open` ends it.
- */
 export class ReconnectingSocket {
   #path;
   #on;
+  /** @type {WebSocket | null} */
   #socket = null;
   #wanted = false;
   #waitMs = FIRST_WAIT_MS;
-  #timer = 0;
+  /** @type {number | undefined} */
+  #timer;
   #failures = 0;
   #isOfNoUse = false;
-  #tryNow = () => this.#wanted && !this.#socket && this.#connect();
+  #tryNow = () => {
+    if (this.#wanted && !this.#socket) this.#connect();
+  };
 
+  /**
+   * @param {string} path
+   * @param {Listeners} on
+   */
   constructor(path, on) {
     this.#path = path;
     this.#on = on;
@@ -66,8 +80,9 @@ export class ReconnectingSocket {
     this.#socket?.close(1000);
   }
 
+  /** Does nothing while the line is down. @param {string | Blob} data */
   send(data) {
-    if (this.isOpen) this.#socket.send(data);
+    if (this.isOpen) this.#socket?.send(data);
   }
 
   #connect() {
@@ -95,6 +110,7 @@ export class ReconnectingSocket {
     };
   }
 
+  /** @param {number} code @param {string} reason */
   #closed(code, reason) {
     if (code in REFUSALS) return this.#refuse(code, reason);
     this.#on.lost?.(code);
@@ -106,18 +122,19 @@ export class ReconnectingSocket {
     this.#waitMs = Math.min(this.#waitMs * 1.7, LONGEST_WAIT_MS);
   }
 
+  /** @param {number} code @param {string} reason */
   #refuse(code, reason) {
     this.close();
     // Only where there are too many does the server know better what to say.
     const text = code === TOO_MANY && reason ? reason : REFUSALS[code];
-    this.#on.refused?.({ code, text, isSignedOut: code === SIGNED_OUT });
+    this.#on.refused?.({ text, isSignedOut: code === SIGNED_OUT });
   }
 
   async #checkSignedIn() {
     try {
       await api("me");
     } catch (error) {
-      if (error.status === 401 && this.#wanted) this.#refuse(SIGNED_OUT, "");
+      if (isSignedOut(error) && this.#wanted) this.#refuse(SIGNED_OUT, "");
     }
   }
 }

@@ -11,12 +11,11 @@ from accounts.models import AuditEntry
 from ml_engine.images import encode_jpeg
 from recognition.events.models import Event
 from recognition.events.services.enrolment import event_enrol
-from recognition.events.services.events import event_update
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.web.errors import ServiceError
-from tests.factories import ACTOR, enrol, make_event, make_person, seen
+from tests.factories import ACTOR, enrol, make_event, make_person, seen, update_event
 from tests.fakes import FakeEngine, embedding_of, photo, portrait
 from tests.recognition.storage import assert_consistent
 
@@ -44,7 +43,7 @@ def test_an_unknown_face_becomes_a_person(engine: FakeEngine, collection: Collec
 def test_the_visit_goes_on_under_that_name(engine: FakeEngine, collection: Collection) -> None:
     event = make_event(collection, number=5)
     person, _ = event_enrol(event=event, name="Cleo New", actor=ACTOR)
-    event = event_update(event=event, seen=seen(number=5), ended_at=event.ended_at)
+    event = update_event(event, seen(number=5), ended_at=event.ended_at)
     assert (event.person, event.decision) == (person, "match")
 
 

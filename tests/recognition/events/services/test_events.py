@@ -16,8 +16,6 @@ from recognition.events.services import traces as event_traces
 from recognition.events.services.events import (
     event_delete,
     event_review,
-    event_update,
-    events_close_stale,
     events_prune,
 )
 from recognition.notices.feed import Feed
@@ -35,6 +33,7 @@ from tests.factories import (
     make_event,
     make_person,
     seen,
+    update_event,
 )
 from tests.fakes import FakeEngine, embedding_of, photo
 from tests.recognition.storage import assert_consistent, named_files, stored_files
@@ -70,7 +69,7 @@ def told(monkeypatch: pytest.MonkeyPatch, db: None) -> Told:
 
 
 def _update(event: Event, look: Any, **options: Any) -> Event:
-    return event_update(event=event, seen=look, ended_at=look.at, **options)
+    return update_event(event, look, **options)
 
 
 def _bytes(file: Any) -> bytes:
@@ -243,13 +242,6 @@ def test_a_deleted_event_is_not_updated(collection: Collection) -> None:
     assert refused.value.code == "not_found"
     assert not stored_files()
     assert AuditEntry.objects.filter(action="event.delete").count() == 1
-
-
-def test_visits_left_open_are_closed(collection: Collection) -> None:
-    make_event(collection)
-    make_event(collection)
-    assert events_close_stale() == 2
-    assert events_close_stale() == 0
 
 
 def _aged(event: Event, days: float) -> Event:

@@ -10,6 +10,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
+from tests.callers import PageClient
 from tests.factories import Role, make_user
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +108,7 @@ def test_missing_pages_have_the_look_and_programs_get_json(client: Client) -> No
 
 
 def test_a_form_without_its_token_is_explained() -> None:
-    client = Client(enforce_csrf_checks=True)
+    client = PageClient(enforce_csrf_checks=True)
     response = client.post(reverse("login"), {"username": "a", "password": "b"})
     assert response.status_code == 403
     assert "This form has gone stale" in response.content.decode()

@@ -11,8 +11,9 @@ from channels.db import database_sync_to_async
 from accounts.access import Scope
 from accounts.models import AuditEntry
 from recognition.cameras.models import Camera
-from recognition.cameras.services.cameras import camera_delete, camera_set_status
-from recognition.live.previews import Preview, previews
+from recognition.cameras.services.cameras import camera_delete
+from recognition.live.preview_exchange import Preview
+from recognition.live.previews import previews
 from recognition.live.ws import cameras
 from recognition.people.models import Collection
 from tests.factories import ACTOR, make_camera
@@ -78,8 +79,8 @@ async def test_a_change_of_status_is_told(
     monkeypatch.setattr(cameras, "_SILENCE_S", 0.05)
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
-        await database_sync_to_async(camera_set_status)(
-            camera_id=camera.pk, status=Camera.Status.FAILED, message="No such file."
+        await Camera.objects.filter(pk=camera.pk).aupdate(
+            status=Camera.Status.FAILED, status_message="No such file."
         )
         told = await socket.hear()
         assert told == {"type": "status", "state": "failed", "message": "No such file."}

@@ -13,7 +13,6 @@ from accounts.access import Role, Scope
 from recognition.jobs.kinds import KINDS
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_cancel, job_start
-from recognition.live.ws.jobs import JobsConsumer
 from recognition.notices import publish
 from recognition.people.models import Collection
 from tests.factories import ACTOR, make_collection, make_user
@@ -103,6 +102,6 @@ async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
         raise ConnectionError("away")
 
     secret = await issue_key(Scope.MANAGE)
-    monkeypatch.setattr(JobsConsumer, "_join", fail)
+    monkeypatch.setattr(get_channel_layer(), "group_add", fail)
     async with opened("/ws/jobs/", secret=secret) as socket:
         assert await socket.closed_with() == 4503

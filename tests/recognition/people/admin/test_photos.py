@@ -15,6 +15,7 @@ from django.test import Client
 from accounts.models import AuditEntry
 from recognition.people.models import FaceImage, Person, Template
 from tests import pictures
+from tests.callers import PageClient
 from tests.factories import enrol, make_person
 from tests.fakes import FakeEngine, photo
 from tests.recognition.admin_pages import address, page, told
@@ -168,7 +169,7 @@ class TestDelete:
 
 
 def test_needs_the_token_of_its_page(operator: Client, person: Person) -> None:
-    strict = Client(enforce_csrf_checks=True)
+    strict = PageClient(enforce_csrf_checks=True)
     strict.cookies = operator.cookies
     assert upload(strict, person, a=photo(1)).status_code == 403
     url = address("people_person_delete", person.pk)

@@ -34,6 +34,7 @@ from recognition.people.rules import rules_of
 from recognition.people.services.enrolment import image_delete
 from recognition.people.services.persons import person_erase, person_merge
 from recognition.web.errors import ServiceError
+from tests.commits import committed
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of
 
@@ -354,7 +355,8 @@ def test_the_threshold_rises_with_the_gallery(curved: Collection) -> None:
     assert (rules.threshold, rules.source) == (pytest.approx(0.2), "gallery_size")
     person = make_person(curved)
     templates = _add_templates(person, 100)
-    note_changes(curved, [template.pk for template in templates])
+    with committed():
+        note_changes(curved, [template.pk for template in templates])
     rules = rules_of(curved, gallery_of(curved))
     assert rules.threshold == pytest.approx(0.4), "a hundredth of the chance for each of a hundred"
 

@@ -29,6 +29,7 @@ from recognition.people.services.deciders import decider_train
 from recognition.people.services.enrolment import image_delete
 from recognition.people.services.persons import person_erase
 from recognition.web.identifiers import uuid7
+from tests.commits import committed
 from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, embedding_of
 from tests.ml_engine.vectors import unit_vectors
@@ -56,6 +57,7 @@ def _mixed(*parts: tuple[float, int]) -> Float32:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
+@committed()
 def _add(person: Person, *vectors: Float32) -> list[Template]:
     """Templates of these vectors; galleries are told."""
     rows = []
@@ -294,6 +296,7 @@ def test_the_svm_of_another_model_does_not_decide(
     assert len(Gallery(collection).search(embedding_of(70))[0]) == 5
 
 
+@committed()
 def _reject(person: Person, vector: Float32) -> Negative:
     """The face of a rejected visit; galleries are told."""
     negative = Negative.objects.create(
@@ -318,7 +321,8 @@ def test_a_face_that_is_known_not_to_be_somebody_is_not_named_so(person: Person)
         assert gallery.search(probe) == gallery.search(probe, by_similarity=True) == [[]]
         assert _people(gallery.search(embedding_of(1))) == [person.pk]
     negative.delete()
-    note_changes(person.collection, Template.objects.values_list("pk", flat=True))
+    with committed():
+        note_changes(person.collection, Template.objects.values_list("pk", flat=True))
     assert _people(here.search(probe)) == [person.pk]
 
 

@@ -13,6 +13,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from recognition.cameras.services.streams import stream_begin
 from recognition.events.models import Event
 from recognition.events.services.events import event_open, event_update
 from recognition.people.index import Gallery, gallery_of
@@ -25,6 +26,7 @@ from recognition.people.services.persons import (
     person_update,
 )
 from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
 from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_person, seen
 from tests.fakes import FakeEngine, photo
@@ -173,16 +175,10 @@ def _do(kind: str, people: list[Person], turn: int, dice: random.Random) -> None
 def _visit(collection: Collection, person: Person, number: int) -> None:
     """Somebody comes, is seen better, and goes."""
     look = seen(person, number=number, quality=0.5)
-    event = event_open(
-        collection=collection,
-        camera=None,
-        session="s",
-        model=collection.embedder,
-        seen=look,
-        started_at=look.at,
-    )
+    stream = stream_begin(stream_id=uuid7(), collection=collection, camera=None)
+    event = event_open(stream=stream, model=collection.embedder, seen=look, started_at=look.at)
     better = seen(person, number=number, quality=0.8)
-    event_update(event=event, seen=better, ended_at=timezone.now(), is_open=False)
+    event_update(event=event, stream=stream, seen=better, ended_at=timezone.now(), is_open=False)
 
 
 def test_visits_of_somebody_who_is_being_erased(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -12,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from accounts.models import AuditEntry
+from recognition.cameras.services.streams import stream_begin
 from recognition.events.models import Event
 from recognition.events.services.orphans import sweep_orphans
 from recognition.people.index import Gallery, gallery_of
@@ -24,6 +26,7 @@ from recognition.people.services.persons import (
     person_update,
 )
 from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
 from recognition.web.models import IdempotencyRecord
 from recognition.web.uploads import Upload
 from tests.factories import ACTOR, enrol, make_collection, make_event, make_person
@@ -218,16 +221,20 @@ def test_erasing_takes_the_frames_of_others_who_were_there_at_the_same_time(
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     other = make_person(collection)
 
-    def visit(seconds: int, person: Person | None = other, session: str = "door") -> Event:
+    streams: dict[str, UUID | None] = {"": None}
+    for name in ("door", "gate"):
+        streams[name] = stream_begin(stream_id=uuid7(), collection=collection, camera=None).id
+
+    def visit(seconds: int, person: Person | None = other, stream: str = "door") -> Event:
         begun = noon + timedelta(seconds=seconds)
         event = make_event(collection, person, started_at=begun, at=begun + timedelta(seconds=10))
-        Event.objects.filter(pk=event.pk).update(session=session)
+        Event.objects.filter(pk=event.pk).update(stream=streams[stream])
         return event
 
     visit(-30, person)
     visit(0, person)
     beside, stranger = visit(5), visit(-9, None)
-    apart = [visit(11), visit(-11), visit(5, session="gate"), visit(5, session="")]
+    apart = [visit(11), visit(-11), visit(5, stream="gate"), visit(5, stream="")]
     person_erase(person=person, actor=ACTOR)
     for event in (beside, stranger, *apart):
         event.refresh_from_db()

@@ -1,0 +1,53 @@
+"""A site of its own for a measurement: a folder, a key, and `manage.py serve`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.peers import ROOT
+
+
+def set_up(folder: Path, weights: Path, **settings: str) -> None:
+    """Make this process, and those that it starts, the site that lies in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
+        # No .env: what is set on this machine is not what is measured.
+        "ENV_FILE": os.devnull,
+        "FACEREC_VAR": str(folder),
+        "WEIGHTS_DIR": str(weights),
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": "",
+        "REDIS_URL": "",
+        "API_RATE": "1000000/min",
+        **settings,
+    }
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def new_key(*scopes: str) -> str:
+    """The secret of a key."""
+    from accounts.audit import SYSTEM
+    from accounts.services import key_issue
+
+    return key_issue(name="bench", scopes=scopes, actor=SYSTEM)[1]
+
+
+@contextmanager
+def served(port: int) -> Iterator[None]:
+    site = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT)
+    try:
+        yield
+    finally:
+        site.terminate()
+        site.wait(60)
