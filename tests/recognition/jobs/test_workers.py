@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_jobs_survive_workers_that_are_killed_and_paused_at_random(
         job = start_job("count_on", steps=20, pause_s=0.02)
         jobs.append(job)
         steps = random.randrange(20)
-        wait_for(lambda job=job, steps=steps: steps_of(job) >= steps and has_begun(job))
+        wait_for(partial(_is_under_way, job, steps))
         time.sleep(random.uniform(0, 0.03))
         worker = workers.pop(turn % 2)
         if random.random() < 0.5:
@@ -57,7 +58,7 @@ def test_jobs_survive_workers_that_are_killed_and_paused_at_random(
             worker.kill()
             workers.insert(turn % 2, start_worker())
     for job in jobs:
-        wait_for(lambda job=job: has_ended(job))
+        wait_for(partial(has_ended, job))
         assert_done_by_one_attempt_after_the_other(job)
 
 
