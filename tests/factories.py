@@ -171,6 +171,7 @@ def own_stream(collection: Collection, camera: Camera | None = None) -> OwnStrea
     return OwnStream(row.pk, collection, camera, Lease(row.owner, row.lease_number))
 
 
+@committed()
 def update_event(event: Event, look: VisitSeen, **values: Any) -> Event:
     """The stream of the event sees it again; `values` are those of `event_update`."""
     stream = own_stream(event.collection, event.camera)

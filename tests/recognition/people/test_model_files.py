@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from recognition.engine import engine_config
@@ -20,6 +19,7 @@ from recognition.web.uploads import Upload
 from tests.answers import good
 from tests.callers import Caller
 from tests.factories import ACTOR, make_person
+from tests.fakes import photo
 
 pytestmark = pytest.mark.django_db
 
@@ -82,8 +82,8 @@ def test_file_that_is_gone_or_changed_is_missing(own_model: ModelVersion, tmp_pa
     assert missing.installed is None
     (tmp_path / "own.keras").unlink()
     with pytest.raises(ServiceError) as refused:
-        identify(collection=collection, data=b"", actor=ACTOR)
-    assert refused.value.code in ("model_version_missing", "image_unreadable")
+        identify(collection=collection, data=photo(1), actor=ACTOR)
+    assert refused.value.code == "model_version_missing"
 
 
 @pytest.mark.weights
@@ -100,7 +100,8 @@ def test_people_are_identified_with_a_file_model(
     found = identify(collection=collection, data=sample_photo("obama"), actor=ACTOR)
     assert found.model == own_model.version
     assert found.faces[0].person_name == "Barack Obama"
-    assert np.isclose(found.faces[0].similarity or 0, 1.0, atol=1e-3)
+    # Enrolled with its mirror image, so not quite one.
+    assert (found.faces[0].similarity or 0) > 0.9
 
 
 def test_embedder_is_found_by_version(own_model: ModelVersion) -> None:

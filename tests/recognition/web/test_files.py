@@ -166,6 +166,7 @@ def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
         "jobs": 0,
         "notices": 0,
         "sessions": 1,
+        "streams": 0,
         "sign_ins": 3,
         "deciders": 0,
     }

@@ -95,7 +95,7 @@ def test_scripts_and_what_they_import_are_there(signed_in: Client, name: str) ->
         seen.add(module)
         with open(found, encoding="utf-8") as opened:  # noqa: PTH123
             source = opened.read()
-        imported = re.findall(r'(?:from|new URL\()\s*"(\.\.?/[\w./]+)"', source)
+        imported = re.findall(r'^(?!/\*\*).*(?:from|new URL\()\s*"(\.\.?/[\w./]+)"', source, re.M)
         files = [posixpath.normpath(f"{posixpath.dirname(module)}/{file}") for file in imported]
         modules += [file for file in files if file not in seen]
 

@@ -159,7 +159,7 @@ class TestCameras:
         assert not Camera.objects.exists()
 
     def test_change(self, administrator: Client, collection: Collection) -> None:
-        row = make_camera(collection, name="Hall", status="running")
+        row = make_camera(collection, name="Hall", status="running", owner="its player")
         url = address(f"{self.MODEL}_change", row.pk)
         assert "Running" in page(administrator.get(url))
         assert administrator.post(url, camera(collection, max_fps="5")).status_code == 302

@@ -53,7 +53,6 @@ def test_add_with_rules(api: Caller) -> None:
     [
         ("name", ""),
         ("name", "x" * 101),
-        ("embedder", "resnet"),
         ("match_threshold", 2),
         ("match_threshold", "nan"),
         ("target_false_match_rate", 0),

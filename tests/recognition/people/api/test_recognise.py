@@ -250,10 +250,12 @@ class TestBusy:
     def test_warming_up(
         self, api: Caller, ann: Person, operation: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from recognition.engine.host import _host
+        from recognition.engine.host import EngineHost
+        from recognition.web.process import process
 
-        monkeypatch.setattr(_host, "_engine", None)
-        monkeypatch.setattr(_host, "_state", "warming_up")
+        host = process().part(EngineHost)
+        monkeypatch.setattr(host, "_engine", None)
+        monkeypatch.setattr(host, "_state", "warming_up")
         options = {"person": ann.pk} if operation == "verify" else {}
         answer = send(api, operation, photo(5), **options)
         refusal(answer, 503, "engine_warming_up")

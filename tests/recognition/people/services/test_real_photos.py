@@ -80,7 +80,7 @@ def test_an_unknown_face_of_a_visit_can_be_enrolled(
     (face,) = real_engine.analyze([picture])[0]
     event = make_event(
         collection,
-        face_jpeg=cut_face(picture, face.box),
+        face_jpeg=cut_face(picture, face.box).jpeg,
         vector=face.embedding,
         quality=face.quality.score,
     )

@@ -15,6 +15,7 @@ from recognition.people.models import FaceImage, Person, Template
 from tests import pictures
 from tests.answers import good, refusal
 from tests.callers import Caller
+from tests.commits import committed
 from tests.factories import make_person
 from tests.fakes import photo
 from tests.recognition.people.api.test_recognise import compare, send
@@ -93,7 +94,8 @@ def obama(real_engine: Any, sample_photo: Callable[[str], bytes], person: Person
 
     for row, name in ((person, "obama"), (make_person(person.collection, name="Joe"), "biden")):
         upload = Upload(f"{name}.jpg", sample_photo(name))
-        outcomes = images_enrol(person=row, uploads=[upload], source="api", actor=ACTOR)
+        with committed():
+            outcomes = images_enrol(person=row, uploads=[upload], source="api", actor=ACTOR)
         assert outcomes[0].accepted, outcomes[0].message
     return person
 
