@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, Stream
 from recognition.people.models import Collection, Person
 from tests.factories import enrol, make_camera, make_collection, make_event
 from tests.recognition.admin_pages import act, address, errors_of, page, told
@@ -159,7 +159,8 @@ class TestCameras:
         assert not Camera.objects.exists()
 
     def test_change(self, administrator: Client, collection: Collection) -> None:
-        row = make_camera(collection, name="Hall", status="running", owner="its player")
+        row = make_camera(collection, name="Hall", status="running")
+        Stream.objects.create(collection=collection, camera=row, caller="user:guard")
         url = address(f"{self.MODEL}_change", row.pk)
         assert "Running" in page(administrator.get(url))
         assert administrator.post(url, camera(collection, max_fps="5")).status_code == 302
