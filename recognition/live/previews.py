@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+
+from recognition.live.preview_exchange import Preview, PreviewReceiver, PreviewSender
 from recognition.web.process import Part, process
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A frame as a JPEG, and the `faces` message of the same frame."""
-
-    jpeg: bytes
-    faces: dict[str, Any]
 
 
 class Viewer:
@@ -48,15 +42,28 @@ class Viewer:
 
 
 class Previews(Part):
-    """Who watches which camera. Thread-safe."""
+    """Who watches which camera. Thread-safe. With Redis, viewers may be in other processes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._viewers: dict[UUID, list[Viewer]] = {}
+        self._sender: PreviewSender | None = None
+        self._receiver: PreviewReceiver | None = None
+        if settings.REDIS_URL:
+            self._sender = PreviewSender(settings.REDIS_URL)
+            self._receiver = PreviewReceiver(
+                settings.REDIS_URL, self._sender.origin, self._show_here
+            )
+
+    def stop(self, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        workers = [worker for worker in (self._sender, self._receiver) if worker is not None]
+        return all([worker.stop(max(0.0, deadline - time.monotonic())) for worker in workers])
 
     def watch(self, camera: UUID, viewer: Viewer) -> None:
         with self._lock:
             self._viewers.setdefault(camera, []).append(viewer)
+            self._tell_receiver()
 
     def leave(self, camera: UUID, viewer: Viewer) -> None:
         with self._lock:
@@ -65,15 +72,27 @@ class Previews(Part):
                 self._viewers[camera] = left
             else:
                 self._viewers.pop(camera, None)
+            self._tell_receiver()
 
     def show(self, camera: UUID, make: Callable[[], Preview]) -> None:
         """`make` is called only if somebody watches."""
+        is_watched_elsewhere = self._sender is not None and self._sender.is_watched(camera)
+        if not is_watched_elsewhere and camera not in self._viewers:
+            return
+        preview = make()
+        self._show_here(camera, preview)
+        if self._sender is not None and is_watched_elsewhere:
+            self._sender.send(camera, preview)
+
+    def _show_here(self, camera: UUID, preview: Preview) -> None:
         with self._lock:
             viewers = list(self._viewers.get(camera, ()))
-        if viewers:
-            preview = make()
-            for viewer in viewers:
-                viewer.show(preview)
+        for viewer in viewers:
+            viewer.show(preview)
+
+    def _tell_receiver(self) -> None:
+        if self._receiver is not None:
+            self._receiver.want(frozenset(self._viewers))
 
 
 def previews() -> Previews:

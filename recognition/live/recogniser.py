@@ -13,11 +13,11 @@ from ml_engine import Face
 from ml_engine.engine import Engine
 from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
-from ml_engine.tracking import Tracker
+from ml_engine.tracking import Track, Tracker
 from ml_engine.types import Float32, Image
-from recognition.live.appearance import appearance
-from recognition.live.identity import Identity, Look
+from recognition.live.identity import RECHECK_S, Identity, Look, Need, appearance_of
 from recognition.live.rulebook import Rulebook
+from recognition.live.slot import Load
 
 # A crowd is recognised over several frames, so that each of them is answered in time.
 LOOKS_A_FRAME = 8
@@ -28,19 +28,49 @@ _CROWDED_IOU = 0.05
 DEADLINE_S = 2.0
 # A gallery that changes all the time is searched again for known faces this often.
 _RECONSIDER_S = 1.0
+# Looks that new and changed faces may take from later frames.
+_MOST_DEBT = 3.0
 
 
 @dataclass(slots=True)
 class SeenFace:
-    """A face of the frame. `embedding` where it was looked at in this frame."""
+    """A face of the frame. `embedding` if it was looked at in this frame."""
 
     face: Face
     identity: Identity
+    need: Need
     embedding: Float32 | None = None
 
     @property
     def quality(self) -> float:
         return self.face.quality.score if self.face.quality else 0.0
+
+
+class LookBudget:
+    """Of a stream that loses frames. A face earns a look in as many of its frames as it would need
+    one in if none was lost. New faces are looked at in any case, settled ones as far as looks are
+    left.
+    """
+
+    def __init__(self) -> None:
+        self._credit = 0.0
+
+    def earn(self, faces: int, interval_s: float) -> None:
+        """So many faces in one more frame. interval_s: between two frames if none were lost."""
+        earned = faces * min(1.0, interval_s / RECHECK_S)
+        self._credit = min(self._credit, 1.0) + earned
+
+    def grants(self, need: Need, since_look_s: float) -> bool:
+        """Whether a face is looked at; it is paid for then. since_look_s: since its last look."""
+        if need == Need.OPEN:
+            is_granted = True
+        elif need == Need.CHANGED:
+            is_granted = self._credit - 1.0 >= -_MOST_DEBT or since_look_s >= RECHECK_S
+        else:
+            is_granted = need == Need.DUE and self._credit >= 1.0
+        if is_granted:
+            self._credit = max(self._credit - 1.0, -_MOST_DEBT)
+        return is_granted
 
 
 class Recogniser:
@@ -58,22 +88,22 @@ class Recogniser:
         self._identities: dict[int, Identity] = {}
         self._standing = self._standing_now()
         self._reconsidered_s = 0.0
+        self._budget = LookBudget()
+        self._last_s = -np.inf
 
     def recognise(
-        self, engine: Engine, image: Image, at_s: float, timings: Timings
+        self, engine: Engine, image: Image, at_s: float, timings: Timings, load: Load
     ) -> tuple[list[SeenFace], list[int]]:
-        """The faces of a frame, largest first; and tracks that are over, or are somebody else's
+        """The faces of a frame, largest first; and tracks that are over, or are another person's
         now. EngineBusy, EngineClosed, DatabaseError."""
         ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
         (faces,) = engine.find([image], self._wanted_faces, ask)
-        tracks, over = self._tracker.update(faces, at_s)
+        tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
         for track in over:
             self._identities.pop(track.number, None)
-        seen = [
-            SeenFace(face, self._identity(track.number, at_s))
-            for face, track in zip(faces, tracks, strict=True)
-        ]
-        wanted = self._wanted(image, seen, at_s)
+        seen = self._seen(image, faces, tracks, at_s, is_pressed=load.is_high)
+        wanted = self._wanted(seen, at_s, load)
+        self._last_s = at_s
         self._embed(engine, image, wanted, ask)
         started = time.perf_counter()
         passed_on = self._look(wanted, at_s)
@@ -81,24 +111,47 @@ class Recogniser:
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
-    def _identity(self, track: int, at_s: float) -> Identity:
-        if track not in self._identities:
-            self._identities[track] = Identity(track, at_s, by_rank=self._standing[1])
-        return self._identities[track]
-
-    def _wanted(self, image: Image, seen: Sequence[SeenFace], at_s: float) -> list[SeenFace]:
-        """Faces to look at in this frame: those that waited longest first."""
-        crowded = _crowded([one.face for one in seen])
-        wanted = [
-            one
-            for one, is_crowded in zip(seen, crowded, strict=True)
-            if one.identity.wants_look(
-                one.face, appearance(image, one.face.box), at_s, is_crowded=is_crowded
+    def _seen(
+        self,
+        image: Image,
+        faces: Sequence[Face],
+        tracks: Sequence[Track],
+        at_s: float,
+        *,
+        is_pressed: bool,
+    ) -> list[SeenFace]:
+        """Each face with its identity, and with its need of a look."""
+        seen = []
+        for face, track, is_crowded in zip(faces, tracks, _crowded(faces), strict=True):
+            identity = self._identities.get(track.number)
+            if identity is None:
+                identity = Identity(track.number, at_s, by_rank=self._standing[1])
+                self._identities[track.number] = identity
+            need = identity.need(
+                face,
+                appearance_of(image, face.box),
+                at_s,
+                is_crowded=is_crowded,
+                is_pressed=is_pressed,
+                last_frame_s=self._last_s,
             )
+            seen.append(SeenFace(face, identity, need))
+        return seen
+
+    def _wanted(self, seen: Sequence[SeenFace], at_s: float, load: Load) -> list[SeenFace]:
+        """Faces to look at in this frame: those that waited longest first; if frames are lost,
+        those with the greatest need, within the budget."""
+        wanted = [one for one in seen if one.need]
+        wanted.sort(key=lambda one: one.identity.last_look_s)
+        if not load.is_high:
+            return wanted[:LOOKS_A_FRAME]
+        wanted.sort(key=lambda one: -one.need)
+        self._budget.earn(len(seen), (at_s - self._last_s) / load.stretch)
+        return [
+            one
+            for one in wanted[: max(1, round(LOOKS_A_FRAME / load.stretch))]
+            if self._budget.grants(one.need, at_s - one.identity.last_look_s)
         ]
-        if len(wanted) > LOOKS_A_FRAME:
-            wanted.sort(key=lambda one: one.identity.last_look_s)
-        return wanted[:LOOKS_A_FRAME]
 
     def _embed(self, engine: Engine, image: Image, wanted: list[SeenFace], ask: Ask) -> None:
         embedded = engine.embed(

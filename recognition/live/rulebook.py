@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connections
 
@@ -15,6 +17,7 @@ from recognition.people.models import Collection
 from recognition.people.rules import Rules, rules_of
 from recognition.people.services.identification import decide_candidates
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +33,51 @@ _PEOPLE = 5
 _FINAL = {"not_found", "model_version_missing"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read of a collection, and when: of time.monotonic."""
+
+    at_s: float
+    collection: Collection
+    gallery: Gallery
+    rules: Rules
+
+    @classmethod
+    def of(cls, collection: Collection) -> _Reading:
+        require_version(collection)
+        gallery = gallery_of(collection)
+        return cls(time.monotonic(), collection, gallery, rules_of(collection, gallery))
+
+
+class Readings(Part):
+    """The newest reading of each collection: one stream of the process reads for all."""
+
+    def __init__(self) -> None:
+        self._newest: dict[UUID, _Reading] = {}
+
+    def newest(self, pk: UUID) -> _Reading:
+        """Not older than _REREAD_S. ServiceError if the collection is gone; DatabaseError."""
+        found = self._newest.get(pk)
+        if found is None or time.monotonic() - found.at_s >= _REREAD_S:
+            row = Collection.objects.select_related("embedder").filter(pk=pk).first()
+            if row is None:
+                raise not_found("collection")
+            found = self._newest[pk] = _Reading.of(row)
+        return found
+
+
 class Rulebook:
     """For the stream's own thread. What was read last stays in force while the database is away."""
 
     def __init__(self, collection: Collection) -> None:
-        """ServiceError where the collection has no threshold; DatabaseError."""
-        self._take(collection)
-        self._next_read = time.monotonic() + _REREAD_S
+        """ServiceError if the collection has no threshold; DatabaseError."""
+        self._take(_Reading.of(collection))
 
-    def _take(self, collection: Collection) -> None:
-        require_version(collection)
-        gallery = gallery_of(collection)
-        self.rules: Rules = rules_of(collection, gallery)
-        self.collection = collection
-        self.gallery: Gallery = gallery
+    def _take(self, reading: _Reading) -> None:
+        self.rules: Rules = reading.rules
+        self.collection = reading.collection
+        self.gallery: Gallery = reading.gallery
+        self._next_read = reading.at_s + _REREAD_S
 
     @property
     def flips(self) -> bool:
@@ -69,20 +103,16 @@ class Rulebook:
         return decide_candidates(self.rules, candidates)
 
     def reread(self) -> bool:
-        """Take over what changed, where that is due; True if the model is another one now.
+        """Take over what changed, if it is time for it; True if the model is another one now.
 
         ServiceError if the collection is gone, or its model version cannot be loaded.
         """
-        if time.monotonic() < self._next_read:
+        now, before = time.monotonic(), self.collection.embedder_id
+        if now < self._next_read:
             return False
-        self._next_read = time.monotonic() + _REREAD_S
-        before = self.collection.embedder_id
+        self._next_read = now + _REREAD_S
         try:
-            row = Collection.objects.select_related("embedder").filter(pk=self.collection.pk)
-            found = row.first()
-            if found is None:
-                raise not_found("collection")
-            self._take(found)
+            self._take(process().part(Readings).newest(self.collection.pk))
         except (DatabaseError, InterfaceError) as error:
             logger.warning("the rules of a collection could not be read again: %s", error)
             connections.close_all()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,16 +22,18 @@ from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
 from ml_engine.images import ImageLimits, decode_image
+from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
-from recognition.live.answers import error_message, event_message, face_answer, rounded
+from recognition.live.answers import error_message, event_message, face_answer, faces_message
 from recognition.live.pictures import shrunk_jpeg
-from recognition.live.previews import Preview, previews
-from recognition.live.recogniser import Recogniser, SeenFace, Timings
+from recognition.live.preview_exchange import Preview
+from recognition.live.previews import previews
+from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
-from recognition.live.slot import Frame, FrameSlot
+from recognition.live.slot import Frame, FrameSlot, Load, Turns
 from recognition.live.visit_log import VisitLog
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
@@ -102,6 +104,7 @@ class StreamSession:
         # When the last frame came, and since when the next one is waited for: the time that was
         # spent on a frame is no time without a face.
         self._last_s = self._ready_s = time.monotonic()
+        self._load = Load()
         self._failures = 0
         self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
         name = f"stream-{self.id.hex[-8:]}"
@@ -200,46 +203,58 @@ class StreamSession:
         if rulebook.reread():
             self._visits.close()
             self._begin(rulebook)
-        frame = self._take()
-        if frame is not None:
-            self._answer(frame)
-            self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
+        if self._await_frame():
+            self._serve()
         self._visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
 
-    def _take(self) -> Frame | None:
-        """The newest frame, no sooner than the highest rate allows."""
+    def _await_frame(self) -> bool:
+        """True once there is a frame, no sooner than the highest rate allows."""
         wait_s = self._next_s - time.monotonic()
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))
-        frame = self._slot.take(_TICK_S) if wait_s <= _TICK_S else None
-        if frame is not None:
-            self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
-        return frame
+        return wait_s <= _TICK_S and self._slot.wait(_TICK_S)
 
-    def _answer(self, frame: Frame) -> None:
+    def _serve(self) -> None:
+        """Wait for the stream's turn, and answer the frame that is the newest by then."""
+        dropped, began_s = self._slot.dropped, time.monotonic()
+        is_answered = True
+        with process().part(Sessions).turns.turn():
+            frame = self._slot.take(0)
+            if frame is not None:
+                self._next_s = max(self._next_s, time.monotonic()) + self._gap_s
+                is_answered = self._answer(frame)
+                self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
+        lost, busy_s = self._slot.dropped - dropped, time.monotonic() - began_s
+        self._load.note(lost=lost, busy_s=busy_s, gap_s=self._gap_s)
+        if not is_answered:
+            time.sleep(_PAUSE_S)
+
+    def _answer(self, frame: Frame) -> bool:
+        """False if it could not be worked on, so that the next one had better wait a little."""
         try:
             self._work_on(frame)
             self._failures = 0
+            return True
         except ImageError as error:
             self._refuse(frame, "bad_frame", error.message, reason=error.code)
+            return True
         except EngineBusy as error:
             self._slot.count_dropped()
             self._refuse(frame, error.code, error.message)
-            time.sleep(_PAUSE_S)
         except (EngineError, ServiceError) as error:
             self._refuse(frame, error.code, error.message)
-            time.sleep(_PAUSE_S)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("a frame was not searched for: %s", error)
             connections.close_all()
             self._refuse(frame, "database_unavailable", "The database does not answer.")
-            time.sleep(_PAUSE_S)
         except Exception:
             self._failures += 1
             if self._failures >= _MAX_FAILURES:
                 raise
             logger.exception("a frame failed")
             self._refuse(frame, "internal_error", "The frame failed; see the server's log.")
+            return True
+        return False
 
     def _refuse(self, frame: Frame, code: str, message: str, **more: object) -> None:
         self._sink(error_message(code, message, frame=frame.number, **more))
@@ -249,32 +264,27 @@ class StreamSession:
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
         image = self._decoded(frame)
         timings["decode"] = (time.monotonic() - started) * 1000
-        seen, left = self._recogniser.recognise(get_engine(), image, frame.arrived_s, timings)
+        seen, left = self._recogniser.recognise(
+            get_engine(), image, frame.arrived_s, timings, self._load
+        )
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
         self._visits.see(seen, left, frame.arrived_s, came_at)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
-        message = self._faces(frame, image, seen, timings)
+        faces = [self._face(one) for one in seen]
+        message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
         if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
-            previews().show(self._camera.pk, lambda: _preview(image, message))
+            # Of the picture that was looked at: a JPEG may have been turned by its EXIF note.
+            previews().show(
+                self._camera.pk,
+                lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
+            )
         self._visits.keep_pictures(image, seen)
 
     def _decoded(self, frame: Frame) -> Image:
         if isinstance(frame.content, bytes):
             return decode_image(frame.content, self._limits)
         return frame.content
-
-    def _faces(
-        self, frame: Frame, image: Image, seen: Sequence[SeenFace], timings: Timings
-    ) -> dict[str, Any]:
-        return {
-            "type": "faces",
-            "frame": frame.number,
-            "size": [image.shape[1], image.shape[0]],
-            "faces": [self._face(one) for one in seen],
-            "timing_ms": rounded(timings),
-            "dropped": self._slot.dropped,
-        }
 
     def _face(self, one: SeenFace) -> dict[str, Any]:
         decision = one.identity.decision
@@ -286,17 +296,13 @@ class StreamSession:
         )
 
 
-def _preview(image: Image, message: dict[str, Any]) -> Preview:
-    """Of the picture that was looked at: a JPEG that came in may be turned by its EXIF note."""
-    return Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message)
-
-
 class Sessions(Part):
-    """The sessions that run in this process."""
+    """The sessions that run in this process, and their turns on its engine."""
 
     kept_s = 3.0
 
     def __init__(self) -> None:
+        self.turns = Turns()
         self._lock = threading.Lock()
         self._running: set[StreamSession] = set()
 

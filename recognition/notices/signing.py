@@ -22,7 +22,7 @@ def signed_headers(
     secret: str, *, message_id: str, timestamp_s: int, body: bytes
 ) -> dict[str, str]:
     """The three headers of one message. `timestamp_s` is the Unix time of this attempt: receivers
-    refuse old ones, so that a message that was recorded cannot be sent again by somebody else."""
+    refuse old ones, so that a recorded message cannot be replayed."""
     key = base64.b64decode(secret.removeprefix(PREFIX))
     signed = f"{message_id}.{timestamp_s}.".encode() + body
     digest = hmac.new(key, signed, hashlib.sha256).digest()

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import curve_of
-from ml_engine.zoo import PRESETS, preset
+from ml_engine.zoo import PRESETS, preset, presets_of
 from recognition.engine import engine_config
+from recognition.people.model_files import is_in_place
 from recognition.people.models import Collection, ModelVersion
 from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
@@ -35,6 +36,20 @@ def ensure_model_version(preset_name: str) -> ModelVersion:
             setattr(version, name, told[name])
         version.save(update_fields=changed)
     return version
+
+
+def embedder_named(name: str) -> ModelVersion:
+    """The row of an embedder: a preset by its name, any other by its name or its version.
+
+    ServiceError 400 `unknown_model`.
+    """
+    if name in {card.name for card in presets_of("embedder")}:
+        return ensure_model_version(name)
+    rows = ModelVersion.objects.filter(role=ModelVersion.Role.EMBEDDER).order_by("-created_at")
+    row = next((row for row in rows if name in (row.name, row.version)), None)
+    if row is None:
+        raise ServiceError("unknown_model", f"There is no embedder {name!r}; see GET models.")
+    return row
 
 
 def detector_version() -> ModelVersion:
@@ -106,7 +121,9 @@ def missing_versions() -> list[MissingVersion]:
 
 
 def installed_version(version: ModelVersion) -> str | None:
-    """The version of this model's name that the engine would load."""
+    """The version of this model's name that the engine would load; None if there is none."""
+    if version.source == ModelVersion.Source.FILE:
+        return version.version if is_in_place(version) else None
     card = PRESETS.get(version.name)
     return card.version if card else None
 

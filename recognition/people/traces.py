@@ -88,6 +88,7 @@ EXEMPT: dict[str, str] = {
     "people.Person.labels": "deleted with the person's row",
     "people.Calibration.impostor_curve": "rates of pairs, without people",
     "people.ModelVersion.figures": "figures of a network",
+    "people.ModelVersion.recipe": "how a network takes its pictures",
     "people.ModelVersion.impostor_curves": "rates of strangers, without people",
     "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
     "jobs.Job.result": "counts",

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--slow-keys-s", type=float, default=0.0, help="time to look up a key")
     parser.add_argument("--handshake-s", type=float, help="the limit for a websocket's handshake")
     parser.add_argument("--flood", action="store_true", help="publish large events all the time")
+    parser.add_argument("--join", action="store_true", help="the database is ready, and has rows")
     parser.add_argument("serve", nargs="*")
     options = parser.parse_args()
 
@@ -33,14 +34,16 @@ def main() -> None:
     django.setup()
     from django.core.management import call_command
 
-    call_command("migrate", verbosity=0)
+    if not options.join:
+        call_command("migrate", verbosity=0)
     _fake_engine(options.engine_after_s, options.slow_s)
     _slow_keys(options.slow_keys_s)
     if options.handshake_s:
         from facerec_site import server
 
         server.HANDSHAKE_S = options.handshake_s
-    print(json.dumps(_make_rows()), flush=True)  # noqa: T201
+    made = {"pid": os.getpid()} if options.join else _make_rows()
+    print(json.dumps(made), flush=True)  # noqa: T201
     if options.flood:
         _flood()
     sys.argv = ["manage.py", "serve", *options.serve]

@@ -48,8 +48,8 @@ def notice_write(
 
 
 def notices_prune() -> int:
-    """Delete deliveries that are older than they are kept, also those that were never taken, and
-    notices of more than a day ago that wait for nobody; returns how many rows."""
+    """Delete deliveries older than DELIVERIES_KEPT_DAYS, also those that were never taken, and
+    notices older than a day that no delivery waits for; returns how many rows."""
     now = timezone.now()
     kept = timedelta(days=settings.DELIVERIES_KEPT_DAYS)
     receivers = Receiver.objects.filter(pk=OuterRef("receiver"))

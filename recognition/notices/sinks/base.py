@@ -36,7 +36,7 @@ class FollowingSink(ABC):
 
     @abstractmethod
     def tell(self, notices: Sequence[Notice]) -> None:
-        """In the order of their commits. Must not wait for anybody."""
+        """In the order of their commits. Must not block."""
 
 
 class RelayedSink(ABC):

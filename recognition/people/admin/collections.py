@@ -63,7 +63,9 @@ class CollectionForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding:
-            self.initial["embedder"] = self.instance.embedder.name
+            embedder = self.instance.embedder
+            is_file = embedder.source == ModelVersion.Source.FILE
+            self.initial["embedder"] = embedder.version if is_file else embedder.name
 
     def clean_embedder(self) -> ModelVersion:
         """A gallery holds the vectors of one model: say so at the field."""

@@ -8,7 +8,8 @@ from django import forms
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from ml_engine.zoo import presets_of
-from recognition.people.model_versions import ensure_model_version
+from recognition.people.model_versions import embedder_named
+from recognition.people.models import ModelVersion
 from recognition.people.models.person import validate_labels
 
 
@@ -40,6 +41,11 @@ class EmbedderField(forms.TypedChoiceField):
     widget = UnfoldAdminSelectWidget
 
     def __init__(self, **options: Any) -> None:
-        presets = presets_of("embedder")
-        choices = [(preset.name, preset.name) for preset in presets]
-        super().__init__(choices=choices, coerce=ensure_model_version, **options)
+        super().__init__(choices=_embedders, coerce=embedder_named, **options)
+
+
+def _embedders() -> list[tuple[str, str]]:
+    """Presets, then files of the user's own."""
+    files = ModelVersion.objects.filter(source=ModelVersion.Source.FILE)
+    names = [preset.name for preset in presets_of("embedder")] + [row.version for row in files]
+    return [(name, name) for name in names]

@@ -27,6 +27,10 @@ class ModelVersion(models.Model):
     file = models.CharField(
         max_length=500, blank=True, help_text="For a file: its name in the folder of weights."
     )
+    recipe = models.JSONField(
+        default=dict,
+        help_text="For a file: `size` of its input, `mean`, `scale`, `channels`, `alignment`.",
+    )
     dimension = models.PositiveIntegerField(null=True)
     figures = models.JSONField(default=dict, help_text="Measured figures.")
     impostor_curves = models.JSONField(

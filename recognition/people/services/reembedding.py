@@ -24,7 +24,7 @@ from recognition.jobs.services import job_start
 from recognition.people.index import note_changes
 from recognition.people.model_versions import (
     detector_version,
-    ensure_model_version,
+    embedder_named,
     installed_version,
     missing_version,
 )
@@ -107,9 +107,11 @@ def take_up_model_job(context: JobContext, parameters: JsonObject) -> JsonObject
 
 
 def _installed(collection: Collection) -> ModelVersion:
+    if installed_version(collection.embedder) is None:
+        raise _unknown(collection)
     try:
-        return ensure_model_version(collection.embedder.name)
-    except KeyError as error:
+        return embedder_named(collection.embedder.name)
+    except ServiceError as error:
         raise _unknown(collection) from error
 
 

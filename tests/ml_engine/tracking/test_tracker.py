@@ -55,3 +55,28 @@ def test_a_face_of_another_size_is_somebody_else() -> None:
     tracker = Tracker()
     _numbers(tracker, [_face(100, size=40)], 0)
     assert _numbers(tracker, [_face(100, size=200)], 0.1) == [2]
+
+
+def test_stretched_stream_bears_longer_gaps() -> None:
+    tracker = Tracker(max_gap_s=1.0)
+    tracker.update([_face(100)], 0.0, stretch=4)
+    assert tracker.update([], 1.5, stretch=4) == ([], [])
+    tracks, _ = tracker.update([_face(110)], 3.0, stretch=4)
+    assert [track.number for track in tracks] == [1]
+    _, over = tracker.update([], 7.1, stretch=4)
+    assert [track.number for track in over] == [1]
+
+
+def test_stretched_stream_finds_faces_that_came_further() -> None:
+    usual, stretched = Tracker(), Tracker()
+    for tracker, stretch, number in ((usual, 1.0, 2), (stretched, 2.0, 1)):
+        tracker.update([_face(100)], 0.0, stretch=stretch)
+        tracks, _ = tracker.update([_face(230)], 0.5, stretch=stretch)
+        assert [track.number for track in tracks] == [number]
+
+
+def test_stretch_does_not_join_faces_at_both_ends_of_a_picture() -> None:
+    tracker = Tracker()
+    tracker.update([_face(100)], 0.0, stretch=20)
+    tracks, _ = tracker.update([_face(500)], 4.0, stretch=20)
+    assert [track.number for track in tracks] == [2]

@@ -20,6 +20,7 @@ _HERE = __name__
 
 TEST_KINDS = {
     "count": Kind(run=f"{_HERE}.count", title="Count", retry_after_s=0.1),
+    "count_on": Kind(run=f"{_HERE}.count", title="Count on", max_attempts=50),
     "count_long": Kind(run=f"{_HERE}.count", title="Count for long", is_long=True),
     "sleep": Kind(run=f"{_HERE}.sleep", title="Sleep", is_single=True),
     "hold": Kind(run=f"{_HERE}.hold", title="Hold"),
@@ -78,4 +79,5 @@ def refuse(context: JobContext, parameters: JsonObject) -> JsonObject:
 def _step(context: JobContext, step: int) -> None:
     with transaction.atomic():
         context.check()
-        record(Actor(f"pid:{os.getpid()}"), STEP, target_id=context.job_id, step=step)
+        actor = Actor(f"pid:{os.getpid()}")
+        record(actor, STEP, target_id=context.job_id, step=step, attempt=context.attempt)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from accounts.models import AuditEntry
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_cancel
 from tests.databases import pause
 from tests.factories import ACTOR
+from tests.recognition.jobs.kinds_for_tests import STEP
 from tests.recognition.jobs.workers import (
     LEASE_S,
     StartWorker,
@@ -33,26 +35,40 @@ def _is_under_way(job: Job, steps: int) -> bool:
     return steps_of(job) >= steps and has_begun(job)
 
 
-def test_job_of_a_worker_that_was_killed_at_any_point_is_done_by_another(
+def test_jobs_survive_workers_that_are_killed_and_paused_at_random(
     start_worker: StartWorker,
 ) -> None:
+    """KILL_ROUNDS (3) times one of two workers is killed, or paused for longer than its lease."""
+    workers = [start_worker(), start_worker()]
     jobs = []
-    for turn in range(3):
-        killed = start_worker()
-        job = start_job(steps=20, pause_s=0.02)
+    for turn in range(int(os.environ.get("KILL_ROUNDS", "3"))):
+        job = start_job("count_on", steps=20, pause_s=0.02)
         jobs.append(job)
-        wait_for(partial(_is_under_way, job, 5 * turn))
+        steps = random.randrange(20)
+        wait_for(lambda job=job, steps=steps: steps_of(job) >= steps and has_begun(job))
         time.sleep(random.uniform(0, 0.03))
-        killed.kill()
-        killed.wait()
-    start_worker()
+        worker = workers.pop(turn % 2)
+        if random.random() < 0.5:
+            pause(worker)
+            time.sleep(LEASE_S * random.uniform(1.1, 2))
+            worker.send_signal(signal.SIGCONT)
+            workers.insert(turn % 2, worker)
+        else:
+            worker.kill()
+            workers.insert(turn % 2, start_worker())
     for job in jobs:
-        wait_for(partial(has_ended, job))
-        job.refresh_from_db()
-        assert job.state == Job.State.DONE, job.log
-        assert job.attempts >= 2
-        assert job.result is not None
-        assert steps_of(job, job.result["pid"]) == 20
+        wait_for(lambda job=job: has_ended(job))
+        assert_done_by_one_attempt_after_the_other(job)
+
+
+def assert_done_by_one_attempt_after_the_other(job: Job) -> None:
+    """No attempt wrote after the next one had begun, and the last one did all of it."""
+    job.refresh_from_db()
+    assert job.state == Job.State.DONE, job.log
+    entries = AuditEntry.objects.filter(action=STEP, target_id=job.pk).order_by("pk")
+    attempts = [entry.details["attempt"] for entry in entries]
+    assert attempts == sorted(attempts)
+    assert attempts.count(job.attempts) == 20
 
 
 def test_paused_worker_that_wakes_after_its_lease_writes_nothing(start_worker: StartWorker) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 from ml_engine.matching import Candidate
 from recognition.live.answers import face_answer
+from recognition.live.identity import Need
 from recognition.live.recogniser import SeenFace
 from tests.recognition.live.faces import face_at, match, nobody, settled
 
 
 def _told(candidates: list[Candidate], name: str | None) -> dict[str, Any]:
-    one = SeenFace(face_at(0), settled(candidates))
+    one = SeenFace(face_at(0), settled(candidates), Need.NONE)
     return face_answer(one, name=name, threshold=0.5, event=None)
 
 

@@ -12,12 +12,14 @@ import cv2
 import pytest
 
 from recognition.cameras.models import Camera, CameraHost
+from recognition.cameras.services.streams import stream_begin
 from recognition.events.models import Event
 from recognition.live import cameras as module
 from recognition.live import player
 from recognition.live.cameras import CameraRunner
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
+from recognition.web.identifiers import uuid7
 from recognition.web.leases import DatabaseTime, take
 from recognition.web.process import process
 from tests.factories import enrol, make_camera, make_person
@@ -186,6 +188,22 @@ def test_camera_is_taken_over_once_its_lease_lapsed(
     until(_has_status(camera, Camera.Status.RUNNING))
     camera.refresh_from_db()
     assert (camera.owner, camera.lease_number) == (process().id, 8)
+
+
+def test_camera_is_taken_only_when_its_last_stream_is_over(
+    runner: CameraRunner, make_video: MakeVideo, collection: Collection
+) -> None:
+    """So that one camera never has visits of two processes open."""
+    camera = _file_camera(collection, make_video(), is_enabled=False)
+    stream = stream_begin(stream_id=uuid7(), collection=collection, camera=camera)
+    stream.rows.update(owner="another")
+    Camera.objects.update(is_enabled=True)
+    time.sleep(0.7)
+    camera.refresh_from_db()
+    assert camera.owner == ""
+    stream.rows.update(lease_until=DatabaseTime(-1))
+    until(_has_status(camera, Camera.Status.RUNNING))
+    assert stream.rows.get().ended_at is not None
 
 
 def test_camera_that_another_process_took_is_stopped_at_once(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml_engine.matching import Candidate, decide
 from ml_engine.types import Float32
-from recognition.live.identity import RECHECK_S, Identity, Look
+from recognition.live.identity import RECHECK_S, Identity, Look, Need
 from tests.recognition.live.faces import (
     SAME_FACE,
     decided,
@@ -60,7 +60,7 @@ def _wants(
     appearance: Float32 = SAME,
     is_crowded: bool = False,
 ) -> bool:
-    return identity.wants_look(face_at(x), appearance, at_s, is_crowded=is_crowded)
+    return bool(identity.need(face_at(x), appearance, at_s, is_crowded=is_crowded))
 
 
 def _resting() -> Identity:
@@ -96,6 +96,104 @@ def test_a_face_that_looks_otherwise_is_looked_at_at_once() -> None:
 def test_a_face_with_another_beside_it_is_looked_at_sooner() -> None:
     assert not _wants(_resting(), 0.4, is_crowded=True)
     assert _wants(_resting(), 0.5, is_crowded=True)
+
+
+def test_change_is_remembered_until_the_next_look() -> None:
+    identity = _resting()
+    assert _wants(identity, 0.35, appearance=OTHER)
+    assert _wants(identity, 0.4, appearance=OTHER)
+    look_at(identity, match("ann"), 0.4)
+    assert not _wants(identity, 0.45, appearance=OTHER)
+
+
+def _pressed(
+    identity: Identity, at_s: float, *, appearance: Float32 = SAME, x: float = 0, away: bool = False
+) -> Need:
+    """In a stream that loses frames. away: the face was not found in the frame before."""
+    last_frame_s = at_s - 0.5 if away else -np.inf
+    return identity.need(
+        face_at(x), appearance, at_s, is_crowded=False, is_pressed=True, last_frame_s=last_frame_s
+    )
+
+
+def _pressed_and_settled() -> Identity:
+    identity = Identity(1, 0.0)
+    for at_s in (0.0, 1.0):
+        assert _pressed(identity, at_s) == Need.OPEN
+        look_at(identity, match("ann"), at_s)
+    return identity
+
+
+def _shown(identity: Identity) -> object:
+    return identity.decision.person if identity.decision else None
+
+
+def test_under_load_two_looks_that_are_apart_settle_a_face() -> None:
+    identity = _pressed_and_settled()
+    assert identity.is_settled
+    assert _shown(identity) == "ann"
+    assert _pressed(identity, 1.5) == Need.NONE
+    assert _pressed(identity, 1.0 + RECHECK_S) == Need.DUE
+
+
+def test_under_load_two_looks_in_a_moment_settle_nothing() -> None:
+    identity = Identity(1, 0.0)
+    for at_s in (0.0, 0.2):
+        _pressed(identity, at_s)
+        look_at(identity, match("ann"), at_s)
+    assert not identity.is_settled
+
+
+def test_under_load_a_face_that_moves_is_told_by_how_it_looks() -> None:
+    identity = _pressed_and_settled()
+    assert _pressed(identity, 1.5, x=90) == Need.NONE
+    assert _pressed(identity, 1.6, x=90, appearance=OTHER) == Need.CHANGED
+
+
+def test_under_load_one_look_of_another_person_takes_the_name_away() -> None:
+    identity = _pressed_and_settled()
+    assert _pressed(identity, 2.0, appearance=OTHER) == Need.CHANGED
+    assert not look_at(identity, match("bob"), 2.0, number=2)
+    assert identity.decision is None
+    _pressed(identity, 3.0, appearance=OTHER)
+    assert look_at(identity, match("bob"), 3.0, number=2)
+    assert _shown(identity) == "bob"
+
+
+def test_under_load_a_changed_face_has_no_name_until_a_look_confirms_it() -> None:
+    identity = _pressed_and_settled()
+    _pressed(identity, 2.0, appearance=OTHER)
+    # Like the face before, and like nobody in the gallery.
+    assert look_at(identity, nobody(), 2.0)
+    assert identity.decision is None
+    assert _pressed(identity, 3.0, appearance=OTHER) == Need.OPEN
+    assert look_at(identity, match("ann"), 3.0)
+    assert _shown(identity) == "ann"
+
+
+def test_under_load_a_face_that_was_away_has_no_name_until_a_look_confirms_it() -> None:
+    identity = _pressed_and_settled()
+    assert _pressed(identity, 4.0, away=True) == Need.OPEN
+    assert identity.decision is None
+    look_at(identity, match("ann"), 4.0, quality=0.1)
+    assert identity.decision is None
+    look_at(identity, match("ann"), 4.5)
+    assert _shown(identity) == "ann"
+
+
+def test_under_load_a_short_absence_costs_no_look() -> None:
+    identity = _pressed_and_settled()
+    assert _pressed(identity, 1.9, away=True) == Need.NONE
+    assert _shown(identity) == "ann"
+
+
+def test_under_load_a_face_that_never_settles_stops_to_be_new() -> None:
+    identity, needs = Identity(1, 0.0), []
+    for step in range(12):
+        needs.append(_pressed(identity, step / 10))
+        look_at(identity, nobody(0.0) if step % 2 else match("ann", 0.98), step / 10)
+    assert needs[0] == Need.OPEN
+    assert needs[-1] == Need.CHANGED
 
 
 def test_two_looks_of_another_person_start_the_track_anew() -> None:

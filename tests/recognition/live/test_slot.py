@@ -53,3 +53,12 @@ def test_a_closed_slot_keeps_nothing() -> None:
     slot.put(b"b")
     assert slot.is_closed
     assert slot.take(0) is None
+
+
+def test_slot_tells_when_a_frame_waits() -> None:
+    slot = FrameSlot()
+    assert not slot.wait(0)
+    slot.put(b"a")
+    assert slot.wait(0)
+    slot.close()
+    assert not slot.wait(60)

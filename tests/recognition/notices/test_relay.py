@@ -70,8 +70,11 @@ class TestRelay:
             wait_for(lambda hook=hook: is_delivered(hook))  # type: ignore[misc]
         assert [len(server.received) for server in servers] == [1, 1, 1]
 
-    def test_receiver_that_hangs_delays_no_other(self, receivers: Callable[..., Server]) -> None:
+    def test_receiver_that_hangs_delays_no_other(
+        self, receivers: Callable[..., Server], settings: Any
+    ) -> None:
         """Not even more of them than there are slots."""
+        settings.WEBHOOK_LIMIT_S = 20.0
         quick = receivers()
         stuck = receivers(*[hang] * 100)
         hooks = [make_webhook(stuck.url) for _ in range(sum(relay.SLOTS.values()) + 4)]
@@ -84,7 +87,7 @@ class TestRelay:
         began_s = time.monotonic()
         tell("event.deleted")
         wait_for(lambda: is_delivered(healthy, len(hooks) + 1))
-        assert time.monotonic() - began_s < 1.0, "less than a receiver that hangs may take"
+        assert time.monotonic() - began_s < 10.0, "half of what a receiver that hangs may take"
 
     def test_one_receiver_has_one_message_under_way(self, receivers: Callable[..., Server]) -> None:
         under_way: list[int] = []

@@ -3,7 +3,6 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from ml_engine.zoo import PRESETS
-from recognition.people.api.serializers.faces import EMBEDDERS
 from recognition.people.models import Collection
 from recognition.web.boundaries import FieldOptions
 
@@ -29,8 +28,10 @@ _RULES = (
 class CollectionInput(serializers.ModelSerializer):
     """A gallery's rules. What is left out gets its default."""
 
-    embedder = serializers.ChoiceField(
-        choices=EMBEDDERS, required=False, help_text="Fixed while the collection has templates."
+    embedder = serializers.CharField(
+        required=False,
+        max_length=80,
+        help_text="A name or a version of GET models. Fixed while the collection has templates.",
     )
 
     class Meta:

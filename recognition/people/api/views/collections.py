@@ -19,7 +19,7 @@ from recognition.people.api.serializers.collections import (
     ModelListSerializer,
 )
 from recognition.people.index import gallery_of
-from recognition.people.model_versions import ensure_model_version
+from recognition.people.model_versions import embedder_named, ensure_model_version
 from recognition.people.models import Collection, ModelVersion
 from recognition.people.rules import decider_in_force, rules_of
 from recognition.people.services import collections as service
@@ -102,18 +102,17 @@ class ModelsView(ApiView):
         "List the models there are",
         scope=Scope.IDENTIFY,
         answer=ModelListSerializer,
-        about="Presets with their origin, licence and measured figures.",
+        about="Presets with their origin, licence and measured figures, then files of your own and "
+        "versions that collections still use.",
     )
     def get(self, request: Request) -> Response:
-        versions = {(row.name, row.sha256): row for row in ModelVersion.objects.all()}
-        rows = [
-            _model(preset, versions.get((preset.name, preset.sha256)))
-            for preset in PRESETS.values()
-        ]
-        return Response({"results": rows})
+        versions = {row.version: row for row in ModelVersion.objects.all()}
+        rows = [_preset(card, versions.pop(card.version, None)) for card in PRESETS.values()]
+        others = [_other(row) for row in versions.values()]
+        return Response({"results": rows + others})
 
 
-def _model(preset: Preset, version: ModelVersion | None) -> JsonDict:
+def _preset(preset: Preset, version: ModelVersion | None) -> JsonDict:
     names = ("role", "sha256", "dimension", "licence", "training_data", "about")
     figures = version.figures if version else preset.figures
     return {
@@ -125,10 +124,27 @@ def _model(preset: Preset, version: ModelVersion | None) -> JsonDict:
     }
 
 
+def _other(row: ModelVersion) -> JsonDict:
+    """A file of the user's own, or a version of a preset that is not installed any more."""
+    is_file = row.source == ModelVersion.Source.FILE
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "version": row.version,
+        "role": row.role,
+        "sha256": row.sha256,
+        "dimension": row.dimension,
+        "licence": "",
+        "training_data": "",
+        "about": "A file of your own." if is_file else "Not the installed version.",
+        "figures": row.figures,
+    }
+
+
 def _with_model(values: CheckedFields) -> CheckedFields:
     """The preset's name replaced by the row that stands for it."""
     if "embedder" in values:
-        values["embedder"] = ensure_model_version(values["embedder"])
+        values["embedder"] = embedder_named(values["embedder"])
     return values
 
 

@@ -133,6 +133,8 @@ export interface Job {
   /** 0 to 1. */
   progress: number;
   message: string;
+  /** Begun so far. */
+  attempts: number;
 }
 
 /** What one job alone tells: lists and the socket leave it out. */

@@ -12,7 +12,8 @@ from accounts.access import Scope
 from accounts.models import AuditEntry
 from recognition.cameras.models import Camera
 from recognition.cameras.services.cameras import camera_delete
-from recognition.live.previews import Preview, previews
+from recognition.live.preview_exchange import Preview
+from recognition.live.previews import previews
 from recognition.live.ws import cameras
 from recognition.people.models import Collection
 from tests.factories import ACTOR, make_camera

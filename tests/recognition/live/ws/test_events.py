@@ -148,8 +148,12 @@ async def test_an_erasure_is_told_whole(collection: Collection) -> None:
         await database_sync_to_async(make_event)(person=person)
     async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
         await database_sync_to_async(person_erase)(person=person, actor=ACTOR)
-        ids = {(await socket.hear())["event"]["id"] for _ in range(70)}
-        assert len(ids) == 70
+        changed: set[str] = set()
+        while len(changed) < 70:
+            event = (await socket.hear())["event"]
+            # That the last one was opened may still be on its way.
+            if event["kind"] == "updated":
+                changed.add(event["id"])
 
 
 async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,11 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from schemathesis.core import NotSet
 
+from recognition.jobs.services import job_start
 from recognition.people.models import Person
 from tests import contract
 from tests.callers import with_key
-from tests.factories import enrol, make_camera, make_event
+from tests.factories import ACTOR, enrol, make_camera, make_event
 from tests.recognition.notices.rows import make_webhook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -43,6 +44,7 @@ def ids(person: Person) -> dict[str, str]:
         "camera_id": make_camera(person.collection),
         "collection_id": person.collection,
         "webhook_id": make_webhook(),
+        "job_id": job_start(kind="measure", actor=ACTOR),
     }
     return {name: str(row.pk) for name, row in rows.items()} | {"key_id": "0" * 32}
 

@@ -1,0 +1,239 @@
+"""Previews between processes: by Redis publish/subscribe, beside the channel layer, which keeps
+the oldest messages and drops the newest.
+
+A process with viewers of a camera keeps a key of it alive; the process that plays the camera looks
+for the key once a second, and publishes nothing without it. Each of both waits in a thread of its
+own, so that neither frames nor sockets wait for Redis. While Redis is away nothing is shown
+elsewhere; it is connected again by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from redis import Redis
+from redis.client import PubSub
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+# The key of a camera that is watched lasts so long, and is renewed well before.
+_WATCHED_S = 6
+_RENEW_S = 2.0
+_LOOK_EVERY_S = 1.0
+# A camera that brought no frame for so long is not asked about.
+_PLAYED_S = 10.0
+# While the subscriber waits for a picture, so long does a new viewer wait for it.
+_WAIT_S = 0.2
+_AFTER_FAILURE_S = 1.0
+_TIMEOUT_S = 5.0
+_CONNECT_S = 2.0
+_LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A frame as a JPEG, and the `faces` message of the same frame."""
+
+    jpeg: bytes
+    faces: dict[str, Any]
+
+
+def packed(preview: Preview, origin: str) -> bytes:
+    head = json.dumps({"origin": origin, "faces": preview.faces}).encode()
+    return _LENGTH.pack(len(head)) + head + preview.jpeg
+
+
+def unpacked(message: bytes) -> tuple[Preview, str]:
+    """The preview, and the exchange that sent it."""
+    (length,) = _LENGTH.unpack_from(message)
+    start = _LENGTH.size + length
+    head = json.loads(message[_LENGTH.size : start])
+    return Preview(message[start:], head["faces"]), head["origin"]
+
+
+class _Worker:
+    """A thread that starts when there is something to do, and goes on when Redis was away."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._stopped = threading.Event()
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_away = False
+
+    def ensure_started(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._stopped.is_set():
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def stop(self, timeout_s: float) -> bool:
+        self._stopped.set()
+        self._wake.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            redis = Redis.from_url(
+                self._url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_CONNECT_S
+            )
+            try:
+                self._work(redis)
+            except (RedisError, OSError) as error:
+                self._say(is_away=True, error=error)
+            except Exception:
+                logger.exception("previews between processes failed, and go on")
+            finally:
+                redis.close()
+            self._stopped.wait(_AFTER_FAILURE_S)
+
+    def _work(self, redis: Redis) -> None:
+        """Until stopped, or until Redis fails."""
+        raise NotImplementedError
+
+    def _say(self, *, is_away: bool, error: object = "") -> None:
+        if is_away and not self._is_away:
+            logger.warning("previews are not shown in other processes: %s", error)
+        elif self._is_away and not is_away:
+            logger.info("previews are shown in other processes again")
+        self._is_away = is_away
+
+
+class PreviewSender(_Worker):
+    """For the process that plays cameras."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "previews-out")
+        self.origin = secrets.token_hex(8)
+        self._played_s: dict[UUID, float] = {}
+        self._watched: frozenset[UUID] = frozenset()
+        self._newest: dict[UUID, Preview] = {}
+
+    def is_watched(self, camera: UUID) -> bool:
+        """Whether another process wants this camera; to be asked at each frame."""
+        is_new = camera not in self._played_s
+        self._played_s[camera] = time.monotonic()
+        if is_new:
+            self.ensure_started()
+        return camera in self._watched
+
+    def send(self, camera: UUID, preview: Preview) -> None:
+        """Never waits; an older one that was not sent yet is dropped."""
+        with self._lock:
+            self._newest[camera] = preview
+        self._wake.set()
+
+    def _work(self, redis: Redis) -> None:
+        look_s = 0.0
+        while not self._stopped.is_set():
+            if time.monotonic() >= look_s:
+                look_s = time.monotonic() + _LOOK_EVERY_S
+                self._watched = self._look(redis)
+                self._say(is_away=False)
+            with self._lock:
+                newest, self._newest = self._newest, {}
+            for camera, preview in newest.items():
+                redis.publish(_channel(camera), packed(preview, self.origin))
+            # Without cameras it sleeps until one comes.
+            self._wake.wait(look_s - time.monotonic() if self._played_s else _PLAYED_S)
+            self._wake.clear()
+
+    def _look(self, redis: Redis) -> frozenset[UUID]:
+        long_ago = time.monotonic() - _PLAYED_S
+        for camera, played_s in list(self._played_s.items()):
+            if played_s < long_ago:
+                del self._played_s[camera]
+        cameras = list(self._played_s)
+        if not cameras:
+            return frozenset()
+        found = redis.mget([_key(camera) for camera in cameras])
+        return frozenset(c for c, value in zip(cameras, found, strict=True) if value is not None)
+
+
+class PreviewReceiver(_Worker):
+    """For the process whose viewers watch. `show` is called for each picture of another process."""
+
+    def __init__(self, url: str, own_origin: str, show: Callable[[UUID, Preview], None]) -> None:
+        super().__init__(url, "previews-in")
+        self._own_origin = own_origin
+        self._show = show
+        self._wanted: frozenset[UUID] = frozenset()
+
+    def want(self, cameras: frozenset[UUID]) -> None:
+        """These are watched in this process from now on, and no others."""
+        self._wanted = cameras
+        if cameras:
+            self.ensure_started()
+
+    def _work(self, redis: Redis) -> None:
+        with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            self._listen(redis, pubsub)
+
+    def _listen(self, redis: Redis, pubsub: PubSub) -> None:
+        subscribed: frozenset[UUID] = frozenset()
+        renew_s = 0.0
+        while not self._stopped.is_set():
+            wanted = self._wanted
+            if wanted != subscribed:
+                _subscribe(pubsub, subscribed, wanted)
+                subscribed, renew_s = wanted, 0.0
+            if not subscribed:
+                self._wake.wait()
+                self._wake.clear()
+                continue
+            if time.monotonic() >= renew_s:
+                renew_s = time.monotonic() + _RENEW_S
+                _renew(redis, subscribed)
+                self._say(is_away=False)
+            self._hear(pubsub)
+
+    def _hear(self, pubsub: PubSub) -> None:
+        message = pubsub.get_message(timeout=_WAIT_S)
+        if message is None or message["type"] != "message":
+            return
+        preview, origin = unpacked(message["data"])
+        # Viewers of the process that plays the camera have it already.
+        if origin != self._own_origin:
+            self._show(_camera_of(message["channel"]), preview)
+
+
+def _subscribe(pubsub: PubSub, before: frozenset[UUID], after: frozenset[UUID]) -> None:
+    if gone := before - after:
+        pubsub.unsubscribe(*[_channel(camera) for camera in gone])
+    if new := after - before:
+        pubsub.subscribe(*[_channel(camera) for camera in new])
+
+
+def _renew(redis: Redis, cameras: frozenset[UUID]) -> None:
+    with redis.pipeline(transaction=False) as pipeline:
+        for camera in cameras:
+            pipeline.set(_key(camera), 1, ex=_WATCHED_S)
+        pipeline.execute()
+
+
+def _key(camera: UUID) -> str:
+    return f"facerec:watched:{camera}"
+
+
+def _channel(camera: UUID) -> str:
+    return f"facerec:preview:{camera}"
+
+
+def _camera_of(channel: bytes) -> UUID:
+    return UUID(channel.decode().rpartition(":")[2])
