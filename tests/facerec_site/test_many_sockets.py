@@ -50,7 +50,7 @@ async def test_sockets_that_open_at_once_are_all_answered(
 async def test_handshake_that_takes_too_long_is_refused_with_503(
     start: Callable[..., Served],
 ) -> None:
-    site = start("--slow-keys-s", "8", "--handshake-s", "1", "--", "--port", "0")
+    site = start("--slow-keys-s", "10", "--handshake-s", "3", "--", "--port", "0")
     with pytest.raises(websockets.InvalidStatus) as refused:
         async with site.socket("/ws/events/", key="key", open_timeout=PATIENCE_S):
             pass
