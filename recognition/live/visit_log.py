@@ -15,7 +15,7 @@ from recognition.live.pictures import shrunk_jpeg
 from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.visits import Visit, VisitBook
-from recognition.live.writer import Source, Tell, visit_writer
+from recognition.live.writer import Tell, VisitSource, visit_writer
 from recognition.people.services.pictures import cut_face
 
 # What becomes known about a visit that goes on is written no more often than this ...
@@ -30,7 +30,7 @@ class VisitLog:
 
     def __init__(self, rulebook: Rulebook, stream: OwnStream, tell: Tell) -> None:
         self._book = VisitBook(rulebook.likeness)
-        self._source = Source(stream, rulebook.collection.embedder, tell)
+        self._source = VisitSource(stream, rulebook.collection.embedder, tell)
 
     def event_of(self, track: int) -> UUID | None:
         """The event of the visit that a track is part of, once it is written."""

@@ -44,7 +44,7 @@ Tell = Callable[[EventPayload, PageEventKind], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class VisitSource:
     """Where visits come from: one stream, as far as one model looks at it."""
 
     stream: OwnStream
@@ -56,7 +56,7 @@ class Source:
 class _Entry:
     """A visit as it is now."""
 
-    source: Source
+    source: VisitSource
     visit: Visit
     seen: VisitSeen
     ended_at: datetime
@@ -87,7 +87,13 @@ class VisitWriter(Part):
         self._thread: threading.Thread | None = None
 
     def submit(
-        self, source: Source, visit: Visit, seen: VisitSeen, *, ended_at: datetime, is_open: bool
+        self,
+        source: VisitSource,
+        visit: Visit,
+        seen: VisitSeen,
+        *,
+        ended_at: datetime,
+        is_open: bool,
     ) -> None:
         """Write the visit as it is now; pictures that `seen` leaves out stay those given before."""
         entry = _Entry(source, visit, seen, ended_at, is_open)

@@ -43,7 +43,7 @@ class Row:
     vector: bytes
 
 
-class Contents:
+class IndexState:
     """Index, whose templates they are, who these people are, and which faces are not theirs.
 
     Any number of threads may search it; one at a time changes it.

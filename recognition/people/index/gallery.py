@@ -13,9 +13,9 @@ from django.db import DatabaseError, InterfaceError, connection
 from ml_engine.matching import Candidate, Decider, decider
 from ml_engine.matching.index import Kind
 from ml_engine.types import Float32
-from recognition.people.index.contents import Contents
+from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import kind_for
-from recognition.people.index.reading import CHUNK, Source, Standing, names_of
+from recognition.people.index.reading import CHUNK, CollectionState, TemplateReader, names_of
 from recognition.people.models import Collection
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ class Gallery:
         self.collection_id: UUID = collection.pk
         self.model_id: int = collection.embedder_id
         self.model: str = collection.embedder.version
-        self._source = Source.of(collection)
-        self._contents: Contents | None = None
+        self._source = TemplateReader.of(collection)
+        self._contents: IndexState | None = None
         self._decider: Decider | None = None  # None: the nearest
         self._decided_by: tuple[str, object] = (Collection.Decider.NEAREST, None)
         self._rebuilding: threading.Thread | None = None
@@ -115,7 +115,7 @@ class Gallery:
         finally:
             self._following.release()
 
-    def _current(self) -> Contents:
+    def _current(self) -> IndexState:
         try:
             self.follow()
         except (DatabaseError, InterfaceError) as error:
@@ -135,7 +135,7 @@ class Gallery:
         self._take_decider(standing)
         self._fit_index(contents, standing.search_kind)
 
-    def _brought_to(self, contents: Contents | None, standing: Standing) -> Contents:
+    def _brought_to(self, contents: IndexState | None, standing: CollectionState) -> IndexState:
         revision = standing.revision
         changed = self._source.changed(contents.revision, revision) if contents else None
         if contents is None or changed is None:
@@ -144,7 +144,7 @@ class Gallery:
         contents.revision = revision
         return contents
 
-    def _apply(self, contents: Contents, templates: list[int]) -> None:
+    def _apply(self, contents: IndexState, templates: list[int]) -> None:
         for start in range(0, len(templates), CHUNK):
             asked = templates[start : start + CHUNK]
             rows = self._source.rows_of(asked)
@@ -155,11 +155,11 @@ class Gallery:
             contents.put(rows, names)
             contents.put_negatives(people, negatives)
 
-    def _loaded(self, standing: Standing) -> Contents:
+    def _loaded(self, standing: CollectionState) -> IndexState:
         """Everything, read after the revision: what changes meanwhile is looked at again later."""
         source = self._source
         kind = kind_for(standing.search_kind, source.size()[1])
-        contents = Contents(source.dimension, self.model, standing.revision, kind)
+        contents = IndexState(source.dimension, self.model, standing.revision, kind)
         names = source.names()
         for rows in source.all_rows():
             contents.put(rows, names)
@@ -167,19 +167,19 @@ class Gallery:
         contents.optimise()
         return contents
 
-    def _take_decider(self, standing: Standing) -> None:
+    def _take_decider(self, standing: CollectionState) -> None:
         wanted = standing.decider, standing.svm
         if wanted != self._decided_by:
             self._decider = self._new_decider(standing)
             self._decided_by = wanted
 
-    def _new_decider(self, standing: Standing) -> Decider | None:
+    def _new_decider(self, standing: CollectionState) -> Decider | None:
         if standing.decider == Collection.Decider.VOTE:
             return decider("vote", model=self.model)
         svm = self._source.svm() if standing.svm is not None else None
         return decider("svm", model=self.model, svm=svm) if svm is not None else None
 
-    def _fit_index(self, contents: Contents, choice: str) -> None:
+    def _fit_index(self, contents: IndexState, choice: str) -> None:
         """Begin to build another index in the background, where one is wanted."""
         kind = kind_for(choice, len(contents.index), contents.index.kind)
         is_busy = self._rebuilding is not None and self._rebuilding.is_alive()
@@ -190,7 +190,7 @@ class Gallery:
         )
         self._rebuilding.start()
 
-    def _rebuild(self, contents: Contents, kind: Kind) -> None:
+    def _rebuild(self, contents: IndexState, kind: Kind) -> None:
         """It asks nothing of the database."""
         try:
             contents.rebuild(kind)

@@ -31,7 +31,7 @@ Names = dict[UUID, tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CollectionState:
     """How a collection stands: its revision and choices. svm: another one means another SVM; None
     where no SVM of the gallery's model decides. A collection that is gone has nobody."""
 
@@ -42,7 +42,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TemplateReader:
     """The rows of one collection that a gallery of one model is made of."""
 
     collection_id: UUID
@@ -50,20 +50,22 @@ class Source:
     dimension: int
 
     @classmethod
-    def of(cls, collection: Collection) -> Source:
+    def of(cls, collection: Collection) -> TemplateReader:
         embedder = collection.embedder
         return cls(collection.pk, embedder.pk, embedder.dimension or 0)
 
-    def standing(self) -> Standing:
+    def standing(self) -> CollectionState:
         """One query: it is asked twice a second."""
         fields = "gallery_revision", "search_kind", "decider"
         svm = "trained_decider__model", "trained_decider__trained_at", "trained_decider__people"
         row = Collection.objects.filter(pk=self.collection_id).values_list(*fields, *svm).first()
         if row is None:
-            return Standing()
+            return CollectionState()
         revision, search_kind, decider, *trained = row
         is_trained = decider == Collection.Decider.SVM and trained[0] == self.model_id
-        return Standing(revision, search_kind, decider, tuple(trained) if is_trained else None)
+        return CollectionState(
+            revision, search_kind, decider, tuple(trained) if is_trained else None
+        )
 
     def changed(self, since: int, until: int) -> list[int] | None:
         """Templates to look at again; None where it is not known, or too many."""

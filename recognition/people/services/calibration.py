@@ -34,7 +34,7 @@ from recognition.people.figures import (
     SimilarPairFigures,
 )
 from recognition.people.index import gallery_of
-from recognition.people.index.reading import Source
+from recognition.people.index.reading import TemplateReader
 from recognition.people.model_versions import (
     curve_put,
     detector_in_use,
@@ -177,7 +177,7 @@ def collection_calibrate(
     templates, people, names = _owners(row)
     if len(names) < people_needed():
         raise _too_few(len(names))
-    vectors, drawn = _vectors(Source.of(row), templates, people)
+    vectors, drawn = _vectors(TemplateReader.of(row), templates, people)
     try:
         rates = error_rates(
             vectors,
@@ -305,7 +305,7 @@ def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[U
 
 
 def _vectors(
-    source: Source, templates: Sequence[int], people: NDArray[np.intp]
+    source: TemplateReader, templates: Sequence[int], people: NDArray[np.intp]
 ) -> tuple[Float32, NDArray[np.intp]]:
     """Vectors (n, d) of those that are compared, and the number of each one's person."""
     chosen = sampled(people)

@@ -19,7 +19,7 @@ from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
-from recognition.people.index.reading import Source
+from recognition.people.index.reading import TemplateReader
 from recognition.people.models import Collection, Person, TrainedDecider
 from recognition.people.services.locks import lock_collection
 from recognition.people.traces import Traced
@@ -54,7 +54,7 @@ def training_start(*, collection: Collection, actor: Actor) -> Job:
 
     ServiceError 409 `too_few_people` or `gallery_too_large`, which the job may still end with.
     """
-    _check_size(*Source.of(collection).size())
+    _check_size(*TemplateReader.of(collection).size())
     return job_start(kind="train_decider", collection=collection.pk, actor=actor)
 
 
@@ -81,7 +81,7 @@ def decider_train(
     row = Collection.objects.select_related("embedder").filter(pk=collection.pk).first()
     if row is None:
         raise not_found("collection")
-    source = Source.of(row)
+    source = TemplateReader.of(row)
     _check_size(*source.size())
     vectors, owners = _templates(source)
     # People may have gone between the two readings.
@@ -116,7 +116,7 @@ def decider_train(
 
 def decider_state(collection: Collection) -> DeciderState:
     """What the collection's SVM is worth now. It need not be the collection's decider."""
-    enrolled = _as_known(Source.of(collection).people())
+    enrolled = _as_known(TemplateReader.of(collection).people())
     row = TrainedDecider.objects.select_related("model").filter(collection=collection).first()
     svm = row.svm if row and row.model_id == collection.embedder_id else None
     if row is None or svm is None:
@@ -182,7 +182,7 @@ def _check_size(people: int, templates: int) -> None:
         )
 
 
-def _templates(source: Source) -> tuple[Float32, list[str]]:
+def _templates(source: TemplateReader) -> tuple[Float32, list[str]]:
     """Vectors (n, d), and the person of each."""
     rows = [row for chunk in source.all_rows() for row in chunk]
     vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4")

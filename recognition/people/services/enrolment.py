@@ -17,7 +17,7 @@ from recognition.people.index import note_changes
 from recognition.people.model_versions import detector_version, require_version
 from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.people.services.deciders import decider_forget
-from recognition.people.services.inspection import Finding, Inspection, LiveCrop, PictureRefused
+from recognition.people.services.inspection import FaceToStore, Inspection, LiveCrop, PictureRefused
 from recognition.people.services.locks import lock_collection, lock_person
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import NewFiles, remove_after_commit
@@ -61,13 +61,13 @@ def images_enrol(
     priority: Priority = "bulk" if len(uploads) > _INTERACTIVE else "interactive"
     inspection = Inspection(collection, person.pk, caller=actor.name, priority=priority)
     known = set(person.images.values_list("sha256", flat=True))
-    looks: list[Finding | PictureRefused] = []
+    looks: list[FaceToStore | PictureRefused] = []
     for upload in uploads:
         look = _look(inspection, upload.data, known)
-        if isinstance(look, Finding):
+        if isinstance(look, FaceToStore):
             known.add(look.sha256)
         looks.append(look)
-    findings = [look for look in looks if isinstance(look, Finding)]
+    findings = [look for look in looks if isinstance(look, FaceToStore)]
     images = _store(collection, lambda: lock_person(person.pk), findings, source, actor)
     outcomes = [
         _outcome(index, upload.name, look, images)
@@ -138,7 +138,7 @@ def collection_for_enrolment(collection_id: UUID) -> Collection:
     return row
 
 
-def _look(inspection: Inspection, data: bytes, known: set[str]) -> Finding | PictureRefused:
+def _look(inspection: Inspection, data: bytes, known: set[str]) -> FaceToStore | PictureRefused:
     # Known by its bytes: before any work.
     if hashlib.sha256(data).hexdigest() in known:
         return PictureRefused("duplicate_image", _DUPLICATE)
@@ -149,7 +149,7 @@ def _look(inspection: Inspection, data: bytes, known: set[str]) -> Finding | Pic
 
 
 def _outcome(
-    index: int, name: str, look: Finding | PictureRefused, images: dict[str, FaceImage]
+    index: int, name: str, look: FaceToStore | PictureRefused, images: dict[str, FaceImage]
 ) -> ImageOutcome:
     if isinstance(look, PictureRefused):
         return ImageOutcome(
@@ -179,7 +179,7 @@ def _outcome(
 def _store(
     collection: Collection,
     lock: Callable[[], Person],
-    findings: Sequence[Finding],
+    findings: Sequence[FaceToStore],
     source: str,
     actor: Actor,
     *,
@@ -221,7 +221,7 @@ def _store(
     return images
 
 
-def _row(finding: Finding, source: str, actor: Actor) -> FaceImage:
+def _row(finding: FaceToStore, source: str, actor: Actor) -> FaceImage:
     x1, y1, x2, y2 = (round(float(value), 1) for value in finding.face.box)
     parts = asdict(finding.face.quality) if finding.face.quality else {}
     return FaceImage(
@@ -242,7 +242,7 @@ def _insert(
     collection: Collection,
     person: Person,
     images: Sequence[FaceImage],
-    findings: Sequence[Finding],
+    findings: Sequence[FaceToStore],
 ) -> None:
     for image in images:
         image.person = person

@@ -17,7 +17,7 @@ from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, get_engine
 from recognition.people.index import Gallery, gallery_of
-from recognition.people.index.reading import Source
+from recognition.people.index.reading import TemplateReader
 from recognition.people.model_versions import curve_in_use, ensure_model_version, require_version
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import Rules, curve_of_collection, rules_of, uncalibrated
@@ -221,7 +221,7 @@ def verify_person(
     curve = curve_of_collection(collection)
     limit = _verify_threshold(threshold, collection, curve, model.version)
     candidate = Candidate(person.pk, best, similarity)
-    negatives = Source.of(collection).negatives([person.pk])
+    negatives = TemplateReader.of(collection).negatives([person.pk])
     is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
     decision = _decision(similarity, limit) if is_theirs else "unknown"
     record(actor, "face.verify", person, collection_id=collection.pk, decision=decision)

@@ -28,7 +28,7 @@ _SMALLEST_PX = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FaceToStore:
     """What would be stored of one picture. `original_jpeg` is empty if it is not kept."""
 
     sha256: str
@@ -91,7 +91,7 @@ class Inspection:
         self._person_id = person_id
         self._gallery = gallery_of(collection)
 
-    def look_at_upload(self, data: bytes) -> Finding:
+    def look_at_upload(self, data: bytes) -> FaceToStore:
         """PictureRefused says why it is not taken; ServiceError and EngineBusy, why none is."""
         try:
             with decoded(data) as image:
@@ -99,7 +99,7 @@ class Inspection:
         except ImageError as error:
             raise PictureRefused(error.code, error.message) from error
 
-    def _look(self, data: bytes, image: Image) -> Finding:
+    def _look(self, data: bytes, image: Image) -> FaceToStore:
         faces = self._faces(image)
         try:
             face = self._only(faces)
@@ -108,7 +108,7 @@ class Inspection:
             refused.boxes = [face.box for face in faces]
             raise
         assert face.quality  # measured by the engine
-        return Finding(
+        return FaceToStore(
             sha256=hashlib.sha256(data).hexdigest(),
             face=face,
             quality=face.quality.score,
@@ -117,13 +117,13 @@ class Inspection:
             original_jpeg=whole(image) if self._collection.keeps_originals else b"",
         )
 
-    def look_at_crop(self, crop: LiveCrop) -> Finding:
+    def look_at_crop(self, crop: LiveCrop) -> FaceToStore:
         """The face of a visit: found again in its picture, or else as it was measured live."""
         with decoded(crop.jpeg) as image:
             faces = self._faces(image, min_face_px=_SMALLEST_PX)
             face = self._same_face(faces, crop.vector) or _as_measured(crop, image)
         self._check(face, len(faces))
-        return Finding(
+        return FaceToStore(
             sha256=hashlib.sha256(crop.jpeg).hexdigest(),
             face=face,
             quality=face.quality.score if face.quality else crop.quality,

@@ -16,7 +16,7 @@ from recognition.events.models import Event
 from recognition.events.services.events import VisitSeen
 from recognition.live import writer as module
 from recognition.live.visits import Visit
-from recognition.live.writer import Source, VisitWriter
+from recognition.live.writer import VisitSource, VisitWriter
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from tests.factories import own_stream, seen
@@ -46,8 +46,8 @@ def told() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def source(collection: Collection, told: list[tuple[str, str]]) -> Source:
-    return Source(
+def source(collection: Collection, told: list[tuple[str, str]]) -> VisitSource:
+    return VisitSource(
         stream=own_stream(collection),
         model=collection.embedder,
         tell=lambda payload, kind: told.append((kind, payload["id"])),
@@ -61,7 +61,7 @@ def _visit() -> Visit:
 
 def _submit(
     writer: VisitWriter,
-    source: Source,
+    source: VisitSource,
     visit: Visit,
     *,
     is_open: bool = True,
@@ -89,7 +89,7 @@ class _Away:
 
 
 def test_a_visit_is_opened_updated_and_closed(
-    writer: VisitWriter, source: Source, told: list[tuple[str, str]]
+    writer: VisitWriter, source: VisitSource, told: list[tuple[str, str]]
 ) -> None:
     visit = _visit()
     for is_open in (True, True, False):
@@ -102,7 +102,7 @@ def test_a_visit_is_opened_updated_and_closed(
 
 
 def test_only_the_newest_state_waits(
-    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = _Away(monkeypatch)
     visit = _visit()
@@ -122,7 +122,7 @@ def test_only_the_newest_state_waits(
 
 
 def test_what_waits_is_bounded(
-    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 5)
     away = _Away(monkeypatch)
@@ -136,7 +136,7 @@ def test_what_waits_is_bounded(
 
 
 def test_a_visit_that_cannot_be_written_does_not_stop_the_others(
-    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = _visit()
     store = module._store
@@ -153,7 +153,7 @@ def test_a_visit_that_cannot_be_written_does_not_stop_the_others(
     assert Event.objects.count() == 1
 
 
-def test_a_deleted_collection_is_no_failure(writer: VisitWriter, source: Source) -> None:
+def test_a_deleted_collection_is_no_failure(writer: VisitWriter, source: VisitSource) -> None:
     visit = _visit()
     _submit(writer, source, visit)
     assert writer.flush(5)
@@ -164,7 +164,7 @@ def test_a_deleted_collection_is_no_failure(writer: VisitWriter, source: Source)
 
 
 def test_stopping_writes_what_waits(
-    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _submit(writer, source, _visit())
     assert writer.stop(5)
@@ -176,7 +176,7 @@ def test_stopping_writes_what_waits(
 
 
 def test_stopping_does_not_wait_for_ever(
-    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = _Away(monkeypatch)
     _submit(writer, source, _visit())
@@ -184,7 +184,9 @@ def test_stopping_does_not_wait_for_ever(
     away.is_away = False
 
 
-def test_better_pictures_take_the_place_of_the_first(writer: VisitWriter, source: Source) -> None:
+def test_better_pictures_take_the_place_of_the_first(
+    writer: VisitWriter, source: VisitSource
+) -> None:
     visit = _visit()
     _submit(writer, source, visit, number=3, quality=0.5)
     assert writer.flush(5)
@@ -195,7 +197,7 @@ def test_better_pictures_take_the_place_of_the_first(writer: VisitWriter, source
     assert event.quality == 0.9
 
 
-def test_later_news_do_not_lose_pictures(writer: VisitWriter, source: Source) -> None:
+def test_later_news_do_not_lose_pictures(writer: VisitWriter, source: VisitSource) -> None:
     older = seen(number=3, quality=0.5)
     newer = replace(older, snapshot_jpeg=None, face_jpeg=None, vector=None, similarity=0.3)
     merged = module._with_pictures_of(newer, older)
@@ -203,7 +205,7 @@ def test_later_news_do_not_lose_pictures(writer: VisitWriter, source: Source) ->
 
 
 def test_pictures_keep_the_time_when_they_were_taken(
-    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Handed on with a newer state of the visit, they are still from before an erasure."""
     monkeypatch.setattr(writer, "_start", lambda: None)
@@ -217,7 +219,7 @@ def test_pictures_keep_the_time_when_they_were_taken(
 
 
 def test_visits_wait_while_there_is_no_room(
-    writer: VisitWriter, source: Source, monkeypatch: pytest.MonkeyPatch
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, full = module._store, [True, True]
 

@@ -27,7 +27,7 @@ from recognition.people.index import (
     reading,
 )
 from recognition.people.index import gallery as module
-from recognition.people.index.contents import Contents, Row
+from recognition.people.index.contents import IndexState, Row
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, FaceImage, GalleryChange, Person, Template
 from recognition.people.rules import rules_of
@@ -300,7 +300,7 @@ def test_a_gallery_is_loaded_once_when_several_threads_ask_first(
     loads: list[int] = []
     load = Gallery._loaded
 
-    def counted(self: Gallery, standing: reading.Standing) -> Any:
+    def counted(self: Gallery, standing: reading.CollectionState) -> Any:
         loads.append(standing.revision)
         return load(self, standing)
 
@@ -377,7 +377,7 @@ def test_a_template_that_changes_hands_is_somebodys_at_any_moment() -> None:
 
     ann, bob = uuid4(), uuid4()
     vector = embedding_of(1)
-    contents = Contents(len(vector), "fake", 0)
+    contents = IndexState(len(vector), "fake", 0)
     rows = [Row(7, str(uuid4()), person, vector.tobytes()) for person in (ann, bob)]
     contents.put(rows[:1], {ann: ("Ann", None)})
     contents._rows = Kept(contents._rows)

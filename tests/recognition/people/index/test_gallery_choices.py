@@ -14,7 +14,7 @@ from ml_engine.matching import VectorIndex
 from ml_engine.types import Float32
 from recognition.events.models import Event
 from recognition.people.index import Gallery, gallery_of, indexes, note_changes
-from recognition.people.index.contents import Contents, Row
+from recognition.people.index.contents import IndexState, Row
 from recognition.people.index.indexes import BYTES_FROM, BYTES_UNTIL, kind_for
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import (
@@ -137,7 +137,7 @@ def test_what_changes_while_an_index_is_built_is_in_it(monkeypatch: pytest.Monke
     vectors = unit_vectors(40, DIMENSION)
     ann = uuid7()
     rows = [Row(n, str(uuid7()), ann, vector.tobytes()) for n, vector in enumerate(vectors)]
-    contents = Contents(DIMENSION, "fake", 0)
+    contents = IndexState(DIMENSION, "fake", 0)
     contents.put(rows[:30], {ann: ("Ann", None)})
 
     def meanwhile(index: VectorIndex) -> None:
@@ -160,11 +160,11 @@ def test_an_index_that_cannot_be_built_leaves_the_old_one(
     gallery.follow()
     tried: list[str] = []
 
-    def no_room(self: Contents, kind: str) -> None:
+    def no_room(self: IndexState, kind: str) -> None:
         tried.append(kind)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Contents, "rebuild", no_room)
+    monkeypatch.setattr(IndexState, "rebuild", no_room)
     _choose(person.collection, search_kind="int8")
     assert _rebuilt(_rebuilt(gallery)).kind == "float32"
     assert tried == ["int8"], "not again at once"
