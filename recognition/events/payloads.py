@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from django.urls import reverse
@@ -11,7 +10,7 @@ from django.urls import reverse
 from recognition.cameras.models import Camera
 from recognition.events.models import Event
 from recognition.people.models import Person
-from recognition.web.numbers import rounded, significant
+from recognition.web.numbers import rounded, significant, utc_text
 from recognition.web.payloads import EventPayload, Named
 
 
@@ -26,8 +25,8 @@ def event_payload(event: Event) -> EventPayload:
         "similarity": rounded(event.similarity),
         "threshold": round(event.threshold, 4),
         "false_match_rate": significant(event.false_match_rate),
-        "started_at": _moment(event.started_at),
-        "ended_at": _moment(event.ended_at),
+        "started_at": utc_text(event.started_at),
+        "ended_at": utc_text(event.ended_at),
         "is_open": event.is_open,
         "review": event.review,
         "snapshot_url": reverse("event-snapshot", args=[event.pk]) if event.snapshot else None,
@@ -43,7 +42,3 @@ def events_data(ids: Sequence[UUID]) -> dict[UUID, EventPayload]:
 
 def _named(row: Camera | Person | None) -> Named | None:
     return {"id": str(row.pk), "name": row.name} if row is not None else None
-
-
-def _moment(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

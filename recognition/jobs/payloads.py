@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal, TypedDict
 
 from recognition.jobs.kinds import KINDS, JsonObject, title_of
 from recognition.jobs.models import Job
 from recognition.notices.publish import publish_job
+from recognition.web.numbers import utc_text
 
 
 class JobError(TypedDict):
@@ -68,10 +68,10 @@ def job_payload(job: Job) -> JobPayload:
         "attempts": job.attempts,
         "max_attempts": kind.max_attempts if kind else job.attempts,
         "created_by": job.created_by,
-        "created_at": _written(job.created_at),
-        "run_after": _written(job.run_after),
-        "started_at": _written(job.started_at) if job.started_at else None,
-        "ended_at": _written(job.ended_at) if job.ended_at else None,
+        "created_at": utc_text(job.created_at),
+        "run_after": utc_text(job.run_after),
+        "started_at": utc_text(job.started_at) if job.started_at else None,
+        "ended_at": utc_text(job.ended_at) if job.ended_at else None,
     }
 
 
@@ -82,7 +82,3 @@ def job_publish(job: Job) -> None:
 
 def job_detail(job: Job) -> JobDetail:
     return {**job_payload(job), "parameters": job.parameters, "log": job.log}
-
-
-def _written(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

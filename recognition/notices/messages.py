@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from recognition.notices.models import Notice
 from recognition.notices.payloads import TEST_KIND, Message, SubjectData, TestMessage
+from recognition.web.numbers import utc_text
 
 # What a kind's name begins with, and who knows more of such a subject: a function from ids to what
 # is told of those that are there.
@@ -31,7 +32,7 @@ def data_of(subject: str, ids: Sequence[UUID]) -> Mapping[UUID, SubjectData]:
 def message_of(notice: Notice) -> Message:
     message = {
         "type": notice.kind,
-        "timestamp": moment(notice.created_at),
+        "timestamp": utc_text(notice.created_at),
         "data": {**_subject_data(notice), **notice.related},
     }
     return cast("Message", message)
@@ -41,13 +42,9 @@ def check_message(webhook_id: UUID) -> TestMessage:
     """What the test button sends."""
     return {
         "type": TEST_KIND,
-        "timestamp": moment(datetime.now(UTC)),
+        "timestamp": utc_text(datetime.now(UTC)),
         "data": {"webhook": str(webhook_id)},
     }
-
-
-def moment(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
 
 
 def _subject_data(notice: Notice) -> SubjectData:

@@ -1,6 +1,8 @@
-"""Numbers as answers give them."""
+"""Numbers and times as answers give them."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 
 def rounded(value: float | None) -> float | None:
@@ -10,3 +12,8 @@ def rounded(value: float | None) -> float | None:
 def significant(value: float | None) -> float | None:
     """Rates span many powers of ten: three digits that count."""
     return float(f"{value:.3g}") if value is not None else None
+
+
+def utc_text(at: datetime) -> str:
+    """A time in UTC, with `Z`."""
+    return at.isoformat().replace("+00:00", "Z")
