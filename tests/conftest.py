@@ -20,8 +20,22 @@ from recognition.web.process import Process, use_process
 from tests.callers import PageClient
 from tests.commits import FailedSteps, commit_services
 from tests.fakes import FakeEngine
+from tests.kinds import is_unit_test, refuse_processes
 
 _DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m unit`: the tests that need nothing beside Python."""
+    for item in filter(is_unit_test, items):
+        item.add_marker(pytest.mark.unit)
+
+
+@pytest.fixture(autouse=True)
+def _unit_test_stays_alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("unit"):
+        refuse_processes(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
