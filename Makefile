@@ -39,7 +39,7 @@ test: ## all tests, on SQLite and on a private MariaDB; ARGS="-k name" for some
 
 unit: ## the tests that need no database, weights, process or browser
 	@$(PYTHON) -m tools.prepare dev
-	@$(VENV) -m pytest -m unit $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(VENV) -m pytest -m unit $(ARGS)
 
 lint: ## style, types, import lines, migrations, OpenAPI, the pages' scripts
 	@$(PYTHON) -m tools.prepare lint

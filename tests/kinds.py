@@ -1,15 +1,25 @@
-"""Which tests are unit tests: those that need nothing beside Python."""
+"""What a test uses beside Python, as its markers, fixtures and folder say."""
 
 from __future__ import annotations
 
 import pytest
+from django.test import TransactionTestCase
 
-from tests.plugins.database_tests import uses_database
-
+# Fixtures of pytest-django through which a test reaches the database.
+_DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # A test with one of these is no unit test.
-_MARKERS = ("weights", "data", "peers", "browser", "redis")
+_MARKERS = ("weights", "data", "peers", "browser", "redis", "tensorflow")
 # Most tests of these folders start processes.
 _FOLDERS = ("benchmarks", "e2e", "facerec_site", "tools")
+
+
+def uses_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("django_db") is not None:
+        return True
+    if not _DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        return True
+    cls = getattr(item, "cls", None)
+    return isinstance(cls, type) and issubclass(cls, TransactionTestCase)
 
 
 def is_unit_test(item: pytest.Item) -> bool:

@@ -1,8 +1,8 @@
-"""`python -m tools.run_tests [pytest arguments]`: all tests on SQLite, then again on a private
-MariaDB those that use a database; with a private Redis beside both.
+"""`python -m tools.run_tests [pytest arguments]`: all tests, in three parts.
 
-What pytest prints of the second run comes last. The exit status is that of the first run that
-failed.
+The tests that use a database run on SQLite and on a private MariaDB, those that use none run once.
+On two cores or more two parts run side by side, each with folders, a Redis and a cache of its own.
+What pytest prints carries the name of its part.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.messages import note
@@ -21,57 +25,11 @@ from tools.private_mariadb import private_mariadb
 from tools.private_redis import private_redis
 from tools.system import CHROMIUM_NAMES, find_program
 
-# No test was selected: of the second run that is no failure when tests were named.
+# pytest's exit status if no test was selected: no failure of a part when tests were named.
 NO_TESTS = 5
-
-
-def main(arguments: list[str]) -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
-    ensure_browser()
-    subprocess.run([sys.executable, "-m", "tools.weights", "--all"], cwd=ROOT, check=True)
-    with tempfile.TemporaryDirectory(prefix="facerec-tests-") as name:
-        folder = Path(name)
-        with (
-            private_redis(folder / "redis") as redis_url,
-            private_mariadb(folder / "mariadb", is_disposable=True) as database_url,
-        ):
-            base = {"REDIS_URL_TEST": redis_url, "ENV_FILE": os.devnull}
-            first = run_pytest("SQLite", folder, base, arguments)
-            second = run_pytest(
-                "MariaDB",
-                folder,
-                {**base, "DATABASE_URL": database_url},
-                ["-p", "tests.plugins.database_tests", *arguments],
-            )
-    if first:
-        note("tests failed on SQLite; see above")
-    return first or (0 if second == NO_TESTS and arguments else second)
-
-
-def ensure_browser() -> None:
-    """Where the system brings no Chromium outside a snap: the one that Playwright fetches."""
-    if find_program(*CHROMIUM_NAMES) is None:
-        note("fetching Chromium")
-        command = [sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"]
-        subprocess.run(command, check=True)
-
-
-def run_pytest(database: str, folder: Path, extra: dict[str, str], arguments: list[str]) -> int:
-    note(f"tests on {database}")
-    started = time.monotonic()
-    environment = {
-        **{name: value for name, value in os.environ.items() if name not in _SITE_SETTINGS},
-        "FACEREC_VAR": str(folder / f"var-{database.lower()}"),
-        **extra,
-    }
-    command = [sys.executable, "-m", "pytest", *arguments]
-    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    if database == "SQLite":
-        note(f"tests on SQLite took {time.monotonic() - started:.0f} s, exit status {status}")
-    return status
-
-
-# What would point the tests at somebody's own database, or change what they expect.
+# More at a time would wait for each other: the engine and the browser use several cores.
+SIDE_BY_SIDE = 2
+# What would point the tests at another database, or change what they expect.
 _SITE_SETTINGS = frozenset(
     {
         "ADMIN_PASSWORD",
@@ -79,11 +37,146 @@ _SITE_SETTINGS = frozenset(
         "API_RATE",
         "DATABASE_URL",
         "HTTPS",
+        "PYTHONDONTWRITEBYTECODE",  # without bytecode, collecting takes twice as long
         "REDIS_URL",
         "SECRET_KEY",
         "SIGN_IN_RATE",
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One run of pytest. `only`: the tests that use a `database`, or the `others`."""
+
+    name: str
+    only: str
+    database_url: str | None = None
+
+
+class RunningPart:
+    """A part in a process of its own; what it prints is shown with the part's name before it."""
+
+    def __init__(self, part: Part, folder: Path, redis_url: str, arguments: Sequence[str]) -> None:
+        self.part = part
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            [*_command(part), *arguments],
+            cwd=ROOT,
+            env=_environment(part, folder, redis_url),
+            start_new_session=True,  # Ctrl-C reaches it once, through us
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._show)
+        self._reader.start()
+
+    def wait(self) -> int:
+        """pytest's exit status."""
+        status = self._process.wait()
+        self._reader.join()
+        took = time.monotonic() - self._started
+        note(f"tests of the part {self.part.name} took {took:.0f} s, exit status {status}")
+        return status
+
+    def stop(self) -> None:
+        """Let it take down what it started, as Ctrl-C does."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self.wait()
+
+    def _show(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            print(f"{self.part.name} | {line}", end="", flush=True)
+
+
+def _command(part: Part) -> list[str]:
+    cache = f"cache_dir=.pytest_cache/{part.name.lower()}"
+    plugin = ["-p", "tests.plugins.database_tests", f"--only={part.only}"]
+    return [sys.executable, "-m", "pytest", "-o", cache, *plugin]
+
+
+def _environment(part: Part, folder: Path, redis_url: str) -> dict[str, str]:
+    own = {
+        "ENV_FILE": os.devnull,
+        "FACEREC_VAR": str(folder / "var"),
+        "REDIS_URL_TEST": redis_url,
+    }
+    if part.database_url is not None:
+        own["DATABASE_URL"] = part.database_url
+    inherited = {k: value for k, value in os.environ.items() if k not in _SITE_SETTINGS}
+    return inherited | own
+
+
+def main(arguments: list[str]) -> int:
+    signal.signal(signal.SIGTERM, _interrupt)
+    ensure_browser()
+    subprocess.run([sys.executable, "-m", "tools.weights", "--all"], cwd=ROOT, check=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="facerec-tests-") as name,
+        private_mariadb(Path(name) / "mariadb-data", is_disposable=True) as database_url,
+    ):
+        folder = Path(name)
+        parts = [
+            Part("MariaDB", "database", database_url),
+            Part("SQLite", "database"),
+            Part("others", "others"),
+        ]
+        statuses = run_parts(parts, folder, arguments, at_a_time=min(SIDE_BY_SIDE, cores()))
+    return worst(statuses, may_be_empty=bool(arguments))
+
+
+def run_parts(
+    parts: Sequence[Part], folder: Path, arguments: Sequence[str], *, at_a_time: int
+) -> dict[str, int]:
+    """pytest's exit status of each part, by its name."""
+    running: list[RunningPart] = []
+
+    def run(part: Part) -> int:
+        own = folder / part.name.lower()
+        with private_redis(own) as redis_url:
+            running.append(RunningPart(part, own, redis_url, arguments))
+            return running[-1].wait()
+
+    with ThreadPoolExecutor(at_a_time) as pool:
+        begun = {part.name: pool.submit(run, part) for part in parts}
+        try:
+            return {name: status.result() for name, status in begun.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for one in running:
+                one.stop()
+            raise
+
+
+def worst(statuses: Mapping[str, int], *, may_be_empty: bool) -> int:
+    """The exit status of all: of a part that failed, if one did.
+
+    may_be_empty: tests were named, and a part may have none of them; but one must have some.
+    """
+    empty = {name for name, status in statuses.items() if status == NO_TESTS and may_be_empty}
+    if len(empty) == len(statuses):
+        return NO_TESTS
+    failed = {name: status for name, status in statuses.items() if status and name not in empty}
+    for name in failed:
+        note(f"tests of the part {name} failed; see above")
+    return next(iter(failed.values()), 0)
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def ensure_browser() -> None:
+    """If the system brings no Chromium outside a snap: the one that Playwright fetches."""
+    if find_program(*CHROMIUM_NAMES) is None:
+        note("fetching Chromium")
+        command = [sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"]
+        subprocess.run(command, check=True)
 
 
 def _interrupt(number: int, frame: object) -> None:

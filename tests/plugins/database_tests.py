@@ -1,30 +1,26 @@
-"""pytest plugin: run only the tests that use the database (`-p tests.plugins.database_tests`).
+"""pytest plugin: `--only=database` runs the tests that use the database, `--only=others` the rest
+(`-p tests.plugins.database_tests`).
 
-For the second run, on another database: what touches none cannot come out differently there.
+Only what uses a database can come out differently on another one.
 """
 
 from __future__ import annotations
 
 import pytest
-from django.test import TransactionTestCase
 
-# Fixtures of pytest-django through which a test reaches the database.
-_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
+from tests.kinds import uses_database
 
 
-def uses_database(item: pytest.Item) -> bool:
-    if item.get_closest_marker("django_db") is not None:
-        return True
-    if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-        return True
-    cls = getattr(item, "cls", None)
-    return isinstance(cls, type) and issubclass(cls, TransactionTestCase)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--only", choices=["database", "others"], help="Leave out other tests.")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    kept = [item for item in items if uses_database(item)]
-    left = [item for item in items if not uses_database(item)]
+    if (only := config.getoption("--only")) is None:
+        return
+    kept = [item for item in items if uses_database(item) == (only == "database")]
+    left = [item for item in items if uses_database(item) != (only == "database")]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept

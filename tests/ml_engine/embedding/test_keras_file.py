@@ -19,6 +19,7 @@ from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.types import ModelMissing, ModelUnusable, WeightsUnavailable
 from ml_engine.zoo import EmbedderCard, Preprocessing, keras_card
 
+pytestmark = pytest.mark.tensorflow
 SIZE, DIMENSION = 32, 5
 CPU = ResolvedDevice("cpu", "cpu", 1)
 
