@@ -28,6 +28,7 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from facerec_site.errors import ErrorAnswer, refusal
+from facerec_site.listener import begin_no_connections
 
 logger = logging.getLogger(__name__)
 # Its type says nothing of what it has.
@@ -48,8 +49,10 @@ _IDLE_S = 75
 # and cuts the connection: the client may not have read yet even that it was opened.
 _GOODBYE_WITHIN_S = 10
 # While it drains: how long requests that have begun to arrive, and sockets that were closed, are
-# waited for; and how long a connection that was accepted last has to send its request.
+# waited for; how long a connection that has begun takes to be made; and how long one that was
+# accepted last has to send its request.
 _SETTLED_WITHIN_S = 3.0
+_HANDSHAKES_WITHIN_S = 0.2
 _LINGER_S = 0.3
 _FLUSHED_WITHIN_S = 2.0
 _MOST_ACCEPTED = 10_000
@@ -261,6 +264,9 @@ class SiteServer(Server):
     async def hang_up(self) -> None:
         """After `drain`: take no more connections, and close those there are once what was
         answered is sent."""
+        for port in self.ports:
+            begin_no_connections(port.socket)
+        await asyncio.sleep(_HANDSHAKES_WITHIN_S)
         for port in self.ports:
             # A connection that the system has accepted and we have not would be cut: take all of
             # them, in the same turn of the loop that then closes the port.
