@@ -106,7 +106,7 @@ Move = Callable[[Collection, Person, Person], Traced]
 
 
 def forget_all(collection: Collection, person: Person) -> Traced:
-    """Everything about a person but the row itself."""
+    """Delete everything about a person except the row itself."""
     return _sum([_forget(trace)(collection, person) for trace in TRACES.values()])
 
 
