@@ -118,7 +118,7 @@ def report(
     has_face: NDArray[np.bool_],
     variant: Variant,
 ) -> VerificationReport:
-    """All figures from embeddings (n, d), of which those without a face are not looked at."""
+    """All figures from embeddings (n, d); those of photos without a face are ignored."""
     folds = fold_accuracies(pairs, embeddings, has_face)
     intervals = tmr_intervals(embeddings, photos.people, has_face, RATES)
     genuine, impostors = all_scores(embeddings, photos.people, has_face)
