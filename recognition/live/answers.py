@@ -69,7 +69,7 @@ def face_answer(
     one: SeenFace, *, name: str | None, threshold: float, event: UUID | None
 ) -> LiveFacePayload:
     """name: of the matched person; None if that person is no longer enrolled."""
-    decision, person = _told(one.identity, name)
+    decision, person = _shown_decision(one.identity, name)
     told = one.identity.decision
     similarity = told.similarity if told is not None else None
     return {
@@ -83,7 +83,7 @@ def face_answer(
     }
 
 
-def _told(identity: Identity, name: str | None) -> tuple[str, Named | None]:
+def _shown_decision(identity: Identity, name: str | None) -> tuple[str, Named | None]:
     decision = identity.decision
     if decision is None:
         return "pending", None

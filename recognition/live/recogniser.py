@@ -88,7 +88,7 @@ class Recogniser:
         self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
         self._identities: dict[int, Identity] = {}
-        self._standing = self._standing_now()
+        self._gallery_state = self._read_gallery_state()
         self._reconsidered_s = 0.0
         self._budget = LookBudget()
         self._last_s = -np.inf
@@ -127,7 +127,7 @@ class Recogniser:
         for face, track, is_crowded in zip(faces, tracks, _crowded(faces), strict=True):
             identity = self._identities.get(track.number)
             if identity is None:
-                identity = Identity(track.number, at_s, by_rank=self._standing[1])
+                identity = Identity(track.number, at_s, by_rank=self._gallery_state[1])
                 self._identities[track.number] = identity
             need = identity.need(
                 face,
@@ -182,16 +182,16 @@ class Recogniser:
     def _reconsider(self, at_s: float) -> None:
         """Search again for known faces: a person was enrolled, renamed or erased, or the ranking
         changed."""
-        standing = self._standing_now()
-        if standing == self._standing or at_s - self._reconsidered_s < _RECONSIDER_S:
+        state = self._read_gallery_state()
+        if state == self._gallery_state or at_s - self._reconsidered_s < _RECONSIDER_S:
             return
-        self._standing, self._reconsidered_s = standing, at_s
-        _, by_rank = standing
+        self._gallery_state, self._reconsidered_s = state, at_s
+        _, by_rank = state
         for identity in self._identities.values():
             found = self.rulebook.search(identity.embeddings) if identity.has_looks else []
             identity.reconsider(found, at_s, self.rulebook.decide, by_rank=by_rank)
 
-    def _standing_now(self) -> tuple[int, bool]:
+    def _read_gallery_state(self) -> tuple[int, bool]:
         """The gallery's revision, and whether it ranks by something else than similarity."""
         gallery = self.rulebook.gallery
         return gallery.revision, not gallery.ranks_by_similarity

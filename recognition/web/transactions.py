@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 ATTEMPTS = 6
 # MySQL and MariaDB: lock wait timeout, deadlock, row changed since it was read.
-_BROKEN_OFF = {1205, 1213, 1020}
+_RETRYABLE = {1205, 1213, 1020}
 
 
 def in_transaction(act: Callable[[], T]) -> T:
@@ -33,16 +33,16 @@ def in_transaction(act: Callable[[], T]) -> T:
             with transaction.atomic():
                 return act()
         except OperationalError as error:
-            if not _was_broken_off(error):
+            if not _is_retryable(error):
                 raise
         time.sleep(random.uniform(0, 0.02 * 2**attempt))  # so that two do not collide again
     with transaction.atomic():
         return act()
 
 
-def _was_broken_off(error: OperationalError) -> bool:
+def _is_retryable(error: OperationalError) -> bool:
     code = error.args[0] if error.args else None
-    return code in _BROKEN_OFF or "database is locked" in str(error)
+    return code in _RETRYABLE or "database is locked" in str(error)
 
 
 def after_commit(act: Callable[[], object]) -> None:

@@ -35,7 +35,7 @@ class CameraConsumer(SiteConsumer):
         self._camera_id: UUID = self.scope["url_route"]["kwargs"]["camera_id"]
         self._viewer: Viewer | None = None
         self._showing: asyncio.Task[None] | None = None
-        self._told: tuple[str, str] | None = None
+        self._sent_status: tuple[str, str] | None = None
         self._is_gone = False
         try:
             await in_database_thread(camera_watch)(
@@ -97,7 +97,7 @@ class CameraConsumer(SiteConsumer):
         """Send the camera's status if it changed; close the socket if the camera is deleted."""
         if (camera := await self._camera()) is None:
             return
-        told = (camera.status, camera.status_message)
-        if told != self._told and self.is_open:
-            self._told = told
-            await self.send(text_data=encoded(status_message(*told)))
+        status = (camera.status, camera.status_message)
+        if status != self._sent_status and self.is_open:
+            self._sent_status = status
+            await self.send(text_data=encoded(status_message(*status)))

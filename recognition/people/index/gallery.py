@@ -132,11 +132,11 @@ class Gallery:
         standing = self._source.standing()
         contents = self._contents
         if contents is None or contents.revision != standing.revision:
-            contents = self._contents = self._brought_to(contents, standing)
+            contents = self._contents = self._contents_at(contents, standing)
         self._take_decider(standing)
         self._fit_index(contents, standing.search_kind)
 
-    def _brought_to(self, contents: IndexState | None, standing: CollectionState) -> IndexState:
+    def _contents_at(self, contents: IndexState | None, standing: CollectionState) -> IndexState:
         revision = standing.revision
         changed = self._source.changed(contents.revision, revision) if contents else None
         if contents is None or changed is None:
