@@ -72,7 +72,7 @@ class Vote:
 class Svm:
     """By a linear SVM that was trained on the gallery. People below its rejection are left out.
 
-    A person who was enrolled after the training is unknown to it and has a similarity alone. Such a
+    A person who was enrolled after the training is unknown to it and has only a similarity. Such a
     newcomer comes before the first accepted person who is less similar, so the most similar person
     of all is first, as by the nearest template.
 

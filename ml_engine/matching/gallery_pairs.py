@@ -151,7 +151,7 @@ class GalleryPairs:
         return histogram, best, total
 
     def _histogram_of(self, first: int, second: int) -> Floats:
-        """Of the pairs of these two people alone."""
+        """Histogram of the pairs of these two people only."""
         scores = self._of(first) @ self._of(second).T
         return np.bincount(_bins(scores.ravel()), minlength=_BINS) / scores.size
 

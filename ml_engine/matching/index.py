@@ -8,8 +8,8 @@
 
 The exact vectors of a float32 index lie in memory; those of the others in a mapped file, of which
 only the candidates of a search are read. A vector lies in a slot; a removed one is replaced by the
-last, so adding and removing cost the same however many there are. Searches run at the same time;
-a change waits for those that run and goes before those that come.
+last, so the cost of adding and removing does not depend on their number. Searches run at the same
+time; a change waits for those that run and goes before those that come.
 """
 
 from __future__ import annotations

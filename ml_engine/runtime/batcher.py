@@ -78,7 +78,7 @@ class DynamicBatcher(Generic[Item, Result]):
     max_batch: most items in one batch (a single larger call is a batch of its own).
     max_wait_ms: how long the first call of a batch waits for others.
     max_queue: most calls waiting.
-    in_flight: the number of calls that may come here; a batch waits for no more company than
+    in_flight: the number of calls that may come here; a batch does not wait for more calls than
         that. None if it is unknown.
     """
 

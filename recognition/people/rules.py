@@ -57,7 +57,7 @@ def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery:
 
 
 def calibration_of(collection: Collection) -> Calibration | None:
-    """What was measured on the collection's own people with the models in use."""
+    """The measurement of the collection with the models in use."""
     rows = Calibration.objects.filter(collection=collection.pk, model=collection.embedder_id)
     row = rows.first()
     is_of_detector = row is not None and row.impostor_curve["detector"] == detector_in_use()

@@ -59,7 +59,7 @@ def training_start(*, collection: Collection, actor: Actor) -> Job:
 
 
 def train_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The function of the job kind `train`."""
+    """The function of the job kind `train_decider`."""
     collection = Collection.objects.filter(pk=context.collection_id).first()
     if collection is None:
         raise not_found("collection")

@@ -74,7 +74,7 @@ class PictureRefused(Exception):
 class Inspection:
     """Inspects pictures of one person (None: a new person), by the rules of a collection.
 
-    caller: who the engine counts the work for. priority: see `ml_engine.request.Ask`.
+    caller: takes the turn at the engine. priority: see `ml_engine.request.Ask`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-""" "This face is not that person": stored faces that count against a name, told to every gallery.
+""" "This face is not that person": stored faces that rule out a name, in every gallery.
 
 Each function runs within a transaction that holds the collection's lock.
 """

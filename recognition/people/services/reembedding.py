@@ -1,7 +1,7 @@
 """Taking up another version of a collection's model: every stored face is embedded again.
 
 Templates of both versions lie side by side until the last face is done; then the collection is
-switched in one transaction. What a stopped run has done is kept: the next one goes on from there.
+switched in one transaction. Results of a stopped run are kept: the next run continues from there.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def taking_up_start(*, collection: Collection, actor: Actor) -> Job:
 
 
 def take_up_model_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The kind of job that takes up the installed version. A new attempt goes on where the last
-    one stopped."""
+    """The function of the job kind `take_up_model`. A new attempt continues where the last one
+    stopped."""
     collection = Collection.objects.filter(pk=context.collection_id).first()
     if collection is None:
         raise not_found("collection")
