@@ -2,8 +2,8 @@
 
 Huang, Ramesh, Berg, Learned-Miller, "Labeled Faces in the Wild: A Database for Studying Face
 Recognition in Unconstrained Environments", 2007. The data set names a photo by person and number,
-and `pairs.txt` holds the folds of the standard protocol. Nobody is in two folds, so what was chosen
-on some folds can be held against people who had no part in it.
+and `pairs.txt` holds the folds of the standard protocol. No person is in two folds, so a choice
+made on some folds can be tested on other people.
 """
 
 from __future__ import annotations

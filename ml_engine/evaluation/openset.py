@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 FPIRS = (0.01, 0.001)
 GALLERY_SIZES = (50, 100, 200, 400)
 _BOOTSTRAPS = 1000
-# How many points of the curve are kept for the picture.
+# Number of points of the curve that are kept for the picture.
 _CURVE_POINTS = 80
-# Of each size so many galleries of people drawn at random.
+# Number of random galleries for each size.
 _DRAWS = 20
 _SEED = 1
 
@@ -53,7 +53,7 @@ class AtThreshold:
 class OpenSetReport:
     """fnir: by FPIR. at_default: for each gallery size, the mean over galleries drawn at random at
     the threshold that the product takes by default. fnir_by_size: the same at FPIR 1 %. curve:
-    (fpir, fnir) for drawing, of everybody enrolled."""
+    (fpir, fnir) for drawing, of all people enrolled."""
 
     preset: str
     flip: str

@@ -34,7 +34,7 @@ RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 # How many points of the curve are kept for the picture.
 _CURVE_POINTS = 200
 _BOOTSTRAPS = 1000
-# Drawings are of the highest of the strangers' scores: enough that every rate lies among them.
+# Drawings use only the strangers' highest scores: enough to include every rate.
 _DRAWN_SHARE = 3 * max(RATES)
 _SEED = 1
 
@@ -118,7 +118,7 @@ def report(
     has_face: NDArray[np.bool_],
     variant: Variant,
 ) -> VerificationReport:
-    """All figures from embeddings (n, d), of which those without a face are not looked at."""
+    """All figures from embeddings (n, d); those of photos without a face are ignored."""
     folds = fold_accuracies(pairs, embeddings, has_face)
     intervals = tmr_intervals(embeddings, photos.people, has_face, RATES)
     genuine, impostors = all_scores(embeddings, photos.people, has_face)

@@ -34,11 +34,10 @@ DEFAULT_FPIR = 0.01
 # Points of a new curve: three a decade, as long as MIN_PAIRS pairs or more reach the score.
 RATES = (0.9, *(step * 10.0**-decade for decade in range(1, 9) for step in (5, 2, 1)))
 MIN_PAIRS = 7
-# From this rate to its end, an own curve tells how much wider or narrower than the model's it is.
+# The extension is stretched by the ratio of both curves between this rate and the own curve's end.
 _BULK_RATE = 0.1
 _LEAST_STRETCH, _MOST_STRETCH = 0.9, 1.25
-# In a collection strangers are assumed to reach a score at most this much more rarely than by the
-# model's curve.
+# The extension assumes rates at most this many times lower than the model's.
 _RARER_AT_MOST = 100.0
 
 
@@ -85,11 +84,11 @@ class ImpostorCurve:
         return score > (self.scores[-1] if self.measured_until is None else self.measured_until)
 
     def continued_by(self, model: ImpostorCurve) -> ImpostorCurve:
-        """This curve, extended from its last point on by the model's, which is moved to meet it.
+        """This curve, extended beyond its last point by the model's, which is shifted to meet it.
 
-        The extension is also stretched: as the two curves compare between one in ten and the last
-        point, but by a tenth less to a quarter more, because few pairs tell little of it. And its
-        rates are at least a hundredth of the model's at the same score.
+        The extension is also stretched by the ratio of the two curves between one in ten and the
+        last point, limited to 0.9 to 1.25, because few pairs measure it badly. Its rates are at
+        least a hundredth of the model's at the same score.
 
         Galleries of 80 to 1,200 people of LFW named 0.9 % to 1.3 % of strangers in the median at a
         target of 1 %, even along a curve whose scores were too low by a tenth
@@ -122,7 +121,7 @@ class ImpostorCurve:
             )
 
     def _tail_slope(self) -> float:
-        """Of the logarithm, over the last decade: points nearer to each other are noise."""
+        """Slope of the rate's logarithm over the last decade: between closer points it is noise."""
         rates = np.array(self.rates)
         decade = np.flatnonzero(rates >= 10 * rates[-1] * (1 - 1e-9))
         first = int(decade[-1]) if len(decade) else 0

@@ -29,7 +29,7 @@ class Decider(Protocol):
         Args:
             probe: (d,) of length 1.
             scores, ids: templates that a search found for it, best first.
-            owner_of: a template's person; None for one that is gone meanwhile.
+            owner_of: a template's person; None for a template deleted meanwhile.
         """
 
 
@@ -72,7 +72,7 @@ class Vote:
 class Svm:
     """By a linear SVM that was trained on the gallery. People below its rejection are left out.
 
-    A person who was enrolled after the training is unknown to it and has a similarity alone. Such a
+    A person who was enrolled after the training is unknown to it and has only a similarity. Such a
     newcomer comes before the first accepted person who is less similar, so the most similar person
     of all is first, as by the nearest template.
 
@@ -134,11 +134,12 @@ def decider(name: Name, *, model: str, svm: LinearSvm | None = None) -> Decider:
 def without_vetoed(
     candidates: Sequence[Candidate], probe: Float32, negatives: Mapping[Any, Float32]
 ) -> list[Candidate]:
-    """Candidates but for those whom this face is known not to be.
+    """Candidates without the people whom a negative rules out.
 
     Args:
-        negatives: for a person, vectors (n, d) of faces that were taken for them and are not. One
-            of them that is nearer to the probe than the person's best template vetoes the person.
+        negatives: by person, vectors (n, d) of faces that were wrongly taken for that person. A
+            negative that is nearer to the probe than the person's best template rules the person
+            out.
     """
 
     def is_vetoed(candidate: Candidate) -> bool:

@@ -44,7 +44,7 @@ def person_candidates(
 ) -> list[Candidate]:
     """Search results (k,), best first, to people, each with their best template.
 
-    `owner_of` gives a template's person; None for one that is gone meanwhile.
+    `owner_of` gives a template's person; None for a template deleted meanwhile.
     """
     best: dict[Hashable, Candidate] = {}
     for score, template in zip(scores, ids, strict=True):
@@ -62,8 +62,8 @@ def decide(
     margin: float = 0.0,
     curve: ImpostorCurve | None = None,
 ) -> Decision:
-    """Candidates, the likeliest first. The first two over the threshold with similarities closer
-    than `margin`: ambiguous."""
+    """Decide about candidates, the likeliest first. Ambiguous if the first two are over the
+    threshold and their similarities differ by less than `margin`."""
     if not candidates:
         return Decision("unknown", threshold)
     best = candidates[0]

@@ -69,7 +69,7 @@ class DetPoint:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """What was measured.
+    """The measured error rates.
 
     people, templates: how many were compared. repeated: people with genuine pairs.
     impostor_pairs, genuine_pairs: of templates.

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ml_engine.matching.calibration import RATES
 from ml_engine.types import Float32
 
-# So many errors tell a rate; see `ml_engine.matching.error_rates`.
+# A rate counts as measured from this many errors on; see `ml_engine.matching.error_rates`.
 LEAST_ERRORS = 30
-# Of people who look like one person, so many pairs are listed.
+# The most pairs that are listed of people who may be one person.
 MOST_SIMILAR = 10
 _BINS = 20_000  # of scores, -1 to 1
 _CELLS = 2_000_000  # of scores looked at together
@@ -151,7 +151,7 @@ class GalleryPairs:
         return histogram, best, total
 
     def _histogram_of(self, first: int, second: int) -> Floats:
-        """Of the pairs of these two people alone."""
+        """Histogram of the pairs of these two people only."""
         scores = self._of(first) @ self._of(second).T
         return np.bincount(_bins(scores.ravel()), minlength=_BINS) / scores.size
 

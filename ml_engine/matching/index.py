@@ -8,8 +8,8 @@
 
 The exact vectors of a float32 index lie in memory; those of the others in a mapped file, of which
 only the candidates of a search are read. A vector lies in a slot; a removed one is replaced by the
-last, so adding and removing cost the same however many there are. Searches run at the same time;
-a change waits for those that run and goes before those that come.
+last, so the cost of adding and removing does not depend on their number. Searches run at the same
+time; a change waits for those that run and goes before those that come.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _SCANNERS: dict[str, str] = {
     "int8": "ml_engine.matching.scanners:ByteScanner",
     "ivf": "ml_engine.matching.inverted_lists:ListScanner",
 }
-# A search of many queries lets changes in between.
+# A search of many queries runs in parts, so that changes can run between them.
 _QUERIES_AT_ONCE = 64
 _SCANNED_AT_ONCE = 1 << 24  # queries times vectors
 _RESCORED_AT_ONCE = 1 << 22  # values of candidates
-# So many vectors are added before searches may come in between.
+# Vectors are added in parts of this size, so that searches can run between them.
 _ADDED_AT_ONCE = 1 << 13
 
 
@@ -122,7 +122,7 @@ class VectorIndex:
             self._scanner.write(slots, vectors)
 
     def remove(self, ids: Ids) -> int:
-        """Take ids out; returns how many were there."""
+        """Remove ids; returns how many of them existed."""
         removed = 0
         with self._lock.write():
             for vector_id in map(int, ids):
@@ -230,7 +230,7 @@ class VectorIndex:
 
 
 def _last_of_each(ids: NDArray[np.int64], vectors: Float32) -> tuple[NDArray[np.int64], Float32]:
-    """Where an id comes twice, its last vector counts."""
+    """If an id occurs twice, its last vector counts."""
     unique, last = np.unique(ids[::-1], return_index=True)
     if len(unique) == len(ids):
         return ids, vectors

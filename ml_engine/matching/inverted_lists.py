@@ -15,10 +15,10 @@ from ml_engine.matching.scanners import LEAST_COUNT, ByteScanner, Slots, use_thr
 from ml_engine.runtime.threads import cpu_threads
 from ml_engine.types import Float32
 
-# Vectors that a centre is learnt from.
+# Number of training vectors for each centre.
 _SAMPLES_A_LIST = 40
-# One list in so many is read: of people in a gallery like that of `benchmarks.search`, 93 in a
-# hundred are then found that an exhaustive search finds.
+# A search reads one list in this many. In a gallery like that of `benchmarks.search` it then finds
+# 93 % of the people that an exhaustive search finds.
 _LISTS_PER_PROBE = 8
 _LEAST_PROBES = 16
 

@@ -1,7 +1,7 @@
 """The exact vectors of an index, in blocks: growing copies nothing.
 
-Blocks lie in memory, or in a file without a name that is mapped into memory: the system keeps as
-much of it there as there is room for, and it is gone with the process.
+Blocks are in memory, or in an unnamed file that is mapped into memory: the system keeps as much of
+it in memory as fits, and the file disappears with the process.
 """
 
 from __future__ import annotations

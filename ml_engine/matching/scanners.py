@@ -1,7 +1,7 @@
 """Ways to find candidates among many vectors: the kinds of an index.
 
-A scanner gives slots that may be among the best; the index computes their exact scores. Whatever a
-scanner stores beside the exact vectors, it stores by slot. The scans themselves are FAISS's (Douze
+A scanner gives slots that may be among the best; the index computes their exact scores. A scanner
+stores its own data by slot. The scans themselves are FAISS's (Douze
 et al., "The Faiss library", 2024), block by block on threads of ours: its own threads would start
 anew for every caller, and for one query it uses one.
 """
@@ -167,9 +167,9 @@ class ByteScanner:
 
 
 def axes_in_use(vectors: Float32) -> Float32:
-    """(d, width): orthogonal axes of the least subspace with all but a thousandth of what the
-    vectors (n, d) are made of, turned at random, so that none has more to hold than another. The
-    width is one that the scan's instructions like."""
+    """(d, width): orthogonal axes of the smallest subspace that holds all but a thousandth of the
+    energy of the vectors (n, d), rotated at random, so that all axes hold equally much. The width
+    suits the instructions of the scan."""
     dimension = vectors.shape[1]
     strengths, axes = np.linalg.eigh(vectors.T @ vectors)
     share = np.cumsum(strengths[::-1]) / strengths.sum()
@@ -221,7 +221,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def use_threads(count: int) -> None:
-    """Of FAISS, for what the calling thread asks of it."""
+    """Set the number of threads that FAISS uses for calls of this thread."""
     import faiss
 
     faiss.omp_set_num_threads(count)

@@ -106,8 +106,8 @@ class SlotMap:
         return found
 
     def _claim(self, slots: Int64) -> None:
-        """Enter slots whose ids are not in the table yet. Where several want one place, the last
-        writer has it, and the others go on."""
+        """Enter slots whose ids are not in the table yet. If several need one place, the last
+        writer gets it, and the others try the next place."""
         places = self._homes(self._ids[slots])
         pending = np.arange(len(slots))
         while len(pending):

@@ -76,9 +76,9 @@ class DynamicBatcher(Generic[Item, Result]):
 
     work: called in the owner thread with items of one key, and the key; gives a result for each.
     max_batch: most items in one batch (a single larger call is a batch of its own).
-    max_wait_ms: how long the first call of a batch waits for company.
+    max_wait_ms: how long the first call of a batch waits for others.
     max_queue: most calls waiting.
-    in_flight: the number of calls that may come here; a batch waits for no more company than
+    in_flight: the number of calls that may come here; a batch does not wait for more calls than
         that. None if it is unknown.
     """
 
@@ -118,7 +118,7 @@ class DynamicBatcher(Generic[Item, Result]):
             batcher's name.
 
         Raises:
-            EngineBusy: the queue is full, or became so and others had the better right.
+            EngineBusy: the queue is full, or a call that goes first took the place.
             DeadlineExceeded: the ticket expired before the call's turn came.
             EngineClosed: closed before that.
         """
@@ -186,7 +186,7 @@ class DynamicBatcher(Generic[Item, Result]):
         while (batch := self._next_batch()) is not None:
             if batch:
                 self._answer(batch)
-            # The last batch's pictures must not live on while nothing comes.
+            # Free the pictures of the last batch while no call comes.
             del batch
 
     def _next_batch(self) -> list[_Call[Item, Result]] | None:
@@ -251,7 +251,7 @@ class DynamicBatcher(Generic[Item, Result]):
         return results
 
     def _answer_failure(self, batch: list[_Call[Item, Result]], error: BaseException) -> None:
-        """A failure is the business of the call that caused it: the others are tried alone."""
+        """Only the call that caused a failure gets it: each call of the batch is tried alone."""
         if len(batch) == 1:
             batch[0].future.set_exception(error)
             return

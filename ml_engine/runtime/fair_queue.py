@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from ml_engine.request import Ask, Priority
 
-# However many interactive calls there are, bulk ones get a batch this often.
+# Bulk calls get a batch this often, even while interactive calls fill the queue.
 BULK_PATIENCE_S = 2.0
 
 

@@ -1,7 +1,7 @@
 """Networks on GPUs: tf.function with XLA and mixed precision, at fixed batch sizes.
 
 No GPU was at hand when this was written: what runs here was tested on a CPU, and its speed was not
-measured. On a CPU it is far slower than LiteRT (docs/benchmarks.md), so it serves GPUs alone.
+measured. On a CPU it is far slower than LiteRT (docs/benchmarks.md), so it serves GPUs only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The number of threads of each library, in one place.
 
-TensorFlow, XNNPACK, OpenCV and BLAS each take every core unless told otherwise, and then fight.
+TensorFlow, XNNPACK, OpenCV and BLAS each take every core by default, and then slow each other down.
 """
 
 from __future__ import annotations

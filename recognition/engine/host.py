@@ -1,7 +1,7 @@
-"""Building, handing out and closing the engine of this process.
+"""Builds, returns and closes the engine of this process.
 
-TensorFlow takes seconds to import and networks seconds to warm up, so the engine is built in a
-thread of its own while the site already answers.
+TensorFlow takes seconds to import and networks take seconds to warm up, so a thread of its own
+builds the engine while the site already answers.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 State = Literal["off", "warming_up", "ready", "failed"]
-# Converting the networks for the first time takes longest.
+# The first conversion of the networks takes longest.
 _LONGEST_BUILD_S = 300.0
-# What failed may have been put right meanwhile (weights were fetched): a later call tries again.
+# The cause of a failure may be gone (weights were fetched): a later call tries again.
 _RETRY_AFTER_S = 15.0
 
 
 class EngineState(TypedDict):
-    """message, device: for people."""
+    """message, device: text for people."""
 
     state: State
     message: str
@@ -42,23 +42,24 @@ class EngineState(TypedDict):
 
 
 def engine_config() -> EngineConfig:
-    """The engine's configuration after the site's settings."""
+    """The engine's configuration from the site's settings."""
     find_card = import_string(settings.ENGINE_FIND_CARD)
     return EngineConfig(weights_dir=settings.WEIGHTS_DIR, find_card=find_card, **settings.ENGINE)
 
 
 class EngineHost(Part):
-    """The engine and its state; one condition guards all of it."""
+    """The engine and its state; one condition variable guards both."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._state: State = "off"
         self._message = ""
         self._engine: Engine | None = None
-        # One that was put in by `use` is its owner's to close.
+        # False for an engine that `use` was given: its owner closes it.
         self._is_own = False
         self._failed_at = 0.0
-        # Counts starts and stops, so that a thread that builds knows when nobody waits any more.
+        # Counts starts and stops, so that a building thread sees that its engine is no longer
+        # wanted.
         self._generation = 0
 
     def describe(self) -> EngineState:
@@ -87,7 +88,8 @@ class EngineHost(Part):
             if self._engine is not None:
                 return self._engine
             if self._state == "off":
-                # Nobody started it in the background: a command or a test, which wants to wait.
+                # Nothing started the engine in the background: a command or a test, which wants to
+                # wait.
                 wait_s = max(wait_s, _LONGEST_BUILD_S)
             is_old = time.monotonic() - self._failed_at > _RETRY_AFTER_S
             if self._state == "off" or (self._state == "failed" and is_old):
@@ -101,12 +103,12 @@ class EngineHost(Part):
         raise ServiceError("engine_warming_up", message, status=503, retry_after=2)
 
     def stop(self, timeout_s: float = 0.0) -> bool:
-        """Finish what runs in the engine, refuse what waits for it."""
+        """Finish running work of the engine, and refuse waiting calls."""
         self.use(None)
         return True
 
     def use(self, engine: Engine | None) -> None:
-        """Put `engine` in place of the one there. One that was built here is closed."""
+        """Replace the engine by `engine`. An engine that was built here is closed."""
         with self._changed:
             before = self._engine if self._is_own else None
             self._engine, self._is_own = engine, False
@@ -119,9 +121,9 @@ class EngineHost(Part):
         try:
             engine = load_engine(engine_config())
             engine.warm_up()
-            # The first picture of a process takes a tenth of a second more than all others.
+            # The first picture of a process takes a tenth of a second longer than all others.
             decode_image(encode_jpeg(np.zeros((64, 64, 3), np.uint8)))
-        except Exception as error:  # whatever it was, the site goes on and says it
+        except Exception as error:  # the site continues after any error and reports it
             logger.exception("the engine did not start")
             self._fail(generation, error)
             return
@@ -155,29 +157,29 @@ def engine_state() -> EngineState:
 
 
 def engine_stats() -> Stats:
-    """The counters of the engine's queues (see `Engine.stats`); empty where there is none."""
+    """The counters of the engine's queues (see `Engine.stats`); empty if there is no engine."""
     return _host().stats()
 
 
 def start_engine() -> None:
-    """Begin to build the engine in the background, unless it is there or being built."""
+    """Start to build the engine in the background, unless it exists or is being built."""
     _host().start()
 
 
 def get_engine(*, wait_s: float = 0) -> Engine:
     """The engine, once it is ready.
 
-    ServiceError 503 where it is not after `wait_s`: `engine_warming_up`, or `engine_failed`. Where
-    nobody started it, it is started and waited for.
+    ServiceError 503 if it is not ready after `wait_s`: `engine_warming_up`, or `engine_failed`. If
+    nothing started the engine, this call starts it and waits.
     """
     return _host().get(wait_s)
 
 
 def stop_engine() -> None:
-    """Finish what runs, refuse what waits."""
+    """Finish running work, and refuse waiting calls."""
     _host().stop()
 
 
 def use_engine(engine: Engine | None) -> None:
-    """Put an engine in place of the process's own (tests); None: none."""
+    """Set the engine of this process (tests); None removes it."""
     _host().use(engine)

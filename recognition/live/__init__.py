@@ -1,1 +1,1 @@
-"""Streams of frames: sessions, visits, cameras. The same for a browser and a file."""
+"""Streams of frames: sessions, visits and cameras. Browsers and video files are treated alike."""

@@ -68,8 +68,8 @@ def faces_message(
 def face_answer(
     one: SeenFace, *, name: str | None, threshold: float, event: UUID | None
 ) -> LiveFacePayload:
-    """name: of the person it was matched with; None if they are not enrolled any more."""
-    decision, person = _told(one.identity, name)
+    """name: of the matched person; None if that person is no longer enrolled."""
+    decision, person = _shown_decision(one.identity, name)
     told = one.identity.decision
     similarity = told.similarity if told is not None else None
     return {
@@ -83,11 +83,11 @@ def face_answer(
     }
 
 
-def _told(identity: Identity, name: str | None) -> tuple[str, Named | None]:
+def _shown_decision(identity: Identity, name: str | None) -> tuple[str, Named | None]:
     decision = identity.decision
     if decision is None:
         return "pending", None
     if decision.kind != "match":
         return decision.kind, None
-    # Erased a moment ago: nobody is named who must not be.
+    # The person was erased a moment ago: the name must not be shown.
     return ("match", {"id": str(decision.person), "name": name}) if name else ("pending", None)

@@ -1,4 +1,5 @@
-"""The cameras that this process plays: its share of all, each as long as it holds the lease."""
+"""The cameras that this process plays: its share of all, each as long as the process holds the
+lease."""
 
 from __future__ import annotations
 
@@ -26,15 +27,15 @@ from recognition.web.process import Part, process
 logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
-# Of the time to stop, for what is written after the last camera has stopped.
+# Part of the time to stop, for writes after the last camera has stopped.
 _WRITES_S = 1.0
 _STOP_S = 5.0
 
 
 @dataclass(slots=True)
 class _Played:
-    """signature: what the player was started for; it is started anew when that changes. shown: as
-    the row has it."""
+    """signature: the values that the player was started with; the player restarts if they change.
+    shown: the state in the row."""
 
     player: FilePlayer
     kept: KeptLease
@@ -44,7 +45,7 @@ class _Played:
 
 
 class CameraRunner(Part):
-    """One thread takes cameras, starts and stops players, and writes how they are doing."""
+    """One thread that takes cameras, starts and stops players, and writes their state."""
 
     def __init__(self) -> None:
         self._played: dict[UUID, _Played] = {}
@@ -58,7 +59,7 @@ class CameraRunner(Part):
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Stop all cameras, and give them back; False where that took too long."""
+        """Stop all cameras and release them; False if that took too long."""
         self._stop_by_s = time.monotonic() + timeout_s - _WRITES_S
         self._stopped.set()
         self._wake.set()
@@ -75,7 +76,7 @@ class CameraRunner(Part):
         connections.close_all()
 
     def _guarded(self) -> None:
-        """The cameras go on as they are while the database is away."""
+        """Keep the cameras as they are while the database is away."""
         try:
             self._follow_rows()
             self._write_states()
@@ -98,7 +99,7 @@ class CameraRunner(Part):
             self._take([c for c in cameras.values() if c.node == node], share)
 
     def _shares(self, cameras: list[Camera]) -> dict[str, int]:
-        """By node, how many of the cameras to play. A process whose engine is not ready leaves them
+        """The number of cameras to play, by node. A process whose engine is not ready leaves them
         to others, if there are any."""
         if _engine_is_ready():
             host_seen(process())
@@ -107,7 +108,8 @@ class CameraRunner(Part):
         return share_of(process(), hosts_up(), cameras)
 
     def _stop_what_is_not_ours(self, cameras: dict[UUID, Camera], shares: dict[str, int]) -> None:
-        """What is lost, switched off, gone, another machine's, or above this process's share."""
+        """Stop cameras that are lost, disabled, deleted, of another node, or above this process's
+        share."""
         left = dict(shares)
         over = []
         for pk, played in self._played.items():
@@ -121,7 +123,7 @@ class CameraRunner(Part):
         self._stop_and_give_back(over, time.monotonic() + _STOP_S)
 
     def _play_again(self, cameras: dict[UUID, Camera]) -> None:
-        """Cameras whose rows changed."""
+        """Restart cameras whose rows changed."""
         for pk, played in self._played.items():
             if played.signature != _signature(cameras[pk]):
                 played.player.stop()
@@ -129,7 +131,8 @@ class CameraRunner(Part):
                 self._play(cameras[pk], played.kept)
 
     def _take(self, cameras: list[Camera], share: int) -> None:
-        """Of these cameras, play so many in all. Another process may be taking them as well."""
+        """Take cameras until this process plays `share` of them. Other processes may do the same
+        now."""
         room = share - sum(camera.pk in self._played for camera in cameras)
         others = [camera for camera in cameras if camera.pk not in self._played]
         if room <= 0 or not others:
@@ -141,12 +144,12 @@ class CameraRunner(Part):
                 room -= 1
 
     def _free_of(self, cameras: list[Camera]) -> list[Camera]:
-        """Those that no process plays, and whose last visits are closed."""
+        """Cameras that no process plays and whose last visits are closed."""
         rows = free_or_lapsed(Camera.objects.filter(pk__in=[camera.pk for camera in cameras]))
         if self._contact.is_steady:
             streams_end_lapsed()
         else:
-            # After the database was away, lapsed leases may be those of processes that live.
+            # After an outage of the database, a lapsed lease may belong to a live process.
             rows = rows.filter(owner="")
         free = set(rows.values_list("pk", flat=True))
         streams = Stream.objects.filter(camera__in=free, ended_at=None)
@@ -169,7 +172,7 @@ class CameraRunner(Part):
         player.start()
 
     def _lose(self, pk: UUID) -> None:
-        """In the keeper's thread: another process plays it, or it is gone."""
+        """Called in the keeper's thread: another process plays the camera, or it is deleted."""
         if (played := self._played.get(pk)) is not None:
             played.player.stop()
         self._wake.set()
@@ -185,7 +188,7 @@ class CameraRunner(Part):
                 played.player.stop()
 
     def _leave(self) -> None:
-        """Stop all players, also if the database is away: then the leases lapse."""
+        """Stop all players. If the database is away, the leases lapse."""
         for played in self._played.values():
             played.player.stop()
         try:
@@ -202,7 +205,7 @@ class CameraRunner(Part):
             played.player.stop()
         for pk, played in over.items():
             _join(played, deadline_s)
-            # If the database is away, it is given back by the next round.
+            # If the database is away, the next round releases it.
             camera_give_back(camera_id=pk, lease=played.kept.lease)
             played.kept.drop()
             del self._played[pk]
@@ -219,7 +222,7 @@ def _engine_is_ready() -> bool:
         start_engine()
     elif state == "failed":
         with suppress(ServiceError):
-            get_engine()  # builds it again, if the last try was a while ago
+            get_engine()  # builds it again if the last attempt was a while ago
     return state == "ready"
 
 

@@ -1,14 +1,14 @@
-"""Who a tracked face is: looks at it, taken together, and when to look again.
+"""The identity of a tracked face: it combines several looks, and says when the next look is needed.
 
-A look is one embedding of the face. While its identity is open a face is looked at in every frame;
-once the looks agree, about once a second, and at once if it may have become another face: it
-jumped, it looks otherwise, or another face came near. A look too bad to be recognised names nobody.
-Two looks in a row that do not fit the ones before mean that the track passed to somebody else; it
+A look is one embedding of the face. An open face is looked at in every frame. A settled face (its
+looks agree) is looked at about once a second, and at once if it may be another face: it jumped, its
+appearance changed, or another face came near. A look of too low quality names no person. Two looks
+in a row that contradict the earlier ones mean that the track moved to another person; the identity
 then starts anew.
 
-While the stream loses frames (`is_pressed`), a look is dear, and the next one may be seconds away:
-two looks that agree settle a face and one that does not fit ends it. A face that was away for long,
-or looks otherwise and is not clearly the same, has no name until a look confirms it.
+While the stream loses frames (`is_pressed`), looks are expensive and the next one may be seconds
+away: two looks that agree settle a face, and one that contradicts ends it. A face that was away for
+long, or whose appearance changed, has no name until a look confirms it.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ from ml_engine.types import Face, Float32, Image
 Decide = Callable[[list[Candidate]], Decision]
 
 LOOKS = 8
-# Looks with the same outcome in a row, or time since the first one, until a decision is shown.
+# A decision is shown after this many looks in a row with the same outcome, or after this time since
+# the first look.
 FIRM_LOOKS = 3
 FIRM_S = 0.7
 RECHECK_S = 1.0
-# The same while faces overlap, when they may be taken for each other.
+# The interval while faces overlap and may be confused.
 _CROWDED_RECHECK_S = 0.25
-# Looks in a row that do not fit until the track is taken for somebody else's.
+# After this many contradicting looks in a row, the track belongs to another person.
 _DOUBTS = 2
 _JUMP_IOU = 0.3
-# Likeness of two appearances below which a face is looked at again. Between two frames of one face,
-# fifteen a second, it is 0.65 and more in 99 of 100 cases, also when it moves.
+# A face is looked at again if the likeness of two appearances is below this. Between two frames of
+# one face, fifteen a second, it is 0.65 or more in 99 of 100 cases, also if the face moves.
 _CHANGED = 0.7
-# While frames are lost: looks that settle a face if they are FIRM_S apart, doubts that end it, and
-# how long it may be away and keep its name.
+# While frames are lost: the number of looks, FIRM_S apart, that settle a face; the number of
+# contradicting looks that end it; and the longest absence after which it keeps its name.
 _PRESSED_LOOKS = 2
 _PRESSED_DOUBTS = 1
 _PRESSED_AWAY_S = 1.5
@@ -54,8 +55,8 @@ _APPEARANCE_SIDE = 12
 
 
 class Need(IntEnum):
-    """How much a face needs a look. DUE: the last one was a while ago. CHANGED: it may be another
-    face. OPEN: it is not firm who it is."""
+    """How much a face needs a look. DUE: the last look was a while ago. CHANGED: it may be another
+    face. OPEN: its identity is not settled."""
 
     NONE = 0
     DUE = 1
@@ -71,7 +72,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The face in the frame before."""
+    """The face in the previous frame."""
 
     box: Float32
     appearance: Float32
@@ -79,9 +80,10 @@ class _Seen:
 
 
 class Identity:
-    """Of one track. `decision` is None while too little was seen: the face is pending.
+    """The identity of one track. `decision` is None while there are too few looks: the face is
+    pending.
 
-    by_rank: candidates come ranked by something else than their similarity.
+    by_rank: candidates are ranked by something else than their similarity.
     """
 
     def __init__(self, track: int, at_s: float, *, by_rank: bool = False) -> None:
@@ -110,7 +112,7 @@ class Identity:
 
     @property
     def embeddings(self) -> Float32:
-        """(n, d): of the looks that count."""
+        """Embeddings (n, d) of the looks that count."""
         return np.stack([look.embedding for look in self._looks])
 
     @property
@@ -138,10 +140,10 @@ class Identity:
         is_pressed: bool = False,
         last_frame_s: float = -np.inf,
     ) -> Need:
-        """How much the face, as it is in this frame, needs a look.
+        """How much the face needs a look in this frame.
 
         appearance: of the face, see `appearance_of`. is_pressed: the stream loses frames.
-        last_frame_s: of the frame before this one.
+        last_frame_s: time of the previous frame.
         """
         last, self._last_seen = self._last_seen, _Seen(face.box.copy(), appearance, at_s)
         self._is_pressed = is_pressed
@@ -150,10 +152,10 @@ class Identity:
         was_away = last.at_s < last_frame_s
         if is_pressed and was_away and at_s - last.at_s > _PRESSED_AWAY_S:
             self._is_in_question = True
-        # Until the next look: one that was put off is still wanted in the frames that follow.
+        # Kept until the next look: a postponed look is still due in the next frames.
         self._has_changed |= self._differs(last, face.box, appearance)
         if not self.is_settled:
-            # After many looks it is not a new face, and will not settle with one more.
+            # After many looks the face is not new, and one more look will not settle it.
             is_new = not is_pressed or len(self._looks) < LOOKS
             return Need.OPEN if is_new else Need.CHANGED
         if self._has_changed:
@@ -162,12 +164,12 @@ class Identity:
         return Need.DUE if at_s - self._last_look_s >= recheck_s else Need.NONE
 
     def _differs(self, last: _Seen, box: Float32, appearance: Float32) -> bool:
-        """True if this may be another face than the one in the frame before."""
+        """True if this may be another face than in the previous frame."""
         has_jumped = float(iou(box[None], last.box[None])[0, 0]) < _JUMP_IOU
         likeness = float(appearance @ last.appearance)
         if not self._is_pressed:
             return has_jumped or likeness < _CHANGED
-        # Between two frames that are far apart, every face moves: it is told by how it looks.
+        # If two frames are far apart, every face has moved, so only its appearance counts.
         return likeness < (_PRESSED_CHANGED_ELSEWHERE if has_jumped else _PRESSED_CHANGED)
 
     def look(
@@ -178,10 +180,10 @@ class Identity:
         decide: Decide,
         same_face: float | None,
     ) -> bool:
-        """Take in a look; False where it made the track somebody else's.
+        """Add a look; returns False if it shows that the track moved to another person.
 
-        same_face: similarity below which two looks are hardly of one face; None where the model
-            has no curve to say it.
+        same_face: below this similarity two looks are hardly of one face; None if the model has no
+        curve.
         """
         alone = decide(candidates)
         is_doubtful = self._is_in_question or (self._is_pressed and self._has_changed)
@@ -200,7 +202,7 @@ class Identity:
         return is_same
 
     def _confirms(self, look: Look, alone: Decision) -> bool:
-        """True if the look speaks for the name that there is, on its own."""
+        """True if the look alone confirms the present name."""
         if look.quality < LEAST_QUALITY:
             return False
         return self._named is None or (alone.kind == "match" and alone.person == self._named)
@@ -213,7 +215,7 @@ class Identity:
         *,
         by_rank: bool = False,
     ) -> None:
-        """The gallery changed: the same looks with what they find now."""
+        """The gallery changed: search again for the same looks."""
         looks = list(self._looks)
         had_decided = self._decision is not None
         self._forget()
@@ -250,9 +252,9 @@ class Identity:
         return self._decision.person if self._decision else None
 
     def _contradicts(self, look: Look, alone: Decision, same_face: float | None) -> bool:
-        """True where this is hardly the face of the looks before, few as they may be."""
+        """True if this is hardly the face of the earlier looks, even if they are few."""
         if not self._looks or look.quality < LEAST_QUALITY:
-            # A face this bad says nothing against the looks before it either.
+            # A face of this low quality does not contradict earlier looks either.
             return False
         if self._is_firm and alone.kind == "match" and self._named not in (None, alone.person):
             return True
@@ -279,10 +281,10 @@ def _nameless(decision: Decision) -> Decision:
 
 
 def appearance_of(image: Image, box: Float32) -> Float32:
-    """RGB (h, w, 3) and a box to (144,): the face's brightness, of mean 0 and length 1.
+    """RGB (h, w, 3) and a box to (144,): the brightness of the face, with mean 0 and length 1.
 
-    Rough and cheap: enough to see that a track suddenly shows another face. It says when to look
-    again, and nothing about who it is.
+    Coarse and cheap: enough to see that a track suddenly shows another face. It decides when to
+    look again, and never who it is.
     """
     height, width = image.shape[:2]
     left, top = np.clip(box[:2], 0, (width - 1, height - 1)).astype(int)

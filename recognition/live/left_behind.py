@@ -1,4 +1,4 @@
-"""Ends what other processes left without a word: their streams with open visits, their cameras."""
+"""Ends the streams and cameras that stopped processes left open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class LeftBehind(Part):
-    """Every process looks, and what it finds it takes by its lease, so that one process ends it."""
+    """Every process checks, and takes the row by its lease, so that only one process ends it."""
 
     def __init__(self) -> None:
         self._contact = Contact()
@@ -54,5 +54,5 @@ class LeftBehind(Part):
             if freed := cameras_free_lapsed():
                 logger.info("freed %d cameras of a process that is gone", freed)
         else:
-            hosts_up()  # any question tells whether the database answers
+            hosts_up()  # any query tells whether the database answers
         self._contact.made()

@@ -1,4 +1,4 @@
-"""How many streams there may be in this process: in all, and of one caller."""
+"""Limits on the number of streams in this process, in total and for each caller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TooMany(Exception):
 
 
 class StreamLimits:
-    """Thread-safe count of what is open, by the name of the caller."""
+    """Thread-safe count of open streams, by the name of the caller."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,7 +31,7 @@ class StreamLimits:
     def leave(self, caller: str) -> None:
         with self._lock:
             self._open[caller] -= 1
-            # Names of callers must not pile up.
+            # Forget callers without streams, so that the names do not accumulate.
             self._open += Counter()
 
     @property
@@ -40,7 +40,7 @@ class StreamLimits:
 
 
 class OpenStreams(Part):
-    """What is open in this process, by kind."""
+    """The counts of this process, by kind."""
 
     def __init__(self) -> None:
         self._limits: defaultdict[str, StreamLimits] = defaultdict(StreamLimits)

@@ -22,8 +22,8 @@ class StatusMessage(TypedDict):
 
 
 class ErrorMessage(TypedDict):
-    """frame: the number of the frame that failed. reason: of a frame that is no picture. limit: in
-    bytes, of a frame that is too large."""
+    """frame: the number of the failed frame. reason: why a frame is no picture. limit: the largest
+    size of a frame, in bytes."""
 
     type: Literal["error"]
     code: str
@@ -34,7 +34,7 @@ class ErrorMessage(TypedDict):
 
 
 class LiveFacePayload(FacePayload):
-    """decision: `pending` until enough was seen. event: of the visit, once it is written."""
+    """decision: `pending` until there are enough looks. event: of the visit, once it is written."""
 
     track: int
     decision: str

@@ -1,4 +1,4 @@
-"""Frames as JPEGs, no larger than they are wanted."""
+"""Frames as JPEGs of limited size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A video file played as a camera: in real time, at most at the camera's rate, again and again."""
+"""Plays a video file as a camera: in real time, at most at the camera's rate, in a loop."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
-# A file that does not say its rate.
+# For a file without a frame rate.
 _USUAL_FPS = 25.0
-# Further behind than this, the clock is set anew rather than run after.
+# If playing is later than this, restart the clock instead of catching up.
 _FAR_BEHIND_S = 2.0
 _JOIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """As the row of the camera shows it."""
+    """The state in the row of the camera."""
 
     status: Camera.Status
     message: str = ""
 
 
 class CameraFailed(Exception):
-    """The camera cannot go on; the message is for people. It is tried again later."""
+    """The camera cannot continue; the message is for people. It is tried again later."""
 
 
 class FilePlayer:
-    """One camera in a thread of its own. `changed` is called when `state` is another one."""
+    """One camera in a thread of its own. `changed` is called if `state` changes."""
 
     def __init__(self, camera: Camera, changed: Callable[[], None]) -> None:
         self.state = CameraState(Camera.Status.STARTING)
@@ -58,7 +58,7 @@ class FilePlayer:
 
     @property
     def is_stopped(self) -> bool:
-        """It was told to stop, and may still be at it."""
+        """True once it was told to stop; it may still be running."""
         return self._stopped.is_set()
 
     def stop(self) -> None:
@@ -87,7 +87,7 @@ class FilePlayer:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _play(self) -> None:
-        """Until the end of a file that does not loop, or until stopped; CameraFailed."""
+        """Play until the end of a file that does not loop, or until stopped; CameraFailed."""
         path = _path(self._camera.address)
         self._await_engine()
         with self._session() as slot:
@@ -113,7 +113,7 @@ class FilePlayer:
 
     @contextmanager
     def _session(self) -> Iterator[FrameSlot]:
-        """A stream session for the frames; CameraFailed where it ended by itself."""
+        """A stream session for the frames; CameraFailed if it ended by itself."""
         slot = FrameSlot()
         failure: list[str] = []
         session = StreamSession(
@@ -136,7 +136,7 @@ class FilePlayer:
         if message["type"] == "session.started":
             self._show(Camera.Status.RUNNING)
         elif message["type"] == "error":
-            # Many frames may fail for one reason: the last word is enough.
+            # Many frames may fail for one reason, so log only the last error.
             failure[:] = [str(message["message"])]
 
     def _show(self, status: Camera.Status, message: str = "") -> None:
@@ -147,14 +147,14 @@ class FilePlayer:
 
 
 class _Pace:
-    """When the next frame is due: at the file's rate, or the camera's where that is lower."""
+    """The time of the next frame: at the file's rate, or at the camera's if that is lower."""
 
     def __init__(self, max_fps: float) -> None:
         self._shortest_s = 1 / max_fps
         self._next_s = time.monotonic()
 
     def wait(self, fps: float, stopped: threading.Event) -> float:
-        """Wait until the next frame is due; returns the time it was due at."""
+        """Wait until the next frame is due; returns its due time."""
         now = time.monotonic()
         if now - self._next_s > _FAR_BEHIND_S:
             self._next_s = now
@@ -165,7 +165,7 @@ class _Pace:
 
 
 def _path(name: str) -> Path:
-    """The file in the video folder, and in no other."""
+    """The file in the video folder; files outside of it are refused."""
     path = settings.VIDEO_DIR / name
     if not name or PurePath(name).name != name or not path.is_file():
         raise CameraFailed(f"There is no file {name!r} in the video folder.")
@@ -173,7 +173,8 @@ def _path(name: str) -> Path:
 
 
 def _frames(path: Path, pace: _Pace, stopped: threading.Event) -> Iterator[Image]:
-    """RGB frames of a file as they fall due; what is late, or more than is wanted, is left out."""
+    """RGB frames of a file when they are due; late frames and frames above the rate are left
+    out."""
     # One thread: decoding must not take the cores that the engine works on.
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     try:

@@ -1,10 +1,10 @@
-"""Previews between processes: by Redis publish/subscribe, beside the channel layer, which keeps
-the oldest messages and drops the newest.
+"""Previews between processes, by Redis publish/subscribe. The channel layer would keep the oldest
+messages and drop the newest.
 
-A process with viewers of a camera keeps a key of it alive; the process that plays the camera looks
-for the key once a second, and publishes nothing without it. Each of both waits in a thread of its
-own, so that neither frames nor sockets wait for Redis. While Redis is away nothing is shown
-elsewhere; it is connected again by itself.
+A process with viewers of a camera keeps a key of that camera alive; the process that plays the
+camera checks the key once a second, and publishes only while it exists. Both wait in threads of
+their own, so that neither frames nor sockets wait for Redis. While Redis is away, other processes
+show no previews; the connection comes back by itself.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from recognition.live.messages import FacesMessage
 
 logger = logging.getLogger(__name__)
 
-# The key of a camera that is watched lasts so long, and is renewed well before.
+# Lifetime of the key of a watched camera; the key is renewed well before.
 _WATCHED_S = 6
 _RENEW_S = 2.0
 _LOOK_EVERY_S = 1.0
-# A camera that brought no frame for so long is not asked about.
+# The key of a camera is no longer checked after this time without a frame.
 _PLAYED_S = 10.0
-# While the subscriber waits for a picture, so long does a new viewer wait for it.
+# The subscriber waits this long for a picture, so a new viewer may wait as long.
 _WAIT_S = 0.2
 _AFTER_FAILURE_S = 1.0
 _TIMEOUT_S = 5.0
@@ -63,7 +63,7 @@ def unpacked(message: bytes) -> tuple[Preview, str]:
 
 
 class _Worker:
-    """A thread that starts when there is something to do, and goes on when Redis was away."""
+    """A thread that starts with the first work, and reconnects after Redis was away."""
 
     def __init__(self, url: str, name: str) -> None:
         self._url = url
@@ -105,7 +105,7 @@ class _Worker:
             self._stopped.wait(_AFTER_FAILURE_S)
 
     def _work(self, redis: Redis) -> None:
-        """Until stopped, or until Redis fails."""
+        """Run until stopped, or until Redis fails."""
         raise NotImplementedError
 
     def _say(self, *, is_away: bool, error: object = "") -> None:
@@ -127,7 +127,7 @@ class PreviewSender(_Worker):
         self._newest: dict[UUID, Preview] = {}
 
     def is_watched(self, camera: UUID) -> bool:
-        """Whether another process wants this camera; to be asked at each frame."""
+        """True if another process has viewers of this camera; to be called for each frame."""
         is_new = camera not in self._played_s
         self._played_s[camera] = time.monotonic()
         if is_new:
@@ -135,7 +135,7 @@ class PreviewSender(_Worker):
         return camera in self._watched
 
     def send(self, camera: UUID, preview: Preview) -> None:
-        """Never waits; an older one that was not sent yet is dropped."""
+        """Never waits; drops an older preview that was not sent yet."""
         with self._lock:
             self._newest[camera] = preview
         self._wake.set()
@@ -151,7 +151,7 @@ class PreviewSender(_Worker):
                 newest, self._newest = self._newest, {}
             for camera, preview in newest.items():
                 redis.publish(_channel(camera), packed(preview, self.origin))
-            # Without cameras it sleeps until one comes.
+            # Without cameras it sleeps until there is one.
             self._wake.wait(look_s - time.monotonic() if self._played_s else _PLAYED_S)
             self._wake.clear()
 
@@ -168,7 +168,7 @@ class PreviewSender(_Worker):
 
 
 class PreviewReceiver(_Worker):
-    """For the process whose viewers watch. `show` is called for each picture of another process."""
+    """For a process with viewers. `show` is called for each picture of another process."""
 
     def __init__(self, url: str, own_origin: str, show: Callable[[UUID, Preview], None]) -> None:
         super().__init__(url, "previews-in")
@@ -177,7 +177,7 @@ class PreviewReceiver(_Worker):
         self._wanted: frozenset[UUID] = frozenset()
 
     def want(self, cameras: frozenset[UUID]) -> None:
-        """These are watched in this process from now on, and no others."""
+        """Set the cameras that are watched in this process."""
         self._wanted = cameras
         if cameras:
             self.ensure_started()
@@ -209,7 +209,7 @@ class PreviewReceiver(_Worker):
         if message is None or message["type"] != "message":
             return
         preview, origin = unpacked(message["data"])
-        # Viewers of the process that plays the camera have it already.
+        # Viewers in the process that plays the camera have it already.
         if origin != self._own_origin:
             self._show(_camera_of(message["channel"]), preview)
 

@@ -1,4 +1,4 @@
-"""Previews of cameras for whoever watches, and only while somebody does."""
+"""Previews of cameras, made only while there are viewers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recognition.web.process import Part, process
 
 
 class Viewer:
-    """Holds the newest preview only: who watches over a slow line sees fewer of them."""
+    """Holds the newest preview only, so a viewer on a slow line sees fewer of them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -24,13 +24,13 @@ class Viewer:
         self._newest: Preview | None = None
 
     def show(self, preview: Preview) -> None:
-        """From any thread."""
+        """Thread-safe."""
         self._newest = preview
-        with suppress(RuntimeError):  # the loop was closed: nobody watches any more
+        with suppress(RuntimeError):  # the loop was closed: the viewer is gone
             self._loop.call_soon_threadsafe(self._come.set)
 
     async def next(self, timeout_s: float) -> Preview | None:
-        """The newest preview that was not given yet; None where none came in time."""
+        """The newest preview that was not returned yet; None if none came in time."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._come.wait()
@@ -42,7 +42,7 @@ class Viewer:
 
 
 class Previews(Part):
-    """Who watches which camera. Thread-safe. With Redis, viewers may be in other processes."""
+    """Viewers of each camera. Thread-safe. With Redis, viewers may be in other processes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class Previews(Part):
             self._tell_receiver()
 
     def show(self, camera: UUID, make: Callable[[], Preview]) -> None:
-        """`make` is called only if somebody watches."""
+        """`make` is called only if the camera has viewers."""
         is_watched_elsewhere = self._sender is not None and self._sender.is_watched(camera)
         if not is_watched_elsewhere and camera not in self._viewers:
             return
@@ -96,5 +96,5 @@ class Previews(Part):
 
 
 def previews() -> Previews:
-    """Those of this process."""
+    """The previews of this process."""
     return process().part(Previews)

@@ -1,4 +1,5 @@
-"""From a frame to faces with identities: detect, follow, embed those that are open, decide."""
+"""From a frame to faces with identities: detect, track, embed the faces that need a look,
+decide."""
 
 from __future__ import annotations
 
@@ -19,16 +20,16 @@ from recognition.live.identity import RECHECK_S, Identity, Look, Need, appearanc
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
 
-# A crowd is recognised over several frames, so that each of them is answered in time.
+# A crowd is recognised over several frames, so that each frame is answered in time.
 LOOKS_A_FRAME = 8
 _FACES_A_FRAME = 64
-# Boxes that overlap by this may be taken for each other.
+# Faces whose boxes overlap this much may be confused.
 _CROWDED_IOU = 0.05
-# A frame that waited so long for the engine is not of now: the next one is taken instead.
+# A frame that waited this long for the engine is outdated: the next one is taken instead.
 DEADLINE_S = 2.0
-# A gallery that changes all the time is searched again for known faces this often.
+# If the gallery changes all the time, known faces are searched again at most this often.
 _RECONSIDER_S = 1.0
-# Looks that new and changed faces may take from later frames.
+# New and changed faces may take this many looks in advance from later frames.
 _MOST_DEBT = 3.0
 
 
@@ -47,21 +48,22 @@ class SeenFace:
 
 
 class LookBudget:
-    """Of a stream that loses frames. A face earns a look in as many of its frames as it would need
-    one in if none was lost. New faces are looked at in any case, settled ones as far as looks are
-    left.
-    """
+    """Shares the looks of a stream that loses frames. For each frame a face earns the part of a
+    look that it would need if no frame was lost. New faces are always looked at, settled ones while
+    looks are left."""
 
     def __init__(self) -> None:
         self._credit = 0.0
 
     def earn(self, faces: int, interval_s: float) -> None:
-        """So many faces in one more frame. interval_s: between two frames if none were lost."""
+        """Earn looks for this many faces in one more frame. interval_s: between two frames if none
+        is lost."""
         earned = faces * min(1.0, interval_s / RECHECK_S)
         self._credit = min(self._credit, 1.0) + earned
 
     def grants(self, need: Need, since_look_s: float) -> bool:
-        """Whether a face is looked at; it is paid for then. since_look_s: since its last look."""
+        """True if a face is looked at; the look is then paid. since_look_s: time since its last
+        look."""
         if need == Need.OPEN:
             is_granted = True
         elif need == Need.CHANGED:
@@ -76,7 +78,7 @@ class LookBudget:
 class Recogniser:
     """For one stream, in its thread, and for one model: that of the rulebook's collection.
 
-    caller: tells this stream from others, so that the engine can be fair.
+    caller: identifies this stream, so that the engine can be fair.
     """
 
     def __init__(self, rulebook: Rulebook, *, caller: str, min_face_px: int | None) -> None:
@@ -86,7 +88,7 @@ class Recogniser:
         self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
         self._identities: dict[int, Identity] = {}
-        self._standing = self._standing_now()
+        self._gallery_state = self._read_gallery_state()
         self._reconsidered_s = 0.0
         self._budget = LookBudget()
         self._last_s = -np.inf
@@ -94,8 +96,8 @@ class Recogniser:
     def recognise(
         self, engine: Engine, image: Image, at_s: float, timings: Timings, load: Load
     ) -> tuple[list[SeenFace], list[int]]:
-        """The faces of a frame, largest first; and tracks that are over, or are another person's
-        now. EngineBusy, EngineClosed, DatabaseError."""
+        """The faces of a frame, largest first, and the tracks that ended or moved to another
+        person. EngineBusy, EngineClosed, DatabaseError."""
         ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
         (faces,) = engine.find([image], self._wanted_faces, ask)
         tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
@@ -120,12 +122,12 @@ class Recogniser:
         *,
         is_pressed: bool,
     ) -> list[SeenFace]:
-        """Each face with its identity, and with its need of a look."""
+        """Each face with its identity and its need of a look."""
         seen = []
         for face, track, is_crowded in zip(faces, tracks, _crowded(faces), strict=True):
             identity = self._identities.get(track.number)
             if identity is None:
-                identity = Identity(track.number, at_s, by_rank=self._standing[1])
+                identity = Identity(track.number, at_s, by_rank=self._gallery_state[1])
                 self._identities[track.number] = identity
             need = identity.need(
                 face,
@@ -139,7 +141,7 @@ class Recogniser:
         return seen
 
     def _wanted(self, seen: Sequence[SeenFace], at_s: float, load: Load) -> list[SeenFace]:
-        """Faces to look at in this frame: those that waited longest first; if frames are lost,
+        """The faces to look at in this frame: those that waited longest first. If frames are lost,
         those with the greatest need, within the budget."""
         wanted = [one for one in seen if one.need]
         wanted.sort(key=lambda one: one.identity.last_look_s)
@@ -165,7 +167,7 @@ class Recogniser:
             one.embedding = face.embedding
 
     def _look(self, wanted: list[SeenFace], at_s: float) -> list[int]:
-        """Take the looks in; the tracks that turned out to be somebody else's."""
+        """Add the looks; returns the tracks that moved to another person."""
         looks = [Look(one.embedding, one.quality) for one in wanted if one.embedding is not None]
         if not looks:
             return []
@@ -178,24 +180,24 @@ class Recogniser:
         ]
 
     def _reconsider(self, at_s: float) -> None:
-        """Somebody was enrolled, renamed or erased, or people are ranked otherwise now: the faces
-        that are known are searched again."""
-        standing = self._standing_now()
-        if standing == self._standing or at_s - self._reconsidered_s < _RECONSIDER_S:
+        """Search again for known faces: a person was enrolled, renamed or erased, or the ranking
+        changed."""
+        state = self._read_gallery_state()
+        if state == self._gallery_state or at_s - self._reconsidered_s < _RECONSIDER_S:
             return
-        self._standing, self._reconsidered_s = standing, at_s
-        _, by_rank = standing
+        self._gallery_state, self._reconsidered_s = state, at_s
+        _, by_rank = state
         for identity in self._identities.values():
             found = self.rulebook.search(identity.embeddings) if identity.has_looks else []
             identity.reconsider(found, at_s, self.rulebook.decide, by_rank=by_rank)
 
-    def _standing_now(self) -> tuple[int, bool]:
+    def _read_gallery_state(self) -> tuple[int, bool]:
         """The gallery's revision, and whether it ranks by something else than similarity."""
         gallery = self.rulebook.gallery
         return gallery.revision, not gallery.ranks_by_similarity
 
     def name_of(self, person: object) -> str | None:
-        """None: no longer enrolled, or not active any more."""
+        """None if the person is erased or inactive."""
         return self.rulebook.gallery.name_of(person) if isinstance(person, UUID) else None
 
 

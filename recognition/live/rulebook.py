@@ -1,4 +1,4 @@
-"""Gallery and rules of a collection as one stream uses them, read again while it runs."""
+"""Gallery and rules of a collection for one stream, read again while it runs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
-# The collection's own row, with its threshold, is read this often.
+# The row of the collection, with its threshold, is read this often.
 _REREAD_S = 2.0
-# Two looks at one face are hardly ever less alike than the best hundredth of strangers...
+# Two looks at one face are rarely less similar than the most similar 1 % of strangers...
 _SAME_FACE_FMR = 1e-2
-# ... and a face that comes back is taken for the same where a thousandth of strangers would be.
+# ... and a face that comes back counts as the same at a similarity that 0.1 % of strangers reach.
 _LIKENESS_FMR = 1e-3
-# Without a curve nothing is known but what a match is.
+# Without a curve, only the threshold of a match is known.
 _PEOPLE = 5
 # The stream cannot go on: the collection is gone, or its faces cannot be compared any more.
 _FINAL = {"not_found", "model_version_missing"}
@@ -35,7 +35,7 @@ _FINAL = {"not_found", "model_version_missing"}
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What was read of a collection, and when: of time.monotonic."""
+    """Values read from a collection. The time is of time.monotonic."""
 
     at_s: float
     collection: Collection
@@ -67,7 +67,7 @@ class Readings(Part):
 
 
 class Rulebook:
-    """For the stream's own thread. What was read last stays in force while the database is away."""
+    """For the stream's own thread. While the database is away, the last values stay in force."""
 
     def __init__(self, collection: Collection) -> None:
         """ServiceError if the collection has no threshold; DatabaseError."""
@@ -81,31 +81,31 @@ class Rulebook:
 
     @property
     def flips(self) -> bool:
-        """Whether a face's vector is averaged with that of its mirror image."""
+        """True if a face's embedding is averaged with that of its mirror image."""
         return self.collection.flip_averaging == Collection.FlipAveraging.BOTH
 
     @property
     def same_face(self) -> float | None:
-        """Similarity below which two looks are hardly of one face."""
+        """Below this similarity two looks are hardly of one face."""
         return self.rules.curve.threshold(_SAME_FACE_FMR) if self.rules.curve else None
 
     @property
     def likeness(self) -> float:
-        """Similarity from which a face that comes back counts as the same."""
+        """From this similarity on, a face that comes back counts as the same."""
         curve = self.rules.curve
         return curve.threshold(_LIKENESS_FMR) if curve else self.rules.threshold
 
     def search(self, embeddings: Float32) -> list[list[Candidate]]:
-        """(n, d) to the best people of each."""
+        """Embeddings (n, d) to the best people for each."""
         return self.gallery.search(embeddings, people=_PEOPLE)
 
     def decide(self, candidates: list[Candidate]) -> Decision:
         return decide_candidates(self.rules, candidates)
 
     def reread(self) -> bool:
-        """Take over what changed, if it is time for it; True if the model is another one now.
+        """Read changes if it is time; True if the model is another one now.
 
-        ServiceError if the collection is gone, or its model version cannot be loaded.
+        ServiceError if the collection is deleted, or its model version cannot be loaded.
         """
         now, before = time.monotonic(), self.collection.embedder_id
         if now < self._next_read:

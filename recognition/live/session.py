@@ -1,8 +1,8 @@
-"""A stream session: frames in, faces with names and visits out. The same for every source.
+"""A stream session: frames in, faces with names and visits out. All sources are treated alike.
 
-One thread a session takes the newest frame, recognises the faces in it, and answers; pictures of
-visits come after the answer, and their way into the database is another thread's. Everything kept
-is bounded: one frame, a few looks a track, one picture of a visit on its way to the database.
+One thread for each session takes the newest frame, recognises its faces, and answers. Pictures of
+visits come after the answer, and another thread writes them into the database. All memory is
+bounded: one frame, a few looks for each track, one picture of a visit on its way to the database.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
-# A 4K picture and a little more: what is larger takes seconds and was not meant for this.
+# A little more than a 4K picture: larger ones would take seconds.
 _MAX_PIXELS = 10_000_000
-# Without frames, visits still come to an end.
+# Visits must also end if no frames come.
 _TICK_S = 0.5
 _PAUSE_S = 0.05
-# So many failures in a row that are ours end a session.
+# A session ends after this many failures in a row that its source did not cause.
 _MAX_FAILURES = 20
 _PREVIEW_SIDE_PX = 960
-# A frame that took longer, since this process was paused, is not shown any more.
+# A preview is not shown if its frame took longer, for example because this process was paused.
 _PREVIEW_WITHIN_S = 5.0
 
 Sink = Callable[[LiveMessage], None]
@@ -62,7 +62,7 @@ Sink = Callable[[LiveMessage], None]
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """None: the camera's own, or the engine's."""
+    """None: the value of the camera or of the engine."""
 
     min_face_px: int | None = None
     max_fps: float | None = None
@@ -74,8 +74,8 @@ class StreamSession:
     caller: as in the audit log; empty if the server plays the camera.
     sink: receives every message of the protocol, from the session's thread and the writer's; it
         must not wait.
-    on_end: called once, in the session's thread, with the code of what ended it, or None where it
-        was stopped.
+    on_end: called once, in the session's thread, with the code of the reason, or None if the
+        session was stopped.
     """
 
     def __init__(
@@ -102,8 +102,8 @@ class StreamSession:
         max_fps = options.max_fps or (camera.max_fps if camera else None)
         self._gap_s = 1 / max_fps if max_fps else 0.0
         self._next_s = 0.0
-        # When the last frame came, and since when the next one is waited for: the time that was
-        # spent on a frame is no time without a face.
+        # Time of the last frame, and the time since which the next one is awaited: time spent on a
+        # frame does not count as time without a face.
         self._last_s = self._ready_s = time.monotonic()
         self._load = Load()
         self._failures = 0
@@ -116,11 +116,11 @@ class StreamSession:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the frame that is worked on; visits are closed and handed to the writer."""
+        """End after the present frame; visits are closed and passed to the writer."""
         self._slot.close()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end; False where that took too long."""
+        """Wait for the end; False if that took too long."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -165,7 +165,7 @@ class StreamSession:
             visit_writer().end(stream, kept)
 
     def _lose(self) -> None:
-        """Another process has ended the stream: nothing that comes now counts."""
+        """Another process has ended the stream: ignore everything from now on."""
         self._is_lost = True
         self._slot.close()
 
@@ -180,7 +180,7 @@ class StreamSession:
             raise LeaseLost
 
     def _begin(self, rulebook: Rulebook) -> None:
-        """For the model of the collection: what another one made must not stay."""
+        """Start for the collection's model: results of another model must not stay."""
         get_engine().embedder(rulebook.collection.embedder.name)
         self._recogniser = Recogniser(rulebook, caller=str(self.id), min_face_px=self._min_face_px)
         self._visits = VisitLog(rulebook, self._stream, self._tell_event)
@@ -209,7 +209,7 @@ class StreamSession:
         self._visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
 
     def _await_frame(self) -> bool:
-        """True once there is a frame, no sooner than the highest rate allows."""
+        """True if there is a frame; it waits as long as the highest rate demands."""
         wait_s = self._next_s - time.monotonic()
         if wait_s > 0:
             time.sleep(min(wait_s, _TICK_S))
@@ -231,7 +231,8 @@ class StreamSession:
             time.sleep(_PAUSE_S)
 
     def _answer(self, frame: Frame) -> bool:
-        """False if it could not be worked on, so that the next one had better wait a little."""
+        """False if the frame could not be processed and the session should pause before the next
+        one."""
         try:
             self._work_on(frame)
             self._failures = 0
@@ -275,7 +276,7 @@ class StreamSession:
         message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
         if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
-            # Of the picture that was looked at: a JPEG may have been turned by its EXIF note.
+            # Made from the decoded image: its JPEG may have been turned by an EXIF note.
             previews().show(
                 self._camera.pk,
                 lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
@@ -298,7 +299,7 @@ class StreamSession:
 
 
 class Sessions(Part):
-    """The sessions that run in this process, and their turns on its engine."""
+    """The sessions of this process, and their turns on its engine."""
 
     kept_s = 3.0
 
@@ -316,7 +317,7 @@ class Sessions(Part):
             self._running.discard(session)
 
     def stop(self, timeout_s: float) -> bool:
-        """End all of them; False if one took too long."""
+        """End all sessions; False if one took too long."""
         with self._lock:
             sessions = list(self._running)
         for session in sessions:

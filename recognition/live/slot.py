@@ -1,9 +1,9 @@
-"""From a source to its session: the one newest frame of a stream, and the stream's turn.
+"""The newest frame of a stream, between its source and its session, and the stream's turn.
 
-A source never waits, and nothing piles up: a frame replaces the one before it. A stream stands in
-line before it takes its frame, so it works on the newest one, and the stream that waited longest is
-served next. Without a line, as many frames as there are streams would wait for the engine, each
-older than the one that its camera shows by then.
+A source never waits, and nothing accumulates: a frame replaces the one before it. A stream waits
+for its turn before it takes its frame, so it processes the newest one, and the stream that waited
+longest is served next. Without turns, a frame of every stream would wait for the engine and be
+outdated when its time comes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from ml_engine.runtime.threads import cpu_threads
 from ml_engine.types import Image
 
-# One frame a core is in the engine; another one is decoded, searched for or told meanwhile.
+# One frame for each core is in the engine; a second one is decoded, searched or answered meanwhile.
 _FRAMES_A_CORE = 2
-# Of a new sample of the stretch, when it rises and when it falls.
+# Weight of a new sample of the stretch, when it rises and when it falls.
 _WEIGHT_UP, _WEIGHT_DOWN = 0.7, 0.2
 # A stretch above this is an overload: more than one frame in eight is lost.
 _OVERLOADED = 1.15
@@ -36,7 +36,7 @@ class Frame:
 
 
 class FrameSlot:
-    """Thread-safe. A frame that nobody took before the next one came is dropped and counted."""
+    """Thread-safe. A frame that was not taken before the next one came is dropped and counted."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -46,7 +46,7 @@ class FrameSlot:
         self._is_closed = False
 
     def put(self, content: bytes | Image) -> int:
-        """Replace the frame that waits; returns the new one's number."""
+        """Replace the waiting frame; returns the number of the new one."""
         with self._changed:
             number = self._number()
             if not self._is_closed:
@@ -56,12 +56,12 @@ class FrameSlot:
             return number
 
     def skip(self) -> int:
-        """Count a frame that is not taken in; returns its number."""
+        """Count a frame that is refused; returns its number."""
         with self._changed:
             return self._number()
 
     def take(self, timeout_s: float) -> Frame | None:
-        """The newest frame; None where none came in time, or the slot was closed."""
+        """The newest frame; None if none came in time, or the slot was closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._frame or self._is_closed, timeout_s)
             frame, self._frame = self._frame, None
@@ -74,20 +74,20 @@ class FrameSlot:
             return self._frame is not None
 
     def close(self) -> None:
-        """Let go of the frame that waits, and take none any more."""
+        """Drop the waiting frame, and accept no more."""
         with self._changed:
             self._is_closed = True
             self._frame = None
             self._changed.notify_all()
 
     def count_dropped(self) -> None:
-        """A frame that was taken could not be worked on."""
+        """Count a taken frame that could not be processed."""
         with self._changed:
             self._dropped += 1
 
     @property
     def dropped(self) -> int:
-        """Frames that nobody looked at, so far."""
+        """Number of frames that were not recognised, so far."""
         return self._dropped
 
     @property
@@ -103,8 +103,8 @@ class FrameSlot:
 class Turns:
     """At most `at_once` turns run at a time; None: two for each core. Thread-safe.
 
-    First come, first served: a stream that had its turn stands at the end of the line again, so all
-    get as many.
+    First come, first served: after its turn a stream goes to the end of the queue, so all get
+    equally many.
     """
 
     def __init__(self, at_once: int | None = None) -> None:
@@ -114,7 +114,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for the turn, and have it."""
+        """Wait for the turn and hold it within `with`."""
         self._enter()
         try:
             yield
@@ -140,7 +140,8 @@ class Turns:
 
 @dataclass(slots=True)
 class Load:
-    """Of one stream. stretch: frames that come for each one that is served; 1 while none is lost.
+    """The load of one stream. stretch: number of frames that come for each one served; 1 while none
+    is lost.
 
     Frames beyond the highest rate of a camera are left out on purpose and do not count.
     """
@@ -152,8 +153,8 @@ class Load:
         return self.stretch > _OVERLOADED
 
     def note(self, *, lost: int, busy_s: float, gap_s: float) -> None:
-        """A frame was served: `lost` others came and went during the `busy_s` seconds that it
-        waited for its turn and had it. gap_s: least time between two frames that are wanted."""
+        """Note a served frame: `lost` others were dropped during the `busy_s` seconds of waiting
+        for the turn and having it. gap_s: least time between two wanted frames."""
         wanted = min(lost, busy_s / gap_s) if gap_s else lost
         rise = 1 + wanted - self.stretch
         self.stretch += rise * (_WEIGHT_UP if rise > 0 else _WEIGHT_DOWN)

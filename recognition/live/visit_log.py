@@ -1,4 +1,4 @@
-"""Visits of one stream on their way to becoming events: when to write, with which picture."""
+"""Passes visits of one stream to the writer: when to write, and with which picture."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from recognition.live.visits import Visit, VisitBook
 from recognition.live.writer import Tell, VisitSource, visit_writer
 from recognition.people.services.pictures import cut_face
 
-# What becomes known about a visit that goes on is written no more often than this ...
+# An open visit is written at most this often after changes ...
 _WRITE_EVERY_S = 2.0
-# ... and "last seen" at least this often, so that a crash leaves it nearly right.
+# ... and at least this often for its end time, so that a crash leaves it nearly right.
 _WRITE_AT_LEAST_S = 20.0
 _SNAPSHOT_SIDE_PX = 1280
 
@@ -40,14 +40,14 @@ class VisitLog:
     def see(
         self, seen: Sequence[SeenFace], left: Sequence[int], at_s: float, now: datetime
     ) -> None:
-        """The faces of one frame; `left`: tracks that are over or somebody else's now."""
+        """Add the faces of one frame. left: tracks that ended or moved to another person."""
         for track in left:
             self._book.leave(track)
         self._book.see([one.identity for one in seen], at_s, now)
 
     def keep_pictures(self, image: Image, seen: Sequence[SeenFace]) -> None:
-        """Take pictures of visits from this frame where they are better than the ones there are,
-        and hand on what is to be written. Takes some milliseconds a picture."""
+        """Take pictures of visits from this frame if they are better than the present ones, and
+        pass visits to the writer. Takes some milliseconds for each picture."""
         snapshot: bytes | None = None
         for one in seen:
             visit = self._book.visit_of(one.identity.track)

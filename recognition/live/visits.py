@@ -1,7 +1,8 @@
-"""Visits: somebody in front of a camera, from when it is firm who they are until they are gone.
+"""Visits: a person in front of a camera, from a settled identity until the face is gone.
 
-One visit is one event, however many frames and tracks it takes: a face that is lost and comes back
-within the gap goes on with its visit, known by its person, or by its likeness where it is unknown.
+One visit is one event, for any number of frames and tracks: a face that is lost and comes back
+within the gap continues its visit. It is recognised by its person, or by its likeness if it is
+unknown.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from ml_engine.matching import Decision
 from ml_engine.types import Float32
 from recognition.live.identity import Identity
 
-# Gone for longer: the visit is over.
+# A visit is over if its face is gone for longer than this.
 GAP_S = 4.0
-# How much better a face must be to take the place of the visit's picture.
+# A new picture replaces that of a visit if its quality is better by this much.
 _BETTER_BY = 0.05
-# A rise of the similarity that is worth telling.
+# A rise of the similarity by this much is written.
 _TOLD_BY = 0.02
 
 
@@ -29,8 +30,8 @@ _TOLD_BY = 0.02
 class Visit:
     """`decision` only improves: a match stays one while the face is the same.
 
-    vector: of the face as it was seen lately, to know it again. quality: of the best picture so
-    far; None before there is one. tracks: that show the face now.
+    vector: of the face as last seen, to recognise it again. quality: of the best picture so far;
+    None before there is one. tracks: those that show the face now.
     """
 
     decision: Decision
@@ -41,7 +42,7 @@ class Visit:
     quality: float | None = None
     event_id: UUID | None = None
     tracks: set[int] = field(default_factory=set)
-    # Something is known that was not handed on to be written.
+    # There are changes that were not passed to the writer.
     has_news: bool = True
     written_s: float = -np.inf
 
@@ -50,11 +51,11 @@ class Visit:
         return self.decision.person
 
     def wants_picture(self, quality: float) -> bool:
-        """True where a face of this quality makes a better picture of the visit."""
+        """True if a face of this quality gives a better picture of the visit."""
         return self.quality is None or quality > self.quality + _BETTER_BY
 
     def improve(self, decision: Decision) -> None:
-        """Take over a decision that says more than the one there is."""
+        """Take over a decision if it says more than the present one."""
         before = self.decision
         if _rank(decision) <= _rank(before):
             return
@@ -70,7 +71,7 @@ class Visit:
 class VisitBook:
     """The visits of one stream.
 
-    likeness: similarity of two vectors from which a face that comes back counts as the same one.
+    likeness: from this similarity of two vectors on, a face that comes back counts as the same one.
     """
 
     likeness: float
@@ -81,8 +82,9 @@ class VisitBook:
         return self._of_track.get(track)
 
     def see(self, identities: Sequence[Identity], at_s: float, now: datetime) -> None:
-        """The faces of one frame. Whoever it is firm of who they are is in a visit afterwards."""
-        # First: a visit whose face is in this very frame is not waiting for another one.
+        """Add the faces of one frame. Each face with a settled identity is in a visit
+        afterwards."""
+        # First: a visit whose face is in this frame does not wait for another face.
         for identity in identities:
             if visit := self._of_track.get(identity.track):
                 visit.touch(at_s, now)
@@ -91,16 +93,16 @@ class VisitBook:
                 self._see(identity, identity.decision, at_s, now)
 
     def leave(self, track: int) -> None:
-        """The track is over, or has become somebody else's."""
+        """The track ended, or moved to another person."""
         if visit := self._of_track.pop(track, None):
             visit.tracks.discard(track)
 
     def close_gone(self, at_s: float) -> list[Visit]:
-        """Visits whose face is gone for longer than the gap; they are over."""
+        """End the visits whose face is gone for longer than the gap, and return them."""
         return self._close([v for v in self.visits if at_s - v.last_seen_s > GAP_S])
 
     def close(self) -> list[Visit]:
-        """End all of them."""
+        """End all visits and return them."""
         return self._close(list(self.visits))
 
     def _see(self, identity: Identity, decision: Decision, at_s: float, now: datetime) -> None:
@@ -108,7 +110,7 @@ class VisitBook:
         if visit is not None and self._belongs_elsewhere(visit, identity, decision):
             self.leave(identity.track)
             visit = None
-        # A name that a visit has is not taken back, so it has to be firm.
+        # The name of a visit is never taken back, so it must be settled.
         is_firm = decision.kind != "match" or identity.is_settled
         if visit is None:
             if not is_firm:
@@ -136,7 +138,8 @@ class VisitBook:
         return visit
 
     def _belongs_elsewhere(self, visit: Visit, identity: Identity, decision: Decision) -> bool:
-        """Somebody else's visit, or an unknown's while the person it turns out to be has one."""
+        """True if the visit is of another person, or if it is unknown and the recognised person
+        already has a visit."""
         if _are_two_people(visit, decision):
             return True
         known = self._of_person(decision.person)
@@ -148,7 +151,7 @@ class VisitBook:
         return next((visit for visit in self.visits if visit.person == person), None)
 
     def _find(self, identity: Identity, decision: Decision, at_s: float) -> Visit | None:
-        """The visit that this face goes on with: its person's, or one of a like face."""
+        """The visit that this face continues: that of its person, or one with a similar face."""
         if visit := self._of_person(decision.person):
             return visit
         waiting = [
@@ -167,7 +170,7 @@ class VisitBook:
 
 
 def _are_two_people(visit: Visit, decision: Decision) -> bool:
-    """Everything but two names may be one and the same face."""
+    """True for two different names; otherwise it may be the same face."""
     people = (visit.person, decision.person)
     return None not in people and people[0] != people[1]
 
@@ -181,6 +184,7 @@ def _likest(visits: list[Visit], vector: Float32, likeness: float) -> Visit | No
 
 
 def _rank(decision: Decision) -> tuple[bool, bool, float]:
-    """A match says more than two people too close, and that more than nobody; then similarity."""
+    """A match says more than an ambiguous face, and that more than an unknown one; then
+    similarity."""
     similarity = -1.0 if decision.similarity is None else decision.similarity
     return (decision.kind == "match", decision.kind == "ambiguous", similarity)

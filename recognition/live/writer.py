@@ -1,9 +1,9 @@
-"""Visits into the database, by one thread of the process, so that no frame waits for it.
+"""Writes visits into the database in one thread of the process, so that no frame waits for it.
 
-What is to be written of a visit is kept once, in its newest state: the memory this takes follows
-the number of visits, not how long the database is away. While it is away, everything waits; what
-was never written of the oldest visits is given up beyond a bound. A stream is over once its last
-visit is written. What another process has ended meanwhile is not written any more.
+Only the newest state of each visit waits, so the memory depends on the number of visits and not on
+the length of an outage. While the database is away, everything waits; beyond a limit, the oldest
+visits that were never written are given up. A stream ends once its last visit is written. Visits of
+a stream that another process has ended are dropped.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
-# Visits waiting to be written, each with a snapshot of some 100 kB.
+# Most visits that wait to be written, each with a snapshot of about 100 kB.
 MOST_WAITING = 300
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
-# A write that fails while the database is there is not tried for ever.
+# A write that fails although the database answers is given up after this many attempts.
 _TRIES = 3
 
-# Called with the event's payload and what happened to it: opened, updated, closed.
+# Called with the event's payload and its change: opened, updated, closed.
 Tell = Callable[[EventPayload, PageEventKind], None]
 
 
 @dataclass(frozen=True, slots=True)
 class VisitSource:
-    """Where visits come from: one stream, as far as one model looks at it."""
+    """The origin of visits: one stream, with one model."""
 
     stream: OwnStream
     model: ModelVersion
@@ -54,7 +54,7 @@ class VisitSource:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A visit as it is now."""
+    """A visit in its newest state."""
 
     source: VisitSource
     visit: Visit
@@ -74,7 +74,7 @@ class _End:
 
 
 class VisitWriter(Part):
-    """`submit` is for every thread and never blocks."""
+    """`submit` is thread-safe and never blocks."""
 
     kept_s = 3.0
 
@@ -95,7 +95,8 @@ class VisitWriter(Part):
         ended_at: datetime,
         is_open: bool,
     ) -> None:
-        """Write the visit as it is now; pictures that `seen` leaves out stay those given before."""
+        """Write the visit in its present state; pictures missing from `seen` keep their earlier
+        values."""
         entry = _Entry(source, visit, seen, ended_at, is_open)
         with self._changed:
             self._keep(entry, self._waiting.pop(id(visit), None))
@@ -105,21 +106,20 @@ class VisitWriter(Part):
             self._start()
 
     def end(self, stream: OwnStream, kept: KeptLease) -> None:
-        """The stream is over once what was submitted of it is written. Its lease is kept until
-        then."""
+        """End the stream once its submitted visits are written. Its lease is kept until then."""
         with self._changed:
             self._ends.append(_End(stream, kept))
             self._start()
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until everything is written; False where that took too long."""
+        """Wait until everything is written; False if that took too long."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not self._waiting and not self._ends and not self._is_writing, timeout_s
             )
 
     def stop(self, timeout_s: float) -> bool:
-        """Write what waits, then end; False where something was left."""
+        """Write everything that waits, then end; False if something was left."""
         is_done = self.flush(timeout_s)
         with self._changed:
             self._is_stopped = True
@@ -161,7 +161,7 @@ class VisitWriter(Part):
             while (entry := self._first()) is None:
                 if self._is_stopped:
                     return None
-                # Connections are not held while there is nothing to write.
+                # Release connections while there is nothing to write.
                 if not self._changed.wait(timeout=5.0):
                     connections.close_all()
             if self._is_stopped:
@@ -174,13 +174,13 @@ class VisitWriter(Part):
             return entry
 
     def _first(self) -> _Entry | _End | None:
-        """A stream of which no visit waits, else the visit that waits longest."""
+        """A stream without waiting visits, else the visit that waits longest."""
         waiting = {entry.source.stream.id for entry in self._waiting.values()}
         over = (end for end in self._ends if end.stream.id not in waiting)
         return next(over, None) or next(iter(self._waiting.values()), None)
 
     def _write(self, entry: _Entry | _End) -> bool:
-        """False where it is to be tried again later."""
+        """False if it must be tried again later."""
         try:
             if isinstance(entry, _End):
                 stream_end(stream_id=entry.stream.id, lease=entry.stream.lease)
@@ -193,7 +193,7 @@ class VisitWriter(Part):
                 logger.warning("visits wait: %s", error.message)
                 self._put_back(entry)
                 return False
-            # Event or collection were deleted meanwhile.
+            # The event or the collection was deleted meanwhile.
             logger.info("a visit is not written: %s", error.message)
         except (OperationalError, InterfaceError) as error:
             logger.warning("the database does not answer, visits wait: %s", error)
@@ -247,7 +247,7 @@ def _store(entry: _Entry) -> None:
             return
     row = Event.objects.defer("vector").filter(pk=visit.event_id).first()
     if row is None:
-        # Somebody deleted it: the visit goes on without one.
+        # The event was deleted: the visit continues without one.
         return
     event = event_update(
         event=row,
@@ -260,5 +260,5 @@ def _store(entry: _Entry) -> None:
 
 
 def visit_writer() -> VisitWriter:
-    """The one of this process."""
+    """The writer of this process."""
     return process().part(VisitWriter)

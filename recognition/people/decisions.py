@@ -1,4 +1,4 @@
-"""What is decided about a face."""
+"""The possible decisions about a face."""
 
 from __future__ import annotations
 

@@ -6,9 +6,10 @@ from typing import TypedDict
 
 
 class OperatingPointFigures(TypedDict):
-    """A rate of false matches, and what it costs. fnmr: None if no person has two images.
+    """A false match rate, its threshold and its false non-match rate.
 
-    has_enough_pairs: so many pairs of people match that they tell the rate.
+    fnmr: None if no person has two images. has_enough_pairs: True if enough pairs match to measure
+    the rate.
     """
 
     fmr: float
@@ -34,7 +35,7 @@ class SimilarPairFigures(TypedDict):
 
 
 class CalibrationFigures(TypedDict):
-    """people, templates: that were compared; the totals are those of the gallery."""
+    """people, templates: the numbers compared; the totals count the whole gallery."""
 
     people: int
     templates: int

@@ -1,4 +1,4 @@
-"""Embedders in files of the user's own: rows of the table of models, beside those of the zoo."""
+"""Embedders in a user's own files: rows in the table of models beside those of the zoo."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def is_in_place(row: ModelVersion) -> bool:
 
 @lru_cache(maxsize=32)
 def _hash_of(path: Path, size: int, modified_ns: int) -> str:
-    """SHA-256 of a file as it was then; a model has hundreds of megabytes."""
+    """SHA-256 of a file, cached by size and time: a model has hundreds of megabytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The rows that stand for networks, and whether this installation can load them."""
+"""The rows of networks, and whether this installation can load them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recognition.people.models import Collection, ModelVersion
 from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
 
-# Marks a curve in its row's JSON that is not the preset's.
+# Marks a curve in a row's JSON that an administrator loaded in place of the preset's.
 LOADED = "is_loaded"
 
 
@@ -69,7 +69,7 @@ def curve_in_use(version: ModelVersion) -> ImpostorCurve | None:
 
 
 def curve_put(version: ModelVersion, curve: ImpostorCurve | None) -> None:
-    """Give the row another curve for the detector in use, to be kept; None: the zoo's again."""
+    """Set and keep another curve for the detector in use; None restores the zoo's curve."""
     detector = detector_in_use()
     kept = {name: each for name, each in version.impostor_curves.items() if name != detector}
     if curve is not None:
@@ -99,7 +99,7 @@ class MissingVersion:
 
     @property
     def way_out(self) -> str:
-        """What to do, for people."""
+        """What the user can do about it, as text."""
         back = "Bring the weights of that version back"
         if self.installed is None:
             return f"{back}."
@@ -143,7 +143,8 @@ def require_version(collection: Collection) -> None:
 
 
 def _with_curve_of_zoo(curves: JsonDict, embedder: str) -> JsonDict:
-    """With the zoo's curve for the detector in use; one that was loaded stays."""
+    """The curves with the zoo's curve for the detector in use, unless an administrator loaded
+    one."""
     detector = detector_in_use()
     if curves.get(detector, {}).get(LOADED):
         return curves

@@ -90,7 +90,7 @@ def verify_payload(result: VerifyResult) -> VerifyPayload:
 
 
 def persons_data(ids: Sequence[UUID]) -> dict[UUID, PersonData]:
-    """For notices: the people who are there."""
+    """For notices: data of those people who still exist."""
     return {
         row.pk: {
             "id": str(row.pk),

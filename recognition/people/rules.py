@@ -1,4 +1,4 @@
-"""When a face is somebody: the threshold in force in a collection, and where it comes from."""
+"""The rules for a match: the threshold in force in a collection, and its source."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ CurveSource = Literal["model", "own"]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes a match in a collection now. `source`: where the threshold comes from;
-    `curve_source`: whose scores tell what a rate is, those of strangers to the model or those of
-    the collection's own people."""
+    """The present rules for a match in a collection. `source`: where the threshold comes from;
+    `curve_source`: which curve gives the rates, the model's or the collection's own."""
 
     threshold: float
     margin: float
@@ -30,13 +29,13 @@ class Rules:
 
 
 def curve_of_collection(collection: Collection) -> ImpostorCurve | None:
-    """The impostor score curve in force; None where there is none."""
+    """The impostor score curve in force; None if there is none."""
     return _curve_in_force(collection)[0]
 
 
 def rules_of(collection: Collection, gallery: Gallery) -> Rules:
-    """The rules in force. ServiceError 409 where the threshold must come from a curve, and the
-    embedder has none."""
+    """The rules in force. ServiceError 409 if the threshold must come from a curve and the embedder
+    has none."""
     curve, curve_source = _curve_in_force(collection)
 
     def rules(threshold: float, source: RuleSource) -> Rules:
@@ -52,13 +51,13 @@ def rules_of(collection: Collection, gallery: Gallery) -> Rules:
 
 
 def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery: Gallery) -> float:
-    """At which a stranger is named no more often than the collection has it."""
+    """The threshold that names a stranger no more often than the collection's target rate."""
     fpir = collection.target_false_positive_rate or DEFAULT_FPIR
     return curve.threshold_for_gallery(gallery.size[1], fpir)
 
 
 def calibration_of(collection: Collection) -> Calibration | None:
-    """What was measured on the collection's own people with the models in use."""
+    """The measurement of the collection with the models in use."""
     rows = Calibration.objects.filter(collection=collection.pk, model=collection.embedder_id)
     row = rows.first()
     is_of_detector = row is not None and row.impostor_curve["detector"] == detector_in_use()
@@ -75,7 +74,7 @@ def decider_in_force(collection: Collection) -> str:
 
 
 def model_curve(collection: Collection) -> ImpostorCurve | None:
-    """Of the collection's embedder with the detector in use."""
+    """The curve of the collection's embedder with the detector in use."""
     return curve_in_use(collection.embedder)
 
 

@@ -1,6 +1,6 @@
-"""What is stored of a person, in one table: erase and merge walk it.
+"""All data stored about a person, in one table that erase and merge go through.
 
-A test fails for a field of any model that may tell of a person and is in neither `TRACES` nor
+A test fails for a field of any model that may describe a person and is in neither `TRACES` nor
 `EXEMPT`.
 """
 
@@ -26,7 +26,7 @@ class Traced:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Fields that tell of a person, as `app.Model.field`, and dotted names of two functions.
+    """Fields that describe a person, as `app.Model.field`, and dotted names of two functions.
 
     forget: called with the collection and the person. move: called with the collection, the person
     that goes and the person that remains; None if nothing moves and the first one is forgotten.
@@ -82,7 +82,7 @@ TRACES: dict[str, Trace] = {
     ),
 }
 
-# Fields that tell of no person, or go with the row of the person; with the reason.
+# Fields that describe no person, or are deleted with the person's row; with the reason.
 EXEMPT: dict[str, str] = {
     "people.Person.metadata": "deleted with the person's row",
     "people.Person.labels": "deleted with the person's row",
@@ -98,7 +98,7 @@ EXEMPT: dict[str, str] = {
     "accounts.AuditEntry.details": "ids and counts; the log outlives what it tells of",
 }
 
-# What goes with a collection beside rows of this app: functions that take the locked collection.
+# Functions that delete the rows of other apps with a collection; they take the locked collection.
 OF_COLLECTION: tuple[str, ...] = ("recognition.events.services.events.events_of_collection_delete",)
 
 Forget = Callable[[Collection, Person], Traced]
@@ -106,7 +106,7 @@ Move = Callable[[Collection, Person, Person], Traced]
 
 
 def forget_all(collection: Collection, person: Person) -> Traced:
-    """Everything about a person but the row itself."""
+    """Delete everything about a person except the row itself."""
     return _sum([_forget(trace)(collection, person) for trace in TRACES.values()])
 
 

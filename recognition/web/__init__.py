@@ -1,1 +1,1 @@
-"""What the edges of the site share: errors, transactions, identifiers, API and page bases."""
+"""Shared by all apps: errors, transactions, leases, identifiers, and bases of REST and pages."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-# DRF: the fields that a serializer checked.
+# DRF: the validated fields of a serializer.
 CheckedFields = dict[str, Any]
-# Django: what a template is rendered with.
+# Django: the context of a template.
 TemplateContext = dict[str, Any]
-# Django: what a command was started with.
+# Django: the options of a command.
 CommandOptions = dict[str, Any]
-# Django: values of columns, for `filter` and `create`.
+# Django: column values for `filter` and `create`.
 ColumnValues = dict[str, Any]
 # DRF: keyword arguments of a serializer's field.
 FieldOptions = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The one exception that services raise for a request that cannot be done."""
+"""The one exception that services raise for a request that they refuse."""
 
 from __future__ import annotations
 

@@ -28,17 +28,18 @@ class NewFiles:
         self._names: list[str] = []
 
     def write(self, file: FieldFile, content: bytes) -> None:
-        """Write, and set the field of the row that is not saved yet. On disk when it returns.
+        """Write the file and set the field of the unsaved row. The file is on disk on return.
 
-        ServiceError `storage_full` where there is no room.
+        ServiceError `storage_full` if the disk is full.
         """
-        # Known before anything is written: what a full disk cut off is removed as well.
+        # Record the name before the write: a file cut off by a full disk is removed as well.
         wanted = file.field.generate_filename(file.instance, "picture.jpg")
         wanted = default_storage.get_available_name(wanted, file.field.max_length)
         self._names.append(wanted)
         try:
             name = default_storage.save(wanted, ContentFile(content), file.field.max_length)
-            # Another one where somebody was quicker: then the file of that name is theirs.
+            # A different name means that another request wrote this file first: the file is not
+            # ours.
             self._names[-1] = name
             _flush(name)
         except OSError as error:
@@ -49,7 +50,7 @@ class NewFiles:
         setattr(file.instance, file.field.attname, name)
 
     def discard(self, *files: FieldFile) -> None:
-        """Remove some of them after all."""
+        """Remove some of the written files after all."""
         remove([file.name for file in files if file.name])
 
     def discard_all(self) -> None:
@@ -69,7 +70,7 @@ class NewFiles:
 
 
 def remove_after_commit(names: Iterable[str | None]) -> int:
-    """Remove files when the transaction has ended well; returns how many there are."""
+    """Remove files after the transaction is committed; returns their number."""
     there = sorted({name for name in names if name})
     if there:
         after_commit(lambda: remove(there))
@@ -77,7 +78,7 @@ def remove_after_commit(names: Iterable[str | None]) -> int:
 
 
 def remove(names: Iterable[str]) -> None:
-    """Remove each of them; one that cannot be removed does not keep the others."""
+    """Remove each file; a failure does not stop the others."""
     for name in names:
         try:
             default_storage.delete(name)
@@ -86,7 +87,7 @@ def remove(names: Iterable[str]) -> None:
 
 
 def _flush(name: str) -> None:
-    """What was acknowledged is to outlive a power cut: the row is flushed, so must its file be."""
+    """Flush the file to disk, as the database flushes its row: both must survive a power cut."""
     descriptor = os.open(default_storage.path(name), os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Public ids: UUIDs whose first bits are the time, so that new rows lie together in the index."""
+"""Public ids: UUIDs that begin with the time, so that new rows are neighbours in the index."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.db import models
 
 
 def uuid7() -> uuid.UUID:
-    """RFC 9562 version 7: 48 bits of Unix milliseconds, 12 bits of what is left of the time (a
-    quarter of a microsecond), so that a list by id is a list by time, then random bits."""
+    """RFC 9562 version 7: 48 bits of Unix milliseconds, 12 bits for the rest of the time (a quarter
+    of a microsecond), then random bits. So a list by id is a list by time."""
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = nanoseconds * 4096 // 1_000_000
     value = milliseconds << 80 | fraction << 64 | int.from_bytes(os.urandom(8), "big")
@@ -23,7 +23,8 @@ def uuid7() -> uuid.UUID:
 class BinaryCollatedCharField(models.CharField):
     """Text compared byte for byte on every database.
 
-    MariaDB's usual collations hold "Ä" and "a" for equal; ids of other systems must not be folded.
+    MariaDB's usual collations treat "Ä" and "a" as equal, but ids of other systems must stay
+    distinct.
     """
 
     def db_type(self, connection: object) -> str | None:

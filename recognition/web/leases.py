@@ -38,9 +38,9 @@ _RENEW_AT = 1 / 3
 
 
 class DatabaseTime(Func):
-    """The time in UTC on the database's clock, `plus_s` seconds later: the one clock that all
-    processes share. SQLite counts in milliseconds, MySQL and MariaDB in microseconds (`Now()` is
-    in the time zone of the session there)."""
+    """The time in UTC on the database's clock, `plus_s` seconds later: the only clock that all
+    processes share. SQLite counts in milliseconds, MySQL and MariaDB in microseconds (their `Now()`
+    is in the time zone of the session)."""
 
     output_field = models.DateTimeField()
 
@@ -76,8 +76,8 @@ L = TypeVar("L", bound=Leased)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What an owner's writes must name. `number` is higher than that of each earlier owner;
-    `taken_s` is when it was asked for, on this machine's monotonic clock."""
+    """The condition for an owner's writes. `number` is higher than that of each earlier owner;
+    `taken_s` is the time of the request on this machine's monotonic clock."""
 
     owner: str
     number: int
@@ -85,7 +85,7 @@ class Lease:
 
 
 class LeaseLost(Exception):
-    """Another process owns the row by now; what this one would write is refused."""
+    """Another process owns the row now; writes of this one are refused."""
 
 
 def free_or_lapsed(rows: QuerySet[L]) -> QuerySet[L]:
@@ -94,29 +94,30 @@ def free_or_lapsed(rows: QuerySet[L]) -> QuerySet[L]:
 
 
 def lapsed(rows: QuerySet[L]) -> QuerySet[L]:
-    """The rows that their owner left without a word. Take them before closing what is left: the
-    owner may still wake."""
+    """Rows whose owner stopped without releasing them. Take them before closing their open work:
+    the owner may still wake."""
     return rows.exclude(owner="").filter(lease_until__lt=DatabaseTime())
 
 
 def take(rows: QuerySet[L], *, owner: str, **changes: Any) -> Lease | None:
-    """Take the one row of `rows` for `owner` (a process id), with `changes` written at once.
+    """Take the one row of `rows` for `owner` (a process id), and write `changes` in the same
+    statement.
 
-    None if the row is another's, if it does not match `rows` any more, or if another process was
-    faster. An owner does not take what it holds already. `rows` is filtered by its own columns
-    alone, here and below (ValueError if not), and is not a slice.
+    None if another process owns the row or was faster, or if the row no longer matches `rows`. An
+    owner does not take a row that it already holds. `rows` is filtered by its own columns only,
+    here and below (ValueError otherwise), and is not a slice.
     """
     plain = _without_joins(rows)
 
     def take_it() -> Lease | None:
-        # A row that is locked is in use: it is not waited for.
+        # A locked row is in use: do not wait for it.
         free = free_or_lapsed(plain).select_for_update(skip_locked=True)
         row = free.values_list("pk", "lease_number").first()
         if row is None:
             return None
         pk, number = row
         lease = Lease(owner, number + 1)
-        # The filter on the old number makes this one winner, whatever the others read.
+        # The filter on the old number makes this process the only winner, whatever others read.
         mine = free_or_lapsed(plain.filter(pk=pk, lease_number=number))
         until = DatabaseTime(settings.LEASE_S)
         values = {"owner": owner, "lease_number": lease.number, "lease_until": until, **changes}
@@ -126,43 +127,43 @@ def take(rows: QuerySet[L], *, owner: str, **changes: Any) -> Lease | None:
 
 
 def held_by(rows: QuerySet[L], lease: Lease) -> QuerySet[L]:
-    """`rows` as far as they are still the owner's: filter for each conditional write. A lapsed
-    lease that no other process took still counts."""
+    """The part of `rows` that this owner still holds: the filter for its conditional writes. A
+    lapsed lease that no other process took still counts."""
     return _without_joins(rows).filter(owner=lease.owner, lease_number=lease.number)
 
 
 def lock_held(rows: QuerySet[L], lease: Lease) -> None:
-    """Within a transaction: nobody takes the row before the transaction ends. For writes of an
-    owner to other rows. LeaseLost if the row is another's."""
+    """Within a transaction: no other process takes the row before the transaction ends. For an
+    owner's writes to other rows. LeaseLost if another process owns the row."""
     if not held_by(rows, lease).select_for_update().values_list("pk").exists():
         raise LeaseLost
 
 
 def renew(rows: QuerySet[L], lease: Lease, **changes: Any) -> bool:
-    """Hold the row for LEASE_S from now, with `changes` written at once. False: it is lost."""
+    """Extend the lease by LEASE_S from now, and write `changes`. False if it is lost."""
     until = DatabaseTime(settings.LEASE_S)
     mine = held_by(rows, lease)
     return bool(in_transaction(lambda: mine.update(lease_until=until, **changes)))
 
 
 def release(rows: QuerySet[L], lease: Lease, **changes: Any) -> bool:
-    """Give the row back, with `changes` written at once. False: it was lost before."""
+    """Free the row, and write `changes`. False if the lease was lost before."""
     mine = held_by(rows, lease)
     return bool(in_transaction(lambda: mine.update(owner="", lease_until=None, **changes)))
 
 
 def _without_joins(rows: QuerySet[L]) -> QuerySet[L]:
-    """MySQL's UPDATE of rows with joins is two statements, of which the second asks for nothing
-    but the primary key: it is no condition."""
+    """Refuse joins: MySQL runs an UPDATE with joins as two statements, and the second one filters
+    by the primary key only."""
     if sum(1 for used in rows.query.alias_refcount.values() if used) > 1:
         raise ValueError("Leases are written through the row's own columns, without joins.")
     return rows.order_by()
 
 
 class Contact:
-    """Whether a lapsed lease tells that its owner is gone. While the database is away nobody can
-    renew: once it is back, living owners have LEASE_S to do so. For one thread, which asks the
-    database several times within LEASE_S, and says how that went."""
+    """Tells whether a lapsed lease means that its owner is gone. While the database is away no
+    process can renew; once it is back, live owners have LEASE_S to do so. For one thread, which
+    queries the database several times within LEASE_S and reports the results."""
 
     def __init__(self) -> None:
         self._made_s = time.monotonic()
@@ -180,7 +181,7 @@ class Contact:
 
     @property
     def is_steady(self) -> bool:
-        """The database has answered for LEASE_S: an owner that lives has renewed."""
+        """True if the database has answered for LEASE_S, so that each live owner has renewed."""
         return time.monotonic() - self._broken_s > settings.LEASE_S
 
 
@@ -197,24 +198,24 @@ class KeptLease:
 
     @property
     def is_sure(self) -> bool:
-        """Nobody else can own the row now, by this machine's clock: ask before what is not
-        written to the database. False also while the database could not be reached for LEASE_S,
-        or after this process was paused for so long."""
+        """True if no other process can own the row now, by this machine's clock; check it before
+        effects outside the database. False also if the database was away for LEASE_S, or this
+        process was paused for so long."""
         return not self.is_lost and time.monotonic() - self.renewed_s < settings.LEASE_S
 
     def check(self) -> None:
-        """LeaseLost if the row is known to be another's."""
+        """LeaseLost if another process is known to own the row."""
         if self.is_lost:
             raise LeaseLost
 
     def drop(self) -> None:
-        """Renew it no more. The row stays taken: see `release`."""
+        """Stop to renew. The row stays taken: see `release`."""
         self.is_dropped = True
 
 
 class LeaseKeeper(Part):
-    """One thread that renews the leases that this process holds, each third of LEASE_S. It starts
-    with the first lease, and goes on while the database is away."""
+    """One thread that renews the leases of this process, each after a third of LEASE_S. It starts
+    with the first lease, and continues while the database is away."""
 
     def __init__(self) -> None:
         self._kept: list[KeptLease] = []
@@ -225,8 +226,8 @@ class LeaseKeeper(Part):
     def keep(
         self, rows: QuerySet[Any], lease: Lease, on_lost: Callable[[], None] = lambda: None
     ) -> KeptLease:
-        """Renew `lease` of the one row of `rows` until it is dropped or lost. `on_lost` is called
-        in the keeper's thread, and must not wait."""
+        """Renew `lease` of the one row of `rows` until it is dropped or lost. `on_lost` runs in the
+        keeper's thread and must not wait."""
         kept = KeptLease(rows, lease, on_lost)
         with self._lock:
             self._kept.append(kept)
@@ -264,7 +265,8 @@ class LeaseKeeper(Part):
 
 
 def _renew_one(kept: KeptLease) -> None:
-    # Before the statement: the lease lasts at least so long, however late the answer comes.
+    # Read the clock before the statement: the lease lasts at least this long, even after a late
+    # answer.
     began_s = time.monotonic()
     is_renewed = in_transaction(lambda: _renew_unless_locked(kept.rows, kept.lease))
     if is_renewed:
@@ -275,8 +277,8 @@ def _renew_one(kept: KeptLease) -> None:
 
 
 def _renew_unless_locked(rows: QuerySet[Any], lease: Lease) -> bool | None:
-    """None: a transaction of the owner holds the row, so nobody can take it. It is not waited
-    for: other leases would lapse meanwhile."""
+    """None if a transaction of the owner locks the row, so that no process can take it. Does not
+    wait for the lock: other leases would lapse meanwhile."""
     mine = held_by(rows, lease)
     if not mine.select_for_update(skip_locked=True).values_list("pk").exists():
         return None if mine.exists() else False

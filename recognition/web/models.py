@@ -9,13 +9,13 @@ from recognition.web.identifiers import BinaryCollatedCharField
 
 
 class IdempotencyRecord(models.Model):
-    """The answer that was given to a request with an `Idempotency-Key`, for a repeat of it.
+    """The stored answer to a request with an `Idempotency-Key`, for its repetition.
 
     Answers name people, so erasing a person deletes the records of that person.
     """
 
     KEPT = timedelta(hours=24)
-    # A request that has no answer after so long was lost with its process.
+    # A request without an answer after this time was lost with its process.
     ABANDONED = timedelta(minutes=10)
 
     caller = models.CharField(max_length=64)
@@ -40,5 +40,5 @@ class IdempotencyRecord(models.Model):
 
     @classmethod
     def prune(cls) -> int:
-        """Delete what is older than a day; returns how many."""
+        """Delete records older than a day; returns how many."""
         return cls.objects.filter(claimed_at__lt=timezone.now() - cls.KEPT).delete()[0]

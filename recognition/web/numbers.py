@@ -1,4 +1,4 @@
-"""Numbers and times as answers give them."""
+"""Numbers and times in the form that answers have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def rounded(value: float | None) -> float | None:
 
 
 def significant(value: float | None) -> float | None:
-    """Rates span many powers of ten: three digits that count."""
+    """Three significant digits, because rates span many powers of ten."""
     return float(f"{value:.3g}") if value is not None else None
 
 

@@ -1,7 +1,7 @@
-"""What this process holds for itself, in one object: no other module-level singletons.
+"""The state that belongs to one process, in one object instead of module-level singletons.
 
-`process()` gives it. Commands and tests get one without roles, in which nothing runs; `serve`
-makes one with its roles and starts their parts. A test's fixture puts a fresh one in its place.
+`process()` returns it. Commands and tests get one without roles, in which nothing runs; `serve`
+makes one with its roles and starts their parts. A test fixture replaces it for each test.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from django.utils.module_loading import import_string
 logger = logging.getLogger(__name__)
 
 ROLES = ("web", "cameras", "jobs")
-# Parts to start, in this order, each with the roles that need it. They stop in the opposite order:
-# what a part uses stands above it.
+# Parts in the order of their start, each with the roles that need it. They stop in reverse order: a
+# part stands below the parts that it uses.
 PARTS: dict[str, frozenset[str]] = {
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
     "recognition.engine.host.EngineHost": frozenset({"web", "cameras"}),
@@ -38,16 +38,17 @@ PARTS: dict[str, frozenset[str]] = {
 
 
 class Part:
-    """What one app holds in a process. Made without arguments, at its first use."""
+    """The state that one app holds in a process. Made without arguments, at its first use."""
 
-    # Of the time to stop, so much is kept for this part, however long others take.
+    # Seconds reserved for this part when the process stops, even if other parts take long.
     kept_s: ClassVar[float] = 0.0
 
     def start(self) -> None:
-        """`serve` calls it in a process whose roles need this part. It returns at once."""
+        """Called by `serve` in a process whose roles need this part. Returns at once."""
 
     def stop(self, timeout_s: float) -> bool:
-        """End what runs; False if that takes longer. Also called if it was never started."""
+        """End running work; False if that takes longer. Also called if the part was never
+        started."""
         return True
 
 
@@ -55,7 +56,7 @@ P = TypeVar("P", bound=Part)
 
 
 class Process:
-    """One start of a program. `id` is another one after each start; `node` names the machine."""
+    """One start of a program. `id` is different after each start; `node` names the machine."""
 
     def __init__(self, *, roles: Iterable[str] = (), node: str = "") -> None:
         self.roles = frozenset(roles)
@@ -68,7 +69,7 @@ class Process:
         self._lock = threading.RLock()
 
     def part(self, kind: type[P]) -> P:
-        """The one `kind` of this process, made at the first call. From any thread."""
+        """The only `kind` of this process, made at the first call. Thread-safe."""
         with self._lock:
             found = self._parts.get(kind)
             if found is None:
@@ -77,14 +78,14 @@ class Process:
 
     def start(self) -> None:
         """Start the parts of this process's roles, in the order of `PARTS`."""
-        # All are made first: a part that runs may use any other one.
+        # Make all parts first: a running part may use any other one.
         kinds = [import_string(name) for name, roles in PARTS.items() if roles & self.roles]
         for part in [self.part(kind) for kind in kinds]:
             part.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Stop every part that was made, the last one first; False if one was not done in time.
-        A part that uses another one was made or listed after it."""
+        """Stop every part that was made, in reverse order; False if one was not done in time. A
+        part that uses another one was made or listed after it."""
         deadline = time.monotonic() + timeout_s
         is_done = True
         with self._lock:
@@ -115,7 +116,7 @@ def process() -> Process:
 
 
 def use_process(made: Process | None) -> None:
-    """Put `made` in place of the one before (`serve`, tests); None: a new one at the next use."""
+    """Replace the object of this process (`serve`, tests); None: the next use makes a new one."""
     global _process
     with _lock:
         _process = made

@@ -1,4 +1,4 @@
-"""Transactions that are tried again, and what runs after they are committed."""
+"""Transactions that are retried, and steps that run after a commit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 ATTEMPTS = 6
 # MySQL and MariaDB: lock wait timeout, deadlock, row changed since it was read.
-_BROKEN_OFF = {1205, 1213, 1020}
+_RETRYABLE = {1205, 1213, 1020}
 
 
 def in_transaction(act: Callable[[], T]) -> T:
-    """What `act` returns, run in a transaction; from its beginning again where the database broke
-    it off for another's sake. So `act` must not keep anything from a first attempt.
+    """The result of `act`, run in a transaction. If the database aborts it because of another
+    transaction, it runs again from the start, so `act` must keep nothing from a failed attempt.
 
-    Within a transaction of the caller it is one try: only the outermost can be repeated.
+    Inside a transaction of the caller there is only one attempt: only the outermost can be retried.
     """
     if connection.in_atomic_block:
         with transaction.atomic():
@@ -33,24 +33,24 @@ def in_transaction(act: Callable[[], T]) -> T:
             with transaction.atomic():
                 return act()
         except OperationalError as error:
-            if not _was_broken_off(error):
+            if not _is_retryable(error):
                 raise
-        time.sleep(random.uniform(0, 0.02 * 2**attempt))  # so that two do not meet again
+        time.sleep(random.uniform(0, 0.02 * 2**attempt))  # so that two do not collide again
     with transaction.atomic():
         return act()
 
 
-def _was_broken_off(error: OperationalError) -> bool:
+def _is_retryable(error: OperationalError) -> bool:
     code = error.args[0] if error.args else None
-    return code in _BROKEN_OFF or "database is locked" in str(error)
+    return code in _RETRYABLE or "database is locked" in str(error)
 
 
 def after_commit(act: Callable[[], object]) -> None:
     """Run `act` once the transaction is committed, or at once if there is none.
 
-    A failure of `act` is logged, and the hooks after it still run: the caller has its answer, which
-    a side effect must not change. (Django's `robust=True` breaks off for a callable without a
-    name, such as a `partial`.)
+    A failure of `act` is logged, and later steps still run: a side effect must not change the
+    answer to the caller. (Django's `robust=True` fails for a callable without a name, such as a
+    `partial`.)
     """
 
     def guarded() -> None:

@@ -1,4 +1,4 @@
-"""Pictures as they come in, by whatever edge."""
+"""Received pictures, from REST or a page."""
 
 from __future__ import annotations
 

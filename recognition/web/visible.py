@@ -1,7 +1,7 @@
 """Rows that a caller may see.
 
-An API key may be limited to one collection; what lies outside it is "not there", so that the key's
-owner does not learn of it. Scopes are asked for at the edges.
+An API key may be limited to one collection; rows outside it count as missing, so that the owner of
+the key does not learn of them. Scopes are checked by views and consumers.
 """
 
 from __future__ import annotations

@@ -13,13 +13,13 @@ def _user(role: str) -> User:
     return User.objects.create_user("ann", password="pass-word-1", role=role)
 
 
-def test_a_stranger_has_no_access() -> None:
+def test_anonymous_user_has_no_scope() -> None:
     assert access_of_user(AnonymousUser()) is NOBODY
     assert not NOBODY.is_signed_in
     assert not any(NOBODY.may(scope) for scope in Scope)
 
 
-def test_roles_grow() -> None:
+def test_every_role_holds_the_scopes_of_the_role_below() -> None:
     viewer, operator, administrator = (ROLE_SCOPES[role] for role in Role)
     assert viewer < operator < administrator
     assert Scope.ENROL not in viewer
@@ -27,7 +27,7 @@ def test_roles_grow() -> None:
 
 
 @pytest.mark.django_db
-def test_an_inactive_user_is_nobody() -> None:
+def test_inactive_user_has_no_scope() -> None:
     user = _user(Role.ADMINISTRATOR)
     user.is_active = False
     assert access_of_user(user) is NOBODY
@@ -53,7 +53,7 @@ def test_admin_permissions_follow_the_role(role: str, permission: str, allowed: 
 
 
 @pytest.mark.django_db
-def test_a_role_that_is_taken_back_takes_the_superuser_along() -> None:
+def test_user_who_loses_the_administrator_role_is_no_superuser() -> None:
     user = _user(Role.ADMINISTRATOR)
     user.role = Role.VIEWER
     user.save()

@@ -39,7 +39,7 @@ def entry(action: str) -> AuditEntry:
 class TestUsers:
     MODEL = "accounts_user"
 
-    def test_add(self, admin: Client) -> None:
+    def test_adding_a_user_sets_role_and_password(self, admin: Client) -> None:
         password = "correct-horse-battery"
         values = {"username": "otto", "role": "operator"}
         values |= {"password1": password, "password2": password, "usable_password": "true"}
@@ -51,7 +51,7 @@ class TestUsers:
         assert entry("user.create").details == {"role": "operator"}
         assert password not in repr(list(AuditEntry.objects.values()))
 
-    def test_weak_passwords_are_refused(self, admin: Client) -> None:
+    def test_user_with_a_weak_password_is_refused(self, admin: Client) -> None:
         values = {"username": "otto", "role": "viewer", "usable_password": "true"}
         values |= {"password1": "12345678", "password2": "12345678"}
         assert errors_of(admin.post(address(f"{self.MODEL}_add"), values))
@@ -63,7 +63,7 @@ class TestUsers:
         values = {name: value for name, value in values.items() if value is not None}
         return admin.post(address(f"{self.MODEL}_change", user.pk), values)
 
-    def test_change_of_the_role(self, admin: Client) -> None:
+    def test_change_of_a_user_role_is_audited(self, admin: Client) -> None:
         user = make_user(Role.VIEWER)
         assert self.change(admin, user, role="administrator").status_code == 302
         user.refresh_from_db()
@@ -71,13 +71,17 @@ class TestUsers:
         assert entry("user.update").details == {"changed": ["Role"], "role": "administrator"}
 
     @pytest.mark.parametrize("change", [{"role": "viewer"}, {"is_active": None}])
-    def test_an_administrator_remains(self, admin: Client, boss: User, change: dict) -> None:
+    def test_last_administrator_cannot_be_removed(
+        self, admin: Client, boss: User, change: dict
+    ) -> None:
         answer = self.change(admin, boss, **change)
         assert "no administrator" in errors_of(answer)
         other = make_user(Role.ADMINISTRATOR)
         assert self.change(admin, other, **change).status_code == 302
 
-    def test_delete(self, admin: Client, boss: User) -> None:
+    def test_deleting_a_user_is_audited_and_oneself_is_refused(
+        self, admin: Client, boss: User
+    ) -> None:
         user = make_user(Role.VIEWER)
         url = address(f"{self.MODEL}_delete", user.pk)
         page(admin.get(url))
@@ -87,11 +91,11 @@ class TestUsers:
         oneself = address(f"{self.MODEL}_delete", boss.pk)
         assert admin.post(oneself, {"post": "yes"}).status_code == 403
 
-    def test_there_is_no_deleting_of_many(self, admin: Client, boss: User) -> None:
+    def test_users_cannot_be_deleted_in_bulk(self, admin: Client, boss: User) -> None:
         act(admin, self.MODEL, "delete_selected", boss, post="yes")
         assert User.objects.filter(pk=boss.pk).exists()
 
-    def test_new_password(self, admin: Client) -> None:
+    def test_new_password_of_a_user_is_set_and_audited(self, admin: Client) -> None:
         user = make_user(Role.VIEWER)
         url = address("auth_user_password_change", user.pk)
         page(admin.get(url))
@@ -101,7 +105,7 @@ class TestUsers:
         assert user.check_password("correct-horse-battery")
         assert entry("user.update").target_id == str(user.pk)
 
-    def test_a_hash_is_never_shown_whole(self, admin: Client) -> None:
+    def test_password_hash_of_a_user_is_never_shown_whole(self, admin: Client) -> None:
         user = make_user(Role.VIEWER)
         text = page(admin.get(address(f"{self.MODEL}_change", user.pk)))
         assert user.password not in text
@@ -115,7 +119,7 @@ class TestKeys:
         fields |= {"expires_at_0": "", "expires_at_1": ""}
         return admin.post(address(f"{self.MODEL}_add"), fields | values)
 
-    def test_is_shown_once(self, admin: Client, collection: Collection) -> None:
+    def test_added_key_shows_its_secret_once(self, admin: Client, collection: Collection) -> None:
         assert "All collections" in page(admin.get(address(f"{self.MODEL}_add")))
         answer = self.make(admin, collection_id=str(collection.pk))
         secret = answer.context["secret"]
@@ -143,7 +147,9 @@ class TestKeys:
             ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "over"),
         ],
     )
-    def test_what_is_not_valid(self, admin: Client, values: dict, error: str) -> None:
+    def test_key_with_invalid_fields_is_refused(
+        self, admin: Client, values: dict, error: str
+    ) -> None:
         assert error in errors_of(self.make(admin, **values))
         assert not ApiKey.objects.exists()
 
@@ -153,7 +159,7 @@ class TestKeys:
         fields = {name: value for name, value in fields.items() if value is not None}
         return admin.post(address(f"{self.MODEL}_change", key.pk), fields)
 
-    def test_switching_off_is_for_good(self, admin: Client) -> None:
+    def test_key_that_was_switched_off_stays_off(self, admin: Client) -> None:
         secret = self.make(admin).context["secret"]
         key = ApiKey.objects.get()
         assert with_secret(secret).get("/api/v1/me").status_code == 200
@@ -164,7 +170,7 @@ class TestKeys:
         key.refresh_from_db()
         assert (key.is_active, key.name) == (False, "door")
 
-    def test_what_it_may_do_is_settled(self, admin: Client) -> None:
+    def test_scopes_of_a_key_cannot_be_changed(self, admin: Client) -> None:
         self.make(admin)
         key = ApiKey.objects.get()
         assert self.change(admin, key, name="gate", scopes=["manage"]).status_code == 302
@@ -172,7 +178,7 @@ class TestKeys:
         assert (key.name, key.scopes) == ("gate", ["events", "identify"])
         assert entry("key.update").details == {"changed": ["name"]}
 
-    def test_list_says_how_each_is(self, admin: Client) -> None:
+    def test_key_list_shows_the_state_of_each_key(self, admin: Client) -> None:
         ApiKey.issue(name="a", scopes=[Scope.DETECT], expires_at=timezone.now() - timedelta(days=1))
         key, _ = ApiKey.issue(name="b", scopes=[])
         ApiKey.objects.filter(pk=key.pk).update(is_active=False)
@@ -181,7 +187,7 @@ class TestKeys:
         for told_of in ("expired", "off", "valid", "one that is gone", "none", "all"):
             assert told_of in text
 
-    def test_never_deleted(self, admin: Client) -> None:
+    def test_key_is_never_deleted(self, admin: Client) -> None:
         self.make(admin)
         key = ApiKey.objects.get()
         assert admin.post(address(f"{self.MODEL}_delete", key.pk)).status_code == 403
@@ -192,7 +198,7 @@ class TestKeys:
 class TestAuditLog:
     MODEL = "accounts_auditentry"
 
-    def test_is_read(self, admin: Client) -> None:
+    def test_audit_log_shows_entries_to_administrators(self, admin: Client) -> None:
         record(SYSTEM, "image.refuse", target_type="person", target_id="abc", codes={"no_face": 2})
         record(SYSTEM, "image.enrol", images=[str(number) * 30 for number in range(5)])
         text = page(admin.get(address(f"{self.MODEL}_changelist")))
@@ -202,7 +208,7 @@ class TestAuditLog:
         page(admin.get(address(f"{self.MODEL}_change", row.pk)))
         page(admin.get(address(f"{self.MODEL}_changelist"), {"q": "abc", "action": "image.refuse"}))
 
-    def test_and_never_written(self, admin: Client) -> None:
+    def test_audit_log_is_never_written_by_hand(self, admin: Client) -> None:
         record(SYSTEM, "test")
         row = AuditEntry.objects.get()
         for name in ("change", "delete"):

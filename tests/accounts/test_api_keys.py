@@ -22,7 +22,7 @@ def test_a_key_is_found_by_its_secret() -> None:
     assert ApiKey.find(secret + "x") is None
 
 
-def test_the_secret_stands_nowhere_in_the_database() -> None:
+def test_secret_of_a_key_is_not_in_the_database() -> None:
     _, secret = ApiKey.issue(name="door", scopes=[Scope.IDENTIFY])
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM accounts_apikey")
@@ -36,7 +36,7 @@ def test_the_secret_stands_nowhere_in_the_database() -> None:
     [{"is_active": False}, {"expires_at": timezone.now() - timedelta(seconds=1)}],
     ids=["switched off", "expired"],
 )
-def test_a_key_that_is_over_is_not_found(change: dict) -> None:
+def test_key_that_expired_or_was_revoked_is_not_found(change: dict) -> None:
     key, secret = ApiKey.issue(name="door", scopes=[Scope.IDENTIFY])
     ApiKey.objects.filter(pk=key.pk).update(**change)
     assert ApiKey.find(secret) is None
@@ -83,12 +83,12 @@ def test_a_key_whose_maker_is_unknown_stays_as_it_is() -> None:
     assert access_of_key(key).may(Scope.MANAGE)
 
 
-def test_unknown_scopes_are_refused() -> None:
+def test_key_with_an_unknown_scope_is_refused() -> None:
     with pytest.raises(ValueError, match="everything"):
         ApiKey.issue(name="door", scopes=["everything"])
 
 
-def test_use_is_written_at_most_once_a_minute(django_assert_num_queries: object) -> None:
+def test_use_of_a_key_is_written_at_most_once_a_minute(django_assert_num_queries: object) -> None:
     key, _ = ApiKey.issue(name="door", scopes=[])
     key.mark_used()
     key.refresh_from_db()

@@ -253,7 +253,7 @@ def _leads_to_sign_in(answer: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", SCOPES_OF)
-def test_rest_asks_for_the_scope(world: World, name: str) -> None:
+def test_every_rest_address_asks_for_its_scope(world: World, name: str) -> None:
     caller, scopes = caller_of(name), SCOPES_OF[name]
     wrong = []
     for endpoint, methods in API.items():
@@ -270,7 +270,7 @@ def test_rest_asks_for_the_scope(world: World, name: str) -> None:
     assert not wrong, "\n".join(map(str, wrong))
 
 
-def test_a_stranger_gets_nothing(world: World) -> None:
+def test_stranger_is_refused_at_every_address(world: World) -> None:
     """Health and the page to sign in answer; everything else says so, and not what is there."""
     stranger = Caller()
     names = [*API, *PAGES, *ADMIN, *ADMIN_OTHERS - {"admin:login"}]
@@ -286,7 +286,7 @@ def test_a_stranger_gets_nothing(world: World) -> None:
     assert not wrong, "\n".join(map(str, wrong))
 
 
-def test_what_is_open(world: World, client: Any) -> None:
+def test_open_addresses_answer_without_sign_in(world: World, client: Any) -> None:
     for name in OPEN - {"logout", "admin:logout", "health-ready"}:
         answer = client.get(world.address(name), follow=True)
         assert answer.status_code == 200, name
@@ -309,7 +309,7 @@ _RANK = {"": 9, Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMINISTRATOR: 2}
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_the_admin_goes_by_roles(world: World, role: Role) -> None:
+def test_admin_pages_open_by_role(world: World, role: Role) -> None:
     caller = signed_in(role)
     wrong = []
     for name, needed in ADMIN.items():
@@ -321,7 +321,7 @@ def test_the_admin_goes_by_roles(world: World, role: Role) -> None:
     assert not wrong, "\n".join(map(str, wrong))
 
 
-def test_what_people_typed_is_only_text(world: World) -> None:
+def test_markup_typed_by_people_is_shown_as_text(world: World) -> None:
     script = "<script>alert(1)</script>"
     texts = {"name": script}
     Collection.objects.update(description=script)
@@ -342,7 +342,7 @@ def test_what_people_typed_is_only_text(world: World) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_pages_are_for_everybody_signed_in(world: World, role: Role) -> None:
+def test_pages_open_for_every_signed_in_user(world: World, role: Role) -> None:
     caller = signed_in(role)
     for name in PAGES:
         assert caller.get(world.address(name), follow=True).status_code == 200, name

@@ -31,7 +31,7 @@ def test_a_key_is_issued_and_revoked() -> None:
     assert secret not in str(list(AuditEntry.objects.values()))
 
 
-def test_an_unknown_scope_leaves_nothing() -> None:
+def test_issuing_a_key_with_an_unknown_scope_writes_nothing() -> None:
     with pytest.raises(ValueError, match="everything"):
         key_issue(name="door", scopes=["everything"], actor=_ACTOR)
     assert not ApiKey.objects.exists()

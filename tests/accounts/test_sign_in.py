@@ -35,7 +35,7 @@ def is_signed_in(client: Client) -> bool:
     return client.get("/api/v1/me").status_code == 200
 
 
-def test_with_the_password(client: Client, vera: User) -> None:
+def test_sign_in_with_the_right_password_leads_to_the_live_page(client: Client, vera: User) -> None:
     answer = sign_in(client)
     assert answer["Location"] == "/live/"
     assert is_signed_in(client)
@@ -45,7 +45,7 @@ def test_with_the_password(client: Client, vera: User) -> None:
 
 
 @pytest.mark.parametrize(("name", "password"), [("vera", "wrong"), ("nobody", PASSWORD)])
-def test_wrong_names_and_passwords_read_alike(
+def test_wrong_name_and_wrong_password_have_one_message(
     client: Client, vera: User, name: str, password: str
 ) -> None:
     answer = sign_in(client, name, password)
@@ -54,13 +54,13 @@ def test_wrong_names_and_passwords_read_alike(
     assert not is_signed_in(client)
 
 
-def test_somebody_who_is_not_active(client: Client, vera: User) -> None:
+def test_inactive_user_cannot_sign_in(client: Client, vera: User) -> None:
     User.objects.filter(pk=vera.pk).update(is_active=False)
     sign_in(client)
     assert not is_signed_in(client)
 
 
-def test_somebody_who_becomes_inactive_is_out_at_once(client: Client, vera: User) -> None:
+def test_user_who_becomes_inactive_is_signed_out_at_once(client: Client, vera: User) -> None:
     sign_in(client)
     User.objects.filter(pk=vera.pk).update(is_active=False)
     assert not is_signed_in(client)
@@ -72,7 +72,9 @@ class TestLock:
     def _three(self, settings: Any) -> None:
         settings.AXES_FAILURE_LIMIT = 3
 
-    def test_after_too_many_wrong_passwords(self, client: Client, vera: User) -> None:
+    def test_sign_in_is_locked_after_too_many_wrong_passwords(
+        self, client: Client, vera: User
+    ) -> None:
         for _ in range(2):
             assert sign_in(client, password="wrong").status_code == 200
         assert sign_in(client, password="wrong").status_code == 429
@@ -80,14 +82,14 @@ class TestLock:
         assert answer.status_code == 429
         assert not is_signed_in(client)
 
-    def test_of_one_name_from_one_address(self, client: Client, vera: User) -> None:
+    def test_lock_counts_for_one_name_and_one_address(self, client: Client, vera: User) -> None:
         other = make_user(Role.VIEWER, username="otto")
         for _ in range(3):
             sign_in(client, password="wrong")
         assert sign_in(PageClient(REMOTE_ADDR="192.0.2.7")).status_code == 302
         assert sign_in(PageClient(), other.username).status_code == 302
 
-    def test_cannot_be_dodged_by_a_header(self, client: Client, vera: User) -> None:
+    def test_lock_is_not_avoided_by_a_forwarded_header(self, client: Client, vera: User) -> None:
         for number in range(3):
             headers = {"x-forwarded-for": f"192.0.2.{number}", "x-real-ip": f"192.0.2.{number}"}
             values = {"username": "vera", "password": "wrong"}
@@ -95,13 +97,13 @@ class TestLock:
         assert answer.status_code == 429
         assert set(AccessAttempt.objects.values_list("ip_address", flat=True)) == {"127.0.0.1"}
 
-    def test_ends_with_the_right_password_before_it(self, client: Client, vera: User) -> None:
+    def test_right_password_resets_the_count_of_the_lock(self, client: Client, vera: User) -> None:
         for _ in range(2):
             for _ in range(2):
                 sign_in(client, password="wrong")
             assert sign_in(PageClient()).status_code == 302
 
-    def test_stores_no_password(self, client: Client, vera: User) -> None:
+    def test_failed_sign_in_stores_no_password(self, client: Client, vera: User) -> None:
         sign_in(client, password="my-other-secret")
         assert "my-other-secret" not in repr(list(AccessAttempt.objects.values()))
 
@@ -116,7 +118,7 @@ class TestPace:
         yield
         cache.clear()
 
-    def test_is_bounded(self, client: Client, vera: User) -> None:
+    def test_sign_in_beyond_the_rate_is_refused_with_429(self, client: Client, vera: User) -> None:
         for number in range(3):
             assert sign_in(client, f"somebody-{number}").status_code == 200
         answer = sign_in(client)
@@ -126,12 +128,12 @@ class TestPace:
         assert not is_signed_in(client)
         assert client.get(ADDRESS).status_code == 200
 
-    def test_is_not_that_of_others(self, client: Client, vera: User) -> None:
+    def test_rate_of_sign_in_counts_for_one_address(self, client: Client, vera: User) -> None:
         for number in range(4):
             sign_in(client, f"somebody-{number}")
         assert sign_in(PageClient(REMOTE_ADDR="192.0.2.7")).status_code == 302
 
-    def test_tried_too_fast_no_password_is_looked_at(self, client: Client, vera: User) -> None:
+    def test_sign_in_beyond_the_rate_checks_no_password(self, client: Client, vera: User) -> None:
         for number in range(6):
             sign_in(client, f"somebody-{number}")
         assert AccessAttempt.objects.count() == 3
@@ -140,11 +142,11 @@ class TestPace:
 @pytest.mark.parametrize(
     "to", ["//evil.example/", "https://evil.example/", "javascript:alert(1)", "\\\\evil.example"]
 )
-def test_leads_to_no_other_site(client: Client, vera: User, to: str) -> None:
+def test_sign_in_does_not_redirect_to_another_site(client: Client, vera: User, to: str) -> None:
     assert sign_in(client, next=to)["Location"] == "/live/"
 
 
-def test_leads_back_to_the_page_that_asked(client: Client, vera: User) -> None:
+def test_sign_in_leads_back_to_the_page_that_asked(client: Client, vera: User) -> None:
     page = "/admin/events/event/"
     asked = client.get(page)
     assert asked["Location"].startswith("/admin/login/?next=")
@@ -153,7 +155,7 @@ def test_leads_back_to_the_page_that_asked(client: Client, vera: User) -> None:
     assert sign_in(client, next=page)["Location"] == page
 
 
-def test_makes_a_new_session(client: Client, vera: User) -> None:
+def test_sign_in_starts_a_new_session(client: Client, vera: User) -> None:
     """An id that somebody planted in the browser before does not become the user's."""
     session = client.session
     session["planted"] = True
@@ -163,7 +165,7 @@ def test_makes_a_new_session(client: Client, vera: User) -> None:
     assert client.session.session_key != before
 
 
-def test_needs_the_token_of_its_page(vera: User) -> None:
+def test_sign_in_without_csrf_token_is_refused(vera: User) -> None:
     assert sign_in(PageClient(enforce_csrf_checks=True)).status_code == 403
 
 

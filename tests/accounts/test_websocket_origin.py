@@ -24,12 +24,14 @@ def _scope(origin: str, host: str = "localhost:8000") -> dict:
         ("http://evil.example", "evil.example", False),
     ],
 )
-def test_origin(origin: str, host: str, ours: bool, settings: object) -> None:
+def test_websocket_origin_must_be_the_host_itself(
+    origin: str, host: str, ours: bool, settings: object
+) -> None:
     settings.ALLOWED_HOSTS = ["localhost"]  # type: ignore[attr-defined]
     settings.CSRF_TRUSTED_ORIGINS = []  # type: ignore[attr-defined]
     assert origin_is_ours(_scope(origin, host)) is ours
 
 
-def test_a_trusted_origin_is_ours(settings: object) -> None:
+def test_trusted_websocket_origin_is_accepted(settings: object) -> None:
     settings.CSRF_TRUSTED_ORIGINS = ["https://faces.example"]  # type: ignore[attr-defined]
     assert origin_is_ours(_scope("https://faces.example", "inner:8000"))

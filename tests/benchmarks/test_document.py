@@ -31,7 +31,7 @@ def test_a_new_block_goes_to_the_end_of_a_document_that_may_not_be_there(tmp_pat
     )
 
 
-def test_table() -> None:
+def test_table_is_markdown_with_numbers_to_the_right() -> None:
     assert table(["name", "ms"], [["ours", "1.0"]]).splitlines() == [
         "| name | ms |",
         "| --- | ---: |",

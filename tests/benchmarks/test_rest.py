@@ -72,7 +72,7 @@ def test_every_turn_sends_whole_groups_from_its_first_picture_on(server: _Server
     assert answers.elapsed_s > 0
 
 
-def test_clients_share_the_pictures(server: _Server) -> None:
+def test_clients_send_every_picture_equally_often(server: _Server) -> None:
     server.answer = {"faces": []}
     _asked(server, seconds=0.05, clients=3)
     counts = {server.bodies.count(picture) for picture in PICTURES}
@@ -97,7 +97,7 @@ def test_a_form_carries_the_picture_as_a_file(server: _Server) -> None:
     assert (answers.faces, answers.named, answers.right) == (2 * calls, calls, calls // 2)
 
 
-def test_refusals_are_no_answers(server: _Server) -> None:
+def test_refused_requests_count_as_errors(server: _Server) -> None:
     server.answer, server.status = {"error": "no"}, 400
     answers = _asked(server, seconds=0.01)
     assert not answers.ms
@@ -105,7 +105,7 @@ def test_refusals_are_no_answers(server: _Server) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
-def test_a_picture_shows_everybody(count: int) -> None:
+def test_tiled_picture_shows_every_photo(count: int) -> None:
     photos = [np.full((250, 250, 3), 50 * (n + 1), np.uint8) for n in range(count)]
     picture = _tiled(photos)
     assert picture.shape == (SIZE[1], SIZE[0], 3)

@@ -53,7 +53,7 @@ def obama(api: Api, sample_photo: Photos) -> dict:
     return api.enrol("Barack Obama", sample_photo("obama"))
 
 
-def test_who_is_enrolled_is_named_and_a_visit_is_one_event(
+def test_enrolled_person_is_named_and_a_visit_is_one_event(
     open_page: OpenPage, api: Api, obama: dict, obama_cam: Path
 ) -> None:
     page = open_page("/live/", webcam=obama_cam)
@@ -90,7 +90,7 @@ def test_who_is_enrolled_is_named_and_a_visit_is_one_event(
     expect(page.locator("#result_list")).to_contain_text("Barack Obama")
 
 
-def test_who_is_erased_leaves_an_open_page(
+def test_erased_person_leaves_an_open_page(
     open_page: OpenPage, api: Api, obama: dict, obama_cam: Path
 ) -> None:
     page = open_page("/live/", webcam=obama_cam)
@@ -108,7 +108,7 @@ def test_who_is_erased_leaves_an_open_page(
     expect(visits(page)).to_have_count(0)
 
 
-def test_a_stranger_is_unknown_beside_somebody_known(
+def test_stranger_beside_a_known_person_is_unknown(
     open_page: OpenPage, api: Api, obama: dict, both_cam: Path
 ) -> None:
     page = open_page("/live/", webcam=both_cam)
@@ -152,7 +152,7 @@ def test_a_face_is_enrolled_in_two_clicks_and_known_from_then_on(
     assert event["person"] == {"id": people["Joe Biden"], "name": "Joe Biden"}
 
 
-def test_a_face_in_the_picture_is_given_to_somebody_who_is_there(
+def test_face_in_the_picture_is_enrolled_as_a_known_person(
     open_page: OpenPage, api: Api, sample_photo: Photos, obama_cam: Path
 ) -> None:
     """A click on the face itself, and a choice from the list."""
@@ -176,7 +176,7 @@ def test_a_face_in_the_picture_is_given_to_somebody_who_is_there(
     assert len(api.rows(f"persons/{biden['id']}/images")) == 2
 
 
-def test_who_may_not_enrol_sees_no_button(
+def test_user_who_may_not_enrol_sees_no_button(
     open_page: OpenPage, obama: dict, biden_cam: Path
 ) -> None:
     page = open_page("/live/", webcam=biden_cam, user="viewer")
@@ -186,7 +186,7 @@ def test_who_may_not_enrol_sees_no_button(
     expect(page.get_by_role("button", name="Enrol")).to_have_count(0)
 
 
-def test_it_goes_on_by_itself_after_a_crash_of_the_server(
+def test_live_page_reconnects_after_a_crash_of_the_server(
     open_page: OpenPage, site: Site, obama: dict, obama_cam: Path
 ) -> None:
     page = open_page("/live/", webcam=obama_cam)
@@ -208,7 +208,7 @@ def test_it_goes_on_by_itself_after_a_crash_of_the_server(
     assert record.connections >= 2
 
 
-def test_live_notices_that_are_away_are_told_until_they_are_back(open_page: OpenPage) -> None:
+def test_page_shows_that_live_notices_are_away_until_they_are_back(open_page: OpenPage) -> None:
     page = open_page("/live/")
     away: list[WebSocketRoute] = []
     is_back = False
@@ -232,7 +232,7 @@ def test_live_notices_that_are_away_are_told_until_they_are_back(open_page: Open
     words.to_have_text("", timeout=PATIENCE_MS)
 
 
-def test_an_engine_that_warms_up_is_told_and_awaited(open_page: OpenPage, obama_cam: Path) -> None:
+def test_live_page_waits_for_an_engine_that_warms_up(open_page: OpenPage, obama_cam: Path) -> None:
     page = open_page("/live/", webcam=obama_cam)
     sockets: list[WebSocketRoute] = []
     answer = {"type": "faces", "size": [640, 480], "faces": [], "timing_ms": {}, "dropped": 0}
@@ -261,7 +261,9 @@ def test_an_engine_that_warms_up_is_told_and_awaited(open_page: OpenPage, obama_
     expect(page.locator("#present")).to_have_text("No face in the picture")
 
 
-def test_a_reload_goes_on(open_page: OpenPage, obama: dict, obama_cam: Path) -> None:
+def test_live_page_continues_after_a_reload(
+    open_page: OpenPage, obama: dict, obama_cam: Path
+) -> None:
     page = open_page("/live/", webcam=obama_cam)
     start_camera(page)
     expect_present(page, "Barack Obama")
@@ -279,7 +281,7 @@ def test_a_blocked_camera_is_explained(open_page: OpenPage, api: Api) -> None:
     expect(page.locator("#run")).to_have_text("Start")
 
 
-def test_other_troubles_with_cameras_are_explained(open_page: OpenPage) -> None:
+def test_other_camera_errors_are_explained(open_page: OpenPage) -> None:
     page = open_page("/live/")
     headings = {
         "NotFoundError": "No camera was found",
@@ -308,7 +310,9 @@ def test_plain_http_from_another_machine_is_explained(open_page: OpenPage) -> No
     expect(message).to_contain_text("HTTPS=1")
 
 
-def test_an_unplugged_camera_is_told(open_page: OpenPage, obama: dict, obama_cam: Path) -> None:
+def test_unplugged_camera_is_reported_on_the_page(
+    open_page: OpenPage, obama: dict, obama_cam: Path
+) -> None:
     page = open_page("/live/", webcam=obama_cam)
     start_camera(page)
     expect_present(page, "Barack Obama")
@@ -321,7 +325,7 @@ def test_an_unplugged_camera_is_told(open_page: OpenPage, obama: dict, obama_cam
     expect(page.locator("#present li.present-face")).to_have_count(0)
 
 
-def test_being_signed_out_elsewhere_leads_back(
+def test_sign_out_elsewhere_leads_to_the_sign_in_page(
     open_page: OpenPage, site: Site, obama_cam: Path
 ) -> None:
     page = open_page("/live/", webcam=obama_cam)
@@ -353,7 +357,7 @@ def test_a_camera_of_the_server_is_watched(
     expect_present(page, "Barack Obama")
 
 
-def test_collections_are_offered_where_there_are_several(open_page: OpenPage, api: Api) -> None:
+def test_collections_are_offered_if_there_are_several(open_page: OpenPage, api: Api) -> None:
     page = open_page("/live/")
     expect(page.locator("#run")).to_be_enabled()
     expect(page.locator("#collection")).to_be_hidden()

@@ -18,7 +18,9 @@ Photos = Callable[[str], bytes]
 TOUCH = {"window": PHONE, "is_mobile": True, "has_touch": True}
 
 
-def test_live_page(open_page: OpenPage, api: Api, sample_photo: Photos, tmp_path: Path) -> None:
+def test_live_page_fits_on_a_phone(
+    open_page: OpenPage, api: Api, sample_photo: Photos, tmp_path: Path
+) -> None:
     api.enrol("Barack Obama", sample_photo("obama"))
     webcam = write_webcam(tmp_path / "both.mjpeg", [sample_photo("obama2"), sample_photo("biden")])
     page = open_page("/live/", webcam=webcam, **TOUCH)
@@ -39,7 +41,7 @@ def test_live_page(open_page: OpenPage, api: Api, sample_photo: Photos, tmp_path
     assert dialog["x"] >= 0 and dialog["x"] + dialog["width"] <= PHONE[0]
 
 
-def test_try_page(open_page: OpenPage, sample_photo: Photos) -> None:
+def test_try_page_fits_on_a_phone(open_page: OpenPage, sample_photo: Photos) -> None:
     page = open_page("/try/", **TOUCH)
     assert overflow_px(page) == 0
     photos = [
@@ -56,12 +58,12 @@ def test_try_page(open_page: OpenPage, sample_photo: Photos) -> None:
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/nothing/here"])
-def test_pages_before_signing_in(open_page: OpenPage, path: str) -> None:
+def test_pages_before_sign_in_fit_on_a_phone(open_page: OpenPage, path: str) -> None:
     page = open_page(path, user=None, **TOUCH)
     assert overflow_px(page) == 0
 
 
-def test_the_account_s_menu(open_page: OpenPage) -> None:
+def test_account_menu_opens_by_touch_on_a_phone(open_page: OpenPage) -> None:
     page = open_page("/try/", **TOUCH)
     page.get_by_role("button", name="Account of admin").tap()
     expect(page.get_by_role("link", name="Admin", exact=True)).to_be_visible()

@@ -35,7 +35,9 @@ def _answer(page: Page) -> dict:
     return json.loads(page.locator("#json-text").text_content() or "")
 
 
-def test_everybody_in_a_photo_is_named(open_page: OpenPage, api: Api, sample_photo: Photos) -> None:
+def test_every_person_in_a_photo_is_named(
+    open_page: OpenPage, api: Api, sample_photo: Photos
+) -> None:
     api.enrol("Barack Obama", sample_photo("obama"))
     page = open_page("/try/")
     _choose(page, group=encode_jpeg(side_by_side(sample_photo("obama2"), sample_photo("biden"))))
@@ -67,7 +69,7 @@ def test_the_answer_can_be_read_and_copied(open_page: OpenPage, sample_photo: Ph
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == answer
 
 
-def test_two_photos_are_compared(open_page: OpenPage, sample_photo: Photos) -> None:
+def test_comparing_two_photos_shows_the_verdict(open_page: OpenPage, sample_photo: Photos) -> None:
     page = open_page("/try/")
     _choose(page, a=sample_photo("obama"), b=sample_photo("obama3"))
     expect(page.get_by_role("heading", name="The same person", exact=True)).to_be_visible(
@@ -82,7 +84,7 @@ def test_two_photos_are_compared(open_page: OpenPage, sample_photo: Photos) -> N
     )
 
 
-def test_a_second_photo_can_follow(
+def test_second_photo_can_be_added_to_compare(
     open_page: OpenPage, sample_photo: Photos, tmp_path: Path
 ) -> None:
     page = open_page("/try/")
@@ -143,7 +145,7 @@ def test_boxes_lie_on_the_face_of_a_photo_that_the_camera_turned(
     assert correlation > 0.95
 
 
-def test_what_is_no_picture_is_refused_in_the_api_s_words(open_page: OpenPage) -> None:
+def test_file_that_is_no_picture_is_refused_with_the_api_message(open_page: OpenPage) -> None:
     page = open_page("/try/")
     _choose(page, text=b"this is no picture")
     alert = page.locator("#result").get_by_role("alert")
@@ -152,7 +154,7 @@ def test_what_is_no_picture_is_refused_in_the_api_s_words(open_page: OpenPage) -
     expect(page.locator("#json")).to_be_hidden()
 
 
-def test_a_photo_without_a_face_is_told(open_page: OpenPage) -> None:
+def test_try_page_says_if_a_photo_has_no_face(open_page: OpenPage) -> None:
     page = open_page("/try/")
     _choose(page, wall=encode_jpeg(np.full((300, 400, 3), 150, np.uint8)))
     expect(page.get_by_role("heading", name="No face was found")).to_be_visible(timeout=PATIENCE_MS)

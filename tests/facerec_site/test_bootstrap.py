@@ -41,7 +41,7 @@ def can_sign_in(username: str, password: str) -> bool:
 
 @pytest.mark.django_db
 class TestBootstrap:
-    def test_first_start(self) -> None:
+    def test_first_bootstrap_makes_administrator_and_collection(self) -> None:
         said = PASSWORD_LINE.search(run("bootstrap"))
         assert said is not None
         user = User.objects.get()
@@ -53,7 +53,7 @@ class TestBootstrap:
         actions = set(AuditEntry.objects.values_list("action", flat=True))
         assert {"user.create", "collection.create"} <= actions
 
-    def test_second_start_changes_and_says_nothing(self) -> None:
+    def test_second_bootstrap_changes_and_prints_nothing(self) -> None:
         run("bootstrap")
         before = (User.objects.get().password, Collection.objects.get().pk)
         assert run("bootstrap") == ""
@@ -76,7 +76,7 @@ class TestBootstrap:
             run("bootstrap")
         assert not User.objects.exists()
 
-    def test_viewer_is_no_administrator(self) -> None:
+    def test_bootstrap_makes_an_administrator_beside_a_viewer(self) -> None:
         User.objects.create_user("looker", password="x")
         run("bootstrap")
         assert User.objects.filter(role=Role.ADMINISTRATOR).count() == 1
@@ -84,7 +84,7 @@ class TestBootstrap:
 
 @pytest.mark.django_db
 class TestPassword:
-    def test_new_one_is_shown_and_the_old_one_is_void(self) -> None:
+    def test_password_command_shows_a_new_password_and_voids_the_old_one(self) -> None:
         old = PASSWORD_LINE.search(run("bootstrap"))
         new = PASSWORD_LINE.search(run("password"))
         assert old is not None
@@ -92,13 +92,13 @@ class TestPassword:
         assert not can_sign_in("admin", old.group(1))
         assert can_sign_in("admin", new.group(1))
 
-    def test_ends_sessions(self, client: Client) -> None:
+    def test_password_command_ends_sessions(self, client: Client) -> None:
         client.force_login(User.objects.create_superuser("admin", password="old"))
         assert client.get("/api/v1/me").status_code == 200
         run("password")
         assert client.get("/api/v1/me").status_code == 401
 
-    def test_lifts_the_lock_after_wrong_ones(self, settings: Any) -> None:
+    def test_password_command_lifts_the_lock(self, settings: Any) -> None:
         run("bootstrap")
         for _ in range(settings.AXES_FAILURE_LIMIT + 1):
             assert not can_sign_in("admin", "wrong")
@@ -106,7 +106,7 @@ class TestPassword:
         assert new is not None
         assert can_sign_in("admin", new.group(1))
 
-    def test_of_somebody_else(self) -> None:
+    def test_password_command_changes_another_user(self) -> None:
         run("bootstrap")
         User.objects.create_user("looker", password="old")
         new = PASSWORD_LINE.search(run("password", "looker"))
@@ -114,13 +114,13 @@ class TestPassword:
         assert can_sign_in("looker", new.group(1))
         assert User.objects.get(username="looker").role == Role.VIEWER
 
-    def test_nobody_is_there(self) -> None:
+    def test_password_command_refuses_an_unknown_user(self) -> None:
         with pytest.raises(CommandError, match="no administrator yet"):
             run("password")
         with pytest.raises(CommandError, match="no user 'nobody'"):
             run("password", "nobody")
 
-    def test_is_written_to_the_audit_log_without_itself(self) -> None:
+    def test_password_command_is_audited_without_the_password(self) -> None:
         run("bootstrap")
         new = PASSWORD_LINE.search(run("password"))
         assert new is not None
@@ -141,7 +141,7 @@ class TestStaticFiles:
         monkeypatch.setattr(collectstatic, "get_finders", lambda: [finder])
         return source
 
-    def test_are_collected_when_they_change(self, source: Path, settings: Any) -> None:
+    def test_static_files_are_collected_if_they_change(self, source: Path, settings: Any) -> None:
         assert static_files.collect_changed()
         assert (settings.STATIC_ROOT / "page.css").exists()
         assert not static_files.collect_changed()

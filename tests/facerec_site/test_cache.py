@@ -33,7 +33,7 @@ def until_shared() -> None:
     time.sleep(0.4)
 
 
-def test_values_lie_in_redis(redis: RedisServer) -> None:
+def test_cached_values_are_stored_in_redis(redis: RedisServer) -> None:
     cache.set("calls", [1.0, 2.0], 60)
     assert cache.get("calls") == [1.0, 2.0]
     assert SharedCache(redis.url, {}).get("calls") == [1.0, 2.0]
@@ -88,6 +88,6 @@ def test_open_circuit_lets_one_caller_through_at_a_time(caplog: pytest.LogCaptur
     assert "answers again" in told[1]
 
 
-def test_mistakes_of_a_caller_are_not_swallowed() -> None:
+def test_wrong_use_of_the_cache_raises() -> None:
     with pytest.raises(ValueError, match="not found"):
         cache.incr("nothing")

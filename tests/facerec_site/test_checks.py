@@ -22,7 +22,7 @@ def _ids(messages: list[Any]) -> list[str]:
     return [message.id for message in messages]
 
 
-def test_folders_must_be_writable(
+def test_folder_that_is_not_writable_is_an_error(
     settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.VAR_DIR = tmp_path / "not" / "there" / "yet"
@@ -61,7 +61,7 @@ def test_missing_weights_are_those_of_the_chosen_detector(settings: Any, tmp_pat
 
 
 @pytest.mark.weights
-def test_weights_that_are_there_are_not_spoken_of() -> None:
+def test_weights_on_disk_cause_no_warning() -> None:
     assert not checks.weights_are_there()
 
 
@@ -125,7 +125,7 @@ def _mysql(**changes: Any) -> Any:
         ({"vendor": "sqlite", "mysql_version": (1,)}, []),
     ],
 )
-def test_the_database_must_keep_its_promises(
+def test_unsafe_database_settings_are_errors(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], ids: list[str]
 ) -> None:
     monkeypatch.setattr(checks, "connections", {"default": _mysql(**changes)})
@@ -133,12 +133,12 @@ def test_the_database_must_keep_its_promises(
 
 
 @pytest.mark.django_db
-def test_the_database_of_the_tests_does() -> None:
+def test_database_of_the_tests_is_safe() -> None:
     assert not checks.database_keeps_promises(databases=["default"])
 
 
 @pytest.mark.weights
-def test_a_site_that_is_set_up_for_strangers_passes_every_check(tmp_path: Path) -> None:
+def test_site_with_public_settings_passes_every_check(tmp_path: Path) -> None:
     """With the environment that docs/operations.md names."""
     environment = {
         **os.environ,

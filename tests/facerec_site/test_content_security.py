@@ -14,7 +14,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("path", ["/live/", "/try/", "/accounts/login/", "/no-such-page/"])
 @pytest.mark.parametrize("is_signed_in", [True, False])
-def test_our_pages_have_it(client: Client, path: str, is_signed_in: bool) -> None:
+def test_own_pages_have_a_strict_content_security_policy(
+    client: Client, path: str, is_signed_in: bool
+) -> None:
     if is_signed_in:
         client.force_login(make_user())
     policy = client.get(path).headers[HEADER]
@@ -23,7 +25,9 @@ def test_our_pages_have_it(client: Client, path: str, is_signed_in: bool) -> Non
     assert "unsafe" not in policy
 
 
-def test_a_page_that_fails_has_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_page_has_a_content_security_policy(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client.raise_request_exception = False
     monkeypatch.setattr("recognition.live.pages.views.render", None)
     client.force_login(make_user())
@@ -33,7 +37,7 @@ def test_a_page_that_fails_has_it(client: Client, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("name", ["admin:index", "docs"])
-def test_pages_with_scripts_of_others_have_none(client: Client, name: str) -> None:
+def test_pages_with_third_party_scripts_have_no_policy(client: Client, name: str) -> None:
     client.force_login(make_user())
     answer = client.get(reverse(name))
     assert answer.status_code == 200

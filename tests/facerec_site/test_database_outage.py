@@ -141,7 +141,9 @@ async def test_open_sockets_outlive_the_database(site: Served, mariadb: MariadbS
         assert (await hear(feed))["event"]["kind"] == "opened"
 
 
-def test_nothing_acknowledged_is_lost(site: Served, mariadb: MariadbServer) -> None:
+def test_acknowledged_writes_survive_a_killed_database(
+    site: Served, mariadb: MariadbServer
+) -> None:
     """People are made all the time while the database is killed twice."""
     acknowledged: list[str] = []
     others: list[Answer] = []

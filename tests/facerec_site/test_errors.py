@@ -52,26 +52,26 @@ def keyed(db: None) -> Client:
 
 class TestShape:
     @pytest.mark.django_db
-    def test_not_signed_in(self, client: Client) -> None:
+    def test_request_without_sign_in_is_answered_401(self, client: Client) -> None:
         answer = client.get("/api/v1/persons")
         assert answer.status_code == 401
         assert check_shape(answer)["code"] == "not_authenticated"
         assert answer["WWW-Authenticate"]
 
     @pytest.mark.django_db
-    def test_key_that_does_not_exist(self, client: Client) -> None:
+    def test_request_with_an_unknown_key_is_answered_401(self, client: Client) -> None:
         answer = client.get("/api/v1/persons", headers={"x-api-key": "frk_wrong"})
         assert answer.status_code == 401
         check_shape(answer)
 
     @pytest.mark.django_db
-    def test_scope_is_missing(self, client: Client) -> None:
+    def test_request_without_the_scope_is_answered_403(self, client: Client) -> None:
         _, secret = ApiKey.issue(name="test", scopes=[Scope.DETECT])
         answer = client.get("/api/v1/persons", headers={"x-api-key": secret})
         assert answer.status_code == 403
         assert check_shape(answer)["code"] == "permission_denied"
 
-    def test_address_that_is_not_there(self, keyed: Client) -> None:
+    def test_unknown_address_is_answered_404(self, keyed: Client) -> None:
         answer = keyed.get("/api/v1/nothing")
         assert answer.status_code == 404
         assert check_shape(answer)["code"] == "not_found"
@@ -81,38 +81,42 @@ class TestShape:
         assert answer.status_code == 404
         assert "no slash" in check_shape(answer)["message"]
 
-    def test_row_that_is_not_there(self, keyed: Client) -> None:
+    def test_unknown_row_is_answered_404(self, keyed: Client) -> None:
         answer = keyed.get("/api/v1/persons/00000000-0000-7000-8000-000000000000")
         assert answer.status_code == 404
         assert check_shape(answer)["code"] == "not_found"
 
-    def test_method(self, keyed: Client) -> None:
+    def test_wrong_method_is_answered_405(self, keyed: Client) -> None:
         answer = keyed.delete("/api/v1/persons")
         assert answer.status_code == 405
         assert check_shape(answer)["code"] == "method_not_allowed"
 
-    def test_field(self, keyed: Client, collection: Collection) -> None:
+    def test_invalid_field_is_answered_400_with_its_name(
+        self, keyed: Client, collection: Collection
+    ) -> None:
         answer = keyed.post("/api/v1/persons", {"name": ""}, content_type="application/json")
         assert answer.status_code == 400
         error = check_shape(answer)
         assert error["code"] == "validation_error"
         assert "name" in error["details"]["fields"]
 
-    def test_broken_json(self, keyed: Client) -> None:
+    def test_broken_json_is_answered_400(self, keyed: Client) -> None:
         answer = keyed.post("/api/v1/persons", b"{", content_type="application/json")
         assert answer.status_code == 400
         check_shape(answer)
 
-    def test_type_that_is_not_understood(self, keyed: Client) -> None:
+    def test_unsupported_content_type_is_answered_415(self, keyed: Client) -> None:
         answer = keyed.post("/api/v1/persons", b"<a/>", content_type="text/xml")
         assert answer.status_code == 415
         check_shape(answer)
 
-    def test_whatever_the_caller_accepts(self, keyed: Client) -> None:
+    def test_error_is_json_even_if_the_caller_accepts_html(self, keyed: Client) -> None:
         answer = keyed.get("/api/v1/nothing", headers={"accept": "text/html"})
         check_shape(answer)
 
-    def test_unforeseen(self, keyed: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unexpected_error_is_answered_500_without_its_text(
+        self, keyed: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def fail(*args: object, **kwargs: object) -> None:
             raise RuntimeError("the secret path /srv/x")
 
@@ -123,13 +127,13 @@ class TestShape:
         assert (error["code"], error["message"]) == ("internal_error", INTERNAL_MESSAGE)
         assert "secret" not in answer.content.decode()
 
-    def test_host_that_is_not_ours(self, client: Client) -> None:
+    def test_request_for_another_host_is_answered_400(self, client: Client) -> None:
         answer = client.get("/api/v1/me", headers={"host": "evil.example"})
         assert answer.status_code == 400
         assert check_shape(answer)["code"] == "bad_request"
 
     @pytest.mark.django_db
-    def test_pages_for_people_stay_pages(self, client: Client) -> None:
+    def test_missing_page_is_answered_with_html(self, client: Client) -> None:
         answer = client.get("/no/such/page")
         assert answer.status_code == 404
         assert answer["Content-Type"].startswith("text/html")
@@ -159,7 +163,9 @@ class TestShape:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_answer_for(raised: Exception, status: int, code: str) -> None:
+def test_exception_has_its_status_and_code_without_internals(
+    raised: Exception, status: int, code: str
+) -> None:
     answer = answer_for(raised)
     assert (answer.status, answer.code) == (status, code)
     assert "inside" not in answer.message
@@ -167,21 +173,21 @@ def test_answer_for(raised: Exception, status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize("raised", [EngineBusy("Busy."), exceptions.Throttled(wait=7)])
-def test_says_when_to_come_again(raised: Exception) -> None:
+def test_temporary_error_has_a_retry_after(raised: Exception) -> None:
     assert answer_for(raised).retry_after_s
 
 
 class TestRequestId:
-    def test_is_made(self, client: Client) -> None:
+    def test_every_answer_has_a_request_id_of_its_own(self, client: Client) -> None:
         first, second = (client.get("/health/live")["X-Request-Id"] for _ in range(2))
         assert REQUEST_ID.fullmatch(first)
         assert first != second
 
-    def test_callers_own_is_kept(self, client: Client) -> None:
+    def test_request_id_of_the_caller_is_kept(self, client: Client) -> None:
         answer = client.get("/health/live", headers={"x-request-id": "order-17.b"})
         assert answer["X-Request-Id"] == "order-17.b"
 
     @pytest.mark.parametrize("sent", ["", "a b", "x" * 65, "<script>"])
-    def test_odd_one_is_replaced(self, client: Client, sent: str) -> None:
+    def test_malformed_request_id_is_replaced(self, client: Client, sent: str) -> None:
         answer = client.get("/health/live", headers={"x-request-id": sent})
         assert REQUEST_ID.fullmatch(answer["X-Request-Id"])

@@ -82,5 +82,5 @@ def test_a_request_stays_in_one_thread() -> None:
 
 
 @pytest.mark.usefixtures("chain")
-def test_asynchronous_views_are_answered() -> None:
+def test_asynchronous_view_is_answered() -> None:
     assert async_to_sync(_asked)("/async", b"")[:2] == (200, b"asynchronous")

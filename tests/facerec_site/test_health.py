@@ -29,7 +29,7 @@ def engine_says(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.django_db
 class TestReady:
-    def test_when_every_part_answers(self, client: Client, engine_says: Any) -> None:
+    def test_ready_if_every_part_answers(self, client: Client, engine_says: Any) -> None:
         answer = client.get(READY)
         assert answer.status_code == 200
         assert answer.json() == {
@@ -44,7 +44,9 @@ class TestReady:
         }
 
     @pytest.mark.parametrize("state", ["off", "warming_up", "failed"])
-    def test_not_without_the_engine(self, client: Client, engine_says: Any, state: str) -> None:
+    def test_not_ready_without_the_engine(
+        self, client: Client, engine_says: Any, state: str
+    ) -> None:
         engine_says(state)
         answer = client.get(READY)
         assert answer.status_code == 503
@@ -53,7 +55,7 @@ class TestReady:
         assert answer["Retry-After"] == "2"
 
     @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
-    def test_not_without_the_database(
+    def test_not_ready_without_the_database(
         self,
         client: Client,
         engine_says: Any,
@@ -69,7 +71,7 @@ class TestReady:
         assert answer.json()["missing"] == ["database"]
         assert "gone away" not in answer.content.decode()
 
-    def test_without_the_channel_layer_requests_go_on(
+    def test_ready_without_the_channel_layer(
         self, client: Client, engine_says: Any, settings: Any
     ) -> None:
         settings.CHANNEL_LAYERS = {
@@ -93,7 +95,7 @@ class TestReady:
         client.force_login(make_user(Role.ADMINISTRATOR))
         assert client.get(READY).json()["engine"]["detect"]["waiting"] == 1
 
-    def test_is_asked_anew_each_time(self, client: Client, engine_says: Any) -> None:
+    def test_readiness_is_never_cached(self, client: Client, engine_says: Any) -> None:
         engine_says("warming_up")
         answer = client.get(READY)
         assert "no-store" in answer["Cache-Control"]
@@ -101,7 +103,9 @@ class TestReady:
         assert client.get(READY).status_code == 200
 
 
-def test_alive_asks_nothing_else(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alive_answers_without_the_database(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No database mark on this test: touching it would fail."""
     answer = client.get(LIVE)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -115,5 +119,5 @@ def test_probe_may_ask_by_any_address_and_without_https(client: Client, settings
 
 
 @pytest.mark.parametrize("path", [READY, LIVE])
-def test_reading_only(client: Client, path: str) -> None:
+def test_health_addresses_refuse_post(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405

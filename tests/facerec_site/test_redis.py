@@ -67,7 +67,9 @@ def use_redis(settings: Any, url: str) -> None:
     }
 
 
-def test_events_reach_another_process(redis_url: str, settings: Any, tmp_path: Path) -> None:
+def test_published_event_reaches_another_process(
+    redis_url: str, settings: Any, tmp_path: Path
+) -> None:
     use_redis(settings, redis_url)
     environment = {
         **os.environ,
@@ -93,7 +95,7 @@ def test_events_reach_another_process(redis_url: str, settings: Any, tmp_path: P
     assert message["event"] == {"id": "e1", "kind": "opened"}
 
 
-def test_cache_is_shared(redis_url: str, settings: Any) -> None:
+def test_cache_lies_in_redis_and_is_shared(redis_url: str, settings: Any) -> None:
     """Of it the rates of calls are made."""
     use_redis(settings, redis_url)
     cache.set("throttle_caller_test", [1.0, 2.0], 60)

@@ -83,13 +83,13 @@ async def test_a_socket_is_refused_with_its_code(
             assert (await closed_with(client))[0] == code
 
 
-async def test_another_address_is_no_websocket(site: Served) -> None:
+async def test_websocket_at_an_unknown_address_is_refused(site: Served) -> None:
     with pytest.raises(websockets.InvalidStatus):
         async with site.socket("/ws/nowhere/", key="key"):
             pass
 
 
-def test_pages_are_served_without_a_word_in_the_log(site: Served) -> None:
+def test_serving_pages_logs_nothing(site: Served) -> None:
     with urllib.request.urlopen(f"{site.url}/health/live") as response:
         assert response.status == 200
         assert "server" not in response.headers
@@ -97,7 +97,7 @@ def test_pages_are_served_without_a_word_in_the_log(site: Served) -> None:
 
 
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "in chunks"])
-def test_no_stranger_fills_the_memory_with_a_body(
+def test_large_body_without_sign_in_is_not_kept_in_memory(
     start: Callable[..., Served], is_announced: bool
 ) -> None:
     site = start("--", "--port", "0", MAX_UPLOAD_MB="2")
@@ -138,7 +138,7 @@ def _detect(site: Served) -> None:
         assert response.status == 200
 
 
-async def test_nobody_chooses_the_address_they_are_known_by(start: Callable[..., Served]) -> None:
+async def test_client_cannot_forge_its_address(start: Callable[..., Served]) -> None:
     site = start("--", "--port", "0")
     assert await _addresses_in_the_audit_log(site) == ["127.0.0.1"] * 2
 
@@ -148,7 +148,7 @@ async def test_a_proxy_tells_the_address_of_the_client(start: Callable[..., Serv
     assert await _addresses_in_the_audit_log(site) == ["203.0.113.9"] * 2
 
 
-async def test_it_ends_in_order_when_it_is_told_to(start: Callable[..., Served]) -> None:
+async def test_serve_ends_in_order_on_sigterm(start: Callable[..., Served]) -> None:
     site = start("--", "--port", "0")
     async with (
         site.socket("/ws/live/", key="key") as client,
@@ -178,7 +178,7 @@ async def test_a_client_that_stays_does_not_hold_up_the_end(start: Callable[...,
     silent.close()
 
 
-def test_ctrl_c_ends_it_in_order(start: Callable[..., Served]) -> None:
+def test_serve_ends_in_order_on_ctrl_c(start: Callable[..., Served]) -> None:
     site = start("--", "--port", "0")
     site.process.send_signal(signal.SIGINT)
     assert site.wait() == 0
@@ -216,7 +216,7 @@ async def test_a_client_that_reads_nothing_is_dropped_before_memory_fills(
                 await asyncio.wait_for(client.recv(), PATIENCE_S)
 
 
-def test_a_busy_port_is_said_in_one_line(tmp_path: Path) -> None:
+def test_busy_port_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         done = _manage("serve", "--port", str(port), folder=tmp_path)
@@ -227,7 +227,7 @@ def test_a_busy_port_is_said_in_one_line(tmp_path: Path) -> None:
     assert "--port" in told[0]
 
 
-def test_a_host_of_another_machine_is_said(tmp_path: Path) -> None:
+def test_host_of_another_machine_is_reported(tmp_path: Path) -> None:
     done = _manage("serve", "--host", "192.0.2.1", "--port", "0", folder=tmp_path)
     assert done.returncode == 1
     assert "not an address of this machine" in done.stderr
@@ -262,19 +262,19 @@ def test_health_port_answers_health_alone(start: Callable[..., Served], roles: s
         (["--health-port", "1"], "at its own port"),
     ],
 )
-def test_wrong_role_is_said(tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_serve_refuses_a_wrong_role(tmp_path: Path, arguments: list[str], told: str) -> None:
     done = _manage("serve", *arguments, folder=tmp_path)
     assert done.returncode == 1
     assert told in done.stderr
 
 
-def test_https_needs_a_certificate(tmp_path: Path) -> None:
+def test_serve_refuses_https_without_a_certificate(tmp_path: Path) -> None:
     done = _manage("serve", "--https", "--port", "0", folder=tmp_path)
     assert done.returncode == 1
     assert "--cert" in done.stderr
 
 
-async def test_https(start: Callable[..., Served], tmp_path: Path) -> None:
+async def test_live_session_works_over_https(start: Callable[..., Served], tmp_path: Path) -> None:
     cert, key = self_signed(tmp_path)
     site = start("--", "--port", "0", "--https", "--cert", str(cert), "--key", str(key))
     assert site.url.startswith("https://")

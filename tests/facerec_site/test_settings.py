@@ -51,19 +51,19 @@ def as_written(default: object) -> str:
     return ",".join(default) if isinstance(default, list) else str(default)
 
 
-def test_example_lists_every_variable() -> None:
+def test_env_example_lists_every_variable() -> None:
     listed = {name for name, _ in EXAMPLE_LINE.findall((ROOT / ".env.example").read_text())}
     assert listed == set(read_variables()) | OF_MAKE
 
 
-def test_example_shows_the_defaults() -> None:
+def test_env_example_shows_the_defaults() -> None:
     shown = dict(EXAMPLE_LINE.findall((ROOT / ".env.example").read_text()))
     told = {name: as_written(value) for name, value in read_variables().items() if value != ...}
     assert len(told) > 20
     assert {name: shown[name] for name in told} == told
 
 
-def test_example_says_what_each_is_for() -> None:
+def test_env_example_explains_every_variable() -> None:
     """Each variable, or each group of them, follows a comment."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     starts = [i for i, line in enumerate(lines) if EXAMPLE_LINE.match(line)]
@@ -94,7 +94,7 @@ def settings_of(var: Path, *names: str, **environment: str) -> dict[str, object]
     return result
 
 
-def test_empty_means_unset(tmp_path: Path) -> None:
+def test_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     found = settings_of(tmp_path, "DATABASES", "CHANNEL_LAYERS", DATABASE_URL="", REDIS_URL="")
     database = found["DATABASES"]["default"]  # type: ignore[index]
     assert database["NAME"] == str(tmp_path / "facerec.sqlite3")
@@ -150,33 +150,33 @@ def test_limits_on_one_wait_are_never_equal(tmp_path: Path) -> None:
     assert found["DRAIN_S"] + serve._PATIENCE_S < 30
 
 
-def test_https_makes_cookies_secure(tmp_path: Path) -> None:
+def test_cookies_are_secure_with_https(tmp_path: Path) -> None:
     names = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
     assert set(settings_of(tmp_path, *names).values()) == {False}
     assert set(settings_of(tmp_path, *names, HTTPS="1").values()) == {True}
 
 
 class TestSecretKey:
-    def test_is_made_once_for_the_owner_alone(self, tmp_path: Path) -> None:
+    def test_secret_key_is_made_once_and_readable_by_the_owner_only(self, tmp_path: Path) -> None:
         first = settings_of(tmp_path, "SECRET_KEY")
         assert settings_of(tmp_path, "SECRET_KEY") == first
         assert len(str(first["SECRET_KEY"])) >= 50
         assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
 
-    def test_processes_that_start_together_share_it(self, tmp_path: Path) -> None:
+    def test_processes_that_start_together_share_one_secret_key(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(4) as pool:
             keys = list(pool.map(lambda _: settings_of(tmp_path, "SECRET_KEY"), range(4)))
         assert len({str(key) for key in keys}) == 1
         assert [path.name for path in tmp_path.glob("secret_key*")] == ["secret_key"]
 
-    def test_short_one_is_refused(self, tmp_path: Path) -> None:
+    def test_short_secret_key_is_refused(self, tmp_path: Path) -> None:
         done = run_python("import facerec_site.settings", tmp_path, SECRET_KEY="short")
         assert done.returncode != 0
         assert "at least 40 characters" in done.stderr
 
 
 @pytest.mark.weights
-def test_deployment_check_is_clean(tmp_path: Path) -> None:
+def test_deployment_check_has_no_warnings(tmp_path: Path) -> None:
     code = (
         "from django.core.management import execute_from_command_line\n"
         "execute_from_command_line(['manage.py', 'check', '--deploy', '--fail-level', 'WARNING'])"

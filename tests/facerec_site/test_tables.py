@@ -14,7 +14,7 @@ from recognition.web.models import IdempotencyRecord
 from tests.factories import make_person
 
 
-def test_no_constraint_is_conditional() -> None:
+def test_no_unique_constraint_has_a_condition() -> None:
     """MySQL and MariaDB ignore these silently."""
     ours = [m for m in apps.get_models() if m.__module__.startswith(("accounts.", "recognition."))]
     unique = [
@@ -42,7 +42,7 @@ def test_any_name_can_be_stored(collection: Collection) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.skipif(connection.vendor != "mysql", reason="asks MySQL and MariaDB only")
-def test_mysql_is_used_safely() -> None:
+def test_mysql_is_strict_transactional_and_read_committed() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@sql_mode")
         (mode,) = cursor.fetchone()

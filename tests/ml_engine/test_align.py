@@ -42,7 +42,7 @@ def test_the_transform_is_the_least_squares_one() -> None:
         assert error(other) >= best - 1e-3
 
 
-def test_it_never_mirrors() -> None:
+def test_similarity_transform_never_mirrors() -> None:
     mirrored = TEMPLATE_112.copy()
     mirrored[:, 0] = 112 - mirrored[:, 0]
     (matrix,) = similarity_transforms(mirrored[None], TEMPLATE_112)
@@ -78,7 +78,7 @@ def test_landmarks_come_to_lie_on_the_template(scale: float) -> None:
         np.testing.assert_allclose(centre, (x, y), atol=0.35)
 
 
-def test_several_faces_of_one_image() -> None:
+def test_several_faces_of_one_image_are_aligned_in_one_call() -> None:
     landmarks = np.stack([TEMPLATE_112, TEMPLATE_112 + 50])
     image = np.random.default_rng(2).integers(0, 256, (200, 220, 3)).astype(np.uint8)
     crops = align_faces(image, landmarks, TEMPLATE_112, 112)
@@ -94,6 +94,6 @@ def test_outside_of_the_image_is_black() -> None:
     assert crop[80, 80].tolist() == [0, 0, 0]
 
 
-def test_no_faces() -> None:
+def test_aligning_no_faces_gives_no_crops() -> None:
     none = np.empty((0, 5, 2), np.float32)
     assert align_faces(np.zeros((9, 9, 3), np.uint8), none, TEMPLATE_112, 112).shape[0] == 0

@@ -35,7 +35,7 @@ def _embed(engine: FaceEngine, image: Image, embedder: str, *, flip: bool = Fals
 
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("embedder", EMBEDDERS)
-def test_one_person_is_told_from_another(
+def test_engine_tells_one_person_from_another(
     embedder: str, flip: bool, real_engine: FaceEngine, photo: Callable[[str], Image]
 ) -> None:
     vectors = {
@@ -92,7 +92,7 @@ def _side_by_side(left: Image, right: Image) -> Image:
     return image
 
 
-def test_a_region_is_looked_at_alone(
+def test_faces_are_found_in_the_region_only(
     real_engine: FaceEngine, photo: Callable[[str], Image]
 ) -> None:
     left = photo("obama")[::2, ::2]
@@ -120,14 +120,16 @@ def test_faces_that_are_too_large_are_left_out(
     np.testing.assert_allclose(face.box, second.box, atol=1e-3)
 
 
-def test_timings_name_the_stages(real_engine: FaceEngine, photo: Callable[[str], Image]) -> None:
+def test_engine_timings_name_every_stage(
+    real_engine: FaceEngine, photo: Callable[[str], Image]
+) -> None:
     timings: dict[str, float] = {}
     real_engine.analyze([photo("obama")], ask=Ask(timings=timings))
     assert {"queue", "detect", "align", "embed"} <= set(timings)
     assert all(value >= 0 for value in timings.values())
 
 
-def test_no_face_and_no_pictures(real_engine: FaceEngine) -> None:
+def test_analyze_without_pictures_or_faces_is_empty(real_engine: FaceEngine) -> None:
     assert real_engine.analyze([]) == []
     assert real_engine.analyze([np.zeros((60, 80, 3), np.uint8)]) == [[]]
 
@@ -137,7 +139,7 @@ def test_no_face_and_no_pictures(real_engine: FaceEngine) -> None:
     [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3), np.float32)],
     ids=["grey", "four channels", "floats"],
 )
-def test_what_is_no_rgb_image_is_refused(image: Image, real_engine: FaceEngine) -> None:
+def test_array_that_is_no_rgb_image_is_refused(image: Image, real_engine: FaceEngine) -> None:
     with pytest.raises(ValueError, match="RGB uint8"):
         real_engine.analyze([image])
 

@@ -48,7 +48,7 @@ def test_nms_keeps_what_the_plain_algorithm_keeps(count: int) -> None:
         assert nms(boxes, scores, limit).tolist() == _naive_nms(boxes, scores, limit)
 
 
-def test_nms_of_a_chain() -> None:
+def test_nms_of_a_chain_keeps_every_second_box() -> None:
     """Each box suppresses only the next one: every second stays, however long the chain."""
     left = np.arange(600, dtype=np.float32) * 4
     boxes = np.stack([left, 0 * left, left + 10, 0 * left + 10], axis=1)
@@ -66,7 +66,7 @@ def test_nms_by_group_leaves_other_groups_alone() -> None:
     assert nms_by_group(boxes, scores, groups, 0.3).tolist() == wanted
 
 
-def test_iou() -> None:
+def test_iou_of_boxes_is_intersection_over_union() -> None:
     boxes = np.array([[0, 0, 10, 10], [20, 20, 30, 30]], np.float32)
     others = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [2, 2, 4, 4], [10, 0, 20, 10]], np.float32)
     np.testing.assert_allclose(iou(boxes, others)[0], [1, 1 / 3, 0.04, 0], atol=1e-6)
@@ -83,12 +83,12 @@ def test_squared_holds_the_box_around_the_same_centre() -> None:
     assert squared(boxes).tolist() == [[0, -3, 10, 7], [3.5, 5, 7.5, 9]]
 
 
-def test_clipped() -> None:
+def test_clipped_boxes_stay_inside_the_picture() -> None:
     boxes = np.array([[-5, -6, 700, 500], [10, 20, 30, 40]], np.float32)
     assert clipped(boxes, 640, 480).tolist() == [[0, 0, 640, 480], [10, 20, 30, 40]]
 
 
-def test_moved_by_offsets() -> None:
+def test_offsets_move_boxes_by_parts_of_their_size() -> None:
     boxes = np.array([[10, 20, 30, 60]], np.float32)
     offsets = np.array([[0.1, -0.1, 0.5, 0.25]], np.float32)
     np.testing.assert_allclose(moved_by_offsets(boxes, offsets), [[12, 16, 40, 70]])

@@ -46,7 +46,7 @@ def test_any_cut_of_a_file_is_refused_or_read_and_never_anything_else() -> None:
                 assert error.code in ("empty_image", "unsupported_image", "broken_image")
 
 
-def test_limits() -> None:
+def test_picture_beyond_a_limit_is_refused() -> None:
     photo = _painted(100)
     assert decode_image(photo, ImageLimits(max_pixels=10_000)).shape == (100, 100, 3)
     for limits, code in (
@@ -74,7 +74,7 @@ except ImageError as error:
 """
 
 
-def test_the_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+def test_decode_image_refuses_a_decompression_bomb_before_decoding(tmp_path: Path) -> None:
     """900 million pixels in 110 kB: what is measured is the memory that refusing them takes."""
     bomb = tmp_path / "bomb.png"
     bomb.write_bytes(pictures.bomb())
@@ -109,7 +109,7 @@ def test_transparency_is_laid_on_white() -> None:
     assert decode_image(clear).min() == 255
 
 
-def test_what_comes_out_is_of_its_own_memory() -> None:
+def test_decoded_image_is_contiguous_uint8() -> None:
     image = decode_image(_painted())
     assert image.dtype == np.uint8
     assert image.flags.c_contiguous

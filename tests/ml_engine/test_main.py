@@ -38,7 +38,7 @@ def with_engine(real_engine: FaceEngine, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.weights
 @pytest.mark.usefixtures("with_engine")
 class TestPhotos:
-    def test_detect_as_text(
+    def test_detect_prints_faces_as_text(
         self, photos: dict[str, str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["detect", photos["obama"], photos["biden"]]) == 0
@@ -47,7 +47,7 @@ class TestPhotos:
         assert "score" in lines[1]
         assert "quality" in lines[1]
 
-    def test_detect_as_json_with_a_picture(
+    def test_detect_prints_json_and_draws_boxes(
         self, photos: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         out = tmp_path / "boxes.png"
@@ -65,21 +65,23 @@ class TestPhotos:
         assert is_changed[y + height // 2, x - 1 : x + 2].any(), "the left edge of the box"
         assert not is_changed[: y // 3].any(), "nothing far away from it"
 
-    def test_several_pictures_go_into_a_folder(
+    def test_detect_draws_several_pictures_into_a_folder(
         self, photos: dict[str, str], tmp_path: Path
     ) -> None:
         out = tmp_path / "boxes"
         assert main(["detect", photos["obama"], photos["biden"], "--out", str(out)]) == 0
         assert sorted(path.name for path in out.iterdir()) == ["1-obama.jpg", "2-biden.jpg"]
 
-    def test_a_photo_without_a_face(
+    def test_photo_without_a_face_has_its_own_exit_status(
         self, photos: dict[str, str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["detect", photos["nobody"]]) == NO_FACE
         assert "no face" in capsys.readouterr().out
         assert main(["compare", photos["obama"], photos["nobody"]]) == NO_FACE
 
-    def test_compare(self, photos: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_compare_says_one_person_or_not(
+        self, photos: dict[str, str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert main(["compare", photos["obama"], photos["obama2"]]) == 0
         assert "one person" in capsys.readouterr().out
         assert main(["compare", photos["obama"], photos["biden"]]) == NOT_THE_SAME
@@ -95,20 +97,26 @@ class TestPhotos:
         assert pairs[0]["similarity"] > pairs[0]["threshold"] > pairs[1]["similarity"]
         assert pairs[0]["false_match_rate"] < 1e-4 < pairs[1]["false_match_rate"]
 
-    def test_embed(self, photos: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_embed_prints_vectors_of_length_one(
+        self, photos: dict[str, str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert main(["embed", photos["obama"], "--json", "--flip"]) == 0
         (found,) = json.loads(capsys.readouterr().out)
         vector = np.array(found["faces"][0]["embedding"])
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_photo_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_photo_is_named_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["detect", str(tmp_path / "nothing.jpg")]) == 1
     error = capsys.readouterr().err
     assert error == f"error: {tmp_path / 'nothing.jpg'}: No such file or directory\n"
 
 
-def test_a_broken_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_photo_is_named_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"text")
     assert main(["detect", str(broken)]) == 1
@@ -117,7 +125,9 @@ def test_a_broken_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert error.count("\n") == 1
 
 
-def test_missing_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_weights_name_the_fetch_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(pictures.no_face())
     assert main(["detect", str(photo), "--weights", str(tmp_path / "none")]) == 1
@@ -127,7 +137,9 @@ def test_missing_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     "arguments", [[], ["compare", "one.jpg"], ["fetch", "nothing"], ["detect"], ["other"]]
 )
-def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_print_the_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as left:
         main(arguments)
     assert left.value.code == 2

@@ -182,7 +182,7 @@ def test_warm_up_embeds_every_size_of_batch(engine: FaceEngine, executor: _Execu
     assert executor.embedded == [("mobilefacenet", 1, False), ("mobilefacenet", 2, False)]
 
 
-def test_closed_engine_refuses_calls(engine: FaceEngine, executor: _Executor) -> None:
+def test_closed_engine_refuses_every_call(engine: FaceEngine, executor: _Executor) -> None:
     engine.close()
     assert executor.is_closed
     with pytest.raises(EngineClosed):

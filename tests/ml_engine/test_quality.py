@@ -45,7 +45,7 @@ def _motion(image: Image, length: int, *, upright: bool) -> Image:
 
 
 @pytest.mark.weights
-def test_a_good_portrait_is_good(portrait: tuple[Image, Face]) -> None:
+def test_good_portrait_has_a_high_quality(portrait: tuple[Image, Face]) -> None:
     quality = _measured(*portrait)
     assert quality.score > 0.93
     assert quality.reasons == ()
@@ -66,7 +66,7 @@ def test_a_good_portrait_is_good(portrait: tuple[Image, Face]) -> None:
     ],
     ids=["blur", "motion sideways", "motion upwards", "dark", "overexposed"],
 )
-def test_it_falls_step_by_step_and_says_why(
+def test_quality_falls_step_by_step_and_names_the_fault(
     spoil: Callable[[Image, int], Image], part: str, reason: str, portrait: tuple[Image, Face]
 ) -> None:
     image, face = portrait
@@ -79,7 +79,7 @@ def test_it_falls_step_by_step_and_says_why(
 
 
 @pytest.mark.weights
-def test_noise_is_no_sharpness(portrait: tuple[Image, Face]) -> None:
+def test_noise_does_not_count_as_sharpness(portrait: tuple[Image, Face]) -> None:
     image, face = portrait
     blurred = cv2.GaussianBlur(image, (0, 0), 3)
     noise = np.random.default_rng(0).normal(0, 4, image.shape)
@@ -88,7 +88,7 @@ def test_noise_is_no_sharpness(portrait: tuple[Image, Face]) -> None:
 
 
 @pytest.mark.weights
-def test_what_lies_around_the_face_does_not_count(portrait: tuple[Image, Face]) -> None:
+def test_quality_ignores_pixels_around_the_face(portrait: tuple[Image, Face]) -> None:
     image, face = portrait
     crop = align_faces(image, face.landmarks[None], TEMPLATE_112, 112)[0]
     around = crop.copy()
@@ -110,7 +110,7 @@ def _turned(landmarks: Float32, degrees: float) -> Float32:
     return (landmarks @ matrix.T).astype(np.float32)
 
 
-def test_pose() -> None:
+def test_pose_follows_a_turned_and_a_tilted_head() -> None:
     yaw, pitch, roll = pose(TEMPLATE_112)
     assert abs(yaw) < 3
     assert abs(pitch) < 12
@@ -159,7 +159,7 @@ def test_the_worst_fault_comes_first() -> None:
     assert refusals(poor, "standard") == ("tilted", "blurred", "too_small")
 
 
-def test_strict_refuses_all_that_standard_does() -> None:
+def test_strict_quality_refuses_every_face_that_standard_refuses() -> None:
     standard, strict = POLICIES["standard"], POLICIES["strict"]
     for name in ("min_size_px", "min_sharpness", "min_brightness", "min_detection"):
         assert getattr(strict, name) >= getattr(standard, name)

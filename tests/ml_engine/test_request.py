@@ -40,5 +40,5 @@ def test_for_detector_is_equal_for_calls_that_may_share_a_batch() -> None:
     assert hash(one.for_detector(40)) == hash(other.for_detector(40))
 
 
-def test_ask_is_equal_whatever_its_timings() -> None:
+def test_asks_with_different_timings_are_equal() -> None:
     assert Ask(caller="a", timings={}) == Ask(caller="a")

@@ -10,7 +10,7 @@ from django.core.management import call_command
 LEVELS = {"accounts": 0, "web": 1, "jobs": 2, "notices": 2, "people": 3, "cameras": 4, "events": 5}
 
 
-def test_every_relation_points_down() -> None:
+def test_model_relations_point_to_lower_layers() -> None:
     upward = []
     for label, level in LEVELS.items():
         for model in apps.get_app_config(label).get_models():
@@ -24,7 +24,7 @@ def test_every_relation_points_down() -> None:
     assert upward == []
 
 
-def test_live_has_no_models() -> None:
+def test_live_app_has_no_models() -> None:
     assert list(apps.get_app_config("live").get_models()) == []
 
 

@@ -39,22 +39,22 @@ def shake_hands(files: CertificateFiles, name: str) -> str | None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_is_valid_for_each_name(tmp_path: Path, name: str) -> None:
+def test_certificate_is_valid_for_each_name(tmp_path: Path, name: str) -> None:
     assert shake_hands(ensure_certificate(tmp_path, NAMES), name) is not None
 
 
-def test_is_not_valid_for_another_name(tmp_path: Path) -> None:
+def test_certificate_is_not_valid_for_another_name(tmp_path: Path) -> None:
     files = ensure_certificate(tmp_path, NAMES)
     with pytest.raises(ssl.SSLCertVerificationError):
         shake_hands(files, "elsewhere")
 
 
-def test_key_is_the_owners_alone(tmp_path: Path) -> None:
+def test_certificate_key_is_readable_by_the_owner_only(tmp_path: Path) -> None:
     files = ensure_certificate(tmp_path, NAMES)
     assert stat.S_IMODE(files.key.stat().st_mode) == 0o600
 
 
-def test_stays_until_an_address_is_new(tmp_path: Path) -> None:
+def test_certificate_stays_until_an_address_is_new(tmp_path: Path) -> None:
     first = ensure_certificate(tmp_path, NAMES).certificate.read_bytes()
     assert ensure_certificate(tmp_path, NAMES).certificate.read_bytes() == first
     files = ensure_certificate(tmp_path, [*NAMES, "10.0.0.7"])
@@ -62,7 +62,9 @@ def test_stays_until_an_address_is_new(tmp_path: Path) -> None:
     assert shake_hands(files, "10.0.0.7") is not None
 
 
-def test_is_renewed_before_it_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_is_renewed_before_it_expires(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = ensure_certificate(tmp_path, NAMES).certificate.read_bytes()
     monkeypatch.setattr(certificate, "RENEW_BEFORE", certificate.VALID + timedelta(days=1))
     assert ensure_certificate(tmp_path, NAMES).certificate.read_bytes() != first

@@ -8,7 +8,7 @@ import pytest
 from tools.ports import free_port, is_free, lan_addresses
 
 
-def test_a_port_that_somebody_listens_on_is_not_free() -> None:
+def test_port_in_use_is_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert not is_free("127.0.0.1", port)
@@ -16,7 +16,7 @@ def test_a_port_that_somebody_listens_on_is_not_free() -> None:
     assert is_free("127.0.0.1", port)
 
 
-def test_free_port_is_free() -> None:
+def test_free_port_can_be_listened_on() -> None:
     assert is_free("127.0.0.1", free_port())
 
 

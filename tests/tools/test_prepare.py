@@ -53,7 +53,9 @@ def test_environment_goes_before_dot_env(tmp_path: Path, monkeypatch: pytest.Mon
         (["test"], ["cpu", "mysql", "dev"]),
     ],
 )
-def test_locks(monkeypatch: pytest.MonkeyPatch, purposes: list[str], locks: list[str]) -> None:
+def test_lock_files_follow_purposes(
+    monkeypatch: pytest.MonkeyPatch, purposes: list[str], locks: list[str]
+) -> None:
     monkeypatch.setattr(prepare, "has_gpu", lambda: False)
     assert prepare.locks_for(purposes) == locks
 
@@ -66,7 +68,7 @@ def test_gpu_has_a_lock_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("found", "is_good"), [((3, 10), False), ((3, 11), True), ((3, 14), False)]
 )
-def test_python_version(
+def test_unsupported_python_version_is_refused(
     monkeypatch: pytest.MonkeyPatch, found: tuple[int, int], is_good: bool
 ) -> None:
     monkeypatch.setattr(prepare.sys, "version_info", (*found, 0, "final", 0))
@@ -103,7 +105,7 @@ class TestInstall:
         path = self.venv / "calls"
         return path.read_text().splitlines() if path.exists() else []
 
-    def test_what_is_installed_is_not_installed_again(self) -> None:
+    def test_packages_on_disk_are_not_installed_again(self) -> None:
         self.fake_pip(0)
         self.install("cpu")
         self.install("cpu")
@@ -119,7 +121,7 @@ class TestInstall:
         assert "lock-dev" in self.calls()[1]
         assert "lock-cpu" not in self.calls()[1]
 
-    def test_what_failed_is_tried_again(self) -> None:
+    def test_failed_installation_is_tried_again(self) -> None:
         self.fake_pip(1)
         with pytest.raises(SystemExit, match="Check the network"):
             self.install("cpu")
@@ -208,18 +210,18 @@ class TestLocks:
         return names
 
     @pytest.mark.parametrize("name", ["cpu", "gpu", "mysql", "dev"])
-    def test_holds_what_is_required(self, name: str) -> None:
+    def test_lock_file_holds_every_requirement(self, name: str) -> None:
         missing = self.wanted(name) - set(self.pins(name))
         assert not missing, f"run `make lock`: {missing}"
 
     @pytest.mark.parametrize("name", ["gpu", "mysql", "dev"])
-    def test_agrees_with_the_lock_of_the_site(self, name: str) -> None:
+    def test_lock_file_agrees_with_the_lock_of_the_site(self, name: str) -> None:
         base = self.pins("cpu")
         other = self.pins(name)
         assert {p: other[p] for p in other if p in base} == {p: base[p] for p in other if p in base}
 
     @pytest.mark.parametrize("name", ["cpu", "gpu", "mysql", "dev"])
-    def test_one_opencv_and_hashes_and_no_registry(self, name: str) -> None:
+    def test_lock_file_has_one_opencv_hashes_and_no_registry(self, name: str) -> None:
         text = (self.folder / f"lock-{name}.txt").read_text()
         pins = self.pins(name)
         assert {p for p in pins if p.startswith("opencv")} <= {"opencv-python-headless"}
@@ -228,6 +230,6 @@ class TestLocks:
         assert entries
         assert all("--hash=sha256:" in entry for entry in entries)
 
-    def test_one_kind_of_tensorflow_each(self) -> None:
+    def test_each_lock_file_has_one_kind_of_tensorflow(self) -> None:
         assert "tensorflow-cpu" not in self.pins("gpu")
         assert "tensorflow-cpu" in self.pins("cpu")

@@ -48,7 +48,7 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_data_outlive_the_server_and_it_is_stopped(tmp_path: Path) -> None:
+def test_private_mariadb_keeps_data_and_is_stopped(tmp_path: Path) -> None:
     folder = tmp_path / "mariadb"
     with private_mariadb(folder, is_disposable=True) as url:
         pid = pid_in(folder)
@@ -66,7 +66,7 @@ def test_data_outlive_the_server_and_it_is_stopped(tmp_path: Path) -> None:
         assert cursor.fetchall() == (("Zoë 🙂",),)
 
 
-def test_only_loopback_and_only_with_the_password(tmp_path: Path) -> None:
+def test_private_mariadb_answers_loopback_with_password_only(tmp_path: Path) -> None:
     folder = tmp_path / "mariadb"
     with private_mariadb(folder, is_disposable=True) as url:
         with connected(url) as cursor:
@@ -82,7 +82,7 @@ def test_only_loopback_and_only_with_the_password(tmp_path: Path) -> None:
             pass
 
 
-def test_one_left_behind_by_a_killed_owner_is_replaced(tmp_path: Path) -> None:
+def test_private_mariadb_of_a_killed_owner_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "mariadb"
     code = (
         "import sys, time\n"
@@ -109,7 +109,7 @@ def test_one_left_behind_by_a_killed_owner_is_replaced(tmp_path: Path) -> None:
         assert pid_in(folder) != orphan
 
 
-def test_killed_server_finds_what_was_committed(tmp_path: Path) -> None:
+def test_killed_private_mariadb_finds_committed_rows(tmp_path: Path) -> None:
     server = MariadbServer(tmp_path / "mariadb")
     server.start()
     try:
@@ -130,7 +130,7 @@ def test_killed_server_finds_what_was_committed(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_says_where_to_look_when_it_does_not_start(
+def test_private_mariadb_that_fails_to_start_names_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.private_mariadb._mariadbd", lambda: "/bin/false")

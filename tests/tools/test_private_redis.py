@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_answers_keeps_nothing_and_is_stopped(tmp_path: Path) -> None:
+def test_private_redis_keeps_nothing_and_is_stopped(tmp_path: Path) -> None:
     with private_redis(tmp_path / "redis") as url:
         client = redis.Redis.from_url(url)
         client.set("name", "value")
@@ -24,7 +24,7 @@ def test_answers_keeps_nothing_and_is_stopped(tmp_path: Path) -> None:
     assert list((tmp_path / "redis").iterdir()) == []
 
 
-def test_killed_server_starts_again_on_its_port(tmp_path: Path) -> None:
+def test_killed_private_redis_starts_again_on_its_port(tmp_path: Path) -> None:
     server = RedisServer(tmp_path / "redis")
     server.start()
     try:

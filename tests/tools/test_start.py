@@ -27,14 +27,14 @@ def options_of(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Options:
     return read_options(environ.Env())
 
 
-def test_default_is_this_computer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_host_is_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     options = options_of(monkeypatch)
     assert options == LOCAL
     assert options.addresses() == ["http://localhost:8000"]
     assert set(options.names()) == {"localhost", "127.0.0.1", "::1"}
 
 
-def test_https_is_for_other_computers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_listens_for_other_computers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "lan_addresses", lambda: ["192.168.1.20"])
     monkeypatch.setattr(start, "names_of_machine", lambda: ["desk", "desk.local"])
     options = options_of(monkeypatch, HTTPS="1", PORT="8443")
@@ -52,7 +52,7 @@ def test_host_that_is_named_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     ("variables", "said"),
     [({"PORT": "eighty"}, "PORT=eighty is not a number"), ({"DB": "oracle"}, "say DB=mysql")],
 )
-def test_nonsense_is_answered_in_one_line(
+def test_invalid_start_options_are_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
 ) -> None:
     with pytest.raises(SystemExit, match=said):
@@ -68,7 +68,7 @@ def test_busy_port_names_another_one() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
-def test_host_of_another_machine(host: str) -> None:
+def test_host_of_another_machine_is_refused(host: str) -> None:
     options = Options(port=0, host=host, is_https=False, has_mariadb=False)
     with pytest.raises(SystemExit, match=f"cannot listen on {host}"):
         start.check_port(options)

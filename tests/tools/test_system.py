@@ -11,12 +11,14 @@ HERE = Part("something", ("some-package",), lambda: True)
 MISSING = Part("a thing", ("thing-package", "thing-dev"), lambda: False)
 
 
-def test_nothing_is_installed_where_all_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_system_package_is_installed_if_none_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "_apt", lambda: pytest.fail("asked for apt"))
     system.ensure([HERE])
 
 
-def test_names_the_command_where_we_may_not_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_system_package_names_the_command_without_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(system, "_apt", lambda: None)
     monkeypatch.setattr(system.shutil, "which", lambda name: "/usr/bin/apt-get")
     with pytest.raises(SystemExit) as caught:
@@ -34,7 +36,7 @@ def fake_apt(folder: Path, script: str) -> list[str]:
     return [str(program)]
 
 
-def test_reads_the_list_of_packages_anew_where_one_is_not_found(
+def test_package_lists_are_updated_if_a_package_is_not_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     listed = tmp_path / "listed"
@@ -50,7 +52,7 @@ def test_reads_the_list_of_packages_anew_where_one_is_not_found(
     assert calls() == ["install", "update", "install"]
 
 
-def test_says_so_when_apt_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_failed_apt_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(system, "_apt", lambda: fake_apt(tmp_path, "exit 100"))
     with pytest.raises(SystemExit, match="a thing missing, and apt-get could not install it"):
         system.ensure([MISSING])
@@ -67,7 +69,9 @@ def test_says_so_when_apt_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         (["test"], "redis-server", "nodejs"),
     ],
 )
-def test_packages_of_a_purpose(purposes: list[str], wanted: str, unwanted: str) -> None:
+def test_system_packages_follow_the_purpose(
+    purposes: list[str], wanted: str, unwanted: str
+) -> None:
     packages = {name for part in system.parts_for(purposes) for name in part.packages}
     assert wanted in packages
     assert unwanted not in packages
@@ -89,6 +93,6 @@ def test_node_without_npm_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None
     assert not system.NODE[0].is_there()
 
 
-def test_what_was_built_needs_no_compiler() -> None:
+def test_installed_mysql_client_needs_no_compiler() -> None:
     parts = system.parts_for(["mysql-client"], has_venv=True, has_mysql_client=True)
     assert parts == []

@@ -58,7 +58,7 @@ def test_weights_of_an_unknown_detector_are_refused_with_the_known_ones(
     assert fetched == []
 
 
-def test_weights_that_are_there_are_not_fetched(
+def test_weights_on_disk_are_not_fetched(
     fetched: list[str], weights_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "ensure", lambda name, folder: {})

@@ -1,4 +1,4 @@
-"""The pages themselves hold no data: their scripts ask REST and the websockets for it."""
+"""The pages hold no data: their scripts load it over REST and websockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a caller may do now: a websocket may stay open longer than its key or sign-in is good."""
+"""The present rights of a caller: a websocket may stay open longer than its key or session is
+valid."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from recognition.web.boundaries import AsgiDict
 
 @in_database_thread
 def access_now(scope: AsgiDict) -> Access:
-    """The access of who opened the socket, as the database has it now."""
+    """The access of the caller who opened the socket, by the present rows of the database."""
     access: Access = scope["access"]
     if access.key is not None:
         key = ApiKey.objects.select_related("created_by").filter(pk=access.key.pk).first()
@@ -26,7 +27,7 @@ def access_now(scope: AsgiDict) -> Access:
     session = scope.get("session")
     if session is None:
         return access_of_user(User.objects.filter(pk=access.user.pk).first())
-    # Not the session of the scope: that one was read once. Signing out removed it; another
-    # password made it void.
+    # Not the session of the scope, which was read once: signing out deletes the session, and a new
+    # password makes it void.
     store = import_module(settings.SESSION_ENGINE).SessionStore(session.session_key)
     return access_of_user(get_user(SimpleNamespace(session=store)))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the websockets of the site share: who may open one, how many, for how long."""
+"""Shared by all websockets: access, limits, and time limits."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ class Refused(Exception):
 
 
 class SiteConsumer(AsyncWebsocketConsumer):
-    """A subclass names the scope and the limits, and fills in `prepare`, `opened`, `hear`,
+    """A subclass names the scope and the limits, and implements `prepare`, `opened`, `hear`,
     `watch` and `left`.
 
-    A handshake can only be answered with an HTTP status, which a browser does not show to the
-    page; so a socket that is refused is opened first, and then closed with its code.
+    A handshake can only be refused with an HTTP status, which a browser does not show to the page;
+    so a refused socket is opened first, and then closed with its code.
     """
 
-    # Channels itself listens to no layer: a layer that fails would close every socket. A consumer
-    # that needs the layer listens to it.
+    # Channels itself must not listen to a layer, as a failing layer would close every socket. A
+    # consumer that needs the layer listens by itself.
     channel_layer_alias = ""
     scope_needed: str
-    # Of sockets of this kind, as a multiple of the limits on streams.
+    # Limit on sockets of this kind, as a multiple of the limits on streams.
     limit_factor = 1
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -87,19 +87,19 @@ class SiteConsumer(AsyncWebsocketConsumer):
         return self._outbox
 
     async def prepare(self) -> None:
-        """Before the socket opens; may raise Refused."""
+        """Called before the socket opens; may raise Refused."""
 
     async def opened(self) -> None:
-        """It is open."""
+        """Called once the socket is open."""
 
     async def hear(self, text: str | None, data: bytes | None) -> None:
-        """A message of the client; nothing that takes time."""
+        """Called with a message of the client; must return quickly."""
 
     async def watch(self) -> None:
-        """Once a second; may raise Refused."""
+        """Called once a second; may raise Refused."""
 
     def left(self) -> None:
-        """The socket is gone, whatever the reason; called once, also if it never opened."""
+        """Called once when the socket is gone, also if it never opened."""
         self.release()
 
     async def __call__(self, scope: AsgiDict, receive: Any, send: Any) -> None:
@@ -109,14 +109,14 @@ class SiteConsumer(AsyncWebsocketConsumer):
             self._leave()
 
     async def dispatch(self, message: AsgiDict) -> None:
-        # The base class goes to the one database thread of the process first, for each frame.
+        # The base class would go through the only database thread of the process for each frame.
         handler = getattr(self, get_handler_name(message), None)
         if handler is None:
             raise ValueError(f"There is no handler for {message['type']}.")
         await handler(message)
 
     async def connect(self) -> None:
-        # Whoever is connected to this process is told events by its loop.
+        # This loop sends events to the clients of this process.
         publish.set_loop(asyncio.get_running_loop())
         refusal: Refused | None = None
         try:
@@ -150,7 +150,7 @@ class SiteConsumer(AsyncWebsocketConsumer):
         self._leave()
 
     def release(self) -> None:
-        """This socket does not count any more."""
+        """Stop counting this socket for the limits."""
         if self._counted_as is not None:
             self._limits.leave(self._counted_as)
             self._counted_as = None
@@ -192,7 +192,7 @@ class SiteConsumer(AsyncWebsocketConsumer):
             except Refused as refused:
                 await self._turn_away(refused)
             except Exception as error:
-                # Of the database, or of the channel layer's client: it is checked again later.
+                # An error of the database or of the channel layer: the next check comes later.
                 logger.warning("a websocket could not be checked: %r", error)
 
     async def _check_access(self) -> None:

@@ -1,4 +1,4 @@
-"""`/ws/cameras/<id>/`: what a camera sees, with the faces of the same frame."""
+"""`/ws/cameras/<id>/`: previews of a camera, with the faces of the same frame."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from recognition.web.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
-# Without a preview for so long, the camera's status is looked up.
+# After this time without a preview, the camera's status is read.
 _SILENCE_S = 1.5
-# While previews come, it is asked this often whether the caller may still see them.
+# While previews come, the caller's right to see them is checked this often.
 _CHECK_S = 3.0
 
 
@@ -35,7 +35,7 @@ class CameraConsumer(SiteConsumer):
         self._camera_id: UUID = self.scope["url_route"]["kwargs"]["camera_id"]
         self._viewer: Viewer | None = None
         self._showing: asyncio.Task[None] | None = None
-        self._told: tuple[str, str] | None = None
+        self._sent_status: tuple[str, str] | None = None
         self._is_gone = False
         try:
             await in_database_thread(camera_watch)(
@@ -76,13 +76,14 @@ class CameraConsumer(SiteConsumer):
                 next_check = loop.time() + _CHECK_S
                 await self._camera()
             if self.is_open and not self._is_gone:
-                # Waits while the client's line is full; the viewer keeps the newest meanwhile.
+                # Waits while the connection to the client is full; the viewer keeps the newest
+                # preview meanwhile.
                 await self.send(bytes_data=preview.jpeg)
                 await self.send(text_data=encoded(preview.faces))
 
     async def _camera(self) -> Camera | None:
-        """None where it could not be read. The socket is closed if the camera is gone, or is not
-        the caller's to see any more."""
+        """None if it could not be read. Closes the socket if the camera is deleted, or the caller
+        may no longer see it."""
         try:
             return await in_database_thread(camera_by_id)(self.access, self._camera_id)
         except ServiceError as error:
@@ -93,10 +94,10 @@ class CameraConsumer(SiteConsumer):
         return None
 
     async def _tell_status(self) -> None:
-        """Tell the camera's status where it is another one; close if the camera is gone."""
+        """Send the camera's status if it changed; close the socket if the camera is deleted."""
         if (camera := await self._camera()) is None:
             return
-        told = (camera.status, camera.status_message)
-        if told != self._told and self.is_open:
-            self._told = told
-            await self.send(text_data=encoded(status_message(*told)))
+        status = (camera.status, camera.status_message)
+        if status != self._sent_status and self.is_open:
+            self._sent_status = status
+            await self.send(text_data=encoded(status_message(*status)))

@@ -1,4 +1,4 @@
-"""`/ws/events/`: the feed of events, as they are opened, updated and closed."""
+"""`/ws/events/`: the feed of opened, updated and closed events."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from recognition.notices.publish import ALL_EVENTS, events_group
 from recognition.web.boundaries import AsgiDict
 from recognition.web.process import process
 
-# Notices that a client has not read yet; an erasure alone may be a hundred.
+# Most notices that wait for a slow client; one erasure alone may be a hundred.
 _MOST_UNREAD = 500
 
 
 class EventsConsumer(GroupConsumer):
-    """Notices come from this process, which follows their table; the progress of open visits comes
-    from whichever process plays the stream, by the channel layer.
+    """Notices come from this process, which follows their table. The progress of open visits comes
+    over the channel layer, from the process that plays the stream.
 
-    A client that missed events must know it: the socket is closed once the channel layer fails, or
-    too much is unread, and the client reads the list of events when it is connected again.
+    A client must know that it missed events: the socket is closed if the channel layer fails or too
+    many notices are unread, and the client reads the list of events after it has reconnected.
     """
 
     scope_needed = Scope.EVENTS
@@ -40,7 +40,7 @@ class EventsConsumer(GroupConsumer):
     async def prepare(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._unread: asyncio.Queue[PageMessage] = asyncio.Queue(_MOST_UNREAD)
-        # Before the socket opens: what happens from then on is told.
+        # Before the socket opens, so that no later notice is missed.
         process().part(Feed).join(self._hear)
         await super().prepare()
         await in_database_thread(events_watch)(access=self.access, actor=self.actor)
@@ -59,7 +59,7 @@ class EventsConsumer(GroupConsumer):
         await self._tell(message["event"])
 
     def _hear(self, message: PageMessage) -> None:
-        """In the thread that follows the notices."""
+        """Called in the thread that follows the notices."""
         with suppress(RuntimeError):  # the loop was closed
             self._loop.call_soon_threadsafe(self._keep, message)
 
@@ -76,6 +76,6 @@ class EventsConsumer(GroupConsumer):
             await self._tell(message["event"])
 
     async def _tell(self, event: PageEvent | PageEventGone) -> None:
-        # Asked for each one: what the caller may see can change while the socket is open.
+        # Checked for each notice: the caller's rights can change while the socket is open.
         if self.is_open and self.access.may_use_collection(event["collection"]):
             await self.send(text_data=encoded({"type": "event", "event": event}))

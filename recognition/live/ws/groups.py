@@ -1,4 +1,4 @@
-"""A websocket that passes on what groups of the channel layer are told."""
+"""A websocket that passes on messages of channel layer groups."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from recognition.web.boundaries import AsgiDict
 logger = logging.getLogger(__name__)
 
 _JOIN_EVERY = 30  # calls of `watch`
-# What the channel layer has for an answer, but for a message that is waited for. Longer than its
-# limit for a connection, shorter than the server's for a handshake.
+# Time limit for calls of the channel layer, except for receiving. Longer than its own limit for a
+# connection, shorter than the server's limit for a handshake.
 _LAYER_TIMEOUT_S = 10.0
 AWAY = "Live notices are away; try again."
 
@@ -22,19 +22,20 @@ AWAY = "Live notices are away; try again."
 class GroupConsumer(SiteConsumer):
     """A subclass names the groups and passes messages on.
 
-    A client that missed messages must know it: the socket is closed once the channel layer fails,
-    and the client reads the rows when it is connected again.
+    A client must know that it missed messages: the socket is closed if the channel layer fails, and
+    the client reads the rows after it has reconnected.
     """
 
     _groups: tuple[str, ...] = ()
     _listening: asyncio.Task[None] | None = None
 
     def groups_to_join(self) -> tuple[str, ...]:
-        """Asked once, before the socket opens."""
+        """Called once, before the socket opens."""
         raise NotImplementedError
 
     async def pass_on(self, message: AsgiDict) -> None:
-        """A message of a group. What the caller may see can change while the socket is open."""
+        """Called with a message of a group. The caller's rights can change while the socket is
+        open."""
         raise NotImplementedError
 
     async def prepare(self) -> None:
@@ -42,14 +43,14 @@ class GroupConsumer(SiteConsumer):
         self._until_joining = 0
         self._layer = get_channel_layer()
         self._channel = await self._layer.new_channel("groups")
-        # Before the socket opens: what happens from then on is told.
+        # Before the socket opens, so that no later message is missed.
         await self._join()
 
     async def opened(self) -> None:
         self._listening = asyncio.create_task(self._listen())
 
     async def watch(self) -> None:
-        # A layer drops a channel from its groups when messages lay unread in it for a minute.
+        # A layer removes a channel from its groups if messages stay unread in it for a minute.
         self._until_joining -= 1
         if self._until_joining <= 0:
             await self._join()
@@ -83,5 +84,5 @@ class GroupConsumer(SiteConsumer):
             async with asyncio.timeout(_LAYER_TIMEOUT_S):
                 for group in self._groups:
                     await self._layer.group_add(group, self._channel)
-        except Exception as error:  # each error of the layer's client means the same here
+        except Exception as error:  # every error of the layer's client means the same here
             raise Refused(Code.UNAVAILABLE, AWAY) from error

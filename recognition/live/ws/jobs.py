@@ -1,4 +1,4 @@
-"""`/ws/jobs/`: jobs as they go on, for pages that show them."""
+"""`/ws/jobs/`: progress of jobs, for pages that show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recognition.web.boundaries import AsgiDict
 
 
 class JobsConsumer(GroupConsumer):
-    """For each caller who may start jobs of some kind: they are told of these kinds."""
+    """For each caller who may start jobs of some kind; it sends jobs of these kinds only."""
 
     limit_factor = 4
 

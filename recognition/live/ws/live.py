@@ -1,7 +1,7 @@
 """`/ws/live/`: the caller's own frames in, faces and events out.
 
-A message only replaces the newest frame and returns: the queue in front of a consumer has no
-bound, so it must never be waited for.
+A message only replaces the newest frame and returns. It must never wait, because the queue in front
+of a consumer is unbounded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ENGINE_POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """`session.start`, checked."""
+    """A validated `session.start`."""
 
     collection: UUID | None
     camera: UUID | None
@@ -40,7 +40,7 @@ class StartRequest:
 
     @classmethod
     def read(cls, text: str) -> StartRequest:
-        """ServiceError where it is not one."""
+        """ServiceError if the text is not a valid `session.start`."""
         try:
             message = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -97,7 +97,7 @@ class LiveConsumer(SiteConsumer):
         if session is None:
             self.release()
         else:
-            # It counts until its thread has ended: see `_ended`.
+            # It counts for the limits until its thread has ended: see `_ended`.
             session.stop()
 
     async def _command(self, text: str) -> None:
@@ -143,13 +143,13 @@ class LiveConsumer(SiteConsumer):
         )
 
     async def _await_engine(self) -> None:
-        """Say that it warms up, and wait; ServiceError where it does not come."""
+        """Tell the client that the engine warms up, and wait; ServiceError if it fails."""
         is_told = False
         while (state := engine_state())["state"] != "ready":
             if state["state"] == "off":
                 start_engine()
             elif state["state"] == "failed":
-                # Does not wait; builds it again where the last try was a while ago.
+                # Does not wait; builds the engine again if the last attempt was a while ago.
                 _try_engine()
             elif not is_told:
                 self.outbox.post(status_message("warming_up", state["message"]))
@@ -157,13 +157,13 @@ class LiveConsumer(SiteConsumer):
             await asyncio.sleep(_ENGINE_POLL_S)
 
     def _ended(self, loop: asyncio.AbstractEventLoop, code: str | None) -> None:
-        """In the session's thread: it has ended."""
+        """Called in the session's thread when it has ended."""
         outbox = self._outbox
         if code is not None and outbox is not None:
             outbox.close_after(Code.NOT_FOUND if code == "not_found" else Code.FAILED)
         try:
             loop.call_soon_threadsafe(self.release)
-        except RuntimeError:  # the loop was closed, but another one may count
+        except RuntimeError:  # the loop was closed, but its place must be freed
             self.release()
 
 

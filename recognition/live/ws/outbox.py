@@ -1,4 +1,4 @@
-"""Messages on their way to one client, from any thread, in order."""
+"""Messages to one client, from any thread, in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from recognition.jobs.payloads import JobMessage
 from recognition.live.messages import LiveMessage
 
-# A client that reads too slowly misses the oldest: nothing piles up.
+# A client that reads too slowly misses the oldest messages.
 MOST_WAITING = 64
 
 
@@ -21,7 +21,7 @@ def encoded(message: LiveMessage | JobMessage) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """After what was posted before it."""
+    """Closes the socket after the messages posted before it."""
 
     code: int
     reason: str = ""
@@ -36,21 +36,21 @@ class Outbox:
         self._task = asyncio.create_task(self._run())
 
     def post(self, message: LiveMessage) -> None:
-        """From any thread; never waits."""
+        """Thread-safe; never waits."""
         self._put(encoded(message))
 
     def close_after(self, code: int, reason: str = "") -> None:
-        """Close the socket when what was posted before is sent."""
+        """Close the socket after the messages posted before it are sent."""
         self._put(Closing(code, reason))
 
     def stop(self) -> None:
-        """In the loop: what waits is not sent any more."""
+        """Drop the waiting messages. Called in the loop."""
         self._task.cancel()
 
     def _put(self, item: str | Closing) -> None:
         try:
             self._loop.call_soon_threadsafe(self._keep, item)
-        except RuntimeError:  # the loop was closed: nobody is there any more
+        except RuntimeError:  # the loop was closed: the client is gone
             return
 
     def _keep(self, item: str | Closing) -> None:

@@ -68,7 +68,7 @@ class CollectionForm(forms.ModelForm):
             self.initial["embedder"] = embedder.version if is_file else embedder.name
 
     def clean_embedder(self) -> ModelVersion:
-        """A gallery holds the vectors of one model: say so at the field."""
+        """Show the refusal at the field: all vectors of a gallery come from one model."""
         embedder = self.cleaned_data["embedder"]
         changes = not self.instance._state.adding and "embedder" in self.changed_data
         if changes and self.instance.templates.exists():

@@ -1,4 +1,4 @@
-"""Form fields that speak as people do."""
+"""Form fields that show stored values in readable form."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LabelsField(forms.CharField):
         validate_labels(value)
 
     def run_validators(self, value: Any) -> None:
-        """Those of a text do not fit."""
+        """Skip the validators of a text: the value is a list."""
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return (initial or []) != self.to_python(data)

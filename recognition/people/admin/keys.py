@@ -1,4 +1,4 @@
-"""API keys: made with a name and scopes, shown once, switched off."""
+"""API keys: created with a name and scopes, shown once, then only switched off."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class ApiKeyAdmin(ModelAdmin):
         return False  # it is switched off and stays, so that the audit log can be read
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple:
-        # What a key may do is settled when it is made: whoever holds it was told so.
+        # The scopes of a key never change after it was created: its holder relies on them.
         if obj is None:
             return ()
         settled = ("scopes", "collection_id", "prefix", "created_at", "last_used_at")
@@ -163,7 +163,7 @@ class ApiKeyAdmin(ModelAdmin):
         return response
 
     def log_addition(self, request: HttpRequest, obj: ApiKey, message: Any) -> None:
-        """The audit log has it."""
+        """Do nothing: the audit log records it."""
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
         """As above."""

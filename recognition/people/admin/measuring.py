@@ -1,4 +1,4 @@
-"""A collection measured on its own people and trained on them: the page with what came of it."""
+"""The page that measures a collection on its own people and trains its SVM, with the results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CURVE_SOURCES = {"model": "the model's curve", "own": "the collection's own curv
 
 
 def measure_view(request: HttpRequest, collection_id: UUID, site: AdminSite) -> HttpResponse:
-    """Looked at by everybody who may identify; its buttons are for who may manage."""
+    """Needs the scope to identify; the buttons need the scope to manage."""
     collection = get_object_or_404(Collection.objects.select_related("embedder"), pk=collection_id)
     access = access_of(request)
     if not access.may(Scope.MANAGE if request.method == "POST" else Scope.IDENTIFY):
@@ -74,7 +74,7 @@ def measure_view(request: HttpRequest, collection_id: UUID, site: AdminSite) -> 
 
 
 def _do(request: HttpRequest, collection: Collection) -> str:
-    """What a button asks for; returns what to say of it."""
+    """Run the action of the pressed button; returns the message for the user."""
     acts: dict[str, Callable[[Collection, Actor], str]] = {
         "measure": _measure,
         "use": _use,
@@ -108,7 +108,7 @@ def _train(collection: Collection, actor: Actor) -> str:
 
 
 def _rule(collection: Collection) -> TemplateContext | None:
-    """None where nothing gives a threshold."""
+    """None if the collection has no threshold."""
     try:
         rules = rules_of(collection, gallery_of(collection))
     except ServiceError:
@@ -121,7 +121,7 @@ def _rule(collection: Collection) -> TemplateContext | None:
 
 
 def _points(state: CalibrationState) -> list[TemplateContext]:
-    """Rates as people say them."""
+    """Rates as "one in" so many, and as percentages."""
     return [
         {
             "one_in": round(1 / point["fmr"]),

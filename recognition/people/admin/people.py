@@ -59,12 +59,12 @@ class PersonForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # What was changed is told by the row, not by what the browser says was there before.
+        # Changes are found by comparing with the row, not with the initial values in the request.
         for field in self.fields.values():
             field.show_hidden_initial = False
 
     def clean_external_id(self) -> str | None:
-        # An empty string would be an id like any other, and so unique.
+        # An empty string would count as an external id, and these are unique.
         return self.cleaned_data["external_id"] or None
 
 
@@ -96,7 +96,7 @@ class PersonAdmin(ServiceAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
-        # Subqueries, for they are answered for the rows of one page: a join would not be.
+        # Subqueries run for the rows of one page only; a join would run for all rows.
         images = FaceImage.objects.filter(person=OuterRef("pk"))
         count = images.order_by().values("person").annotate(n=Count("pk")).values("n")
         visits = Person.objects.filter(pk=OuterRef("pk")).order_by("-events__started_at")
@@ -129,7 +129,7 @@ class PersonAdmin(ServiceAdmin):
         return person.consent, person.get_consent_display()
 
     def get_actions(self, request: HttpRequest) -> dict:
-        """Deleting a person is erasing: the one action that says what it does is enough."""
+        """Hide Django's delete action: `erase_people` does the same and says so."""
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
@@ -153,7 +153,7 @@ class PersonAdmin(ServiceAdmin):
         person_erase(person=obj, actor=Actor.of_request(request))
 
     def response_add(self, request: HttpRequest, obj: Person, *args: Any) -> HttpResponse:
-        """After a new person come the photos."""
+        """Go on to the photos after a new person was added."""
         if {"_addanother", "_continue", "_popup"} & set(request.POST):
             return super().response_add(request, obj, *args)
         messages.success(request, f"{obj.name} was added. Now add photos.")
@@ -245,7 +245,7 @@ class PersonAdmin(ServiceAdmin):
         return render(request, f"people/{name}.html", context)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
-        """What `Delete` of one person takes along, for the confirmation page."""
+        """What `Delete` removes with a person, for the confirmation page."""
         people = list(objs)
         photos = FaceImage.objects.filter(person__in=people).count()
         lines = [
@@ -255,7 +255,7 @@ class PersonAdmin(ServiceAdmin):
         return lines, {"people": len(people), "photos": photos}, denied, []
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
-        """The audit log has it, without the name."""
+        """Do nothing: the audit log records it, without the name."""
 
     def log_deletion(self, request: HttpRequest, obj: Model, object_repr: str) -> None:
         """As above: Django's own log would keep the erased person's name."""

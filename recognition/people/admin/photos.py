@@ -1,4 +1,4 @@
-"""Photos of a person in the admin: taken in, answered one by one, deleted."""
+"""Photos of a person in the admin: upload with a result for each photo, and deletion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from recognition.web.uploads import Upload
 
 
 def limits() -> dict[str, int]:
-    """The number and size of photos that REST takes too."""
+    """Limits on number and size of photos, the same as in REST."""
     return {
         "most_photos": settings.MAX_IMAGES_PER_REQUEST,
         "most_mb": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20,
@@ -78,7 +78,7 @@ def _enrol(request: HttpRequest, person: Person) -> list[UploadRow]:
         told = f"at most {most['most_photos']} photos and {most['most_mb']} MB"
         messages.error(request, f"That is too much for one go: {told}.")
         return []
-    # No more of a file than is needed to see that it is too large.
+    # Read just enough of a file to see that it is too large.
     enough = most["photo_mb"] * 2**20 + 1
     uploads = [Upload(file.name or "", file.read(enough)) for file in files]
     outcomes = images_enrol(

@@ -39,7 +39,7 @@ class UploadRow:
     accepted: bool
     title: str
     message: str
-    preview: str  # data URL, empty where the file is no picture
+    preview: str  # data URL, empty if the file is no picture
     quality: Quality | None
     similar_to: Person | None
 
@@ -80,7 +80,7 @@ def _preview(upload: Upload, outcome: ImageOutcome) -> str:
 
 
 def _boxes(outcome: ImageOutcome) -> list[tuple[float, ...]]:
-    """x1 y1 x2 y2 of what was stored, or else of every face that was found."""
+    """x1 y1 x2 y2 of the stored face, or of every face found if none was stored."""
     if outcome.image is not None:
         x, y, width, height = outcome.image.box
         return [(x, y, x + width, y + height)]

@@ -1,4 +1,4 @@
-"""Which collection a request speaks of."""
+"""The collection that a request means."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def collection_or_only(access: Access, collection_id: UUID | None) -> Collection
 
 
 def refuse_limited_key(access: Access) -> None:
-    """For what goes beyond one collection."""
+    """403 for a key of one collection, in operations that reach beyond it."""
     if access.collection_id is not None:
         message = "This key is limited to its collection."
         raise ServiceError("permission_denied", message, status=403)

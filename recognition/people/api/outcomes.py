@@ -1,4 +1,4 @@
-"""The answer to enrolment: each picture's outcome, as a refusal where none was accepted."""
+"""The answer to enrolment: the outcome of each picture, or an error if none was accepted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def enrol_answer(outcomes: Sequence[ImageOutcome]) -> EnrolPayload:
 
 
 def _refusal(outcomes: Sequence[ImageOutcome], payloads: list[OutcomePayload]) -> ServiceError:
-    """With the picture's own code where they all have the same."""
+    """Has the code of the pictures if all have the same one."""
     codes = {outcome.code for outcome in outcomes}
     if len(codes) == 1:
         code, message = outcomes[0].code, outcomes[0].message

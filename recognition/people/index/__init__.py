@@ -1,19 +1,19 @@
 """The templates of each collection in memory, kept in step with the database.
 
-The database is the truth. Whoever changes templates calls `note_changes` in the same transaction:
-it raises the collection's revision under the row's lock and names the templates. A gallery reads
-the changes after its own revision, and takes from the database what those templates are now; where
-it missed too much, it loads everything again. That happens on commit in the process that changed
-something, and before a search in every other one.
+The database is the source of truth. Every change of templates calls `note_changes` in its
+transaction, which raises the revision of the collection under a lock of its row and logs the
+templates. A gallery reads the log after its own revision, and loads these templates from the
+database; if it is too far behind, it loads everything again. This happens on commit in the process
+that made the change, and before a search in every other process.
 
 | file | what |
 | --- | --- |
-| `gallery` | one collection's gallery: when it follows the database, and what it is asked |
-| `contents` | what it holds in memory |
-| `reading` | what it reads from the database |
-| `changes` | the log of changes that others follow |
+| `gallery` | one collection's gallery: follows the database, answers searches |
+| `contents` | its state in memory |
+| `reading` | its queries |
+| `changes` | the log of changes that other processes follow |
 | `process` | the galleries of this process |
-| `loading` | loads them before they are asked |
+| `loading` | loads them before the first search |
 """
 
 from recognition.people.index.changes import changes_prune, note_changes

@@ -1,4 +1,4 @@
-"""The log of changes: what every process follows."""
+"""The log of gallery changes, which every process follows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _KEPT = timedelta(hours=1)
 
 
 def note_changes(collection: Collection, template_ids: Iterable[int]) -> None:
-    """Within the caller's transaction: these templates are new, gone, somebody else's now, or what
-    is known of their person changed.
+    """Log, within the caller's transaction, that these templates were added, deleted or moved to
+    another person, or that data of their person changed.
 
     Locks the collection's row until the commit, so that revisions become visible in order. The
-    caller must not search the gallery between this and the commit: it would take over a revision
-    that may never come to be.
+    caller must not search the gallery before the commit: the gallery would adopt a revision that
+    may be rolled back.
     """
     templates = sorted(set(template_ids))
     if not templates:
@@ -42,7 +42,7 @@ def note_changes(collection: Collection, template_ids: Iterable[int]) -> None:
 def changes_prune() -> int:
     """Delete old entries of the log; a process that still needed one loads everything.
 
-    By whole revisions: of one that was left in part, a process would take that part for all of it.
+    Deletes whole revisions only: a process would take a part of a revision for the whole.
     """
     old = GalleryChange.objects.filter(created_at__lt=timezone.now() - _KEPT)
     last = dict(old.values_list("collection").annotate(Max("revision")))

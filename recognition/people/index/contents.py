@@ -15,10 +15,10 @@ from ml_engine.matching.index import Kind
 from ml_engine.types import Float32
 from recognition.people.index.indexes import is_outgrown, new_index
 
-# Templates looked at for each person wanted; more where people have more.
+# Templates fetched for each person asked for; more if people have more templates.
 _TEMPLATES_EACH = 8
-# People that a decider ranks at least, so that who is first does not depend on how many are asked
-# for.
+# A decider ranks at least this many people, so that the first place does not depend on how many the
+# caller asks for.
 _LEAST_RANKED = 5
 _COPIED_AT_ONCE = 1 << 13
 
@@ -34,8 +34,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A template as it stands in the database; `vector` as bytes, `image` as text: making a UUID
-    for each would take longer than all the rest. A template's vector never changes."""
+    """A template as stored in the database. `vector` is bytes and `image` is text: building a UUID
+    for each row would take longer than the rest of the loading. The vector of a template never
+    changes."""
 
     template: int
     image: str
@@ -44,9 +45,9 @@ class Row:
 
 
 class IndexState:
-    """Index, whose templates they are, who these people are, and which faces are not theirs.
+    """The index, the owners of its templates, the names of these people, and their negatives.
 
-    Any number of threads may search it; one at a time changes it.
+    Any number of threads may search; one thread at a time may change it.
     """
 
     def __init__(self, dimension: int, model: str, revision: int, kind: Kind = "float32") -> None:
@@ -70,7 +71,7 @@ class IndexState:
         return UUID(row[1]) if row else None
 
     def put(self, rows: Sequence[Row], names: Mapping[UUID, tuple[str, str | None]]) -> None:
-        """Add templates, or take over what changed about them."""
+        """Add templates, or update those that changed."""
         if not rows:
             return
         flat = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
@@ -81,11 +82,11 @@ class IndexState:
                 member = self._people.setdefault(row.person, Member(name, external_id))
                 member.name, member.external_id = name, external_id
                 member.templates += 1
-                # In place: whoever searches meanwhile finds one owner or the other.
+                # In place: a concurrent search finds the old owner or the new one.
                 before = self._rows.get(row.template)
                 self._rows[row.template] = (row.person, row.image)
                 self._release(before)
-            # Owners first: a template that is found must be somebody's.
+            # Owners first: every template that a search finds must have an owner.
             self.index.add(ids, flat.reshape(len(rows), -1), model=self.index.model)
 
     def drop(self, templates: Sequence[int]) -> None:
@@ -95,7 +96,8 @@ class IndexState:
                 self._release(self._rows.pop(template, None))
 
     def put_negatives(self, people: Iterable[UUID], found: Mapping[UUID, Float32]) -> None:
-        """Vectors (n, d) of faces that are not these people; none of those that are not found."""
+        """Replace the negatives of these people. found: vectors (n, d) by person; a person that is
+        missing from it has none."""
         with self._changing:
             for person in people:
                 if person in found and person in self._people:
@@ -104,18 +106,18 @@ class IndexState:
                     self._negatives.pop(person, None)
 
     def wants_index(self, kind: Kind) -> bool:
-        """Whether it is time for `rebuild`: another kind is wanted, or the gallery has grown much
-        since the index learnt from it."""
+        """True if `rebuild` is due: another kind is wanted, or the gallery has grown much since the
+        index was optimised."""
         return self.index.kind != kind or is_outgrown(self.index, self._learnt_from)
 
     def optimise(self) -> None:
-        """Let the index learn from what was put. Searches wait."""
+        """Optimise the index for the templates it holds. Searches wait."""
         self._learnt_from = len(self.index)
         self.index.optimise()
 
     def rebuild(self, kind: Kind) -> None:
-        """Put a new index in the old one's place. Searches and changes go on with the old one
-        until the new one is ready."""
+        """Replace the index by a new one. Searches and changes use the old one until the new one is
+        ready."""
         old = self.index
         fresh = new_index(kind, old.dimension, old.model)
         _copy(old, fresh, old.ids)
@@ -131,7 +133,7 @@ class IndexState:
     ) -> list[list[Candidate]]:
         """For each query (q, d) the best people, each with the best of their templates.
 
-        decider: who ranks them; None: their similarity.
+        decider: ranks the people; None ranks by similarity.
         """
         least = people if decider is None else max(people, _LEAST_RANKED)
         wanted = min(least, len(self._people))
@@ -164,7 +166,7 @@ class IndexState:
         ids: list[int],
         candidates: list[Candidate],
     ) -> list[Candidate]:
-        """By the decider, which sees the templates of these candidates alone."""
+        """Rank the candidates by the decider, which sees the templates of these candidates only."""
         people = {candidate.person for candidate in candidates}
 
         def owner_of(template: int) -> UUID | None:
@@ -178,7 +180,7 @@ class IndexState:
         return row[0] if row else None
 
     def _release(self, row: tuple[UUID, str] | None) -> None:
-        """A template of this person, which is theirs no more."""
+        """Forget one template of a person, and the person with the last one."""
         if row is None:
             return
         member = self._people[row[0]]

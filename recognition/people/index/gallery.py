@@ -1,4 +1,4 @@
-"""The gallery of one collection: when it follows the database, and what it is asked."""
+"""The gallery of one collection: it follows the database and answers searches."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from recognition.people.models import Collection
 
 logger = logging.getLogger(__name__)
 
-# What other processes change is seen this much later at most.
+# The longest time until a change by another process is seen.
 CHECK_EVERY_S = 0.5
-# An index that could not be built, for want of room, is tried again.
+# If an index cannot be built, for example because the disk is full, it is tried again.
 _REBUILD_AGAIN_S = 300.0
 
 
 class Gallery:
     """The active people of one collection, for one model. Thread-safe.
 
-    How they are searched and who decides are the collection's choices (`search_kind`, `decider`)
-    and are followed as people are. An SVM decides once it is trained on this model's templates;
-    until then, the nearest.
+    The collection chooses the kind of index (`search_kind`) and the decider (`decider`); the
+    gallery follows both choices. An SVM decides once it is trained on templates of this model;
+    until then the nearest template does.
 
-    People are named by their UUID, templates by the number of their row.
+    People are identified by UUID, templates by the id of their row.
     """
 
     def __init__(self, collection: Collection) -> None:
@@ -61,21 +61,20 @@ class Gallery:
 
     @property
     def ranks_by_similarity(self) -> bool:
-        """False where a vote or a trained SVM decides now."""
+        """False if a vote or a trained SVM decides now."""
         return self._decider is None
 
     def search(
         self, embeddings: Float32, *, people: int = 5, by_similarity: bool = False
     ) -> list[list[Candidate]]:
-        """Embeddings (n, d) of length 1; for each the best people as the collection's decider
-        ranks them, or the most similar ones (`by_similarity`). A person whom a face is known not
-        to be (see `Negative`) is not among them."""
+        """For each embedding (n, d) of length 1, the best people by the collection's decider, or
+        the most similar ones (`by_similarity`). People whom a `Negative` rules out are left out."""
         queries = np.atleast_2d(np.asarray(embeddings, np.float32))
         contents = self._current()
         return contents.search(queries, people, None if by_similarity else self._decider)
 
     def image_of(self, template_id: int | None) -> UUID | None:
-        """The image that a template was made of; None where it is gone."""
+        """The image behind a template; None if the template is gone."""
         return None if template_id is None else self._current().image_of(template_id)
 
     def name_of(self, person_id: UUID) -> str | None:
@@ -88,7 +87,7 @@ class Gallery:
 
     @property
     def revision(self) -> int:
-        """Another one means that people or templates changed."""
+        """Changes with every change of people or templates."""
         return self._current().revision
 
     @property
@@ -96,13 +95,15 @@ class Gallery:
         return self._contents is not None
 
     def is_behind(self, revision: int) -> bool:
-        """Whether it is loaded, at another revision than this one. Does not ask the database."""
+        """True if the gallery is loaded at another revision than this one. Does not query the
+        database."""
         contents = self._contents
         return contents is not None and contents.revision != revision
 
     def follow(self, *, now: bool = False) -> None:
-        """Take over what changed in the database, if that was not done a moment ago (`now`: in any
-        case). One thread does it; others go on with what there is, except before the first load."""
+        """Apply the changes in the database, unless that was done a moment ago; `now` applies them
+        in any case. One thread does it; others continue with the present state, or wait for the
+        first load."""
         is_due = self._contents is None or time.monotonic() >= self._next_check
         if not (now or is_due):
             return
@@ -119,7 +120,7 @@ class Gallery:
         try:
             self.follow()
         except (DatabaseError, InterfaceError) as error:
-            # A stream goes on with the people it knows while the database is away.
+            # While the database is away, streams continue with the people already loaded.
             if self._contents is None or connection.in_atomic_block:
                 raise
             logger.warning("a gallery could not be brought up to date: %s", error)
@@ -131,11 +132,11 @@ class Gallery:
         standing = self._source.standing()
         contents = self._contents
         if contents is None or contents.revision != standing.revision:
-            contents = self._contents = self._brought_to(contents, standing)
+            contents = self._contents = self._contents_at(contents, standing)
         self._take_decider(standing)
         self._fit_index(contents, standing.search_kind)
 
-    def _brought_to(self, contents: IndexState | None, standing: CollectionState) -> IndexState:
+    def _contents_at(self, contents: IndexState | None, standing: CollectionState) -> IndexState:
         revision = standing.revision
         changed = self._source.changed(contents.revision, revision) if contents else None
         if contents is None or changed is None:
@@ -156,7 +157,8 @@ class Gallery:
             contents.put_negatives(people, negatives)
 
     def _loaded(self, standing: CollectionState) -> IndexState:
-        """Everything, read after the revision: what changes meanwhile is looked at again later."""
+        """Load everything, after reading the revision: changes made meanwhile are applied again
+        later."""
         source = self._source
         kind = kind_for(standing.search_kind, source.size()[1])
         contents = IndexState(source.dimension, self.model, standing.revision, kind)
@@ -180,7 +182,7 @@ class Gallery:
         return decider("svm", model=self.model, svm=svm) if svm is not None else None
 
     def _fit_index(self, contents: IndexState, choice: str) -> None:
-        """Begin to build another index in the background, where one is wanted."""
+        """Start to build another index in the background, if one is needed."""
         kind = kind_for(choice, len(contents.index), contents.index.kind)
         is_busy = self._rebuilding is not None and self._rebuilding.is_alive()
         if is_busy or time.monotonic() < self._next_rebuild or not contents.wants_index(kind):
@@ -191,7 +193,7 @@ class Gallery:
         self._rebuilding.start()
 
     def _rebuild(self, contents: IndexState, kind: Kind) -> None:
-        """It asks nothing of the database."""
+        """Does not query the database."""
         try:
             contents.rebuild(kind)
         except Exception:

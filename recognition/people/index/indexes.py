@@ -1,4 +1,4 @@
-"""Which kind of index a gallery is searched with, and where its exact vectors lie."""
+"""The kind of index that a gallery uses, and where its exact vectors are stored."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ml_engine.matching.index import Kind
 from ml_engine.matching.scanners import LEAST_COUNT
 from recognition.people.models import Collection
 
-# Templates from which on bytes are searched where the size decides, and below which they are no
-# more: a gallery around the limit is not built anew with every few people.
+# If the size decides: a gallery changes to int8 at the first number of templates, and back to
+# float32 below the second. Two limits keep a gallery near them from being rebuilt all the time.
 BYTES_FROM = 50_000
 BYTES_UNTIL = 40_000
 
 
 def kind_for(choice: str, templates: int, now: Kind | None = None) -> Kind:
-    """The kind that a collection's `search_kind` means for so many templates.
+    """The kind of index for a `search_kind` and a number of templates.
 
-    now: what they are searched with already.
+    now: the present kind, if there is one.
     """
     if choice != Collection.SearchKind.AUTO:
         return cast("Kind", choice)
@@ -29,13 +29,13 @@ def kind_for(choice: str, templates: int, now: Kind | None = None) -> Kind:
 
 
 def is_outgrown(index: VectorIndex, learnt_from: int) -> bool:
-    """Whether an index that learnt from so many vectors should learn again."""
+    """True if an index that was optimised for so many vectors should be optimised again."""
     return index.kind != "float32" and len(index) >= max(LEAST_COUNT, 2 * learnt_from)
 
 
 def new_index(kind: Kind, dimension: int, model: str) -> VectorIndex:
-    """Empty. Exact vectors of all kinds but float32 lie in a file without a name: there is nothing
-    to remove, however the process ends."""
+    """An empty index. All kinds but float32 keep their exact vectors in an unnamed file, which
+    disappears with the process."""
     if kind == "float32":
         return VectorIndex(dimension, model)
     folder = settings.VAR_DIR / "gallery"

@@ -1,4 +1,4 @@
-"""Galleries are brought into memory in the background, before the first question to them."""
+"""Loads galleries in the background, before their first search."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from recognition.web.process import Part
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 2.0
-# A gallery that could not be loaded, for want of room on the disk, is tried again.
+# If a gallery cannot be loaded, for example because the disk is full, it is tried again.
 _AGAIN_AFTER_S = 60.0
 
 
 class GalleryLoader(Part):
-    """One thread that loads the galleries of all collections at the start, and those of new ones as
-    they come. It also brings galleries up to date that another process has changed: a large change
-    is read here, not in a request."""
+    """A thread that loads the galleries of all collections at the start, and of new collections
+    later. It also updates galleries that another process changed, so that no request has to read a
+    large change."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -36,9 +36,9 @@ class GalleryLoader(Part):
 
     @property
     def is_loading(self) -> bool:
-        """Whether the gallery of a collection was never in memory. False in a process that does
-        not load galleries beforehand, such as a command's. A gallery that could not be loaded
-        keeps the other collections from nothing: it does not count."""
+        """True while the gallery of some collection has never been loaded. False in a process
+        without a loader, such as a command. A gallery that failed to load does not count, so that
+        the other collections stay available."""
         return self._thread is not None and not self._is_complete
 
     def start(self) -> None:
@@ -47,7 +47,7 @@ class GalleryLoader(Part):
             self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """What is being loaded is only in memory: it is not waited for."""
+        """Does not wait for a gallery that is being loaded: it is only in memory."""
         self._stopping.set()
         return True
 
@@ -83,7 +83,7 @@ class GalleryLoader(Part):
         return failed_at is None or time.monotonic() - failed_at > _AGAIN_AFTER_S
 
     def _try(self, collection_id: UUID, step: Callable[[], None]) -> None:
-        """Raises what the database raises; other failures concern this collection alone."""
+        """Raise database errors; other failures are logged, as they affect this collection only."""
         try:
             step()
         except (DatabaseError, InterfaceError):

@@ -28,7 +28,7 @@ class Galleries(Part):
         return gallery
 
     def of_collection(self, collection_id: UUID) -> list[Gallery]:
-        """Those there are."""
+        """The galleries of a collection that are in memory."""
         with self._lock:
             return [gallery for key, gallery in self._galleries.items() if key[0] == collection_id]
 
@@ -44,12 +44,12 @@ class Galleries(Part):
 
 
 def gallery_of(collection: Collection) -> Gallery:
-    """The gallery of a collection in this process. It is loaded when it is first asked."""
+    """The gallery of a collection in this process. Its first search loads it."""
     return process().part(Galleries).of(collection)
 
 
 def galleries() -> dict[tuple[UUID, int], Gallery]:
-    """Those that were asked for, by collection and model."""
+    """The galleries in this process, by collection and model."""
     return process().part(Galleries).all()
 
 

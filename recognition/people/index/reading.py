@@ -1,4 +1,4 @@
-"""What the database says of the templates of one collection."""
+"""Queries for the templates of one collection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from recognition.people.models import (
     TrainedDecider,
 )
 
-# Behind by more than this, loading everything is quicker.
+# If more templates changed than this, loading everything is quicker.
 MAX_CHANGES = 20_000
 CHUNK = 10_000
 
@@ -32,8 +32,8 @@ Names = dict[UUID, tuple[str, str | None]]
 
 @dataclass(frozen=True, slots=True)
 class CollectionState:
-    """How a collection stands: its revision and choices. svm: another one means another SVM; None
-    where no SVM of the gallery's model decides. A collection that is gone has nobody."""
+    """Revision and choices of a collection. svm: changes with each training; None if no SVM of the
+    gallery's model decides. A deleted collection counts as empty."""
 
     revision: int = 0
     search_kind: str = Collection.SearchKind.AUTO
@@ -43,7 +43,7 @@ class CollectionState:
 
 @dataclass(frozen=True, slots=True)
 class TemplateReader:
-    """The rows of one collection that a gallery of one model is made of."""
+    """Reads the rows of one collection that belong to the gallery of one model."""
 
     collection_id: UUID
     model_id: int
@@ -55,7 +55,7 @@ class TemplateReader:
         return cls(collection.pk, embedder.pk, embedder.dimension or 0)
 
     def standing(self) -> CollectionState:
-        """One query: it is asked twice a second."""
+        """One query, because it runs twice a second."""
         fields = "gallery_revision", "search_kind", "decider"
         svm = "trained_decider__model", "trained_decider__trained_at", "trained_decider__people"
         row = Collection.objects.filter(pk=self.collection_id).values_list(*fields, *svm).first()
@@ -68,12 +68,13 @@ class TemplateReader:
         )
 
     def changed(self, since: int, until: int) -> list[int] | None:
-        """Templates to look at again; None where it is not known, or too many."""
+        """Templates that changed between two revisions; None if the log is pruned, or they are too
+        many."""
         rows = GalleryChange.objects.filter(
             collection_id=self.collection_id, revision__gt=since, revision__lte=until
         ).values_list("revision", "template_id")[: MAX_CHANGES + 1]
         known = {revision for revision, _ in rows}
-        # Every revision names a template: one that has none was pruned.
+        # Every revision has at least one entry: a revision without entries was pruned.
         if len(rows) > MAX_CHANGES or len(known) != until - since:
             return None
         return sorted({template for _, template in rows})
@@ -89,7 +90,7 @@ class TemplateReader:
             last = rows[-1].template
 
     def rows_of(self, templates: Sequence[int]) -> list[Row]:
-        """Those of these templates that are there, and somebody's who is active."""
+        """Those of these templates that exist and belong to an active person."""
         return _rows(self._templates().filter(pk__in=templates))
 
     def people(self) -> set[UUID]:
@@ -109,7 +110,7 @@ class TemplateReader:
         return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))
 
     def negatives(self, people: Iterable[UUID] | None = None) -> dict[UUID, Float32]:
-        """Vectors (n, d) of faces that are not these people (None: anybody's), by person."""
+        """Vectors (n, d) of negatives by person; people=None reads those of all people."""
         rows = Negative.objects.filter(collection_id=self.collection_id, model_id=self.model_id)
         if people is not None:
             rows = rows.filter(person__in=people)
@@ -119,7 +120,7 @@ class TemplateReader:
         return {person: np.stack(each) for person, each in vectors.items()}
 
     def svm(self) -> LinearSvm | None:
-        """None where there is none of this model, or none that can be used."""
+        """None if there is no usable SVM of this model."""
         rows = TrainedDecider.objects.filter(collection=self.collection_id, model=self.model_id)
         row = rows.select_related("model").first()
         return row.svm if row is not None else None

@@ -1,4 +1,4 @@
-"""A collection as somebody names it on the command line."""
+"""Finds the collection that a command line names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recognition.people.models import Collection
 
 
 def collection_named(name: str) -> Collection:
-    """By its name or its id; CommandError where there is none."""
+    """Finds a collection by name or id; CommandError if there is none."""
     found = Collection.objects.filter(name=name).first()
     if found is None:
         try:

@@ -6,7 +6,7 @@ from django.db import models
 from recognition.people.models.model_version import ModelVersion
 from recognition.web.identifiers import uuid7
 
-# A hundred years: today minus more would soon be no date any more.
+# A hundred years: today minus much more is no valid date.
 MOST_RETENTION_DAYS = 36_500
 
 
@@ -102,8 +102,8 @@ class Collection(models.Model):
     # Counts changes of the gallery. Raised under the row's lock, so that revisions become visible
     # in order; other processes follow it (see GalleryChange).
     gallery_revision = models.PositiveBigIntegerField(default=0, editable=False)
-    # When a person was last erased: a picture that was taken before may show that person, so a
-    # stream stores it no more.
+    # When a person was last erased. A stream does not store a picture from before this time, as it
+    # may show that person.
     last_erasure_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

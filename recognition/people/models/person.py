@@ -17,7 +17,7 @@ LONGEST_LABEL = 64
 
 
 def validate_metadata(value: object) -> None:
-    """A JSON object that every database keeps as it is: no NaN or infinity, whole characters."""
+    """A JSON object that every database can store: no NaN, infinity or half of a surrogate pair."""
     if not isinstance(value, dict):
         raise ValidationError('This must be a JSON object, such as {"room": 5}.')
     try:
@@ -38,7 +38,7 @@ def validate_labels(value: object) -> None:
 
 
 class Person(models.Model):
-    """Somebody enrolled, or to be enrolled, in one collection."""
+    """A person in one collection, with or without images."""
 
     class Consent(models.TextChoices):
         UNKNOWN = "unknown", "Not recorded"
@@ -48,7 +48,7 @@ class Person(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="persons")
     name = models.CharField(max_length=200, db_index=True)
-    # NULL where there is none: conditional unique constraints are ignored by MySQL.
+    # NULL if there is none, because MySQL ignores conditional unique constraints.
     external_id = BinaryCollatedCharField(
         max_length=128, null=True, blank=True, help_text="The id in your own system."
     )
@@ -90,7 +90,7 @@ class FaceImage(models.Model):
     """The stored image of one face of a person. Box and landmarks are in pixels of the upload.
 
     A point of the upload lies in the stored crop at `(point - (crop_left, crop_top)) * crop_scale`.
-    Another model is given the face by these landmarks, without looking for it again.
+    Another model finds the face by these landmarks, without a new detection.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -123,10 +123,11 @@ class Template(models.Model):
     """One embedding of one face image by one model: float32, little-endian, of length 1."""
 
     image = models.ForeignKey(FaceImage, on_delete=models.CASCADE, related_name="templates")
-    # The collection again, so that a gallery is read without joins.
+    # A copy of the person's collection, so that a gallery is read without joins.
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="templates")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="templates")
-    # It found the face; null: not known. A curve holds for one embedder and one detector.
+    # The detector that found the face; null if unknown. A curve holds for one embedder with one
+    # detector.
     detector = models.ForeignKey(
         ModelVersion, null=True, on_delete=models.PROTECT, related_name="found_templates"
     )
@@ -148,7 +149,7 @@ class Template(models.Model):
 
     @staticmethod
     def unpack(vector: bytes | memoryview) -> NDArray[np.float32]:
-        """The other way round."""
+        """Bytes to (d,) float32."""
         return np.frombuffer(bytes(vector), dtype="<f4")
 
     @property

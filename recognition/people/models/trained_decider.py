@@ -23,7 +23,7 @@ class TrainedDecider(models.Model):
     )
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
     arrays = models.BinaryField()
-    # Of the gallery that it was trained on: behind the collection's own, it is out of date.
+    # Revision of the gallery that it was trained on; it is stale if the collection's is higher.
     gallery_revision = models.PositiveBigIntegerField()
     people = models.PositiveIntegerField()
     templates = models.PositiveIntegerField()
@@ -34,7 +34,7 @@ class TrainedDecider(models.Model):
 
     @property
     def svm(self) -> LinearSvm | None:
-        """None where what is stored cannot be used."""
+        """None if the stored arrays are damaged."""
         try:
             return LinearSvm.from_bytes(bytes(self.arrays), model=self.model.version)
         except (DamagedFile, ModelMismatch) as error:

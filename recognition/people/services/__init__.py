@@ -1,4 +1,4 @@
-"""Everything that writes: rows, files, the gallery's log, the audit log, and what others are told.
+"""Everything that writes: rows, files, the log of the gallery, the audit log and notices.
 
 The order of locks is in `locks`; what runs after a commit is in `recognition.web.transactions`.
 """

@@ -1,5 +1,5 @@
-"""A collection measured on its own people: error rates, an impostor curve of its own, and who looks
-like one person enrolled twice."""
+"""Measures a collection on its own people: error rates, an impostor curve of its own, and pairs
+that may be one person enrolled twice."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _STALE_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SimilarPeople:
-    """Two people who are more alike than a match. is_left_out: their pair is not in the curve."""
+    """Two people who would match each other. is_left_out: the curve leaves their pair out."""
 
     first: Person
     second: Person
@@ -71,12 +71,12 @@ class SimilarPeople:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationState:
-    """What was measured, as it counts now.
+    """The last measurement, with the present gallery.
 
-    is_current: the gallery has not changed much since. similar_pairs: without people who are gone.
-    curve: its own, and beyond `measured_until` continued by the model's. own_threshold,
-    model_threshold: what follows from each for the gallery as it is; None where the model has no
-    curve.
+    is_current: the gallery has not changed much since. similar_pairs: without deleted people.
+    curve: the collection's own, extended beyond `measured_until` by the model's. own_threshold,
+    model_threshold: the threshold that each curve gives for the present gallery; None if the model
+    has no curve.
     """
 
     calibration: Calibration
@@ -89,7 +89,7 @@ class CalibrationState:
 
     @property
     def measured_until(self) -> float:
-        """The similarity from which on rates of false matches are no measurement."""
+        """The similarity above which false match rates are extrapolated."""
         own: list[float] = self.calibration.impostor_curve["scores"]
         return own[-1]
 
@@ -103,12 +103,13 @@ class CalibrationState:
 
     @property
     def points(self) -> list[OperatingPointFigures]:
-        """What round rates cost; where the pairs do not carry one, after the continued curve."""
+        """Operating points at round rates; from the extended curve if the pairs cannot measure a
+        rate."""
         return [self._point(point) for point in self.figures["points"]]
 
     @property
     def det(self) -> list[DetPoint]:
-        """The curve as it was measured, and beyond that as it is continued."""
+        """The DET curve as measured, and its extension."""
         points = [DetPoint(**point) for point in self.figures["det"]]
         return [
             point
@@ -133,7 +134,7 @@ class CalibrationState:
 def measuring_start(*, collection: Collection, actor: Actor) -> Job:
     """A job that measures the collection; the open one, if there is one already.
 
-    ServiceError 409 `too_few_people`, which the job may still end with.
+    ServiceError 409 `too_few_people`; the job may also end with it.
     """
     mine = Template.objects.filter(
         collection=collection, model=collection.embedder, image__person__is_active=True
@@ -145,7 +146,7 @@ def measuring_start(*, collection: Collection, actor: Actor) -> Job:
 
 
 def measure_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The kind of job that measures."""
+    """The function of the job kind `measure`."""
     collection = Collection.objects.filter(pk=context.collection_id).first()
     if collection is None:
         raise not_found("collection")
@@ -159,16 +160,16 @@ def measure_job(context: JobContext, parameters: JsonObject) -> JsonObject:
 def collection_calibrate(
     *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
 ) -> Calibration:
-    """Compare the active people of a collection with themselves and with each other, and keep what
-    comes of it in place of what was there. It changes no rule: `uses_own_curve` does.
+    """Compare the active people of a collection with themselves and with each other, and replace
+    the last measurement. No rule changes: `uses_own_curve` puts the curve in force.
 
-    Of a large gallery people are drawn by chance, the same ones every time; see
-    `ml_engine.matching.error_rates`, also for the pairs that look like one person. Figures name
-    people by id alone. check: called before it stores, and again in the transaction that does; it
-    may raise to leave everything as it is.
+    A large gallery is measured on a random sample, the same every time; see
+    `ml_engine.matching.error_rates`, also for the pairs that may be one person. Results name people
+    by id only. check: called before the result is stored, and again in the transaction that stores
+    it; if it raises, nothing is stored.
 
-    ServiceError 409 `too_few_people` where the pairs carry no curve down to a useful rate;
-    `no_threshold` where nothing says what a match is; `embedder_changed` while it ran.
+    ServiceError 409: `too_few_people` if there are too few pairs for a useful rate, `no_threshold`
+    if the collection has no threshold, `embedder_changed` if the embedder changed meanwhile.
     """
     row = Collection.objects.select_related("embedder").filter(pk=collection.pk).first()
     if row is None:
@@ -188,7 +189,7 @@ def collection_calibrate(
             similar_from=threshold,
             reference=model_curve(row),
         )
-    except TooFewPeople as error:  # some are gone meanwhile
+    except TooFewPeople as error:  # some were deleted meanwhile
         raise _too_few(len(np.unique(drawn))) from error
     sizes = {"people_total": len(names), "templates_total": len(templates)}
 
@@ -216,8 +217,8 @@ def collection_calibrate(
 
 
 def calibration_forget(collection: Collection, person: Person) -> Traced:
-    """Within a transaction that holds the collection's lock: forget whom the person looked like.
-    Rates stay: they name no person."""
+    """Remove the person from the similar pairs. Needs a transaction that holds the collection's
+    lock. Rates stay: they name no person."""
     row = Calibration.objects.filter(collection=collection).first()
     if row is None:
         return Traced()
@@ -231,8 +232,8 @@ def calibration_forget(collection: Collection, person: Person) -> Traced:
 
 
 def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor) -> ModelVersion:
-    """Give the model another curve than the preset's, which is kept from now on; None: that one
-    again. Thresholds of all collections that go by it follow."""
+    """Replace the preset's curve of a model; None restores it. The thresholds of all collections
+    that use it follow."""
 
     def update() -> ModelVersion:
         version = ensure_model_version(preset)
@@ -245,7 +246,7 @@ def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor
 
 
 def calibration_state(collection: Collection) -> CalibrationState | None:
-    """None where the collection was not measured with the embedder in use."""
+    """None if the collection was not measured with the embedder in use."""
     calibration = calibration_of(collection)
     if calibration is None:
         return None
@@ -264,8 +265,8 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
 
 
 def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
-    """The DET curve as SVG. The threshold that the own curve gives is marked, and those of round
-    rates. ServiceError 404 where nobody has two images: then there is no such curve."""
+    """The DET curve as SVG, with marks at the threshold of the own curve and at those of round
+    rates. ServiceError 404 if no person has two images."""
     points = state.det
     if not points:
         raise not_found("curve: nobody has two images")
@@ -290,7 +291,7 @@ def _nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
 
 
 def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[UUID]]:
-    """Templates of active people, the number of each one's person, and these people."""
+    """Templates of active people, the number of the person of each, and the ids of these people."""
     mine = Template.objects.filter(
         collection=collection, model=collection.embedder, image__person__is_active=True
     )
@@ -307,7 +308,7 @@ def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[U
 def _vectors(
     source: TemplateReader, templates: Sequence[int], people: NDArray[np.intp]
 ) -> tuple[Float32, NDArray[np.intp]]:
-    """Vectors (n, d) of those that are compared, and the number of each one's person."""
+    """Vectors (n, d) of the compared templates, and the number of the person of each."""
     chosen = sampled(people)
     person_of = {templates[row]: int(people[row]) for row in chosen}
     ids = list(person_of)
@@ -322,7 +323,7 @@ def _vectors(
 
 
 def _figures(rates: ErrorRates, names: Sequence[UUID]) -> JsonDict:
-    """As JSON, without people who are gone meanwhile. people, templates: that were compared."""
+    """As JSON, without people deleted meanwhile. people, templates: the numbers compared."""
     pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.similar_pairs}
     there = set(Person.objects.in_bulk(set().union(*pairs.values())))
     similar_pairs = [
@@ -340,7 +341,7 @@ def _figures(rates: ErrorRates, names: Sequence[UUID]) -> JsonDict:
 
 
 def _similar_people(pairs: Sequence[SimilarPairFigures]) -> list[SimilarPeople]:
-    """The people as they are now, without those who went a moment ago."""
+    """The pairs with present names, without people deleted meanwhile."""
     ids = {UUID(person) for pair in pairs for person in pair["people"]}
     there = Person.objects.in_bulk(ids)
     found = []

@@ -1,4 +1,4 @@
-"""Collections: added, changed, and deleted when they are empty."""
+"""Collections: create, update, and delete while they are empty."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
 
 
 def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -> Collection:
-    """The collection with the changes. 409 `embedder_in_use` where there are templates: vectors of
-    two models cannot be compared; `not_calibrated` where the own curve is wanted and there is none.
-    With another embedder, what was measured and trained with the last one is forgotten."""
+    """Change a collection. 409 `embedder_in_use` if it has templates, as vectors of two models
+    cannot be compared; `not_calibrated` if the own curve is wanted and there is none. A change of
+    the embedder deletes the calibration and the trained SVM."""
 
     def update() -> Collection:
         row = lock_collection(collection.pk)
@@ -62,8 +62,8 @@ def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -
 
 
 def collection_delete(*, collection: Collection, actor: Actor) -> None:
-    """Its events go with it, and their pictures. 409 `collection_not_empty` while it has people or
-    cameras."""
+    """Delete the collection with its events and their pictures. 409 `collection_not_empty` if it
+    has people or cameras."""
 
     def delete() -> None:
         row = lock_collection(collection.pk)

@@ -1,4 +1,4 @@
-"""The linear SVM that decides in a collection: trained, looked at, and made to forget people."""
+"""The linear SVM of a collection: training, state, and removal of people."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from recognition.web.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 
-# Training takes about 25 s of one core for each million of people times images: here not quite a
-# minute, which is as long as the job may keep others waiting.
+# Training takes about 25 s of one core for each million of people times images. This limit is just
+# under a minute, the longest time that other jobs may wait.
 MOST_WORK = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class DeciderState:
-    """What is known of a collection's SVM; `trained_at` is None where there is none.
+    """State of a collection's SVM; `trained_at` is None if there is none.
 
-    people, templates: that it was trained on, less the people who were taken out since.
-    people_since: enrolled people that it does not know.
-    is_current: nothing about the gallery changed since the training began.
+    people, templates: the numbers it was trained on, less the people removed since. people_since:
+    enrolled people that it does not know. is_current: the gallery has not changed since the
+    training began.
     """
 
     trained_at: datetime | None
@@ -52,14 +52,14 @@ class DeciderState:
 def training_start(*, collection: Collection, actor: Actor) -> Job:
     """A job that trains the collection's SVM; the open one, if there is one already.
 
-    ServiceError 409 `too_few_people` or `gallery_too_large`, which the job may still end with.
+    ServiceError 409 `too_few_people` or `gallery_too_large`; the job may also end with them.
     """
     _check_size(*TemplateReader.of(collection).size())
     return job_start(kind="train_decider", collection=collection.pk, actor=actor)
 
 
 def train_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The kind of job that trains."""
+    """The function of the job kind `train_decider`."""
     collection = Collection.objects.filter(pk=context.collection_id).first()
     if collection is None:
         raise not_found("collection")
@@ -71,10 +71,10 @@ def train_job(context: JobContext, parameters: JsonObject) -> JsonObject:
 def decider_train(
     *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
 ) -> TrainedDecider:
-    """Train the SVM on the templates of the active people, and put it in the old one's place.
+    """Train the SVM on the templates of the active people, and replace the old one.
 
-    That takes up to a minute; everything else goes on meanwhile. check: called before it stores,
-    and again in the transaction that does; it may raise to leave everything as it is.
+    It takes up to a minute; other requests continue meanwhile. check: called before the SVM is
+    stored, and again in the transaction that stores it; if it raises, nothing is stored.
 
     ServiceError 409 `too_few_people`, `gallery_too_large`, or `embedder_changed` while it trained.
     """
@@ -84,7 +84,7 @@ def decider_train(
     source = TemplateReader.of(row)
     _check_size(*source.size())
     vectors, owners = _templates(source)
-    # People may have gone between the two readings.
+    # People may have been deleted between the two queries.
     _check_size(len(set(owners)), len(owners))
     svm = train_svm(vectors, owners, model=row.embedder.version)
 
@@ -93,7 +93,7 @@ def decider_train(
         if lock_collection(row.pk).embedder_id != row.embedder_id:
             message = "The collection's embedder was changed meanwhile. Train again."
             raise ServiceError("embedder_changed", message, status=409)
-        # Whoever was erased since the templates were read must not come back.
+        # A person erased since the templates were read must not come back.
         known = svm.without(set(svm.people) - _as_known(source.people()))
         trained, _ = TrainedDecider.objects.update_or_create(
             collection=row,
@@ -115,7 +115,7 @@ def decider_train(
 
 
 def decider_state(collection: Collection) -> DeciderState:
-    """What the collection's SVM is worth now. It need not be the collection's decider."""
+    """State of the collection's SVM, also if the collection uses another decider."""
     enrolled = _as_known(TemplateReader.of(collection).people())
     row = TrainedDecider.objects.select_related("model").filter(collection=collection).first()
     svm = row.svm if row and row.model_id == collection.embedder_id else None
@@ -132,8 +132,8 @@ def decider_state(collection: Collection) -> DeciderState:
 
 
 def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
-    """Within a transaction that holds the collection's lock: the SVM does not name these people
-    any more, and holds no plane of theirs."""
+    """Remove these people and their planes from the SVM. Needs a transaction that holds the
+    collection's lock."""
     row = TrainedDecider.objects.select_related("model").filter(collection=collection_id).first()
     if row is None:
         return
@@ -153,8 +153,7 @@ def decider_forget_person(collection: Collection, person: Person) -> Traced:
 
 
 def deciders_retrain() -> int:
-    """Start a job for each SVM that decides and is out of date, missing, or of no use; returns how
-    many."""
+    """Start a job for each SVM that decides and is stale, missing or damaged; returns how many."""
     rows = Collection.objects.select_related("embedder").filter(decider=Collection.Decider.SVM)
     started = 0
     for collection in rows:
@@ -190,5 +189,5 @@ def _templates(source: TemplateReader) -> tuple[Float32, list[str]]:
 
 
 def _as_known(people: Iterable[UUID]) -> set[str]:
-    """As the SVM names them."""
+    """Ids as text, as the SVM names people."""
     return {str(person) for person in people}

@@ -1,4 +1,4 @@
-"""Enrolment: pictures of a person become images and templates, each with an outcome of its own."""
+"""Enrolment: pictures of a person become images and templates; each picture has its own outcome."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from recognition.web.files import NewFiles, remove_after_commit
 from recognition.web.transactions import in_transaction
 from recognition.web.uploads import Upload
 
-# More pictures at once than somebody waits for: others at the engine come first.
+# A request with more pictures than this is bulk work: interactive calls go first.
 _INTERACTIVE = 10
 _DUPLICATE = "This picture of this person is stored already."
 
 
 @dataclass(frozen=True, slots=True)
 class ImageOutcome:
-    """What became of one picture. `code` is stable, `message` is for people.
+    """Outcome of one picture. `code` is stable, `message` is text for people.
 
-    similar_to: with `looks_like_another_person`, who that is; for pages that show it at once, not
-    for answers that are kept. boxes: of a refused picture, x1 y1 x2 y2 of every face found.
+    similar_to: the other person of `looks_like_another_person`; for pages that show it at once,
+    never for stored answers. boxes: x1 y1 x2 y2 of every face found in a refused picture.
     """
 
     index: int
@@ -52,10 +52,9 @@ class ImageOutcome:
 def images_enrol(
     *, person: Person, uploads: Sequence[Upload], source: str, actor: Actor
 ) -> list[ImageOutcome]:
-    """Look at every picture, then store the good ones together.
+    """Inspect every picture, then store the accepted ones together.
 
-    All or nothing of the good ones: where the engine is busy, or the person was erased meanwhile,
-    it raises and nothing is stored.
+    If the engine is busy or the person was erased meanwhile, it raises and stores nothing.
     """
     collection = collection_for_enrolment(person.collection_id)
     priority: Priority = "bulk" if len(uploads) > _INTERACTIVE else "interactive"
@@ -89,7 +88,7 @@ def crop_enrol(
     then: Callable[[Person, FaceImage], None],
 ) -> ImageOutcome:
     """Enrol the face of a visit for `person`, or for a new person of this name. A refused picture
-    makes no person. then: goes on within the transaction that stores the image."""
+    adds no person. then: called within the transaction that stores the image."""
     person_id = person.pk if person else None
     try:
         look = Inspection(collection, person_id, caller=actor.name).look_at_crop(crop)
@@ -110,14 +109,14 @@ def crop_enrol(
 
 
 def image_delete(*, image: FaceImage, actor: Actor) -> None:
-    """The image with its templates and files."""
+    """Delete an image with its templates and files."""
 
     def delete() -> None:
         collection = lock_collection(image.person.collection_id)
         person = lock_person(image.person_id)
         row = FaceImage.objects.filter(pk=image.pk, person=person).first()
         if row is None:
-            return  # somebody else was quicker
+            return  # another request deleted it first
         templates = list(row.templates.values_list("pk", flat=True))
         remove_after_commit([row.file.name, row.original.name])
         record(actor, "image.delete", row, collection_id=collection.pk, person=str(person.pk))
@@ -139,7 +138,7 @@ def collection_for_enrolment(collection_id: UUID) -> Collection:
 
 
 def _look(inspection: Inspection, data: bytes, known: set[str]) -> FaceToStore | PictureRefused:
-    # Known by its bytes: before any work.
+    # Find duplicates by their bytes, before any other work.
     if hashlib.sha256(data).hexdigest() in known:
         return PictureRefused("duplicate_image", _DUPLICATE)
     try:
@@ -185,10 +184,10 @@ def _store(
     *,
     then: Callable[[Person, Sequence[FaceImage]], None] | None = None,
 ) -> dict[str, FaceImage]:
-    """Files, then all rows in one transaction; images by the hash of their upload. One that was
-    stored meanwhile is not among them.
+    """Store files, then all rows in one transaction. Returns images by the hash of their upload,
+    without those that another request stored meanwhile.
 
-    lock: gives the person, locked. then: goes on within the transaction.
+    lock: returns the locked person. then: called within the transaction.
     """
     if not findings:
         return {}
@@ -261,7 +260,7 @@ def _insert(
             for image, finding in zip(images, findings, strict=True)
         ]
     )
-    # MySQL does not tell the ids of rows that it inserted together.
+    # MySQL does not return the ids of rows that it inserted together.
     made = Template.objects.filter(image__in=images).values_list("pk", flat=True)
     note_changes(collection, made)
 

@@ -24,7 +24,7 @@ from recognition.people.rules import Rules, curve_of_collection, rules_of, uncal
 from recognition.people.services.pictures import ask_of, check_region, decoded, subjects
 from recognition.web.errors import ServiceError
 
-# Comparing two faces is one comparison: strangers may match in one of a thousand.
+# Verifying is a single comparison, so one false match in a thousand is acceptable.
 VERIFY_FALSE_MATCH_RATE = 1e-3
 Timing = dict[str, float]
 
@@ -40,7 +40,7 @@ class CandidatePerson:
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedFace:
-    """A face with what was decided. The person's fields and `image_id` are set for a match alone;
+    """A face with its decision. The person's fields and `image_id` are set for a match only;
     `similarity` and `fmr` are those of the best candidate."""
 
     face: Face
@@ -89,17 +89,17 @@ class VerifyResult:
 
 
 def default_embedder() -> str:
-    """The preset that is used where nobody names one."""
+    """The preset that is used if the caller names none."""
     return engine_config().embedder
 
 
 def decide_candidates(
     rules: Rules, candidates: Sequence[Candidate], *, threshold: float | None = None
 ) -> Decision:
-    """What candidates, best first, mean after a collection's rules: the one place where it is
-    decided, for REST and live. It takes two candidates to see that a face is ambiguous.
+    """The decision for candidates, best first, by a collection's rules: the only place that
+    decides, for REST and live. It needs two candidates to see that a face is ambiguous.
 
-    threshold: in place of the rules' own.
+    threshold: replaces that of the rules.
     """
     limit = rules.threshold if threshold is None else threshold
     return decide(list(candidates), limit, rules.margin, rules.curve)
@@ -206,9 +206,9 @@ def verify_person(
 ) -> VerifyResult:
     """Whether a picture shows this person, by the best of their templates.
 
-    It is a comparison with one person, so the size of the gallery does not raise the threshold. A
-    face that is known not to be theirs does not match, however similar.
-    ServiceError 409 where the person has no templates, or is not active.
+    It compares with one person, so the size of the gallery does not raise the threshold. A face
+    that a `Negative` of the person rules out does not match, however similar it is. ServiceError
+    409 if the person has no templates, or is not active.
     """
     collection = Collection.objects.select_related("embedder").get(pk=person.collection_id)
     require_version(collection)

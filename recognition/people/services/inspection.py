@@ -1,4 +1,4 @@
-"""Looking at a picture that is offered for enrolment: what would be stored, or why not.
+"""Inspection of a picture sent for enrolment: the face to store, or the reason for the refusal.
 
 Nothing is written here; decoding and the engine's work happen outside of any transaction.
 """
@@ -50,7 +50,7 @@ class LiveCrop:
 
 
 class PictureRefused(Exception):
-    """Why a picture is not taken. `similar_to`: the other person that it looks like; `boxes`: every
+    """Why a picture is refused. `similar_to`: the other person that it looks like; `boxes`: every
     face that was found, x1 y1 x2 y2."""
 
     def __init__(
@@ -72,9 +72,9 @@ class PictureRefused(Exception):
 
 
 class Inspection:
-    """Looks at pictures of one person (None: somebody new), after the rules of a collection.
+    """Inspects pictures of one person (None: a new person), by the rules of a collection.
 
-    caller: whose turn at the engine it is. priority: see `ml_engine.request.Ask`.
+    caller: takes the turn at the engine. priority: see `ml_engine.request.Ask`.
     """
 
     def __init__(
@@ -92,7 +92,8 @@ class Inspection:
         self._gallery = gallery_of(collection)
 
     def look_at_upload(self, data: bytes) -> FaceToStore:
-        """PictureRefused says why it is not taken; ServiceError and EngineBusy, why none is."""
+        """PictureRefused if this picture is not accepted; ServiceError or EngineBusy if none can
+        be."""
         try:
             with decoded(data) as image:
                 return self._look(data, image)
@@ -118,7 +119,7 @@ class Inspection:
         )
 
     def look_at_crop(self, crop: LiveCrop) -> FaceToStore:
-        """The face of a visit: found again in its picture, or else as it was measured live."""
+        """The face of a visit: detected again in its picture, or else as it was measured live."""
         with decoded(crop.jpeg) as image:
             faces = self._faces(image, min_face_px=_SMALLEST_PX)
             face = self._same_face(faces, crop.vector) or _as_measured(crop, image)
@@ -150,7 +151,7 @@ class Inspection:
         return people[0]
 
     def _check(self, face: Face, faces_found: int) -> None:
-        """Good enough, and nobody else."""
+        """Refuse a face of low quality, and one that looks like another person."""
         if face.quality is not None:
             reasons = refusals(face.quality, self._collection.quality_policy)  # type: ignore[arg-type]
             if reasons:
@@ -164,8 +165,9 @@ class Inspection:
         self._refuse_another(face, faces_found)
 
     def _refuse_another(self, face: Face, faces_found: int) -> None:
-        """A face that is more like somebody else of the collection than like its own person would
-        give one face two names. Who that is stays out of the message, which may be kept."""
+        """Refuse a face that is more similar to another person of the collection than to its own:
+        one face must not have two names. The message may be stored, so it does not name the other
+        person."""
         candidates = self._gallery.search(_embedding(face), by_similarity=True)[0]
         others = [c for c in candidates if c.person != self._person_id]
         own = max((c.similarity for c in candidates if c.person == self._person_id), default=-1.0)

@@ -22,7 +22,7 @@ def lock_person(person_id: UUID) -> Person:
 
 
 def lock_people(person_ids: Iterable[UUID]) -> list[Person]:
-    """Rows in the order asked for; `not_found` where one is gone."""
+    """Rows in the order asked for; `not_found` if one is gone."""
     asked = list(person_ids)
     rows = Person.objects.select_for_update().filter(pk__in=asked).order_by("pk")
     found = {row.pk: row for row in rows}

@@ -1,4 +1,4 @@
-""" "This face is not that person": stored faces that count against a name, told to every gallery.
+""" "This face is not that person": stored faces that rule out a name, in every gallery.
 
 Each function runs within a transaction that holds the collection's lock.
 """
@@ -34,7 +34,7 @@ def negatives_delete(collection: Collection, negative_ids: Iterable[int]) -> Non
 
 
 def negatives_forget(collection: Collection, person: Person) -> Traced:
-    """Galleries forget them with the person's templates."""
+    """Delete the negatives of a person; galleries drop them with the person's templates."""
     deleted, _ = person.negatives.all().delete()
     return Traced({"negatives": deleted})
 
@@ -48,7 +48,7 @@ def negatives_move(collection: Collection, source: Person, target: Person) -> Tr
 
 
 def _tell(collection: Collection, people: Iterable[UUID]) -> None:
-    """Name all templates of these people in the gallery's log: a gallery reads a person's negatives
-    with any template of that person, and a single one may be gone before a process looks."""
+    """Log a change of all templates of these people. A gallery reads a person's negatives with any
+    of their templates, and a single one may be deleted before another process reads the log."""
     theirs = Template.objects.filter(model=collection.embedder_id, image__person__in=people)
     note_changes(collection, theirs.values_list("pk", flat=True))

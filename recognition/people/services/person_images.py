@@ -1,4 +1,4 @@
-"""Images and templates of a person, and kept replies about a person: forgotten, or moved.
+"""Deletes or moves the images, templates and stored replies of a person.
 
 Each function runs within the transaction of an erasure or a merge.
 """

@@ -1,4 +1,4 @@
-"""People: added, changed, merged, and erased with everything about them."""
+"""People: create, update, merge, and erase with everything stored about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import remove_after_commit
 from recognition.web.transactions import in_transaction
 
-# What the gallery knows of a person.
+# Fields of a person that the gallery holds.
 _IN_GALLERY = {"name", "external_id", "is_active"}
 
 
@@ -38,7 +38,7 @@ def person_create(*, collection: Collection, actor: Actor, **values: Any) -> Per
 
 
 def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
-    """The person with the changes; galleries follow where it matters to them."""
+    """Change a person; galleries follow if they hold a changed field."""
 
     def update() -> Person:
         collection = lock_collection(person.collection_id)
@@ -63,10 +63,10 @@ def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
 
 
 def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
-    """Erase everything stored of a person (see `recognition.people.traces`); returns how much.
+    """Erase everything stored of a person (see `recognition.people.traces`); returns the counts.
 
-    Events of the person stay as events of nobody: times, camera and decision, without picture and
-    vector. `not_found` if another caller was quicker.
+    Events of the person stay without a person: time, camera and decision, but no picture or vector.
+    `not_found` if another caller was quicker.
     """
 
     def erase() -> dict[str, int]:
@@ -112,7 +112,7 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
 
 
 def _names(person: Person) -> tuple[str, str | None]:
-    """What others know a person by."""
+    """The fields by which others know a person."""
     return person.name, person.external_id
 
 

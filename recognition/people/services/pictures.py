@@ -1,4 +1,4 @@
-"""Pictures on their way in: decoded within the site's limits, faces found in them and cut out."""
+"""Incoming pictures: decoding within the site's limits, and cutting out faces."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from ml_engine.types import EngineBusy, Float32, Image
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
 
-# Around the box on each side, in sides of the box: enough to find the face again, and to cut it
-# for another model.
+# Margin around the box on each side, in sides of the box: enough to detect the face again, and to
+# crop it for another model.
 _MARGIN = 0.6
-# A stored face needs no more than this.
+# The longest side of a stored face: more is never needed.
 _LARGEST_SIDE_PX = 640
 _JPEG_QUALITY = 92
-# A face counts beside the largest one if it is sure and at least so large in comparison: people
-# in the background of a portrait do not.
+# A second face counts if it is certain and at least this large, compared with the largest one:
+# people in the background of a portrait do not count.
 _SURE = 0.8
 _BESIDE = 0.5
-# Every request decodes in a thread of its own, before it comes to the engine's queue. So many of
-# the largest pictures may be there at once; others wait so long.
+# Every request decodes in a thread of its own, before it comes to the engine's queue. This many
+# pictures of the largest size may be in memory at once; others wait for at most this time.
 _LARGEST_AT_ONCE = 4
 _WAIT_S = 2.0
 
 
 @contextmanager
 def decoded(data: bytes) -> Iterator[Image]:
-    """Bytes to RGB; ImageError where they are refused, most of it before decoding.
+    """Decode bytes to RGB; ImageError if they are refused, mostly before decoding.
 
-    Within `with` the picture has its share of the memory that all pictures of the process may take
-    together; EngineBusy where there is none for a while. So hold one picture at a time.
+    Within `with`, the picture counts for the memory that all pictures of the process share;
+    EngineBusy if none becomes free in time. So hold one picture at a time.
     """
     most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
     limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
@@ -48,7 +48,7 @@ def decoded(data: bytes) -> Iterator[Image]:
 
 
 class PixelBudget(Part):
-    """How many pixels are held decoded, by all threads of the process."""
+    """Counts the decoded pixels that all threads of the process hold."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -84,8 +84,8 @@ def check_region(image: Image, wanted: Wanted) -> None:
 
 
 def subjects(faces: Sequence[Face]) -> list[Face]:
-    """The faces, largest first, that a picture is of: sure ones of like size. Where none is sure,
-    the largest."""
+    """The main faces of a picture, largest first: certain ones of similar size, or only the largest
+    if none is certain."""
     sure = [face for face in faces if face.score >= _SURE] or list(faces[:1])
     by_size = sorted(sure, key=lambda face: -face.size_px)
     return [face for face in by_size if face.size_px >= _BESIDE * by_size[0].size_px]
@@ -120,5 +120,5 @@ def cut_face(image: Image, box: Float32) -> FaceCut:
 
 
 def whole(image: Image) -> bytes:
-    """The whole picture as a JPEG: without the camera's notes on place and time in it."""
+    """The whole picture as a JPEG, without metadata such as place and time."""
     return encode_jpeg(image, 95)

@@ -1,7 +1,7 @@
 """Taking up another version of a collection's model: every stored face is embedded again.
 
 Templates of both versions lie side by side until the last face is done; then the collection is
-switched in one transaction. What a stopped run has done is kept: the next one goes on from there.
+switched in one transaction. Results of a stopped run are kept: the next run continues from there.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from recognition.web.transactions import in_transaction
 
 _BATCH = 32
 _ASK = Ask(priority="bulk", caller="take_up_model")
-# Called after each batch: how many of how many images are done. It may raise, to stop the run.
+# Called after each batch with the numbers of done and of all images. It may raise to stop the run.
 Progress = Callable[[int, int], None]
 
 
@@ -91,8 +91,8 @@ def taking_up_start(*, collection: Collection, actor: Actor) -> Job:
 
 
 def take_up_model_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The kind of job that takes up the installed version. A new attempt goes on where the last
-    one stopped."""
+    """The function of the job kind `take_up_model`. A new attempt continues where the last one
+    stopped."""
     collection = Collection.objects.filter(pk=context.collection_id).first()
     if collection is None:
         raise not_found("collection")
@@ -170,7 +170,8 @@ def _embed_batch(
 
 
 def _insert(collection_id: UUID, templates: Sequence[Template]) -> None:
-    """Of images that are still there: a person may have been erased meanwhile."""
+    """Insert templates of those images that still exist: a person may have been erased
+    meanwhile."""
     lock_collection(collection_id)
     there = set(
         FaceImage.objects.filter(pk__in=[template.image_id for template in templates]).values_list(
@@ -197,7 +198,7 @@ def _embedding(collection: Collection, version: ModelVersion, row: FaceImage) ->
 
 
 def _stored_face(image: Image, row: FaceImage) -> Face | None:
-    """The face in its crop, where its landmarks lie; looked for again if it was stored without."""
+    """The face in its stored crop, by its landmarks; detected again if none are stored."""
     if row.landmarks:
         corner = np.array([row.crop_left, row.crop_top], np.float32)
         landmarks = (np.array(row.landmarks, np.float32) - corner) * row.crop_scale
@@ -212,7 +213,8 @@ def _stored_face(image: Image, row: FaceImage) -> Face | None:
 def _switch(
     collection_id: UUID, version: ModelVersion, unreadable: set[UUID], actor: Actor
 ) -> None:
-    """Within one transaction: the collection goes by the new version, and by nothing else."""
+    """Switch the collection to the new version in one transaction, and drop all data of the old
+    one."""
     collection = lock_collection(collection_id)
     left = _images(collection).exclude(templates__model=version).exclude(pk__in=unreadable)
     if left.exists():

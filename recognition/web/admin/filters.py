@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 
 class BetweenFilter(RangeDateTimeFilter):
-    """From one moment to another, in the site's time zone; a day alone is the whole day."""
+    """From one time to another, in the site's time zone; a date alone means the whole day."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")

@@ -1,4 +1,4 @@
-"""Calling services from admin pages: a refusal is shown on the page, with what was typed."""
+"""Calls services from admin pages: a refusal is shown on the page, and the form keeps its input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recognition.web.errors import ServiceError
 
 @contextmanager
 def refusals_shown(request: HttpRequest) -> Iterator[None]:
-    """A refusal within, or a busy engine, becomes an error message; the page goes on."""
+    """Turn a refusal or a busy engine into an error message on the page."""
     try:
         yield
     except (ServiceError, EngineError) as error:
@@ -40,7 +40,7 @@ class ServiceAdmin(ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ServiceError as error:
-            # Nothing was saved. The same again, with a form that knows.
+            # Nothing was saved. Show the form again, with the error.
             request.refusal = error.message  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
 
@@ -50,7 +50,7 @@ class ServiceAdmin(ModelAdmin):
         return _refused(form, refusal) if refusal else form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> ColumnValues:
-        """Where there is one collection, nobody needs to choose it."""
+        """If there is only one collection, it is chosen already."""
         return self._only_collection() | super().get_changeform_initial_data(request)
 
     def _only_collection(self) -> ColumnValues:
@@ -73,7 +73,7 @@ class ServiceAdmin(ModelAdmin):
 
 
 def _refused(form: Any, message: str) -> type:
-    """The form with this error, whatever is in it."""
+    """A form class that always fails with this error."""
 
     def clean(self: Any) -> None:
         form.clean(self)

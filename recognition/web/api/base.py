@@ -1,4 +1,4 @@
-"""What all views share: who calls, how bodies are read, how lists are paged."""
+"""Shared by all views: the caller, reading of bodies, and paging of lists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METHODS = ("get", "post", "patch", "delete")
 
 
 class AlwaysJson(DefaultContentNegotiation):
-    """There is one form of answer, so a caller's Accept need not fail on it."""
+    """All answers are JSON, so no Accept header is refused."""
 
     def select_renderer(
         self,
@@ -48,18 +48,18 @@ class ApiView(GenericAPIView):
 
     @property
     def required_scopes(self) -> dict[str, str]:
-        """Method to scope, for `HasScope`; a method that is not marked stays closed."""
+        """Scope by method, for `HasScope`; a method without a mark stays closed."""
         methods = {name.upper(): getattr(self, name) for name in METHODS if hasattr(self, name)}
         scopes = {name: method.scope for name, method in methods.items() if _is_marked(method)}
         return scopes | ({"HEAD": scopes["GET"]} if "GET" in scopes else {})
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # First: already finding out who calls by session reads a form's body.
+        # First of all: reading the session of the caller already reads the body of a form.
         refuse_oversized(request)
         super().initial(request, *args, **kwargs)
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
-        """What an answer says of people is kept by no cache, a browser's neither."""
+        """Answers with data of people are not cached, not even by browsers."""
         response = super().finalize_response(*args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
@@ -73,7 +73,7 @@ class ApiView(GenericAPIView):
         return Actor.of_request(self.request)
 
     def read(self, serializer_class: type[Serializer], **options: Any) -> CheckedFields:
-        """The body (and the query under it), checked."""
+        """The validated body, with the parameters of the query as defaults."""
         return _checked(serializer_class(data=request_fields(self.request), **options))
 
     def read_query(self, serializer_class: type[Serializer]) -> CheckedFields:
@@ -85,7 +85,7 @@ class ApiView(GenericAPIView):
 
 
 class PictureView(ApiView):
-    """A view that takes pictures in all three ways."""
+    """A view that takes pictures in any of the three ways."""
 
     parser_classes = [MultiPartParser, SafeJsonParser, ImageParser]
 

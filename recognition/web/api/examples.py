@@ -1,5 +1,5 @@
-"""What requests and answers look like, by operation: shown by the docs page, which also begins with
-them when somebody tries an operation by hand."""
+"""Example requests and answers of each operation. The docs page shows them, and fills its forms
+with them."""
 
 from __future__ import annotations
 

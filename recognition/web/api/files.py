@@ -1,4 +1,4 @@
-"""Pictures of people go out through here alone: recorded in the audit log, kept by no cache."""
+"""The only way out for pictures of people: audited and never cached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recognition.web.errors import not_found
 
 
 def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor) -> HttpResponse:
-    """The JPEG behind `file` of the row `owner`; 404 where there is none (any more)."""
+    """The JPEG behind `file` of the row `owner`; 404 if the file does not exist."""
     if not file:
         raise not_found("picture")
     try:

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again is answered again, not done again."""
+"""`Idempotency-Key`: a repeated request gets the stored answer and is not done again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was done for a request, in plain JSON, and for which person."""
+    """The answer to a request, as plain JSON, and the person that it is about."""
 
     status: int
     body: Mapping[str, object]
@@ -36,11 +36,11 @@ class Answer:
 def answer_once(
     request: Request, act: Callable[[], Answer], *, content: Iterable[bytes], atomic: bool = False
 ) -> Response:
-    """The answer of `act`, or the one kept from an equal request of the same caller.
+    """The answer of `act`, or the stored one of an equal request by the same caller.
 
-    content: what the request says, as bytes; another content under the same key is a 409.
-    atomic: act and keep its answer in one transaction; for acts that are quick.
-    A refusal (any exception) is not kept: nothing was done, so the key may be used again.
+    content: the content of the request as bytes; another content under the same key is a 409.
+    atomic: run `act` and store its answer in one transaction; for quick acts.
+    An exception is not stored: nothing was done, so the key may be used again.
     """
     key = request.headers.get(HEADER, "")
     if not key:
@@ -74,13 +74,13 @@ def _caller(request: Request) -> str:
 def _fingerprint(request: Request, content: Iterable[bytes]) -> str:
     digest = hashlib.sha256(f"{request.method} {request.path}".encode())
     for part in content:
-        # Each part's own hash, so that ("ab", "c") is not ("a", "bc").
+        # Hash each part by itself, so that ("ab", "c") differs from ("a", "bc").
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()
 
 
 def _claim(caller: str, key: str, fingerprint: str) -> IdempotencyRecord:
-    """A new record, or the one that is there if it is of the same content and answered."""
+    """A new record, or the existing one if it has the same content and an answer."""
     try:
         with transaction.atomic():
             return IdempotencyRecord.objects.create(caller=caller, key=key, fingerprint=fingerprint)
@@ -96,7 +96,7 @@ def _claim(caller: str, key: str, fingerprint: str) -> IdempotencyRecord:
 
 
 def _took_over(record: IdempotencyRecord) -> bool:
-    """True for the one caller that goes on with an abandoned request."""
+    """True for the one caller that takes over an abandoned request."""
     if not record.is_abandoned:
         return False
     mine = IdempotencyRecord.objects.filter(pk=record.pk, status=None, claimed_at=record.claimed_at)
@@ -105,7 +105,7 @@ def _took_over(record: IdempotencyRecord) -> bool:
 
 def _keep(record: IdempotencyRecord, answer: Answer) -> None:
     record.status = answer.status
-    # As it will be read back: dates and ids as text.
+    # In the form in which it is read back: dates and ids as text.
     record.body = json.loads(json.dumps(answer.body, cls=DjangoJSONEncoder))
     record.person_id = answer.person_id
     record.save(update_fields=["status", "body", "person_id"])

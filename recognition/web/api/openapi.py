@@ -1,4 +1,4 @@
-"""The last touch to the OpenAPI document: what it says of the whole, and errors said once."""
+"""Completes the OpenAPI document: general text, and errors defined once."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def finish(result: JsonDict, generator: object, request: object, public: bool) -
 
 
 def _label(responses: JsonDict, shared: JsonDict) -> None:
-    """Errors become references: each of them is the same everywhere. Headers are named."""
+    """Replace errors by references, as each is the same everywhere, and name headers."""
     for status, response in responses.items():
         headers: JsonDict = {"X-Request-Id": _TEXT}
         if status in ("429", "503"):

@@ -1,4 +1,5 @@
-"""Lists come in pages behind an opaque cursor, newest first: stable while rows come and go."""
+"""Lists have pages behind an opaque cursor, newest first: stable while rows are added and
+deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from recognition.web.errors import ServiceError
 
 
 class NewestFirst(CursorPagination):
-    """By id, of which the first bits are the time."""
+    """By id: the first bits of an id are the time."""
 
     ordering: str | tuple[str, ...] = "-id"
     page_size = 50

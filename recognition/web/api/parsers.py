@@ -1,4 +1,4 @@
-"""Reading bodies: JSON that cannot hurt, and pictures that are the body itself."""
+"""Parsers of bodies: JSON within safe limits, and pictures as the whole body."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""How pictures come in: multipart files, base64 within JSON, or the raw body. Only here.
+"""The only place that reads pictures from requests: multipart files, base64 in JSON, or the raw
+body.
 
-Whatever the way, a serializer's `PictureField` gives an `Upload` (name and bytes). Bytes are not
-looked at here: what a picture is, and whether it is one, the engine decides.
+In each case a serializer's `PictureField` gives an `Upload` (name and bytes). The engine decides
+later whether the bytes are a picture.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def image_too_large() -> ServiceError:
 
 
 def refuse_oversized(request: Request) -> None:
-    """413 by the announced length, before a byte of the body is read; 411 where none is announced:
-    a body of unknown length could not be refused in time."""
+    """413 by the announced length, before the body is read; 411 if no length is announced, as such
+    a body could not be refused in time."""
     if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         raise ServiceError("length_required", "Send the request with Content-Length.", status=411)
     length = _announced_length(request)
@@ -66,7 +67,8 @@ def is_raw_image(request: Request) -> bool:
 
 
 def request_fields(request: Request) -> QueryDict | CheckedFields:
-    """The body's fields over those of the query: a raw body has no other place for options."""
+    """The fields of the body, which override those of the query: a raw body has options only
+    there."""
     query, body = request.query_params, request.data
     if isinstance(body, QueryDict):
         fields = copy(body)  # a deep copy would copy the files
@@ -92,8 +94,9 @@ def _upload_of(value: object) -> Upload:
 
 
 def _decoded(text: str) -> bytes:
-    """Base64, alone or as a data: URL; line breaks and a missing padding are allowed."""
-    # 4 characters stand for 3 bytes: told apart before anything is copied.
+    """Bytes of base64 text, alone or as a data: URL; line breaks and missing padding are
+    allowed."""
+    # 4 characters encode 3 bytes: check the size before anything is copied.
     if len(text) > max_image_bytes() * 1.4 + 200:
         raise image_too_large()
     match = _DATA_URL.match(text)
@@ -112,7 +115,7 @@ class PictureField(serializers.Field):
     """One picture, as `Upload`."""
 
     def get_value(self, dictionary: Any) -> Any:
-        # The last one alone would be taken, and the others left out without a word.
+        # A list would silently be reduced to its last picture.
         if isinstance(dictionary, QueryDict) and len(dictionary.getlist(self.field_name or "")) > 1:
             raise ServiceError("several_pictures", f"Send one picture as `{self.field_name}`.")
         return super().get_value(dictionary)
@@ -126,7 +129,7 @@ class PictureField(serializers.Field):
 
 @extend_schema_field(OpenApiTypes.BYTE)
 class Base64PictureField(PictureField):
-    """The same; the schema of JSON bodies names it so."""
+    """The same field under another name, for the schema of JSON bodies."""
 
 
 class PictureListField(serializers.ListField):

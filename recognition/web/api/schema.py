@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of an operation, and which scope it asks for: one decorator."""
+"""A decorator that describes an operation for OpenAPI and sets the scope it needs."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def operation(
     parameters: Sequence[Any] = (),
     about: str = "",
 ) -> Callable[[F], F]:
-    """Documents a view's method and sets the scope it asks for (None: any caller who is known).
+    """Document a view's method and set the scope it needs (None: any known caller).
 
-    answer: serializer of the good answer, None for an empty one; for what is no JSON a dict from
-    (status, media type) to its type.
+    answer: serializer of the success answer, None for an empty one; for other types than JSON a
+    dict from (status, media type) to its type.
     """
     needs = f"Scope: `{scope.value}`." if scope else "Any account or key."
     answers = answer if isinstance(answer, dict) else {status: answer}
@@ -115,8 +115,8 @@ def operation(
 def picture_request(input_class: InputClass) -> JsonDict:
     """The ways to send a body with pictures.
 
-    Of a form only the files are described: options are parameters of the query for every way, and
-    the docs page would fill in fields of a form that nobody asked for.
+    For forms only the files are described. Options are query parameters in each way, and the docs
+    page would send every field of a form.
     """
     return {
         "multipart/form-data": _with_files(input_class),
@@ -137,7 +137,7 @@ def _with_files(input_class: InputClass) -> InputClass:
 
 
 def _with_base64(input_class: InputClass) -> InputClass:
-    """The same serializer with its pictures named as base64 text."""
+    """The same serializer with its pictures as base64 text."""
     fields: dict[str, serializers.Field] = {}
     for name, field in input_class().fields.items():
         options: FieldOptions = {"required": field.required, "help_text": field.help_text}

@@ -30,13 +30,13 @@ def test_all_are_found_right_and_above_the_default_threshold(
     assert "right and above the threshold 25" in report.as_text()
 
 
-def test_people_who_are_enrolled_are_no_strangers(tmp_path: Path) -> None:
+def test_enrolled_people_are_left_out_of_the_strangers(tmp_path: Path) -> None:
     for name in ("Madonna", "Ann"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}_0001.jpg").touch()
     assert [path.stem for path in celebs._strangers(tmp_path)] == ["Ann_0001"]
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+def test_celebs_names_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no photos"):
         celebs._pictures(tmp_path)

@@ -25,7 +25,7 @@ def test_every_command_explains_itself_and_writes_json() -> None:
 
 @pytest.mark.weights
 @pytest.mark.parametrize("command", _WITH_DATA)
-def test_command_names_a_folder_without_photos(
+def test_laboratory_command_names_a_folder_without_photos(
     command: str, tmp_path: Path, weights_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([command, "--data", str(tmp_path), "--weights", str(weights_dir)]) == 1
@@ -35,7 +35,7 @@ def test_command_names_a_folder_without_photos(
 @pytest.mark.parametrize(
     "arguments", [["soak", "--frames", "0"], ["throughput", "--size", "640", "-1"], []]
 )
-def test_command_with_wrong_arguments_is_refused(
+def test_laboratory_command_with_wrong_arguments_is_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as error:

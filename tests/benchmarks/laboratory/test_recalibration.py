@@ -10,7 +10,7 @@ from ml_engine.matching import ImpostorCurve
 from tests.ml_engine.vectors import unit_vectors
 
 
-def test_the_own_curve_holds_and_mends_a_wrong_one() -> None:
+def test_own_curve_meets_the_target_rate_and_corrects_a_wrong_one() -> None:
     vectors = unit_vectors(1200, 48, seed=3)
     others = unit_vectors(1000, 48, seed=4)
     scores = (others[:500] @ others[500:].T).ravel()
@@ -31,7 +31,7 @@ def test_the_own_curve_holds_and_mends_a_wrong_one() -> None:
     assert f"{100 * drawn.own[1]:.2f} % (" in text
 
 
-def test_nobody_is_in_two_folds() -> None:
+def test_recalibration_folds_share_no_person() -> None:
     rows = np.array([[0, 1], [0, 2], [3, 3]])
     pairs = Pairs(rows, np.array([True, False, True]), np.array([0, 0, 1]))
     assert folds_of(np.array([5, 5, 2, 0]), pairs)[[5, 2, 0]].tolist() == [0, 0, 1]

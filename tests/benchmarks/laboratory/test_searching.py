@@ -46,7 +46,7 @@ def test_a_search_that_loses_what_it_should_find_is_caught(
     assert next(row.recall for row in report.found if row.kind == "int8") < 0.97
 
 
-def test_neighbours_are_near_somebody_and_no_copies() -> None:
+def test_neighbours_are_near_a_template_and_no_copies() -> None:
     known = unit_vectors(50, DIMENSION, seed=1)
     made = neighbours(known, 500)
     assert made.shape == (500, DIMENSION)

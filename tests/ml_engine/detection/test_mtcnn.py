@@ -108,7 +108,7 @@ def test_faces_come_largest_first_and_no_more_than_asked(detector: Detector, cro
     assert [face.size_px for face in two] == sizes[:2]
 
 
-def test_faces_far_smaller_than_asked_for_are_not_looked_for(
+def test_faces_far_below_the_minimum_size_are_not_searched(
     detector: Detector, crowd: Image
 ) -> None:
     sizes = [face.size_px for face in detector.detect([crowd], Wanted(min_face_px=20))[0]]
@@ -132,7 +132,7 @@ def test_there_are_no_faces_in_noise(shape: tuple[int, int], detector: Detector)
     assert detector.detect([noise])[0] == []
 
 
-def test_no_pictures(detector: Detector) -> None:
+def test_mtcnn_of_no_pictures_is_empty(detector: Detector) -> None:
     assert detector.detect([]) == []
 
 

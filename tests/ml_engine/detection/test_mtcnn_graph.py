@@ -61,7 +61,7 @@ def _crowd(photo: Callable[[str], Image]) -> Image:
 
 
 @pytest.mark.parametrize("min_face_px", [20, 40, 100])
-def test_it_finds_what_the_other_one_finds(
+def test_mtcnn_graph_finds_what_mtcnn_finds(
     min_face_px: int, graph: GraphMtcnn, detector: Detector, photo: Callable[[str], Image]
 ) -> None:
     images = [photo("obama")[::2, ::2], _crowd(photo), np.zeros((15, 300, 3), np.uint8)]
@@ -86,7 +86,9 @@ def _assert_all_met(faces: list[Face], others: list[Face]) -> None:
         assert np.abs(face.landmarks - met.landmarks).max() < 0.05 * met.size_px
 
 
-def test_options_hold(graph: GraphMtcnn, photo: Callable[[str], Image]) -> None:
+def test_mtcnn_graph_respects_the_wanted_options(
+    graph: GraphMtcnn, photo: Callable[[str], Image]
+) -> None:
     crowd = _crowd(photo)
     everyone = graph.detect([crowd])[0]
     sizes = [face.size_px for face in everyone]
@@ -103,7 +105,7 @@ def test_options_hold(graph: GraphMtcnn, photo: Callable[[str], Image]) -> None:
     assert len(everyone) <= FACES
 
 
-def test_suppression_is_that_of_lists() -> None:
+def test_suppression_in_the_graph_equals_nms() -> None:
     random = np.random.default_rng(1)
     corners = random.random((80, 2)) * 60
     boxes = np.concatenate([corners, corners + 8 + 20 * random.random((80, 2))], 1).astype("f4")
@@ -120,7 +122,7 @@ def test_suppression_is_that_of_lists() -> None:
     assert not np.any(nobody)
 
 
-def test_pyramid_and_crops_are_those_of_lists(photo: Callable[[str], Image]) -> None:
+def test_pyramid_and_crops_in_the_graph_equal_those_of_mtcnn(photo: Callable[[str], Image]) -> None:
     image = np.ascontiguousarray(photo("obama")[:480, :640])
     layout = plan(640, 480, 40)
     assert layout is not None

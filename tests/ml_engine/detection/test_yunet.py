@@ -75,7 +75,7 @@ def test_engine_with_yunet_finds_measures_and_embeds(
 
 @pytest.mark.data
 @pytest.mark.weights
-def test_it_sees_what_mtcnn_sees(
+def test_yunet_finds_what_mtcnn_finds(
     yunet: Detector, real_engine: FaceEngine, sample_photo: Callable[[str], bytes]
 ) -> None:
     for name in ("obama", "obama2", "biden"):
@@ -90,7 +90,7 @@ def test_it_sees_what_mtcnn_sees(
 
 
 @pytest.mark.data
-def test_its_options(yunet: Detector, data_dir: Path) -> None:
+def test_yunet_respects_the_wanted_options(yunet: Detector, data_dir: Path) -> None:
     photo = decode_image((data_dir / "photos" / "multiface.jpg").read_bytes())
     faces, nothing = yunet.detect([photo, np.zeros((120, 90, 3), np.uint8)])
     assert len(faces) >= 5

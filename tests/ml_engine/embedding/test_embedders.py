@@ -48,13 +48,13 @@ def _crops(count: int) -> list[NDArray[np.uint8]]:
     return list(crops)
 
 
-def test_vectors_have_length_one() -> None:
+def test_embeddings_are_float32_of_length_one() -> None:
     vectors = _embedder().embed_crops(_crops(5))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert vectors.dtype == np.float32
 
 
-def test_no_crops_no_vectors() -> None:
+def test_embedding_no_crops_gives_no_vectors() -> None:
     assert _embedder().embed_crops([]).shape == (0, 192)
 
 

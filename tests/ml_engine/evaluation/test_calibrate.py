@@ -48,7 +48,7 @@ def test_scores_at_are_reached_by_that_share() -> None:
         assert (scores >= score).mean() == pytest.approx(rate)
 
 
-def test_two_names_of_one_person_are_no_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_names_of_one_person_are_no_impostor_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate, "ONE_PERSON", (("Ann", "Anne"), ("Zoe", "Not in the data")))
     merged = merged_people(_photos([0, 1, 2, 3, 1], ["Ann", "Anne", "Bob", "Zoe"]))
     assert merged[0] == merged[1] == merged[4]
@@ -74,7 +74,7 @@ def test_a_curve_is_on_the_safe_side_and_no_longer_than_its_pairs_allow() -> Non
             assert (scores > score + 1e-4).mean() <= rate
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_written_impostor_curve_is_read_back(tmp_path: Path) -> None:
     curve = ImpostorCurve("tiny@1", "boxes@2", (0.1, 0.2), (0.5, 0.01), 100, "made up")
     path = write_curve(curve, tmp_path / "curves")
     assert ImpostorCurve.from_dict(json.loads(path.read_text())) == curve

@@ -23,7 +23,7 @@ def test_every_command_explains_itself_and_writes_json_and_a_chart() -> None:
 @pytest.mark.weights
 @pytest.mark.parametrize("command", ["lfw", "openset", "calibrate", "wider"])
 @pytest.mark.parametrize("is_there", [True, False], ids=["empty folder", "no folder"])
-def test_command_names_a_folder_without_photos(
+def test_evaluation_command_names_a_folder_without_photos(
     command: str,
     is_there: bool,
     tmp_path: Path,
@@ -38,7 +38,7 @@ def test_command_names_a_folder_without_photos(
 
 
 @pytest.mark.parametrize("arguments", [["lfw", "--data", ".", "--folds", "four"], ["lfw"], []])
-def test_command_with_wrong_arguments_is_refused(
+def test_evaluation_command_with_wrong_arguments_is_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as error:

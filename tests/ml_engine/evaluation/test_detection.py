@@ -35,7 +35,7 @@ def _found(*found: tuple[float, float]) -> Detections:
     )
 
 
-def test_all_found_and_nothing_else() -> None:
+def test_perfect_detections_have_average_precision_one() -> None:
     photos = [_photo([0, 50], [0, 1]), _photo([0], [0])]
     detections = [_found((0, 0.9), (50, 0.8)), _found((1, 0.7))]
     assert average_precision(photos, detections, "easy") == 1
@@ -80,7 +80,7 @@ def test_the_curve_falls_and_ends_at_the_last_recall() -> None:
     assert curve.precision == pytest.approx([1, 2 / 3, 2 / 3], abs=1e-4)
 
 
-def test_ground_truth_is_read(tmp_path: Path) -> None:
+def test_load_wider_reads_the_ground_truth(tmp_path: Path) -> None:
     truth = {"b.jpg": {"boxes": [[1, 2, 10, 20]], "easy": [0], "medium": [0], "hard": []}}
     (tmp_path / "ground_truth.json").write_text(json.dumps(truth))
     (photo,) = load_wider(tmp_path)

@@ -21,7 +21,7 @@ def _random_unit(count: int, seed: int, dimension: int = 16) -> Float32:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_who_is_enrolled_who_probes_and_who_is_a_stranger() -> None:
+def test_open_set_search_splits_people_into_gallery_probes_and_strangers() -> None:
     people = np.array([0, 0, 0, 1, 2, 2, 3])
     vectors = _random_unit(7, 0)
     searches = search(people, vectors, vectors, np.ones(7, bool))
@@ -64,7 +64,7 @@ def _searches() -> Searches:
     )
 
 
-def test_rank_1_and_fnir() -> None:
+def test_rank_1_and_fnir_count_wrong_and_missed_searches() -> None:
     searches = _searches()
     assert rank_1(searches).value == 0.75
     assert fnir_at(searches, 0.0).value == 0.5, "0.3 is below the best stranger, one is wrong"

@@ -46,7 +46,7 @@ def lfw(tmp_path: Path) -> Path:
     return folder
 
 
-def test_photos_and_pairs_are_read(lfw: Path) -> None:
+def test_lfw_photos_and_pairs_are_read(lfw: Path) -> None:
     for given in (lfw, lfw.parent):
         photos = load_photos(given)
         assert [path.stem for path in photos.paths] == [
@@ -77,7 +77,7 @@ def test_a_line_that_is_no_pair_is_named(lfw: Path, text: str, wanted: str) -> N
         load_pairs(lfw, load_photos(lfw))
 
 
-def test_any_list_of_pairs_will_do(lfw: Path, tmp_path: Path) -> None:
+def test_pairs_of_any_list_are_read(lfw: Path, tmp_path: Path) -> None:
     file = tmp_path / "pairs.csv"
     file.write_text("Ann/Ann_0001.jpg Ann/Ann_0002.jpg 1\n\nAnn/Ann_0002 Cy/Cy_0003.png 0\n")
     pairs = load_pairs(lfw, load_photos(lfw), file)
@@ -103,7 +103,7 @@ def test_folds_keep_all_photos_of_their_people(lfw: Path) -> None:
 
 
 @pytest.mark.data
-def test_nobody_of_lfw_is_in_two_folds(data_dir: Path) -> None:
+def test_lfw_folds_share_no_person(data_dir: Path) -> None:
     photos = load_photos(data_dir)
     pairs = load_pairs(data_dir, photos)
     parts = [set(of_folds(photos, pairs, [fold])[1].people.tolist()) for fold in range(1, 6)]
@@ -123,7 +123,7 @@ def _angles(degrees: list[float]) -> Float32:
     return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
 
 
-def test_best_threshold_lies_between() -> None:
+def test_best_threshold_lies_between_genuine_and_impostor_scores() -> None:
     scores = np.array([0.9, 0.8, 0.3, 0.1], np.float32)
     threshold = best_threshold(scores, np.array([True, True, False, False]))
     assert 0.3 < threshold < 0.81
@@ -177,7 +177,7 @@ def test_genuine_pairs_without_a_face_are_missed_and_strangers_left_out() -> Non
     assert len(impostors) == 1
 
 
-def test_operating_point() -> None:
+def test_operating_point_has_the_wanted_false_match_rate() -> None:
     impostors = np.linspace(1, 0, 1001, dtype=np.float32)[1:]  # 0.999, 0.998, …
     genuine = np.array([0.5, 0.95, 0.992, 0.999], np.float32)
     point = operating_point(genuine, impostors, 0.01)
@@ -214,7 +214,7 @@ def test_accuracy_needs_a_second_fold() -> None:
         fold_accuracies(one, embeddings, np.ones(16, bool))
 
 
-def test_the_report_says_who_had_no_face(lfw: Path) -> None:
+def test_report_names_photos_without_a_face(lfw: Path) -> None:
     photos = load_photos(lfw)
     has_face = np.array([True, True, True, True, False, True])
     embeddings = _angles([0, 8, 90, 180, 0, 190])
@@ -230,6 +230,6 @@ def test_the_report_says_who_had_no_face(lfw: Path) -> None:
     assert made.as_dict()["accuracy"] == made.accuracy < 1
 
 
-def test_only_keeps_people(lfw: Path) -> None:
+def test_photos_only_keeps_the_chosen_people(lfw: Path) -> None:
     photos: Photos = load_photos(lfw).only(np.array([2, 5]))
     assert [photos.names[person] for person in photos.people] == ["Bob", "Cy"]

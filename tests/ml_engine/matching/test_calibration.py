@@ -16,13 +16,13 @@ from ml_engine.types import Float32, ModelMismatch
 CURVE = ImpostorCurve("m", "d", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
 
 
-def test_between_the_points_the_logarithm_is_a_line() -> None:
+def test_curve_is_log_linear_between_its_points() -> None:
     assert CURVE.fmr(0.4) == pytest.approx(1e-3)
     assert CURVE.fmr(0.5) == pytest.approx(1e-4)
     assert CURVE.threshold(1e-4) == pytest.approx(0.5)
 
 
-def test_beyond_the_last_point_it_goes_on_and_says_so() -> None:
+def test_curve_beyond_its_last_point_is_extrapolated_and_flagged() -> None:
     assert CURVE.fmr(0.7) == pytest.approx(1e-6)
     assert CURVE.is_extrapolated(0.7)
     assert not CURVE.is_extrapolated(0.6)
@@ -31,12 +31,12 @@ def test_beyond_the_last_point_it_goes_on_and_says_so() -> None:
     assert CURVE.threshold(0.0) == 1.0
 
 
-def test_below_the_first_point_it_promises_nothing_better() -> None:
+def test_curve_below_its_first_point_keeps_the_first_rate() -> None:
     assert CURVE.fmr(-1.0) == pytest.approx(1e-1)
     assert CURVE.threshold(0.9) == pytest.approx(0.2)
 
 
-def test_threshold_and_rate_undo_each_other() -> None:
+def test_threshold_and_rate_are_inverse() -> None:
     for rate in np.geomspace(1e-7, 1e-1, 13):
         assert CURVE.fmr(CURVE.threshold(float(rate))) == pytest.approx(float(rate))
 
@@ -47,7 +47,7 @@ def test_a_larger_gallery_needs_a_higher_threshold() -> None:
     assert CURVE.threshold_for_gallery(0) == CURVE.threshold_for_gallery(1)
 
 
-def test_beyond_the_end_the_last_decade_is_drawn_on() -> None:
+def test_curve_is_extrapolated_along_its_last_decade() -> None:
     """Two last points close together must not set the slope alone."""
     curve = ImpostorCurve("m", "d", (0.2, 0.4, 0.401), (1e-2, 1e-4, 5e-5), 1000, "test")
     assert curve.fmr(0.601) == pytest.approx(5e-5 * (5e-3) ** (0.2 / 0.201), rel=1e-6)
@@ -88,14 +88,14 @@ def test_too_few_scores_make_no_curve(scores: list[float]) -> None:
         _from_scores(np.array(scores, np.float32))
 
 
-def test_it_survives_being_written_down() -> None:
+def test_written_curve_is_read_back_unchanged() -> None:
     assert ImpostorCurve.from_dict(CURVE.to_dict()) == CURVE
 
 
 SHORT = ImpostorCurve("m", "d", (0.25, 0.35, 0.45), (1e-1, 1e-2, 1e-3), 5000, "own")
 
 
-def test_a_short_curve_goes_on_along_the_models() -> None:
+def test_short_curve_is_extended_along_the_curve_of_the_model() -> None:
     longer = SHORT.continued_by(CURVE)
     assert longer.scores[:3] == SHORT.scores
     assert longer.threshold(1e-3) == pytest.approx(0.45)
@@ -107,17 +107,17 @@ def test_a_short_curve_goes_on_along_the_models() -> None:
 
 
 @pytest.mark.parametrize(("end", "stretch"), [(0.43, 0.9), (0.47, 1.1), (0.60, 1.25)])
-def test_it_is_stretched_as_the_two_compare_but_not_by_much(end: float, stretch: float) -> None:
+def test_extension_is_scaled_within_a_limit(end: float, stretch: float) -> None:
     short = ImpostorCurve("m", "d", (0.25, end), (1e-1, 1e-3), 5000, "own")
     assert short.continued_by(CURVE).threshold(1e-5) == pytest.approx(end + stretch * 0.2)
 
 
-def test_it_is_believed_to_be_a_hundred_times_rarer_at_most() -> None:
+def test_extension_is_limited_to_a_rate_a_hundred_times_lower() -> None:
     short = ImpostorCurve("m", "d", (-0.2, 0.0), (1e-1, 1e-3), 5000, "own")
     assert short.continued_by(CURVE).threshold(1e-5) == pytest.approx(CURVE.threshold(1e-3))
 
 
-def test_no_threshold_is_beyond_what_a_similarity_can_be() -> None:
+def test_threshold_is_at_most_one() -> None:
     """Even where strangers are so alike that the curve would be taken on beyond it."""
     short = ImpostorCurve("m", "d", (0.5, 0.9), (1e-1, 1e-3), 5000, "own")
     longer = short.continued_by(CURVE)
@@ -126,12 +126,12 @@ def test_no_threshold_is_beyond_what_a_similarity_can_be() -> None:
     assert longer.threshold_for_gallery(10_000) == 1.0
 
 
-def test_a_curve_that_is_longer_than_the_models_stays_as_it_is() -> None:
+def test_curve_longer_than_that_of_the_model_is_not_extended() -> None:
     long = ImpostorCurve("m", "d", (0.25, 0.7), (1e-1, 1e-6), 10**9, "own")
     assert long.continued_by(CURVE).scores == long.scores
 
 
-def test_a_continued_curve_survives_being_written_down() -> None:
+def test_extended_curve_survives_serialisation() -> None:
     longer = SHORT.continued_by(CURVE)
     assert ImpostorCurve.from_dict(longer.to_dict()) == longer
 

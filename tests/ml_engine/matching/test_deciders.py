@@ -40,7 +40,7 @@ def test_a_vote_goes_by_several_and_keeps_the_cosine() -> None:
     assert _names(ranked) == ["ann", "bob", "eve"]
 
 
-def test_only_the_k_best_vote_and_those_who_are_gone_do_not() -> None:
+def test_only_the_k_best_present_templates_vote() -> None:
     ranked = Vote(k=2).rank(PROBE, [0.9, 0.8, 0.7, 0.7], [9, 1, 2, 3], OWNERS.get)
     assert _names(ranked) == ["ann", "bob"]
     assert Vote().rank(PROBE, [], [], OWNERS.get) == []
@@ -65,7 +65,7 @@ def test_a_negative_that_is_nearer_than_the_template_vetoes() -> None:
     assert _names(without_vetoed(candidates, probe, {"ann": far, "bob": far[:0]})) == ["ann", "bob"]
 
 
-def test_an_svm_must_be_given() -> None:
+def test_svm_decider_without_an_svm_is_refused() -> None:
     with pytest.raises(ValueError, match="trained first"):
         decider("svm", model="model-a")
 
@@ -93,7 +93,7 @@ def test_an_svm_names_other_looks_and_rejects_strangers(svm: LinearSvm) -> None:
     assert (strangers >= svm.rejection).mean() < 0.04
 
 
-def test_its_candidates_are_people_with_their_best_template(
+def test_svm_candidates_are_people_with_their_best_template(
     svm: LinearSvm, gallery: tuple[Float32, list[str]]
 ) -> None:
     vectors, owners = gallery
@@ -110,7 +110,7 @@ def test_its_candidates_are_people_with_their_best_template(
     assert Svm(svm, model="model-a").rank(stranger, [0.1], [0], lambda _: owners[0]) == []
 
 
-def test_who_came_after_the_training_is_ranked_by_similarity(
+def test_person_enrolled_after_the_training_is_ranked_by_similarity(
     svm: LinearSvm, gallery: tuple[Float32, list[str]]
 ) -> None:
     probe = gallery[0][4]  # of p01
@@ -124,7 +124,7 @@ def test_who_came_after_the_training_is_ranked_by_similarity(
     assert _names(ranked) == ["another", "newcomer", "p01"]
 
 
-def test_who_is_taken_out_of_an_svm_leaves_the_others_as_they_were(svm: LinearSvm) -> None:
+def test_removing_a_person_from_an_svm_keeps_the_others(svm: LinearSvm) -> None:
     rest = svm.without({"p01", "nobody"})
     assert rest.people == tuple(person for person in svm.people if person != "p01")
     probes = unit_vectors(3, 32, seed=5)
@@ -141,7 +141,7 @@ def test_who_is_taken_out_of_an_svm_leaves_the_others_as_they_were(svm: LinearSv
     ]
 
 
-def test_an_svm_needs_people(gallery: tuple[Float32, list[str]]) -> None:
+def test_training_an_svm_of_too_few_people_is_refused(gallery: tuple[Float32, list[str]]) -> None:
     vectors, owners = gallery
     with pytest.raises(ValueError, match="needs 10 people"):
         train_svm(vectors[:9], owners[:9], model="model-a")

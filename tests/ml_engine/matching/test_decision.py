@@ -19,23 +19,23 @@ def test_each_person_stands_once_with_the_best_template() -> None:
     assert found == [Candidate("ann", 11, 0.8), Candidate("bob", 12, 0.6)]
 
 
-def test_the_padding_of_a_search_is_nobody() -> None:
+def test_padding_of_a_search_is_no_candidate() -> None:
     found = person_candidates([0.9, float("-inf")], [10, -1], {10: "ann", -1: "nobody"}.get)
     assert found == [Candidate("ann", 10, 0.9)]
 
 
-def test_nobody_enrolled_is_unknown_without_a_score() -> None:
+def test_decision_in_an_empty_gallery_is_unknown_without_a_score() -> None:
     decision = decide([], 0.5, curve=CURVE)
     assert (decision.kind, decision.person, decision.similarity) == ("unknown", None, None)
     assert decision.fmr is None
 
 
-def test_over_the_threshold_is_a_match() -> None:
+def test_score_over_the_threshold_is_a_match() -> None:
     decision = decide(_people(0.5, 0.3), 0.5)
     assert (decision.kind, decision.person, decision.template) == ("match", "person-0", 0)
 
 
-def test_under_the_threshold_is_unknown_but_says_how_near() -> None:
+def test_score_under_the_threshold_is_unknown_with_its_similarity() -> None:
     decision = decide(_people(0.49, 0.3), 0.5, curve=CURVE)
     assert (decision.kind, decision.person, decision.template) == ("unknown", None, None)
     assert decision.similarity == 0.49

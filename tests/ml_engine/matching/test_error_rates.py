@@ -37,7 +37,7 @@ def _uneven() -> tuple[Float32, NDArray]:
     return vectors[kept], owners[kept]
 
 
-def test_every_two_people_count_the_same() -> None:
+def test_every_pair_of_people_has_the_same_weight() -> None:
     vectors, owners = _uneven()
     rates = _measured(vectors, owners)
     sizes = np.bincount(owners)[owners]
@@ -101,7 +101,7 @@ def test_no_block_is_much_larger_than_is_allowed(monkeypatch: pytest.MonkeyPatch
     assert len(seen) > 30
 
 
-def test_a_point_says_what_it_rests_on() -> None:
+def test_point_has_the_number_of_pairs_behind_it() -> None:
     vectors, owners = people(120, 2, 24)
     rates = _measured(vectors, owners)
     carried = [point.has_enough_pairs for point in rates.points]
@@ -119,7 +119,7 @@ def test_too_few_people_carry_no_curve() -> None:
     assert refused.value.needed == needed
 
 
-def test_with_one_picture_each_nothing_is_known_of_misses() -> None:
+def test_false_non_match_rate_is_unknown_with_one_picture_each() -> None:
     rates = _measured(*people(100, 1, 24))
     assert (rates.repeated, rates.genuine_pairs, rates.eer, rates.det) == (0, 0, None, ())
     assert all(point.fnmr is None and point.fnmr_interval is None for point in rates.points)
@@ -143,14 +143,14 @@ def test_the_det_curve_trades_one_error_for_the_other() -> None:
         assert before.fnmr <= after.fnmr
 
 
-def test_pictures_that_are_the_same_to_the_last_bit() -> None:
+def test_error_rates_of_identical_pictures_have_no_misses() -> None:
     vectors = unit_vectors(100, 24) * np.float32(1.0000002)
     rates = _measured(np.repeat(vectors, 3, axis=0), np.repeat(np.arange(100), 3))
     assert [point.fnmr for point in rates.points] == [0, 0, 0, 0]
     assert rates.det[-1].threshold == pytest.approx(1)
 
 
-def test_everybody_may_be_alike() -> None:
+def test_similar_pairs_are_counted_but_listed_up_to_a_limit() -> None:
     """A threshold that was set far too low by hand is no reason to count for minutes."""
     rates = _measured(*people(200, 5, 24), similar_from=-1.0)
     assert rates.similar_pairs_total == 200 * 199 / 2
@@ -169,7 +169,7 @@ def _doubled(doubles: int) -> tuple[Float32, NDArray]:
 REFERENCE = ImpostorCurve("m", "d", (0.13, 0.24, 0.31, 0.42), (1e-1, 1e-2, 1e-3, 1e-5), 10**6, "")
 
 
-def test_one_person_under_two_names_is_told_and_left_out() -> None:
+def test_pair_of_one_person_under_two_names_is_listed_and_left_out() -> None:
     vectors, owners = _doubled(3)
     rates = _measured(vectors, owners, similar_from=0.6, reference=REFERENCE)
     listed = {(pair.first, pair.second) for pair in rates.similar_pairs}
@@ -194,7 +194,7 @@ def test_many_doubles_raise_the_threshold_and_never_lower_it() -> None:
     assert rates.curve.scores[-1] > apart.curve.scores[-1]
 
 
-def test_people_who_are_more_alike_than_the_model_knows_are_not_left_out_in_numbers() -> None:
+def test_many_similar_people_are_not_left_out() -> None:
     """A reference that is far too low takes every pair for a double: ten at most are believed."""
     low = ImpostorCurve("m", "d", (0.0, 0.1, 0.2), (1e-1, 1e-3, 1e-5), 10**6, "")
     vectors, owners = people(300, 1, 24)
@@ -206,7 +206,7 @@ def test_people_who_are_more_alike_than_the_model_knows_are_not_left_out_in_numb
     assert truth.curve.fmr(end) / rates.curve.rates[-1] < 1.5
 
 
-def test_of_many_people_some_are_drawn_with_all_their_pictures() -> None:
+def test_sample_of_many_people_keeps_all_their_pictures() -> None:
     owners = np.random.default_rng(0).integers(0, 400, 3000)
     rows = sampled(owners, most_templates=1000, most_each=50)
     assert 950 < len(rows) <= 1000
@@ -218,7 +218,7 @@ def test_of_many_people_some_are_drawn_with_all_their_pictures() -> None:
     assert sampled(np.empty(0, np.intp)).size == 0
 
 
-def test_of_one_person_no_more_than_some_pictures_are_compared() -> None:
+def test_pictures_compared_of_one_person_are_limited() -> None:
     owners = np.array([0] * 100 + [1] * 3)
     rows = sampled(owners, most_each=10)
     assert np.bincount(owners[rows]).tolist() == [10, 3]

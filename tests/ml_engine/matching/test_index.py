@@ -52,13 +52,13 @@ def test_every_kind_is_in_the_table() -> None:
     assert set(KINDS) == set(_SCANNERS)
 
 
-def test_an_empty_index_finds_nobody(index: VectorIndex) -> None:
+def test_empty_index_finds_no_template(index: VectorIndex) -> None:
     scores, ids = index.search(unit_vectors(2, DIMENSION), 3, model="model-a")
     assert ids.tolist() == [[-1] * 3] * 2
     assert np.isneginf(scores).all()
 
 
-def test_finds_what_a_naive_search_finds(index: VectorIndex) -> None:
+def test_index_finds_what_a_naive_search_finds(index: VectorIndex) -> None:
     vectors = unit_vectors(500, DIMENSION)
     index.add(range(1000, 1500), vectors, model="model-a")
     assert len(index) == 500
@@ -67,7 +67,7 @@ def test_finds_what_a_naive_search_finds(index: VectorIndex) -> None:
     _check_agrees(index, dict(zip(range(1000, 1500), vectors, strict=True)))
 
 
-def test_fewer_than_asked_for_are_followed_by_nothing(index: VectorIndex) -> None:
+def test_search_in_a_small_index_is_padded(index: VectorIndex) -> None:
     vectors = unit_vectors(2, DIMENSION)
     index.add([7, 8], vectors, model="model-a")
     scores, ids = index.search(vectors[0], 4, model="model-a")
@@ -84,14 +84,14 @@ def test_a_template_under_a_known_id_replaces_it(index: VectorIndex) -> None:
     _check_agrees(index, {1: vectors[2], 2: vectors[1]}, k=2)
 
 
-def test_the_last_of_one_id_in_a_call_stands(index: VectorIndex) -> None:
+def test_last_vector_of_a_repeated_id_is_kept(index: VectorIndex) -> None:
     vectors = unit_vectors(3, DIMENSION)
     index.add([5, 6, 5], vectors, model="model-a")
     assert len(index) == 2
     _check_agrees(index, {5: vectors[2], 6: vectors[1]}, k=2)
 
 
-def test_many_changes_leave_what_they_should(index: VectorIndex) -> None:
+def test_index_after_many_changes_equals_a_dict(index: VectorIndex) -> None:
     rng = np.random.default_rng(4)
     known: dict[int, Float32] = {}
     for _ in range(300):
@@ -109,7 +109,7 @@ def test_many_changes_leave_what_they_should(index: VectorIndex) -> None:
     _check_agrees(index, known)
 
 
-def test_vectors_are_given_back_as_they_came(index: VectorIndex) -> None:
+def test_index_returns_stored_vectors_unchanged(index: VectorIndex) -> None:
     vectors = unit_vectors(20, DIMENSION)
     index.add(list(range(100, 120)), vectors, model="model-a")
     index.remove([103, 119])
@@ -121,7 +121,7 @@ def test_vectors_are_given_back_as_they_came(index: VectorIndex) -> None:
     assert (ids.tolist(), found.shape) == ([], (0, DIMENSION))
 
 
-def test_removing_the_last_one_leaves_an_empty_index(index: VectorIndex) -> None:
+def test_removing_the_last_template_leaves_an_empty_index(index: VectorIndex) -> None:
     index.add([3], unit_vectors(1, DIMENSION), model="model-a")
     assert index.remove([3, 4]) == 1
     assert index.remove([3]) == 0
@@ -129,7 +129,7 @@ def test_removing_the_last_one_leaves_an_empty_index(index: VectorIndex) -> None
     assert index.search(unit_vectors(1, DIMENSION), 1, model="model-a")[1].tolist() == [[-1]]
 
 
-def test_saved_and_loaded_it_finds_the_same(index: VectorIndex, tmp_path: Path) -> None:
+def test_loaded_index_finds_what_the_saved_one_found(index: VectorIndex, tmp_path: Path) -> None:
     vectors = unit_vectors(200, DIMENSION)
     index.add(range(200), vectors, model="model-a")
     index.remove(range(0, 50))
@@ -149,7 +149,7 @@ def test_saved_and_loaded_it_finds_the_same(index: VectorIndex, tmp_path: Path) 
     _check_agrees(loaded, known | {1000: vectors[0]})
 
 
-def test_another_models_vectors_are_refused(index: VectorIndex, tmp_path: Path) -> None:
+def test_index_refuses_vectors_of_another_model(index: VectorIndex, tmp_path: Path) -> None:
     vectors = unit_vectors(2, DIMENSION)
     with pytest.raises(ModelMismatch):
         index.add([1, 2], vectors, model="model-b")
@@ -166,7 +166,7 @@ def test_another_models_vectors_are_refused(index: VectorIndex, tmp_path: Path) 
         VectorIndex.load(tmp_path / "people.index", model="model-b")
 
 
-def test_threads_that_add_remove_and_search_at_once_disturb_nobody(index: VectorIndex) -> None:
+def test_index_is_safe_for_threads_that_add_remove_and_search(index: VectorIndex) -> None:
     """Some stay all the time and must be found in every search, whatever comes and goes."""
     steady = unit_vectors(50, DIMENSION, seed=1)
     index.add(range(50), steady, model="model-a")
@@ -230,7 +230,7 @@ def test_many_queries_find_what_each_finds_alone(index: VectorIndex) -> None:
     np.testing.assert_allclose(scores, [found[0][0] for found in alone], atol=1e-5)
 
 
-def test_all_of_them_can_be_asked_for(index: VectorIndex) -> None:
+def test_search_for_every_template_returns_all(index: VectorIndex) -> None:
     vectors = unit_vectors(700, DIMENSION)
     index.add(range(700), vectors, model="model-a")
     scores, ids = index.search(vectors[:2], 700, model="model-a")
@@ -238,7 +238,7 @@ def test_all_of_them_can_be_asked_for(index: VectorIndex) -> None:
     assert (np.diff(scores) <= 1e-6).all()
 
 
-def test_the_kind_may_be_changed_on_loading(tmp_path: Path) -> None:
+def test_index_kind_can_change_on_loading(tmp_path: Path) -> None:
     vectors = unit_vectors(300, DIMENSION)
     index = VectorIndex(DIMENSION, "model-a", kind="float32")
     index.add(range(300), vectors, model="model-a")
@@ -251,7 +251,7 @@ def test_the_kind_may_be_changed_on_loading(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "text", "version"])
-def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
+def test_damaged_index_file_is_refused(tmp_path: Path, damage: str) -> None:
     index = VectorIndex(DIMENSION, "model-a")
     index.add(range(20), unit_vectors(20, DIMENSION), model="model-a")
     path = tmp_path / "people.index"
@@ -292,7 +292,7 @@ def test_an_optimised_index_finds_the_same(exhaustive: Kind, tmp_path: Path) -> 
     assert index.search(looks, 5, model="model-a")[1].tolist() == best.tolist()
 
 
-def test_axes_in_use_keep_what_matters() -> None:
+def test_axes_in_use_keep_distances() -> None:
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.normal(size=(100, 30)))[0]
     vectors = (unit_vectors(2000, 30) @ basis.T).astype(np.float32)
@@ -306,7 +306,7 @@ def test_axes_in_use_keep_what_matters() -> None:
     assert axes_in_use(unit_vectors(2000, 48)).shape == (48, 48)
 
 
-def test_lists_find_nearly_all_and_follow_changes(tmp_path: Path) -> None:
+def test_inverted_lists_find_nearly_all_and_follow_changes(tmp_path: Path) -> None:
     """Once optimised, `ivf` is approximate; people in it are found by other looks at them."""
     looks, _ = people(6000, 2, DIMENSION, spread=0.35)
     gallery, probes = looks[0::2], looks[1::2]

@@ -9,7 +9,7 @@ from ml_engine.matching.shared_lock import SharedLock
 WAIT_S = 20
 
 
-def test_readers_are_in_at_the_same_time() -> None:
+def test_readers_share_the_lock() -> None:
     lock = SharedLock()
     together = threading.Barrier(3)
 
@@ -59,7 +59,7 @@ def test_a_writer_waits_for_readers_and_goes_before_later_ones() -> None:
     assert order == ["first", "writer", "later"]
 
 
-def test_writers_exclude_each_other() -> None:
+def test_two_writers_exclude_each_other() -> None:
     lock = SharedLock()
     total = 0
 

@@ -23,7 +23,7 @@ def test_new_ids_get_the_next_slots_and_known_ones_keep_theirs() -> None:
     assert slots.slot(8) == -1
 
 
-def test_what_is_removed_is_replaced_by_the_last() -> None:
+def test_removed_slot_is_filled_by_the_last() -> None:
     slots = SlotMap()
     slots.put(np.array([10, 11, 12]))
     assert slots.pop(10) == (0, 2)
@@ -34,7 +34,7 @@ def test_what_is_removed_is_replaced_by_the_last() -> None:
 
 
 @pytest.mark.parametrize("spread", [40, 1 << 62])
-def test_after_many_changes_it_is_what_a_dict_would_be(spread: int) -> None:
+def test_slot_map_after_many_changes_equals_a_dict(spread: int) -> None:
     """Few ids come and go often; or they lie anywhere, and clash in the table."""
     rng = np.random.default_rng(3)
     pool = rng.integers(-spread, spread, 3000)
@@ -56,7 +56,7 @@ def test_after_many_changes_it_is_what_a_dict_would_be(spread: int) -> None:
     _check(slots, order)
 
 
-def test_a_hundred_thousand_are_found_again() -> None:
+def test_hundred_thousand_ids_are_found_in_a_slot_map() -> None:
     slots = SlotMap()
     ids = np.arange(100_000) * 1024  # a stride that clashes under a poor hash
     slots.put(ids)

@@ -49,13 +49,15 @@ def theirs(
     return np.load(folder / "out.npz")["descriptors"]
 
 
-def test_the_keras_network_agrees(weights: Path, crops: NDArray[np.uint8], theirs: Float32) -> None:
+def test_dlib_resnet_in_keras_agrees_with_dlib(
+    weights: Path, crops: NDArray[np.uint8], theirs: Float32
+) -> None:
     ours = np.asarray(dlib_resnet.build(weights)(crops.astype(np.float32)))
     assert np.linalg.norm(theirs[0] - theirs[1]) > 0.3, "the faces must differ"
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-def test_the_converted_network_agrees(
+def test_converted_dlib_resnet_agrees_with_dlib(
     weights: Path, crops: NDArray[np.uint8], theirs: Float32, tmp_path: Path
 ) -> None:
     network = resolve_device("cpu").network(

@@ -45,7 +45,7 @@ def test_a_pickle_that_would_run_something_is_refused_and_not_run(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["os.system", "builtins.eval", "numpy.load", "joblib.load"])
-def test_a_name_that_is_not_of_arrays_is_refused(name: str, tmp_path: Path) -> None:
+def test_pickle_with_a_global_outside_the_list_is_refused(name: str, tmp_path: Path) -> None:
     module, _, function = name.rpartition(".")
     content = b"\x80\x02c" + f"{module}\n{function}\n".encode() + b"X\x01\x00\x00\x00x\x85R."
     path = tmp_path / "evil.lz4"
@@ -63,7 +63,7 @@ def test_anything_but_a_list_of_wrapped_arrays_is_refused(value: object, tmp_pat
 @pytest.mark.parametrize(
     "content", [b"", b"text", _frame(b"")[:9], _frame(b"abc")[:-6], _frame(b"\x80\x05.")]
 )
-def test_a_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_damaged_file_of_arrays_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "damaged.lz4"
     path.write_bytes(content)
     with pytest.raises(UnreadableArrays):
@@ -76,7 +76,7 @@ def _compressed(blocks: list[bytes]) -> bytes:
     return head + body + struct.pack("<I", 0)
 
 
-def test_lz4_literals_and_matches() -> None:
+def test_lz4_block_with_literals_and_matches_is_decompressed() -> None:
     # Six literals, a match of 4 + 5 that reaches 6 back and overlaps itself, two literals.
     block = bytes([0x65]) + b"abcdef" + struct.pack("<H", 6) + bytes([0x20]) + b"XY"
     assert decompress_lz4(_compressed([block])) == b"abcdefabcdefabcXY"
@@ -104,7 +104,7 @@ def test_lz4_refuses_what_grows_without_end() -> None:
 
 
 @pytest.mark.weights
-def test_the_published_weights_are_read(weights_dir: Path) -> None:
+def test_published_mtcnn_weights_are_read(weights_dir: Path) -> None:
     arrays = read_arrays(fetch("mtcnn", weights_dir)["pnet.lz4"])
     assert [array.shape for array in arrays[:3]] == [(3, 3, 3, 10), (10,), (1, 1, 10)]
     assert all(array.dtype == np.float32 and np.isfinite(array).all() for array in arrays)

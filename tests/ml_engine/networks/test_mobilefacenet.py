@@ -45,13 +45,15 @@ def published(weights: Path, crops: Image) -> Float32:
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
-def test_the_keras_network_agrees(weights: Path, crops: Image, published: Float32) -> None:
+def test_mobilefacenet_in_keras_agrees_with_the_published_network(
+    weights: Path, crops: Image, published: Float32
+) -> None:
     ours = mobilefacenet.build(weights)(crops.astype(np.float32)).numpy()
     assert np.abs(published).max() > 1, "too small to compare"
     np.testing.assert_allclose(ours, published, atol=1e-4)
 
 
-def test_the_converted_network_agrees_in_every_batch(
+def test_converted_mobilefacenet_agrees_in_every_batch_size(
     weights: Path, crops: Image, published: Float32, tmp_path: Path
 ) -> None:
     device = ResolvedDevice("cpu", "cpu", 1)

@@ -53,7 +53,7 @@ def theirs(
 
 @pytest.mark.parametrize("takes_pixels", [False, True])
 @pytest.mark.parametrize("name", BUILDERS)
-def test_it_agrees(
+def test_mtcnn_networks_agree_with_the_published_ones(
     name: str,
     takes_pixels: bool,
     pixels: dict[str, NDArray[np.uint8]],

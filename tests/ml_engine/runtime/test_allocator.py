@@ -15,7 +15,7 @@ from ml_engine.runtime.allocator import give_back
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system's own ways hold")
-def test_free_memory_goes_back_though_something_behind_it_is_in_use() -> None:
+def test_free_memory_is_returned_even_below_memory_in_use() -> None:
     process = psutil.Process()
     # Each too small to lie apart from the heap; 80 MB in all.
     blocks = [np.ones(80_000, np.uint8) for _ in range(1000)]
@@ -28,7 +28,7 @@ def test_free_memory_goes_back_though_something_behind_it_is_in_use() -> None:
 
 
 @pytest.mark.weights
-def test_a_network_gives_back_what_it_held_for_sizes_gone_by(
+def test_network_returns_memory_of_earlier_batch_sizes(
     detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_back: list[int] = []

@@ -74,7 +74,7 @@ def _held(batcher: DynamicBatcher[Any, Any], work: _Work) -> Iterator[ThreadPool
         assert first.result(WAIT_S) == [0]
 
 
-def test_results_come_back_in_order() -> None:
+def test_batcher_returns_results_in_order() -> None:
     with _batcher(_Work()) as batcher:
         assert batcher.call([1, 2, 3]) == [2, 4, 6]
         assert batcher.call([]) == []
@@ -118,7 +118,7 @@ def test_keys_never_share_a_batch() -> None:
     assert len(work.batches) == 3
 
 
-def test_the_first_call_waits_a_little_for_company() -> None:
+def test_first_call_waits_a_little_for_others() -> None:
     work = _Work()
     with (
         _batcher(work, max_batch=2, max_wait_ms=1000 * WAIT_S) as batcher,
@@ -130,7 +130,7 @@ def test_the_first_call_waits_a_little_for_company() -> None:
     assert [len(items) for items, _ in work.batches] == [2]
 
 
-def test_nobody_waits_for_company_that_cannot_come() -> None:
+def test_call_does_not_wait_if_no_other_can_come() -> None:
     work = _Work()
     with (
         _batcher(work, max_batch=8, max_wait_ms=1000 * WAIT_S, in_flight=lambda: 1) as batcher,
@@ -153,7 +153,7 @@ def test_interactive_calls_overtake_bulk_ones() -> None:
     assert [items for items, _ in work.batches] == [[0], [3], [1], [2]]
 
 
-def test_a_call_whose_deadline_passes_is_told_then_and_never_run() -> None:
+def test_call_past_its_deadline_is_refused_and_never_run() -> None:
     work = _Work()
     with _batcher(work) as batcher:
         with _held(batcher, work) as pool:
@@ -201,7 +201,7 @@ def test_in_a_full_queue_a_caller_with_many_calls_gives_way() -> None:
     assert [items for items, _ in work.batches] == [[0], [1], [4], [2]]
 
 
-def test_a_full_queue_refuses_at_once_and_nobody_waits_for_ever() -> None:
+def test_full_queue_refuses_at_once_and_every_call_ends() -> None:
     """200 callers, room for 32: those who got in are answered, the others are told at once."""
     work = _Work()
     with _batcher(work, max_batch=8, max_queue=32) as batcher:

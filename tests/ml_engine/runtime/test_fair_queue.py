@@ -29,7 +29,7 @@ def _serve(queue: FairQueue[_Call], now: float = 0.0) -> str:
     return call.name
 
 
-def test_callers_take_turns() -> None:
+def test_fair_queue_serves_callers_in_turn() -> None:
     queue: FairQueue[_Call] = FairQueue(20)
     for name in ("a1", "a2", "a3", "b1", "b2", "c1"):
         assert queue.push(_call(name, name[0])) is None
@@ -70,7 +70,7 @@ def test_in_a_full_queue_bulk_gives_way_to_interactive() -> None:
     assert _names(queue) == ["live0", "live1"]
 
 
-def test_in_a_full_queue_equals_do_not_push_each_other_out() -> None:
+def test_full_queue_keeps_calls_of_equal_rank() -> None:
     queue: FairQueue[_Call] = FairQueue(2)
     queue.push(_call("a0", "a"))
     queue.push(_call("b0", "b"))
@@ -79,7 +79,7 @@ def test_in_a_full_queue_equals_do_not_push_each_other_out() -> None:
     assert _names(queue) == ["a0", "b0"]
 
 
-def test_what_was_taken_or_removed_waits_no_more() -> None:
+def test_taken_or_removed_call_leaves_the_queue() -> None:
     queue: FairQueue[_Call] = FairQueue(2)
     call = _call("a0", "a")
     queue.push(call)

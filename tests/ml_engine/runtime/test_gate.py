@@ -10,7 +10,7 @@ from ml_engine.runtime.gate import Gate
 from ml_engine.types import EngineClosed
 
 
-def test_it_counts_who_is_inside_even_if_they_fail() -> None:
+def test_gate_counts_calls_even_if_they_fail() -> None:
     gate = Gate()
     with pytest.raises(KeyError), gate.enter():
         assert gate.inside == 1
@@ -18,7 +18,7 @@ def test_it_counts_who_is_inside_even_if_they_fail() -> None:
     assert gate.inside == 0
 
 
-def test_shut_it_waits_for_those_inside_and_lets_nobody_in() -> None:
+def test_closing_gate_waits_for_calls_inside_and_refuses_new_ones() -> None:
     gate = Gate()
     may_leave = threading.Event()
     entered = threading.Event()

@@ -12,23 +12,23 @@ from ml_engine.runtime.network import Batch, parts_of, run_in_parts
     ("rows", "parts"),
     [(1, (1,)), (2, (2,)), (3, (2, 1)), (5, (4, 1)), (7, (4, 2, 1)), (8, (8,)), (19, (8, 8, 2, 1))],
 )
-def test_where_a_call_is_cheap_nothing_is_padded(rows: int, parts: tuple[int, ...]) -> None:
+def test_batches_are_not_padded_if_a_call_is_cheap(rows: int, parts: tuple[int, ...]) -> None:
     assert parts_of(rows, (1, 2, 4, 8), 0.3) == parts
 
 
 @pytest.mark.parametrize(
     ("rows", "parts"), [(1, (1,)), (2, (8,)), (9, (8, 1)), (12, (32,)), (33, (32, 1))]
 )
-def test_where_a_call_is_dear_rows_are_padded(rows: int, parts: tuple[int, ...]) -> None:
+def test_batches_are_padded_if_a_call_is_expensive(rows: int, parts: tuple[int, ...]) -> None:
     assert parts_of(rows, (1, 8, 32), 16.0) == parts
 
 
-def test_fewer_than_the_least_size_are_padded() -> None:
+def test_batch_below_the_smallest_size_is_padded() -> None:
     assert parts_of(2, (4, 8), 0.3) == (4,)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 6, 21])
-def test_the_rows_come_out_in_order_and_without_padding(rows: int) -> None:
+def test_network_rows_come_in_order_without_padding(rows: int) -> None:
     batch = np.arange(rows, dtype=np.float32).reshape(rows, 1, 1, 1)
     sizes = []
 

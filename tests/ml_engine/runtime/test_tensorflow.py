@@ -43,7 +43,9 @@ def wanted(weights: Path, crops: Any, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_it_gives_what_litert_gives(weights: Path, crops: Any, wanted: Float32, half: bool) -> None:
+def test_tensorflow_network_agrees_with_litert(
+    weights: Path, crops: Any, wanted: Float32, half: bool
+) -> None:
     network = TensorFlowNetwork(
         lambda: mobilefacenet.build(weights),
         batches=(1, 4),
@@ -61,7 +63,7 @@ def test_it_gives_what_litert_gives(weights: Path, crops: Any, wanted: Float32, 
         np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
-def test_the_precision_of_others_is_left_alone(weights: Path) -> None:
+def test_tensorflow_network_keeps_the_global_precision(weights: Path) -> None:
     import keras
 
     TensorFlowNetwork(

@@ -27,7 +27,7 @@ def test_the_mean_over_the_looks_counts() -> None:
     assert consensus.count == 2
 
 
-def test_one_blurred_look_does_not_turn_it() -> None:
+def test_one_blurred_look_does_not_change_the_consensus() -> None:
     consensus = Consensus()
     for _ in range(3):
         assert consensus.add(_look(ann=0.7, bob=0.1), 0.9)
@@ -35,13 +35,13 @@ def test_one_blurred_look_does_not_turn_it() -> None:
     assert consensus.candidates()[0].person == "ann"
 
 
-def test_a_face_that_is_too_bad_counts_for_nobody() -> None:
+def test_look_of_too_low_quality_does_not_count() -> None:
     consensus = Consensus()
     assert not consensus.add(_look(ann=0.9), LEAST_QUALITY - 0.01)
     assert (consensus.count, consensus.candidates()) == (0, [])
 
 
-def test_somebody_missing_from_a_look_was_below_its_last() -> None:
+def test_person_missing_from_a_look_counts_below_its_last() -> None:
     consensus = Consensus()
     consensus.add(_look(ann=0.8, bob=0.5), 1.0)
     consensus.add(_look(bob=0.5, eve=0.3), 1.0)
@@ -89,7 +89,7 @@ def test_people_that_are_remembered_are_bounded_and_the_likely_ones_stay() -> No
     assert len(found) <= 130
 
 
-def test_ranked_by_something_else_whoever_was_first_in_most_looks_is_first() -> None:
+def test_person_ranked_first_in_most_looks_is_first() -> None:
     looks = [
         [Candidate("ann", 1, 0.6), Candidate("bob", 2, 0.7)],
         [Candidate("ann", 1, 0.6), Candidate("bob", 2, 0.7)],
@@ -113,7 +113,7 @@ def test_ranked_by_something_else_whoever_was_first_in_most_looks_is_first() -> 
     assert consensus.candidates()[0].person == "bob"
 
 
-def test_whoever_a_decider_left_out_of_a_look_gains_nothing_by_it() -> None:
+def test_person_left_out_by_a_decider_gains_nothing() -> None:
     """An SVM often accepts one person alone."""
     consensus = Consensus(by_rank=True)
     consensus.add([Candidate("ann", 1, 0.9)], 1.0)
@@ -125,7 +125,7 @@ def test_whoever_a_decider_left_out_of_a_look_gains_nothing_by_it() -> None:
     assert found[1].similarity == pytest.approx(0.3)
 
 
-def test_one_blurred_look_at_somebody_else_leaves_a_name_unambiguous() -> None:
+def test_one_blurred_look_at_another_person_leaves_a_name_unambiguous() -> None:
     consensus = Consensus(by_rank=True)
     for _ in range(7):
         consensus.add([Candidate("ann", 1, 0.8)], 1.0)
@@ -133,20 +133,20 @@ def test_one_blurred_look_at_somebody_else_leaves_a_name_unambiguous() -> None:
     assert decide(consensus.candidates(), 0.5, margin=0.03).person == "ann"
 
 
-def test_a_look_that_found_nobody_speaks_against_everybody() -> None:
+def test_look_without_candidates_counts_against_every_person() -> None:
     consensus = Consensus()
     for candidates in ([], _look(ann=0.6), []):
         consensus.add(candidates, 1.0)
     assert consensus.candidates()[0].similarity == pytest.approx(0.2)
 
 
-def test_looks_at_nobody_give_nobody() -> None:
+def test_looks_without_candidates_name_no_person() -> None:
     consensus = Consensus()
     consensus.add([], 1.0)
     assert consensus.candidates() == []
 
 
-def test_it_settles_when_the_last_looks_agree() -> None:
+def test_consensus_settles_when_the_last_looks_agree() -> None:
     consensus = Consensus(settles_after=3)
     for _ in range(2):
         consensus.note(_ANN)

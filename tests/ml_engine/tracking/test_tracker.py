@@ -28,13 +28,13 @@ def test_two_faces_are_kept_apart_whatever_their_order() -> None:
     assert _numbers(tracker, [_face(405), _face(102)], 0.1) == [2, 1]
 
 
-def test_somebody_new_gets_a_number_of_their_own() -> None:
+def test_new_face_gets_a_new_track_number() -> None:
     tracker = Tracker()
     _numbers(tracker, [_face(100)], 0)
     assert _numbers(tracker, [_face(101), _face(500)], 0.1) == [1, 2]
 
 
-def test_a_fast_face_is_met_where_it_is_expected() -> None:
+def test_fast_face_is_matched_at_its_predicted_place() -> None:
     """Each step is wider than the face, so only its speed keeps it together."""
     tracker = Tracker()
     numbers = [_numbers(tracker, [_face(90 * n)], n * 0.1) for n in range(6)]
@@ -51,7 +51,7 @@ def test_a_track_survives_a_short_gap_and_ends_after_a_long_one() -> None:
     assert _numbers(tracker, [_face(100)], 2.1) == [2]
 
 
-def test_a_face_of_another_size_is_somebody_else() -> None:
+def test_face_of_another_size_starts_another_track() -> None:
     tracker = Tracker()
     _numbers(tracker, [_face(100, size=40)], 0)
     assert _numbers(tracker, [_face(100, size=200)], 0.1) == [2]
@@ -67,7 +67,7 @@ def test_stretched_stream_bears_longer_gaps() -> None:
     assert [track.number for track in over] == [1]
 
 
-def test_stretched_stream_finds_faces_that_came_further() -> None:
+def test_stretched_stream_matches_faces_that_moved_further() -> None:
     usual, stretched = Tracker(), Tracker()
     for tracker, stretch, number in ((usual, 1.0, 2), (stretched, 2.0, 1)):
         tracker.update([_face(100)], 0.0, stretch=stretch)

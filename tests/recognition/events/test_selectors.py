@@ -66,7 +66,7 @@ _BY_ID: list[tuple[str, Callable[[Access, Any], Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "rows"), _LISTS)
-def test_lists_hold_what_may_be_seen(world: _World, kind: str, rows: Any) -> None:
+def test_selectors_list_only_visible_rows(world: _World, kind: str, rows: Any) -> None:
     both = getattr(world, kind)
     assert set(rows(world.everybody)) == set(both)
     assert set(rows(world.first)) == {both[0]}
@@ -74,7 +74,7 @@ def test_lists_hold_what_may_be_seen(world: _World, kind: str, rows: Any) -> Non
 
 
 @pytest.mark.parametrize(("kind", "by_id"), _BY_ID)
-def test_one_row_is_found_by_those_who_may_see_it(world: _World, kind: str, by_id: Any) -> None:
+def test_selectors_find_only_visible_rows(world: _World, kind: str, by_id: Any) -> None:
     mine, others = getattr(world, kind)
     assert by_id(world.everybody, others.pk) == others
     assert by_id(world.first, mine.pk) == mine
@@ -84,7 +84,9 @@ def test_one_row_is_found_by_those_who_may_see_it(world: _World, kind: str, by_i
         assert (refused.value.code, refused.value.status) == ("not_found", 404)
 
 
-def test_lists_read_no_row_by_itself(world: _World, django_assert_num_queries: Any) -> None:
+def test_selectors_have_a_fixed_number_of_queries(
+    world: _World, django_assert_num_queries: Any
+) -> None:
     with django_assert_num_queries(3):
         for person in selectors.persons_list(world.everybody):
             assert person.collection.embedder.name
@@ -149,7 +151,7 @@ def test_events_are_found_by_every_filter(access: Access, collection: Collection
 
 
 @pytest.mark.parametrize("name", ["collection", "camera", "person"])
-def test_events_of_what_may_not_be_seen_are_not_found(world: _World, name: str) -> None:
+def test_events_of_hidden_rows_are_not_found(world: _World, name: str) -> None:
     others: dict[str, Any] = {
         "collection": world.collections[1],
         "camera": world.cameras[1],
@@ -160,7 +162,7 @@ def test_events_of_what_may_not_be_seen_are_not_found(world: _World, name: str) 
     assert refused.value.code == "not_found"
 
 
-def test_counts_are_of_what_may_be_seen(world: _World) -> None:
+def test_counts_include_only_visible_rows(world: _World) -> None:
     make_event(world.collections[0])
     old = make_event(world.collections[0])
     Event.objects.filter(pk=old.pk).update(started_at=timezone.now() - timedelta(days=2))
@@ -177,7 +179,7 @@ def test_counts_are_of_what_may_be_seen(world: _World) -> None:
     assert not any(counts(NOBODY).values())
 
 
-def test_ids_are_in_the_order_of_their_making(access: Access, collection: Collection) -> None:
+def test_ids_sort_by_time_of_creation(access: Access, collection: Collection) -> None:
     """Lists are paged by them, so every database must sort them so."""
     people = [make_person(collection, name=str(number)) for number in range(3)]
     base = [Person(pk=uuid7(), collection=collection, name=str(n)) for n in range(60)]

@@ -12,8 +12,8 @@ from tests.recognition.jobs.workers import StartWorker, Worker, start_worker_pro
 
 
 @pytest.fixture
-def test_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kinds of `kinds_for_tests` beside those of the site."""
+def kinds_for_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adds the job kinds that only tests use."""
     for name, kind in TEST_KINDS.items():
         monkeypatch.setitem(kinds.KINDS, name, kind)
 

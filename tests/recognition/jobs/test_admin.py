@@ -34,7 +34,7 @@ def do(client: Client, job: Job, what: str) -> str:
     return told(answer)[-1]
 
 
-def test_list_shows_how_far_jobs_are(administrator: Client, job: Job) -> None:
+def test_job_list_shows_progress(administrator: Client, job: Job) -> None:
     Job.objects.update(state=Job.State.RUNNING, progress=0.25, message="Comparing")
     text = page(administrator.get(address("jobs_job_changelist")))
     for said in ("Measure a collection", f'data-job="{job.pk}"', 'value="0.25', "Comparing"):
@@ -42,13 +42,13 @@ def test_list_shows_how_far_jobs_are(administrator: Client, job: Job) -> None:
     assert "jobs/job.js" in text
 
 
-def test_list_is_filtered_by_kind(administrator: Client, job: Job) -> None:
+def test_job_list_is_filtered_by_kind(administrator: Client, job: Job) -> None:
     changelist = address("jobs_job_changelist")
     assert str(job.pk) in page(administrator.get(changelist, {"kind": "measure"}))
     assert str(job.pk) not in page(administrator.get(changelist, {"kind": "upkeep"}))
 
 
-def test_page_shows_log_result_and_what_went_wrong(administrator: Client, job: Job) -> None:
+def test_job_page_shows_log_result_and_error(administrator: Client, job: Job) -> None:
     run_jobs()
     text = page(administrator.get(url(job)))
     for said in ("Failed", "too_few_people", "Attempt 1 of 3", "1 of 3, the last at", "Start it"):
@@ -58,7 +58,7 @@ def test_page_shows_log_result_and_what_went_wrong(administrator: Client, job: J
     assert "Result: people" in page(administrator.get(url(job)))
 
 
-def test_job_that_waits_is_cancelled(administrator: Client, job: Job) -> None:
+def test_queued_job_is_cancelled_on_its_page(administrator: Client, job: Job) -> None:
     assert do(administrator, job, "cancel") == "The job is cancelled."
     job.refresh_from_db()
     assert job.state == Job.State.CANCELLED
@@ -90,12 +90,12 @@ def test_periodic_job_that_waits_is_run_now(administrator: Client) -> None:
     assert run_jobs() == 1
 
 
-def test_nonsense_is_refused(administrator: Client, job: Job) -> None:
+def test_unknown_action_on_a_job_is_refused(administrator: Client, job: Job) -> None:
     assert do(administrator, job, "nonsense") == "Nothing was asked for."
     assert administrator.get(address("jobs_job_change", "nonsense")).status_code == 404
 
 
-def test_jobs_are_for_administrators(viewer: Client, operator: Client, job: Job) -> None:
+def test_job_pages_are_for_administrators_only(viewer: Client, operator: Client, job: Job) -> None:
     for client in (viewer, operator):
         assert client.get(address("jobs_job_changelist")).status_code == 403
         assert client.get(url(job)).status_code in (403, 404)

@@ -45,7 +45,7 @@ def test_job_is_read_with_its_log_and_listed_without(api: Caller, job: Job) -> N
     assert listed == {n: value for n, value in body.items() if n not in ("log", "parameters")}
 
 
-def test_list_is_filtered_and_the_newest_come_first(
+def test_jobs_are_filtered_and_listed_newest_first(
     api: Caller, collection: Collection, job: Job
 ) -> None:
     upkeep = job_start(kind="upkeep", actor=ACTOR)
@@ -60,7 +60,7 @@ def test_list_is_filtered_and_the_newest_come_first(
     assert ids(api.get(page["next"])) == [str(job.pk)]
 
 
-def test_unknown_filter_values_are_refused(api: Caller) -> None:
+def test_jobs_refuse_unknown_filter_values(api: Caller) -> None:
     for query in ({"kind": "nonsense"}, {"state": "lost"}, {"collection": "x"}):
         refusal(api.get(JOBS, query), 400, "validation_error")
 
@@ -83,7 +83,7 @@ def test_unknown_job_is_not_found(api: Caller) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
-def test_jobs_of_kinds_that_a_caller_may_not_start_are_not_there(role: str, job: Job) -> None:
+def test_jobs_of_forbidden_kinds_are_hidden(role: str, job: Job) -> None:
     caller = signed_in(role)
     assert ids(caller.get(JOBS)) == []
     refusal(caller.get(f"{JOBS}/{job.pk}"), 404, "not_found")

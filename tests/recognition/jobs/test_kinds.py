@@ -17,12 +17,12 @@ def test_function_of_every_kind_can_be_imported(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_names_fit_their_columns(name: str) -> None:
+def test_names_of_job_kinds_fit_their_columns(name: str) -> None:
     assert len(name) <= 32
     assert len(f"{name}:{'0' * 36}") <= 100
 
 
-def test_periodic_kinds_are_single() -> None:
+def test_periodic_job_kinds_are_single() -> None:
     assert [name for name, kind in KINDS.items() if kind.every] == ["upkeep"]
     assert all(kind.is_single for kind in KINDS.values() if kind.every)
 

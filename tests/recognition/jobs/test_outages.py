@@ -18,7 +18,7 @@ from tests.recognition.jobs.workers import (
     wait_for,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds_for_tests")]
 
 on_a_server = pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server")
 on_a_file = pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite is a file")

@@ -12,7 +12,7 @@ from accounts.access import Scope
 from tests.recognition.jobs.workers import StartWorker, start_job
 from tests.recognition.live.ws.sockets import issue_key, opened
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds_for_tests")]
 
 
 @pytest.mark.redis

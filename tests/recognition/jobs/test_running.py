@@ -23,7 +23,7 @@ from tests.factories import ACTOR
 from tests.recognition.jobs.kinds_for_tests import STEP
 from tests.recognition.jobs.runs import run_jobs
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds_for_tests")]
 
 
 def start(kind: str = "count", **parameters: Any) -> Job:

@@ -29,7 +29,7 @@ from tests.factories import ACTOR
 from tests.recognition.jobs.kinds_for_tests import TEST_KINDS
 from tests.recognition.jobs.runs import run_jobs
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds_for_tests")]
 
 
 def start(kind: str = "count", **values: object) -> Job:

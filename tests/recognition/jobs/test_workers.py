@@ -29,7 +29,7 @@ from tests.recognition.jobs.workers import (
     wait_for,
 )
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("test_kinds")]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("kinds_for_tests")]
 
 
 def _is_under_way(job: Job, steps: int) -> bool:

@@ -15,18 +15,18 @@ def _told(candidates: list[Candidate], name: str | None) -> LiveFacePayload:
     return face_answer(one, name=name, threshold=0.5, event=None)
 
 
-def test_a_match_bears_the_name() -> None:
+def test_answer_of_a_match_has_the_name() -> None:
     told = _told(match("ann"), "Ann")
     assert told["decision"] == "match"
     assert told["person"] == {"id": "ann", "name": "Ann"}
 
 
-def test_nobody_is_matched_who_was_erased_a_moment_ago() -> None:
+def test_answer_never_names_a_person_erased_a_moment_ago() -> None:
     told = _told(match("ann"), None)
     assert told["decision"] == "pending"
     assert told["person"] is None
 
 
-def test_a_stranger_has_no_name() -> None:
+def test_answer_of_a_stranger_has_no_name() -> None:
     told = _told(nobody(), None)
     assert (told["decision"], told["person"]) == ("unknown", None)

@@ -100,7 +100,7 @@ def test_a_video_that_does_not_loop_ends(
     assert camera.status == Camera.Status.OFF
 
 
-def test_a_missing_file_is_said_and_tried_again(
+def test_missing_video_is_reported_and_tried_again(
     runner: CameraRunner, make_video: MakeVideo, collection: Collection
 ) -> None:
     camera = _file_camera(collection, "later.mp4")
@@ -111,7 +111,7 @@ def test_a_missing_file_is_said_and_tried_again(
     until(_has_status(camera, Camera.Status.RUNNING))
 
 
-def test_a_file_that_is_no_video_is_said(
+def test_file_that_is_no_video_is_reported(
     runner: CameraRunner, collection: Collection, settings: Any
 ) -> None:
     (Path(settings.VIDEO_DIR) / "text.mp4").write_text("no video")
@@ -149,7 +149,7 @@ def test_a_camera_that_is_removed_is_stopped(
     until(lambda: not runner._played)
 
 
-def test_stopping_gives_every_camera_back(
+def test_stopping_releases_every_camera(
     engine: FakeEngine, make_video: MakeVideo, collection: Collection
 ) -> None:
     camera = _file_camera(collection, make_video())

@@ -48,7 +48,7 @@ def _named(collection: Collection) -> Any:
 
 
 @pytest.mark.parametrize(("decider", "name"), [("nearest", "Bob"), ("vote", "Ann")])
-def test_the_decider_says_who_is_named(
+def test_decider_of_the_collection_names_live_faces(
     two: list[Person], collection: Collection, decider: str, name: str
 ) -> None:
     collection.decider, collection.match_margin = decider, 0.0
@@ -57,9 +57,7 @@ def test_the_decider_says_who_is_named(
     assert _named(collection) == name
 
 
-def test_another_decider_is_followed_by_those_who_are_looked_at(
-    two: list[Person], collection: Collection
-) -> None:
+def test_tracked_faces_follow_a_changed_decider(two: list[Person], collection: Collection) -> None:
     Collection.objects.update(match_margin=0.0)
     collection.refresh_from_db()
     forget_galleries()

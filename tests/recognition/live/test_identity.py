@@ -32,7 +32,7 @@ def test_a_stranger_is_pending_until_three_looks_agree() -> None:
     assert identity.decision.kind == "unknown"
 
 
-def test_one_blurred_look_like_somebody_names_nobody() -> None:
+def test_one_blurred_look_names_no_person() -> None:
     identity = Identity(1, 0.0)
     look_at(identity, match("ann", 0.6), 0.0)
     for at_s in (0.1, 0.2, 0.3):
@@ -144,7 +144,7 @@ def test_under_load_two_looks_in_a_moment_settle_nothing() -> None:
     assert not identity.is_settled
 
 
-def test_under_load_a_face_that_moves_is_told_by_how_it_looks() -> None:
+def test_under_load_a_moving_face_is_recognised_by_appearance() -> None:
     identity = _pressed_and_settled()
     assert _pressed(identity, 1.5, x=90) == Need.NONE
     assert _pressed(identity, 1.6, x=90, appearance=OTHER) == Need.CHANGED
@@ -249,7 +249,7 @@ def test_a_bad_face_says_nothing_against_the_looks_before() -> None:
     assert identity.decision.person == "ann"
 
 
-def test_somebody_enrolled_meanwhile_is_named_at_once() -> None:
+def test_person_enrolled_meanwhile_is_named_at_once() -> None:
     identity = settled(nobody())
     identity.reconsider([match("ann")] * 3, 5.0, decided)
     assert identity.decision is not None
@@ -257,21 +257,21 @@ def test_somebody_enrolled_meanwhile_is_named_at_once() -> None:
     assert identity.is_settled
 
 
-def test_somebody_erased_meanwhile_is_nobody_at_once() -> None:
+def test_person_erased_meanwhile_is_unnamed_at_once() -> None:
     identity = settled(match("ann"))
     identity.reconsider([[]] * 3, 5.0, decided)
     assert identity.decision is not None
     assert identity.decision.kind == "unknown"
 
 
-def test_the_looks_that_are_kept_are_few() -> None:
+def test_number_of_stored_looks_is_limited() -> None:
     identity = Identity(1, 0.0)
     for step in range(1000):
         look_at(identity, match("ann"), step / 10)
     assert len(identity.embeddings) == 8
 
 
-def test_bad_faces_name_nobody_however_many() -> None:
+def test_bad_faces_never_name_a_person() -> None:
     identity = Identity(1, 0.0)
     for step in range(20):
         look_at(identity, match("ann"), step / 10, quality=0.2)
@@ -280,7 +280,7 @@ def test_bad_faces_name_nobody_however_many() -> None:
     assert identity.decision.person is None
 
 
-def test_a_good_look_among_bad_ones_names_nobody_on_its_own() -> None:
+def test_one_good_look_among_bad_ones_names_no_person() -> None:
     identity = Identity(1, 0.0)
     for step in range(5):
         look_at(identity, match("ann"), step / 10, quality=0.2)
@@ -291,7 +291,7 @@ def test_a_good_look_among_bad_ones_names_nobody_on_its_own() -> None:
     assert identity.decision.kind == "unknown"
 
 
-def test_who_looked_away_at_first_is_named_within_a_few_good_looks() -> None:
+def test_face_turned_away_at_first_is_named_within_a_few_good_looks() -> None:
     identity = Identity(1, 0.0)
     for second in range(60):
         look_at(identity, nobody(), float(second), quality=0.15)
@@ -302,7 +302,7 @@ def test_who_looked_away_at_first_is_named_within_a_few_good_looks() -> None:
     assert identity.decision.person == "ann"
 
 
-def test_a_name_is_given_up_for_a_like_face_that_took_over() -> None:
+def test_name_is_dropped_if_a_similar_face_takes_over_the_track() -> None:
     identity = settled(match("ann"))
     for second in range(1, 60):
         look_at(identity, match("ann"), float(second))
@@ -312,7 +312,7 @@ def test_a_name_is_given_up_for_a_like_face_that_took_over() -> None:
     assert identity.decision.kind == "unknown"
 
 
-def test_a_stranger_who_stays_is_hardly_likelier_named_than_one_who_passes() -> None:
+def test_stranger_who_stays_is_hardly_more_often_named_than_one_who_passes() -> None:
     """Half of the variance of the scores is the stranger's own. One comparison in 20 is over the
     threshold, and of strangers no more than that are ever named in ten minutes."""
     random = np.random.default_rng(7)

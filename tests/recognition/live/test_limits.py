@@ -5,7 +5,7 @@ import pytest
 from recognition.live.limits import StreamLimits, TooMany
 
 
-def test_a_caller_has_a_limit_and_so_have_all_together() -> None:
+def test_streams_are_limited_for_one_caller_and_in_total() -> None:
     limits = StreamLimits()
     for _ in range(2):
         limits.enter("ann", most=3, most_per_caller=2)
@@ -18,7 +18,7 @@ def test_a_caller_has_a_limit_and_so_have_all_together() -> None:
     limits.enter("cleo", most=3, most_per_caller=2)
 
 
-def test_names_of_callers_do_not_pile_up() -> None:
+def test_limiter_forgets_callers_without_streams() -> None:
     limits = StreamLimits()
     for number in range(100):
         limits.enter(str(number), most=3, most_per_caller=2)

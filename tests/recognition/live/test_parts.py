@@ -57,7 +57,7 @@ def test_cameras_are_not_played_without_the_role(start: Start, collection: Colle
     assert camera.owner == ""
 
 
-def test_visits_have_time_to_be_written_whatever_else_takes_it(
+def test_visits_have_time_to_be_written_at_a_slow_stop(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cameras, and then sessions, take all the time that they are given."""

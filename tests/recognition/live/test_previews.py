@@ -99,7 +99,7 @@ async def test_viewers_of_two_processes_see_one_camera(
         assert preview.jpeg == f"jpeg {preview.faces['frame']}".encode()
 
 
-async def test_no_picture_is_made_while_nobody_watches(
+async def test_no_preview_is_made_without_viewers(
     camera: Camera, process_of: Callable[[], Previews], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("recognition.live.preview_exchange._WATCHED_S", 3)
@@ -119,7 +119,7 @@ async def test_no_picture_is_made_while_nobody_watches(
     assert camera.made == made
 
 
-async def test_slow_viewer_elsewhere_sees_the_newest(
+async def test_slow_viewer_of_another_process_sees_the_newest_picture(
     camera: Camera, process_of: Callable[[], Previews]
 ) -> None:
     viewer = _watch(process_of())

@@ -41,7 +41,7 @@ def _reads(book: Rulebook) -> int:
     return sum(f'FROM "{table}"' in query["sql"].replace("`", '"') for query in queries)
 
 
-def test_one_stream_reads_for_all(collection: Collection, clock: _Clock) -> None:
+def test_one_stream_reads_the_rules_for_all(collection: Collection, clock: _Clock) -> None:
     books = [Rulebook(collection) for _ in range(5)]
     for _ in range(3):
         clock.now += 2.1

@@ -56,7 +56,7 @@ def _face(answer: dict[str, Any]) -> dict[str, Any]:
     return answer["faces"][0]
 
 
-def test_it_says_what_it_works_with(stream: DrivenStream, collection: Collection) -> None:
+def test_session_start_names_model_and_device(stream: DrivenStream, collection: Collection) -> None:
     started = stream.wait_for(lambda message: message["type"] == "session.started")
     assert started == {
         "type": "session.started",
@@ -91,7 +91,7 @@ def test_a_face_is_pending_before_it_is_named(ann: Person, collection: Collectio
 
 
 @pytest.mark.parametrize(("choice", "flips"), [("enrolled", False), ("both", True)])
-def test_a_look_is_averaged_with_its_mirror_image_only_where_both_are(
+def test_look_is_flip_averaged_only_if_the_gallery_is(
     ann: Person, engine: FakeEngine, choice: str, flips: bool
 ) -> None:
     collection = ann.collection
@@ -136,7 +136,7 @@ def test_a_stranger_is_unknown_and_one_event(ann: Person, collection: Collection
     assert event.false_match_rate is not None
 
 
-def test_everybody_in_a_picture_is_named(ann: Person, collection: Collection) -> None:
+def test_every_person_in_a_frame_is_named(ann: Person, collection: Collection) -> None:
     enrol(make_person(collection, name="Bob"), BOB)
     with DrivenStream(collection) as stream:
         answer = stream.show(photo(ANN, BOB, STRANGER, looks=2))
@@ -164,7 +164,7 @@ def test_a_settled_face_is_not_embedded_in_every_frame(
     assert 3 <= len(embedded) <= 3 + seconds / RECHECK_S
 
 
-def test_somebody_who_leaves_and_comes_back_later_is_two_visits(
+def test_person_who_leaves_and_comes_back_later_is_two_visits(
     ann: Person, collection: Collection, quick_visits: None
 ) -> None:
     with DrivenStream(collection) as stream:
@@ -301,7 +301,7 @@ def test_only_the_newest_frame_is_worked_on(
     assert [m["frame"] for m in stream.messages if m["type"] == "faces"] == [0, last]
 
 
-def test_the_highest_rate_is_kept(engine: FakeEngine, collection: Collection) -> None:
+def test_session_stays_within_its_highest_rate(engine: FakeEngine, collection: Collection) -> None:
     with DrivenStream(collection, options=StreamOptions(max_fps=10)) as stream:
         started = time.monotonic()
         stream.show(photo(1), frames=4)
@@ -411,7 +411,7 @@ def test_a_camera_is_on_until_its_last_stream_ends(
     assert camera.status == Camera.Status.OFF
 
 
-async def test_previews_are_made_while_somebody_watches(
+async def test_previews_are_made_while_a_viewer_watches(
     engine: FakeEngine, collection: Collection
 ) -> None:
     import asyncio

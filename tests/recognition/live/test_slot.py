@@ -37,7 +37,7 @@ def test_a_frame_that_was_taken_is_not_dropped() -> None:
 
 
 @pytest.mark.parametrize("wake", [lambda slot: slot.put(b"a"), FrameSlot.close])
-def test_whoever_waits_is_woken(wake: Callable[[FrameSlot], object]) -> None:
+def test_thread_that_waits_at_a_slot_is_woken(wake: Callable[[FrameSlot], object]) -> None:
     slot = FrameSlot()
     thread = threading.Thread(target=slot.take, args=(60,))
     thread.start()

@@ -87,7 +87,7 @@ def test_a_visit_ends_when_the_face_is_gone_for_the_gap(book: VisitBook) -> None
     assert book.visit_of(1) is None
 
 
-def test_somebody_who_comes_back_within_the_gap_goes_on_with_the_visit(book: VisitBook) -> None:
+def test_person_who_comes_back_within_the_gap_continues_the_visit(book: VisitBook) -> None:
     _see(book, 1.0, settled(match("ann"), track=1))
     book.leave(1)
     _see(book, 3.0, settled(match("ann"), track=2))
@@ -121,7 +121,7 @@ def test_an_unknown_visit_becomes_a_match(book: VisitBook) -> None:
     assert visit.has_news
 
 
-def test_a_match_stays_one_when_the_face_turns_away(book: VisitBook) -> None:
+def test_match_stays_when_the_face_turns_away(book: VisitBook) -> None:
     identity = settled(match("ann"))
     _see(book, 0.3, identity)
     for step in range(8):
@@ -166,7 +166,7 @@ def test_a_track_that_passes_to_another_person_makes_another_visit(book: VisitBo
     assert book.visits[1].started_at == _START + timedelta(seconds=1.4)
 
 
-def test_a_better_picture_is_wanted_where_it_is_clearly_better(book: VisitBook) -> None:
+def test_better_picture_is_taken_if_it_is_clearly_better(book: VisitBook) -> None:
     _see(book, 0.3, settled(match("ann")))
     visit = _only(book)
     assert visit.wants_picture(0.1)
@@ -175,7 +175,7 @@ def test_a_better_picture_is_wanted_where_it_is_clearly_better(book: VisitBook) 
     assert visit.wants_picture(0.6)
 
 
-def test_small_rises_of_the_similarity_are_no_news(book: VisitBook) -> None:
+def test_small_rise_of_the_similarity_is_not_written(book: VisitBook) -> None:
     _see(book, 0.3, settled(match("ann", 0.8)))
     visit = _only(book)
     visit.has_news = False
@@ -187,7 +187,7 @@ def test_small_rises_of_the_similarity_are_no_news(book: VisitBook) -> None:
     assert visit.has_news
 
 
-def test_closing_ends_everything(book: VisitBook) -> None:
+def test_closing_the_book_ends_every_visit(book: VisitBook) -> None:
     _see(book, 0.3, settled(match("ann"), track=1), settled(nobody(), track=2, number=4))
     assert len(book.close()) == 2
     assert book.visits == []

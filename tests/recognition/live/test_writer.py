@@ -121,7 +121,7 @@ def test_only_the_newest_state_waits(
     assert event.vector is not None
 
 
-def test_what_waits_is_bounded(
+def test_waiting_visits_are_limited_in_number(
     writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 5)
@@ -163,7 +163,7 @@ def test_a_deleted_collection_is_no_failure(writer: VisitWriter, source: VisitSo
     assert not Event.objects.exists()
 
 
-def test_stopping_writes_what_waits(
+def test_stopping_the_writer_writes_waiting_visits(
     writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _submit(writer, source, _visit())
@@ -197,7 +197,9 @@ def test_better_pictures_take_the_place_of_the_first(
     assert event.quality == 0.9
 
 
-def test_later_news_do_not_lose_pictures(writer: VisitWriter, source: VisitSource) -> None:
+def test_later_update_of_a_visit_keeps_its_pictures(
+    writer: VisitWriter, source: VisitSource
+) -> None:
     older = seen(number=3, quality=0.5)
     newer = replace(older, snapshot_jpeg=None, face_jpeg=None, vector=None, similarity=0.3)
     merged = module._with_pictures_of(newer, older)

@@ -86,7 +86,9 @@ def test_public_address_is_not_internal(address: str) -> None:
         ("https://bücher.example/ä#part", ("https", "xn--bcher-kva.example", 443, "/%C3%A4")),
     ],
 )
-def test_url_is_taken_apart(url: str, expected: tuple[str, str, int, str]) -> None:
+def test_checked_url_has_scheme_host_port_and_path(
+    url: str, expected: tuple[str, str, int, str]
+) -> None:
     found = checked_url(url)
     assert (found.scheme, found.host, found.port, found.path) == expected
 
@@ -147,7 +149,7 @@ def test_address_with_a_zone_is_refused(resolver: dict[str, list[str]]) -> None:
         allowed_addresses(checked_url("https://hook.example/"))
 
 
-def test_unknown_name_is_refused(resolver: dict[str, list[str]]) -> None:
+def test_url_with_an_unknown_host_is_refused(resolver: dict[str, list[str]]) -> None:
     with pytest.raises(UrlRefused) as refused:
         allowed_addresses(checked_url("https://nowhere.example/"))
     assert refused.value.code == "unknown_host"

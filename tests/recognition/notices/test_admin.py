@@ -38,7 +38,7 @@ def submit(caller: Caller, address: str, **values: object) -> str:
     return answer.content.decode()
 
 
-def test_secret_is_shown_once(administrator: Caller, collection: Collection) -> None:
+def test_added_webhook_shows_its_secret_once(administrator: Caller, collection: Collection) -> None:
     answer = administrator.post(
         ADD,
         {
@@ -72,7 +72,7 @@ def test_webhook_is_switched_off_and_deleted(administrator: Caller) -> None:
     assert not Webhook.objects.exists()
 
 
-def test_page_says_why_it_is_off(administrator: Caller) -> None:
+def test_webhook_page_says_why_it_is_off(administrator: Caller) -> None:
     hook = make_webhook()
     Webhook.objects.update(is_enabled=False, off_reason="Each attempt of 120 hours failed.")
     assert "Each attempt of 120 hours failed." in page(administrator, change_url(hook))
@@ -108,7 +108,7 @@ def test_log_shows_the_attempts_of_one_webhook(administrator: Caller) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
-def test_other_roles_see_nothing_of_webhooks(role: Role) -> None:
+def test_webhooks_are_hidden_from_other_roles(role: Role) -> None:
     hook = make_webhook()
     caller = signed_in(role)
     for address in (change_url(hook), ADD, "/admin/notices/delivery/"):

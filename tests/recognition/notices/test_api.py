@@ -32,7 +32,7 @@ def make(api: Caller, **values: Any) -> Any:
 
 
 class TestCreate:
-    def test_secret_is_shown_once(self, api: Caller) -> None:
+    def test_created_webhook_tells_its_secret_once(self, api: Caller) -> None:
         answer = make(api)
         body = good(answer, 201)
         assert answer["Cache-Control"] == "no-store"
@@ -62,7 +62,7 @@ class TestCreate:
             {"is_enabled": "perhaps"},
         ],
     )
-    def test_value_that_is_not_valid_is_refused(self, api: Caller, values: dict) -> None:
+    def test_webhook_with_an_invalid_value_is_refused(self, api: Caller, values: dict) -> None:
         error = refusal(make(api, **values), 400, "validation_error")
         assert set(error["details"]["fields"]) == set(values)
 
@@ -77,17 +77,19 @@ class TestCreate:
             ("http://localhost:8000/", "internal_address"),
         ],
     )
-    def test_url_that_may_not_be_is_refused(self, api: Caller, url: str, code: str) -> None:
+    def test_webhook_with_a_forbidden_url_is_refused(
+        self, api: Caller, url: str, code: str
+    ) -> None:
         refusal(make(api, url=url), 400, code)
         hook = make_webhook()
         refusal(api.patch(f"{WEBHOOKS}/{hook.pk}", {"url": url}), 400, code)
         assert Webhook.objects.get().url == hook.url
 
-    def test_collection_that_is_not_there_is_refused(self, api: Caller) -> None:
+    def test_webhook_for_an_unknown_collection_is_refused(self, api: Caller) -> None:
         refusal(make(api, collection=uuid.uuid4()), 404, "not_found")
 
     @pytest.mark.parametrize("scope", [s for s in Scope if s != Scope.MANAGE])
-    def test_other_scopes_are_not_enough(self, db: None, scope: Scope) -> None:
+    def test_webhooks_need_the_manage_scope(self, db: None, scope: Scope) -> None:
         refusal(make(with_key(scope)), 403, "permission_denied")
 
     def test_audit_log_tells_the_host_and_no_secret(self, api: Caller) -> None:
@@ -119,7 +121,7 @@ class TestLimitedKey:
         address = f"{WEBHOOKS}/{good(make(clerk), 201)['id']}"
         assert good(clerk.patch(address, {"collection": None}))["collection"] == str(collection.pk)
 
-    def test_webhook_of_all_collections_is_not_there_for_it(self, clerk: Caller) -> None:
+    def test_limited_key_sees_no_webhook_of_all_collections(self, clerk: Caller) -> None:
         hook = make_webhook()
         assert good(clerk.get(WEBHOOKS))["results"] == []
         refusal(clerk.get(f"{WEBHOOKS}/{hook.pk}"), 404, "not_found")
@@ -129,12 +131,12 @@ class TestLimitedKey:
 
 
 class TestChange:
-    def test_changed_fields_are_stored_and_others_stay(self, api: Caller) -> None:
+    def test_changed_webhook_keeps_its_other_fields(self, api: Caller) -> None:
         hook = make_webhook(kinds=["event.opened"])
         body = good(api.patch(f"{WEBHOOKS}/{hook.pk}", {"url": "https://new.example/"}))
         assert (body["url"], body["kinds"]) == ("https://new.example/", ["event.opened"])
 
-    def test_switched_off_and_on_again(self, api: Caller) -> None:
+    def test_webhook_is_switched_off_and_on_again(self, api: Caller) -> None:
         hook = make_webhook()
         tell()
         address = f"{WEBHOOKS}/{hook.pk}"
@@ -146,7 +148,7 @@ class TestChange:
         assert (body["off_reason"], body["failures"], body["failing_since"]) == ("", 0, None)
         assert Receiver.objects.get().next_at is not None
 
-    def test_deleted_webhook_leaves_nothing(self, api: Caller) -> None:
+    def test_deleted_webhook_leaves_no_rows(self, api: Caller) -> None:
         hook = make_webhook()
         tell()
         assert api.delete(f"{WEBHOOKS}/{hook.pk}").status_code == 204
@@ -185,13 +187,13 @@ class TestDeliveries:
 
 
 class TestTestMessage:
-    def test_test_waits_to_be_sent(self, api: Caller) -> None:
+    def test_test_message_waits_to_be_sent(self, api: Caller) -> None:
         hook = make_webhook()
         body = good(api.post(f"{WEBHOOKS}/{hook.pk}/test"), 202)
         assert (body["kind"], body["state"], body["log"]) == ("webhook.test", "pending", [])
         (row,) = good(api.get(f"{WEBHOOKS}/{hook.pk}/deliveries"))["results"]
         assert row["id"] == body["id"]
 
-    def test_test_of_a_webhook_that_is_off_is_refused(self, api: Caller) -> None:
+    def test_test_message_of_a_webhook_that_is_off_is_refused(self, api: Caller) -> None:
         hook = make_webhook(is_enabled=False)
         refusal(api.post(f"{WEBHOOKS}/{hook.pk}/test"), 409, "webhook_off")

@@ -85,7 +85,7 @@ class TestSuccess:
         serve(hook)
         assert len(receiver.received) == 1
 
-    def test_messages_come_in_order(self, hook: Webhook, receiver: Server) -> None:
+    def test_deliveries_of_one_webhook_come_in_order(self, hook: Webhook, receiver: Server) -> None:
         kinds = ["person.erased", "event.deleted", "person.erased"]
         for kind in kinds:
             tell(kind)  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ class TestFailure:
         assert health(hook).failures == 0
         assert health(hook).failing_since is None
 
-    def test_closed_port_is_retried(self, hook: Webhook, receiver: Server) -> None:
+    def test_delivery_to_a_closed_port_is_retried(self, hook: Webhook, receiver: Server) -> None:
         Webhook.objects.update(url=f"http://127.0.0.1:{closed_port()}/")
         tell()
         serve(hook)
@@ -153,7 +153,7 @@ class TestFailure:
         (line,) = only_delivery(hook).log.all()
         assert line.error == "internal_address"
 
-    def test_pauses_follow_the_schedule(
+    def test_pauses_between_retries_follow_the_schedule(
         self, hook: Webhook, receiver: Server, settings: Any
     ) -> None:
         settings.DELIVERY_RETRIES_S = [100, 1000]
@@ -171,7 +171,7 @@ class TestFailure:
         serve(hook)
         assert len(receiver.received) == 3
 
-    def test_receiver_that_fails_has_a_rest(self, hook: Webhook, receiver: Server) -> None:
+    def test_failing_receiver_is_paused(self, hook: Webhook, receiver: Server) -> None:
         """Also from messages that were never tried."""
         receiver.will(answer(500))
         tell()
@@ -226,7 +226,9 @@ class TestSwitchOff:
         assert AuditEntry.objects.filter(action="webhook.off").exists()
         assert health(hook).next_at is None
 
-    def test_success_ends_the_failing(self, hook: Webhook, receiver: Server, settings: Any) -> None:
+    def test_successful_delivery_ends_the_time_of_failure(
+        self, hook: Webhook, receiver: Server, settings: Any
+    ) -> None:
         settings.DELIVERY_OFF_AFTER_H = 2
         Receiver.objects.update(failures=9, failing_since=timezone.now() - timedelta(hours=3))
         receiver.will(answer(204), answer(500))
@@ -272,7 +274,7 @@ class TestSwitchOff:
 
 
 class TestTestMessage:
-    def test_test_is_sent_and_logged(self, hook: Webhook, receiver: Server) -> None:
+    def test_test_message_is_sent_and_logged(self, hook: Webhook, receiver: Server) -> None:
         delivery = webhook_test(webhook=hook, actor=ACTOR)
         serve(hook)
         (request,) = receiver.received
@@ -281,13 +283,13 @@ class TestTestMessage:
         assert request.message["data"] == {"webhook": str(hook.pk)}
         assert errors_of(delivery) == [""]
 
-    def test_test_that_fails_is_not_tried_again(self, hook: Webhook, receiver: Server) -> None:
+    def test_failed_test_message_is_not_tried_again(self, hook: Webhook, receiver: Server) -> None:
         receiver.will(answer(500))
         webhook_test(webhook=hook, actor=ACTOR)
         serve(hook)
         assert only_delivery(hook).state == Delivery.State.FAILED
 
-    def test_test_does_not_wait_for_the_end_of_a_rest(
+    def test_test_message_does_not_wait_for_the_end_of_a_pause(
         self, hook: Webhook, receiver: Server
     ) -> None:
         receiver.will(answer(500))
@@ -308,7 +310,7 @@ class TestLease:
         assert not receiver.received
         assert only_delivery(hook).state == Delivery.State.PENDING
 
-    def test_lease_is_given_back(self, hook: Webhook, receiver: Server) -> None:
+    def test_courier_gives_its_lease_back(self, hook: Webhook, receiver: Server) -> None:
         receiver.will(answer(204), answer(500))
         for _ in range(2):
             tell()
@@ -373,7 +375,7 @@ def make_due_deliveries_only(hook: Webhook) -> None:
     Delivery.objects.filter(receiver=hook.receiver_id).update(next_at=DatabaseTime())
 
 
-def test_nothing_secret_is_logged(
+def test_courier_logs_no_secret(
     hook: Webhook, receiver: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -386,7 +388,7 @@ def test_nothing_secret_is_logged(
     assert hook.secret not in json.dumps(list(AuditEntry.objects.values_list("details", flat=True)))
 
 
-def test_receivers_are_independent(receivers: Callable[..., Server]) -> None:
+def test_failing_receiver_delays_no_other(receivers: Callable[..., Server]) -> None:
     good, bad = receivers(), receivers(answer(500))
     hooks = [make_webhook(server.url) for server in (good, bad)]
     tell()

@@ -70,7 +70,7 @@ class TestReader:
         assert self.read(reader) == [103, 105]
         assert self.read(reader) == []
 
-    def test_gap_is_not_waited_for_for_ever(
+    def test_reader_does_not_wait_for_a_gap_for_ever(
         self, reader: NoticeReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(follower, "_GAP_S", 0.05)
@@ -83,14 +83,14 @@ class TestReader:
         add(101, 106)
         assert self.read(reader) == [106]
 
-    def test_more_than_one_batch_is_read_in_turns(
+    def test_reader_reads_more_than_one_batch(
         self, reader: NoticeReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(follower, "_MOST_AT_ONCE", 2)
         add(102, 103, 104, 105)
         assert [self.read(reader) for _ in range(3)] == [[102, 103], [104, 105], []]
 
-    def test_memory_does_not_grow_behind_a_gap(
+    def test_memory_of_the_reader_is_limited_behind_a_gap(
         self, reader: NoticeReader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(follower, "_MOST_BEYOND", 3)
@@ -104,7 +104,7 @@ class TestPage:
         ("kind", "told"),
         [("event.opened", "opened"), ("event.decided", "updated"), ("event.closed", "closed")],
     )
-    def test_event_is_told_as_it_is_now(
+    def test_page_is_sent_the_present_state_of_an_event(
         self, kind: Any, told: str, person: Person, heard: list[Any]
     ) -> None:
         event = make_event(person=person)
@@ -122,14 +122,12 @@ class TestPage:
         gone = {"id": str(event), "collection": str(collection), "kind": "deleted"}
         assert heard == [{"type": "event", "event": gone}]
 
-    def test_event_that_is_gone_by_now_is_not_told(self, heard: list[Any]) -> None:
+    def test_page_is_sent_nothing_of_a_lost_event(self, heard: list[Any]) -> None:
         tell("event.closed", subject=uuid4(), collection=uuid4())
         PageSink().tell([Notice.objects.get()])
         assert heard == []
 
-    def test_events_that_changed_together_are_told_anew(
-        self, person: Person, heard: list[Any]
-    ) -> None:
+    def test_page_is_sent_each_event_that_changed(self, person: Person, heard: list[Any]) -> None:
         events = [make_event(person=person) for _ in range(2)]
         person.events.update(person=None)
         tell("events.changed", events=[event.pk for event in events])
@@ -138,7 +136,7 @@ class TestPage:
         assert {message["event"]["kind"] for message in heard} == {"updated"}
         assert all(message["event"]["person"] is None for message in heard)
 
-    def test_nothing_is_looked_up_while_no_page_is_open(
+    def test_follower_reads_no_rows_while_no_page_is_open(
         self, django_assert_num_queries: Any, person: Person
     ) -> None:
         make_event(person=person)
@@ -161,7 +159,7 @@ class TestFollower:
         yield
         assert part.stop(10)
 
-    def test_page_hears_within_a_second(self, heard: list[Any]) -> None:
+    def test_page_hears_a_notice_within_a_second(self, heard: list[Any]) -> None:
         came = threading.Event()
         process().part(Feed).join(lambda _: came.set())
         tell("event.deleted", collection=uuid4())

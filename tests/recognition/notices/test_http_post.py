@@ -76,12 +76,12 @@ def test_late_answer_within_the_limit_is_a_success(receiver: Receiver) -> None:
     assert send(receiver.url).is_success
 
 
-def test_connection_that_is_dropped_is_an_error(receiver: Receiver) -> None:
+def test_post_over_a_dropped_connection_is_an_error(receiver: Receiver) -> None:
     receiver.will(drop)
     assert send(receiver.url).error == "connection_failed"
 
 
-def test_closed_port_is_an_error(settings: Any) -> None:
+def test_post_to_a_closed_port_is_an_error(settings: Any) -> None:
     settings.WEBHOOK_ALLOW_INTERNAL = True
     outcome = send(f"http://127.0.0.1:{closed_port()}/")
     assert (outcome.error, outcome.status) == ("connection_failed", None)
@@ -92,7 +92,7 @@ def test_answer_that_is_no_http_is_an_error(receiver: Receiver) -> None:
     assert send(receiver.url).error == "connection_failed"
 
 
-def test_redirect_is_not_followed(receivers: Callable[..., Receiver]) -> None:
+def test_post_does_not_follow_a_redirect(receivers: Callable[..., Receiver]) -> None:
     inner = receivers()
     outer = receivers(redirect(inner.url))
     assert send(outer.url).error == "redirected"
@@ -135,7 +135,7 @@ def test_second_address_is_tried_when_the_first_takes_no_connection(
     assert send(receiver.url).is_success
 
 
-def test_nothing_is_sent_when_the_lease_is_lost(receiver: Receiver) -> None:
+def test_post_sends_nothing_after_a_lost_lease(receiver: Receiver) -> None:
     with pytest.raises(NotSent):
         send(receiver.url, may_send=lambda: False)
     assert not receiver.received
@@ -149,7 +149,7 @@ class TestTls:
         context.load_cert_chain(self.cert, key)
         return receivers(tls=context)
 
-    def test_unknown_certificate_is_refused(self, site: Receiver) -> None:
+    def test_post_refuses_an_unknown_certificate(self, site: Receiver) -> None:
         outcome = send(site.url)
         assert outcome.error == "tls_failed"
         assert not site.received

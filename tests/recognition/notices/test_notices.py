@@ -96,7 +96,7 @@ class TestTables:
 
 
 class TestMessage:
-    def test_event_is_told_as_it_is_now(self, person: Person) -> None:
+    def test_message_has_the_present_state_of_an_event(self, person: Person) -> None:
         event = make_event(person=person)  # which writes the notice
         Person.objects.filter(pk=person.pk).update(name="Ann New")
         message = message_of(Notice.objects.get(kind="event.opened", subject_id=event.pk))
@@ -105,7 +105,7 @@ class TestMessage:
         assert message["data"]["person"] == {"id": str(person.pk), "name": "Ann New"}  # type: ignore[typeddict-item]
         assert message["data"]["collection"] == str(person.collection_id)
 
-    def test_person_is_told_with_the_ids_of_who_was_merged(self, person: Person) -> None:
+    def test_message_of_a_merge_has_the_ids_of_merged_persons(self, person: Person) -> None:
         other = uuid4()
         tell("person.merged", subject=person.pk, collection=person.collection_id, merged=[other])
         message = message_of(Notice.objects.get(kind="person.merged"))
@@ -117,7 +117,7 @@ class TestMessage:
             "merged": [str(other)],
         }
 
-    def test_person_who_is_gone_is_told_by_ids_alone(self, person: Person) -> None:
+    def test_message_of_an_erased_person_has_ids_only(self, person: Person) -> None:
         pk, collection = person.pk, person.collection_id
         tell("person.enrolled", subject=pk, collection=collection)
         person.delete()
@@ -125,13 +125,13 @@ class TestMessage:
         assert message["data"] == {"id": str(pk), "collection": str(collection)}
 
     @pytest.mark.parametrize("kind", ["person.erased", "event.deleted"])
-    def test_of_what_is_gone_nothing_is_looked_up(self, kind: Any, person: Person) -> None:
+    def test_message_of_a_deleted_row_reads_no_row(self, kind: Any, person: Person) -> None:
         """Also if something under this id were there again."""
         tell(kind, subject=person.pk, collection=person.collection_id)
         message = message_of(Notice.objects.get(kind=kind))
         assert set(message["data"]) == {"id", "collection"}
 
-    def test_job_is_told_with_how_it_ended(self) -> None:
+    def test_message_of_a_job_has_its_outcome(self) -> None:
         values = {"state": Job.State.FAILED, "error_code": "timed_out", "run_after": timezone.now()}
         job = Job.objects.create(kind="upkeep", **values)
         tell("job.ended", subject=job.pk)
@@ -151,7 +151,7 @@ class TestPrune:
         Notice.objects.update(created_at=then)
         Delivery.objects.update(created_at=then)
 
-    def test_notice_that_waits_for_nobody_goes_after_a_day(self) -> None:
+    def test_notice_without_deliveries_is_pruned_after_a_day(self) -> None:
         hook = make_webhook()
         tell()
         Delivery.objects.update(state=Delivery.State.DELIVERED)
@@ -169,7 +169,7 @@ class TestPrune:
         assert notices_prune() == 0
         assert Notice.objects.count() == 1
 
-    def test_old_deliveries_go_with_their_log(self, settings: Any) -> None:
+    def test_old_deliveries_are_pruned_with_their_log(self, settings: Any) -> None:
         settings.DELIVERIES_KEPT_DAYS = 5
         hook = make_webhook()
         tell()
@@ -190,7 +190,7 @@ class TestPrune:
         self.age(2)
         assert notices_prune() == 5
 
-    def test_deliveries_of_a_webhook_that_was_deleted_meanwhile_go(self) -> None:
+    def test_deliveries_of_a_deleted_webhook_are_pruned(self) -> None:
         hook = make_webhook()
         receiver = hook.receiver_id
         hook.receiver.delete()
@@ -198,7 +198,7 @@ class TestPrune:
         assert notices_prune() == 1
 
 
-def test_webhook_that_is_switched_on_is_told_from_then_on() -> None:
+def test_enabled_webhook_hears_only_later_notices() -> None:
     hook = make_webhook(is_enabled=False)
     tell()
     webhook_update(webhook=hook, actor=ACTOR, is_enabled=True)

@@ -62,7 +62,7 @@ def is_delivered(hook: Webhook, count: int = 1) -> bool:
 
 @pytest.mark.usefixtures("_running")
 class TestRelay:
-    def test_notice_reaches_every_webhook(self, receivers: Callable[..., Server]) -> None:
+    def test_one_notice_reaches_every_webhook(self, receivers: Callable[..., Server]) -> None:
         servers = [receivers() for _ in range(3)]
         hooks = [make_webhook(server.url) for server in servers]
         tell()
@@ -120,7 +120,7 @@ class TestRelay:
         )
 
 
-def test_receivers_that_failed_are_told_from_the_others() -> None:
+def test_relay_separates_failing_receivers_from_others() -> None:
     failing, healthy = make_webhook(), make_webhook()
     Receiver.objects.filter(pk=failing.receiver_id).update(failures=3)
     assert due_receivers(9, is_failing=False, without=[]) == []
@@ -131,7 +131,7 @@ def test_receivers_that_failed_are_told_from_the_others() -> None:
     assert due_receivers(0, is_failing=False, without=[]) == []
 
 
-def test_stop_waits_for_what_is_under_way_and_records_it(
+def test_relay_stop_waits_for_deliveries_and_records_them(
     receivers: Callable[..., Server],
 ) -> None:
     server = receivers(late(0.5))

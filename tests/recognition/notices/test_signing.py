@@ -7,7 +7,7 @@ import base64
 from recognition.notices.signing import new_secret, signed_headers
 
 
-def test_signature_of_the_conventions_own_example() -> None:
+def test_signature_equals_the_example_of_the_convention() -> None:
     # From the test vectors of the reference libraries of Standard Webhooks.
     headers = signed_headers(
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

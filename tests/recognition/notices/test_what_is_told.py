@@ -26,7 +26,9 @@ def kinds() -> list[str]:
     return found
 
 
-def test_enrolment_is_told_once_for_all_pictures(engine: FakeEngine, person: Person) -> None:
+def test_enrolment_of_several_pictures_writes_one_notice(
+    engine: FakeEngine, person: Person
+) -> None:
     enrol(person, 1, 1, 1)
     (notice,) = Notice.objects.all()
     assert (notice.kind, notice.subject_id) == ("person.enrolled", person.pk)
@@ -43,14 +45,14 @@ def test_enrolment_is_told_once_for_all_pictures(engine: FakeEngine, person: Per
         ({"is_active": False}, []),
     ],
 )
-def test_change_is_told_if_others_know_the_person_by_it(
+def test_change_of_a_public_field_writes_a_notice(
     person: Person, changes: dict, told: list[str]
 ) -> None:
     person_update(person=person, actor=ACTOR, **changes)
     assert kinds() == told
 
 
-def test_merge_tells_who_is_gone(person: Person) -> None:
+def test_notice_of_a_merge_names_the_merged_person(person: Person) -> None:
     into = make_person(person.collection)
     make_event(person=person)
     kinds()
@@ -61,28 +63,28 @@ def test_merge_tells_who_is_gone(person: Person) -> None:
     assert kinds() == ["events.changed", "person.merged"]
 
 
-def test_erasure_is_told(person: Person) -> None:
+def test_erasing_a_person_writes_one_notice(person: Person) -> None:
     pk = person.pk
     person_erase(person=person, actor=ACTOR)
     assert Notice.objects.get().subject_id == pk
     assert kinds() == ["person.erased"]
 
 
-def test_review_and_deletion_of_an_event_are_told(person: Person) -> None:
+def test_review_and_deletion_of_an_event_write_notices(person: Person) -> None:
     event = make_event(person=person)
     event_review(event=event, review=Event.Review.CONFIRMED, actor=ACTOR)
     event_delete(event=event, actor=ACTOR)
     assert kinds() == ["event.opened", "event.decided", "event.deleted"]
 
 
-def test_enrolment_of_an_event_is_told(engine: FakeEngine, collection: Collection) -> None:
+def test_enrolment_of_an_event_writes_notices(engine: FakeEngine, collection: Collection) -> None:
     event = make_event(collection)
     kinds()
     event_enrol(event=event, name="Bea", actor=ACTOR)
     assert kinds() == ["person.enrolled", "event.decided"]
 
 
-def test_end_of_a_job_is_told(collection: Collection) -> None:
+def test_end_of_a_job_writes_a_notice(collection: Collection) -> None:
     job = job_start(kind="measure", actor=ACTOR, collection=collection.pk)
     job_cancel(job=job, actor=ACTOR)
     notice = Notice.objects.get()
@@ -90,7 +92,7 @@ def test_end_of_a_job_is_told(collection: Collection) -> None:
     assert notice.collection_id == collection.pk
 
 
-def test_periodic_job_is_told_only_if_it_went_wrong() -> None:
+def test_periodic_job_writes_a_notice_only_if_it_failed() -> None:
     job = job_start(kind="upkeep", actor=ACTOR)
     with transaction.atomic():
         job_ended(job, Job.State.DONE)
@@ -100,7 +102,7 @@ def test_periodic_job_is_told_only_if_it_went_wrong() -> None:
     assert kinds() == ["job.ended"]
 
 
-def test_refused_change_tells_nothing(person: Person) -> None:
+def test_refused_change_writes_no_notice(person: Person) -> None:
     make_person(person.collection, external_id="taken")
     with pytest.raises(Exception, match="external id"):
         person_update(person=person, actor=ACTOR, external_id="taken")

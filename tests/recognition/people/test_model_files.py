@@ -68,7 +68,7 @@ def test_rest_takes_a_file_model_by_name(api: Caller, own_model: ModelVersion) -
     assert rows[own_model.version]["about"] == "A file of your own."
 
 
-def test_unknown_embedder_is_refused(api: Caller) -> None:
+def test_collection_with_an_unknown_embedder_is_refused(api: Caller) -> None:
     answer = api.post("/api/v1/collections", {"name": "Own", "embedder": "nobody"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_model")
 

@@ -29,7 +29,7 @@ def test_an_embedder_has_one_row_with_its_curve(name: str) -> None:
     assert ModelVersion.objects.count() == 1
 
 
-def test_it_follows_the_preset(django_assert_num_queries: Any) -> None:
+def test_model_version_row_follows_the_preset(django_assert_num_queries: Any) -> None:
     version = ensure_model_version("mobilefacenet")
     ModelVersion.objects.update(impostor_curves={}, figures={"old": 1})
     again = ensure_model_version("mobilefacenet")
@@ -40,7 +40,7 @@ def test_it_follows_the_preset(django_assert_num_queries: Any) -> None:
         ensure_model_version("mobilefacenet")
 
 
-def test_a_curve_stays_where_the_preset_brings_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_curve_of_a_model_stays_if_the_preset_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ensure_model_version("mobilefacenet").impostor_curves
 
     def none(embedder: str, detector: str) -> None:

@@ -24,7 +24,7 @@ _FACE = Face(
 )
 
 
-def test_a_face() -> None:
+def test_face_payload_has_box_landmarks_and_quality() -> None:
     payload = json.loads(json.dumps(face_payload(_FACE)))
     assert payload["box"] == [10.0, 20.0, 100.0, 120.0]
     assert payload["landmarks"] == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
@@ -43,7 +43,7 @@ def test_a_face() -> None:
     assert quality_payload(None) is None
 
 
-def test_a_match_and_its_candidates() -> None:
+def test_decision_payload_of_a_match_has_person_and_candidates() -> None:
     person, image = uuid7(), uuid7()
     candidate = CandidatePerson(person, "Ann", "a1", 0.712345, image)
     found = IdentifiedFace(
@@ -71,14 +71,16 @@ def test_a_match_and_its_candidates() -> None:
     }
 
 
-def test_nobody() -> None:
+def test_decision_payload_of_an_unknown_face_has_no_person() -> None:
     payload = decision_payload(IdentifiedFace(face=_FACE, decision="unknown", threshold=0.5))
     assert payload["person"] is payload["similarity"] is payload["false_match_rate"] is None
     assert payload["candidates"] == []
 
 
 @pytest.mark.django_db
-def test_an_event(person: Person, collection: Collection) -> None:
+def test_event_payload_has_person_camera_and_pictures(
+    person: Person, collection: Collection
+) -> None:
     at = datetime(2026, 5, 4, 3, 2, 1, 500_000, tzinfo=UTC)
     camera = make_camera(collection, name="Door")
     event = make_event(person=person, camera=camera, at=at)

@@ -40,7 +40,7 @@ def test_traced_and_exempt_fields_exist() -> None:
     assert len(known) == len(set(known)), "a field is named twice"
 
 
-def test_functions_of_a_collection_exist() -> None:
+def test_trace_functions_of_a_collection_exist() -> None:
     assert all(callable(import_string(name)) for name in OF_COLLECTION)
 
 

@@ -50,7 +50,7 @@ def test_pictures_are_readable_by_the_owner_alone(engine: FakeEngine, person: Pe
     assert str(person.pk) not in str(path)
 
 
-def test_what_a_crash_left_is_swept(engine: FakeEngine) -> None:
+def test_files_left_by_a_crash_are_swept(engine: FakeEngine) -> None:
     person = make_person(make_collection(keeps_originals=True))
     enrol(person, 1)
     make_event(person=person)
@@ -91,11 +91,11 @@ def test_the_pictures_of_another_database_are_left_alone(
     assert "right database" in caplog.text
 
 
-def test_without_a_folder_there_is_nothing_to_sweep() -> None:
+def test_sweeping_without_a_folder_does_nothing() -> None:
     assert sweep_orphans() == 0
 
 
-def test_new_files_go_when_something_fails(person: Person) -> None:
+def test_new_files_are_removed_after_a_failure(person: Person) -> None:
     image = FaceImage(person=person)
     with pytest.raises(RuntimeError), NewFiles() as files:
         files.write(image.file, b"face")
@@ -143,7 +143,7 @@ def test_files_are_removed_after_the_commit_and_not_before() -> None:
     assert stored_files() == {name}
 
 
-def test_upkeep_does_all_of_it(engine: FakeEngine, person: Person) -> None:
+def test_upkeep_sweeps_and_prunes(engine: FakeEngine, person: Person) -> None:
     enrol(person, 1)
     _put(f"faces/0a/{uuid7()}.jpg", age_s=3600)
     now = timezone.now()

@@ -87,7 +87,7 @@ def test_free_row_is_taken_by_one(row: QuerySet[Job]) -> None:
     assert not lapsed(row).exists()
 
 
-def test_of_many_who_take_at_once_one_wins(row: QuerySet[Job]) -> None:
+def test_lease_taken_by_many_at_once_has_one_owner(row: QuerySet[Job]) -> None:
     won: list[Lease] = []
     barrier = threading.Barrier(6)
 
@@ -149,7 +149,7 @@ def test_lapsed_lease_that_no_other_took_is_renewed(row: QuerySet[Job]) -> None:
     assert take(row, owner="second") is None
 
 
-def test_released_row_is_free(row: QuerySet[Job]) -> None:
+def test_released_row_is_free_but_not_lapsed(row: QuerySet[Job]) -> None:
     assert release(row, owned(row), message="given back")
     assert free_or_lapsed(row).exists()
     assert not lapsed(row).exists()
@@ -157,7 +157,7 @@ def test_released_row_is_free(row: QuerySet[Job]) -> None:
     assert owned(row, "second").number == 2
 
 
-def test_row_that_stopped_to_match_is_not_taken(row: QuerySet[Job]) -> None:
+def test_row_that_no_longer_matches_is_not_taken(row: QuerySet[Job]) -> None:
     queued = row.filter(state=Job.State.QUEUED)
     assert take(queued.filter(state=Job.State.DONE), owner="first") is None
     lease = take(queued, owner="first", state=Job.State.RUNNING)
@@ -274,7 +274,7 @@ def test_owner_that_was_paused_is_not_sure(row: QuerySet[Job], settings: Any) ->
     assert not kept.is_sure
 
 
-def test_keeper_stops_in_time(row: QuerySet[Job]) -> None:
+def test_lease_keeper_stops_within_its_time(row: QuerySet[Job]) -> None:
     keeper = process().part(LeaseKeeper)
     assert keeper.stop(0.1)
     keeper = LeaseKeeper()

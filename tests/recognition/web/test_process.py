@@ -56,12 +56,12 @@ def test_process_with_a_long_host_name_fits_the_column_of_owners() -> None:
     assert len(Process(node="n" * 300).id) <= 128
 
 
-def test_unknown_role_is_refused() -> None:
+def test_process_with_an_unknown_role_is_refused() -> None:
     with pytest.raises(ValueError, match="cooks"):
         Process(roles=["web", "cooks"])
 
 
-def test_threads_share_one_part() -> None:
+def test_threads_of_a_process_share_one_part() -> None:
     Recorder.made = 0
     found: list[Recorder] = []
     barrier = threading.Barrier(8)
@@ -89,7 +89,9 @@ def test_only_parts_of_the_roles_start(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.part(Slow).told == ["start"]
 
 
-def test_parts_stop_in_opposite_order_whatever_fails(caplog: pytest.LogCaptureFixture) -> None:
+def test_parts_stop_in_opposite_order_even_after_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     made = Process()
     first = made.part(Recorder)
     made.part(Failing)

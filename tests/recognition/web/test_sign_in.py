@@ -23,11 +23,11 @@ def _sign_in(client: Client, password: str = PASSWORD, **more: str) -> Any:
     return client.post(reverse("login"), {"username": "otto", "password": password, **more})
 
 
-def test_leads_to_the_live_page(client: Client, user: User) -> None:
+def test_sign_in_page_leads_to_the_live_page(client: Client, user: User) -> None:
     assert _sign_in(client).headers["Location"] == reverse("live")
 
 
-def test_next_is_kept_through_a_failure(client: Client, user: User) -> None:
+def test_next_address_is_kept_after_a_failed_sign_in(client: Client, user: User) -> None:
     html = _sign_in(client, "wrong", next="/try/?a=b").content.decode()
     assert 'name="next" value="/try/?a=b"' in html
     assert 'role="alert"' in html
@@ -35,12 +35,12 @@ def test_next_is_kept_through_a_failure(client: Client, user: User) -> None:
     assert _sign_in(client, next="/try/?a=b").headers["Location"] == "/try/?a=b"
 
 
-def test_next_leads_nowhere_else(client: Client, user: User) -> None:
+def test_next_address_of_another_site_is_ignored(client: Client, user: User) -> None:
     response = _sign_in(client, next="https://elsewhere.example/")
     assert response.headers["Location"] == reverse("live")
 
 
-def test_what_is_typed_is_not_markup(client: Client) -> None:
+def test_sign_in_page_shows_typed_markup_as_text(client: Client) -> None:
     response = client.post(
         reverse("login"), {"username": "<b>x</b>", "password": "y", "next": '"><b>'}
     )
@@ -49,7 +49,7 @@ def test_what_is_typed_is_not_markup(client: Client) -> None:
     assert '"><b>' not in html
 
 
-def test_a_locked_name_is_told_for_how_long(client: Client, user: User, settings: Any) -> None:
+def test_locked_name_is_shown_the_time_to_wait(client: Client, user: User, settings: Any) -> None:
     settings.AXES_FAILURE_LIMIT = 3
     for _ in range(2):
         assert _sign_in(client, "wrong").status_code == 200
@@ -63,7 +63,7 @@ def test_a_locked_name_is_told_for_how_long(client: Client, user: User, settings
     assert _sign_in(client).status_code == 429
 
 
-def test_the_admin_has_no_second_place_to_sign_in(client: Client) -> None:
+def test_admin_has_no_sign_in_page_of_its_own(client: Client) -> None:
     response = client.get("/admin/", follow=True)
     assert unquote(response.redirect_chain[-1][0]) == f"{reverse('login')}?next=/admin/"
     assert "web/plain.css" in response.content.decode()

@@ -52,13 +52,15 @@ class _Failing:
         OperationalError("database is locked"),
     ],
 )
-def test_it_is_begun_again(collection: Collection, error: OperationalError) -> None:
+def test_transaction_is_repeated_after_a_deadlock(
+    collection: Collection, error: OperationalError
+) -> None:
     act = _Failing(collection, error, 2)
     assert in_transaction(act) == 3
     assert Person.objects.count() == 1, "of what broke off nothing stays"
 
 
-def test_not_for_ever(collection: Collection) -> None:
+def test_transaction_is_not_repeated_for_ever(collection: Collection) -> None:
     act = _Failing(collection, _DEADLOCK, 99)
     with pytest.raises(OperationalError):
         in_transaction(act)
@@ -69,21 +71,23 @@ def test_not_for_ever(collection: Collection) -> None:
 @pytest.mark.parametrize(
     "error", [OperationalError(2006, "gone away"), ServiceError("x", "y"), ValueError()]
 )
-def test_other_errors_come_out_at_once(collection: Collection, error: Exception) -> None:
+def test_in_transaction_raises_other_errors_at_once(
+    collection: Collection, error: Exception
+) -> None:
     act = _Failing(collection, error, 1)
     with pytest.raises(type(error)):
         in_transaction(act)
     assert act.calls == 1
 
 
-def test_within_a_transaction_it_is_one_try(collection: Collection) -> None:
+def test_in_transaction_is_one_try_inside_another(collection: Collection) -> None:
     act = _Failing(collection, _DEADLOCK, 1)
     with pytest.raises(OperationalError), transaction.atomic():
         in_transaction(act)
     assert act.calls == 1
 
 
-def test_locking_what_is_gone_says_so(person: Person) -> None:
+def test_locking_a_deleted_row_is_refused(person: Person) -> None:
     with transaction.atomic():
         assert lock_people([person.pk]) == [person]
         with pytest.raises(ServiceError, match="person"):

@@ -1,1 +1,1 @@
-"""What bodies must hold (…Input) and what answers hold, for checking and for the schema."""
+"""Serializers of request bodies (…Input) and of answers, for validation and the schema."""

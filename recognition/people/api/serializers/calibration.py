@@ -1,4 +1,4 @@
-"""What is measured on a collection's own people, and the SVM that is trained on them."""
+"""Error rates measured on a collection's own people, and its trained SVM."""
 
 from __future__ import annotations
 

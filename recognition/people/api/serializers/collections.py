@@ -37,7 +37,7 @@ class CollectionInput(serializers.ModelSerializer):
     class Meta:
         model = Collection
         fields = (*_RULES, "embedder")
-        # The service says it, as 409: it knows of a name that was taken a moment ago.
+        # The service refuses a name in use, with 409: it also sees a name taken a moment ago.
         extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": []}}
 
 

@@ -1,4 +1,4 @@
-"""A collection measured on its own people, and the SVM that is trained on them."""
+"""Endpoints that measure a collection on its own people and train its SVM."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _other(row: ModelVersion) -> JsonDict:
 
 
 def _with_model(values: CheckedFields) -> CheckedFields:
-    """The preset's name replaced by the row that stands for it."""
+    """Replace the name of the embedder by its row."""
     if "embedder" in values:
         values["embedder"] = embedder_named(values["embedder"])
     return values

@@ -52,7 +52,8 @@ class KeysView(ApiView):
             scopes=_granted(self.access, values["scopes"]),
             collection_id=_collection_of(self.access, values.get("collection")),
             expires_at=values.get("expires_at"),
-            # Of a key that makes a key, the person behind it: it ends with them as well.
+            # A key made by a key belongs to the person behind that key, and ends with this person
+            # too.
             user=self.access.key.created_by if self.access.key else self.access.user,
             actor=self.actor,
         )

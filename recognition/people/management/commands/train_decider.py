@@ -1,4 +1,5 @@
-"""`manage.py train_decider COLLECTION`: train the SVM of a collection on who is enrolled now."""
+"""`manage.py train_decider COLLECTION`: train the SVM of a collection on the people enrolled
+now."""
 
 from __future__ import annotations
 

@@ -40,14 +40,16 @@ def test_an_unknown_face_becomes_a_person(engine: FakeEngine, collection: Collec
     assert {"person.create", "image.enrol", "event.name"} <= actions
 
 
-def test_the_visit_goes_on_under_that_name(engine: FakeEngine, collection: Collection) -> None:
+def test_visit_continues_under_the_enrolled_name(
+    engine: FakeEngine, collection: Collection
+) -> None:
     event = make_event(collection, number=5)
     person, _ = event_enrol(event=event, name="Cleo New", actor=ACTOR)
     event = update_event(event, seen(number=5), ended_at=event.ended_at)
     assert (event.person, event.decision) == (person, "match")
 
 
-def test_it_can_be_another_picture_of_somebody_who_is_there(
+def test_event_is_enrolled_as_another_picture_of_a_known_person(
     engine: FakeEngine, person: Person
 ) -> None:
     event = make_event(person.collection, number=5)
@@ -58,7 +60,7 @@ def test_it_can_be_another_picture_of_somebody_who_is_there(
     assert (again, outcome.code) == (person, "duplicate_image")
 
 
-def test_the_event_chooses_its_face_where_the_picture_shows_two(
+def test_enrolling_an_event_takes_its_own_face_of_two(
     engine: FakeEngine, collection: Collection
 ) -> None:
     two = encode_jpeg(portrait(8, 5), 95)
@@ -70,7 +72,7 @@ def test_the_event_chooses_its_face_where_the_picture_shows_two(
     assert found.similarity > 0.8
 
 
-def test_a_face_that_is_not_found_again_is_taken_as_it_was_measured(
+def test_clear_face_that_is_not_found_again_is_enrolled_as_measured(
     engine: FakeEngine, collection: Collection
 ) -> None:
     event = make_event(collection, face_jpeg=_NO_FACE, vector=embedding_of(5), quality=0.9)
@@ -95,7 +97,9 @@ def _without_vector(event: Event) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_by_other_model, _unclear, _without_vector])
-def test_but_only_if_it_was_clear(engine: FakeEngine, collection: Collection, spoil: Any) -> None:
+def test_unclear_face_that_is_not_found_again_is_refused(
+    engine: FakeEngine, collection: Collection, spoil: Any
+) -> None:
     event = make_event(collection, face_jpeg=_NO_FACE, vector=embedding_of(5), quality=0.9)
     spoil(event)
     event.save()
@@ -116,7 +120,7 @@ def test_another_face_in_the_picture_is_not_taken_for_the_visitor(
     assert not outcome.accepted
 
 
-def test_somebody_who_is_enrolled_is_not_enrolled_under_a_new_name(
+def test_known_face_of_an_event_is_not_enrolled_under_a_new_name(
     engine: FakeEngine, collection: Collection
 ) -> None:
     enrol(make_person(collection), 5)
@@ -126,7 +130,7 @@ def test_somebody_who_is_enrolled_is_not_enrolled_under_a_new_name(
     assert Person.objects.count() == 1
 
 
-def test_without_a_picture_there_is_nothing_to_enrol(
+def test_event_without_a_face_picture_cannot_be_enrolled(
     engine: FakeEngine, collection: Collection
 ) -> None:
     event = make_event(collection, face_jpeg=None)
@@ -135,14 +139,16 @@ def test_without_a_picture_there_is_nothing_to_enrol(
     assert (refused.value.code, refused.value.status) == ("event_has_no_face", 409)
 
 
-def test_a_person_of_another_collection_is_refused(
+def test_event_is_not_enrolled_for_a_person_of_another_collection(
     engine: FakeEngine, collection: Collection
 ) -> None:
     with pytest.raises(ServiceError, match="another collection"):
         event_enrol(event=make_event(collection), person=make_person(), actor=ACTOR)
 
 
-def test_a_person_erased_meanwhile_is_not_enrolled(engine: FakeEngine, person: Person) -> None:
+def test_event_is_not_enrolled_for_a_person_erased_meanwhile(
+    engine: FakeEngine, person: Person
+) -> None:
     event = make_event(person.collection, number=5)
     stale = Person.objects.get()
     person.delete()
@@ -152,7 +158,7 @@ def test_a_person_erased_meanwhile_is_not_enrolled(engine: FakeEngine, person: P
     assert_consistent(stale.collection)
 
 
-def test_an_event_that_is_gone_enrols_nobody(engine: FakeEngine, collection: Collection) -> None:
+def test_deleted_event_cannot_be_enrolled(engine: FakeEngine, collection: Collection) -> None:
     event = make_event(collection, number=5)
     Event.objects.filter(pk=event.pk).delete()
     with pytest.raises(ServiceError) as refused:

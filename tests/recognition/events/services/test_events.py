@@ -104,7 +104,7 @@ def test_a_visit_remembers_the_image_that_matched(engine: FakeEngine, person: Pe
     assert make_event(person=stranger, template_id=template.pk).image is None
 
 
-def test_it_goes_on_and_ends(person: Person, told: Told) -> None:
+def test_visit_is_updated_and_ends(person: Person, told: Told) -> None:
     event = make_event(person=person)
     later = event.ended_at + timedelta(seconds=5)
     kinds = [message["kind"] for message in told.news()]
@@ -163,7 +163,7 @@ def test_the_closest_of_two_matches_names_the_visit(person: Person) -> None:
     assert _update(event, seen(other, similarity=0.7)).person == other
 
 
-def test_what_a_person_reviewed_stays(person: Person, told: Told) -> None:
+def test_reviewed_event_keeps_its_decision(person: Person, told: Told) -> None:
     event = make_event(person.collection)
     event = event_review(event=event, review=Event.Review.REJECTED, actor=ACTOR)
     event = _update(event, seen(person, similarity=0.99))
@@ -172,7 +172,7 @@ def test_what_a_person_reviewed_stays(person: Person, told: Told) -> None:
     assert told.news()[1]["review"] == "rejected"
 
 
-def test_somebody_erased_is_nobody_and_their_pictures_do_not_come_back(person: Person) -> None:
+def test_visit_of_an_erased_person_stores_neither_name_nor_pictures(person: Person) -> None:
     event = make_event(person=person)
     stale = Person.objects.get(pk=person.pk)
     person_erase(person=person, actor=ACTOR)
@@ -250,7 +250,7 @@ def _aged(event: Event, days: float) -> Event:
     return event
 
 
-def test_old_events_go_with_their_pictures() -> None:
+def test_old_events_are_pruned_with_their_pictures() -> None:
     collection = make_collection(event_retention_days=30, unknown_retention_days=7)
     person = make_person(collection)
     fresh = [_aged(make_event(person=person), 29), _aged(make_event(collection), 6)]
@@ -288,7 +288,7 @@ def test_pruning_goes_through_more_than_one_batch(
     assert not stored_files()
 
 
-def test_a_deletion_is_told_without_what_was_in_it(person: Person, told: Told) -> None:
+def test_notice_of_a_deleted_event_has_no_content(person: Person, told: Told) -> None:
     event = make_event(person=person)
     told.news()
     event_delete(event=event, actor=ACTOR)
@@ -296,7 +296,7 @@ def test_a_deletion_is_told_without_what_was_in_it(person: Person, told: Told) -
     assert told.news() == [gone]
 
 
-def test_an_erasure_is_told_for_the_newest_events(
+def test_erasure_publishes_the_newest_events(
     person: Person, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_traces, "MOST_TOLD", 2)
@@ -310,7 +310,7 @@ def test_an_erasure_is_told_for_the_newest_events(
         assert (message["face_url"], message["snapshot_url"]) == (None, None)
 
 
-def test_a_merge_is_told(person: Person, told: Told) -> None:
+def test_merge_of_people_publishes_their_events(person: Person, told: Told) -> None:
     into = make_person(person.collection, name="Bea")
     event = make_event(person=person)
     told.news()

@@ -82,7 +82,7 @@ def test_process_does_not_end_its_own_streams(collection: Collection) -> None:
     assert stream.rows.get().ended_at is None
 
 
-def test_late_writes_are_refused(collection: Collection) -> None:
+def test_late_writes_to_a_lapsed_stream_are_refused(collection: Collection) -> None:
     stream = _begin(collection)
     event = _visit(stream)
     files = stored_files()

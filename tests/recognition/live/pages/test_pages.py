@@ -41,7 +41,7 @@ def test_a_stranger_is_sent_to_sign_in_and_back(client: Client, name: str) -> No
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("role", list(Role))
-def test_every_role_may_look(client: Client, name: str, role: str) -> None:
+def test_every_role_may_see_the_pages(client: Client, name: str, role: str) -> None:
     client.force_login(make_user(role))
     assert client.get(reverse(name)).status_code == 200
 
@@ -52,7 +52,7 @@ def test_pages_are_not_kept_by_caches(signed_in: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_navigation_and_account(signed_in: Client, name: str) -> None:
+def test_page_shows_navigation_and_account(signed_in: Client, name: str) -> None:
     html = _html(signed_in, reverse(name))
     changelists = ("admin:events_event_changelist", "admin:people_person_changelist")
     for target in ("live", "try", "docs", "admin:index", *changelists):

@@ -41,13 +41,13 @@ async def _close_code(path: str, **options: Any) -> int:
         return await socket.closed_with()
 
 
-async def test_nobody_opens_anything_without_signing_in(paths: dict[str, str]) -> None:
+async def test_socket_without_sign_in_is_refused(paths: dict[str, str]) -> None:
     for path in paths.values():
         assert await _close_code(path) == 4401
         assert await _close_code(path, secret="frk_wrong") == 4401
 
 
-async def test_a_key_needs_the_scope(paths: dict[str, str]) -> None:
+async def test_socket_of_a_key_without_the_scope_is_refused(paths: dict[str, str]) -> None:
     other = await issue_key(Scope.DETECT, Scope.VERIFY, Scope.ENROL, Scope.MANAGE)
     for path in paths.values():
         assert await _close_code(path, secret=other) == 4403
@@ -65,7 +65,7 @@ async def test_a_key_of_another_collection_sees_no_camera(
     assert await _close_code(paths["camera"], secret=secret) == 4404
 
 
-async def test_a_browser_comes_from_our_own_page(paths: dict[str, str]) -> None:
+async def test_socket_from_a_page_of_another_site_is_refused(paths: dict[str, str]) -> None:
     user = await database_sync_to_async(make_user)(Role.VIEWER)
     session = await sign_in(user)
     for path in paths.values():
@@ -101,7 +101,7 @@ async def test_the_audit_log_tells_who_watches_and_from_where(
     ]
 
 
-async def test_another_address_is_refused() -> None:
+async def test_socket_at_an_unknown_address_is_refused() -> None:
     socket = new_socket("/ws/elsewhere/", secret=await issue_key(Scope.EVENTS))
     is_open, _ = await socket.connect()
     assert not is_open

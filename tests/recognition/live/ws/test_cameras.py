@@ -65,7 +65,7 @@ async def test_no_preview_is_made_after_the_last_viewer_left(camera: Camera, sec
     assert made == []
 
 
-async def test_who_is_slow_sees_the_newest(camera: Camera, secret: str) -> None:
+async def test_slow_viewer_sees_the_newest_preview(camera: Camera, secret: str) -> None:
     async with opened(_path(camera), secret=secret) as socket:
         await socket.hear()
         for number in range(5):
@@ -73,7 +73,7 @@ async def test_who_is_slow_sees_the_newest(camera: Camera, secret: str) -> None:
         assert await _hear_bytes(socket) == b"jpeg 4"
 
 
-async def test_a_change_of_status_is_told(
+async def test_camera_socket_sends_a_change_of_status(
     camera: Camera, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cameras, "_SILENCE_S", 0.05)
@@ -109,7 +109,7 @@ async def test_a_camera_that_is_removed_ends_the_socket_while_its_frames_flow(
         assert (message["type"], message["code"]) == ("websocket.close", 4404)
 
 
-async def test_a_failure_while_showing_is_logged_and_closes(
+async def test_failure_of_a_preview_is_logged_and_closes_the_socket(
     camera: Camera, secret: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(_path(camera), secret=secret) as socket:
@@ -120,6 +120,6 @@ async def test_a_failure_while_showing_is_logged_and_closes(
     assert "a camera is not shown any more" in caplog.text
 
 
-async def test_there_is_no_such_camera(secret: str) -> None:
+async def test_socket_of_an_unknown_camera_is_closed_with_4404(secret: str) -> None:
     async with opened(f"/ws/cameras/{uuid4()}/", secret=secret) as socket:
         assert await socket.closed_with() == 4404

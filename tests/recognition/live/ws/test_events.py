@@ -32,7 +32,7 @@ def _following(monkeypatch: pytest.MonkeyPatch) -> None:
     start_following(monkeypatch)
 
 
-async def test_events_are_told_as_they_happen(collection: Collection) -> None:
+async def test_events_socket_sends_events_as_they_happen(collection: Collection) -> None:
     async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
         event = await database_sync_to_async(make_event)(collection)
         told = await socket.hear()
@@ -62,7 +62,7 @@ async def test_a_limited_key_hears_its_own_collection(collection: Collection) ->
         assert await socket.receive_nothing(0.2)
 
 
-async def test_a_limited_key_hears_nothing_else_whatever_its_group_is_told(
+async def test_limited_key_hears_no_events_of_other_collections(
     collection: Collection,
 ) -> None:
     limited = await issue_key(Scope.EVENTS, collection=collection)
@@ -77,7 +77,7 @@ async def test_a_limited_key_hears_nothing_else_whatever_its_group_is_told(
         assert (await socket.hear())["event"]["id"] == "2"
 
 
-async def test_an_event_is_told_once_to_who_sees_all(collection: Collection) -> None:
+async def test_caller_who_sees_all_collections_hears_an_event_once(collection: Collection) -> None:
     async with opened("/ws/events/", secret=await issue_key(Scope.EVENTS)) as socket:
         await database_sync_to_async(make_event)(collection)
         await socket.hear()
@@ -100,7 +100,7 @@ async def test_events_go_through_redis_as_well(collection: Collection, settings:
         assert (await socket.hear())["event"]["id"] == str(event.pk)
 
 
-async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
+async def test_events_socket_is_closed_with_4503_without_the_channel_layer(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
@@ -126,7 +126,7 @@ async def test_feed_whose_groups_are_lost_while_it_is_open_is_closed(
         assert await socket.closed_with() == 4503
 
 
-async def test_client_that_missed_notices_is_told_to_come_again(
+async def test_client_that_missed_notices_is_asked_to_reconnect(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "_MOST_UNREAD", 3)
@@ -141,7 +141,7 @@ async def test_client_that_missed_notices_is_told_to_come_again(
         assert await socket.closed_with() == Code.UNAVAILABLE
 
 
-async def test_an_erasure_is_told_whole(collection: Collection) -> None:
+async def test_events_socket_sends_every_event_of_an_erasure(collection: Collection) -> None:
     """However many events it is of, a client that reads is told all of them."""
     person = await database_sync_to_async(make_person)(collection)
     for _ in range(70):
@@ -156,7 +156,9 @@ async def test_an_erasure_is_told_whole(collection: Collection) -> None:
                 changed.add(event["id"])
 
 
-async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_publishing_without_the_channel_layer_never_raises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Broken:
         async def group_send(self, group: str, message: dict[str, Any]) -> None:
             raise ConnectionError("away")
@@ -172,6 +174,6 @@ async def test_publishing_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     room.release()
 
 
-async def test_without_a_server_nobody_is_told() -> None:
+async def test_publishing_without_a_server_does_nothing() -> None:
     publish.set_loop(None)
     publish.publish_event({"id": "1"}, collection_id="c")

@@ -28,7 +28,7 @@ def start(collection: UUID, kind: str = "measure") -> Job:
     return job_start(kind=kind, collection=collection, actor=ACTOR)
 
 
-async def test_a_job_is_told_from_its_start_to_its_end(collection: Collection) -> None:
+async def test_jobs_socket_sends_a_job_from_start_to_end(collection: Collection) -> None:
     async with opened("/ws/jobs/", secret=await issue_key(Scope.MANAGE)) as socket:
         job = await start(collection.pk)
         told = await socket.hear()
@@ -42,14 +42,14 @@ async def test_a_job_is_told_from_its_start_to_its_end(collection: Collection) -
         assert states[-1] == "failed"
 
 
-async def test_a_cancel_is_told(collection: Collection) -> None:
+async def test_cancelled_job_is_published(collection: Collection) -> None:
     job = await start(collection.pk)
     async with opened("/ws/jobs/", secret=await issue_key(Scope.MANAGE)) as socket:
         await database_sync_to_async(job_cancel)(job=job, actor=ACTOR)
         assert (await socket.hear())["job"]["state"] == "cancelled"
 
 
-async def test_who_may_start_no_job_is_refused() -> None:
+async def test_jobs_socket_without_a_job_scope_is_refused() -> None:
     for secret, code in ((await issue_key(Scope.ENROL), 4403), ("frk_wrong", 4401)):
         async with opened("/ws/jobs/", secret=secret) as socket:
             assert await socket.closed_with() == code
@@ -73,7 +73,7 @@ async def test_a_limited_key_hears_jobs_of_its_own_collection(collection: Collec
         assert await socket.receive_nothing(0.2)
 
 
-async def test_kinds_that_a_caller_may_not_start_are_not_told(
+async def test_jobs_socket_hides_jobs_of_forbidden_kinds(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(KINDS, "enrol", TEST_KINDS["enrol"])
@@ -83,7 +83,7 @@ async def test_kinds_that_a_caller_may_not_start_are_not_told(
         assert (await socket.hear())["job"]["id"] == str(mine.pk)
 
 
-async def test_a_limited_key_hears_nothing_else_whatever_its_group_is_told(
+async def test_limited_key_hears_no_jobs_of_other_collections(
     collection: Collection,
 ) -> None:
     limited = await issue_key(Scope.MANAGE, collection=collection)
@@ -95,7 +95,7 @@ async def test_a_limited_key_hears_nothing_else_whatever_its_group_is_told(
         assert (await socket.hear())["job"]["id"] == "2"
 
 
-async def test_a_layer_that_does_not_answer_is_told_by_the_close_code(
+async def test_jobs_socket_is_closed_with_4503_without_the_channel_layer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def fail(*_: Any) -> None:

@@ -86,7 +86,7 @@ async def test_a_stream_names_a_face_and_tells_the_event(
     assert (await AuditEntry.objects.aget(action="stream.start")).address == "192.0.2.7"
 
 
-async def test_the_collection_may_be_left_out_where_there_is_one(
+async def test_collection_may_be_left_out_if_there_is_one(
     engine: FakeEngine, collection: Collection, secret: str
 ) -> None:
     async with opened("/ws/live/", secret=secret) as socket:
@@ -139,13 +139,13 @@ async def test_a_wrong_start_is_answered_and_can_be_put_right(
 
 
 @pytest.mark.parametrize("text", ["hello", "[" * 16_000], ids=["a word", "nested deeply"])
-async def test_text_that_is_no_json_is_answered(secret: str, text: str) -> None:
+async def test_live_socket_answers_text_that_is_no_json(secret: str, text: str) -> None:
     async with opened("/ws/live/", secret=secret) as socket:
         await socket.send_to(text_data=text)
         assert (await socket.hear())["code"] == "invalid_message"
 
 
-async def test_a_session_starts_once(
+async def test_second_start_of_a_live_session_is_refused(
     engine: FakeEngine, collection: Collection, secret: str
 ) -> None:
     async with opened("/ws/live/", secret=secret) as socket:
@@ -183,7 +183,7 @@ async def test_bad_frames_are_answered_and_the_session_goes_on(
     assert not await Event.objects.aexists()
 
 
-async def test_a_bomb_is_refused_without_being_decoded(
+async def test_decompression_bomb_in_a_frame_is_refused_before_decoding(
     engine: FakeEngine, collection: Collection, secret: str
 ) -> None:
     process = psutil.Process()
@@ -277,7 +277,7 @@ async def test_a_start_waits_for_the_engine(
         await _leave(socket)
 
 
-async def test_an_engine_that_failed_is_said(
+async def test_live_socket_reports_a_failed_engine(
     collection: Collection, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from recognition.web.errors import ServiceError
@@ -329,7 +329,7 @@ async def test_a_camera_belongs_to_its_collection(collection: Collection, secret
         assert (await socket.hear())["code"] == "wrong_collection"
 
 
-async def test_nothing_is_left_when_the_client_goes(
+async def test_client_that_leaves_ends_stream_and_visits(
     ann: Person, collection: Collection, secret: str
 ) -> None:
     for _ in range(3):

@@ -34,14 +34,16 @@ def filled(collection: Collection) -> Collection:
     return collection
 
 
-def test_the_collection_leads_there(viewer: Client, collection: Collection) -> None:
+def test_collection_page_leads_to_measuring(viewer: Client, collection: Collection) -> None:
     text = page(viewer.get(address("people_collection_change", collection.pk)))
     assert "Measure and train" in text
     answer = viewer.get(address("people_collection_measure", collection.pk))
     assert answer["Location"] == measured(collection)
 
 
-def test_before_anything_was_measured(administrator: Client, collection: Collection) -> None:
+def test_measuring_page_before_the_first_measurement_explains_it(
+    administrator: Client, collection: Collection
+) -> None:
     text = page(administrator.get(measured(collection)))
     for said in ("It takes 78 people", "Measure on its own people", "Not trained", "Train the SVM"):
         assert said in text
@@ -49,7 +51,7 @@ def test_before_anything_was_measured(administrator: Client, collection: Collect
         assert unsaid not in text
 
 
-def test_too_few_people_are_told(administrator: Client, person: Person) -> None:
+def test_measuring_page_says_if_people_are_too_few(administrator: Client, person: Person) -> None:
     enrol(person, 1)
     assert "78 are needed" in do(administrator, person.collection, "measure")[0]
     assert "active people" in do(administrator, person.collection, "train")[0]
@@ -57,7 +59,9 @@ def test_too_few_people_are_told(administrator: Client, person: Person) -> None:
     assert not TrainedDecider.objects.exists()
 
 
-def test_measure_and_put_in_force(administrator: Client, filled: Collection) -> None:
+def test_measured_curve_is_put_in_force_on_the_page(
+    administrator: Client, filled: Collection
+) -> None:
     assert do(administrator, filled, "measure") == ["The collection is being measured."]
     text = page(administrator.get(measured(filled)))
     assert 'data-state="queued"' in text
@@ -80,12 +84,16 @@ def test_measure_and_put_in_force(administrator: Client, filled: Collection) -> 
     assert not filled.uses_own_curve
 
 
-def test_what_cannot_be_done_is_told(administrator: Client, collection: Collection) -> None:
+def test_measuring_page_refuses_impossible_actions(
+    administrator: Client, collection: Collection
+) -> None:
     assert "measured" in do(administrator, collection, "use")[0]
     assert do(administrator, collection, "nonsense")[-1] == "Nothing was asked for."
 
 
-def test_pairs_are_shown_and_lead_to_merging(operator: Client, collection: Collection) -> None:
+def test_similar_pairs_are_shown_and_lead_to_merging(
+    operator: Client, collection: Collection
+) -> None:
     first, second = make_person(collection, name="Ann"), make_person(collection, name="Ann B.")
     enrol(first, 1)
     pair = {"people": [str(first.pk), str(second.pk)], "similarity": 0.91, "is_left_out": True}
@@ -101,7 +109,9 @@ def test_pairs_are_shown_and_lead_to_merging(operator: Client, collection: Colle
     assert "Who remains?" in asked
 
 
-def test_without_two_photos_of_anybody(viewer: Client, collection: Collection) -> None:
+def test_measuring_page_without_genuine_pairs_shows_no_curve(
+    viewer: Client, collection: Collection
+) -> None:
     point: dict[str, Any] = {"fmr": 0.01, "threshold": 0.4, "fnmr": None, "fnmr_interval": None,
                              "false_match_count": 49, "has_enough_pairs": True}  # fmt: skip
     make_calibration(collection, det=[], points=[point], eer=None, eer_threshold=None)
@@ -111,19 +121,23 @@ def test_without_two_photos_of_anybody(viewer: Client, collection: Collection) -
     assert "equal error rate" not in text
 
 
-def test_out_of_date(viewer: Client, collection: Collection) -> None:
+def test_measuring_page_says_if_figures_are_out_of_date(
+    viewer: Client, collection: Collection
+) -> None:
     make_calibration(collection, templates_total=0)
     assert "measure again" not in page(viewer.get(measured(collection)))
     Collection.objects.update(gallery_revision=5)
     assert "measure again" in page(viewer.get(measured(collection)))
 
 
-def test_of_many_people_it_says_how_many_were_drawn(viewer: Client, collection: Collection) -> None:
+def test_measuring_page_says_how_many_people_were_sampled(
+    viewer: Client, collection: Collection
+) -> None:
     make_calibration(collection, people_total=5000)
     assert "of 5,000 people 100 were drawn by chance" in page(viewer.get(measured(collection)))
 
 
-def test_train(administrator: Client, filled: Collection) -> None:
+def test_train_button_trains_the_svm(administrator: Client, filled: Collection) -> None:
     collection_update(collection=filled, actor=ACTOR, decider="svm")
     assert "until it is trained, the nearest does" in page(administrator.get(measured(filled)))
     url = address("people_collection_change", filled.pk)
@@ -138,7 +152,7 @@ def test_train(administrator: Client, filled: Collection) -> None:
     assert "3 enrolled since are unknown" in page(administrator.get(measured(filled)))
 
 
-def test_try_that_failed_is_told_to_who_may_try_again(
+def test_failed_measurement_is_shown_to_administrators(
     administrator: Client, viewer: Client, filled: Collection
 ) -> None:
     do(administrator, filled, "train")
@@ -148,7 +162,7 @@ def test_try_that_failed_is_told_to_who_may_try_again(
     assert "failed" not in page(viewer.get(measured(filled)))
 
 
-def test_buttons_are_for_administrators(
+def test_measuring_buttons_are_for_administrators(
     viewer: Client, operator: Client, collection: Collection
 ) -> None:
     make_calibration(collection)

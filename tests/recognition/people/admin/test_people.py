@@ -31,7 +31,7 @@ def values_of(collection: Collection, **changes: Any) -> dict[str, Any]:
 
 
 class TestList:
-    def test_shows_faces_and_what_is_known(self, viewer: Client, person: Person) -> None:
+    def test_people_list_shows_faces_and_fields(self, viewer: Client, person: Person) -> None:
         image = enrol(person, 1)[0]
         make_event(person=person)
         make_person(person.collection, name="Without photo")
@@ -43,14 +43,14 @@ class TestList:
     @pytest.mark.parametrize(
         "query", ["?q=ann", "?o=5", "?o=-6", "?is_active__exact=1", "?consent__exact=given", "?p=9"]
     )
-    def test_is_searched_sorted_and_filtered(
+    def test_people_list_is_searched_sorted_and_filtered(
         self, viewer: Client, person: Person, query: str
     ) -> None:
         enrol(person, 1)
         answer = viewer.get(address(f"{MODEL}_changelist") + query, follow=True)
         assert answer.status_code == 200
 
-    def test_asks_the_database_no_more_for_more_people(
+    def test_people_list_has_as_many_queries_for_more_people(
         self, viewer: Client, collection: Collection, django_assert_max_num_queries: Any
     ) -> None:
         for _ in range(12):
@@ -60,7 +60,9 @@ class TestList:
 
 
 class TestAdd:
-    def test_leads_to_the_photos(self, operator: Client, collection: Collection) -> None:
+    def test_adding_a_person_leads_to_the_photos(
+        self, operator: Client, collection: Collection
+    ) -> None:
         values = values_of(collection, labels="staff,  vip ,", metadata='{"room": 5}')
         answer = operator.post(address(f"{MODEL}_add"), values)
         person = Person.objects.get()
@@ -83,14 +85,14 @@ class TestAdd:
             ({"consent_at": "soon"}, "valid date"),
         ],
     )
-    def test_says_what_is_not_valid(
+    def test_adding_a_person_names_invalid_fields(
         self, operator: Client, collection: Collection, change: dict, error: str
     ) -> None:
         answer = operator.post(address(f"{MODEL}_add"), values_of(collection, **change))
         assert error in errors_of(answer)
         assert not Person.objects.exists()
 
-    def test_keeps_what_was_typed_when_a_service_refuses(
+    def test_adding_a_person_that_is_refused_keeps_the_form(
         self, operator: Client, person: Person
     ) -> None:
         make_person(person.collection, external_id="x-1")
@@ -101,7 +103,7 @@ class TestAdd:
 
 
 class TestChange:
-    def test_saves_what_was_changed(self, operator: Client, person: Person) -> None:
+    def test_changed_person_is_saved_and_audited(self, operator: Client, person: Person) -> None:
         values = values_of(person.collection, name="Ann B.", labels="vip")
         answer = operator.post(address(f"{MODEL}_change", person.pk), values)
         assert answer.status_code == 302, errors_of(answer)
@@ -111,12 +113,16 @@ class TestChange:
         assert entry.details == {"changed": ["labels", "name"]}
         assert not LogEntry.objects.exists()
 
-    def test_without_changes_does_nothing(self, operator: Client, person: Person) -> None:
+    def test_saving_a_person_unchanged_writes_nothing(
+        self, operator: Client, person: Person
+    ) -> None:
         values = values_of(person.collection, name=person.name)
         assert operator.post(address(f"{MODEL}_change", person.pk), values).status_code == 302
         assert not AuditEntry.objects.filter(action="person.update").exists()
 
-    def test_shows_a_refusal_on_the_form(self, operator: Client, person: Person) -> None:
+    def test_refused_change_of_a_person_is_shown_on_the_form(
+        self, operator: Client, person: Person
+    ) -> None:
         """Unique together with the collection, which is not on the form, so only the service
         notices."""
         make_person(person.collection, external_id="x-1")
@@ -126,13 +132,17 @@ class TestChange:
         person.refresh_from_db()
         assert person.name == "Ann Example"
 
-    def test_does_not_move_to_another_collection(self, operator: Client, person: Person) -> None:
+    def test_person_cannot_move_to_another_collection_by_form(
+        self, operator: Client, person: Person
+    ) -> None:
         other = make_collection()
         operator.post(address(f"{MODEL}_change", person.pk), values_of(other))
         person.refresh_from_db()
         assert person.collection.name == "Main"
 
-    def test_shows_photos(self, viewer: Client, operator: Client, person: Person) -> None:
+    def test_person_page_shows_photos_and_buttons_by_role(
+        self, viewer: Client, operator: Client, person: Person
+    ) -> None:
         image = enrol(person, 1)[0]
         url = address(f"{MODEL}_change", person.pk)
         for client, may in ((viewer, False), (operator, True)):
@@ -142,7 +152,7 @@ class TestChange:
             assert (address(f"{MODEL}_photo_delete", person.pk, image.pk) in text) is may
             assert ("/add-photos" in text) is may
 
-    def test_of_nobody(self, operator: Client, person: Person) -> None:
+    def test_page_of_an_unknown_person_says_so(self, operator: Client, person: Person) -> None:
         for odd in ("x", "00000000-0000-7000-8000-000000000000"):
             answer = operator.get(address(f"{MODEL}_change", odd))
             assert answer.status_code == 302
@@ -150,21 +160,23 @@ class TestChange:
 
 
 class TestErase:
-    def test_asks_first(self, operator: Client, person: Person) -> None:
+    def test_erase_of_people_asks_for_confirmation(self, operator: Client, person: Person) -> None:
         enrol(person, 1)
         text = page(act(operator, MODEL, "erase_people", person))
         assert "Ann Example" in text
         assert "cannot be undone" in text
         assert Person.objects.exists()
 
-    def test_erases(self, operator: Client, person: Person) -> None:
+    def test_erase_of_people_removes_persons_and_images(
+        self, operator: Client, person: Person
+    ) -> None:
         enrol(person, 1)
         other = make_person(person.collection)
         answer = act(operator, MODEL, "erase_people", person, other, confirmed="yes")
         assert "2 erased" in told(answer)[-1]
         assert not (Person.objects.exists() or FaceImage.objects.exists())
 
-    def test_by_the_delete_button(self, operator: Client, person: Person) -> None:
+    def test_delete_button_erases_the_person(self, operator: Client, person: Person) -> None:
         enrol(person, 1)
         url = address(f"{MODEL}_delete", person.pk)
         assert "pictures in events" in page(operator.get(url))
@@ -172,7 +184,9 @@ class TestErase:
         assert not (Person.objects.exists() or FaceImage.objects.exists())
         assert not LogEntry.objects.exists()
 
-    def test_not_by_a_viewer(self, viewer: Client, person: Person) -> None:
+    def test_viewer_can_neither_erase_nor_merge_people(
+        self, viewer: Client, person: Person
+    ) -> None:
         for action in ("erase_people", "merge_people", "delete_selected"):
             act(viewer, MODEL, action, person, confirmed="yes")
         assert Person.objects.exists()
@@ -181,12 +195,14 @@ class TestErase:
 
 
 class TestMerge:
-    def test_asks_who_remains(self, operator: Client, person: Person) -> None:
+    def test_merge_of_people_asks_who_remains(self, operator: Client, person: Person) -> None:
         other = make_person(person.collection, name="Anne")
         text = page(act(operator, MODEL, "merge_people", person, other))
         assert text.count('name="into"') == 2
 
-    def test_merges(self, operator: Client, person: Person) -> None:
+    def test_merge_of_people_moves_images_to_the_chosen_one(
+        self, operator: Client, person: Person
+    ) -> None:
         enrol(person, 1)
         others = [make_person(person.collection) for _ in range(2)]
         enrol(others[0], 2)
@@ -197,16 +213,20 @@ class TestMerge:
         assert person.images.count() == 2
 
     @pytest.mark.parametrize("into", ["", "x", "00000000-0000-7000-8000-000000000000"])
-    def test_into_nobody(self, operator: Client, person: Person, into: str) -> None:
+    def test_merge_of_people_without_a_valid_choice_is_refused(
+        self, operator: Client, person: Person, into: str
+    ) -> None:
         other = make_person(person.collection)
         answer = act(operator, MODEL, "merge_people", person, other, confirmed="yes", into=into)
         assert told(answer)[-1] == "Choose who remains."
         assert Person.objects.count() == 2
 
-    def test_of_one(self, operator: Client, person: Person) -> None:
+    def test_merge_of_one_person_is_refused(self, operator: Client, person: Person) -> None:
         assert "at least two" in told(act(operator, MODEL, "merge_people", person))[-1]
 
-    def test_of_two_collections(self, operator: Client, person: Person) -> None:
+    def test_merge_of_people_of_two_collections_is_refused(
+        self, operator: Client, person: Person
+    ) -> None:
         other = make_person(make_collection())
         fields = {"confirmed": "yes", "into": str(person.pk)}
         answer = act(operator, MODEL, "merge_people", person, other, **fields)
@@ -214,7 +234,7 @@ class TestMerge:
         assert Person.objects.count() == 2
 
 
-def test_names_are_only_text(operator: Client, person: Person) -> None:
+def test_names_with_markup_are_shown_as_text(operator: Client, person: Person) -> None:
     """A name is typed by anybody who may enrol, and read by administrators."""
     script = "<script>alert(1)</script>"
     Person.objects.filter(pk=person.pk).update(name=script, external_id=f'"{script}')

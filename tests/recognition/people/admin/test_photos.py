@@ -48,7 +48,7 @@ def nothing_is_stored(settings: Any) -> bool:
 
 @pytest.mark.usefixtures("engine")
 class TestUpload:
-    def test_each_photo_is_answered(self, operator: Client, person: Person) -> None:
+    def test_upload_answers_for_each_photo(self, operator: Client, person: Person) -> None:
         other = make_person(person.collection, name="Bob <i>")
         enrol(other, 9)
         answer = upload(
@@ -76,7 +76,7 @@ class TestUpload:
         assert person.images.get().source == "admin"
         assert AuditEntry.objects.filter(action="image.refuse").exists()
 
-    def test_faces_are_drawn_on_what_was_sent(self, operator: Client, person: Person) -> None:
+    def test_faces_are_drawn_on_uploaded_photos(self, operator: Client, person: Person) -> None:
         report = rows(upload(operator, person, crowd=photo(1, 2), good=photo(3)))
         for name, faces, is_outline in (
             ("crowd", 2, lambda r, g, b: r > 150 and g < 110 and b < 110),
@@ -91,7 +91,7 @@ class TestUpload:
             assert len(re.findall("#+", edges)) >= 2 * faces, edges
 
     @pytest.mark.parametrize("kind", pictures.BAD)
-    def test_bad_ones_leave_nothing(
+    def test_upload_of_a_bad_picture_stores_nothing(
         self, operator: Client, person: Person, settings: Any, kind: str
     ) -> None:
         make, code = pictures.BAD[kind]
@@ -100,7 +100,9 @@ class TestUpload:
         assert report["bad"].preview == ""
         assert nothing_is_stored(settings)
 
-    def test_a_large_file(self, operator: Client, person: Person, settings: Any) -> None:
+    def test_upload_of_a_large_file_is_refused(
+        self, operator: Client, person: Person, settings: Any
+    ) -> None:
         settings.MAX_IMAGE_MB = 1
         report = rows(upload(operator, person, large=photo(1) + bytes(3 * 2**20)))
         assert report["large"].title == "File too large"
@@ -110,7 +112,7 @@ class TestUpload:
         ("setting", "value"),
         [("MAX_IMAGES_PER_REQUEST", 1), ("DATA_UPLOAD_MAX_MEMORY_SIZE", 2**20)],
     )
-    def test_too_much(
+    def test_upload_beyond_the_limits_of_a_request_is_refused(
         self, operator: Client, person: Person, settings: Any, setting: str, value: int
     ) -> None:
         setattr(settings, setting, value)
@@ -118,10 +120,10 @@ class TestUpload:
         assert "too much for one go" in page(answer)
         assert not FaceImage.objects.exists()
 
-    def test_none(self, operator: Client, person: Person) -> None:
+    def test_upload_without_photos_is_refused(self, operator: Client, person: Person) -> None:
         assert "Choose at least one photo." in page(upload(operator, person))
 
-    def test_while_the_engine_is_busy(
+    def test_upload_while_the_engine_is_busy_stores_nothing(
         self, operator: Client, person: Person, engine: FakeEngine
     ) -> None:
         engine.is_busy = True
@@ -129,23 +131,27 @@ class TestUpload:
         assert "queue is full" in text
         assert not FaceImage.objects.exists()
 
-    def test_not_by_a_viewer(self, viewer: Client, person: Person, engine: FakeEngine) -> None:
+    def test_viewer_cannot_upload_photos(
+        self, viewer: Client, person: Person, engine: FakeEngine
+    ) -> None:
         assert upload(viewer, person, a=photo(1)).status_code == 403
         assert viewer.get(address("people_person_photos", person.pk)).status_code == 403
         assert engine.calls == 0
 
-    def test_names_of_files_are_only_text(self, operator: Client, person: Person) -> None:
+    def test_file_names_with_markup_are_shown_as_text(
+        self, operator: Client, person: Person
+    ) -> None:
         answer = upload(operator, person, **{"<img src=x onerror=alert(1)>": photo(1)})
         assert "<img src=x" not in page(answer)
 
-    def test_of_nobody(self, operator: Client) -> None:
+    def test_upload_for_an_unknown_person_is_answered_404(self, operator: Client) -> None:
         nobody = Person(pk="00000000-0000-7000-8000-000000000000")
         assert upload(operator, nobody, a=photo(1)).status_code == 404
 
 
 @pytest.mark.usefixtures("engine")
 class TestDelete:
-    def test_by_an_operator(self, operator: Client, person: Person) -> None:
+    def test_operator_deletes_one_photo(self, operator: Client, person: Person) -> None:
         kept, gone = enrol(person, 1, 1)
         url = address("people_person_photo_delete", person.pk, gone.pk)
         assert operator.get(url).status_code == 405
@@ -155,20 +161,20 @@ class TestDelete:
         assert list(person.images.all()) == [kept]
         assert operator.post(url).status_code == 404
 
-    def test_only_of_that_person(self, operator: Client, person: Person) -> None:
+    def test_photo_of_another_person_is_not_deleted(self, operator: Client, person: Person) -> None:
         other = make_person(person.collection)
         image = enrol(other, 1)[0]
         url = address("people_person_photo_delete", person.pk, image.pk)
         assert operator.post(url).status_code == 404
 
-    def test_not_by_a_viewer(self, viewer: Client, person: Person) -> None:
+    def test_viewer_cannot_delete_a_photo(self, viewer: Client, person: Person) -> None:
         image = enrol(person, 1)[0]
         url = address("people_person_photo_delete", person.pk, image.pk)
         assert viewer.post(url).status_code == 403
         assert FaceImage.objects.exists()
 
 
-def test_needs_the_token_of_its_page(operator: Client, person: Person) -> None:
+def test_upload_and_delete_without_csrf_token_are_refused(operator: Client, person: Person) -> None:
     strict = PageClient(enforce_csrf_checks=True)
     strict.cookies = operator.cookies
     assert upload(strict, person, a=photo(1)).status_code == 403
@@ -181,7 +187,7 @@ def test_needs_the_token_of_its_page(operator: Client, person: Person) -> None:
 @pytest.mark.usefixtures("real_engine")
 class TestRealFaces:
     @pytest.mark.parametrize("kind", pictures.GOOD)
-    def test_rare_kinds_are_taken(
+    def test_upload_of_rare_picture_formats_is_accepted(
         self,
         operator: Client,
         person: Person,
@@ -192,7 +198,7 @@ class TestRealFaces:
         report = rows(upload(operator, person, first=sample_photo("obama"), rare=rare))
         assert [row.title for row in report.values()] == ["Added", "Added"]
 
-    def test_refusals_say_why(
+    def test_upload_says_why_a_real_photo_is_refused(
         self,
         operator: Client,
         person: Person,

@@ -38,13 +38,15 @@ def rules(**changes: Any) -> dict[str, Any]:
 class TestCollections:
     MODEL = "people_collection"
 
-    def test_list(self, viewer: Client, person: Person) -> None:
+    def test_collection_list_shows_model_decider_and_threshold(
+        self, viewer: Client, person: Person
+    ) -> None:
         enrol(person, 1)
         text = page(viewer.get(address(f"{self.MODEL}_changelist")))
         for told_of in ("Main", "mobilefacenet", "Standard", "0.3"):
             assert told_of in text
 
-    def test_add(self, administrator: Client) -> None:
+    def test_adding_a_collection_stores_its_rules(self, administrator: Client) -> None:
         url = address(f"{self.MODEL}_add")
         assert "follows from the rules below" in page(administrator.get(url))
         answer = administrator.post(url, rules(embedder="dlib_resnet", match_threshold="0.6"))
@@ -68,14 +70,16 @@ class TestCollections:
             ({"embedder": "resnet"}, "valid choice"),
         ],
     )
-    def test_what_is_not_valid(
+    def test_collection_with_invalid_rules_is_refused(
         self, administrator: Client, collection: Collection, change: dict, error: str
     ) -> None:
         answer = administrator.post(address(f"{self.MODEL}_add"), rules(**change))
         assert error in errors_of(answer)
         assert Collection.objects.count() == 1
 
-    def test_change(self, administrator: Client, person: Person) -> None:
+    def test_changed_collection_is_saved_and_audited(
+        self, administrator: Client, person: Person
+    ) -> None:
         enrol(person, 1)
         url = address(f"{self.MODEL}_change", person.collection_id)
         text = page(administrator.get(url))
@@ -87,14 +91,14 @@ class TestCollections:
         text = page(administrator.get(url))
         assert "from the target false-match rate and the model&#x27;s curve" in text
 
-    def test_without_changes_nothing_is_saved(
+    def test_saving_a_collection_unchanged_writes_nothing(
         self, administrator: Client, collection: Collection
     ) -> None:
         url = address(f"{self.MODEL}_change", collection.pk)
         assert administrator.post(url, rules(name="Main")).status_code == 302
         assert not AuditEntry.objects.filter(action="collection.update").exists()
 
-    def test_the_embedder_stays_while_there_are_templates(
+    def test_embedder_of_a_collection_with_templates_cannot_be_changed_by_form(
         self, administrator: Client, person: Person
     ) -> None:
         enrol(person, 1)
@@ -102,7 +106,9 @@ class TestCollections:
         answer = administrator.post(url, rules(name="Main", embedder="dlib_resnet"))
         assert "cannot change" in errors_of(answer)
 
-    def test_delete(self, administrator: Client, person: Person) -> None:
+    def test_deleting_a_collection_needs_it_to_be_empty(
+        self, administrator: Client, person: Person
+    ) -> None:
         url = address(f"{self.MODEL}_delete", person.collection_id)
         assert administrator.post(url, {"post": "yes"}).status_code == 403
         person.delete()
@@ -110,7 +116,9 @@ class TestCollections:
         assert administrator.post(url, {"post": "yes"}).status_code == 302
         assert not Collection.objects.exists()
 
-    def test_not_by_an_operator(self, operator: Client, collection: Collection) -> None:
+    def test_operator_cannot_change_a_collection(
+        self, operator: Client, collection: Collection
+    ) -> None:
         url = address(f"{self.MODEL}_change", collection.pk)
         page(operator.get(url))
         assert operator.post(url, rules(name="x")).status_code == 403
@@ -133,13 +141,17 @@ def camera(collection: Collection, **changes: Any) -> dict[str, Any]:
 class TestCameras:
     MODEL = "cameras_camera"
 
-    def test_list(self, viewer: Client, collection: Collection) -> None:
+    def test_camera_list_shows_status_and_message(
+        self, viewer: Client, collection: Collection
+    ) -> None:
         make_camera(collection, name="Hall", status="failed", status_message="No such file")
         text = page(viewer.get(address(f"{self.MODEL}_changelist")))
         for told_of in ("Hall", "Failed", "No such file"):
             assert told_of in text
 
-    def test_add(self, administrator: Client, collection: Collection, settings: Any) -> None:
+    def test_adding_a_camera_by_form_stores_and_audits_it(
+        self, administrator: Client, collection: Collection, settings: Any
+    ) -> None:
         Path(settings.VIDEO_DIR, "hall.mp4").write_bytes(b"video")
         url = address(f"{self.MODEL}_add")
         assert f'value="{collection.pk}" selected' in page(administrator.get(url))
@@ -149,7 +161,7 @@ class TestCameras:
         assert AuditEntry.objects.filter(action="camera.create").exists()
 
     @pytest.mark.parametrize("name", ["", "../secret_key", "/etc/passwd", "x" * 400])
-    def test_a_file_that_is_not_there(
+    def test_adding_a_camera_with_a_missing_video_is_refused(
         self, administrator: Client, collection: Collection, name: str
     ) -> None:
         values = camera(collection, kind="file", address=name)
@@ -158,7 +170,9 @@ class TestCameras:
         assert 'value="Hall"' in page(answer)
         assert not Camera.objects.exists()
 
-    def test_change(self, administrator: Client, collection: Collection) -> None:
+    def test_changed_camera_is_saved_audited_and_keeps_its_status(
+        self, administrator: Client, collection: Collection
+    ) -> None:
         row = make_camera(collection, name="Hall", status="running")
         Stream.objects.create(collection=collection, camera=row, caller="user:guard")
         url = address(f"{self.MODEL}_change", row.pk)
@@ -169,7 +183,9 @@ class TestCameras:
         entry = AuditEntry.objects.get(action="camera.update")
         assert entry.details == {"changed": ["max_fps"]}
 
-    def test_change_refused(self, administrator: Client, collection: Collection) -> None:
+    def test_camera_with_a_video_that_is_not_there_is_refused(
+        self, administrator: Client, collection: Collection
+    ) -> None:
         row = make_camera(collection, name="Hall")
         url = address(f"{self.MODEL}_change", row.pk)
         answer = administrator.post(url, camera(collection, kind="file", address="none.mp4"))
@@ -177,7 +193,9 @@ class TestCameras:
         row.refresh_from_db()
         assert row.kind == "browser"
 
-    def test_delete(self, administrator: Client, collection: Collection) -> None:
+    def test_deleting_cameras_by_form_keeps_their_events(
+        self, administrator: Client, collection: Collection
+    ) -> None:
         rows = [make_camera(collection) for _ in range(3)]
         event = make_event(collection, camera=rows[0])
         url = address(f"{self.MODEL}_delete", rows[0].pk)
@@ -189,7 +207,9 @@ class TestCameras:
         assert event.camera is None
         assert AuditEntry.objects.filter(action="camera.delete").count() == 3
 
-    def test_not_by_an_operator(self, operator: Client, collection: Collection) -> None:
+    def test_operator_cannot_change_a_camera(
+        self, operator: Client, collection: Collection
+    ) -> None:
         row = make_camera(collection)
         url = address(f"{self.MODEL}_change", row.pk)
         page(operator.get(url))
@@ -198,7 +218,7 @@ class TestCameras:
         assert Camera.objects.exists()
 
 
-def test_models_with_their_cards(viewer: Client, collection: Collection) -> None:
+def test_model_pages_show_the_model_card(viewer: Client, collection: Collection) -> None:
     page(viewer.get(address("people_modelversion_changelist")))
     url = address("people_modelversion_change", collection.embedder_id)
     text = page(viewer.get(url))
@@ -207,7 +227,7 @@ def test_models_with_their_cards(viewer: Client, collection: Collection) -> None
 
 
 class TestStart:
-    def test_counts_and_last_events(self, viewer: Client, person: Person) -> None:
+    def test_start_page_shows_counts_and_last_events(self, viewer: Client, person: Person) -> None:
         enrol(person, 1, 1)
         event = make_event(person=person)
         make_event(person.collection, number=5)
@@ -219,7 +239,9 @@ class TestStart:
         assert "Ready" in text
         assert "Nobody is enrolled yet" not in text
 
-    def test_of_a_new_site(self, viewer: Client, operator: Client) -> None:
+    def test_start_page_of_a_new_site_offers_to_add_a_person(
+        self, viewer: Client, operator: Client
+    ) -> None:
         adds = address("people_person_add")
         text = page(viewer.get(address("index")))
         assert "Nobody is enrolled yet" in text
@@ -227,7 +249,7 @@ class TestStart:
         assert adds in page(operator.get(address("index")))
 
     @pytest.mark.parametrize("state", ["off", "warming_up", "failed"])
-    def test_says_how_the_engine_is(
+    def test_start_page_shows_the_engine_state(
         self, viewer: Client, state: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         told_of = {"state": state, "message": "Weights <b>missing</b>", "device": ""}
@@ -236,13 +258,15 @@ class TestStart:
         assert f"fr-engine-{state}" in text
         assert "Weights &lt;b&gt;missing" in text
 
-    def test_leads_where_one_may_go(self, viewer: Client, administrator: Client) -> None:
+    def test_start_page_links_only_allowed_pages(
+        self, viewer: Client, administrator: Client
+    ) -> None:
         users = address("accounts_user_changelist")
         assert users in page(administrator.get(address("index")))
         assert users not in page(viewer.get(address("index")))
 
 
-def test_a_collection_that_went_meanwhile(administrator: Client) -> None:
+def test_page_of_a_deleted_collection_says_so(administrator: Client) -> None:
     row = make_collection()
     url = address("people_collection_change", row.pk)
     row.delete()

@@ -39,7 +39,7 @@ def run(api: Caller, address: str) -> Any:
     return good(api.get(f"/api/v1/jobs/{job['id']}"))
 
 
-def test_measure_and_read(api: Caller, filled: Collection) -> None:
+def test_measured_rates_of_a_collection_are_read(api: Caller, filled: Collection) -> None:
     refusal(api.get(address(filled, "/calibration")), 404, "not_found")
     job = run(api, address(filled, "/calibrate"))
     assert (job["kind"], job["collection"], job["state"]) == ("measure", str(filled.pk), "done")
@@ -55,7 +55,7 @@ def test_measure_and_read(api: Caller, filled: Collection) -> None:
     assert again | {"measured_at": ""} == body | {"measured_at": ""}
 
 
-def test_put_the_own_curve_in_force(api: Caller, filled: Collection) -> None:
+def test_own_curve_is_put_in_force_after_measuring(api: Caller, filled: Collection) -> None:
     wanted = {"uses_own_curve": True}
     refusal(api.patch(address(filled), wanted), 409, "not_calibrated")
     run(api, address(filled, "/calibrate"))
@@ -68,14 +68,16 @@ def test_put_the_own_curve_in_force(api: Caller, filled: Collection) -> None:
     assert looser["threshold"] < in_force["threshold"]
 
 
-def test_too_few_people(api: Caller, person: Person) -> None:
+def test_measuring_too_few_people_is_refused(api: Caller, person: Person) -> None:
     enrol(person, 1)
     error = refusal(api.post(address(person.collection, "/calibrate")), 409, "too_few_people")
     assert error["details"]["people"] == 1
     assert error["details"]["needed"] > 50
 
 
-def test_who_looks_like_one_person(api: Caller, collection: Collection, person: Person) -> None:
+def test_similar_pairs_are_read_with_names(
+    api: Caller, collection: Collection, person: Person
+) -> None:
     other = make_person(collection, name="Ann again", external_id="a-2")
     pair = {"people": [str(person.pk), str(other.pk)], "similarity": 0.91, "is_left_out": True}
     make_calibration(collection, similar_pairs=[pair], similar_pairs_total=1)
@@ -86,7 +88,7 @@ def test_who_looks_like_one_person(api: Caller, collection: Collection, person: 
     assert good(api.get(address(collection, "/calibration")))["similar_pairs"] == []
 
 
-def test_the_det_curve_is_a_picture(api: Caller, collection: Collection) -> None:
+def test_det_curve_is_served_as_a_picture(api: Caller, collection: Collection) -> None:
     url = address(collection, "/calibration/det.svg")
     refusal(api.get(url), 404, "not_found")
     calibration = make_calibration(collection)
@@ -102,7 +104,7 @@ def test_the_det_curve_is_a_picture(api: Caller, collection: Collection) -> None
     refusal(api.get(url), 404, "not_found")
 
 
-def test_train_the_svm(api: Caller, filled: Collection) -> None:
+def test_trained_svm_comes_into_force(api: Caller, filled: Collection) -> None:
     in_force = good(api.patch(address(filled), {"decider": "svm"}))["in_force"]
     assert in_force["decider"] == "nearest"
     body = good(api.get(address(filled, "/decider")))
@@ -114,15 +116,13 @@ def test_train_the_svm(api: Caller, filled: Collection) -> None:
     assert good(api.get(address(filled)))["in_force"]["decider"] == "svm"
 
 
-def test_too_few_people_to_train(api: Caller, person: Person) -> None:
+def test_training_too_few_people_is_refused(api: Caller, person: Person) -> None:
     enrol(person, 1)
     refusal(api.post(address(person.collection, "/train")), 409, "too_few_people")
     assert not Job.objects.exists()
 
 
-def test_people_who_go_before_the_job_runs_are_too_few_then(
-    api: Caller, filled: Collection
-) -> None:
+def test_people_erased_before_the_job_runs_are_too_few(api: Caller, filled: Collection) -> None:
     job = good(api.post(address(filled, "/train")), 202)
     Person.objects.update(is_active=False)
     run_jobs()
@@ -130,7 +130,9 @@ def test_people_who_go_before_the_job_runs_are_too_few_then(
     assert (ended["state"], ended["error"]["code"]) == ("failed", "too_few_people")
 
 
-def test_collection_that_goes_before_its_job_runs_is_told(api: Caller, filled: Collection) -> None:
+def test_job_of_a_collection_deleted_meanwhile_fails_with_a_reason(
+    api: Caller, filled: Collection
+) -> None:
     job = good(api.post(address(filled, "/calibrate")), 202)
     Job.objects.update(collection_id=uuid4())
     run_jobs()

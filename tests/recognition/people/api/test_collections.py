@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 COLLECTIONS = "/api/v1/collections"
 
 
-def test_add_with_defaults(api: Caller) -> None:
+def test_collection_added_by_name_has_the_defaults(api: Caller) -> None:
     body = good(api.post(COLLECTIONS, {"name": "Door"}), 201)
     assert body["embedder"] == "mobilefacenet"
     assert body["in_force"]["source"] == "gallery_size"
@@ -24,7 +24,7 @@ def test_add_with_defaults(api: Caller) -> None:
     assert good(api.get(f"{COLLECTIONS}/{body['id']}")) == body
 
 
-def test_add_with_rules(api: Caller) -> None:
+def test_collection_is_added_with_all_rules(api: Caller) -> None:
     rules = {
         "name": "Door",
         "description": "The one in the yard",
@@ -67,20 +67,22 @@ def test_add_with_rules(api: Caller) -> None:
         ("unknown_retention_days", 10**30),
     ],
 )
-def test_rules_that_are_not_valid(api: Caller, field: str, value: object) -> None:
+def test_collection_with_an_invalid_rule_is_answered_400(
+    api: Caller, field: str, value: object
+) -> None:
     answer = api.post(COLLECTIONS, {"name": "Door", field: value})
     assert field in refusal(answer, 400, "validation_error")["details"]["fields"]
     assert not Collection.objects.exists()
 
 
-def test_names_are_taken_once(api: Caller, collection: Collection) -> None:
+def test_name_of_another_collection_is_answered_409(api: Caller, collection: Collection) -> None:
     refusal(api.post(COLLECTIONS, {"name": "Main"}), 409, "name_taken")
     other = make_collection(name="Door")
     refusal(api.patch(f"{COLLECTIONS}/{other.pk}", {"name": "Main"}), 409, "name_taken")
     good(api.patch(f"{COLLECTIONS}/{other.pk}", {"name": "Door"}))
 
 
-def test_change(api: Caller, collection: Collection) -> None:
+def test_changed_rule_of_a_collection_is_in_force(api: Caller, collection: Collection) -> None:
     address = f"{COLLECTIONS}/{collection.pk}"
     body = good(api.patch(address, {"target_false_match_rate": 1e-4}))
     assert body["in_force"]["source"] == "target_rate"
@@ -88,7 +90,7 @@ def test_change(api: Caller, collection: Collection) -> None:
     assert body["name"] == "Main"
 
 
-def test_the_threshold_rises_with_the_gallery(
+def test_threshold_in_force_rises_with_people_enrolled(
     api: Caller, collection: Collection, person: Person
 ) -> None:
     address = f"{COLLECTIONS}/{collection.pk}"
@@ -101,7 +103,7 @@ def test_the_threshold_rises_with_the_gallery(
     assert after["threshold"] > before["threshold"]
 
 
-def test_the_embedder_is_fixed_while_there_are_templates(api: Caller, person: Person) -> None:
+def test_embedder_of_a_collection_with_templates_is_fixed(api: Caller, person: Person) -> None:
     address = f"{COLLECTIONS}/{person.collection_id}"
     good(api.patch(address, {"embedder": "dlib_resnet"}))
     good(api.patch(address, {"embedder": "mobilefacenet"}))
@@ -110,7 +112,9 @@ def test_the_embedder_is_fixed_while_there_are_templates(api: Caller, person: Pe
     good(api.patch(address, {"embedder": "mobilefacenet", "match_margin": 0.1}))
 
 
-def test_delete(api: Caller, collection: Collection, person: Person) -> None:
+def test_collection_with_people_or_cameras_is_not_deleted(
+    api: Caller, collection: Collection, person: Person
+) -> None:
     address = f"{COLLECTIONS}/{collection.pk}"
     refusal(api.delete(address), 409, "collection_not_empty")
     good(api.delete(f"/api/v1/persons/{person.pk}"), 204)
@@ -121,18 +125,18 @@ def test_delete(api: Caller, collection: Collection, person: Person) -> None:
     refusal(api.get(address), 404, "not_found")
 
 
-def test_one_that_is_not_there(api: Caller) -> None:
+def test_unknown_collection_is_answered_404(api: Caller) -> None:
     address = f"{COLLECTIONS}/{uuid.uuid4()}"
     for answer in (api.get(address), api.patch(address, {}), api.delete(address)):
         refusal(answer, 404, "not_found")
 
 
-def test_list(api: Caller, collection: Collection) -> None:
+def test_collections_are_listed_newest_first(api: Caller, collection: Collection) -> None:
     make_collection(name="Newer")
     assert [row["name"] for row in good(api.get(COLLECTIONS))["results"]] == ["Newer", "Main"]
 
 
-def test_models(api: Caller, collection: Collection) -> None:
+def test_models_are_listed_with_their_cards(api: Caller, collection: Collection) -> None:
     rows = {row["name"]: row for row in good(api.get("/api/v1/models"))["results"]}
     assert set(rows) == set(PRESETS)
     assert rows["mobilefacenet"]["id"] == collection.embedder_id

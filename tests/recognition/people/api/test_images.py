@@ -28,7 +28,7 @@ def send(api: Caller, person: Person, **pictures: bytes) -> Any:
 
 
 class TestEnrol:
-    def test_each_has_its_outcome(self, api: Caller, person: Person) -> None:
+    def test_every_enrolled_image_has_its_outcome(self, api: Caller, person: Person) -> None:
         enrol(make_person(person.collection), 9)
         body = good(
             send(
@@ -67,7 +67,7 @@ class TestEnrol:
         assert {row["image"] for row in body["outcomes"]} == stored | {None}
         assert Template.objects.filter(image__person=person).count() == 2
 
-    def test_a_full_disk_is_told_as_such(
+    def test_enrolling_on_a_full_disk_is_answered_507(
         self, api: Caller, person: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
@@ -75,17 +75,19 @@ class TestEnrol:
         refusal(send(api, person, a=photo(1)), 507, "storage_full")
         assert not person.images.exists()
 
-    def test_all_refused_is_a_refusal(self, api: Caller, person: Person, settings: Any) -> None:
+    def test_enrolling_refused_images_only_is_an_error(
+        self, api: Caller, person: Person, settings: Any
+    ) -> None:
         error = refusal(send(api, person, a=photo(), b=photo(1, 2)), 422, "no_image_accepted")
         codes = [row["code"] for row in error["details"]["outcomes"]]
         assert codes == ["no_face", "several_faces"]
         assert not FaceImage.objects.exists()
         assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
 
-    def test_refused_for_one_reason_names_it(self, api: Caller, person: Person) -> None:
+    def test_error_of_one_reason_has_its_code(self, api: Caller, person: Person) -> None:
         refusal(send(api, person, a=photo()), 422, "no_face")
 
-    def test_one_and_many_together(self, api: Caller, person: Person) -> None:
+    def test_image_and_images_fields_are_taken_together(self, api: Caller, person: Person) -> None:
         files = {
             "images": [SimpleUploadedFile("a.jpg", photo(1))],
             "image": SimpleUploadedFile("b.jpg", photo(1, looks=2)),
@@ -93,21 +95,25 @@ class TestEnrol:
         address = f"/api/v1/persons/{person.pk}/images"
         assert good(api.post(address, files, format="multipart"), 201)["accepted"] == 2
 
-    def test_nothing_sent(self, api: Caller, person: Person) -> None:
+    def test_enrolling_without_images_is_refused(self, api: Caller, person: Person) -> None:
         address = f"/api/v1/persons/{person.pk}/images"
         refusal(api.post(address, {"images": []}), 400, "validation_error")
         refusal(api.post(address, {}, format="multipart"), 400, "validation_error")
 
-    def test_nobody_there(self, api: Caller, engine: FakeEngine) -> None:
+    def test_enrolling_for_an_unknown_person_is_answered_404(
+        self, api: Caller, engine: FakeEngine
+    ) -> None:
         refusal(send(api, Person(pk=uuid.uuid4()), a=photo(1)), 404, "not_found")
         assert engine.calls == 0
 
-    def test_busy_stores_nothing(self, api: Caller, engine: FakeEngine, person: Person) -> None:
+    def test_enrolling_while_the_engine_is_busy_stores_nothing(
+        self, api: Caller, engine: FakeEngine, person: Person
+    ) -> None:
         engine.is_busy = True
         refusal(send(api, person, a=photo(1)), 503, "engine_busy")
         assert not FaceImage.objects.exists()
 
-    def test_names_of_files_are_only_told_back(self, api: Caller, person: Person) -> None:
+    def test_uploaded_file_name_is_no_path(self, api: Caller, person: Person) -> None:
         body = good(send(api, person, **{"../../etc/<b>x": photo(1)}), 201)
         stored = str(person.images.get().file.name)
         assert stored.startswith("faces/")
@@ -116,7 +122,7 @@ class TestEnrol:
 
 
 class TestRead:
-    def test_list_of_a_person_and_of_all(self, api: Caller, person: Person) -> None:
+    def test_images_are_listed_by_person_and_collection(self, api: Caller, person: Person) -> None:
         mine = enrol(person, 1, 1)
         others = enrol(make_person(person.collection), 2)
         listed = good(api.get(f"/api/v1/persons/{person.pk}/images"))["results"]
@@ -128,7 +134,7 @@ class TestRead:
         refusal(api.get("/api/v1/images", {"person": uuid.uuid4()}), 404, "not_found")
         refusal(api.get("/api/v1/images", {"collection": uuid.uuid4()}), 404, "not_found")
 
-    def test_one(self, api: Caller, person: Person) -> None:
+    def test_stored_image_has_url_person_and_quality(self, api: Caller, person: Person) -> None:
         image = enrol(person, 1)[0]
         body = good(api.get(f"/api/v1/images/{image.pk}"))
         assert body["url"] == f"/api/v1/images/{image.pk}/file"
@@ -139,7 +145,7 @@ class TestRead:
 
 
 class TestFile:
-    def test_is_a_private_jpeg(self, api: Caller, person: Person) -> None:
+    def test_image_file_is_a_private_jpeg(self, api: Caller, person: Person) -> None:
         image = enrol(person, 1)[0]
         answer = api.get(f"/api/v1/images/{image.pk}/file")
         assert answer.status_code == 200
@@ -150,7 +156,7 @@ class TestFile:
         assert answer["Content-Disposition"] == "inline"
         assert answer["X-Frame-Options"] == "DENY"
 
-    def test_each_look_is_in_the_audit_log(self, api: Caller, person: Person) -> None:
+    def test_each_view_of_an_image_is_audited(self, api: Caller, person: Person) -> None:
         image = enrol(person, 1)[0]
         api.get(f"/api/v1/images/{image.pk}/file", headers={"x-request-id": "look-1"})
         entry = AuditEntry.objects.get(action="image.view")
@@ -158,20 +164,20 @@ class TestFile:
         assert entry.collection_id == person.collection_id
         assert entry.request_id == "look-1"
 
-    def test_that_is_gone(self, api: Caller, person: Person) -> None:
+    def test_image_file_that_is_gone_is_answered_404(self, api: Caller, person: Person) -> None:
         image = enrol(person, 1)[0]
         image.file.delete(save=False)
         refusal(api.get(f"/api/v1/images/{image.pk}/file"), 404, "not_found")
         refusal(api.get(f"/api/v1/images/{uuid.uuid4()}/file"), 404, "not_found")
 
     @pytest.mark.parametrize("path", ["../../secret_key", "%2e%2e%2fsecret_key", "x.jpg"])
-    def test_there_is_no_way_to_other_files(self, api: Caller, path: str) -> None:
+    def test_image_address_reaches_no_other_file(self, api: Caller, path: str) -> None:
         for folder in ("/api/v1/images/", "/media/", "/static/", "/static/../media/"):
             assert api.get(f"{folder}{path}").status_code in (400, 404)
 
 
 class TestDelete:
-    def test_takes_file_and_template_along(
+    def test_deleting_an_image_removes_file_and_template(
         self, api: Caller, person: Person, settings: Any
     ) -> None:
         kept, gone = enrol(person, 1, 1)

@@ -26,7 +26,7 @@ def make(api: Caller, **values: Any) -> Any:
 
 
 class TestMake:
-    def test_is_shown_once(self, api: Caller) -> None:
+    def test_created_key_tells_its_secret_once(self, api: Caller) -> None:
         answer = make(api)
         body = good(answer, 201)
         assert answer["Cache-Control"] == "no-store"
@@ -35,7 +35,7 @@ class TestMake:
         for again in (api.get(f"{KEYS}/{body['id']}"), api.get(KEYS)):
             assert body["secret"] not in again.content.decode()
 
-    def test_cannot_be_read_from_the_database(self, api: Caller) -> None:
+    def test_key_secret_cannot_be_read_from_the_database(self, api: Caller) -> None:
         secret = good(make(api), 201)["secret"]
         unguessable = secret.removeprefix(ApiKey.objects.get(name="door").prefix)
         with connection.cursor() as cursor:
@@ -43,7 +43,9 @@ class TestMake:
                 cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
                 assert unguessable not in repr(cursor.fetchall()), table
 
-    def test_limited_and_for_a_time(self, api: Caller, collection: Collection) -> None:
+    def test_key_is_limited_to_a_collection_and_a_time(
+        self, api: Caller, collection: Collection
+    ) -> None:
         until = timezone.now() + timedelta(days=1)
         body = good(make(api, collection=collection.pk, expires_at=until), 201)
         me = good(with_secret(body["secret"]).get("/api/v1/me"))
@@ -62,14 +64,14 @@ class TestMake:
             {"expires_at": "2020-01-01T00:00:00Z"},
         ],
     )
-    def test_what_is_not_valid(self, api: Caller, values: dict) -> None:
+    def test_creating_a_key_with_invalid_fields_is_refused(self, api: Caller, values: dict) -> None:
         error = refusal(make(api, **values), 400, "validation_error")
         assert set(error["details"]["fields"]) == set(values)
 
-    def test_of_a_collection_that_is_not_there(self, api: Caller) -> None:
+    def test_key_for_an_unknown_collection_is_refused(self, api: Caller) -> None:
         refusal(make(api, collection=uuid.uuid4()), 404, "not_found")
 
-    def test_nobody_gives_more_than_they_have(self, db: None) -> None:
+    def test_key_cannot_have_more_scopes_than_its_maker(self, db: None) -> None:
         clerk = with_key(Scope.MANAGE, Scope.IDENTIFY)
         good(make(clerk, scopes=["identify"]), 201)
         error = refusal(make(clerk, scopes=["identify", "enrol"]), 403, "permission_denied")
@@ -80,7 +82,7 @@ class TestMake:
         assert good(make(clerk), 201)["collection"] == str(collection.pk)
         refusal(make(clerk, collection=make_collection().pk), 404, "not_found")
 
-    def test_who_made_it_is_in_the_audit_log(self, db: None) -> None:
+    def test_maker_of_a_key_is_audited(self, db: None) -> None:
         client = signed_in(Role.ADMINISTRATOR)
         body = good(make(client), 201)
         entry = AuditEntry.objects.get(action="key.issue")
@@ -99,13 +101,13 @@ class TestUse:
             {"x-api-key": " {} "},
         ],
     )
-    def test_both_headers(self, db: None, header: dict[str, str]) -> None:
+    def test_key_is_taken_from_either_header(self, db: None, header: dict[str, str]) -> None:
         secret = new_key(Scope.IDENTIFY)
         headers = {name: value.format(secret) for name, value in header.items()}
         assert good(Caller().get("/api/v1/me", headers=headers))["kind"] == "key"
 
     @pytest.mark.parametrize("name", ["api_key", "apikey", "key", "token", "access_token"])
-    def test_never_from_the_query(self, db: None, name: str) -> None:
+    def test_key_is_never_taken_from_the_query(self, db: None, name: str) -> None:
         secret = new_key(*Scope.values)
         for wanted in (name, name.upper(), "X-Api-Key", "Authorization"):
             answer = Caller().get("/api/v1/persons", {wanted: secret})
@@ -113,22 +115,22 @@ class TestUse:
             assert secret not in answer.content.decode()
 
     @pytest.mark.parametrize("value", ["Basic {}", "Token {}", "{}", "Bearer {} x", "Bearer  "])
-    def test_other_schemes(self, db: None, value: str) -> None:
+    def test_key_in_another_authorization_scheme_is_refused(self, db: None, value: str) -> None:
         headers = {"authorization": value.format(new_key(*Scope.values))}
         answer = Caller().get("/api/v1/me", headers=headers)
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"] == "Bearer"
 
     @pytest.mark.parametrize("secret", ["frk_wrong", "x" * 5000, "\u00e4", "frk_\x00"])
-    def test_unknown(self, db: None, secret: str) -> None:
+    def test_unknown_key_is_answered_401(self, db: None, secret: str) -> None:
         answer = Caller().get("/api/v1/me", headers={"x-api-key": secret})
         assert answer.status_code == 401
 
-    def test_expired(self, db: None) -> None:
+    def test_expired_key_is_answered_401(self, db: None) -> None:
         secret = new_key(*Scope.values, expires_at=timezone.now() - timedelta(seconds=1))
         refusal(with_secret(secret).get("/api/v1/me"), 401, "authentication_failed")
 
-    def test_revoked_stops_at_once(self, api: Caller) -> None:
+    def test_revoked_key_is_refused_at_once(self, api: Caller) -> None:
         body = good(make(api), 201)
         caller = with_secret(body["secret"])
         good(caller.get("/api/v1/persons"))
@@ -138,19 +140,19 @@ class TestUse:
         assert listed["is_active"] is False
         assert AuditEntry.objects.filter(action="key.revoke", target_id=body["id"]).exists()
 
-    def test_a_wrong_key_is_no_stranger_with_a_session(self, db: None) -> None:
+    def test_wrong_key_beside_a_session_is_refused(self, db: None) -> None:
         client = signed_in()
         answer = client.get("/api/v1/me", headers={"x-api-key": "frk_wrong"})
         refusal(answer, 401, "authentication_failed")
 
-    def test_last_use_is_told(self, api: Caller) -> None:
+    def test_key_says_when_it_was_last_used(self, api: Caller) -> None:
         body = good(make(api), 201)
         assert body["last_used_at"] is None
         with_secret(body["secret"]).get("/api/v1/me")
         assert good(api.get(f"{KEYS}/{body['id']}"))["last_used_at"]
 
 
-def test_list_newest_first(api: Caller) -> None:
+def test_keys_are_listed_newest_first(api: Caller) -> None:
     names = [f"key {number}" for number in range(3)]
     for name in names:
         good(make(api, name=name), 201)
@@ -160,18 +162,18 @@ def test_list_newest_first(api: Caller) -> None:
     assert listed == [*reversed(names), "program"]
 
 
-def test_one_that_is_not_there(api: Caller) -> None:
+def test_unknown_key_id_is_answered_404(api: Caller) -> None:
     refusal(api.get(f"{KEYS}/{uuid.uuid4()}"), 404, "not_found")
     refusal(api.delete(f"{KEYS}/{uuid.uuid4()}"), 404, "not_found")
 
 
 class TestMe:
     @pytest.mark.parametrize("role", list(Role))
-    def test_somebody_signed_in(self, db: None, role: Role) -> None:
+    def test_me_of_a_user_has_role_and_scopes(self, db: None, role: Role) -> None:
         me = good(signed_in(role).get("/api/v1/me"))
         assert (me["kind"], me["role"], me["collection"]) == ("user", role.value, None)
         assert ("enrol" in me["scopes"]) is (role != Role.VIEWER)
 
-    def test_a_key_without_scopes(self, db: None) -> None:
+    def test_me_of_a_key_without_scopes_is_answered(self, db: None) -> None:
         me = good(with_secret(new_key()).get("/api/v1/me"))
         assert (me["kind"], me["name"], me["role"], me["scopes"]) == ("key", "program", None, [])

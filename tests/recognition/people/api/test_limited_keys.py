@@ -57,7 +57,9 @@ def limited(mine: Side, theirs: Side) -> Caller:
 
 
 @pytest.mark.parametrize("kind", ["collection", "person", "image", "event", "camera", "key"])
-def test_lists_and_rows(limited: Caller, mine: Side, theirs: Side, kind: str) -> None:
+def test_limited_key_reads_only_rows_of_its_collection(
+    limited: Caller, mine: Side, theirs: Side, kind: str
+) -> None:
     resource = {"key": "api-keys"}.get(kind, f"{kind}s")
     own, other = getattr(mine, kind).pk, getattr(theirs, kind).pk
     listed = {row["id"] for row in good(limited.get(f"/api/v1/{resource}"))["results"]}
@@ -79,19 +81,23 @@ def test_lists_and_rows(limited: Caller, mine: Side, theirs: Side, kind: str) ->
         ("events", "camera"),
     ],
 )
-def test_filters(limited: Caller, mine: Side, theirs: Side, resource: str, name: str) -> None:
+def test_limited_key_cannot_filter_by_rows_of_others(
+    limited: Caller, mine: Side, theirs: Side, resource: str, name: str
+) -> None:
     good(limited.get(f"/api/v1/{resource}", {name: getattr(mine, name).pk}))
     answer = limited.get(f"/api/v1/{resource}", {name: getattr(theirs, name).pk})
     refusal(answer, 404, "not_found")
 
 
-def test_searches_find_nobody_else(limited: Caller, mine: Side, theirs: Side) -> None:
+def test_limited_key_finds_no_people_of_others(limited: Caller, mine: Side, theirs: Side) -> None:
     for query in ({"query": "Of"}, {"external_id": "x"}):
         found = good(limited.get("/api/v1/persons", query))["results"]
         assert [row["name"] for row in found] == ["Of Mine"]
 
 
-def test_identify_and_verify(limited: Caller, mine: Side, theirs: Side) -> None:
+def test_limited_key_recognises_only_in_its_collection(
+    limited: Caller, mine: Side, theirs: Side
+) -> None:
     body = good(send(limited, "identify", photo(1, 2, looks=4)))
     assert body["collection"] == str(mine.collection.pk)
     assert "Of Theirs" not in repr(body)
@@ -100,7 +106,9 @@ def test_identify_and_verify(limited: Caller, mine: Side, theirs: Side) -> None:
     refusal(send(limited, "verify", photo(2), person=theirs.person.pk), 404, "not_found")
 
 
-def test_writing(limited: Caller, mine: Side, theirs: Side) -> None:
+def test_limited_key_writes_only_in_its_collection(
+    limited: Caller, mine: Side, theirs: Side
+) -> None:
     def post(address: str, **body: Any) -> Any:
         return limited.post(f"/api/v1/{address}", body)
 
@@ -119,7 +127,9 @@ def test_writing(limited: Caller, mine: Side, theirs: Side) -> None:
     good(limited.patch(f"/api/v1/collections/{mine.collection.pk}", {"match_margin": 0.1}))
 
 
-def test_files(limited: Caller, mine: Side, theirs: Side) -> None:
+def test_limited_key_reads_only_files_of_its_collection(
+    limited: Caller, mine: Side, theirs: Side
+) -> None:
     assert limited.get(f"/api/v1/images/{mine.image.pk}/file").status_code == 200
     for address in (
         f"images/{theirs.image.pk}/file",

@@ -27,7 +27,7 @@ def files_in(folder: str) -> list[Path]:
 
 
 class TestAdd:
-    def test_with_everything(self, api: Caller, collection: Collection) -> None:
+    def test_person_is_added_with_every_field(self, api: Caller, collection: Collection) -> None:
         values = {
             "name": "Żółć 李 <b>",
             "external_id": "hr-17",
@@ -42,7 +42,9 @@ class TestAdd:
         assert body["is_active"] is True
         assert good(api.get(f"{PERSONS}/{body['id']}")) == body
 
-    def test_by_name_alone(self, api: Caller, collection: Collection) -> None:
+    def test_person_added_by_name_has_the_defaults(
+        self, api: Caller, collection: Collection
+    ) -> None:
         body = good(add(api), 201)
         assert (body["metadata"], body["labels"], body["external_id"]) == ({}, [], None)
         assert (body["consent"], body["consent_at"]) == ("unknown", None)
@@ -65,7 +67,7 @@ class TestAdd:
             ("collection", "main"),
         ],
     )
-    def test_what_is_not_valid(
+    def test_adding_a_person_with_an_invalid_field_is_refused(
         self, api: Caller, collection: Collection, field: str, value: object
     ) -> None:
         error = refusal(add(api, **{field: value}), 400, "validation_error")
@@ -80,7 +82,7 @@ class TestAdd:
             ('"\\ud800"', "validation_error"),
         ],
     )
-    def test_what_no_database_keeps(
+    def test_metadata_that_no_database_can_store_is_refused(
         self, api: Caller, collection: Collection, value: str, code: str
     ) -> None:
         body = f'{{"name": "Ann", "metadata": {{"a": {value}}}}}'
@@ -88,13 +90,15 @@ class TestAdd:
         refusal(answer, 400, code)
         assert not Person.objects.exists()
 
-    def test_which_collection_must_be_clear(self, api: Caller, collection: Collection) -> None:
+    def test_adding_a_person_needs_a_clear_collection(
+        self, api: Caller, collection: Collection
+    ) -> None:
         other = make_collection()
         refusal(add(api), 400, "collection_required")
         assert good(add(api, collection=other.pk), 201)["collection"] == str(other.pk)
         refusal(add(api, collection=uuid.uuid4()), 404, "not_found")
 
-    def test_an_external_id_is_once_in_a_collection(
+    def test_external_id_is_unique_in_a_collection(
         self, api: Caller, collection: Collection
     ) -> None:
         other = make_collection()
@@ -106,15 +110,17 @@ class TestAdd:
 
 
 class TestRead:
-    def test_one_that_is_not_there(self, api: Caller) -> None:
+    def test_unknown_person_is_answered_404(self, api: Caller) -> None:
         refusal(api.get(f"{PERSONS}/{uuid.uuid4()}"), 404, "not_found")
 
-    def test_list_newest_first(self, api: Caller, collection: Collection) -> None:
+    def test_persons_are_listed_newest_first(self, api: Caller, collection: Collection) -> None:
         people = [make_person(collection) for _ in range(3)]
         listed = [row["id"] for row in good(api.get(PERSONS))["results"]]
         assert listed == [str(person.pk) for person in reversed(people)]
 
-    def test_filters(self, api: Caller, collection: Collection) -> None:
+    def test_persons_are_filtered_by_each_parameter(
+        self, api: Caller, collection: Collection
+    ) -> None:
         ann = make_person(collection, name="Ann Example", external_id="x-1")
         bob = make_person(name="Bob", external_id="x-2")
 
@@ -131,32 +137,34 @@ class TestRead:
 
 
 class TestChange:
-    def test_some_of_it(self, api: Caller, person: Person) -> None:
+    def test_change_of_a_person_keeps_its_other_fields(self, api: Caller, person: Person) -> None:
         body = good(api.patch(f"{PERSONS}/{person.pk}", {"labels": ["vip"], "is_active": False}))
         assert (body["name"], body["labels"], body["is_active"]) == (person.name, ["vip"], False)
         assert body["updated_at"] > body["created_at"]
 
-    def test_an_external_id_may_be_taken_away(self, api: Caller, person: Person) -> None:
+    def test_external_id_can_be_removed(self, api: Caller, person: Person) -> None:
         good(api.patch(f"{PERSONS}/{person.pk}", {"external_id": "x"}))
         assert (
             good(api.patch(f"{PERSONS}/{person.pk}", {"external_id": None}))["external_id"] is None
         )
 
-    def test_refused(self, api: Caller, person: Person) -> None:
+    def test_change_of_a_person_to_invalid_values_is_refused(
+        self, api: Caller, person: Person
+    ) -> None:
         make_person(person.collection, external_id="x")
         address = f"{PERSONS}/{person.pk}"
         refusal(api.patch(address, {"external_id": "x"}), 409, "external_id_taken")
         refusal(api.patch(address, {"name": ""}), 400, "validation_error")
         refusal(api.patch(f"{PERSONS}/{uuid.uuid4()}", {"name": "x"}), 404, "not_found")
 
-    def test_a_person_stays_in_their_collection(self, api: Caller, person: Person) -> None:
+    def test_person_cannot_change_the_collection(self, api: Caller, person: Person) -> None:
         other = make_collection()
         body = good(api.patch(f"{PERSONS}/{person.pk}", {"collection": str(other.pk)}))
         assert body["collection"] == str(person.collection_id)
 
 
 class TestMerge:
-    def test_images_and_events_move(self, api: Caller, person: Person) -> None:
+    def test_merge_moves_images_and_events_to_the_person(self, api: Caller, person: Person) -> None:
         other = make_person(person.collection)
         enrol(person, 1)
         enrol(other, 2)
@@ -168,7 +176,7 @@ class TestMerge:
         assert event.person == person
         refusal(api.get(f"{PERSONS}/{other.pk}"), 404, "not_found")
 
-    def test_refused(self, api: Caller, person: Person) -> None:
+    def test_merge_of_unfit_persons_is_refused(self, api: Caller, person: Person) -> None:
         address = f"{PERSONS}/{person.pk}/merge"
         refusal(api.post(address, {"person": person.pk}), 409, "same_person")
         elsewhere = make_person(make_collection())
@@ -179,7 +187,9 @@ class TestMerge:
 
 
 class TestErase:
-    def test_everything_goes(self, api: Caller, person: Person, settings: Any) -> None:
+    def test_erase_removes_images_templates_and_files(
+        self, api: Caller, person: Person, settings: Any
+    ) -> None:
         enrol(person, 1, 1)
         event = make_event(person=person)
         erased = good(api.post(f"{PERSONS}/{person.pk}/erase"))["erased"]
@@ -191,7 +201,9 @@ class TestErase:
         event = Event.objects.get(pk=event.pk)
         assert (event.person, event.vector, bool(event.face)) == (None, None, False)
 
-    def test_delete_does_the_same(self, api: Caller, person: Person, settings: Any) -> None:
+    def test_delete_of_a_person_erases_like_erase(
+        self, api: Caller, person: Person, settings: Any
+    ) -> None:
         enrol(person, 1)
         assert good(api.delete(f"{PERSONS}/{person.pk}"), 204) is None
         assert files_in(settings.MEDIA_ROOT) == []

@@ -40,7 +40,7 @@ def ann(person: Person) -> Person:
 
 
 class TestDetect:
-    def test_all_faces_largest_first(self, api: Caller) -> None:
+    def test_detect_answers_with_all_faces_largest_first(self, api: Caller) -> None:
         answer = good(send(api, "detect", photo(1, 2, 3)))
         assert len(answer["faces"]) == 3
         face = answer["faces"][0]
@@ -51,7 +51,7 @@ class TestDetect:
         assert width > height
         assert answer["timing_ms"]["total"] > 0
 
-    def test_who_waited_too_long_is_told_to_come_again(
+    def test_request_that_waits_too_long_is_answered_503(
         self, api: Caller, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def too_late(*_: Any, **__: Any) -> Any:
@@ -63,7 +63,7 @@ class TestDetect:
     def test_a_picture_without_faces_is_no_error(self, api: Caller) -> None:
         assert good(send(api, "detect", photo()))["faces"] == []
 
-    def test_leaves_an_entry_in_the_audit_log_and_nothing_else(self, api: Caller) -> None:
+    def test_detect_writes_an_audit_entry_only(self, api: Caller) -> None:
         good(send(api, "detect", photo(1)))
         entry = AuditEntry.objects.get(action="face.detect")
         assert entry.details == {"faces": 1}
@@ -72,7 +72,7 @@ class TestDetect:
 
 
 class TestIdentify:
-    def test_names_every_face(self, api: Caller, ann: Person) -> None:
+    def test_identify_names_every_known_face(self, api: Caller, ann: Person) -> None:
         bob = make_person(ann.collection, name="Bob", external_id="b-1")
         enrol(bob, 9)
         answer = good(send(api, "identify", photo(5, 9, 200, looks=4)))
@@ -89,7 +89,7 @@ class TestIdentify:
         assert 0 <= face["false_match_rate"] < 0.01
         assert face["candidates"][0]["person"] == face["person"]
 
-    def test_a_stranger_is_unknown(self, api: Caller, ann: Person) -> None:
+    def test_identify_answers_unknown_for_a_stranger(self, api: Caller, ann: Person) -> None:
         face = good(send(api, "identify", photo(77)))["faces"][0]
         assert (face["decision"], face["person"], face["image"]) == ("unknown", None, None)
         assert face["candidates"][0]["person"]["name"] == "Ann Example"
@@ -106,15 +106,19 @@ class TestIdentify:
         names = {candidate["person"]["name"] for candidate in face["candidates"]}
         assert names == {"Ann Example", "Twin"}
 
-    def test_nobody_enrolled(self, api: Caller, collection: Collection) -> None:
+    def test_identify_with_an_empty_gallery_is_unknown(
+        self, api: Caller, collection: Collection
+    ) -> None:
         face = good(send(api, "identify", photo(5)))["faces"][0]
         assert (face["decision"], face["similarity"], face["candidates"]) == ("unknown", None, [])
 
-    def test_the_largest_faces_only(self, api: Caller, ann: Person) -> None:
+    def test_identify_is_limited_to_the_largest_faces(self, api: Caller, ann: Person) -> None:
         assert len(good(send(api, "identify", photo(5, 6, 7), max_faces=2))["faces"]) == 2
 
     @pytest.mark.parametrize("what", ["detect", "identify"])
-    def test_a_part_of_the_picture(self, what: str, api: Caller, ann: Person) -> None:
+    def test_region_limits_faces_to_a_part_of_the_picture(
+        self, what: str, api: Caller, ann: Person
+    ) -> None:
         everyone = sorted(good(send(api, what, photo(5, 6)))["faces"], key=lambda f: f["box"][0])
         assert len(everyone) == 2
         x, y, width, height = everyone[1]["box"]
@@ -128,30 +132,30 @@ class TestIdentify:
         refusal(send(api, what, photo(5), region="10,10,0,10"), 422, "region_outside")
 
     @pytest.mark.parametrize("what", ["detect", "identify"])
-    def test_sizes_and_scores_that_are_wanted(self, what: str, api: Caller, ann: Person) -> None:
+    def test_faces_are_limited_by_size_and_score(self, what: str, api: Caller, ann: Person) -> None:
         assert good(send(api, what, photo(5, size=60), min_face_px=100))["faces"] == []
         assert good(send(api, what, photo(5, size=120), max_face_px=100))["faces"] == []
         assert len(good(send(api, what, photo(5), max_face_px=500))["faces"]) == 1
         assert good(send(api, what, photo(5), score_threshold=0.995))["faces"] == []
 
-    def test_a_threshold_of_ones_own(self, api: Caller, ann: Person) -> None:
+    def test_identify_takes_a_threshold_of_the_call(self, api: Caller, ann: Person) -> None:
         answer = good(send(api, "identify", photo(5, looks=4), threshold=0.999))
         assert answer["threshold"] == answer["faces"][0]["threshold"] == 0.999
         assert answer["faces"][0]["decision"] == "unknown"
 
-    def test_a_face_that_is_not_there(self, api: Caller, ann: Person) -> None:
+    def test_identify_without_a_face_is_empty(self, api: Caller, ann: Person) -> None:
         assert good(send(api, "identify", photo()))["faces"] == []
 
-    def test_which_collection_must_be_clear(self, api: Caller, ann: Person) -> None:
+    def test_identify_needs_a_clear_collection(self, api: Caller, ann: Person) -> None:
         make_collection()
         refusal(send(api, "identify", photo(5)), 400, "collection_required")
         good(send(api, "identify", photo(5), collection=ann.collection_id))
 
-    def test_without_any_collection(self, api: Caller) -> None:
+    def test_identify_without_any_collection_is_refused(self, api: Caller) -> None:
         error = refusal(send(api, "identify", photo(5)), 400, "collection_required")
         assert error["details"] == {"collections": 0}
 
-    def test_a_collection_that_is_not_there(self, api: Caller) -> None:
+    def test_identify_in_an_unknown_collection_is_refused(self, api: Caller) -> None:
         refusal(send(api, "identify", photo(5), collection=uuid.uuid4()), 404, "not_found")
         refusal(send(api, "identify", photo(5), collection="main"), 400, "validation_error")
 
@@ -162,13 +166,13 @@ class TestIdentify:
         face = good(send(api, "identify", photo(5, looks=4)))["faces"][0]
         assert face["person"]["name"] == "Ann B."
 
-    def test_makes_no_event(self, api: Caller, ann: Person) -> None:
+    def test_identify_writes_no_event(self, api: Caller, ann: Person) -> None:
         good(send(api, "identify", photo(5)))
         assert not Event.objects.exists()
 
 
 class TestVerify:
-    def test_two_pictures_of_one_person(self, api: Caller) -> None:
+    def test_verify_of_one_person_is_a_match(self, api: Caller) -> None:
         answer = good(compare(api, photo(5), photo(5, looks=1)))
         assert answer["decision"] == "match"
         assert answer["similarity"] >= answer["threshold"]
@@ -177,17 +181,17 @@ class TestVerify:
         assert answer["other_face"]["box"]
         assert answer["image"] is None
 
-    def test_two_people(self, api: Caller) -> None:
+    def test_verify_of_two_people_is_unknown(self, api: Caller) -> None:
         answer = good(compare(api, photo(5), photo(6)))
         assert answer["decision"] == "unknown"
         assert answer["similarity"] < answer["threshold"]
 
-    def test_another_model_and_threshold(self, api: Caller) -> None:
+    def test_verify_takes_another_model_and_threshold(self, api: Caller) -> None:
         options = {"embedder": "dlib_resnet", "threshold": 0.123}
         answer = good(compare(api, photo(5), photo(5, looks=1), **options))
         assert (answer["model"], answer["threshold"]) == (preset("dlib_resnet").version, 0.123)
 
-    def test_against_a_person(self, api: Caller, ann: Person) -> None:
+    def test_verify_against_a_person_names_the_best_image(self, api: Caller, ann: Person) -> None:
         answer = good(send(api, "verify", photo(5, looks=4), person=ann.pk))
         assert answer["decision"] == "match"
         assert answer["other_face"] is None
@@ -203,24 +207,24 @@ class TestVerify:
             (photo(5), photo(5, 6), "several_faces", "second"),
         ],
     )
-    def test_one_face_each(
+    def test_verify_needs_one_face_in_each_picture(
         self, api: Caller, first: bytes, second: bytes, code: str, which: str
     ) -> None:
         assert which in refusal(compare(api, first, second), 422, code)["message"]
 
-    def test_neither_or_both_to_compare_with(self, api: Caller, ann: Person) -> None:
+    def test_verify_needs_a_person_or_a_second_picture(self, api: Caller, ann: Person) -> None:
         refusal(send(api, "verify", photo(5)), 400, "validation_error")
         refusal(compare(api, photo(5), photo(5), person=ann.pk), 400, "validation_error")
 
-    def test_a_person_has_a_model_already(self, api: Caller, ann: Person) -> None:
+    def test_verify_against_a_person_refuses_another_model(self, api: Caller, ann: Person) -> None:
         options = {"person": ann.pk, "embedder": "dlib_resnet"}
         refusal(send(api, "verify", photo(5), **options), 400, "validation_error")
 
-    def test_a_model_that_is_not_there(self, api: Caller) -> None:
+    def test_verify_with_an_unknown_model_is_refused(self, api: Caller) -> None:
         answer = compare(api, photo(5), photo(5), embedder="resnet")
         assert "embedder" in refusal(answer, 400, "validation_error")["details"]["fields"]
 
-    def test_a_person_who_cannot_be_compared(self, api: Caller, ann: Person) -> None:
+    def test_verify_against_an_unfit_person_is_refused(self, api: Caller, ann: Person) -> None:
         refusal(send(api, "verify", photo(5), person=uuid.uuid4()), 404, "not_found")
         empty = make_person(ann.collection)
         refusal(send(api, "verify", photo(5), person=empty.pk), 409, "person_without_images")
@@ -229,25 +233,27 @@ class TestVerify:
 
 
 class TestEmbed:
-    def test_every_face(self, api: Caller) -> None:
+    def test_embed_answers_with_a_vector_for_every_face(self, api: Caller) -> None:
         answer = good(send(api, "embed", photo(5, 6)))
         assert answer["model"] == preset("mobilefacenet").version
         assert [len(face["embedding"]) for face in answer["faces"]] == [answer["dimension"]] * 2
         assert sum(v * v for v in answer["faces"][0]["embedding"]) == pytest.approx(1, abs=1e-5)
 
-    def test_no_face(self, api: Caller) -> None:
+    def test_embed_without_a_face_has_no_dimension(self, api: Caller) -> None:
         answer = good(send(api, "embed", photo()))
         assert (answer["faces"], answer["dimension"]) == ([], None)
 
 
 @pytest.mark.parametrize("operation", ["detect", "identify", "embed", "verify"])
 class TestBusy:
-    def test_full_queue(self, api: Caller, engine: FakeEngine, ann: Person, operation: str) -> None:
+    def test_full_queue_is_answered_engine_busy(
+        self, api: Caller, engine: FakeEngine, ann: Person, operation: str
+    ) -> None:
         engine.is_busy = True
         options = {"person": ann.pk} if operation == "verify" else {}
         refusal(send(api, operation, photo(5), **options), 503, "engine_busy")
 
-    def test_warming_up(
+    def test_engine_that_warms_up_is_answered_503(
         self, api: Caller, ann: Person, operation: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from recognition.engine.host import EngineHost
@@ -271,7 +277,9 @@ class TestBusy:
         ("embed", Scope.IDENTIFY),
     ],
 )
-def test_scope(operation: str, scope: Scope, ann: Person, engine: FakeEngine) -> None:
+def test_every_operation_needs_its_scope(
+    operation: str, scope: Scope, ann: Person, engine: FakeEngine
+) -> None:
     options = {"person": ann.pk} if operation == "verify" else {}
     good(send(with_key(scope), operation, photo(5), **options))
     calls = engine.calls

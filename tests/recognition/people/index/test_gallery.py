@@ -78,7 +78,7 @@ def _add_templates(person: Person, count: int, *, first: int = 0) -> list[Templa
     return list(Template.objects.filter(image__in=images).order_by("pk"))
 
 
-def test_what_this_process_enrols_is_found_at_once(
+def test_person_enrolled_by_this_process_is_found_at_once(
     engine: FakeEngine, person: Person, collection: Collection
 ) -> None:
     gallery = gallery_of(collection)
@@ -124,7 +124,7 @@ def test_following_reads_what_changed_and_no_more(
     assert elsewhere.size == (1, 1)
 
 
-def test_a_search_looks_for_changes_now_and_then_only(
+def test_search_checks_for_changes_only_from_time_to_time(
     engine: FakeEngine,
     person: Person,
     elsewhere: Gallery,
@@ -212,7 +212,7 @@ def test_templates_of_other_models_and_collections_stay_out(
     assert Gallery(collection).size == (1, 1)
 
 
-def test_people_are_found_behind_somebody_with_very_many_images(
+def test_person_behind_one_with_very_many_images_is_found(
     person: Person, collection: Collection
 ) -> None:
     _add_templates(person, 200)
@@ -232,7 +232,7 @@ def test_several_queries_are_answered_in_their_order(person: Person) -> None:
     assert [row[0].person for row in found] == [other.pk, person.pk, other.pk]
 
 
-def test_a_rolled_back_change_is_nobodys(
+def test_rolled_back_change_is_in_no_gallery(
     person: Person, collection: Collection, elsewhere: Gallery
 ) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
@@ -250,7 +250,7 @@ def test_nothing_changed_raises_no_revision(collection: Collection) -> None:
     assert collection.gallery_revision == 0
 
 
-def test_a_collection_that_is_gone_has_nobody(
+def test_gallery_of_a_deleted_collection_is_empty(
     engine: FakeEngine, person: Person, collection: Collection, elsewhere: Gallery
 ) -> None:
     enrol(person, 1)
@@ -350,7 +350,7 @@ def test_a_target_rate_gives_the_threshold(curved: Collection) -> None:
     assert (rules.source, rules.margin) == ("target_rate", curved.match_margin)
 
 
-def test_the_threshold_rises_with_the_gallery(curved: Collection) -> None:
+def test_threshold_follows_the_curve_as_templates_are_added(curved: Collection) -> None:
     rules = rules_of(curved, gallery_of(curved))
     assert (rules.threshold, rules.source) == (pytest.approx(0.2), "gallery_size")
     person = make_person(curved)
@@ -370,7 +370,7 @@ def test_without_a_curve_a_threshold_must_be_set(collection: Collection) -> None
     assert rules_of(collection, gallery_of(collection)).curve is None
 
 
-def test_a_template_that_changes_hands_is_somebodys_at_any_moment() -> None:
+def test_template_that_moves_to_another_person_is_always_found() -> None:
     class Kept(dict[Any, Any]):
         def pop(self, *_: Any) -> Any:
             raise AssertionError("it was nobody's for a moment")

@@ -133,7 +133,7 @@ def test_another_kind_is_built_while_searches_go_on(
         assert gallery.search(embedding_of(number))[0][0].person == owner.pk
 
 
-def test_what_changes_while_an_index_is_built_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_while_an_index_is_built_are_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = unit_vectors(40, DIMENSION)
     ann = uuid7()
     rows = [Row(n, str(uuid7()), ann, vector.tobytes()) for n, vector in enumerate(vectors)]
@@ -253,7 +253,7 @@ def test_a_trained_svm_decides_and_leaves_strangers_out(
     assert len(gallery.search(stranger)[0]) == 5
 
 
-def test_who_was_enrolled_after_the_training_is_found(
+def test_person_enrolled_after_svm_training_is_found(
     collection: Collection, crowd: list[Person]
 ) -> None:
     _choose(collection, decider="svm")
@@ -309,7 +309,7 @@ def _reject(person: Person, vector: Float32) -> Negative:
     return negative
 
 
-def test_a_face_that_is_known_not_to_be_somebody_is_not_named_so(person: Person) -> None:
+def test_negative_keeps_a_face_from_being_named(person: Person) -> None:
     """Until the face is more like their images than like that face."""
     _add(person, embedding_of(1))
     here, elsewhere = gallery_of(person.collection), Gallery(person.collection)
@@ -326,7 +326,7 @@ def test_a_face_that_is_known_not_to_be_somebody_is_not_named_so(person: Person)
     assert _people(here.search(probe)) == [person.pk]
 
 
-def test_who_comes_after_a_vetoed_person_is_found_as_well(person: Person) -> None:
+def test_next_person_after_a_vetoed_one_is_found(person: Person) -> None:
     """Two candidates are needed to see that a face is ambiguous."""
     others = [make_person(person.collection) for _ in range(2)]
     _add(person, *(_mixed((1, 1), (0.1, 100 + number)) for number in range(60)))
@@ -361,7 +361,7 @@ def test_negatives_of_another_model_and_of_people_without_images_do_no_harm(
     assert _people(Gallery(person.collection).search(embedding_of(1))) == [person.pk]
 
 
-def test_a_collection_that_is_gone_is_as_one_that_chose_nothing(collection: Collection) -> None:
+def test_deleted_collection_has_the_default_choices(collection: Collection) -> None:
     gallery = Gallery(make_collection(decider="vote", search_kind="int8"))
     Event.objects.all().delete()
     Collection.objects.exclude(pk=collection.pk).delete()

@@ -33,7 +33,7 @@ def _curve(version: ModelVersion) -> dict[str, Any]:
     return version.impostor_curves[preset("mtcnn").version]
 
 
-def test_a_collection_is_measured(collection: Collection) -> None:
+def test_calibrate_command_measures_a_collection(collection: Collection) -> None:
     add_people(collection, *people(100, 2, 192, spread=0.4))
     told = run("Main")
     assert "Main: 100 of 100 people with 200 images" in told
@@ -46,7 +46,7 @@ def test_a_collection_is_measured(collection: Collection) -> None:
     assert collection.uses_own_curve
 
 
-def test_what_cannot_be_measured_says_why(person: Person) -> None:
+def test_calibrate_command_says_why_it_cannot_measure(person: Person) -> None:
     enrol(person, 1)
     with pytest.raises(CommandError, match="78 are needed"):
         run("Main", "--use")
@@ -101,7 +101,9 @@ def test_a_model_is_given_another_curve(file: Path, collection: Collection) -> N
         ({"measured_until": "the end"}, "not an impostor score curve"),
     ],
 )
-def test_a_curve_that_is_none_is_refused(file: Path, change: dict[str, Any], reason: str) -> None:
+def test_calibrate_command_refuses_a_malformed_curve(
+    file: Path, change: dict[str, Any], reason: str
+) -> None:
     before = _curve(ensure_model_version("mobilefacenet"))
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(CommandError, match=reason):
@@ -109,7 +111,7 @@ def test_a_curve_that_is_none_is_refused(file: Path, change: dict[str, Any], rea
     assert _curve(ensure_model_version("mobilefacenet")) == before
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_calibrate_command_names_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"nothing\.json"):
         run("--model", "mobilefacenet", "--curve", tmp_path / "nothing.json")
     (tmp_path / "x").write_text("x")
@@ -120,6 +122,6 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [[], ["Main", "--curve", "x"], ["--model", "fusion", "--use"], ["--model", "x"]]
 )
-def test_what_is_asked_for_must_be_one_thing(arguments: list[str]) -> None:
+def test_calibrate_command_refuses_contradicting_arguments(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         run(*arguments)

@@ -12,7 +12,9 @@ from recognition.people.models import Person
 pytestmark = pytest.mark.django_db
 
 
-def test_person_named_by_id_is_erased(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+def test_erase_command_erases_a_person_by_id(
+    person: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
     pk = person.pk
     call_command("erase", str(pk))
     assert not Person.objects.exists()
@@ -21,6 +23,6 @@ def test_person_named_by_id_is_erased(person: Person, capsys: pytest.CaptureFixt
     assert Notice.objects.get(kind="person.erased").subject_id == pk
 
 
-def test_person_who_is_not_there_is_said() -> None:
+def test_erase_command_names_an_unknown_person() -> None:
     with pytest.raises(CommandError, match="There is no person"):
         call_command("erase", str(uuid4()))

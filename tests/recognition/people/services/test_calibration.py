@@ -37,7 +37,7 @@ def _fill(collection: Collection, count: int, looks: int = 1, *, seed: int = 0) 
     return add_people(collection, *people(count, looks, DIMENSION, spread=0.4, seed=seed))
 
 
-def test_it_is_measured_and_kept(collection: Collection) -> None:
+def test_measured_error_rates_are_stored(collection: Collection) -> None:
     _fill(collection, 100, 3)
     kept = collection_calibrate(collection=collection, actor=ACTOR)
     collection.refresh_from_db()
@@ -57,7 +57,7 @@ def test_it_is_measured_and_kept(collection: Collection) -> None:
     assert (again.pk, again.figures) == (kept.pk, kept.figures)
 
 
-def test_too_few_people_say_how_many_it_takes(collection: Collection) -> None:
+def test_measuring_too_few_people_says_how_many_are_needed(collection: Collection) -> None:
     _fill(collection, people_needed() - 1)
     with pytest.raises(ServiceError) as refused:
         collection_calibrate(collection=collection, actor=ACTOR)
@@ -67,14 +67,14 @@ def test_too_few_people_say_how_many_it_takes(collection: Collection) -> None:
     assert calibration_state(collection) is None
 
 
-def test_the_inactive_are_not_measured(collection: Collection) -> None:
+def test_inactive_people_are_not_measured(collection: Collection) -> None:
     everybody = _fill(collection, people_needed() + 1)
     person_update(person=everybody[0], actor=ACTOR, is_active=False)
     kept = collection_calibrate(collection=collection, actor=ACTOR)
     assert kept.figures["people"] == people_needed()
 
 
-def test_of_a_large_gallery_some_are_drawn(
+def test_large_gallery_is_measured_on_a_sample(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = service.sampled
@@ -95,7 +95,7 @@ def _doubled(collection: Collection) -> tuple[Person, Person]:
     return everybody[0], double
 
 
-def test_one_person_under_two_names_is_told_by_id_alone(collection: Collection) -> None:
+def test_similar_pair_is_stored_by_ids_only(collection: Collection) -> None:
     person, double = _doubled(collection)
     kept = collection_calibrate(collection=collection, actor=ACTOR)
     assert kept.figures["similar_pairs_total"] == 1
@@ -117,7 +117,7 @@ def test_one_person_under_two_names_is_told_by_id_alone(collection: Collection) 
     )
 
 
-def test_of_whoever_is_erased_nothing_stays(collection: Collection) -> None:
+def test_calibration_keeps_nothing_of_an_erased_person(collection: Collection) -> None:
     person, double = _doubled(collection)
     collection_calibrate(collection=collection, actor=ACTOR)
     before = Calibration.objects.get()
@@ -132,7 +132,7 @@ def test_of_whoever_is_erased_nothing_stays(collection: Collection) -> None:
     assert state.similar_pairs == []
 
 
-def test_two_who_were_merged_are_no_pair_any_more(collection: Collection) -> None:
+def test_merged_people_are_no_similar_pair(collection: Collection) -> None:
     person, double = _doubled(collection)
     collection_calibrate(collection=collection, actor=ACTOR)
     person_merge(into=person, person=double, actor=ACTOR)
@@ -142,7 +142,7 @@ def test_two_who_were_merged_are_no_pair_any_more(collection: Collection) -> Non
     assert state.similar_pairs == []
 
 
-def test_whoever_is_erased_meanwhile_is_not_named(
+def test_person_erased_while_measuring_is_in_no_pair(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, double = _doubled(collection)
@@ -157,7 +157,7 @@ def test_whoever_is_erased_meanwhile_is_not_named(
     assert str(double.pk) not in json.dumps(kept.figures)
 
 
-def test_the_own_curve_comes_into_force_when_it_is_wanted(collection: Collection) -> None:
+def test_own_curve_comes_into_force_on_request(collection: Collection) -> None:
     _fill(collection, 120)
     before = rules_of(collection, gallery_of(collection))
     with pytest.raises(ServiceError) as refused:
@@ -196,7 +196,7 @@ def _named(collection: Collection, strangers: Float32) -> float:
 
 
 @pytest.mark.parametrize("fpir", [None, 0.05])
-def test_strangers_are_named_as_often_as_the_collection_has_it(fpir: float | None) -> None:
+def test_strangers_are_named_at_the_target_rate_of_the_collection(fpir: float | None) -> None:
     """These are more alike than the people of the model's curve, by which far too many are named.
     By its own curve the collection is within a factor of two of what it asks for."""
     wanted = fpir or 0.01
@@ -217,7 +217,7 @@ def _similar_pair(count: int, *, seed: int) -> Float32:
     return np.pad(unit_vectors(count, 30, seed=seed), ((0, 0), (0, DIMENSION - 30)))
 
 
-def test_it_is_out_of_date_when_the_gallery_has_changed_much(collection: Collection) -> None:
+def test_calibration_is_stale_after_many_changes(collection: Collection) -> None:
     everybody = _fill(collection, 100)
     collection_calibrate(collection=collection, actor=ACTOR)
     template = Template.objects.filter(image__person=everybody[0]).values_list("pk", flat=True)
@@ -234,7 +234,7 @@ def test_it_is_out_of_date_when_the_gallery_has_changed_much(collection: Collect
     assert not state.is_current
 
 
-def test_another_embedder_forgets_what_was_measured_and_trained(collection: Collection) -> None:
+def test_changing_the_embedder_drops_calibration_and_svm(collection: Collection) -> None:
     everybody = _fill(collection, 100)
     collection_calibrate(collection=collection, actor=ACTOR)
     collection = collection_update(collection=collection, actor=ACTOR, uses_own_curve=True)
@@ -264,7 +264,7 @@ def test_another_embedder_forgets_what_was_measured_and_trained(collection: Coll
     assert not TrainedDecider.objects.exists()
 
 
-def test_an_embedder_that_changes_meanwhile_keeps_nothing(
+def test_embedder_changed_while_measuring_stores_nothing(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(collection, 100)
@@ -281,7 +281,7 @@ def test_an_embedder_that_changes_meanwhile_keeps_nothing(
     assert not Calibration.objects.exists()
 
 
-def test_a_collection_that_is_gone(collection: Collection) -> None:
+def test_measuring_a_deleted_collection_is_refused(collection: Collection) -> None:
     Collection.objects.all().delete()
     with pytest.raises(ServiceError) as refused:
         collection_calibrate(collection=collection, actor=ACTOR)

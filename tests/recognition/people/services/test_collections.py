@@ -20,7 +20,7 @@ from tests.recognition.storage import stored_files
 pytestmark = pytest.mark.django_db
 
 
-def test_names_are_taken_once() -> None:
+def test_collection_with_a_name_in_use_is_refused() -> None:
     model = ensure_model_version("mobilefacenet")
     first = collection_create(actor=ACTOR, name="Doors", embedder=model)
     with pytest.raises(ServiceError) as taken:
@@ -32,7 +32,7 @@ def test_names_are_taken_once() -> None:
     assert AuditEntry.objects.get(action="collection.create").target_id == str(first.pk)
 
 
-def test_the_embedder_stays_while_there_are_templates(engine: FakeEngine) -> None:
+def test_embedder_stays_while_a_collection_has_templates(engine: FakeEngine) -> None:
     collection = make_collection()
     person = make_person(collection)
     enrol(person, 1)
@@ -51,7 +51,7 @@ def test_the_embedder_stays_while_there_are_templates(engine: FakeEngine) -> Non
     assert last is not None
 
 
-def test_rules_change_as_the_database_holds_them(collection: Collection) -> None:
+def test_collection_update_keeps_rules_changed_elsewhere(collection: Collection) -> None:
     stale = Collection.objects.get()
     collection_update(collection=collection, actor=ACTOR, match_margin=0.1)
     changed = collection_update(collection=stale, actor=ACTOR, match_threshold=0.6)
@@ -75,7 +75,7 @@ def test_a_collection_with_people_or_cameras_is_not_deleted(collection: Collecti
     assert not Collection.objects.exists()
 
 
-def test_its_events_and_their_pictures_go_with_it(collection: Collection) -> None:
+def test_deleting_a_collection_removes_events_and_pictures(collection: Collection) -> None:
     make_event(collection)
     kept = make_event(make_collection())
     collection_delete(collection=collection, actor=ACTOR)

@@ -69,7 +69,7 @@ def _enrol(person: Person, number: int, looks: int) -> bool:
     return True
 
 
-def test_enrolling_and_erasing_the_same_person(
+def test_concurrent_enrolling_and_erasing_leaves_no_template(
     engine: FakeEngine, person: Person, collection: Collection
 ) -> None:
     here, elsewhere = gallery_of(collection), Gallery(collection)
@@ -98,7 +98,7 @@ def test_enrolling_and_erasing_the_same_person(
     assert not _enrol(person, 1, 0)
 
 
-def test_the_same_picture_sent_by_several_is_stored_once(
+def test_picture_sent_at_the_same_time_is_stored_once(
     engine: FakeEngine, person: Person, collection: Collection
 ) -> None:
     def enrol() -> None:
@@ -109,9 +109,7 @@ def test_the_same_picture_sent_by_several_is_stored_once(
     assert_consistent(collection, gallery_of(collection))
 
 
-def test_enrolling_many_people_of_one_collection(
-    engine: FakeEngine, collection: Collection
-) -> None:
+def test_concurrent_enrolling_loses_no_template(engine: FakeEngine, collection: Collection) -> None:
     """They all raise the same revision, and none of them is lost."""
     people = [make_person(collection) for _ in range(6)]
     elsewhere = Gallery(collection)
@@ -130,7 +128,9 @@ def test_enrolling_many_people_of_one_collection(
     assert_consistent(collection, gallery_of(collection), elsewhere)
 
 
-def test_everything_at_once(engine: FakeEngine, collection: Collection) -> None:
+def test_gallery_is_right_after_random_concurrent_changes(
+    engine: FakeEngine, collection: Collection
+) -> None:
     people = [make_person(collection, name=f"P{number}") for number in range(6)]
     elsewhere = Gallery(collection)
     assert elsewhere.size == (0, 0)
@@ -181,7 +181,7 @@ def _visit(collection: Collection, person: Person, number: int) -> None:
     event_update(event=event, stream=stream, seen=better, ended_at=timezone.now(), is_open=False)
 
 
-def test_visits_of_somebody_who_is_being_erased(
+def test_visits_during_an_erasure_leave_no_picture(
     engine: FakeEngine, person: Person, collection: Collection
 ) -> None:
     """No picture of them comes back, whoever comes first."""

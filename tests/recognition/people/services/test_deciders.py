@@ -46,7 +46,7 @@ def _knows(collection: Collection, person: Person) -> bool:
     return str(person.pk) in _svm(collection).people
 
 
-def test_what_is_trained_is_stored_and_told(collection: Collection, crowd: list[Person]) -> None:
+def test_trained_svm_is_stored_and_published(collection: Collection, crowd: list[Person]) -> None:
     before = decider_state(collection)
     assert (before.trained_at, before.people_since, before.is_current) == (None, 11, False)
     row = decider_train(collection=collection, actor=ACTOR)
@@ -60,7 +60,7 @@ def test_what_is_trained_is_stored_and_told(collection: Collection, crowd: list[
     assert entry.details == {"people": 11, "templates": 22}
 
 
-def test_who_comes_later_is_counted_and_the_next_training_knows_them(
+def test_people_since_the_training_are_counted_and_trained_next_time(
     collection: Collection, crowd: list[Person]
 ) -> None:
     decider_train(collection=collection, actor=ACTOR)
@@ -72,7 +72,7 @@ def test_who_comes_later_is_counted_and_the_next_training_knows_them(
     assert TrainedDecider.objects.count() == 1
 
 
-def test_too_few_and_too_many_are_refused(
+def test_training_too_few_or_too_many_people_is_refused(
     collection: Collection, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ServiceError) as refused:
@@ -93,7 +93,7 @@ def test_people_who_are_not_active_are_not_trained_on(
     assert not _knows(collection, crowd[3])
 
 
-def test_whoever_is_erased_while_it_trains_does_not_come_back(
+def test_person_erased_while_training_is_not_in_the_svm(
     collection: Collection, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = deciders.train_svm
@@ -111,7 +111,7 @@ def test_whoever_is_erased_while_it_trains_does_not_come_back(
     assert not decider_state(collection).is_current
 
 
-def test_an_embedder_that_changes_while_it_trains_keeps_nothing(
+def test_embedder_changed_while_training_stores_no_svm(
     collection: Collection, crowd: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = deciders.train_svm
@@ -127,7 +127,7 @@ def test_an_embedder_that_changes_while_it_trains_keeps_nothing(
     assert not TrainedDecider.objects.exists()
 
 
-def test_a_face_of_somebody_else_is_not_enrolled_though_the_svm_rejects_it(
+def test_face_of_another_person_is_refused_even_if_the_svm_rejects_it(
     collection: Collection, crowd: list[Person]
 ) -> None:
     """Everybody is above this threshold; the SVM says that the face is nobody's."""
@@ -152,7 +152,7 @@ def test_another_embedder_has_no_svm(collection: Collection, crowd: list[Person]
     assert decider_in_force(collection) == "nearest"
 
 
-def test_an_erased_person_is_taken_out(collection: Collection, crowd: list[Person]) -> None:
+def test_erased_person_is_removed_from_the_svm(collection: Collection, crowd: list[Person]) -> None:
     decider_train(collection=collection, actor=ACTOR)
     gone = str(crowd[0].pk)
     person_erase(person=crowd[0], actor=ACTOR)
@@ -161,7 +161,7 @@ def test_an_erased_person_is_taken_out(collection: Collection, crowd: list[Perso
     assert len(svm.weights) == len(svm.biases) == TrainedDecider.objects.get().people == 10
 
 
-def test_a_merged_person_is_taken_out(collection: Collection, crowd: list[Person]) -> None:
+def test_merged_person_is_removed_from_the_svm(collection: Collection, crowd: list[Person]) -> None:
     decider_train(collection=collection, actor=ACTOR)
     gone = str(crowd[1].pk)
     person_merge(into=crowd[0], person=crowd[1], actor=ACTOR)
@@ -169,7 +169,7 @@ def test_a_merged_person_is_taken_out(collection: Collection, crowd: list[Person
     assert _knows(collection, crowd[0])
 
 
-def test_a_person_who_is_made_inactive_is_taken_out(
+def test_deactivated_person_is_removed_from_the_svm(
     collection: Collection, crowd: list[Person]
 ) -> None:
     decider_train(collection=collection, actor=ACTOR)
@@ -179,7 +179,7 @@ def test_a_person_who_is_made_inactive_is_taken_out(
     assert not _knows(collection, crowd[0])
 
 
-def test_a_person_who_loses_the_last_image_is_taken_out(
+def test_person_without_images_is_removed_from_the_svm(
     collection: Collection, crowd: list[Person]
 ) -> None:
     decider_train(collection=collection, actor=ACTOR)
@@ -190,7 +190,7 @@ def test_a_person_who_loses_the_last_image_is_taken_out(
     assert not _knows(collection, crowd[0])
 
 
-def test_a_damaged_svm_holds_nothing_back(collection: Collection, crowd: list[Person]) -> None:
+def test_damaged_svm_does_not_stop_an_erasure(collection: Collection, crowd: list[Person]) -> None:
     """An erasure must not fail on it, nor leave it."""
     decider_train(collection=collection, actor=ACTOR)
     TrainedDecider.objects.update(arrays=b"no arrays")
@@ -199,9 +199,7 @@ def test_a_damaged_svm_holds_nothing_back(collection: Collection, crowd: list[Pe
     assert not TrainedDecider.objects.exists()
 
 
-def test_the_upkeep_starts_jobs_for_what_is_out_of_date(
-    collection: Collection, crowd: list[Person]
-) -> None:
+def test_upkeep_starts_jobs_for_outdated_svms(collection: Collection, crowd: list[Person]) -> None:
     assert deciders_retrain() == 0, "the nearest decides"
     Collection.objects.update(decider=Collection.Decider.SVM)
     make_collection(decider=Collection.Decider.SVM)  # with nobody: it is left alone
@@ -231,7 +229,7 @@ def test_training_that_is_told_to_stop_stores_nothing(
     assert not TrainedDecider.objects.exists()
 
 
-def test_the_command_trains_by_name_and_by_id(
+def test_train_command_takes_name_or_id(
     collection: Collection, crowd: list[Person], capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("train_decider", "Main")

@@ -77,7 +77,7 @@ def test_a_large_face_is_stored_no_larger_than_needed(engine: FakeEngine, person
         assert max(decode_image(file.read()).shape) == 640
 
 
-def test_the_whole_picture_is_kept_only_where_the_collection_says_so(engine: FakeEngine) -> None:
+def test_whole_picture_is_stored_only_if_the_collection_says_so(engine: FakeEngine) -> None:
     without = make_person(make_collection())
     assert not enrol(without, 1)[0].original
     keeps = make_person(make_collection(keeps_originals=True))
@@ -123,7 +123,7 @@ def test_low_quality_says_what_is_wrong_in_words(engine: FakeEngine, person: Per
     assert outcome.quality.reasons == ("too_small",)
 
 
-def test_quality_is_not_asked_where_the_collection_does_not(engine: FakeEngine) -> None:
+def test_quality_is_not_checked_if_the_collection_does_not(engine: FakeEngine) -> None:
     person = make_person(make_collection(quality_policy=Collection.QualityPolicy.OFF))
     assert _enrol(person, photo(1, size=25))[0].accepted
 
@@ -137,9 +137,7 @@ def test_a_picture_larger_than_the_site_takes_is_refused(
     assert _enrol(person, photo(1))[0].code == "too_many_pixels"
 
 
-def test_somebody_small_in_the_background_is_not_a_second_face(
-    engine: FakeEngine, person: Person
-) -> None:
+def test_small_face_in_the_background_is_no_second_face(engine: FakeEngine, person: Person) -> None:
     picture = portrait(1, size=200)
     picture[5:45, 5:45] = (80, 80, 208)
     buffer = io.BytesIO()
@@ -148,7 +146,7 @@ def test_somebody_small_in_the_background_is_not_a_second_face(
     assert (outcome.code, outcome.faces_found) == ("accepted", 2)
 
 
-def test_what_may_be_a_face_is_told_from_no_face(
+def test_uncertain_face_has_another_code_than_no_face(
     engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyze = engine.analyze
@@ -186,7 +184,7 @@ def test_the_same_picture_is_not_stored_twice(engine: FakeEngine, person: Person
     assert engine.calls == calls, "known by its bytes, before the engine's work"
 
 
-def test_a_face_of_somebody_else_is_refused_without_a_name(
+def test_face_of_another_person_is_refused_without_a_name(
     engine: FakeEngine, collection: Collection, person: Person
 ) -> None:
     other = make_person(collection, name="Bea Other")
@@ -247,7 +245,7 @@ def _change_embedder_first(person: Person, collection: Collection) -> None:
     ("meanwhile", "code"),
     [(_erase_first, "not_found"), (_change_embedder_first, "embedder_changed")],
 )
-def test_what_happens_while_the_engine_works_stores_nothing(
+def test_change_while_the_engine_works_stores_nothing(
     engine: FakeEngine,
     person: Person,
     collection: Collection,
@@ -269,7 +267,7 @@ def test_what_happens_while_the_engine_works_stores_nothing(
     assert not FaceImage.objects.exists()
 
 
-def test_files_go_when_the_transaction_fails(
+def test_files_are_removed_if_the_transaction_fails(
     engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []

@@ -54,7 +54,7 @@ def test_every_face_of_a_picture_is_named(engine: FakeEngine, collection: Collec
     assert {"decode", "detect", "embed", "search", "total"} <= set(result.timing_ms)
 
 
-def test_an_unknown_face_tells_who_is_nearest_and_names_nobody(
+def test_unknown_face_has_the_nearest_candidate_and_no_name(
     engine: FakeEngine, person: Person
 ) -> None:
     (image,) = enrol(person, 1)
@@ -65,7 +65,7 @@ def test_an_unknown_face_tells_who_is_nearest_and_names_nobody(
     assert candidate.similarity == found.similarity
 
 
-def test_in_an_empty_gallery_everybody_is_unknown(
+def test_every_face_is_unknown_in_an_empty_gallery(
     engine: FakeEngine, collection: Collection
 ) -> None:
     (found,) = _identify(collection, photo(9)).faces
@@ -124,7 +124,9 @@ def test_flip_averaging_costs_only_what_was_chosen(
     assert engine.flips[1:] == [recognised, recognised]
 
 
-def test_nobody_waits_for_ever(engine: FakeEngine, person: Person, settings: Any) -> None:
+def test_every_engine_call_has_the_deadline_of_the_settings(
+    engine: FakeEngine, person: Person, settings: Any
+) -> None:
     settings.ENGINE_DEADLINE_S = 12.5
     enrol(person, 1)
     _identify(person.collection, photo(1))
@@ -145,15 +147,13 @@ def test_a_threshold_of_the_call_replaces_the_collections(
     assert _identify(person.collection, photo(9), threshold=-1.0).faces[0].decision == "match"
 
 
-def test_only_the_largest_faces_where_so_many_are_asked(
+def test_identify_is_limited_to_the_largest_faces_on_request(
     engine: FakeEngine, collection: Collection
 ) -> None:
     assert len(_identify(collection, photo(1, 2, 3), wanted=Wanted(max_faces=2)).faces) == 2
 
 
-def test_who_was_erased_or_set_inactive_is_unknown(
-    engine: FakeEngine, collection: Collection
-) -> None:
+def test_erased_or_inactive_person_is_unknown(engine: FakeEngine, collection: Collection) -> None:
     ann, bea = make_person(collection), make_person(collection)
     enrol(ann, 1)
     enrol(bea, 2)
@@ -184,7 +184,7 @@ def _verify(a: bytes, b: bytes, **options: Any) -> Any:
     return verify(data_a=a, data_b=b, actor=ACTOR, **options)
 
 
-def test_two_pictures_are_compared(engine: FakeEngine) -> None:
+def test_verify_gives_similarity_threshold_and_false_match_rate(engine: FakeEngine) -> None:
     same = _verify(photo(1), photo(1, looks=3))
     assert (same.decision, same.model) == ("match", preset(default_embedder()).version)
     assert same.similarity == pytest.approx(0.9, abs=0.05)
@@ -223,7 +223,7 @@ def test_a_picture_is_compared_with_a_person(engine: FakeEngine, person: Person)
     assert verify_person(person=person, data=photo(2), actor=ACTOR).decision == "unknown"
 
 
-def test_the_engine_knows_whose_turn_it_is(engine: FakeEngine, person: Person) -> None:
+def test_every_engine_call_names_its_caller(engine: FakeEngine, person: Person) -> None:
     """Who is not named shares one turn with everybody else."""
     enrol(person, 1)
     engine.asks.clear()
@@ -269,7 +269,7 @@ def test_the_collections_own_rules_hold_for_verifying(engine: FakeEngine, person
 @pytest.mark.parametrize(
     ("changes", "code"), [({"is_active": False}, "person_inactive"), ({}, "person_without_images")]
 )
-def test_nobody_can_be_compared_with_somebody_unready(
+def test_verify_against_a_person_who_is_not_ready_is_refused(
     engine: FakeEngine, person: Person, changes: dict[str, Any], code: str
 ) -> None:
     person = person_update(person=person, actor=ACTOR, **changes)
@@ -278,7 +278,7 @@ def test_nobody_can_be_compared_with_somebody_unready(
     assert (refused.value.code, refused.value.status) == (code, 409)
 
 
-def test_a_bad_picture_and_a_busy_engine_come_out_as_they_are(
+def test_errors_of_picture_and_engine_are_raised_unchanged(
     engine: FakeEngine, collection: Collection
 ) -> None:
     with pytest.raises(ImageError):

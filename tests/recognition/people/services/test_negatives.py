@@ -74,14 +74,16 @@ def test_a_rejected_face_is_not_named_so_again(ann: Person, mistake: Event) -> N
 
 
 @pytest.mark.parametrize("review", [Event.Review.NONE, Event.Review.CONFIRMED])
-def test_taking_it_back_names_the_face_again(ann: Person, mistake: Event, review: str) -> None:
+def test_rejection_that_is_taken_back_names_the_face_again(
+    ann: Person, mistake: Event, review: str
+) -> None:
     for answer in (Event.Review.REJECTED, Event.Review.REJECTED, review):
         _review(mistake, answer)
     assert not Negative.objects.exists()
     assert _is_named(ann.collection)
 
 
-def test_what_says_nothing_of_a_person_is_no_negative(ann: Person, mistake: Event) -> None:
+def test_review_of_an_unfit_event_makes_no_negative(ann: Person, mistake: Event) -> None:
     unknown = make_event(ann.collection, vector=FACE)
     Event.objects.filter(pk=mistake.pk).update(vector=None)
     _review(unknown, Event.Review.REJECTED)
@@ -97,7 +99,7 @@ def test_what_says_nothing_of_a_person_is_no_negative(ann: Person, mistake: Even
     assert ann.collection.gallery_revision == before, "nothing to read again"
 
 
-def test_it_is_not_verified_as_that_person_either(
+def test_rejected_face_is_not_verified_as_that_person(
     engine: FakeEngine, ann: Person, mistake: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = make_person(ann.collection)
@@ -117,7 +119,7 @@ def test_it_is_not_verified_as_that_person_either(
     assert decision(ann) == "match", "Ann herself still is"
 
 
-def test_a_deleted_event_leaves_none(ann: Person, mistake: Event) -> None:
+def test_deleted_event_removes_its_negative(ann: Person, mistake: Event) -> None:
     _review(mistake, Event.Review.REJECTED)
     assert not _is_named(ann.collection)
     event_delete(event=mistake, actor=ACTOR)
@@ -125,7 +127,7 @@ def test_a_deleted_event_leaves_none(ann: Person, mistake: Event) -> None:
     assert _is_named(ann.collection)
 
 
-def test_it_goes_with_the_retention_of_its_event(ann: Person, mistake: Event) -> None:
+def test_negative_is_pruned_with_its_event(ann: Person, mistake: Event) -> None:
     _review(mistake, Event.Review.REJECTED)
     assert not _is_named(ann.collection)
     old = timezone.now() - timedelta(days=91)
@@ -135,7 +137,7 @@ def test_it_goes_with_the_retention_of_its_event(ann: Person, mistake: Event) ->
     assert _is_named(ann.collection)
 
 
-def test_erasing_the_person_erases_whom_they_are_not(ann: Person, mistake: Event) -> None:
+def test_erasing_a_person_removes_the_negatives(ann: Person, mistake: Event) -> None:
     _review(mistake, Event.Review.REJECTED)
     gallery = gallery_of(ann.collection)
     gallery.search(FACE)
@@ -147,7 +149,7 @@ def test_erasing_the_person_erases_whom_they_are_not(ann: Person, mistake: Event
     assert not gallery._contents._negatives, "nor in memory"
 
 
-def test_another_process_heeds_it_though_an_image_went_meanwhile(
+def test_negative_reaches_another_process_after_a_deleted_image(
     engine: FakeEngine, ann: Person, mistake: Event
 ) -> None:
     enrol(ann, 3, ANN)
@@ -162,7 +164,7 @@ def test_another_process_heeds_it_though_an_image_went_meanwhile(
     assert not elsewhere.search(FACE)[0]
 
 
-def test_merging_takes_it_along(ann: Person, mistake: Event) -> None:
+def test_negative_moves_with_a_merged_person(ann: Person, mistake: Event) -> None:
     _review(mistake, Event.Review.REJECTED)
     again = make_person(ann.collection)
     enrol(again, 7)
@@ -173,7 +175,7 @@ def test_merging_takes_it_along(ann: Person, mistake: Event) -> None:
     assert not _is_named(collection)
 
 
-def test_merging_somebody_without_images_takes_it_along(ann: Person, mistake: Event) -> None:
+def test_negative_moves_with_a_merged_person_without_images(ann: Person, mistake: Event) -> None:
     without = make_person(ann.collection)
     event = make_event(person=without, vector=FACE)
     _review(event, Event.Review.REJECTED)
@@ -182,7 +184,7 @@ def test_merging_somebody_without_images_takes_it_along(ann: Person, mistake: Ev
     assert not _is_named(ann.collection)
 
 
-def test_enrolling_the_face_under_its_own_name_settles_it(
+def test_enrolling_the_face_itself_removes_its_negative(
     engine: FakeEngine, ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is refused while it looks like Ann; once that was rejected, it is somebody else's."""
@@ -201,7 +203,7 @@ def test_enrolling_the_face_under_its_own_name_settles_it(
     assert bea is not None and found[0].person == bea.pk
 
 
-def test_negatives_of_one_collection_are_no_others_affair(ann: Person, mistake: Event) -> None:
+def test_negatives_count_only_in_their_collection(ann: Person, mistake: Event) -> None:
     other = make_person(make_collection())
     enrol(other, ANN)
     _review(mistake, Event.Review.REJECTED)

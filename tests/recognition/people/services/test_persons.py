@@ -48,7 +48,7 @@ def _rows_that_hold(*needles: str) -> list[str]:
     return found
 
 
-def test_an_external_id_is_one_persons_within_a_collection(collection: Collection) -> None:
+def test_external_id_of_another_person_is_refused(collection: Collection) -> None:
     person_create(collection=collection, actor=ACTOR, name="Ann", external_id="7")
     with pytest.raises(ServiceError) as taken:
         person_create(collection=collection, actor=ACTOR, name="Bea", external_id="7")
@@ -60,7 +60,7 @@ def test_an_external_id_is_one_persons_within_a_collection(collection: Collectio
 
 
 @pytest.mark.parametrize("other", ["ÄB", "ab", "AB"])
-def test_external_ids_are_not_folded(collection: Collection, other: str) -> None:
+def test_external_ids_are_compared_byte_for_byte(collection: Collection, other: str) -> None:
     """MariaDB's usual collations hold these for equal."""
     person_create(collection=collection, actor=ACTOR, name="Ann", external_id="äb")
     assert person_create(collection=collection, actor=ACTOR, name="Bea", external_id=other).pk
@@ -74,7 +74,7 @@ def test_changing_to_an_external_id_that_is_taken_is_refused(collection: Collect
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_is_added_to_a_collection_that_is_gone(collection: Collection) -> None:
+def test_person_is_not_added_to_a_deleted_collection(collection: Collection) -> None:
     Collection.objects.all().delete()
     with pytest.raises(ServiceError) as refused:
         person_create(collection=collection, actor=ACTOR, name="Ann")
@@ -103,7 +103,7 @@ def test_people_who_are_not_active_are_not_found(engine: FakeEngine, person: Per
     assert gallery.search(embedding_of(1))[0][0].person == person.pk
 
 
-def test_changes_are_made_to_what_the_database_holds(person: Person) -> None:
+def test_person_update_keeps_fields_changed_elsewhere(person: Person) -> None:
     """A form changes its own copy before it asks the service."""
     stale = Person.objects.get(pk=person.pk)
     stale.name = "Not to be saved"
@@ -147,7 +147,7 @@ def test_a_person_is_not_merged_with_themselves_or_across_collections(person: Pe
     assert Person.objects.count() == 2
 
 
-def test_erasing_leaves_nothing(engine: FakeEngine, collection: Collection) -> None:
+def test_erasing_a_person_leaves_no_trace(engine: FakeEngine, collection: Collection) -> None:
     collection.keeps_originals = True
     collection.save()
     name = "Zoltan Unusual"
@@ -201,7 +201,7 @@ def test_erasing_leaves_nothing(engine: FakeEngine, collection: Collection) -> N
     assert here.search(embedding_of(1))[0][0].person == bystander.pk
 
 
-def test_events_of_somebody_erased_stay_without_a_face(engine: FakeEngine, person: Person) -> None:
+def test_events_of_an_erased_person_stay_without_a_face(engine: FakeEngine, person: Person) -> None:
     (image,) = enrol(person, 1)
     template = image.templates.get()
     event = make_event(person=person, template_id=template.pk)
@@ -246,7 +246,7 @@ def test_erasing_takes_the_frames_of_others_who_were_there_at_the_same_time(
     assert beside.face.name in files
 
 
-def test_erasing_twice_says_that_there_is_nobody(person: Person) -> None:
+def test_second_erasure_is_answered_not_found(person: Person) -> None:
     person_erase(person=person, actor=ACTOR)
     with pytest.raises(ServiceError) as refused:
         person_erase(person=person, actor=ACTOR)

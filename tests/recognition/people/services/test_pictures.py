@@ -39,7 +39,7 @@ def _held() -> int:
     return process().part(pictures.PixelBudget)._held
 
 
-def test_what_does_not_fit_is_refused_before_it_is_decoded(
+def test_picture_beyond_the_memory_limit_is_refused_before_decoding(
     large: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = []
@@ -59,7 +59,7 @@ def test_what_does_not_fit_is_refused_before_it_is_decoded(
     assert _held() == 0
 
 
-def test_it_waits_for_room(large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_waits_for_room_in_memory(large: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "_WAIT_S", 20.0)
     done: list[tuple[int, ...]] = []
 
@@ -77,7 +77,7 @@ def test_it_waits_for_room(large: bytes, monkeypatch: pytest.MonkeyPatch) -> Non
         waiting.join(5)
 
 
-def test_room_comes_back_whatever_happens_to_the_picture(large: bytes) -> None:
+def test_room_is_released_after_a_failed_picture(large: bytes) -> None:
     with pytest.raises(RuntimeError), decoded(large):
         raise RuntimeError
     with pytest.raises(Exception, match="broken"), decoded(large[:-30]):
@@ -86,7 +86,7 @@ def test_room_comes_back_whatever_happens_to_the_picture(large: bytes) -> None:
 
 
 @pytest.mark.django_db
-def test_it_is_held_until_the_engine_is_done_and_no_longer(
+def test_room_is_held_until_the_engine_is_done(
     engine: FakeEngine, person: Person, collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []

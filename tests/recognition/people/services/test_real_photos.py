@@ -40,7 +40,7 @@ def _named(collection: Collection, photo: bytes) -> list[tuple[str, str | None]]
 
 
 @pytest.mark.parametrize("embedder", ["mobilefacenet", "dlib_resnet"])
-def test_who_is_enrolled_is_named_and_others_are_not(
+def test_enrolled_people_are_named_in_real_photos_and_others_are_not(
     real_engine: Any, sample_photo: Photo, embedder: str
 ) -> None:
     collection = make_collection(embedder=embedder)
@@ -52,7 +52,7 @@ def test_who_is_enrolled_is_named_and_others_are_not(
     assert_consistent(collection, gallery_of(collection))
 
 
-def test_nobody_is_enrolled_under_two_names(real_engine: Any, sample_photo: Photo) -> None:
+def test_real_face_is_not_enrolled_under_two_names(real_engine: Any, sample_photo: Photo) -> None:
     collection = make_collection()
     first, second = make_person(collection), make_person(collection)
     assert _enrol(first, sample_photo("obama")) == ["accepted"]
@@ -131,7 +131,7 @@ def test_unusual_pictures_are_recognised_right(
 
 
 @pytest.mark.parametrize("change", [_cmyk, _lying_on_its_side])
-def test_two_people_in_a_picture_are_refused(
+def test_real_photo_of_two_people_is_not_enrolled(
     real_engine: Any, sample_photo: Photo, person: Person, change: Callable[[Image.Image], bytes]
 ) -> None:
     both = Image.new("RGB", (1000, 500))
@@ -143,7 +143,7 @@ def test_two_people_in_a_picture_are_refused(
 
 
 @pytest.mark.data
-def test_five_people_among_strangers(real_engine: Any, data_dir: Path) -> None:
+def test_five_people_are_named_among_real_strangers(real_engine: Any, data_dir: Path) -> None:
     """Enrolled with their training photos: every other photo of them is named, and of strangers
     at most one of a hundred."""
     collection = make_collection()

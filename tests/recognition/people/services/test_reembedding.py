@@ -76,7 +76,7 @@ def test_rest_answers_409_with_both_hashes(api: Caller, outdated: Collection) ->
     assert set(error["details"]) == {"wanted", "installed"}
 
 
-def test_other_collections_go_on(outdated: Collection) -> None:
+def test_missing_model_version_stops_no_other_collection(outdated: Collection) -> None:
     from recognition.people.model_versions import ensure_model_version
 
     other = make_collection(name="Other")
@@ -187,7 +187,7 @@ def test_crop_geometry_maps_landmarks_into_the_crop(
     assert abs(face.box - found.box).max() < 2.0
 
 
-def test_template_tells_its_detector(collection: Collection) -> None:
+def test_template_names_the_detector_of_its_face(collection: Collection) -> None:
     enrol(make_person(collection), 1)
     template = Template.objects.select_related("detector").get()
     assert template.detector is not None

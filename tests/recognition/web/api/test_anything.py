@@ -50,7 +50,7 @@ def ids(person: Person) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", _OPERATIONS)
-def test_is_answered(ids: dict[str, str], name: str) -> None:
+def test_any_input_to_an_operation_is_answered(ids: dict[str, str], name: str) -> None:
     operation, caller = _OPERATIONS[name], with_key()
     path = operation.path.format(**ids)
 

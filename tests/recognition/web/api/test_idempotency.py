@@ -34,7 +34,9 @@ def add(api: Caller, key: str = "k-1", **values: Any) -> Any:
 
 
 class TestReplay:
-    def test_of_images(self, api: Caller, engine: FakeEngine, person: Person) -> None:
+    def test_repeated_key_replays_the_answer_for_images(
+        self, api: Caller, engine: FakeEngine, person: Person
+    ) -> None:
         first = send(api, person, photo(1))
         calls = engine.calls
         second = send(api, person, photo(1))
@@ -43,17 +45,21 @@ class TestReplay:
         assert engine.calls == calls
         assert FaceImage.objects.count() == 1
 
-    def test_of_a_person(self, api: Caller, collection: Collection) -> None:
+    def test_repeated_key_replays_the_answer_for_a_person(
+        self, api: Caller, collection: Collection
+    ) -> None:
         first, second = add(api), add(api)
         assert good(second, 201) == good(first, 201)
         assert second[REPLAYED] == "true"
         assert Person.objects.count() == 1
 
-    def test_another_key_is_another_request(self, api: Caller, person: Person) -> None:
+    def test_another_idempotency_key_is_another_request(self, api: Caller, person: Person) -> None:
         good(send(api, person, photo(1)), 201)
         refusal(send(api, person, photo(1), key="k-2"), 422, "duplicate_image")
 
-    def test_another_caller_has_keys_of_their_own(self, api: Caller, person: Person) -> None:
+    def test_idempotency_keys_of_two_callers_are_separate(
+        self, api: Caller, person: Person
+    ) -> None:
         good(add(api), 201)
         for other in (with_key(), signed_in()):
             good(add(other), 201)
@@ -61,21 +67,27 @@ class TestReplay:
 
 
 class TestOtherContent:
-    def test_other_picture(self, api: Caller, person: Person) -> None:
+    def test_repeated_key_with_another_picture_is_refused(
+        self, api: Caller, person: Person
+    ) -> None:
         good(send(api, person, photo(1)), 201)
         refusal(send(api, person, photo(1, looks=2)), 409, "idempotency_key_reused")
         assert FaceImage.objects.count() == 1
 
-    def test_other_person(self, api: Caller, person: Person) -> None:
+    def test_repeated_key_with_another_person_is_refused(self, api: Caller, person: Person) -> None:
         good(send(api, person, photo(1)), 201)
         other = make_person(person.collection)
         refusal(send(api, other, photo(1)), 409, "idempotency_key_reused")
 
-    def test_other_fields(self, api: Caller, collection: Collection) -> None:
+    def test_repeated_key_with_other_fields_is_refused(
+        self, api: Caller, collection: Collection
+    ) -> None:
         good(add(api), 201)
         refusal(add(api, labels=["vip"]), 409, "idempotency_key_reused")
 
-    def test_fields_in_the_query(self, api: Caller, collection: Collection) -> None:
+    def test_repeated_key_with_another_query_is_refused(
+        self, api: Caller, collection: Collection
+    ) -> None:
         good(add(api), 201)
         headers = {"idempotency-key": "k-1"}
         answer = api.post("/api/v1/persons?external_id=x", {"name": "Ann"}, headers=headers)
@@ -83,7 +95,9 @@ class TestOtherContent:
 
 
 class TestRefusals:
-    def test_are_not_kept(self, api: Caller, engine: FakeEngine, person: Person) -> None:
+    def test_answer_of_a_busy_engine_is_not_replayed(
+        self, api: Caller, engine: FakeEngine, person: Person
+    ) -> None:
         engine.is_busy = True
         refusal(send(api, person, photo(1)), 503, "engine_busy")
         engine.is_busy = False
@@ -91,30 +105,34 @@ class TestRefusals:
         good(answer, 201)
         assert REPLAYED not in answer
 
-    def test_free_the_key(self, api: Caller, person: Person) -> None:
+    def test_refused_request_frees_its_key(self, api: Caller, person: Person) -> None:
         refusal(send(api, person, photo()), 422, "no_face")
         assert not IdempotencyRecord.objects.exists()
         good(send(api, person, photo(1)), 201)
 
     @pytest.mark.parametrize("key", ["x" * 201, "käse", "a\tb"])
-    def test_odd_keys(self, api: Caller, collection: Collection, key: str) -> None:
+    def test_malformed_idempotency_key_is_refused(
+        self, api: Caller, collection: Collection, key: str
+    ) -> None:
         refusal(add(api, key=key), 400, "bad_idempotency_key")
         assert not Person.objects.exists()
 
-    def test_somebody_who_may_not_enrol_claims_nothing(self, person: Person) -> None:
+    def test_forbidden_request_claims_no_idempotency_key(self, person: Person) -> None:
         refusal(send(with_key(Scope.IDENTIFY), person, photo(1)), 403, "permission_denied")
         assert not IdempotencyRecord.objects.exists()
 
 
 class TestAtTheSameTime:
-    def test_the_second_is_told_to_wait(self, api: Caller, person: Person) -> None:
+    def test_second_request_with_a_key_in_use_is_asked_to_wait(
+        self, api: Caller, person: Person
+    ) -> None:
         good(send(api, person, photo(1)), 201)
         IdempotencyRecord.objects.update(status=None)
         answer = send(api, person, photo(1))
         refusal(answer, 409, "idempotency_in_progress")
         assert answer["Retry-After"] == "2"
 
-    def test_what_a_lost_process_left_is_taken_over(self, api: Caller, person: Person) -> None:
+    def test_key_of_a_lost_process_is_taken_over(self, api: Caller, person: Person) -> None:
         good(add(api), 201)
         long_ago = timezone.now() - IdempotencyRecord.ABANDONED - timedelta(seconds=1)
         IdempotencyRecord.objects.update(status=None, claimed_at=long_ago)
@@ -123,7 +141,7 @@ class TestAtTheSameTime:
         assert REPLAYED not in answer
 
     @pytest.mark.django_db(transaction=True)
-    def test_of_many_one_is_done(
+    def test_many_requests_with_one_key_are_done_once(
         self, api: Caller, person: Person, close_connections: Callable[[], None]
     ) -> None:
         start, answers = threading.Barrier(6), []
@@ -146,7 +164,7 @@ class TestAtTheSameTime:
         assert FaceImage.objects.count() == 1
 
 
-def test_erasing_a_person_takes_kept_answers_along(api: Caller, person: Person) -> None:
+def test_erasing_a_person_removes_kept_answers(api: Caller, person: Person) -> None:
     enrol(person, 2)
     good(send(api, person, photo(2, looks=5)), 201)
     assert IdempotencyRecord.objects.filter(person_id=person.pk).exists()
@@ -155,7 +173,7 @@ def test_erasing_a_person_takes_kept_answers_along(api: Caller, person: Person) 
     refusal(send(api, person, photo(2, looks=5)), 404, "not_found")
 
 
-def test_kept_answers_go_after_a_day(api: Caller, person: Person) -> None:
+def test_kept_answers_are_pruned_after_a_day(api: Caller, person: Person) -> None:
     good(send(api, person, photo(1)), 201)
     IdempotencyRecord.objects.update(claimed_at=timezone.now() - timedelta(hours=25))
     assert IdempotencyRecord.prune() == 1

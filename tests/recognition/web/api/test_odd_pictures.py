@@ -41,37 +41,43 @@ def nothing_is_stored(settings: Any) -> bool:
 class TestBad:
     @BAD
     @pytest.mark.parametrize("operation", ["detect", "identify", "embed", "verify"])
-    def test_asked_about(self, api: Caller, person: Person, operation: str, kind: str) -> None:
+    def test_bad_picture_is_refused_by_every_operation(
+        self, api: Caller, person: Person, operation: str, kind: str
+    ) -> None:
         data, code = bad(kind)
         options = {"other_image": SimpleUploadedFile("q.jpg", photo(1))}
         answer = send(api, operation, data, **(options if operation == "verify" else {}))
         refusal(answer, STATUS.get(code, 400), code)
 
     @BAD
-    def test_second_of_two(self, api: Caller, kind: str) -> None:
+    def test_bad_second_picture_of_verify_is_refused(self, api: Caller, kind: str) -> None:
         data, code = bad(kind)
         refusal(compare(api, photo(1), data), STATUS.get(code, 400), code)
 
     @BAD
-    def test_enrolled(self, api: Caller, person: Person, settings: Any, kind: str) -> None:
+    def test_bad_picture_is_not_enrolled(
+        self, api: Caller, person: Person, settings: Any, kind: str
+    ) -> None:
         data, code = bad(kind)
         answer = send(api, f"persons/{person.pk}/images", data)
         refusal(answer, 422, code)
         assert nothing_is_stored(settings)
 
     @BAD
-    def test_as_the_body(self, api: Caller, kind: str) -> None:
+    def test_bad_picture_as_the_body_is_refused(self, api: Caller, kind: str) -> None:
         data, code = bad(kind)
         answer = api.send("/api/v1/detect", data, "image/jpeg")
         refusal(answer, STATUS.get(code, 400), code)
 
-    def test_one_pixel_shows_nobody(self, api: Caller, person: Person, settings: Any) -> None:
+    def test_picture_of_one_pixel_has_no_face(
+        self, api: Caller, person: Person, settings: Any
+    ) -> None:
         assert good(send(api, "detect", pictures.one_pixel()))["faces"] == []
         answer = send(api, f"persons/{person.pk}/images", pictures.one_pixel())
         refusal(answer, 422, "no_face")
         assert nothing_is_stored(settings)
 
-    def test_a_bomb_costs_nothing(self, api: Caller) -> None:
+    def test_decompression_bomb_is_refused_before_decoding(self, api: Caller) -> None:
         """Size is read before decoding: 900 million pixels would be 900 MB."""
         data = pictures.bomb()
         send(api, "detect", photo(1))  # what is loaded once is loaded
@@ -79,7 +85,7 @@ class TestBad:
         refusal(send(api, "detect", data), 413, "too_many_pixels")
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20 * 1024
 
-    def test_the_process_goes_on(self, api: Caller, person: Person) -> None:
+    def test_identify_works_after_every_bad_picture(self, api: Caller, person: Person) -> None:
         for kind in pictures.BAD:
             send(api, "identify", bad(kind)[0])
         assert len(good(send(api, "identify", photo(1)))["faces"]) == 1
@@ -103,7 +109,7 @@ def obama(real_engine: Any, sample_photo: Callable[[str], bytes], person: Person
 @pytest.mark.weights
 class TestGood:
     @GOOD
-    def test_identified(
+    def test_person_is_identified_in_every_picture_format(
         self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes], kind: str
     ) -> None:
         data = pictures.GOOD[kind](sample_photo("obama2"))
@@ -113,14 +119,14 @@ class TestGood:
         assert faces[0]["false_match_rate"] < 1e-3
 
     @GOOD
-    def test_enrolled(
+    def test_every_picture_format_is_enrolled(
         self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes], kind: str
     ) -> None:
         data = pictures.GOOD[kind](sample_photo("obama3"))
         body = good(send(api, f"persons/{obama.pk}/images", data), 201)
         assert body["accepted"] == 1
 
-    def test_everybody_in_a_picture(
+    def test_two_people_in_one_picture_are_both_named(
         self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes]
     ) -> None:
         both = pictures.side_by_side(sample_photo("obama2"), sample_photo("biden"))
@@ -132,12 +138,12 @@ class TestGood:
         answer = compare(api, both, sample_photo("obama"))
         refusal(answer, 422, "several_faces")
 
-    def test_no_face(self, api: Caller, obama: Person) -> None:
+    def test_picture_without_a_face_is_empty_or_refused(self, api: Caller, obama: Person) -> None:
         assert good(send(api, "detect", pictures.no_face()))["faces"] == []
         answer = send(api, f"persons/{obama.pk}/images", pictures.no_face())
         refusal(answer, 422, "no_face")
 
-    def test_verified(
+    def test_real_photos_are_verified_by_picture_and_by_person(
         self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes]
     ) -> None:
         same = good(compare(api, sample_photo("obama"), sample_photo("obama2")))
@@ -148,14 +154,14 @@ class TestGood:
         against = good(send(api, "verify", sample_photo("biden"), person=obama.pk))
         assert against["decision"] == "unknown"
 
-    def test_a_stranger_is_unknown(
+    def test_erased_person_is_unknown_in_a_real_photo(
         self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes]
     ) -> None:
         good(api.post(f"/api/v1/persons/{obama.pk}/erase"))
         face = good(send(api, "identify", sample_photo("obama2")))["faces"][0]
         assert (face["decision"], face["person"]) == ("unknown", None)
 
-    def test_somebody_else_is_refused(
+    def test_photo_of_another_enrolled_person_is_refused(
         self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes]
     ) -> None:
         answer = send(

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.django_db
 PERSONS = "/api/v1/persons"
 
 
-def test_every_row_once_while_others_come(api: Caller, collection: Collection) -> None:
+def test_paging_lists_every_row_once_while_rows_are_added(
+    api: Caller, collection: Collection
+) -> None:
     people = [str(make_person(collection).pk) for _ in range(7)]
     found: list[str] = []
     address = f"{PERSONS}?page_size=3"
@@ -28,7 +30,7 @@ def test_every_row_once_while_others_come(api: Caller, collection: Collection) -
     assert found == people[::-1]
 
 
-def test_and_back_again(api: Caller, collection: Collection) -> None:
+def test_previous_page_has_the_same_rows_again(api: Caller, collection: Collection) -> None:
     for _ in range(5):
         make_person(collection)
     first = good(api.get(PERSONS, {"page_size": 2}))
@@ -37,7 +39,7 @@ def test_and_back_again(api: Caller, collection: Collection) -> None:
     assert good(api.get(second["previous"]))["results"] == first["results"]
 
 
-def test_next_keeps_filters(api: Caller, collection: Collection) -> None:
+def test_next_page_keeps_the_filters(api: Caller, collection: Collection) -> None:
     for name in ("Ann", "Bob", "Anna"):
         make_person(collection, name=name)
     first = good(api.get(PERSONS, {"query": "ann", "page_size": 1}))
@@ -47,7 +49,9 @@ def test_next_keeps_filters(api: Caller, collection: Collection) -> None:
 @pytest.mark.parametrize(
     ("size", "got"), [("1", 1), ("0", 3), ("-1", 3), ("x", 3), ("100000", 3), ("", 3)]
 )
-def test_size_of_a_page(api: Caller, collection: Collection, size: str, got: int) -> None:
+def test_page_size_is_kept_within_its_bounds(
+    api: Caller, collection: Collection, size: str, got: int
+) -> None:
     for _ in range(3):
         make_person(collection)
     assert len(good(api.get(PERSONS, {"page_size": size}))["results"]) == got
@@ -68,13 +72,13 @@ def _cursor(**tokens: str) -> str:
         _cursor(o="x"),
     ],
 )
-def test_cursors_that_are_not_ours(api: Caller, collection: Collection, cursor: str) -> None:
+def test_foreign_cursor_is_refused(api: Caller, collection: Collection, cursor: str) -> None:
     refusal(api.get(PERSONS, {"cursor": cursor}), 400, "bad_cursor")
 
 
 @pytest.mark.parametrize(
     "resource", ["persons", "images", "events", "collections", "cameras", "api-keys"]
 )
-def test_every_list_has_the_same_form(api: Caller, resource: str) -> None:
+def test_every_list_has_the_same_shape(api: Caller, resource: str) -> None:
     page = good(api.get(f"/api/v1/{resource}"))
     assert set(page) == {"next", "previous", "results"}

@@ -26,11 +26,11 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
     return [(path, m, paths[path][m]) for path in paths for m in METHODS if m in paths[path]]
 
 
-def test_is_valid_and_without_warnings() -> None:
+def test_schema_is_valid_and_without_warnings() -> None:
     call_command("spectacular", "--fail-on-warn", "--validate", stdout=StringIO())
 
 
-def test_every_operation_and_scope_is_in_it() -> None:
+def test_schema_has_every_operation_and_scope() -> None:
     documented = {
         (path, method.upper()): text["description"] for path, method, text in operations()
     }
@@ -50,7 +50,7 @@ def test_every_operation_and_scope_is_in_it() -> None:
         assert told in documented[operation], operation
 
 
-def test_any_one_way_to_sign_in_is_enough() -> None:
+def test_schema_offers_each_way_to_sign_in_by_itself() -> None:
     for _, _, operation in operations():
         schemes = [next(iter(scheme)) for scheme in operation["security"]]
         assert schemes == ["bearerAuth", "apiKeyAuth", "cookieAuth"]
@@ -60,7 +60,7 @@ def test_any_one_way_to_sign_in_is_enough() -> None:
 @pytest.mark.parametrize(
     "operation", ["detect", "identify", "embed", "verify", "persons_images_enrol"]
 )
-def test_pictures_may_be_sent_in_three_ways(operation: str) -> None:
+def test_schema_describes_three_ways_to_send_pictures(operation: str) -> None:
     by_id = {text["operationId"]: text for _, _, text in operations()}
     contents = by_id[operation]["requestBody"]["content"]
     raw = {"image/jpeg", "image/png", "image/webp"}
@@ -72,7 +72,7 @@ def test_pictures_may_be_sent_in_three_ways(operation: str) -> None:
     assert text["properties"]["image"]["format"] == "byte"
 
 
-def test_every_refusal_is_described_with_an_example() -> None:
+def test_schema_describes_every_refusal_with_an_example() -> None:
     for path, method, operation in operations():
         answers = operation["responses"]
         assert {"400", "401", "403", "429"} <= set(answers), (path, method)
@@ -84,7 +84,7 @@ def test_every_refusal_is_described_with_an_example() -> None:
         assert all(example["value"]["error"]["code"] for example in examples)
 
 
-def test_examples_are_what_the_document_allows() -> None:
+def test_schema_examples_fit_the_schema() -> None:
     count = 0
     for _, _, operation in operations():
         for part in (operation.get("requestBody", {}), *operation["responses"].values()):
@@ -105,16 +105,16 @@ class TestServed:
             ("*/*", "application/vnd.oai.openapi+json"),
         ],
     )
-    def test_as_json_and_yaml(self, accept: str, kind: str) -> None:
+    def test_schema_is_served_as_json_and_yaml(self, accept: str, kind: str) -> None:
         answer = with_key(Scope.DETECT).get("/api/schema/", headers={"accept": accept})
         assert answer.status_code == 200, answer.content
         assert answer["Content-Type"].startswith(kind)
 
-    def test_in_no_other_form(self) -> None:
+    def test_schema_in_another_format_is_refused(self) -> None:
         answer = with_key(Scope.DETECT).get("/api/schema/", headers={"accept": "text/html"})
         refusal(answer, 406, "not_acceptable")
 
-    def test_only_to_who_is_known(self) -> None:
+    def test_schema_is_refused_without_sign_in(self) -> None:
         refusal(Caller().get("/api/schema/"), 401, "not_authenticated")
         assert Caller().get("/api/docs/")["Location"] == "/accounts/login/?next=/api/docs/"
 
@@ -132,20 +132,20 @@ class TestTheCheckItself:
 
     GOOD = {"size": [1, 2], "faces": [], "timing_ms": {}}
 
-    def test_lets_what_is_right_pass(self) -> None:
+    def test_contract_check_accepts_a_right_answer(self) -> None:
         contract.check("POST", "/api/v1/detect", self._answer(self.GOOD))
 
     @pytest.mark.parametrize(
         "change", [{"size": None}, {"size": [1]}, {"faces": [{}]}, {"secret": 1}, {"timing_ms": 3}]
     )
-    def test_finds_what_is_not(self, change: dict[str, Any]) -> None:
+    def test_contract_check_finds_wrong_answers(self, change: dict[str, Any]) -> None:
         with pytest.raises(AssertionError):
             contract.check("POST", "/api/v1/detect", self._answer(self.GOOD | change))
 
-    def test_finds_a_status_that_is_not_told(self) -> None:
+    def test_contract_check_finds_an_undocumented_status(self) -> None:
         with pytest.raises(AssertionError, match="says nothing"):
             contract.check("POST", "/api/v1/detect", self._answer(self.GOOD, 418))
 
-    def test_finds_a_header_that_is_missing(self) -> None:
+    def test_contract_check_finds_a_missing_header(self) -> None:
         with pytest.raises(AssertionError, match="X-Request-Id"):
             contract.check("POST", "/api/v1/detect", JsonResponse(self.GOOD))

@@ -1,0 +1,35 @@
+"""Names of tests: each is used once, so that a failure says which test it is."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+_TESTS = Path(__file__).parent
+_LEAST_WORDS = 4
+
+
+@cache
+def _names() -> dict[str, list[str]]:
+    """Files by the name of each test in them, as often as it is defined there."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(_TESTS.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if node.name.startswith("test_"):
+                found[node.name].append(str(path.relative_to(_TESTS)))
+    return found
+
+
+def test_two_tests_never_share_a_name() -> None:
+    names = _names()
+    assert len(names) > 1000
+    assert {name: files for name, files in names.items() if len(files) > 1} == {}
+
+
+def test_every_test_name_has_at_least_four_words() -> None:
+    """Fewer cannot tell both the thing and the expectation."""
+    assert [name for name in _names() if len(name.split("_")) - 1 < _LEAST_WORDS] == []
