@@ -4,6 +4,7 @@ lease."""
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -53,6 +54,7 @@ class CameraRunner(Part):
         self._stopped = threading.Event()
         self._wake = threading.Event()
         self._stop_by_s = 0.0
+        self._seen_s = -math.inf  # when this process was last written as one that plays
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
 
     def start(self) -> None:
@@ -101,10 +103,12 @@ class CameraRunner(Part):
     def _shares(self, cameras: list[Camera]) -> dict[str, int]:
         """The number of cameras to play, by node. A process whose engine is not ready leaves them
         to others, if there are any."""
-        if _engine_is_ready():
-            host_seen(process())
-        else:
+        if not _engine_is_ready():
             host_gone(process())
+            self._seen_s = -math.inf
+        elif time.monotonic() - self._seen_s >= settings.LEASE_S / 4:
+            host_seen(process())
+            self._seen_s = time.monotonic()
         return share_of(process(), hosts_up(), cameras)
 
     def _stop_what_is_not_ours(self, cameras: dict[UUID, Camera], shares: dict[str, int]) -> None:

@@ -57,9 +57,9 @@ class GalleryLoader(Part):
                 self._look()
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("galleries are not loaded while the database is away: %s", error)
-            finally:
                 connections.close_all()
             self._stopping.wait(_LOOK_EVERY_S)
+        connections.close_all()
 
     def _look(self) -> None:
         rows = Collection.objects.values_list("pk", "embedder_id", "gallery_revision")
