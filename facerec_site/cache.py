@@ -16,6 +16,8 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.exceptions import RedisError
 
+from recognition.web.process import Part, process
+
 logger = logging.getLogger(__name__)
 
 # After a failure Redis is left alone for so long: a request does not wait for a connection that
@@ -61,16 +63,19 @@ class _Shared:
         self.circuit = Circuit()
 
 
-_shared: dict[str, _Shared] = {}
-_shared_lock = threading.Lock()
+class RedisServers(Part):
+    """The servers that this process has asked, by their addresses."""
 
+    def __init__(self) -> None:
+        self._by_name: dict[str, _Shared] = {}
+        self._lock = threading.Lock()
 
-def _shared_of(servers: list[str], options: dict[str, Any]) -> _Shared:
-    name = ";".join(servers)
-    with _shared_lock:
-        if name not in _shared:
-            _shared[name] = _Shared(servers, options)
-        return _shared[name]
+    def get(self, servers: list[str], options: dict[str, Any]) -> _Shared:
+        name = ";".join(servers)
+        with self._lock:
+            if name not in self._by_name:
+                self._by_name[name] = _Shared(servers, options)
+            return self._by_name[name]
 
 
 def _operation(name: str) -> Callable[..., Any]:
@@ -99,7 +104,7 @@ class SharedCache(RedisCache):
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(server, params)
-        self.shared = _shared_of(self._servers, self._options)
+        self.shared = process().part(RedisServers).get(self._servers, self._options)
         self.own = LocMemCache(f"instead of {server}", {**params, "OPTIONS": {}})
 
     @property

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.access import Access
 from recognition.people.models import Collection, FaceImage, Person
+from recognition.web.errors import ServiceError
 from recognition.web.visible import limited, one
 
 
@@ -17,6 +18,16 @@ def collections_visible(access: Access) -> QuerySet[Collection]:
 
 def collection_by_id(access: Access, collection_id: UUID) -> Collection:
     return one(collections_visible(access), collection_id, "collection")
+
+
+def collection_or_only(access: Access, collection_id: UUID | None) -> Collection:
+    """The named collection, or the only one that the caller sees."""
+    if collection_id is not None:
+        return collection_by_id(access, collection_id)
+    visible = list(collections_visible(access)[:2])
+    if len(visible) != 1:
+        raise ServiceError("collection_required", "Say which collection.", collections=len(visible))
+    return visible[0]
 
 
 def persons_list(

@@ -11,7 +11,7 @@ from recognition.cameras.api.serializers import CameraInput, CameraSerializer
 from recognition.cameras.selectors import camera_by_id, cameras_visible
 from recognition.cameras.services import cameras
 from recognition.people import selectors
-from recognition.people.api.lookup import collection_or_only
+from recognition.people.selectors import collection_or_only
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.boundaries import CheckedFields

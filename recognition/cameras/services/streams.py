@@ -77,7 +77,9 @@ def stream_open(
     camera = _browser_camera(access, camera_id) if camera_id is not None else None
     if camera is not None and collection_id not in (None, camera.collection_id):
         raise ServiceError("wrong_collection", "This camera belongs to another collection.")
-    collection = camera.collection if camera else _collection(access, collection_id)
+    collection = (
+        camera.collection if camera else selectors.collection_or_only(access, collection_id)
+    )
     record(
         actor,
         "stream.start",
@@ -107,12 +109,3 @@ def _browser_camera(access: Access, camera_id: UUID) -> Camera:
     if not camera.is_enabled:
         raise ServiceError("camera_disabled", "This camera is switched off.", status=409)
     return camera
-
-
-def _collection(access: Access, collection_id: UUID | None) -> Collection:
-    if collection_id is not None:
-        return selectors.collection_by_id(access, collection_id)
-    visible = list(selectors.collections_visible(access)[:2])
-    if len(visible) != 1:
-        raise ServiceError("collection_required", "Say which collection.")
-    return visible[0]

@@ -8,10 +8,9 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import Scope
+from accounts.access import Access, Scope
 from ml_engine.zoo import PRESETS, Preset
 from recognition.people import selectors
-from recognition.people.api.lookup import refuse_limited_key
 from recognition.people.api.serializers.collections import (
     CollectionDetailSerializer,
     CollectionInput,
@@ -27,6 +26,14 @@ from recognition.people.services.identification import default_embedder
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.boundaries import CheckedFields, JsonDict
+from recognition.web.errors import ServiceError
+
+
+def _refuse_limited_key(access: Access) -> None:
+    """403 for a key of one collection, in operations that reach beyond it."""
+    if access.collection_id is not None:
+        message = "This key is limited to its collection."
+        raise ServiceError("permission_denied", message, status=403)
 
 
 class CollectionsView(ApiView):
@@ -49,7 +56,7 @@ class CollectionsView(ApiView):
         errors=(409, *WITH_BODY),
     )
     def post(self, request: Request) -> Response:
-        refuse_limited_key(self.access)
+        _refuse_limited_key(self.access)
         values = _with_model(self.read(CollectionInput))
         values.setdefault("embedder", ensure_model_version(default_embedder()))
         collection = service.collection_create(actor=self.actor, **values)

@@ -14,7 +14,6 @@ from rest_framework.response import Response
 
 from accounts.access import Scope
 from recognition.people import selectors
-from recognition.people.api.lookup import collection_or_only
 from recognition.people.api.outcomes import enrol_answer
 from recognition.people.api.serializers.persons import (
     EnrolAnswerSerializer,
@@ -29,6 +28,7 @@ from recognition.people.api.serializers.persons import (
     PersonUpdate,
 )
 from recognition.people.models import Person
+from recognition.people.selectors import collection_or_only
 from recognition.people.services import enrolment, persons
 from recognition.web.api.base import ApiView, PictureView
 from recognition.web.api.files import face_file

@@ -7,7 +7,6 @@ from rest_framework.response import Response
 
 from accounts.access import Scope
 from recognition.people import selectors
-from recognition.people.api.lookup import collection_or_only
 from recognition.people.api.serializers.faces import (
     DetectAnswerSerializer,
     DetectInput,
@@ -24,6 +23,7 @@ from recognition.people.api.serializers.faces import (
 )
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.payloads import face_payload, identified_payload, verify_payload
+from recognition.people.selectors import collection_or_only
 from recognition.people.services import identification
 from recognition.web.api.base import PictureView
 from recognition.web.api.schema import FOR_PICTURES, operation, picture_request
