@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Iterable
@@ -13,12 +12,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models.fields.files import FieldFile
 
-from recognition.web.errors import ServiceError
+from recognition.web.database_room import storage_problem
+from recognition.web.storage import problem_of, storage_refusal
 from recognition.web.transactions import after_commit
 
 logger = logging.getLogger(__name__)
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class NewFiles:
@@ -30,8 +28,10 @@ class NewFiles:
     def write(self, file: FieldFile, content: bytes) -> None:
         """Write, and set the field of the row that is not saved yet. On disk when it returns.
 
-        ServiceError `storage_full` where there is no room.
+        ServiceError of `recognition.web.storage` if it cannot be stored.
         """
+        if problem := storage_problem():
+            raise storage_refusal(problem)
         # Known before anything is written: what a full disk cut off is removed as well.
         wanted = file.field.generate_filename(file.instance, "picture.jpg")
         wanted = default_storage.get_available_name(wanted, file.field.max_length)
@@ -42,10 +42,9 @@ class NewFiles:
             self._names[-1] = name
             _flush(name)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if (problem := problem_of(error)) is None:
                 raise
-            message = "There is no room for pictures on the server."
-            raise ServiceError("storage_full", message, status=507) from error
+            raise storage_refusal(problem) from error
         setattr(file.instance, file.field.attname, name)
 
     def discard(self, *files: FieldFile) -> None:
@@ -86,9 +85,11 @@ def remove(names: Iterable[str]) -> None:
 
 
 def _flush(name: str) -> None:
-    """What was acknowledged is to outlive a power cut: the row is flushed, so must its file be."""
-    descriptor = os.open(default_storage.path(name), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """A commit survives a power cut, so its file must: the content, and its name in the folder."""
+    path = default_storage.path(name)
+    for each in (path, os.path.dirname(path)):  # noqa: PTH120
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -23,6 +23,7 @@ ROLES = ("web", "cameras", "jobs")
 # Parts to start, in this order, each with the roles that need it. They stop in the opposite order:
 # what a part uses stands above it.
 PARTS: dict[str, frozenset[str]] = {
+    "recognition.web.database_room.DatabaseRoom": frozenset(ROLES),
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
     "recognition.engine.host.EngineHost": frozenset({"web", "cameras"}),
     "recognition.notices.follower.Follower": frozenset({"web"}),

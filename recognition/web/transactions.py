@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
+
+from recognition.web.database_room import DatabaseRoom
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +24,8 @@ _BROKEN_OFF = {1205, 1213, 1020}
 
 def in_transaction(act: Callable[[], T]) -> T:
     """What `act` returns, run in a transaction; from its beginning again where the database broke
-    it off for another's sake. So `act` must not keep anything from a first attempt.
+    it off for another's sake, or if its disk was full and there is room now. So `act` must not keep
+    anything from a first attempt.
 
     Within a transaction of the caller it is one try: only the outermost can be repeated.
     """
@@ -32,15 +36,16 @@ def in_transaction(act: Callable[[], T]) -> T:
         try:
             with transaction.atomic():
                 return act()
-        except OperationalError as error:
-            if not _was_broken_off(error):
+        except DatabaseError as error:
+            has_more_room = process().part(DatabaseRoom).note(error)
+            if not (has_more_room or _was_broken_off(error)):
                 raise
         time.sleep(random.uniform(0, 0.02 * 2**attempt))  # so that two do not meet again
     with transaction.atomic():
         return act()
 
 
-def _was_broken_off(error: OperationalError) -> bool:
+def _was_broken_off(error: DatabaseError) -> bool:
     code = error.args[0] if error.args else None
     return code in _BROKEN_OFF or "database is locked" in str(error)
 
