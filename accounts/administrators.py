@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 
-from axes.utils import reset
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
 from accounts.access import Role
 from accounts.audit import Actor, record
+from accounts.browsers import attempts_forget
 from accounts.models import User
 
 FIRST_NAME = "admin"
@@ -47,7 +47,7 @@ def password_set(*, user: User, password: str, actor: Actor) -> None:
         user.set_password(password)
         user.save(update_fields=["password"])
         record(actor, "user.password", user)
-    reset(username=user.username)
+    attempts_forget(username=user.username)
 
 
 def is_last_administrator(user: object) -> bool:

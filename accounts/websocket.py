@@ -13,7 +13,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlparse
 
 from channels.sessions import CookieMiddleware, SessionMiddleware
 from django.conf import settings
@@ -54,9 +53,18 @@ def origin_is_ours(scope: dict[str, Any]) -> bool:
         return True
     host = headers.get("host", "")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return bool(
-        origin and urlparse(origin).netloc == host and validate_host(name, settings.ALLOWED_HOSTS)
-    )
+    is_ours = origin == f"{_scheme(scope, headers)}://{host}"
+    return is_ours and validate_host(name, settings.ALLOWED_HOSTS)
+
+
+def _scheme(scope: dict[str, Any], headers: dict[str, str]) -> str:
+    """The scheme of the page's address, as Django sees it for a request."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        name, secure = settings.SECURE_PROXY_SSL_HEADER
+        sent = headers.get(name.removeprefix("HTTP_").replace("_", "-").lower())
+        if sent is not None:
+            return "https" if sent.split(",")[0].strip() == secure else "http"
+    return "https" if scope.get("scheme") in ("wss", "https") else "http"
 
 
 def answered_subprotocol(scope: dict[str, Any]) -> str | None:

@@ -32,7 +32,10 @@ def set_up(folder: Path, weights: Path, **settings: str) -> None:
     from django.core.management import call_command
 
     django.setup()
+    from facerec_site.static_files import collect_changed
+
     call_command("migrate", verbosity=0)
+    collect_changed()
 
 
 def new_key(*scopes: str) -> str:
@@ -44,10 +47,11 @@ def new_key(*scopes: str) -> str:
 
 
 @contextmanager
-def served(port: int) -> Iterator[None]:
+def served(port: int) -> Iterator[int]:
+    """The site's process id."""
     site = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT)
     try:
-        yield
+        yield site.pid
     finally:
         site.terminate()
         site.wait(60)

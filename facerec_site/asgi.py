@@ -16,11 +16,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "facerec_site.settings")
 django_application = get_application()
 
 from accounts.websocket import with_access  # noqa: E402
+from facerec_site.bodies import BodyGate  # noqa: E402
 from recognition.live.ws.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": django_application,
+        "http": BodyGate(django_application),
         "websocket": with_access(URLRouter(websocket_urlpatterns)),
     }
 )

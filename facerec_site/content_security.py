@@ -1,4 +1,4 @@
-"""What our own pages may load and whom they may speak to, for browsers to enforce."""
+"""What pages may load and whom they may speak to, for browsers to enforce."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 HEADER = "Content-Security-Policy"
-POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "img-src 'self' blob: data:",
-        "media-src 'self' blob:",
-        # 'self' is not enough for websockets in every browser.
-        "connect-src 'self' ws: wss:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    ]
-)
-# Not ours: their scripts and styles are within the page.
-_OTHERS = ("/admin/", "/api/docs/")
+_COMMON = [
+    "default-src 'self'",
+    "img-src 'self' blob: data:",
+    "media-src 'self' blob:",
+    # 'self' is not enough for websockets in every browser.
+    "connect-src 'self' ws: wss:",
+    "worker-src 'self' blob:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+]
+_STYLES_IN_THE_PAGE = "style-src 'self' 'unsafe-inline'"
+# Alpine, which Unfold's pages are made with, evaluates what their attributes say.
+_EVALUATED = "script-src 'self' 'unsafe-eval'"
+POLICY = "; ".join(_COMMON)
+# By the beginning of the path, where pages are not all ours. No page has a script within it.
+_OTHERS = {
+    "/admin/": "; ".join([*_COMMON, _EVALUATED, _STYLES_IN_THE_PAGE]),
+    "/api/docs/": "; ".join([*_COMMON, _STYLES_IN_THE_PAGE]),
+}
 
 
 class ContentSecurityMiddleware:
@@ -31,6 +36,6 @@ class ContentSecurityMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if not request.path_info.startswith(_OTHERS):
-            response.setdefault(HEADER, POLICY)
+        found = (policy for start, policy in _OTHERS.items() if request.path_info.startswith(start))
+        response.setdefault(HEADER, next(found, POLICY))
         return response

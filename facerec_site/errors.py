@@ -2,8 +2,9 @@
 
 `exception_handler` serves DRF's views; `bad_request`, `forbidden`, `not_found` and `server_error`
 are Django's own handlers, which answer the same way below /api/ and /health/ and leave pages of
-the browser to Django. A database that is away is 503 with Retry-After everywhere, wherever it was
-asked: in a view, in a middleware, or while a page was rendered.
+the browser to Django. A database that is away, and a disk that is full, read-only or gone, have
+their own answers everywhere, wherever they were met: in a view, in a middleware, or while a page
+was rendered.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from django.core.exceptions import (
     BadRequest,
+    DisallowedHost,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -25,6 +28,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.urls import Resolver404, resolve
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -39,11 +43,27 @@ from ml_engine.types import (
     ModelUnusable,
     WeightsUnavailable,
 )
+from recognition.web.boundaries import AsgiDict
+from recognition.web.database_room import DatabaseRoom
 from recognition.web.errors import ServiceError
+from recognition.web.process import process
+from recognition.web.storage import problem_of, storage_refusal
 
 logger = logging.getLogger(__name__)
 
 INTERNAL_MESSAGE = "Something went wrong on the server. Quote the request id when you report it."
+_UNKNOWN_HOST = (
+    "The site was called by a name that it does not know. Its administrator adds the name to "
+    "ALLOWED_HOSTS; a proxy in front must pass on the header Host."
+)
+_WRONG_ORIGIN = ("Origin checking failed", "Referer checking failed")
+_HOW_TO_TRUST = (
+    "Behind a proxy that ends HTTPS, the site's administrator sets BEHIND_PROXY=1 and lets the "
+    "proxy pass on Host and X-Forwarded-Proto, or adds the address to TRUSTED_ORIGINS."
+)
+_SUB_PATH = (
+    "Facerec is served at the root of a host name, and not below a path: give it a name of its own."
+)
 _UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError)
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _PROGRAMS = ("/api/", "/health/")
@@ -60,6 +80,7 @@ _HTTP_CODES = {
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    408: "request_timeout",
     409: "conflict",
     411: "length_required",
     413: "request_too_large",
@@ -105,13 +126,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's hook: every exception of a view becomes an answer of the one shape."""
     request = context.get("request")
     answer = answer_for(exc)
-    is_away = isinstance(exc, _DATABASE_AWAY)
-    if answer.status >= 500 and not is_away and not isinstance(exc, ServiceError | EngineError):
+    is_outage = _is_outage(exc)
+    if answer.status >= 500 and not is_outage and not isinstance(exc, ServiceError | EngineError):
         logger.error("request %s failed", request_id_of(request), exc_info=exc)
     set_rollback()
     response = error_response(answer, request)
-    if is_away:
-        _log_database_away(exc, request, response)
+    if is_outage:
+        _log_outage(exc, request, response)
     # Set by DRF on what is answered 401.
     if challenge := getattr(exc, "auth_header", None):
         response["WWW-Authenticate"] = challenge
@@ -178,7 +199,10 @@ def _of_drf(exc: exceptions.APIException) -> ErrorAnswer:
     if isinstance(exc, exceptions.ParseError | exceptions.AuthenticationFailed) and detail_code:
         code = detail_code
     wait = getattr(exc, "wait", None)
-    return ErrorAnswer(exc.status_code, code, str(exc.detail), retry_after_s=wait)
+    message = str(exc.detail)
+    if message.removeprefix("CSRF Failed: ").startswith(_WRONG_ORIGIN):
+        message += f" {_HOW_TO_TRUST}"
+    return ErrorAnswer(exc.status_code, code, message, retry_after_s=wait)
 
 
 def _of_django(exc: Exception) -> ErrorAnswer:
@@ -190,8 +214,12 @@ def _of_django(exc: Exception) -> ErrorAnswer:
         return ErrorAnswer(413, "request_too_large", "The request is too large.")
     if isinstance(exc, TooManyFilesSent):
         return ErrorAnswer(413, "too_many_images", "The request holds too many files.")
+    if isinstance(exc, DisallowedHost):
+        return ErrorAnswer(400, "unknown_host", _UNKNOWN_HOST)
     if isinstance(exc, _UNREADABLE):
         return ErrorAnswer(400, "bad_request", "The request cannot be read.")
+    if problem := problem_of(exc):
+        return _of_service(storage_refusal(problem))
     if isinstance(exc, _DATABASE_AWAY):
         message = "The database does not answer. Try again in a moment."
         return ErrorAnswer(503, "database_unavailable", message, retry_after_s=5)
@@ -203,16 +231,24 @@ def _is_for_programs(path: str) -> bool:
     return path.startswith(_PROGRAMS)
 
 
-def _log_database_away(error: BaseException, request: object, response: HttpResponse) -> None:
-    """One line: while the database is away, each request fails in the same way."""
-    text = "request %s: the database does not answer: %s"
+def _is_outage(error: BaseException | None) -> bool:
+    """The database or a disk is not as it should be."""
+    return isinstance(error, _DATABASE_AWAY) or problem_of(error) is not None
+
+
+def _log_outage(error: BaseException, request: object, response: HttpResponse) -> None:
+    """One line: while it lasts, each request fails in the same way."""
+    process().part(DatabaseRoom).note(error)
+    text = "request %s: a part of the server is away: %s"
     trace = error if logger.isEnabledFor(logging.DEBUG) else None
     logger.warning(text, request_id_of(request), error, exc_info=trace)
-    # Django logs a response with status 503 as an error otherwise.
+    # Django logs a response with such a status as an error otherwise.
     response._has_been_logged = True  # type: ignore[attr-defined]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        return refusal(answer_for(exception), request.path, request)
     if not _is_for_programs(request.path):
         return defaults.bad_request(request, exception)
     return error_response(answer_for(exception), request)
@@ -224,7 +260,15 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return error_response(answer_for(exception), request)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form of a page; DRF has its own word for the API, see `_of_drf`."""
+    told = f"{reason} {_HOW_TO_TRUST}" if reason.startswith(_WRONG_ORIGIN) else ""
+    return render(request, "403_csrf.html", {"wrong_origin": told}, status=403)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_below_a_path(request.path):
+        return refusal(ErrorAnswer(404, "sub_path", _SUB_PATH), request.path, request)
     if not _is_for_programs(request.path):
         return defaults.page_not_found(request, exception)
     message = "There is nothing at this address."
@@ -233,23 +277,52 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return error_response(ErrorAnswer(404, "not_found", message), request)
 
 
+def _is_below_a_path(path: str) -> bool:
+    """An address of ours with something before it, as a proxy asks for."""
+    _, _, rest = path.removeprefix("/").partition("/")
+    try:
+        return bool(rest) and resolve(f"/{rest}").url_name is not None
+    except Resolver404:
+        return False
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django calls this while it handles the exception, and logs the exception itself (logger
     django.request)."""
     error = sys.exception()
-    if isinstance(error, _DATABASE_AWAY):
+    if isinstance(error, Exception) and _is_outage(error):
         response = refusal(answer_for(error), request.path, request)
-        _log_database_away(error, request, response)
+        _log_outage(error, request, response)
         return response
     if not _is_for_programs(request.path):
         return defaults.server_error(request)
     return error_response(ErrorAnswer(500, "internal_error", INTERNAL_MESSAGE), request)
 
 
+def plain_answer(status: int, message: str) -> ErrorAnswer:
+    """With the code that its status has everywhere."""
+    return ErrorAnswer(status, _HTTP_CODES.get(status, "internal_error"), message)
+
+
 def refusal(answer: ErrorAnswer, path: str, request: object) -> HttpResponse:
     """An answer that no view gave: a page for people, the one shape for programs."""
-    if answer.status != 503 or _is_for_programs(path):
+    if _is_for_programs(path):
         return error_response(answer, request)
-    response = render(None, "503.html", {"message": answer.message}, status=answer.status)
-    response["Retry-After"] = _seconds(answer)
+    page = "503.html" if answer.status == 503 else "refused.html"
+    context = {"message": answer.message, "status": answer.status}
+    response = render(None, page, context, status=answer.status)
+    if answer.retry_after_s is not None:
+        response["Retry-After"] = _seconds(answer)
     return response
+
+
+def refusal_messages(answer: ErrorAnswer, path: str, *, request_id: str) -> list[AsgiDict]:
+    """`refusal` to a request that Django never saw, as the two messages of ASGI."""
+    response = refusal(answer, path, SimpleNamespace(request_id=request_id))
+    response["X-Request-Id"] = request_id
+    response["Content-Length"] = str(len(response.content))
+    headers = [(name.encode(), value.encode()) for name, value in response.items()]
+    return [
+        {"type": "http.response.start", "status": answer.status, "headers": headers},
+        {"type": "http.response.body", "body": response.content},
+    ]

@@ -18,7 +18,9 @@ from django.views.decorators.http import require_safe
 from accounts.access import Scope, access_of_user
 from recognition.engine import engine_state, engine_stats
 from recognition.people.index import GalleryLoader
+from recognition.web.database_room import DatabaseRoom
 from recognition.web.process import process
+from recognition.web.storage import Problem, media_problem
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ LOADING = "loading"
 CHANNEL_TIMEOUT_S = 0.7
 # Without these a process goes on with everything but live notices: it still takes requests.
 _DISPENSABLE = frozenset({"channel_layer"})
+# So it does in these states: it stores nothing new, but reads, recognises and deletes.
+_SERVES = frozenset(Problem)
 
 
 class HostMiddleware(CommonMiddleware):
@@ -51,15 +55,16 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
     """503 while a part is missing that requests need. `missing` names every part that does not
-    answer; if requests can do without all of these, the status is `degraded`, with 200. An
-    administrator who is signed in is also told the counters of the engine's queues."""
+    answer, or stores nothing new (`full`, `read_only`, `gone`); if requests can do without all of
+    these, the status is `degraded`, with 200. An administrator who is signed in is also told the
+    counters of the engine's queues."""
     parts = {name: check() for name, check in _CHECKS.items()}
     missing = [name for name, state in parts.items() if state != OK]
-    is_ready = _DISPENSABLE.issuperset(missing)
+    is_ready = all(name in _DISPENSABLE or parts[name] in _SERVES for name in missing)
     status = ("degraded" if missing else "ready") if is_ready else "not_ready"
     body: dict[str, Any] = {"status": status, "parts": parts, "missing": missing}
     # Without the database nobody can be known.
-    if parts["database"] == OK and access_of_user(request.user).may(Scope.MANAGE):
+    if parts["database"] != DOWN and access_of_user(request.user).may(Scope.MANAGE):
         body["engine"] = engine_stats()
     response = JsonResponse(body, status=200 if is_ready else 503)
     if not is_ready:
@@ -76,7 +81,15 @@ def _database() -> str:
     except (DatabaseError, InterfaceError) as error:
         logger.warning("readiness: the database does not answer: %s", error)
         return DOWN
-    return OK
+    return process().part(DatabaseRoom).problem() or OK
+
+
+def _storage() -> str:
+    """The folder of pictures."""
+    try:
+        return media_problem() or OK
+    except (DatabaseError, InterfaceError):  # the database's own state says it
+        return OK
 
 
 def _engine() -> str:
@@ -111,6 +124,7 @@ async def _message_goes_round() -> None:
 
 _CHECKS: dict[str, Callable[[], str]] = {
     "database": _database,
+    "storage": _storage,
     "engine": _engine,
     "galleries": _galleries,
     "channel_layer": _channel_layer,

@@ -12,6 +12,10 @@ HEADER = "X-Request-Id"
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+def request_id_for(sent: str) -> str:
+    return sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
+
+
 class RequestIdMiddleware:
     """Sets `request.request_id` and answers it in `X-Request-Id`."""
 
@@ -19,8 +23,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        sent = request.headers.get(HEADER, "")
-        request.request_id = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex  # type: ignore[attr-defined]
+        request.request_id = request_id_for(request.headers.get(HEADER, ""))  # type: ignore[attr-defined]
         response = self.get_response(request)
         response[HEADER] = request.request_id  # type: ignore[attr-defined]
         return response

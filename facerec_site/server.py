@@ -1,9 +1,8 @@
-"""Daphne, with what a long-running site needs beside it: bodies that have an end, waiting for slow
-readers, close codes of every kind, and an end in order.
+"""Daphne, with what a long-running site needs beside it: bodies in pieces (`http_requests.py`),
+waiting for slow readers, close codes of every kind, and an end in order.
 
-Daphne takes a body of any size into memory before anybody is asked who sends it, cancels everything
-at once when it is told to stop, takes no notice of how much a client has not read yet, and knows
-only part of the close codes.
+Daphne cancels everything at once when it is told to stop, takes no notice of how much a client has
+not read yet, and knows only part of the close codes.
 
 The end: `drain` answers what runs and refuses what comes, on connections that are open and on new
 ones; `hang_up` then closes every connection with nothing left unanswered.
@@ -14,20 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
+from functools import partial
 from typing import Any, TypeVar
 
 from autobahn.twisted.websocket import ConnectionDeny
-from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.http_protocol import HTTPFactory
 from daphne.server import Server, twisted_loop
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
-from django.conf import settings
 from twisted.internet import defer, tcp
 from twisted.internet import reactor as made_reactor
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from facerec_site.errors import ErrorAnswer, refusal
+from facerec_site.errors import ErrorAnswer
+from facerec_site.http_requests import Body, SiteHttpFactory, SiteRequest
 from facerec_site.listener import begin_no_connections
 
 logger = logging.getLogger(__name__)
@@ -42,9 +41,6 @@ _POLL_S = 0.05
 # A websocket whose handshake takes longer is refused with 503. It waits for the database, which has
 # limits of its own below this one.
 HANDSHAKE_S = 30
-# Keep-alive: a balancer in front gives up a connection after 60 s by default. It must be the first
-# to do so, or a request of its meets a connection that is closed just now.
-_IDLE_S = 75
 # A client that is busy needs a while to read that its socket is closed. Autobahn gives it a second,
 # and cuts the connection: the client may not have read yet even that it was opened.
 _GOODBYE_WITHIN_S = 10
@@ -56,78 +52,24 @@ _HANDSHAKES_WITHIN_S = 0.2
 _LINGER_S = 0.3
 _FLUSHED_WITHIN_S = 2.0
 _MOST_ACCEPTED = 10_000
-_LIVENESS = b"/health/live"
 # "Service restart": a browser comes back by itself.
 RESTART = 1012
+# What the live socket's own code for it is.
+_TOO_LARGE = 4413
 _RESTARTS = "The server restarts."
 _LONGEST_REASON = 123
-_STOPPING = ErrorAnswer(
-    503, "stopping", "The server restarts. Try again in a moment.", retry_after_s=5
-)
 _UNFINISHED = ErrorAnswer(
     503, "stopping", "The server restarts and could not finish this in time.", retry_after_s=5
 )
-# Above what views allow, so that they are the ones to refuse what is a little too large.
-_SLACK_BYTES = 2**20
-
-
-class _Request(WebRequest):
-    """Keeps no more of a body than a view may be given. The rest is read all the same, and let go
-    of: a client that is still sending would not see the answer."""
-
-    _is_too_large = False
-
-    def handleContentChunk(self, data: bytes) -> None:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + _SLACK_BYTES
-        if self._is_too_large or self.content.tell() + len(data) > limit:
-            self._is_too_large = True
-            self.content.truncate(0)
-            return
-        super().handleContentChunk(data)
-
-    def process(self) -> Any:
-        # A process that drains is alive: a supervisor must not be told otherwise.
-        if self.server.is_draining and self.path != _LIVENESS:
-            return self.refuse(_STOPPING)
-        if self._is_too_large:
-            limit_mb = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
-            message = f"A request may have {limit_mb} MB at most."
-            details = {"max_mb": limit_mb}
-            return self.refuse(ErrorAnswer(413, "request_too_large", message, details))
-        return super().process()
-
-    def refuse(self, answer: ErrorAnswer) -> None:
-        """Answer without asking the application; nothing if it began to answer already."""
-        if self._response_started:
-            return
-        self.request_start = getattr(self, "request_start", time.time())
-        # Also what the body says: this answer has an id like every other one.
-        self.request_id = uuid.uuid4().hex
-        response = refusal(answer, self.path.decode("latin1"), self)
-        response["X-Request-Id"] = self.request_id
-        headers = [(name.encode(), value.encode()) for name, value in response.items()]
-        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        self.handle_reply(start)
-        self.handle_reply({"type": "http.response.body", "body": response.content})
-
-    def handle_reply(self, message: dict[str, Any]) -> None:
-        starts = message["type"] == "http.response.start"
-        if starts and self.server.is_draining and self.channel is not None:
-            # The client sends its next request to another process.
-            self.responseHeaders.setRawHeaders(b"connection", [b"close"])
-            self.channel.persistent = False
-        super().handle_reply(message)
-
-
-class _Factory(HTTPFactory):
-    def buildProtocol(self, addr: Any) -> Any:
-        protocol = super().buildProtocol(addr)
-        protocol.requestFactory = _Request
-        protocol.timeOut = _IDLE_S
-        return protocol
 
 
 class _Socket(WebSocketProtocol):
+    def _max_message_size_exceeded(self, *sizes_and_reason: object) -> None:
+        """Known from the message's head: nothing of it is kept."""
+        if self.state == self.STATE_OPEN:
+            self.failedByMe = True
+            _close(self, _TOO_LARGE, "The message is far too large.")
+
     def check_timeouts(self) -> None:
         """Daphne's own says "Access denied" to a client whose handshake takes too long."""
         is_waiting = self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred")
@@ -202,7 +144,7 @@ class SiteServer(Server):
     @http_factory.setter
     def http_factory(self, made: HTTPFactory) -> None:
         # Daphne makes its own when it runs, and leaves no other place to name another.
-        self._http_factory = _Factory(made.server)
+        self._http_factory = SiteHttpFactory(made.server)
 
     @property
     def ws_factory(self) -> WebSocketFactory:
@@ -211,8 +153,21 @@ class SiteServer(Server):
     @ws_factory.setter
     def ws_factory(self, made: WebSocketFactory) -> None:
         made.protocol = _Socket
-        made.setProtocolOptions(closeHandshakeTimeout=_GOODBYE_WITHIN_S)
+        # What is no websocket message is answered with a close code, too.
+        made.setProtocolOptions(closeHandshakeTimeout=_GOODBYE_WITHIN_S, failByDrop=False)
         self._ws_factory = made
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if not isinstance(protocol, SiteRequest):
+            return super().create_application(protocol, scope)
+        body = Body(protocol)
+        if protocol.is_arriving:
+            # Daphne would hand on what is there of the body as if it were all.
+            protocol.content.close()
+        scope["asgi"] = {"version": "3.0"}
+        answered = self.application(scope, body.get, partial(self.handle_reply, protocol))
+        self.connections[protocol]["application_instance"] = self.loop.create_task(answered)
+        return body
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
@@ -253,11 +208,12 @@ class SiteServer(Server):
         started = time.monotonic()
         while (waited_s := time.monotonic() - started) < timeout_s:
             is_settled = waited_s >= _SETTLED_WITHIN_S or not self._unsettled()
-            if is_settled and not self._running():
-                return
+            if is_settled and all(request.is_arriving for request in self._running()):
+                break
             await asyncio.sleep(_POLL_S)
         left = self._running()
-        logger.warning("%d requests did not finish in time", len(left))
+        if left:
+            logger.warning("%d requests did not finish in time", len(left))
         for request in left:
             request.refuse(_UNFINISHED)
 
@@ -288,15 +244,15 @@ class SiteServer(Server):
                 instance.cancel()
         return defer.succeed(None)
 
-    def _running(self) -> list[_Request]:
+    def _running(self) -> list[SiteRequest]:
         """Requests that the application works on, also those whose client has left."""
-        return [p for p, details in self._all(_Request) if _is_at_work(details)]
+        return [p for p, details in self._all(SiteRequest) if _is_at_work(details)]
 
     def _unsettled(self) -> bool:
         """Whether a request has begun to arrive and is not there yet, or a socket is left."""
         is_arriving = any(
-            not {"application_instance", "disconnected"} & details.keys()
-            for _, details in self._all(_Request)
+            request.is_arriving or not {"application_instance", "disconnected"} & details.keys()
+            for request, details in self._all(SiteRequest)
         )
         return is_arriving or any(_is_at_work(d) for _, d in self._all(WebSocketProtocol))
 

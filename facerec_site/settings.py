@@ -54,6 +54,7 @@ def _secret_key() -> str:
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TRUSTED_ORIGINS", default=[])
+CSRF_FAILURE_VIEW = "facerec_site.errors.csrf_failure"
 # Cookies and redirects follow what the site is served as.
 HTTPS = env.bool("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -143,10 +144,11 @@ def _database() -> dict:
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
         # Without IMMEDIATE, two threads that read and then write deadlock: "database is locked".
+        # FULL: a commit is on the disk when it is acknowledged, and survives a power cut.
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
         }
     elif config["ENGINE"].endswith("mysql"):
         options |= {
@@ -233,6 +235,8 @@ ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", "")
 AXES_FAILURE_LIMIT = env.int("SIGN_IN_FAILURES", 10)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# A browser that the user has signed in with before has a count of its own.
+AXES_USERNAME_CALLABLE = "accounts.browsers.counted_name"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False
@@ -323,9 +327,13 @@ WHITENOISE_USE_FINDERS = DEBUG
 # Face images are personal data: no MEDIA_URL, every file goes through an authorised view.
 # One folder for one database: what the database does not name is swept away.
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", str(VAR_DIR / "media")))
+# With less room than this on its disk, no picture is written.
+KEEP_FREE_BYTES = env.int("KEEP_FREE_MB", 64) * 2**20
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_UPLOAD_MB", 64) * 2**20
+# Bodies of all requests that are under way in one process.
+MAX_BODIES_MB = env.int("MAX_BODIES_MB", 512)
 
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = "facerec_site.formats"
@@ -359,7 +367,9 @@ VIDEO_DIR = Path(env.str("VIDEO_DIR", str(VAR_DIR / "videos")))
 MAX_STREAMS = env.int("MAX_STREAMS", 16)
 MAX_STREAMS_PER_CALLER = env.int("MAX_STREAMS_PER_CALLER", 4)
 STREAM_IDLE_S = env.int("STREAM_IDLE_S", 60)
-MAX_FRAME_BYTES = 2 * 2**20
+MAX_FRAME_BYTES = round(env.float("MAX_FRAME_MB", 4) * 2**20)
+# Up to here a frame that is too large is answered, and its stream goes on.
+MOST_FRAME_BYTES = 4 * MAX_FRAME_BYTES
 
 # Webhooks
 WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)

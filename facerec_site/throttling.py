@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.access import access_of
+from accounts.browsers import known_browser
 
 if TYPE_CHECKING:
     # DRF's views read the default throttles, these here, while they are imported.
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 
 class SignInRateThrottle(SimpleRateThrottle):
-    """One rate for each address, whatever names it tries, by setting `SIGN_IN_RATE`."""
+    """One rate for each address, whatever names it tries, by setting `SIGN_IN_RATE`. A browser that
+    the user has signed in with before has a rate of its own."""
 
     scope = "sign_in"
 
     def get_cache_key(self, request: Request | HttpRequest, view: object) -> str:
-        ident = request.META.get("REMOTE_ADDR", "").encode().hex()
+        browser = known_browser(request, request.POST.get("username", ""))  # type: ignore[arg-type]
+        ident = f"{request.META.get('REMOTE_ADDR', '')} {browser}".encode().hex()
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 

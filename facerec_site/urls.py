@@ -12,7 +12,7 @@ from drf_spectacular.renderers import (
     OpenApiJsonRenderer2,
     OpenApiYamlRenderer,
 )
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from facerec_site import health
 from facerec_site.sign_in import SignInView
@@ -40,7 +40,7 @@ urlpatterns = [
     ),
     path(
         "api/docs/",
-        login_required(SpectacularSwaggerView.as_view(url_name="schema")),
+        login_required(SpectacularSwaggerSplitView.as_view(url_name="schema")),
         name="docs",
     ),
     path("", include("recognition.live.pages.urls")),

@@ -16,6 +16,7 @@ from ml_engine.arguments import add_engine, add_preset, add_weights
 from ml_engine.config import EngineConfig
 from ml_engine.drawing import with_faces, write_image
 from ml_engine.images import decode_image
+from ml_engine.matching.calibration import VERIFY_FMR
 from ml_engine.types import EngineError, Face, Float32, Image, ImageError, WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, fetch
 
@@ -26,8 +27,6 @@ FETCHED = ("mtcnn", "mobilefacenet", "dlib_resnet", "samples")
 # Fetched with the others; if their host cannot be reached, the rest is of use all the same.
 OPTIONAL = ("yunet",)
 NO_FACE, NOT_THE_SAME = 3, 4
-# Share of strangers who may match when two photos are compared.
-_FMR = 1e-4
 _EXAMPLES = """\
 examples:
   python -m ml_engine fetch
@@ -283,7 +282,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--fmr",
         type=float,
-        default=_FMR,
+        default=VERIFY_FMR,
         metavar="RATE",
         help="share of strangers who may be taken for one person (default: %(default)s)",
     )

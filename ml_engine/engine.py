@@ -34,7 +34,7 @@ class Engine(Protocol):
     """Thread-safe.
 
     Every call may raise EngineBusy (the queue is full), DeadlineExceeded (an EngineBusy: the
-    deadline of the Ask passed in the queue) and EngineClosed.
+    deadline of the Ask passed) and EngineClosed.
     """
 
     @property

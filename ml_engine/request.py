@@ -62,7 +62,7 @@ class Ask:
     priority: "bulk" lets interactive calls go first.
     caller: a stream or an API key; callers take turns. All calls without one count as one caller.
     deadline_s: seconds from the start of the call after which its answer is of no use: it is
-        refused then (DeadlineExceeded) instead of run.
+        refused then (DeadlineExceeded), waiting or running.
     timings: receives milliseconds by stage: `queue`, `detect`, `align` (cutting faces out and
         measuring them) and `embed`.
     """

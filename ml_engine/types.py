@@ -46,11 +46,11 @@ class EngineBusy(EngineError):
 
 
 class DeadlineExceeded(EngineBusy):
-    """The call's deadline passed while it waited in the queue."""
+    """The call's deadline passed while it waited in the queue, or while it was worked on."""
 
     code = "deadline_exceeded"
 
-    def __init__(self, message: str = "The deadline passed before the engine came to it.") -> None:
+    def __init__(self, message: str = "The deadline passed before the engine was done.") -> None:
         super().__init__(message)
 
 

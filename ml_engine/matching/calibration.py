@@ -31,6 +31,8 @@ from ml_engine.zoo import PRESETS
 _CURVES_DIR = Path(__file__).resolve().parent.parent / "zoo" / "curves"
 # By default one stranger in a hundred may be given a name.
 DEFAULT_FPIR = 0.01
+# Comparing two faces is one comparison: strangers may match in one of a thousand.
+VERIFY_FMR = 1e-3
 # Points of a new curve: three a decade, as long as MIN_PAIRS pairs or more reach the score.
 RATES = (0.9, *(step * 10.0**-decade for decade in range(1, 9) for step in (5, 2, 1)))
 MIN_PAIRS = 7

@@ -1,8 +1,9 @@
 """Dynamic batches: calls of many threads become batches of one owner thread.
 
 One thread owns the model, so nothing else needs a lock. The queue is bounded and fair. A call that
-finds it full is refused at once with EngineBusy, and a call whose deadline passes in the queue with
-DeadlineExceeded, so that no caller waits for an answer that comes too late.
+finds it full is refused at once with EngineBusy, and a call whose deadline passes with
+DeadlineExceeded, so that no caller waits for an answer that comes too late. A batch that runs is
+broken off when the last of its deadlines has passed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Generic, TypedDict, TypeVar, cast
 
 from ml_engine.request import Timings
+from ml_engine.runtime.deadline import working_until
 from ml_engine.runtime.fair_queue import FairQueue, Ticket
 from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
 
@@ -30,7 +32,7 @@ class BatcherStats:
     """Counters since the start.
 
     refused: calls that found the queue full or gave way in it. expired: calls whose deadline
-    passed while they waited. queue_s: sum of what calls waited; queue_max_s: the longest of it.
+    passed before they were done. queue_s: sum of what calls waited; queue_max_s: the longest of it.
     work_s: sum of what batches took. batch_sizes: how often a batch had so many items.
     """
 
@@ -118,8 +120,8 @@ class DynamicBatcher(Generic[Item, Result]):
             batcher's name.
 
         Raises:
-            EngineBusy: the queue is full, or a call that goes first took the place.
-            DeadlineExceeded: the ticket expired before the call's turn came.
+            EngineBusy: the queue is full, or became so and others had the better right.
+            DeadlineExceeded: the ticket expired before the call was done.
             EngineClosed: closed before that.
         """
         if not items:
@@ -174,7 +176,10 @@ class DynamicBatcher(Generic[Item, Result]):
         except FutureTimeout:
             with self._changed:
                 self._expire(call)
-        # If its turn came just before, the work is done already, or nearly.
+            if not call.future.done():
+                # It is worked on, perhaps for others as well, who have more time.
+                self.stats.expired += 1
+                raise DeadlineExceeded from None
         return call.future.result()
 
     def _expire(self, call: _Call[Item, Result]) -> None:
@@ -234,7 +239,9 @@ class DynamicBatcher(Generic[Item, Result]):
         for call in batch:
             call.started_at = started
         try:
-            results = self._results([item for call in batch for item in call.items], batch[0].key)
+            with working_until(max(call.ticket.expires_at for call in batch)):
+                items = [item for call in batch for item in call.items]
+                results = self._results(items, batch[0].key)
         except BaseException as error:
             self._answer_failure(batch, error)
             return

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.runtime.deadline import check_deadline
+
 # Builds a Keras model with its weights. Called only if a model has to be converted or run.
 ModelBuilder = Callable[[], Any]
 # (n, h, w, 3). Pixels may stay bytes: a runtime makes them float32 as it takes them in.
@@ -38,10 +40,14 @@ def run_in_parts(
         call_rows: what one call costs beside its rows, in rows.
         run_padded: given some rows and the size to pad them to; gives outputs of that many rows,
             arrays or what can be made arrays later, once all parts were given to it.
+
+    Raises:
+        DeadlineExceeded: between two parts; see `runtime.deadline`.
     """
     launched = []
     start = 0
     for size in parts_of(len(batch), sizes, call_rows):
+        check_deadline()
         part = batch[start : start + size]
         launched.append((len(part), run_padded(part, size)))
         start += size

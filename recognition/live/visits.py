@@ -26,7 +26,7 @@ _BETTER_BY = 0.05
 _TOLD_BY = 0.02
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Visit:
     """`decision` only improves: a match stays one while the face is the same.
 
@@ -77,6 +77,9 @@ class VisitBook:
     likeness: float
     visits: list[Visit] = field(default_factory=list)
     _of_track: dict[int, Visit] = field(default_factory=dict)
+    # The visit that a face was in before its track got another name.
+    _before: dict[int, Visit] = field(default_factory=dict)
+    _over: list[Visit] = field(default_factory=list)
 
     def visit_of(self, track: int) -> Visit | None:
         return self._of_track.get(track)
@@ -93,22 +96,26 @@ class VisitBook:
                 self._see(identity, identity.decision, at_s, now)
 
     def leave(self, track: int) -> None:
-        """The track ended, or moved to another person."""
+        """The track is over, or has become somebody else's."""
+        self._before.pop(track, None)
         if visit := self._of_track.pop(track, None):
             visit.tracks.discard(track)
 
     def close_gone(self, at_s: float) -> list[Visit]:
-        """End the visits whose face is gone for longer than the gap, and return them."""
-        return self._close([v for v in self.visits if at_s - v.last_seen_s > GAP_S])
+        """Visits whose face is gone for longer than the gap; they are over."""
+        over, self._over = self._over, []
+        return over + self._close([v for v in self.visits if at_s - v.last_seen_s > GAP_S])
 
     def close(self) -> list[Visit]:
-        """End all visits and return them."""
-        return self._close(list(self.visits))
+        """End all of them."""
+        over, self._over = self._over, []
+        return over + self._close(list(self.visits))
 
     def _see(self, identity: Identity, decision: Decision, at_s: float, now: datetime) -> None:
         visit = self._of_track.get(identity.track)
         if visit is not None and self._belongs_elsewhere(visit, identity, decision):
             self.leave(identity.track)
+            self._before[identity.track] = visit
             visit = None
         # The name of a visit is never taken back, so it must be settled.
         is_firm = decision.kind != "match" or identity.is_settled
@@ -118,6 +125,7 @@ class VisitBook:
             visit = self._find(identity, decision, at_s) or self._open(
                 identity, decision, at_s, now
             )
+            self._end_before(identity.track, visit)
             visit.tracks.add(identity.track)
             self._of_track[identity.track] = visit
         visit.touch(at_s, now)
@@ -126,11 +134,21 @@ class VisitBook:
         if is_firm:
             visit.improve(decision)
 
+    def _end_before(self, track: int, visit: Visit) -> None:
+        """The gallery changed while a person stayed in view: what they were called before is over
+        when the new visit begins, and not gone on with, or their time would count twice."""
+        before = self._before.pop(track, visit)
+        if before is not visit and before in self.visits and not before.tracks:
+            self.visits.remove(before)
+            self._over.append(before)
+
     def _open(self, identity: Identity, decision: Decision, at_s: float, now: datetime) -> Visit:
+        before = self._before.get(identity.track)
+        first_s = max(identity.first_s, before.last_seen_s) if before else identity.first_s
         visit = Visit(
             decision=decision,
             vector=identity.vector,
-            started_at=now - timedelta(seconds=max(0.0, at_s - identity.first_s)),
+            started_at=now - timedelta(seconds=max(0.0, at_s - first_s)),
             last_seen_at=now,
             last_seen_s=at_s,
         )

@@ -25,6 +25,7 @@ from recognition.events.services.streams import stream_end
 from recognition.live.visits import Visit
 from recognition.notices.payloads import PageEventKind
 from recognition.people.models import ModelVersion
+from recognition.web import storage
 from recognition.web.errors import ServiceError
 from recognition.web.leases import KeptLease, LeaseLost
 from recognition.web.payloads import EventPayload
@@ -189,18 +190,18 @@ class VisitWriter(Part):
         except LeaseLost:
             logger.warning("a visit is not written: another process has ended its stream")
         except ServiceError as error:
-            if error.code == "storage_full":
+            if error.code in storage.CODES:
                 logger.warning("visits wait: %s", error.message)
                 self._put_back(entry)
                 return False
             # The event or the collection was deleted meanwhile.
             logger.info("a visit is not written: %s", error.message)
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("the database does not answer, visits wait: %s", error)
-            connections.close_all()
-            self._put_back(entry)
-            return False
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OperationalError | InterfaceError) or storage.problem_of(error):
+                logger.warning("the database does not take them, visits wait: %s", error)
+                connections.close_all()
+                self._put_back(entry)
+                return False
             is_last = entry.tries + 1 >= _TRIES
             logger.exception("a visit %s", "was not written" if is_last else "is written again")
             connections.close_all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 from collections.abc import Iterable
@@ -13,12 +12,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models.fields.files import FieldFile
 
-from recognition.web.errors import ServiceError
+from recognition.web.database_room import storage_problem
+from recognition.web.storage import problem_of, storage_refusal
 from recognition.web.transactions import after_commit
 
 logger = logging.getLogger(__name__)
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class NewFiles:
@@ -30,9 +28,11 @@ class NewFiles:
     def write(self, file: FieldFile, content: bytes) -> None:
         """Write the file and set the field of the unsaved row. The file is on disk on return.
 
-        ServiceError `storage_full` if the disk is full.
+        ServiceError of `recognition.web.storage` if it cannot be stored.
         """
-        # Record the name before the write: a file cut off by a full disk is removed as well.
+        if problem := storage_problem():
+            raise storage_refusal(problem)
+        # Known before anything is written: what a full disk cut off is removed as well.
         wanted = file.field.generate_filename(file.instance, "picture.jpg")
         wanted = default_storage.get_available_name(wanted, file.field.max_length)
         self._names.append(wanted)
@@ -43,10 +43,9 @@ class NewFiles:
             self._names[-1] = name
             _flush(name)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if (problem := problem_of(error)) is None:
                 raise
-            message = "There is no room for pictures on the server."
-            raise ServiceError("storage_full", message, status=507) from error
+            raise storage_refusal(problem) from error
         setattr(file.instance, file.field.attname, name)
 
     def discard(self, *files: FieldFile) -> None:
@@ -87,9 +86,11 @@ def remove(names: Iterable[str]) -> None:
 
 
 def _flush(name: str) -> None:
-    """Flush the file to disk, as the database flushes its row: both must survive a power cut."""
-    descriptor = os.open(default_storage.path(name), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """A commit survives a power cut, so its file must: the content, and its name in the folder."""
+    path = default_storage.path(name)
+    for each in (path, os.path.dirname(path)):  # noqa: PTH120
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -23,6 +23,7 @@ ROLES = ("web", "cameras", "jobs")
 # Parts in the order of their start, each with the roles that need it. They stop in reverse order: a
 # part stands below the parts that it uses.
 PARTS: dict[str, frozenset[str]] = {
+    "recognition.web.database_room.DatabaseRoom": frozenset(ROLES),
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
     "recognition.engine.host.EngineHost": frozenset({"web", "cameras"}),
     "recognition.notices.follower.Follower": frozenset({"web"}),

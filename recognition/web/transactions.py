@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
+
+from recognition.web.database_room import DatabaseRoom
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +24,8 @@ _RETRYABLE = {1205, 1213, 1020}
 
 def in_transaction(act: Callable[[], T]) -> T:
     """The result of `act`, run in a transaction. If the database aborts it because of another
-    transaction, it runs again from the start, so `act` must keep nothing from a failed attempt.
+    transaction, or its disk was full and there is room now, it runs again from the start, so `act`
+    must keep nothing from a failed attempt.
 
     Inside a transaction of the caller there is only one attempt: only the outermost can be retried.
     """
@@ -32,15 +36,16 @@ def in_transaction(act: Callable[[], T]) -> T:
         try:
             with transaction.atomic():
                 return act()
-        except OperationalError as error:
-            if not _is_retryable(error):
+        except DatabaseError as error:
+            has_more_room = process().part(DatabaseRoom).note(error)
+            if not (has_more_room or _is_retryable(error)):
                 raise
         time.sleep(random.uniform(0, 0.02 * 2**attempt))  # so that two do not collide again
     with transaction.atomic():
         return act()
 
 
-def _is_retryable(error: OperationalError) -> bool:
+def _is_retryable(error: DatabaseError) -> bool:
     code = error.args[0] if error.args else None
     return code in _RETRYABLE or "database is locked" in str(error)
 

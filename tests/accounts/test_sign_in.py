@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from axes.models import AccessAttempt
 from django.conf import settings as site
+from django.core import signing
 from django.core.cache import cache
 from django.test import Client
 
 from accounts.access import Role
+from accounts.browsers import COOKIE, attempts_forget
 from accounts.models import User
 from facerec_site.throttling import SignInRateThrottle
 from tests.callers import PageClient
@@ -29,6 +31,11 @@ def vera() -> User:
 
 def sign_in(client: Client, name: str = "vera", password: str = PASSWORD, **extra: Any) -> Any:
     return client.post(ADDRESS, {"username": name, "password": password, **extra})
+
+
+def leave(client: Client) -> None:
+    """The session is over; the browser is the same."""
+    del client.cookies[site.SESSION_COOKIE_NAME]
 
 
 def is_signed_in(client: Client) -> bool:
@@ -102,6 +109,58 @@ class TestLock:
             for _ in range(2):
                 sign_in(client, password="wrong")
             assert sign_in(PageClient()).status_code == 302
+
+    def test_lock_by_a_stranger_at_the_same_address_is_not_for_a_known_browser(
+        self, client: Client, vera: User
+    ) -> None:
+        sign_in(client)
+        leave(client)
+        stranger = PageClient()
+        for _ in range(3):
+            sign_in(stranger, password="wrong")
+        assert sign_in(stranger).status_code == 429
+        assert sign_in(client).status_code == 302
+
+    def test_lock_of_a_known_browser_is_its_own(self, client: Client, vera: User) -> None:
+        sign_in(client)
+        leave(client)
+        for _ in range(3):
+            answer = sign_in(client, password="wrong")
+        assert answer.status_code == 429
+        assert sign_in(client).status_code == 429
+        assert sign_in(PageClient()).status_code == 302
+
+    @pytest.mark.parametrize("whose", ["another user's", "forged"])
+    def test_lock_counts_for_a_browser_that_only_claims_to_be_known(
+        self, client: Client, vera: User, whose: str
+    ) -> None:
+        if whose == "forged":
+            client.cookies[COOKIE] = "eyJpZCI6ICJ4In0:1:x"
+        else:
+            make_user(Role.VIEWER, username="otto")
+            sign_in(client, "otto")
+            leave(client)
+        for _ in range(3):
+            sign_in(PageClient(), password="wrong")
+        assert sign_in(client).status_code == 429
+
+    def test_lock_is_lifted_by_a_new_password_for_every_browser(
+        self, client: Client, vera: User
+    ) -> None:
+        sign_in(client)
+        leave(client)
+        for _ in range(3):
+            sign_in(client, password="wrong")
+            sign_in(PageClient(), password="wrong")
+        attempts_forget(username="vera")
+        assert sign_in(client).status_code == 302
+        assert sign_in(PageClient()).status_code == 302
+
+    def test_cookie_tells_no_name(self, client: Client, vera: User) -> None:
+        sign_in(client)
+        cookie = client.cookies[COOKIE]
+        assert cookie["httponly"]
+        assert "vera" not in str(signing.loads(cookie.value, salt="accounts.browsers"))
 
     def test_failed_sign_in_stores_no_password(self, client: Client, vera: User) -> None:
         sign_in(client, password="my-other-secret")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ PATIENCE_S = 60.0
 
 
 class Served:
-    """A running site. `made` is what `served.py` printed."""
+    """A running site. `made` is what `served.py` printed. within: a command that runs it."""
 
-    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, within: Sequence[str] = (), **environment: str
+    ) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.facerec_site.served", *arguments],
+            [*within, sys.executable, "-m", "tests.facerec_site.served", *arguments],
             cwd=ROOT,
             env={**environment_of(folder), **environment},
             stdout=subprocess.PIPE,

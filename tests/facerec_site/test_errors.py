@@ -27,6 +27,7 @@ from ml_engine.types import (
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from tests.callers import PageClient
+from tests.factories import make_user
 
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -130,7 +131,14 @@ class TestShape:
     def test_request_for_another_host_is_answered_400(self, client: Client) -> None:
         answer = client.get("/api/v1/me", headers={"host": "evil.example"})
         assert answer.status_code == 400
-        assert check_shape(answer)["code"] == "bad_request"
+        error = check_shape(answer)
+        assert error["code"] == "unknown_host"
+        assert "ALLOWED_HOSTS" in error["message"]
+
+    def test_address_below_a_path(self, client: Client) -> None:
+        answer = client.get("/api/facerec/api/v1/me")
+        assert answer.status_code == 404
+        assert check_shape(answer)["code"] == "not_found"
 
     @pytest.mark.django_db
     def test_missing_page_is_answered_with_html(self, client: Client) -> None:
@@ -191,3 +199,43 @@ class TestRequestId:
     def test_malformed_request_id_is_replaced(self, client: Client, sent: str) -> None:
         answer = client.get("/health/live", headers={"x-request-id": sent})
         assert REQUEST_ID.fullmatch(answer["X-Request-Id"])
+
+
+@pytest.mark.django_db
+class TestBehindProxy:
+    """What is set wrongly is said, with what to set."""
+
+    def test_unknown_host_is_named_by_its_setting(self, client: Client) -> None:
+        answer = client.get("/live/", headers={"host": "faces.example"})
+        assert answer.status_code == 400
+        assert "ALLOWED_HOSTS" in answer.content.decode()
+
+    def test_wrong_origin_is_not_a_stale_form(self) -> None:
+        strict = PageClient(enforce_csrf_checks=True)
+        headers = {"origin": "https://testserver"}
+        text = strict.post("/accounts/login/", {}, headers=headers).content.decode()
+        assert "BEHIND_PROXY=1" in text
+        assert "TRUSTED_ORIGINS" in text
+        assert "stale" not in text
+
+    def test_wrong_origin_of_a_call_is_told_with_what_to_set(self) -> None:
+        strict = PageClient(enforce_csrf_checks=True)
+        strict.force_login(make_user())
+        headers = {"origin": "https://testserver"}
+        answer = strict.post("/api/v1/persons", {}, headers=headers)
+        assert answer.status_code == 403
+        assert "TRUSTED_ORIGINS" in check_shape(answer)["message"]
+
+    def test_form_without_a_token_is_stale(self) -> None:
+        strict = PageClient(enforce_csrf_checks=True)
+        assert "stale" in strict.post("/accounts/login/", {}).content.decode()
+
+    @pytest.mark.parametrize("path", ["/facerec/live/", "/facerec/admin/", "/facerec/api/v1/me"])
+    def test_path_before_an_address_is_refused_with_a_word(self, client: Client, path: str) -> None:
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert "at the root of a host name" in answer.content.decode()
+
+    def test_page_that_is_not_there_is_nothing_else(self, client: Client) -> None:
+        for path in ("/nothing/", "/nothing/at/all/", "/nothing"):
+            assert "root of a host name" not in client.get(path).content.decode()

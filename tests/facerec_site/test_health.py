@@ -36,6 +36,7 @@ class TestReady:
             "status": "ready",
             "parts": {
                 "database": "ok",
+                "storage": "ok",
                 "engine": "ok",
                 "galleries": "ok",
                 "channel_layer": "ok",

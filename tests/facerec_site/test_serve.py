@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import json
 import signal
 import socket
@@ -21,6 +20,7 @@ import pytest
 import websockets
 
 from tests.certificates import self_signed
+from tests.facerec_site.calls import new_connection
 from tests.facerec_site.site import (
     PATIENCE_S,
     ROOT,
@@ -57,13 +57,20 @@ async def test_frames_are_answered_and_become_an_event(site: Served) -> None:
         assert (told["type"], told["event"]["kind"]) == ("event", "opened")
 
 
-async def test_a_frame_that_is_too_large_is_answered_4413(site: Served) -> None:
+async def test_large_frame_is_refused_and_a_far_larger_one_answered_4413(site: Served) -> None:
     async with site.socket("/ws/live/", key="key") as client:
         await start_session(client, site)
-        await client.send(bytes(2 * 2**20 + 1))
-        code, reason = await closed_with(client)
-        assert code == 4413
-        assert "2 MB" in reason
+        for size in (4 * 2**20 + 1, 16 * 2**20):
+            assert (await send_frame(client, bytes(size)))["code"] == "frame_too_large"
+        assert (await send_frame(client, photo(ANN)))["type"] == "faces"
+        await client.send(bytes(64 * 2**20))
+        assert (await closed_with(client))[0] == 4413
+
+
+async def test_what_is_no_websocket_message_is_closed_with_a_code(site: Served) -> None:
+    async with site.socket("/ws/live/", key="key") as client:
+        client.transport.write(b"\xff" * 20)
+        assert (await closed_with(client))[0] == 1002
 
 
 @pytest.mark.parametrize(
@@ -96,25 +103,51 @@ def test_serving_pages_logs_nothing(site: Served) -> None:
     assert not [line for line in site.lines if "health" in line]
 
 
-@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "in chunks"])
-def test_large_body_without_sign_in_is_not_kept_in_memory(
-    start: Callable[..., Served], is_announced: bool
+@pytest.mark.parametrize(
+    ("is_announced", "refused"),
+    [(True, (413, "request_too_large")), (False, (411, "length_required"))],
+    ids=["announced", "in chunks"],
+)
+def test_no_stranger_fills_the_memory_with_a_body(
+    start: Callable[..., Served], is_announced: bool, refused: tuple[int, str]
 ) -> None:
     site = start("--", "--port", "0", MAX_UPLOAD_MB="2")
     process = psutil.Process(site.made["pid"])
-    assert site.address
-    client = http.client.HTTPConnection("localhost", int(site.address[2]), timeout=PATIENCE_S)
+    client = new_connection(site)
     block, count = bytes(2**20), 200
     length = {"Content-Length": str(count * len(block))} if is_announced else {}
     before = process.memory_info().rss
-    client.request("POST", "/accounts/login/", (block for _ in range(count)), length)
+    client.request("POST", "/api/v1/detect", (block for _ in range(count)), length)
     answer = client.getresponse()
-    assert answer.status == 413
-    assert json.loads(answer.read())["error"]["code"] == "request_too_large"
+    assert (answer.status, json.loads(answer.read())["error"]["code"]) == refused
     assert process.memory_info().rss - before < 50 * 2**20
-    # A little too large is the views' to refuse; and the connection goes on.
-    client.request("POST", "/accounts/login/", bytes(5 * 2**19), {"Content-Type": "text/plain"})
-    assert client.getresponse().status == 403, "no token against forged requests"
+
+
+def test_form_without_parts_is_refused_in_the_one_shape(site: Served) -> None:
+    client = new_connection(site)
+    headers = {
+        "X-Api-Key": site.made["detect_key"],
+        "Content-Type": "multipart/form-data; boundary=X",
+    }
+    client.request("POST", "/api/v1/detect", b"--X--", headers)
+    answer = client.getresponse()
+    told = json.loads(answer.read())
+    assert answer.status == 400
+    assert told["error"]["code"] in ("validation_error", "parse_error")
+    assert told["request_id"] == answer.headers["X-Request-Id"]
+
+
+def test_large_photo_in_a_form_is_read(site: Served) -> None:
+    """More than fits into memory on its way, in many pieces."""
+    client = new_connection(site)
+    head = b'--X\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+    body = head + photo(ANN) + bytes(5 * 2**20) + b"\r\n--X--\r\n"
+    headers = {
+        "X-Api-Key": site.made["key"],
+        "Content-Type": "multipart/form-data; boundary=X",
+    }
+    client.request("POST", "/api/v1/identify", body, headers)
+    assert client.getresponse().status == 200
 
 
 async def _addresses_in_the_audit_log(site: Served) -> list[str]:

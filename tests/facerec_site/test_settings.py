@@ -156,6 +156,15 @@ def test_cookies_are_secure_with_https(tmp_path: Path) -> None:
     assert set(settings_of(tmp_path, *names, HTTPS="1").values()) == {True}
 
 
+def test_commits_of_sqlite_are_on_the_disk_when_they_are_acknowledged(tmp_path: Path) -> None:
+    code = (
+        "import django; django.setup(); from django.db import connection\n"
+        "print(connection.cursor().execute('PRAGMA synchronous').fetchone()[0])"
+    )
+    done = run_python(code, tmp_path, DJANGO_SETTINGS_MODULE="facerec_site.settings")
+    assert done.stdout.strip() == "2", done.stderr
+
+
 class TestSecretKey:
     def test_secret_key_is_made_once_and_readable_by_the_owner_only(self, tmp_path: Path) -> None:
         first = settings_of(tmp_path, "SECRET_KEY")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ml_engine.geometry import (
+    MOST_BOXES,
     areas,
     clipped,
     iou,
@@ -92,3 +93,11 @@ def test_offsets_move_boxes_by_parts_of_their_size() -> None:
     boxes = np.array([[10, 20, 30, 60]], np.float32)
     offsets = np.array([[0.1, -0.1, 0.5, 0.25]], np.float32)
     np.testing.assert_allclose(moved_by_offsets(boxes, offsets), [[12, 16, 40, 70]])
+
+
+def test_many_boxes_cost_no_more_than_the_best_of_them() -> None:
+    boxes = np.array([[0, 0, 1, 1]], np.float32) + np.arange(MOST_BOXES + 500)[:, None] * 2
+    scores = np.linspace(0.1, 1, len(boxes), dtype=np.float32)
+    kept = nms(boxes.astype(np.float32), scores, 0.5)
+    assert len(kept) == MOST_BOXES
+    assert kept.min() == 500

@@ -114,9 +114,8 @@ def _server(made: Process, options: dict[str, Any]) -> Any:
         application if is_web else only_health(application),
         endpoints=[endpoint],
         action_logger=_access_log() if options["access_log"] else None,
-        # A little above what is allowed, so that who sends too much is told so.
-        websocket_max_message_size=settings.MAX_FRAME_BYTES + 2**20,
-        websocket_max_frame_size=settings.MAX_FRAME_BYTES + 2**20,
+        websocket_max_message_size=settings.MOST_FRAME_BYTES,
+        websocket_max_frame_size=settings.MOST_FRAME_BYTES,
         websocket_timeout=-1,
         # The client's own address, for the audit log and for locks on sign-in: of the headers
         # that proxies set, the one that is never a list that a client began.

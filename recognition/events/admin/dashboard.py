@@ -13,6 +13,7 @@ from recognition.events.models import Event
 from recognition.events.selectors import counts
 from recognition.people.model_versions import missing_versions
 from recognition.web.boundaries import TemplateContext
+from recognition.web.database_room import storage_problems
 
 
 class NavigationItem(TypedDict):
@@ -33,6 +34,7 @@ def dashboard(request: HttpRequest, context: TemplateContext) -> TemplateContext
     context["may_enrol"] = access.may(Scope.ENROL)
     context["counts"] = counts(access)
     context["engine"] = engine_state()
+    context["storage_problems"] = storage_problems()
     context["missing_versions"] = missing_versions() if access.may(Scope.MANAGE) else []
     context["last_events"] = Event.objects.select_related("person", "camera")[:12]
     return context

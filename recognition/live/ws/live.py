@@ -75,8 +75,11 @@ class LiveConsumer(SiteConsumer):
         if data is None:
             await self._command(text or "")
         elif len(data) > settings.MAX_FRAME_BYTES:
-            limit = f"{settings.MAX_FRAME_BYTES / 2**20:g} MB"
-            raise Refused(Code.TOO_LARGE, f"A frame may have {limit} at most.")
+            # One that is far larger never comes here: the server closes the socket.
+            limit = settings.MAX_FRAME_BYTES
+            text = f"A frame may have {limit / 2**20:g} MB at most."
+            number = self._slot.skip()
+            self.outbox.post(error_message("frame_too_large", text, frame=number, limit=limit))
         elif self._session is None and self._starting is None:
             number = self._slot.skip()
             message = error_message("not_started", "Send session.start first.", frame=number)

@@ -13,6 +13,7 @@ import numpy as np
 from accounts.audit import Actor, record
 from ml_engine import Face
 from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
+from ml_engine.matching.calibration import VERIFY_FMR
 from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, get_engine
@@ -24,8 +25,6 @@ from recognition.people.rules import Rules, curve_of_collection, rules_of, uncal
 from recognition.people.services.pictures import ask_of, check_region, decoded, subjects
 from recognition.web.errors import ServiceError
 
-# Verifying is a single comparison, so one false match in a thousand is acceptable.
-VERIFY_FALSE_MATCH_RATE = 1e-3
 Timing = dict[str, float]
 
 
@@ -308,7 +307,7 @@ def _verify_threshold(
     if curve is None:
         raise uncalibrated(model)
     rate = collection.target_false_match_rate if collection is not None else None
-    return curve.threshold(rate or VERIFY_FALSE_MATCH_RATE)
+    return curve.threshold(rate or VERIFY_FMR)
 
 
 def _decision(similarity: float, threshold: float) -> str:

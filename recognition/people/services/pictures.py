@@ -14,6 +14,7 @@ from ml_engine import Face
 from ml_engine.detection.region import is_inside
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.request import Ask, Priority, Timings, Wanted
+from ml_engine.runtime.allocator import give_back
 from ml_engine.types import EngineBusy, Float32, Image
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
@@ -32,6 +33,8 @@ _BESIDE = 0.5
 # pictures of the largest size may be in memory at once; others wait for at most this time.
 _LARGEST_AT_ONCE = 4
 _WAIT_S = 2.0
+# Of larger ones the heap keeps what each thread's decoder and pyramid used: 80 MB of 49 megapixels.
+_LARGE_PIXELS = 4_000_000
 
 
 @contextmanager
@@ -43,8 +46,13 @@ def decoded(data: bytes) -> Iterator[Image]:
     """
     most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
     limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
-    with process().part(PixelBudget).hold(pixels_of(data, limits), most=_LARGEST_AT_ONCE * most):
-        yield decode_image(data, limits)
+    pixels = pixels_of(data, limits)
+    try:
+        with process().part(PixelBudget).hold(pixels, most=_LARGEST_AT_ONCE * most):
+            yield decode_image(data, limits)
+    finally:
+        if pixels >= _LARGE_PIXELS:
+            give_back()
 
 
 class PixelBudget(Part):

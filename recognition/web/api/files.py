@@ -10,6 +10,7 @@ from django.http import HttpResponse
 
 from accounts.audit import Actor, record
 from recognition.web.errors import not_found
+from recognition.web.storage import media_problem, problem_of, storage_refusal
 
 
 def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor) -> HttpResponse:
@@ -19,7 +20,12 @@ def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Acto
     try:
         with file.open("rb") as opened:
             content = opened.read()
-    except FileNotFoundError:
+    except OSError as error:
+        is_missing = isinstance(error, FileNotFoundError)
+        if problem := media_problem() if is_missing else problem_of(error):
+            raise storage_refusal(problem) from error
+        if not is_missing:
+            raise
         raise not_found("picture") from None
     record(actor, "image.view", owner, collection_id=collection_id)
     response = HttpResponse(content, content_type="image/jpeg")

@@ -42,17 +42,10 @@ def image_too_large() -> ServiceError:
 
 
 def refuse_oversized(request: Request) -> None:
-    """413 by the announced length, before the body is read; 411 if no length is announced, as such
-    a body could not be refused in time."""
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
-        raise ServiceError("length_required", "Send the request with Content-Length.", status=411)
-    length = _announced_length(request)
-    if is_raw_image(request) and length > max_image_bytes():
+    """413 by the announced length, before the body is looked at. `BodyGate` has limits for requests
+    of any kind."""
+    if is_raw_image(request) and _announced_length(request) > max_image_bytes():
         raise image_too_large()
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if length > limit:
-        message = f"A request may have {limit // 2**20} MB at most."
-        raise ServiceError("request_too_large", message, status=413, max_mb=limit // 2**20)
 
 
 def _announced_length(request: Request) -> int:

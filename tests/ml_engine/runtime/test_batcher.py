@@ -13,6 +13,7 @@ import pytest
 
 from ml_engine.request import Ask
 from ml_engine.runtime.batcher import DynamicBatcher
+from ml_engine.runtime.deadline import check_deadline, working_until
 from ml_engine.runtime.fair_queue import Ticket
 from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
 
@@ -171,15 +172,41 @@ def test_call_past_its_deadline_is_refused_and_never_run() -> None:
     assert batcher.stats.expired == 2
 
 
-def test_a_call_that_runs_when_its_deadline_passes_is_answered() -> None:
+def test_call_that_runs_is_ended_by_its_deadline() -> None:
     work = _Work()
     with _batcher(work) as batcher, ThreadPoolExecutor(1) as pool:
         work.hold()
         call = pool.submit(batcher.call, [1], ticket=Ticket.issue(Ask(deadline_s=0.2)))
         assert work.started.wait(WAIT_S)
-        time.sleep(0.25)
+        with pytest.raises(DeadlineExceeded):
+            call.result(WAIT_S)
+        assert not work.go_on.is_set(), "it does not wait for the work"
         work.go_on.set()
-        assert call.result(WAIT_S) == [2]
+        assert batcher.call([2]) == [4]
+
+
+def test_work_is_broken_off_when_the_last_deadline_of_its_batch_has_passed() -> None:
+    broken_off = threading.Event()
+
+    def work(items: list[Any], key: object) -> list[Any]:
+        try:
+            while True:
+                check_deadline()
+                time.sleep(0.001)
+        except DeadlineExceeded:
+            broken_off.set()
+            raise
+
+    with _batcher(work) as batcher, pytest.raises(DeadlineExceeded):
+        batcher.call([1], ticket=Ticket.issue(Ask(deadline_s=0.1)))
+    assert broken_off.wait(WAIT_S)
+
+
+def test_work_without_a_deadline_is_not_broken_off() -> None:
+    check_deadline()
+    with working_until(0.0), pytest.raises(DeadlineExceeded):
+        check_deadline()
+    check_deadline()
 
 
 def test_in_a_full_queue_a_caller_with_many_calls_gives_way() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
+from ml_engine.runtime.deadline import working_until
 from ml_engine.runtime.network import Batch, parts_of, run_in_parts
+from ml_engine.types import DeadlineExceeded
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,16 @@ def test_network_rows_come_in_order_without_padding(rows: int) -> None:
     assert once.ravel().tolist() == list(range(rows))
     assert twice.ravel().tolist() == list(range(0, 2 * rows, 2))
     assert all(size in (2, 8) for size in sizes)
+
+
+def test_parts_that_would_come_too_late_are_not_run() -> None:
+    sizes = []
+
+    def run_padded(part: Batch, size: int) -> list[np.ndarray]:
+        sizes.append(size)
+        time.sleep(0.05)
+        return [np.zeros((size, 1), np.float32)]
+
+    with working_until(time.perf_counter() + 0.02), pytest.raises(DeadlineExceeded):
+        run_in_parts(np.zeros((9, 1, 1, 1), np.float32), (1,), 0.3, run_padded)
+    assert sizes == [1]

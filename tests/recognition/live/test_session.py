@@ -241,6 +241,19 @@ def test_a_person_erased_while_seen_is_not_named_any_more(
         assert _named(stream.show(photo(ANN, looks=1))) is None
 
 
+def test_person_enrolled_anew_while_seen_has_no_visits_that_overlap(
+    ann: Person, collection: Collection
+) -> None:
+    with DrivenStream(collection) as stream:
+        stream.show(photo(ANN, looks=1), frames=8)
+        person_erase(person=ann, actor=ACTOR)
+        enrol(make_person(collection, name="Ann anew"), ANN)
+        until(lambda: _named(stream.answer_to(photo(ANN, looks=1))) == "Ann anew")
+        stream.show(photo(ANN, looks=1), frames=8)
+    first, second = Event.objects.order_by("started_at")
+    assert second.started_at >= first.ended_at
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from ml_engine.matching import Candidate
 from recognition.live.identity import Identity
 from recognition.live.visits import GAP_S, Visit, VisitBook
-from tests.recognition.live.faces import look_at, match, nobody, settled
+from tests.recognition.live.faces import decided, look_at, match, nobody, settled
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 LIKENESS = 0.45
@@ -164,6 +165,54 @@ def test_a_track_that_passes_to_another_person_makes_another_visit(book: VisitBo
     _see(book, 1.6, identity)
     assert [visit.person for visit in book.visits] == ["ann", "bob"]
     assert book.visits[1].started_at == _START + timedelta(seconds=1.4)
+
+
+def _renamed(identity: Identity, candidates: list[Candidate], at_s: float) -> None:
+    """The gallery changed: the same looks find somebody else now."""
+    found = [candidates] * len(identity.embeddings)
+    identity.reconsider(found, at_s, decided)
+
+
+def _all_spans(book: VisitBook, at_s: float) -> list[tuple[object, float, float]]:
+    """Person, begin and end of every visit, in seconds, once all are over."""
+    over = [*book.close_gone(at_s), *book.close()]
+    spans = [
+        (visit.person, (visit.started_at - _START).total_seconds(), visit.last_seen_s)
+        for visit in over
+    ]
+    return sorted(spans, key=lambda span: span[1])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["ann", "ann again"],  # erased and enrolled anew, or merged into another person
+        ["ann", "twin", "ann"],  # enrolled twice: inactive, and active again
+        ["ann", "twin", "ann", "twin", "ann"],
+    ],
+)
+def test_person_in_view_while_the_gallery_changes_has_no_visits_that_overlap(
+    book: VisitBook, names: list[str]
+) -> None:
+    identity = settled(match(names[0]))
+    at_s = 0.0
+    for name in names:
+        _renamed(identity, match(name), at_s)
+        for _ in range(10):
+            at_s += 0.1
+            _see(book, at_s, identity)
+    spans = _all_spans(book, at_s)
+    assert [person for person, *_ in spans] == names
+    for (_, _, ended_s), (_, began_s, _) in pairwise(spans):
+        assert began_s == pytest.approx(ended_s), "no time is counted twice, and none is lost"
+
+
+def test_person_who_is_inactive_for_a_while_stays_in_their_visit(book: VisitBook) -> None:
+    identity = settled(match("ann"))
+    for step, candidates in enumerate([match("ann"), nobody(), match("ann")]):
+        _renamed(identity, candidates, float(step))
+        _see(book, float(step), identity)
+    assert _only(book).person == "ann"
 
 
 def test_better_picture_is_taken_if_it_is_clearly_better(book: VisitBook) -> None:

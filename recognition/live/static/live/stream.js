@@ -20,7 +20,7 @@ const UNDER_WAY = 2;
 const SHORTEST_GAP_MS = 1000 / 30;
 // The server owes no answer to a frame that it dropped just before a fault.
 const LOST_AFTER_MS = 10_000;
-const FRAME_TOO_LARGE = 4413;
+const FAR_TOO_LARGE = 4413;
 /** What kept a session from starting and may be over soon; anything else stays as it is. */
 const PASSING = new Set(["engine_failed", "engine_closed", "engine_busy", "database_unavailable", "internal_error"]);
 
@@ -85,8 +85,12 @@ export class FrameStream {
   /** @param {number} code */
   #lost(code) {
     this.#isReady = false;
-    if (code === FRAME_TOO_LARGE) this.#widest = Math.max(320, Math.round(this.#widest * 0.7));
+    if (code === FAR_TOO_LARGE) this.#shrink();
     this.#on.lost();
+  }
+
+  #shrink() {
+    this.#widest = Math.max(320, Math.round(this.#widest * 0.7));
   }
 
   /** @param {StreamMessage} message */
@@ -116,7 +120,8 @@ export class FrameStream {
   #failed(message) {
     if (typeof message.frame === "number") {
       this.#release(message.frame);
-      this.#on.problem(message);
+      if (message.code === "frame_too_large") this.#shrink();
+      else this.#on.problem(message);
     } else if (PASSING.has(message.code)) {
       this.#on.problem(message);
       this.#socket.retry();

@@ -212,16 +212,20 @@ def portrait_without_faces() -> bytes:
     return encode_jpeg(np.zeros((120, 160, 3), np.uint8))
 
 
-async def test_a_frame_that_is_too_large_ends_the_socket(
+async def test_frame_over_the_limit_is_refused_and_the_stream_goes_on(
     engine: FakeEngine, collection: Collection, secret: str, settings: Any
 ) -> None:
     settings.MAX_FRAME_BYTES = 5000
     async with opened("/ws/live/", secret=secret) as socket:
         await socket.start()
-        await socket.send_to(bytes_data=bytes(5000))
-        assert (await socket.hear())["code"] == "bad_frame"
         await socket.send_to(bytes_data=bytes(5001))
-        assert await socket.closed_with() == 4413
+        refused = await socket.hear()
+        assert (refused["code"], refused["frame"]) == ("frame_too_large", 0)
+        assert refused["limit"] == 5000
+        await socket.send_to(bytes_data=bytes(5000))
+        answer = await socket.hear()
+        assert (answer["code"], answer["frame"]) == ("bad_frame", 1)
+        await _leave(socket)
     await _nobody_is_left()
 
 

@@ -9,13 +9,13 @@ import pytest
 from accounts.models import AuditEntry
 from ml_engine import EngineBusy, ImageError
 from ml_engine.matching import Candidate
+from ml_engine.matching.calibration import VERIFY_FMR
 from ml_engine.request import Wanted
 from ml_engine.zoo import preset
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
 from recognition.people.rules import Rules, rules_of
 from recognition.people.services.identification import (
-    VERIFY_FALSE_MATCH_RATE,
     decide_candidates,
     default_embedder,
     detect,
@@ -188,12 +188,12 @@ def test_verify_gives_similarity_threshold_and_false_match_rate(engine: FakeEngi
     same = _verify(photo(1), photo(1, looks=3))
     assert (same.decision, same.model) == ("match", preset(default_embedder()).version)
     assert same.similarity == pytest.approx(0.9, abs=0.05)
-    assert same.fmr < VERIFY_FALSE_MATCH_RATE
+    assert same.fmr < VERIFY_FMR
     assert same.face_b is not None
     other = _verify(photo(1), photo(2))
     assert other.decision == "unknown"
     assert other.threshold == same.threshold
-    assert other.fmr > VERIFY_FALSE_MATCH_RATE
+    assert other.fmr > VERIFY_FMR
     assert _verify(photo(1), photo(2), threshold=-1).decision == "match"
     assert (
         _verify(photo(1), photo(2), embedder="dlib_resnet").model == preset("dlib_resnet").version

@@ -173,11 +173,6 @@ class TestTooLarge:
         assert error["details"] == {"max_mb": 1}
         assert engine.calls == 0
 
-    @pytest.mark.parametrize("send", [by_form, by_json])
-    def test_request_beyond_the_limit_is_refused_with_413(self, api: Caller, send: Send) -> None:
-        answer = send(api, "/api/v1/detect", bytes(4 * 2**20))
-        assert refusal(answer, 413, "request_too_large")["details"] == {"max_mb": 3}
-
     def test_too_many_pictures_are_refused_with_413(
         self, api: Caller, person: Person, settings: Any
     ) -> None:
@@ -198,11 +193,3 @@ class TestTooLarge:
         files = {"images": [as_file(b"x") for _ in range(most + 1)]}
         answer = api.post(f"/api/v1/persons/{person.pk}/images", files, format="multipart")
         assert refusal(answer, 413, "too_many_images")["details"] == {"max_images": most}
-
-    def test_body_without_a_length_is_answered_411(self, api: Caller) -> None:
-        answer = api.post("/api/v1/detect", {"image": ""}, HTTP_TRANSFER_ENCODING="chunked")
-        refusal(answer, 411, "length_required")
-
-    def test_length_that_is_no_number_is_refused(self, api: Caller) -> None:
-        answer = api.post("/api/v1/detect", {"image": ""}, CONTENT_LENGTH="many")
-        refusal(answer, 400, "bad_request")
