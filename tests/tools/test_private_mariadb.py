@@ -72,6 +72,8 @@ def test_only_loopback_and_only_with_the_password(tmp_path: Path) -> None:
         with connected(url) as cursor:
             cursor.execute("SELECT @@bind_address")
             assert cursor.fetchone() == ("127.0.0.1",)
+            cursor.execute("SELECT @@tmpdir")
+            assert cursor.fetchone() == (str(folder / "tmp"),)
         password = (folder / "password").read_text()
         assert len(password) >= 32
         for secret in ("password", "init.sql"):
