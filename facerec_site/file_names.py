@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import multipartparser
+from django.http import multipartparser as _stubbed
+
+multipartparser: Any = _stubbed  # the stubs lack most of its names
 
 _LONGEST_NAME = 100
 _LONGEST_HEADER = 900
@@ -24,12 +26,12 @@ _OTHER_FILE_NAME = re.compile(r';\s*filename(\*?)=(?!")[^;\r\n]*', re.IGNORECASE
 
 def accept_any_file_name() -> None:
     """In every form that this process reads: of the API, of pages and of the admin."""
-    multipartparser.Parser = _PartParser  # type: ignore[attr-defined]
+    multipartparser.Parser = _PartParser
 
 
 class _PartParser(multipartparser.Parser):
     def __iter__(self) -> Iterator[Any]:
-        limit = multipartparser.MAX_TOTAL_HEADER_SIZE  # type: ignore[attr-defined]
+        limit = multipartparser.MAX_TOTAL_HEADER_SIZE
         for part in multipartparser.InterBoundaryIter(self._stream, self._separator):
             head = part.read(_MOST_READ)
             end = head.find(b"\r\n\r\n")

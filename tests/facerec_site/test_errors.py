@@ -166,6 +166,20 @@ def test_answer_for(raised: Exception, status: int, code: str) -> None:
     assert "10.0.0.1" not in answer.message
 
 
+@pytest.mark.parametrize(
+    "raised",
+    [
+        WeightsUnavailable("m.tflite is missing.", detail="in /srv/weights"),
+        ModelUnusable("m.keras cannot be used.", detail="/srv/weights/m.keras: odd"),
+    ],
+)
+def test_no_folder_of_the_machine_is_told(
+    raised: EngineError, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "/srv" not in answer_for(raised).message
+    assert "/srv/weights" in caplog.text
+
+
 @pytest.mark.parametrize("raised", [EngineBusy("Busy."), exceptions.Throttled(wait=7)])
 def test_says_when_to_come_again(raised: Exception) -> None:
     assert answer_for(raised).retry_after_s

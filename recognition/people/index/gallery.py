@@ -86,6 +86,10 @@ class Gallery:
         member = self._current().member(person_id)
         return member.external_id if member else None
 
+    def labels_of(self, person_id: UUID) -> tuple[str, ...]:
+        member = self._current().member(person_id)
+        return member.labels if member else ()
+
     @property
     def revision(self) -> int:
         """Another one means that people or templates changed."""

@@ -7,9 +7,20 @@ from uuid import UUID
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 from django.http import HttpResponse
+from rest_framework import serializers
 
 from accounts.audit import Actor, record
 from recognition.web.errors import not_found
+
+
+class PictureVersion(serializers.Serializer):
+    """Of every address that answers a picture."""
+
+    of = serializers.CharField(
+        required=False,
+        max_length=100,
+        help_text="Any text of yours: under another one a browser fetches the picture again.",
+    )
 
 
 def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor) -> HttpResponse:
