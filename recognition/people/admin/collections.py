@@ -149,7 +149,11 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
 
     @display(description="Threshold")
     def threshold(self, collection: Collection) -> str:
-        return f"{rules_of(collection, gallery_of(collection)).threshold:.3f}"
+        """By what the row says: the threshold in force would load the gallery of each row."""
+        if collection.match_threshold is not None:
+            return f"{collection.match_threshold:.3f}"
+        rate = collection.target_false_match_rate
+        return "follows the size" if rate is None else f"for a false-match rate of {rate:g}"
 
     @display(description="Threshold in force")
     def threshold_in_force(self, collection: Collection) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -89,16 +89,19 @@ class ApiKeyAdmin(LongListAdmin):
     sortable_by = ("created_at",)
     search_fields = ("name", "prefix")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        names = Collection.objects.filter(pk=OuterRef("collection_id")).values("name")
+        return super().get_queryset(request).annotate(collection_title=Subquery(names[:1]))
+
     @display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
         return ", ".join(key.scopes) or "none"
 
     @display(description="Collection")
-    def collection_name(self, key: ApiKey) -> str:
+    def collection_name(self, key: Any) -> str:
         if key.collection_id is None:
             return "all"
-        row = Collection.objects.filter(pk=key.collection_id).first()
-        return row.name if row else "one that is gone"
+        return key.collection_title or "one that is gone"
 
     @display(description="State", label=_STATES)
     def state(self, key: ApiKey) -> str:

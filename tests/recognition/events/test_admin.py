@@ -132,7 +132,7 @@ class TestActions:
     def test_delete(self, operator: Client, person: Person) -> None:
         event = make_event(person=person)
         text = page(act(operator, MODEL, "delete_selected", event))
-        assert "Are you sure" in text
+        assert "They go for good" in text
         act(operator, MODEL, "delete_selected", event, confirmed="yes")
         assert not Event.objects.exists()
         assert AuditEntry.objects.filter(action="event.delete").exists()

@@ -41,7 +41,7 @@ class TestCollections:
     def test_list(self, viewer: Client, person: Person) -> None:
         enrol(person, 1)
         text = page(viewer.get(address(f"{self.MODEL}_changelist")))
-        for told_of in ("Main", "mobilefacenet", "Standard", "0.3"):
+        for told_of in ("Main", "mobilefacenet", "Standard", "follows the size"):
             assert told_of in text
 
     def test_add(self, administrator: Client) -> None:
