@@ -18,7 +18,8 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from accounts.access import Role
 from accounts.administrators import is_last_administrator
 from accounts.audit import Actor, record
-from accounts.dated import DatedAdmin
+from accounts.filters import BetweenFilter
+from accounts.long_lists import LongListAdmin
 from accounts.models import AuditEntry, User
 
 # Of a value in a list.
@@ -89,14 +90,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(DatedAdmin):
+class AuditEntryAdmin(LongListAdmin):
     """Read only: nobody edits the log, an administrator neither."""
 
     list_display = ("at", "actor", "action", "target", "details_text", "address")
     list_display_links = ("at",)
-    list_filter = ("action", "target_type")
+    list_filter = ("action", "target_type", ("at", BetweenFilter))
+    list_filter_submit = True
     search_fields = ("actor", "target_id", "request_id")
-    date_hierarchy = "at"
 
     @display(description="What")
     def target(self, entry: AuditEntry) -> str:

@@ -15,6 +15,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.access import ROLE_SCOPES, Role, Scope
+from accounts.names import validate_visible
 
 
 class FacerecUserManager(UserManager["User"]):
@@ -40,6 +41,10 @@ class User(AbstractUser):
     def scopes(self) -> frozenset[str]:
         return ROLE_SCOPES[self.role]
 
+    def clean(self) -> None:
+        super().clean()
+        validate_visible(self.username)
+
     def save(self, *args: object, **kwargs: object) -> None:
         # Everybody may look into the admin; what they see there follows from the role.
         self.is_staff = True
@@ -60,13 +65,21 @@ class ApiKey(models.Model):
     USED_RESOLUTION = timedelta(minutes=1)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, validators=[validate_visible])
     prefix = models.CharField(max_length=16, editable=False, help_text="How the key begins.")
     hash = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=list, help_text="What the key may do.")
     # By id and without a foreign key: accounts know nothing of recognition.
     collection_id = models.UUIDField(null=True, blank=True, help_text="Only this collection.")
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, editable=False)
+    made_by = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="made",
+        editable=False,
+        help_text="The key that made it; it ends with that one.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
@@ -75,6 +88,7 @@ class ApiKey(models.Model):
     class Meta:
         ordering = ["-created_at"]
         verbose_name = "API key"
+        indexes = [models.Index(fields=["created_at"])]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
@@ -138,6 +152,7 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["target_type"])]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target_type} {self.target_id}".strip()

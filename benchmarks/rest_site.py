@@ -118,8 +118,8 @@ def add_strangers(collection: Any, count: int, *, first: int = 0) -> None:
     people = [Person(collection=collection, name=f"Stranger {n}") for n in numbers]
     images = [
         FaceImage(
-            person=person, sha256=f"{n:064x}", box=[0, 0, 1, 1], landmarks=[], quality=1.0,
-            source="import",
+            person=person, collection=collection, sha256=f"{n:064x}", box=[0, 0, 1, 1],
+            landmarks=[], quality=1.0, source="import",
         )
         for n, person in zip(numbers, people, strict=True)
     ]  # fmt: skip

@@ -8,6 +8,8 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         from facerec_site import checks  # noqa: F401
+        from facerec_site.file_names import accept_any_file_name
         from facerec_site.old_database import refuse_old_database
 
+        accept_any_file_name()
         pre_migrate.connect(refuse_old_database)

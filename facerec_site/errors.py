@@ -38,6 +38,7 @@ from ml_engine.types import (
     EngineClosed,
     EngineError,
     ImageError,
+    ModelFileError,
     ModelMismatch,
     ModelMissing,
     ModelUnusable,
@@ -163,6 +164,9 @@ def _of_service(exc: ServiceError) -> ErrorAnswer:
 def _of_engine(exc: EngineError) -> ErrorAnswer:
     if isinstance(exc, ImageError):
         return ErrorAnswer(_IMAGE_STATUS.get(exc.code, 400), exc.code, exc.message)
+    if isinstance(exc, ModelFileError):
+        # The caller is not told where the file should be.
+        logger.error("%s", exc)
     if isinstance(exc, EngineBusy):
         return ErrorAnswer(503, exc.code, exc.message, retry_after_s=exc.retry_after_s)
     if isinstance(exc, EngineClosed | WeightsUnavailable):

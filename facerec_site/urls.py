@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LogoutView
+from django.http import Http404, HttpRequest
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.renderers import (
@@ -17,6 +20,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from facerec_site import health
 from facerec_site.sign_in import SignInView
 
+
+def no_such_page(request: HttpRequest, address: str) -> NoReturn:
+    raise Http404
+
+
 urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
@@ -24,6 +32,8 @@ urlpatterns = [
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     # One place to sign in; `next` goes along.
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    # No row has a page outside of the admin, which Django's own view would look for.
+    path("admin/r/<path:address>", admin.site.admin_view(no_such_page)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("recognition.people.api.urls")),
     path("api/v1/", include("recognition.events.api.urls")),

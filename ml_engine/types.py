@@ -60,7 +60,19 @@ class EngineClosed(EngineError):
     code = "engine_closed"
 
 
-class WeightsUnavailable(EngineError):
+class ModelFileError(EngineError):
+    """The file of a model cannot be used. detail: for logs and the command line, which `str` shows;
+    `message` may be told to anybody, so it names no folder of the machine."""
+
+    def __init__(self, message: str, *, detail: object = None) -> None:
+        super().__init__(message)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.message if self.detail is None else f"{self.message} ({self.detail})"
+
+
+class WeightsUnavailable(ModelFileError):
     """Weights could not be fetched, or are not the file that was pinned."""
 
     code = "weights_unavailable"
@@ -72,7 +84,7 @@ class ModelMismatch(EngineError):
     code = "model_mismatch"
 
 
-class ModelUnusable(EngineError):
+class ModelUnusable(ModelFileError):
     """A file of the user's own holds no network that fits its card."""
 
     code = "model_unusable"

@@ -85,9 +85,10 @@ def add_people(
         people = [Person(collection=collection, name=name) for name in names]
         Person.objects.bulk_create(people)
     images = [
-        FaceImage(person=people[owner], sha256=f"{next(_numbers)}", box=[], landmarks=[], quality=1)
+        FaceImage(person=people[owner], collection=collection, sha256=f"{next(_numbers)}", box=[],
+                  landmarks=[], quality=1)
         for owner in owners
-    ]
+    ]  # fmt: skip
     FaceImage.objects.bulk_create(images)
     for image, vector in zip(images, vectors, strict=True):
         Template.objects.create(

@@ -123,6 +123,8 @@ def _command(folder: Path, port: int, *, is_disposable: bool) -> list[str]:
         "--no-defaults",
         *_as_root(),
         f"--datadir={folder / 'data'}",
+        # The system's folder is swept, and shared with servers that delete what looks like theirs.
+        f"--tmpdir={_own_tmp(folder)}",
         # Below the data folder, since the path of a socket may have 107 characters only.
         "--socket=private.sock",
         f"--port={port}",
@@ -136,6 +138,12 @@ def _command(folder: Path, port: int, *, is_disposable: bool) -> list[str]:
         "--max-allowed-packet=64M",
         *(FAST if is_disposable else ()),
     ]
+
+
+def _own_tmp(folder: Path) -> Path:
+    tmp = folder / "tmp"
+    tmp.mkdir(exist_ok=True, mode=0o700)
+    return tmp
 
 
 def _set_up(data: Path) -> None:

@@ -80,7 +80,8 @@ def load_yunet(
     path = ensure(name, weights_dir)[member]
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
         raise WeightsUnavailable(
-            f"{path} is not the file that was pinned (SHA-256 {sha256}): remove it and run "
-            f"`python -m ml_engine fetch {name}`."
+            f"{path.name} is not the file that was pinned (SHA-256 {sha256}): remove it and run "
+            f"`python -m ml_engine fetch {name}`.",
+            detail=path,
         )
     return YunetDetector(path, min_face_px=min_face_px)

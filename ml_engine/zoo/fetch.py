@@ -52,8 +52,8 @@ def ensure(artefact_name: str, weights_dir: Path) -> dict[str, Path]:
     missing = [path.name for path in paths.values() if not path.exists()]
     if missing:
         raise WeightsUnavailable(
-            f"{', '.join(missing)} is missing in {weights_dir}: run "
-            f"`python -m ml_engine fetch {artefact.name}`."
+            f"{', '.join(missing)} is missing: run `python -m ml_engine fetch {artefact.name}`.",
+            detail=f"in {weights_dir}",
         )
     return paths
 

@@ -57,11 +57,13 @@ class KerasFile:
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            message = f"{path} cannot be read: {error.strerror}. Bring the file back."
-            raise WeightsUnavailable(message) from error
+            message = f"{path.name} cannot be read: {error.strerror}. Bring the file back."
+            raise WeightsUnavailable(message, detail=path) from error
         if found != self.sha256:
             raise WeightsUnavailable(
-                f"{path} is not the file of this model: SHA-256 {found} instead of {self.sha256}."
+                f"{path.name} is not the file of this model: SHA-256 {found} instead of "
+                f"{self.sha256}.",
+                detail=path,
             )
         return lambda: self._built(path)
 
@@ -76,11 +78,14 @@ class KerasFile:
                 values = values[..., ::-1]
             vectors = network(values, training=False)
         except Exception as error:  # Keras raises nearly anything for a file that does not fit
-            raise ModelUnusable(f"{path} cannot be used: {error}") from error
+            raise ModelUnusable(
+                f"{path.name} cannot be used.", detail=f"{path}: {error}"
+            ) from error
         if getattr(vectors, "shape", None) != (None, self.dimension):
             raise ModelUnusable(
-                f"{path} gives {_shapes(vectors)} for a face of {self.size} pixels, and not a "
-                f"vector of {self.dimension}."
+                f"{path.name} gives {_shapes(vectors)} for a face of {self.size} pixels, and not a "
+                f"vector of {self.dimension}.",
+                detail=path,
             )
         return keras.Model(pixels, vectors)
 

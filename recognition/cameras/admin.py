@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from accounts.audit import Actor
+from accounts.long_lists import LongListAdmin
 from recognition.cameras.models import Camera
 from recognition.cameras.services.cameras import camera_create, camera_delete, camera_update
 from recognition.web.admin.services import ServiceAdmin
@@ -24,10 +25,10 @@ _STATUS_COLOURS = {
 
 
 @admin.register(Camera)
-class CameraAdmin(ServiceAdmin):
+class CameraAdmin(ServiceAdmin, LongListAdmin):
     list_display = ("name", "kind", "collection", "is_enabled", "status_label", "status_message")
     list_filter = ("kind", "collection", "is_enabled", "status")
-    list_select_related = ("collection",)
+    sortable_by = ("name",)
     search_fields = ("name",)
     readonly_fields = ("status", "status_message", "owner")
 
@@ -39,7 +40,10 @@ class CameraAdmin(ServiceAdmin):
             *state,
         ]
 
-    @display(description="Status", label=_STATUS_COLOURS, ordering="status")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
+        return super().get_queryset(request).prefetch_related("collection")
+
+    @display(description="Status", label=_STATUS_COLOURS)
     def status_label(self, camera: Camera) -> tuple[str, str]:
         return camera.status, camera.get_status_display()
 
@@ -55,7 +59,3 @@ class CameraAdmin(ServiceAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Camera) -> None:
         camera_delete(camera=obj, actor=Actor.of_request(request))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Camera]) -> None:
-        for camera in queryset:
-            camera_delete(camera=camera, actor=Actor.of_request(request))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from accounts.names import validate_visible
 from recognition.people.models.collection import Collection
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import DatabaseTime, Leased
@@ -28,7 +29,7 @@ class Camera(Leased):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="cameras")
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100, unique=True, validators=[validate_visible])
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.BROWSER)
     address = models.CharField(
         max_length=500, blank=True, help_text="For a file: its name in the video folder."

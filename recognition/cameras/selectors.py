@@ -12,8 +12,9 @@ from recognition.web.visible import limited, one
 
 
 def cameras_visible(access: Access) -> QuerySet[Camera]:
-    return limited(Camera.objects.select_related("collection__embedder"), access)
+    return limited(Camera.objects.all(), access)
 
 
 def camera_by_id(access: Access, camera_id: UUID) -> Camera:
-    return one(cameras_visible(access), camera_id, "camera")
+    cameras = cameras_visible(access).select_related("collection__embedder")
+    return one(cameras, camera_id, "camera")

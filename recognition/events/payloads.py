@@ -11,7 +11,7 @@ from recognition.cameras.models import Camera
 from recognition.events.models import Event
 from recognition.people.models import Person
 from recognition.web.numbers import rounded, significant, utc_text
-from recognition.web.payloads import EventPayload, Named
+from recognition.web.payloads import EventPayload, Named, NamedPerson
 
 
 def event_payload(event: Event) -> EventPayload:
@@ -20,7 +20,7 @@ def event_payload(event: Event) -> EventPayload:
         "id": str(event.pk),
         "collection": str(event.collection_id),
         "camera": _named(event.camera),
-        "person": _named(event.person),
+        "person": _person(event.person),
         "decision": event.decision,
         "similarity": rounded(event.similarity),
         "threshold": round(event.threshold, 4),
@@ -40,5 +40,11 @@ def events_data(ids: Sequence[UUID]) -> dict[UUID, EventPayload]:
     return {row.pk: event_payload(row) for row in rows}
 
 
-def _named(row: Camera | Person | None) -> Named | None:
+def _named(row: Camera | None) -> Named | None:
     return {"id": str(row.pk), "name": row.name} if row is not None else None
+
+
+def _person(row: Person | None) -> NamedPerson | None:
+    if row is None:
+        return None
+    return {"id": str(row.pk), "name": row.name, "labels": row.labels}

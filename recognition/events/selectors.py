@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.utils import timezone
 
 from accounts.access import Access
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id, cameras_visible
 from recognition.events.models import Event
-from recognition.people.selectors import collection_by_id, images_list, person_by_id, persons_list
+from recognition.people.models import Person
+from recognition.people.selectors import (
+    collection_by_id,
+    images_list,
+    person_by_id,
+    persons_labelled,
+    persons_list,
+)
 from recognition.web.boundaries import ColumnValues
 from recognition.web.visible import limited, one
 
@@ -25,6 +33,7 @@ def events_list(
     person: UUID | None = None,
     decision: str | None = None,
     review: str | None = None,
+    label: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     is_open: bool | None = None,
@@ -46,7 +55,18 @@ def events_list(
         "started_at__lt": until,
     }
     wanted |= {name: value for name, value in options.items() if value is not None}
-    return _events(access).filter(**wanted)
+    events = _events(access).filter(**wanted)
+    if label is not None:
+        labelled = persons_labelled(Person.objects.all(), label)
+        events = with_person_among(events, labelled).filter(is_among=1)
+    return events
+
+
+def with_person_among(events: QuerySet[Event], people: QuerySet[Person]) -> QuerySet[Any]:
+    """`is_among` is 1 for events of these people. Asked event by event, in the order of the list,
+    until its page is full: for a join the database sorts all events of the people first."""
+    same = people.filter(pk=OuterRef("person_id")).order_by().annotate(one=Value(1))
+    return events.alias(is_among=Subquery(same.values("one")[:1]))
 
 
 def event_by_id(access: Access, event_id: UUID) -> Event:
@@ -68,5 +88,6 @@ def counts(access: Access) -> dict[str, int]:
 
 
 def _events(access: Access) -> QuerySet[Event]:
-    events = Event.objects.select_related("collection__embedder", "camera", "person")
-    return limited(events.defer("vector"), access)
+    # Camera and person may be missing: these joins do not change the order in which events are
+    # read. A join with the collection would, and then all events are sorted for each page.
+    return limited(Event.objects.select_related("camera", "person").defer("vector"), access)

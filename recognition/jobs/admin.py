@@ -13,10 +13,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.audit import Actor
+from accounts.long_lists import LongListAdmin
 from recognition.jobs.kinds import KINDS, title_of
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_payload
@@ -38,13 +38,12 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(Job)
-class JobAdmin(ModelAdmin):
+class JobAdmin(LongListAdmin):
     """A list and a page that show jobs as they run. Nothing is added or changed by a form. For
     administrators, who may start jobs of every kind."""
 
     list_display = ("title", "state_now", "created_by", "created_at", "ended_at")
     list_filter = (KindFilter, "state")
-    list_per_page = 50
 
     class Media:
         js = (forms.Script("jobs/job.js", type="module"),)

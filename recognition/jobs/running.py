@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import F, Q
 
+from ml_engine.types import EngineError
 from recognition.jobs.context import (
     JobCancelled,
     JobContext,
@@ -114,8 +115,16 @@ def _attempt(job: Job, kind: Kind, context: JobContext) -> Outcome:
         return _refused(error, job, kind)
     except Exception as error:
         logger.exception("job %s (%s) failed", job.pk, job.kind)
-        return _failed("error", f"{type(error).__name__}: {error}", job, kind)
+        return _failed("error", _told(error), job, kind)
     return Outcome(Job.State.DONE, result=result)
+
+
+def _told(error: Exception) -> str:
+    """What failed, without folders of the machine: the log has them."""
+    if isinstance(error, EngineError):
+        return error.message
+    what = error.strerror if isinstance(error, OSError) else error
+    return f"{type(error).__name__}: {what}"
 
 
 def _refused(error: ServiceError, job: Job, kind: Kind) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from ml_engine.request import Timings
@@ -17,7 +18,7 @@ from recognition.live.messages import (
 from recognition.live.recogniser import SeenFace
 from recognition.notices.payloads import PageEventKind
 from recognition.people.payloads import face_payload
-from recognition.web.payloads import EventPayload, Named
+from recognition.web.payloads import EventPayload, NamedPerson
 
 
 def error_message(
@@ -66,10 +67,15 @@ def faces_message(
 
 
 def face_answer(
-    one: SeenFace, *, name: str | None, threshold: float, event: UUID | None
+    one: SeenFace,
+    *,
+    name: str | None,
+    labels: Sequence[str] = (),
+    threshold: float,
+    event: UUID | None,
 ) -> LiveFacePayload:
-    """name: of the matched person; None if that person is no longer enrolled."""
-    decision, person = _shown_decision(one.identity, name)
+    """name: of the person it was matched with; None if they are not enrolled any more."""
+    decision, person = _shown_decision(one.identity, name, labels)
     told = one.identity.decision
     similarity = told.similarity if told is not None else None
     return {
@@ -83,11 +89,15 @@ def face_answer(
     }
 
 
-def _shown_decision(identity: Identity, name: str | None) -> tuple[str, Named | None]:
+def _shown_decision(
+    identity: Identity, name: str | None, labels: Sequence[str]
+) -> tuple[str, NamedPerson | None]:
     decision = identity.decision
     if decision is None:
         return "pending", None
     if decision.kind != "match":
         return decision.kind, None
-    # The person was erased a moment ago: the name must not be shown.
-    return ("match", {"id": str(decision.person), "name": name}) if name else ("pending", None)
+    # Erased a moment ago: nobody is named who must not be.
+    if not name:
+        return "pending", None
+    return "match", {"id": str(decision.person), "name": name, "labels": list(labels)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 from recognition.notices.payloads import PageEvent, PageEventGone
-from recognition.web.payloads import FacePayload, Named
+from recognition.web.payloads import FacePayload, NamedPerson
 
 
 class SessionStarted(TypedDict):
@@ -38,7 +38,7 @@ class LiveFacePayload(FacePayload):
 
     track: int
     decision: str
-    person: Named | None
+    person: NamedPerson | None
     similarity: float | None
     threshold: float
     event: str | None

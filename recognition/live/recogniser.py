@@ -200,6 +200,9 @@ class Recogniser:
         """None if the person is erased or inactive."""
         return self.rulebook.gallery.name_of(person) if isinstance(person, UUID) else None
 
+    def labels_of(self, person: object) -> tuple[str, ...]:
+        return self.rulebook.gallery.labels_of(person) if isinstance(person, UUID) else ()
+
 
 def _crowded(faces: Sequence[Face]) -> list[bool]:
     """For each face, whether another one overlaps it."""

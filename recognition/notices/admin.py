@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,7 +23,7 @@ from unfold.widgets import (
 
 from accounts.access import access_of
 from accounts.audit import Actor
-from accounts.dated import DatedAdmin
+from accounts.long_lists import LongListAdmin
 from recognition.notices.models import Attempt, Delivery, Webhook
 from recognition.notices.payloads import NOTICE_KINDS
 from recognition.notices.selectors import collections_visible
@@ -71,14 +71,16 @@ class WebhookForm(forms.ModelForm):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ServiceAdmin):
+class WebhookAdmin(ServiceAdmin, LongListAdmin):
     form = WebhookForm
     list_display = ("url", "kinds_text", "collection_name", "state", "created_at")
     list_filter = ("is_enabled",)
-    list_select_related = ("receiver",)
     search_fields = ("url",)
     actions_detail = ("show_log",)
     actions_submit_line = ("send_test",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Webhook]:
+        return super().get_queryset(request).prefetch_related("receiver")
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, **kwargs)
@@ -138,10 +140,6 @@ class WebhookAdmin(ServiceAdmin):
     def delete_model(self, request: HttpRequest, obj: Webhook) -> None:
         webhook_delete(webhook=obj, actor=Actor.of_request(request))
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Webhook]) -> None:
-        for hook in queryset:
-            webhook_delete(webhook=hook, actor=Actor.of_request(request))
-
     @action(description="Save and send a test", icon="send", permissions=["change"])
     def send_test(self, request: HttpRequest, obj: Webhook) -> None:
         with refusals_shown(request):
@@ -156,7 +154,7 @@ class WebhookAdmin(ServiceAdmin):
 
     @action(description="Log", url_path="log", icon="list", permissions=["view"])
     def show_log(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        return redirect(_log_url(get_object_or_404(Webhook, pk=object_id)))
+        return redirect(_log_url(self.row_or_404(request, object_id)))
 
     # In place of Django's own log of the admin.
 
@@ -178,19 +176,18 @@ class AttemptInline(TabularInline):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DatedAdmin):
+class DeliveryAdmin(LongListAdmin):
     """Read only: what was sent, and what waits."""
 
     list_display = ("created_at", "kind", "webhook_link", "state_label", "attempts", "last_attempt")
     list_display_links = ("created_at",)
     list_filter = ("state", "kind")
-    list_select_related = ("receiver__webhook",)
     fields = ("id", "kind", "webhook_link", "state_label", "created_at", "next_at")
     readonly_fields = ("id", "webhook_link", "state_label")
     inlines = (AttemptInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        return super().get_queryset(request).prefetch_related("log")
+        return super().get_queryset(request).prefetch_related("log", "receiver__webhook")
 
     @display(description="Webhook")
     def webhook_link(self, delivery: Delivery) -> SafeString:
@@ -219,6 +216,6 @@ class DeliveryAdmin(DatedAdmin):
         return False
 
 
-def _log_url(hook: Webhook) -> str:
+def _log_url(hook: Any) -> str:
     changelist = reverse("admin:notices_delivery_changelist")
     return f"{changelist}?receiver__id__exact={hook.receiver_id}"

@@ -34,6 +34,7 @@ class SubjectData(TypedDict):
 
 class PersonData(SubjectData):
     name: str
+    labels: list[str]
     external_id: str | None
 
 

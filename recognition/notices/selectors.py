@@ -18,7 +18,7 @@ COLLECTIONS = "recognition.people.selectors.collections_visible"
 
 def webhooks_visible(access: Access) -> QuerySet[Webhook]:
     """A key of one collection sees the webhooks of that collection alone."""
-    return limited(Webhook.objects.select_related("receiver"), access)
+    return limited(Webhook.objects.prefetch_related("receiver"), access)
 
 
 def webhook_by_id(access: Access, webhook_id: UUID) -> Webhook:

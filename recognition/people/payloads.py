@@ -20,7 +20,11 @@ from recognition.web.payloads import (
 )
 
 if TYPE_CHECKING:
-    from recognition.people.services.identification import IdentifiedFace, VerifyResult
+    from recognition.people.services.identification import (
+        CandidatePerson,
+        IdentifiedFace,
+        VerifyResult,
+    )
 
 
 def face_payload(face: Face) -> FacePayload:
@@ -53,7 +57,7 @@ def quality_payload(quality: Quality | None) -> QualityPayload | None:
 def decision_payload(found: IdentifiedFace) -> DecisionPayload:
     person = None
     if found.person_id is not None:
-        person = _person(found.person_id, found.person_name, found.external_id)
+        person = _person(found, found.person_id)
     return {
         "decision": found.decision,
         "person": person,
@@ -63,7 +67,7 @@ def decision_payload(found: IdentifiedFace) -> DecisionPayload:
         "image": _text(found.image_id),
         "candidates": [
             {
-                "person": _person(c.person_id, c.person_name, c.external_id),
+                "person": _person(c, c.person_id),
                 "similarity": rounded(c.similarity),
                 "image": _text(c.image_id),
             }
@@ -96,14 +100,20 @@ def persons_data(ids: Sequence[UUID]) -> dict[UUID, PersonData]:
             "id": str(row.pk),
             "collection": str(row.collection_id),
             "name": row.name,
+            "labels": row.labels,
             "external_id": row.external_id,
         }
         for row in Person.objects.filter(pk__in=ids)
     }
 
 
-def _person(person_id: UUID, name: str | None, external_id: str | None) -> PersonReference:
-    return {"id": str(person_id), "name": name or "", "external_id": external_id}
+def _person(found: IdentifiedFace | CandidatePerson, person_id: UUID) -> PersonReference:
+    return {
+        "id": str(person_id),
+        "name": found.person_name or "",
+        "labels": list(found.labels),
+        "external_id": found.external_id,
+    }
 
 
 def _text(value: UUID | None) -> str | None:

@@ -7,13 +7,14 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.access import Access
-from recognition.people.models import Collection, FaceImage, Person
+from recognition.people.models import Collection, FaceImage, Lookalike, Person
+from recognition.people.models.search_text import folded, label_line
 from recognition.web.errors import ServiceError
 from recognition.web.visible import limited, one
 
 
 def collections_visible(access: Access) -> QuerySet[Collection]:
-    return limited(Collection.objects.select_related("embedder"), access, "pk")
+    return limited(Collection.objects.prefetch_related("embedder"), access, "pk")
 
 
 def collection_by_id(access: Access, collection_id: UUID) -> Collection:
@@ -36,33 +37,59 @@ def persons_list(
     collection: Collection | None = None,
     query: str | None = None,
     external_id: str | None = None,
+    label: str | None = None,
 ) -> QuerySet[Person]:
-    """query: part of a name, or of an external id."""
-    people = limited(Person.objects.select_related("collection__embedder"), access)
+    """query: see `persons_found`."""
+    people = limited(Person.objects.all(), access)
     if collection is not None:
         people = people.filter(collection=collection)
-    if query:
-        people = people.filter(Q(name__icontains=query) | Q(external_id__icontains=query))
+    if query is not None:
+        people = persons_found(people, query)
     if external_id is not None:
         people = people.filter(external_id=external_id)
-    return people
+    return people if label is None else persons_labelled(people, label)
+
+
+def persons_found(people: QuerySet[Person], query: str) -> QuerySet[Person]:
+    """Those of whose name, external id or labels each word of the query is a part."""
+    words = folded(query).split()
+    for word in words:
+        people = people.filter(search_text__contains=word)
+    return people if words else people.none()
+
+
+def persons_labelled(people: QuerySet[Person], label: str) -> QuerySet[Person]:
+    """Those with this label, whatever its case and accents."""
+    return people.filter(search_text__contains=label_line(label))
 
 
 def person_by_id(access: Access, person_id: UUID) -> Person:
-    return one(persons_list(access), person_id, "person")
+    people = limited(Person.objects.select_related("collection__embedder"), access)
+    return one(people, person_id, "person")
+
+
+def lookalikes_of(person_id: UUID) -> QuerySet[Lookalike]:
+    """Pairs of the person and somebody else who looks alike."""
+    return Lookalike.objects.filter(Q(first=person_id) | Q(second=person_id))
+
+
+def lookalike_ids(person_id: UUID) -> set[UUID]:
+    """Who looks like the person and is somebody else."""
+    pairs = lookalikes_of(person_id).values_list("first", "second")
+    return {other for pair in pairs for other in pair} - {person_id}
 
 
 def images_list(
     access: Access, *, collection: Collection | None = None, person: Person | None = None
 ) -> QuerySet[FaceImage]:
-    images = FaceImage.objects.select_related("person__collection__embedder")
-    images = limited(images, access, "person__collection_id")
+    images = limited(FaceImage.objects.all(), access)
     if collection is not None:
-        images = images.filter(person__collection=collection)
+        images = images.filter(collection=collection)
     if person is not None:
         images = images.filter(person=person)
     return images
 
 
 def image_by_id(access: Access, image_id: UUID) -> FaceImage:
-    return one(images_list(access), image_id, "image")
+    images = limited(FaceImage.objects.select_related("person"), access)
+    return one(images, image_id, "image")

@@ -55,6 +55,11 @@ TRACES: dict[str, Trace] = {
         forget="recognition.people.services.negatives.negatives_forget",
         move="recognition.people.services.negatives.negatives_move",
     ),
+    "lookalikes": Trace(
+        fields=("people.Lookalike.first", "people.Lookalike.second"),
+        forget="recognition.people.services.lookalikes.lookalikes_forget",
+        move="recognition.people.services.lookalikes.lookalikes_move",
+    ),
     "images": Trace(
         fields=(
             "people.FaceImage.person",

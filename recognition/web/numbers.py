@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def rounded(value: float | None) -> float | None:
@@ -15,5 +15,5 @@ def significant(value: float | None) -> float | None:
 
 
 def utc_text(at: datetime) -> str:
-    """A time in UTC, with `Z`."""
-    return at.isoformat().replace("+00:00", "Z")
+    """A time in UTC, with `Z`, whatever zone it is given in."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -16,7 +16,11 @@ class Named(TypedDict):
     name: str
 
 
-class PersonReference(Named):
+class NamedPerson(Named):
+    labels: list[str]
+
+
+class PersonReference(NamedPerson):
     external_id: str | None
 
 
@@ -97,7 +101,7 @@ class EventPayload(TypedDict):
     id: str
     collection: str
     camera: Named | None
-    person: Named | None
+    person: NamedPerson | None
     decision: str
     similarity: float | None
     threshold: float

@@ -22,6 +22,7 @@ from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.notices.models import Delivery
 from recognition.people.models import Collection, Person
+from recognition.people.services.lookalikes import lookalike_add
 from tests.callers import Caller, signed_in, with_key, with_secret
 from tests.factories import (
     enrol,
@@ -66,6 +67,8 @@ API: dict[str, dict[str, str | None]] = {
     "person-images": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
     "person-merge": {"POST": Scope.ENROL},
     "person-erase": {"POST": Scope.ENROL},
+    "person-lookalikes": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
+    "person-lookalike": {"DELETE": Scope.ENROL},
     "images": {"GET": Scope.IDENTIFY},
     "image": {"GET": Scope.IDENTIFY, "DELETE": Scope.ENROL},
     "image-file": {"GET": Scope.IDENTIFY},
@@ -97,6 +100,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_person_photos": (OPERATOR, OPERATOR),
     "admin:people_person_photo_delete": (NOBODY, OPERATOR),
     "admin:people_person_add_photos": (OPERATOR, OPERATOR),
+    "admin:people_person_lookalike": (NOBODY, OPERATOR),
     "admin:people_collection_measure": (VIEWER, VIEWER),  # it only leads on to the next
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
@@ -134,6 +138,7 @@ ADMIN_OTHERS = {
     "admin:login",
     "admin:autocomplete",
     "admin:view_on_site",
+    "admin/r/<path:address>",
     "admin/(?P<url>.*)$",
 }
 
@@ -170,7 +175,7 @@ class World:
     ids: dict[str, Any] = field(default_factory=dict)
 
     def address(self, name: str) -> str:
-        route = ROUTES[name]
+        route = ROUTES[name].replace("<path:address>", "1/1/")
         model = re.match(r"admin/\w+/(\w+)/", route)
         object_id = self.ids.get(f"admin_{model[1]}", self.ids.get(model[1])) if model else None
         ids = self.ids | {"object_id": object_id, "id": self.ids["user"], "content_type_id": 1}
@@ -199,6 +204,8 @@ def world(person: Person) -> World:
         "webhook": make_webhook(collection_id=person.collection_id).pk,
         "modelversion": person.collection.embedder_id,
     }
+    lookalike_add(person=person, other=other, actor=SYSTEM)
+    ids["other"] = other.pk
     ids["apikey"] = ids["key"]
     ids["admin_collection"] = make_collection().pk  # one with people cannot be deleted
     make_event(person=person)  # told to the webhook

@@ -180,6 +180,20 @@ def test_exception_has_its_status_and_code_without_internals(
     assert "10.0.0.1" not in answer.message
 
 
+@pytest.mark.parametrize(
+    "raised",
+    [
+        WeightsUnavailable("m.tflite is missing.", detail="in /srv/weights"),
+        ModelUnusable("m.keras cannot be used.", detail="/srv/weights/m.keras: odd"),
+    ],
+)
+def test_no_folder_of_the_machine_is_told(
+    raised: EngineError, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert "/srv" not in answer_for(raised).message
+    assert "/srv/weights" in caplog.text
+
+
 @pytest.mark.parametrize("raised", [EngineBusy("Busy."), exceptions.Throttled(wait=7)])
 def test_temporary_error_has_a_retry_after(raised: Exception) -> None:
     assert answer_for(raised).retry_after_s

@@ -72,6 +72,8 @@ def test_private_mariadb_answers_loopback_with_password_only(tmp_path: Path) -> 
         with connected(url) as cursor:
             cursor.execute("SELECT @@bind_address")
             assert cursor.fetchone() == ("127.0.0.1",)
+            cursor.execute("SELECT @@tmpdir")
+            assert cursor.fetchone() == (str(folder / "tmp"),)
         password = (folder / "password").read_text()
         assert len(password) >= 32
         for secret in ("password", "init.sql"):

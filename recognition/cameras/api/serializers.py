@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from accounts.names import validate_visible
 from recognition.cameras.models import Camera
 from recognition.web.boundaries import FieldOptions
 
@@ -23,7 +24,7 @@ class CameraInput(serializers.ModelSerializer):
             "is_enabled",
         )
         # The service says it, as 409: it knows of a name that was taken a moment ago.
-        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": []}}
+        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": [validate_visible]}}
 
 
 class CameraSerializer(serializers.ModelSerializer):

@@ -35,6 +35,7 @@ class CamerasView(ApiView):
         answer=CameraSerializer,
         status=201,
         errors=(404, 409, *WITH_BODY),
+        ignores_own=True,
         about="`browser`: frames come over the websocket. `file`: a video in the server's folder "
         "of videos is played as a camera; `address` is its name.",
     )
@@ -63,6 +64,7 @@ class CameraView(ApiView):
         request=CameraInput(partial=True),
         answer=CameraSerializer,
         errors=(404, 409, *WITH_BODY),
+        ignores_own=True,
     )
     def patch(self, request: Request, camera_id: UUID) -> Response:
         camera = camera_by_id(self.access, camera_id)

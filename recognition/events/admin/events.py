@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
@@ -19,12 +19,17 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.audit import Actor
-from accounts.dated import DatedAdmin
+from accounts.filters import BetweenFilter
+from accounts.long_lists import LongListAdmin
+from accounts.names import validate_visible
+from recognition.cameras.models import Camera
 from recognition.events.models import Event
+from recognition.events.selectors import with_person_among
 from recognition.events.services.enrolment import event_enrol
 from recognition.events.services.events import event_delete, event_review
 from recognition.people.models import Person
-from recognition.web.admin.filters import BetweenFilter
+from recognition.people.selectors import persons_found
+from recognition.web.admin.actions import done_each
 from recognition.web.admin.pictures import event_face_url, event_snapshot_url, nothing, picture
 from recognition.web.admin.services import ServiceAdmin, refusals_shown
 from recognition.web.boundaries import CheckedFields
@@ -48,6 +53,7 @@ class EnrolForm(forms.Form):
         label="Somebody new",
         max_length=200,
         required=False,
+        validators=[validate_visible],
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Name"}),
     )
     person = forms.ModelChoiceField(
@@ -76,7 +82,7 @@ def name_of(event: Event) -> str:
 
 
 @admin.register(Event)
-class EventAdmin(DatedAdmin, ServiceAdmin):
+class EventAdmin(ServiceAdmin, LongListAdmin):
     list_display = (
         "face_thumbnail",
         "who",
@@ -97,9 +103,11 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         ("started_at", BetweenFilter),
     )
     list_filter_submit = True
-    list_select_related = ("person", "camera", "collection")
-    search_fields = ("person__name", "person__external_id", "camera__name")
-    date_hierarchy = "started_at"
+    # Either may be missing, so these joins do not change the order in which rows are read.
+    list_select_related = ("person", "camera")
+    sortable_by = ("started_at",)
+    search_fields = ("person__search_text", "camera__name")
+    search_help_text = "A person's name, external id or label, or the name of a camera"
     actions = ("confirm_events", "reject_events")
     actions_detail = ("enrol_face",)
     fields = (
@@ -119,7 +127,19 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        return super().get_queryset(request).defer("vector")
+        return super().get_queryset(request).defer("vector").prefetch_related("collection")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        if search_term:
+            people = persons_found(Person.objects.all(), search_term)
+            cameras = Camera.objects.filter(name__icontains=search_term).values_list(
+                "pk", flat=True
+            )
+            queryset = with_person_among(queryset, people)
+            queryset = queryset.filter(Q(is_among=1) | Q(camera__in=list(cameras)))
+        return queryset, False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Event | None = None) -> tuple:
         return tuple(name for name in self.fields if name != "review")
@@ -142,7 +162,7 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
             picture(frame, alt="frame", css="fr-snapshot") if event.snapshot else "",
         )
 
-    @display(description="Who", ordering="person__name")
+    @display(description="Who")
     def who(self, event: Event) -> str:
         return name_of(event)
 
@@ -153,7 +173,7 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         url = reverse("admin:people_person_change", args=[event.person_id])
         return format_html('<a class="fr-link" href="{}">{}</a>', url, event.person.name)
 
-    @display(description="Decision", label=_DECISION_COLOURS, ordering="decision")
+    @display(description="Decision", label=_DECISION_COLOURS)
     def decision_label(self, event: Event) -> tuple[str, str]:
         return event.decision, event.get_decision_display()
 
@@ -164,11 +184,11 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         seconds = round((event.ended_at - event.started_at).total_seconds())
         return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
-    @display(description="Review", label=_REVIEW_COLOURS, ordering="review")
+    @display(description="Review", label=_REVIEW_COLOURS)
     def review_label(self, event: Event) -> tuple[str, str]:
         return event.review, event.get_review_display()
 
-    @display(description="Similarity", ordering="similarity")
+    @display(description="Similarity")
     def similarity_text(self, event: Event) -> str:
         if event.similarity is None:
             return "nobody enrolled"
@@ -190,11 +210,6 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
     def delete_model(self, request: HttpRequest, obj: Event) -> None:
         event_delete(event=obj, actor=Actor.of_request(request))
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
-        for event in queryset:
-            with refusals_shown(request):
-                event_delete(event=event, actor=Actor.of_request(request))
-
     @admin.action(description="Confirm", permissions=["change"])
     def confirm_events(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
         self._review(request, queryset, Event.Review.CONFIRMED)
@@ -204,10 +219,11 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         self._review(request, queryset, Event.Review.REJECTED)
 
     def _review(self, request: HttpRequest, queryset: QuerySet[Event], review: str) -> None:
-        for event in queryset:
-            with refusals_shown(request):
-                event_review(event=event, review=review, actor=Actor.of_request(request))
-        messages.success(request, f"{len(queryset)} reviewed.")
+        actor = Actor.of_request(request)
+        count = done_each(
+            request, queryset, lambda each: event_review(event=each, review=review, actor=actor)
+        )
+        messages.success(request, f"{count} reviewed.")
 
     @action(
         description="Enrol this face",
@@ -216,7 +232,8 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         permissions=["change"],
     )
     def enrol_face(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        return redirect(reverse("admin:events_event_enrol", args=[object_id]))
+        event = self.row_or_404(request, object_id)
+        return redirect(reverse("admin:events_event_enrol", args=[event.pk]))
 
     def get_urls(self) -> list[URLPattern]:
         enrol = path(

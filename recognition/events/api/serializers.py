@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from accounts.names import validate_visible
 from recognition.events.models import Event
+from recognition.people.api.serializers.faces import NamedPersonSerializer
 from recognition.people.api.serializers.persons import OutcomeSerializer, PersonSerializer
 from recognition.web.boundaries import CheckedFields
 
@@ -15,6 +17,10 @@ class EventFilter(serializers.Serializer):
     review = serializers.ChoiceField(choices=Event.Review.choices, required=False)
     since = serializers.DateTimeField(required=False, help_text="Seen at this time or later.")
     until = serializers.DateTimeField(required=False, help_text="Begun before this time.")
+    # DRF's metaclass takes fields out of the class, so this is not Field.label.
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, help_text="Of people with this label."
+    )
     is_open = serializers.BooleanField(required=False, default=None, allow_null=True)
 
 
@@ -29,7 +35,7 @@ class EventSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     collection = serializers.UUIDField()
     camera = NamedSerializer(allow_null=True)
-    person = NamedSerializer(allow_null=True)
+    person = NamedPersonSerializer(allow_null=True)
     decision = serializers.ChoiceField(choices=Event.Decision.choices)
     similarity = serializers.FloatField(allow_null=True)
     threshold = serializers.FloatField()
@@ -50,7 +56,7 @@ class EventEnrolInput(serializers.Serializer):
     """Whom the face belongs to: somebody who is there, or somebody new."""
 
     person = serializers.UUIDField(required=False)
-    name = serializers.CharField(required=False, max_length=200)
+    name = serializers.CharField(required=False, max_length=200, validators=[validate_visible])
 
     def validate(self, attrs: CheckedFields) -> CheckedFields:
         if ("person" in attrs) == ("name" in attrs):

@@ -26,14 +26,21 @@ from recognition.people import selectors
 from recognition.people.api.outcomes import outcome_payload
 from recognition.people.api.serializers.persons import PersonSerializer
 from recognition.web.api.base import ApiView
-from recognition.web.api.files import face_file
+from recognition.web.api.files import PictureVersion, face_file
+from recognition.web.api.paging import NewestFirst
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.errors import ServiceError
 
 _PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
 
 
+class NewestSeenFirst(NewestFirst):
+    ordering = ("-started_at", "-id")
+
+
 class EventsView(ApiView):
+    pagination_class = NewestSeenFirst
+
     @operation(
         "events_list",
         "List events",
@@ -63,6 +70,7 @@ class EventView(ApiView):
         request=ReviewInput,
         answer=EventSerializer,
         errors=(404, *WITH_BODY),
+        ignores_own=True,
         about="A face whose name is rejected is not named so again, in live streams, by `identify` "
         "and by `verify`, as long as it is more like that face than like the person's own images. "
         "Taking the rejection back takes that back, and so does deleting the event.",
@@ -92,6 +100,7 @@ class EventSnapshotView(ApiView):
         "events_snapshot",
         "The frame of an event as a JPEG",
         scope=Scope.EVENTS,
+        parameters=[PictureVersion],
         answer=_PICTURE,
         errors=(404,),
     )
@@ -107,6 +116,7 @@ class EventFaceView(ApiView):
         "events_face",
         "The best face of an event as a JPEG",
         scope=Scope.EVENTS,
+        parameters=[PictureVersion],
         answer=_PICTURE,
         errors=(404,),
     )

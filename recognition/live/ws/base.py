@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError
 from accounts.access import Access
 from accounts.audit import Actor
 from accounts.websocket import UNAVAILABLE, answered_subprotocol
+from recognition.live.answers import error_message
 from recognition.live.limits import TooMany, stream_limits
 from recognition.live.ws.access import access_now
 from recognition.live.ws.outbox import Closing, Outbox
@@ -93,7 +94,9 @@ class SiteConsumer(AsyncWebsocketConsumer):
         """Called once the socket is open."""
 
     async def hear(self, text: str | None, data: bytes | None) -> None:
-        """Called with a message of the client; must return quickly."""
+        """A message of the client; nothing that takes time. Most sockets take none: a client that
+        believes it has chosen something must learn that it has not."""
+        self.outbox.post(error_message("invalid_message", "This socket takes no messages."))
 
     async def watch(self) -> None:
         """Called once a second; may raise Refused."""

@@ -23,6 +23,7 @@ from recognition.live.answers import error_message, status_message
 from recognition.live.session import StreamOptions, StreamSession
 from recognition.live.slot import FrameSlot
 from recognition.live.ws.base import Code, Refused, SiteConsumer
+from recognition.web.api.accepted import unknown_names
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError
 
@@ -47,10 +48,12 @@ class StartRequest:
             raise _invalid("Send JSON.") from error
         if not isinstance(message, dict) or message.get("type") != "session.start":
             raise _invalid("Only session.start is known here; frames are binary messages.")
+        _refuse_others("field", message, ("type", "collection", "camera", "options"))
         options = message.get("options", {})
         options = {} if options is None else options
-        if not isinstance(options, dict) or set(options) - {"min_face_px", "max_fps"}:
-            raise _invalid("Options are min_face_px and max_fps.")
+        if not isinstance(options, dict):
+            raise _invalid("Options are a JSON object.")
+        _refuse_others("option", options, ("min_face_px", "max_fps"))
         return cls(
             collection=_id(message, "collection"),
             camera=_id(message, "camera"),
@@ -180,6 +183,11 @@ def _try_engine() -> None:
 
 def _invalid(message: str) -> ServiceError:
     return ServiceError("invalid_message", message)
+
+
+def _refuse_others(kind: str, sent: JsonDict, known: tuple[str, ...]) -> None:
+    if unknown := set(sent) - set(known):
+        raise _invalid(unknown_names(kind, unknown, known).message)
 
 
 def _id(message: JsonDict, name: str) -> UUID | None:

@@ -51,6 +51,7 @@ class WebhooksView(ApiView):
         answer=NewWebhookSerializer,
         status=201,
         errors=(404, *WITH_BODY),
+        ignores_own=True,
         about="Notices are sent to the URL from then on, signed with `secret`, which this answer "
         "alone shows.",
     )
@@ -82,6 +83,7 @@ class WebhookView(ApiView):
         request=WebhookInput(partial=True),
         answer=WebhookSerializer,
         errors=(404, *WITH_BODY),
+        ignores_own=True,
         about="Switched on, it is sent what has waited for it meanwhile.",
     )
     def patch(self, request: Request, webhook_id: UUID) -> Response:

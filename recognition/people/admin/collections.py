@@ -9,7 +9,8 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, IntegerField, Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -19,12 +20,13 @@ from unfold.decorators import action, display
 
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
+from accounts.long_lists import LongListAdmin
 from ml_engine.zoo import PRESETS
 from recognition.people.admin.fields import EmbedderField
 from recognition.people.admin.measuring import CURVE_SOURCES, RULE_SOURCES, measure_view
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import LOADED
-from recognition.people.models import Collection, ModelVersion
+from recognition.people.models import Collection, ModelVersion, Person
 from recognition.people.rules import decider_in_force, rules_of
 from recognition.people.services.collections import (
     collection_create,
@@ -88,10 +90,10 @@ def take_up_model_view(request: HttpRequest, collection_id: UUID) -> HttpRespons
 
 
 @admin.register(Collection)
-class CollectionAdmin(ServiceAdmin):
+class CollectionAdmin(ServiceAdmin, LongListAdmin):
     form = CollectionForm
     list_display = ("name", "people_count", "model_name", "threshold", "quality")
-    list_select_related = ("embedder",)
+    sortable_by = ("name",)
     search_fields = ("name",)
     readonly_fields = ("threshold_in_force", "decider_in_force")
     actions_detail = ("measure",)
@@ -128,23 +130,30 @@ class CollectionAdmin(ServiceAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
-        return super().get_queryset(request).annotate(people=Count("persons"))
+        people = Person.objects.filter(collection=OuterRef("pk")).order_by().values("collection")
+        count = Subquery(people.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        rows = super().get_queryset(request).prefetch_related("embedder")
+        return rows.annotate(people=Coalesce(count, 0))
 
-    @display(description="People", ordering="people")
+    @display(description="People")
     def people_count(self, collection: Any) -> int:
         return collection.people
 
-    @display(description="Embedder", ordering="embedder__name")
+    @display(description="Embedder")
     def model_name(self, collection: Collection) -> str:
         return collection.embedder.name
 
-    @display(description="Quality policy", ordering="quality_policy")
+    @display(description="Quality policy")
     def quality(self, collection: Collection) -> str:
         return collection.get_quality_policy_display().partition(":")[0]
 
     @display(description="Threshold")
     def threshold(self, collection: Collection) -> str:
-        return f"{rules_of(collection, gallery_of(collection)).threshold:.3f}"
+        """By what the row says: the threshold in force would load the gallery of each row."""
+        if collection.match_threshold is not None:
+            return f"{collection.match_threshold:.3f}"
+        rate = collection.target_false_match_rate
+        return "follows the size" if rate is None else f"for a false-match rate of {rate:g}"
 
     @display(description="Threshold in force")
     def threshold_in_force(self, collection: Collection) -> str:
@@ -184,7 +193,8 @@ class CollectionAdmin(ServiceAdmin):
         permissions=["view"],
     )
     def measure(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        return redirect(reverse("admin:people_collection_measured", args=[object_id]))
+        collection = self.row_or_404(request, object_id)
+        return redirect(reverse("admin:people_collection_measured", args=[collection.pk]))
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)

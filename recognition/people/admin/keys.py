@@ -8,11 +8,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -22,6 +21,7 @@ from unfold.widgets import (
 
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
+from accounts.long_lists import LongListAdmin
 from accounts.models import ApiKey
 from accounts.services import key_issue, key_revoke, key_update
 from recognition.people.models import Collection
@@ -52,7 +52,7 @@ class KeyForm(forms.ModelForm):
         required=False,
         initial=True,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Once switched off, a key stays off.",
+        help_text="Once switched off, a key stays off, and so do the keys that it made.",
     )
 
     class Meta:
@@ -73,7 +73,7 @@ class KeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(LongListAdmin):
     form = KeyForm
     list_display = (
         "name",
@@ -85,19 +85,23 @@ class ApiKeyAdmin(ModelAdmin):
         "state",
     )
     list_filter = ("is_active",)
-    list_select_related = ("created_by",)
+    list_select_related = ("created_by",)  # it may be missing: see EventAdmin
+    sortable_by = ("created_at",)
     search_fields = ("name", "prefix")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        names = Collection.objects.filter(pk=OuterRef("collection_id")).values("name")
+        return super().get_queryset(request).annotate(collection_title=Subquery(names[:1]))
 
     @display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
         return ", ".join(key.scopes) or "none"
 
     @display(description="Collection")
-    def collection_name(self, key: ApiKey) -> str:
+    def collection_name(self, key: Any) -> str:
         if key.collection_id is None:
             return "all"
-        row = Collection.objects.filter(pk=key.collection_id).first()
-        return row.name if row else "one that is gone"
+        return key.collection_title or "one that is gone"
 
     @display(description="State", label=_STATES)
     def state(self, key: ApiKey) -> str:
@@ -117,7 +121,7 @@ class ApiKeyAdmin(ModelAdmin):
         # The scopes of a key never change after it was created: its holder relies on them.
         if obj is None:
             return ()
-        settled = ("scopes", "collection_id", "prefix", "created_at", "last_used_at")
+        settled = ("scopes", "collection_id", "prefix", "made_by", "created_at", "last_used_at")
         shown = ("scope_list", "collection_name", "state")
         over = () if obj.is_active else ("name", "expires_at", "is_active")
         return (*settled, *shown, *over)
@@ -126,7 +130,7 @@ class ApiKeyAdmin(ModelAdmin):
         if obj is None:
             return ("name", "scopes", "collection_id", "expires_at")
         told = ("name", "scope_list", "collection_name", "expires_at", "prefix")
-        used = ("created_at", "last_used_at")
+        used = ("made_by", "created_at", "last_used_at")
         return (*told, *used, "is_active" if obj.is_active else "state")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # noqa: FBT001

@@ -8,30 +8,34 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
-from django.db.models import Count, F, IntegerField, Model, OuterRef, QuerySet, Subquery
+from django.core.exceptions import ValidationError
+from django.db.models import Count, IntegerField, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import TextFilter
 from unfold.decorators import action, display
 
 from accounts.audit import Actor
+from accounts.long_lists import LongListAdmin
 from recognition.people.admin.fields import LabelsField
+from recognition.people.admin.lookalikes import lookalike_view, lookalikes_listed
 from recognition.people.admin.photos import limits, photo_delete_view, photos_view
 from recognition.people.models import FaceImage, Person
+from recognition.people.selectors import persons_found, persons_labelled
 from recognition.people.services.persons import (
     person_create,
     person_erase,
     person_merge,
     person_update,
 )
+from recognition.web.admin.actions import confirmation_page, confirmed_rows, done_each
 from recognition.web.admin.pictures import image_url, nothing, picture
-from recognition.web.admin.services import ServiceAdmin, refusals_shown
+from recognition.web.admin.services import ServiceAdmin
 from recognition.web.boundaries import TemplateContext
-from recognition.web.errors import ServiceError
 
 _MOST_PHOTOS_SHOWN = 200
 _CONSENT_COLOURS = {
@@ -39,6 +43,14 @@ _CONSENT_COLOURS = {
     Person.Consent.GIVEN: "success",
     Person.Consent.WITHDRAWN: "danger",
 }
+
+
+class LabelFilter(TextFilter):
+    title = "label"
+    parameter_name = "label"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
+        return persons_labelled(queryset, self.value()) if self.value() else queryset
 
 
 class PersonForm(forms.ModelForm):
@@ -69,23 +81,26 @@ class PersonForm(forms.ModelForm):
 
 
 @admin.register(Person)
-class PersonAdmin(ServiceAdmin):
+class PersonAdmin(ServiceAdmin, LongListAdmin):
     form = PersonForm
     list_display = (
         "thumbnail",
         "name",
         "collection",
         "external_id",
+        "labels_text",
         "image_count",
         "last_seen",
         "consent_label",
         "is_active",
     )
     list_display_links = ("thumbnail", "name")
-    list_filter = ("collection", "is_active", "consent")
-    list_select_related = ("collection",)
-    list_per_page = 50
-    search_fields = ("name", "external_id")
+    list_filter = ("collection", LabelFilter, "is_active", "consent")
+    list_filter_submit = True
+    sortable_by = ("name",)
+    # Names the field that `get_search_results` looks in: without any there is no search box.
+    search_fields = ("search_text",)
+    search_help_text = "Part of a name, an external id or a label"
     actions = ("merge_people", "erase_people")
     actions_detail = ("add_photos",)
     change_form_outer_before_template = "people/person_photos.html"
@@ -99,16 +114,24 @@ class PersonAdmin(ServiceAdmin):
         # Subqueries run for the rows of one page only; a join would run for all rows.
         images = FaceImage.objects.filter(person=OuterRef("pk"))
         count = images.order_by().values("person").annotate(n=Count("pk")).values("n")
-        visits = Person.objects.filter(pk=OuterRef("pk")).order_by("-events__started_at")
+        # By name: this app knows nothing of events.
+        events = Person._meta.get_field("events").related_model._default_manager
+        visits = events.filter(person=OuterRef("pk")).order_by("-started_at")
         return (
             super()
             .get_queryset(request)
+            .prefetch_related("collection")
             .annotate(
                 images_total=Coalesce(Subquery(count, output_field=IntegerField()), 0),
-                seen=Subquery(visits.values("events__ended_at")[:1]),
+                seen=Subquery(visits.values("ended_at")[:1]),
                 best_image=Subquery(images.order_by("-quality").values("id")[:1]),
             )
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        return (persons_found(queryset, search_term) if search_term else queryset), False
 
     @display(description="")
     def thumbnail(self, person: Any) -> SafeString:
@@ -116,15 +139,19 @@ class PersonAdmin(ServiceAdmin):
             return nothing("no photo yet")
         return picture(image_url(person.best_image), alt=person.name)
 
-    @display(description="Photos", ordering="images_total")
+    @display(description="Labels")
+    def labels_text(self, person: Person) -> str:
+        return ", ".join(person.labels)
+
+    @display(description="Photos")
     def image_count(self, person: Any) -> int:
         return person.images_total
 
-    @display(description="Last seen", ordering=F("seen").desc(nulls_last=True))
+    @display(description="Last seen")
     def last_seen(self, person: Any) -> object:
         return person.seen
 
-    @display(description="Consent", label=_CONSENT_COLOURS, ordering="consent")
+    @display(description="Consent", label=_CONSENT_COLOURS)
     def consent_label(self, person: Person) -> tuple[str, str]:
         return person.consent, person.get_consent_display()
 
@@ -171,6 +198,11 @@ class PersonAdmin(ServiceAdmin):
                 self.admin_site.admin_view(photo_delete_view),
                 name="people_person_photo_delete",
             ),
+            path(
+                "<uuid:person_id>/lookalikes/<uuid:other_id>/",
+                self.admin_site.admin_view(lookalike_view),
+                name="people_person_lookalike",
+            ),
         ]
         return own + super().get_urls()
 
@@ -187,6 +219,7 @@ class PersonAdmin(ServiceAdmin):
             **limits(),
             "photos": photos[:_MOST_PHOTOS_SHOWN],
             "may_enrol": self.has_change_permission(request),
+            "lookalikes": lookalikes_listed(person) if person else [],
         }
         return super().change_view(request, object_id, form_url, extra | (extra_context or {}))
 
@@ -197,52 +230,39 @@ class PersonAdmin(ServiceAdmin):
         permissions=["change"],
     )
     def add_photos(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        return redirect(reverse("admin:people_person_photos", args=[object_id]))
+        person = self.row_or_404(request, object_id)
+        return redirect(reverse("admin:people_person_photos", args=[person.pk]))
 
     @admin.action(description="Erase everything about them", permissions=["delete"])
     def erase_people(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        if "confirmed" not in request.POST:
-            return self._confirm(request, queryset, "erase_people", "Erase these people?")
-        erased = 0
-        for person in queryset:
-            with refusals_shown(request):
-                person_erase(person=person, actor=Actor.of_request(request))
-                erased += 1
+        people = confirmed_rows(request, queryset)
+        if people is None:
+            page = {"template": "people/erase_people.html", "title": "Erase these people?"}
+            return confirmation_page(self, request, queryset, **page)
+        actor = Actor.of_request(request)
+        erased = done_each(request, people, lambda each: person_erase(person=each, actor=actor))
         messages.success(request, f"{erased} erased: rows, photos, templates, event pictures.")
         return None
 
     @admin.action(description="Merge into one person", permissions=["delete"])
     def merge_people(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
-        if queryset.count() < 2:
+        if queryset[:2].count() < 2:
             messages.error(request, "Choose at least two people to merge.")
             return None
-        if "confirmed" not in request.POST:
-            return self._confirm(request, queryset, "merge_people", "Merge these people?")
-        chosen = {str(person.pk): person for person in queryset}
-        into = chosen.pop(request.POST.get("into", ""), None)
+        people = confirmed_rows(request, queryset)
+        if people is None:
+            page = {"template": "people/merge_people.html", "title": "Merge these people?"}
+            return confirmation_page(self, request, queryset, **page)
+        into = _one_of(people, request.POST.get("into", ""))
         if into is None:
             messages.error(request, "Choose who remains.")
             return None
-        try:
-            for person in chosen.values():
-                person_merge(into=into, person=person, actor=Actor.of_request(request))
+        actor, others = Actor.of_request(request), people.exclude(pk=into.pk)
+        if done_each(
+            request, others, lambda each: person_merge(into=into, person=each, actor=actor)
+        ):
             messages.success(request, f"Merged into {into.name}.")
-        except ServiceError as error:
-            messages.error(request, error.message)
         return None
-
-    def _confirm(
-        self, request: HttpRequest, queryset: QuerySet[Person], name: str, title: str
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "opts": self.opts,
-            "people": queryset,
-            "action": name,
-            "checkbox": ACTION_CHECKBOX_NAME,
-        }
-        return render(request, f"people/{name}.html", context)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
         """What `Delete` removes with a person, for the confirmation page."""
@@ -265,3 +285,10 @@ class PersonAdmin(ServiceAdmin):
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
         """As above."""
+
+
+def _one_of(people: QuerySet[Person], person_id: str) -> Person | None:
+    try:
+        return people.filter(pk=person_id).first()
+    except ValidationError:  # no id at all
+        return None

@@ -61,6 +61,16 @@ urlpatterns = [
         name="person-images",
     ),
     path("persons/<uuid:person_id>/merge", persons.PersonMergeView.as_view(), name="person-merge"),
+    path(
+        "persons/<uuid:person_id>/lookalikes",
+        persons.LookalikesView.as_view(),
+        name="person-lookalikes",
+    ),
+    path(
+        "persons/<uuid:person_id>/lookalikes/<uuid:other_id>",
+        persons.LookalikeView.as_view(),
+        name="person-lookalike",
+    ),
     path("persons/<uuid:person_id>/erase", persons.PersonEraseView.as_view(), name="person-erase"),
     path("images", persons.ImagesView.as_view(), name="images"),
     path("images/<uuid:image_id>", persons.ImageView.as_view(), name="image"),

@@ -22,6 +22,9 @@ _TEMPLATES_EACH = 8
 _LEAST_RANKED = 5
 _COPIED_AT_ONCE = 1 << 13
 
+# What a person is called: name, external id, labels.
+Names = tuple[str, str | None, tuple[str, ...]]
+
 
 @dataclass(slots=True)
 class Member:
@@ -29,6 +32,7 @@ class Member:
 
     name: str
     external_id: str | None
+    labels: tuple[str, ...] = ()
     templates: int = 0
 
 
@@ -70,17 +74,17 @@ class IndexState:
         row = self._rows.get(template)
         return UUID(row[1]) if row else None
 
-    def put(self, rows: Sequence[Row], names: Mapping[UUID, tuple[str, str | None]]) -> None:
-        """Add templates, or update those that changed."""
+    def put(self, rows: Sequence[Row], names: Mapping[UUID, Names]) -> None:
+        """Add templates, or take over what changed about them."""
         if not rows:
             return
         flat = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
         ids = np.fromiter((row.template for row in rows), np.int64, len(rows))
         with self._changing:
             for row in rows:
-                name, external_id = names.get(row.person, ("", None))
-                member = self._people.setdefault(row.person, Member(name, external_id))
-                member.name, member.external_id = name, external_id
+                known = names.get(row.person, ("", None, ()))
+                member = self._people.setdefault(row.person, Member(*known))
+                member.name, member.external_id, member.labels = known
                 member.templates += 1
                 # In place: a concurrent search finds the old owner or the new one.
                 before = self._rows.get(row.template)

@@ -85,6 +85,10 @@ class Gallery:
         member = self._current().member(person_id)
         return member.external_id if member else None
 
+    def labels_of(self, person_id: UUID) -> tuple[str, ...]:
+        member = self._current().member(person_id)
+        return member.labels if member else ()
+
     @property
     def revision(self) -> int:
         """Changes with every change of people or templates."""

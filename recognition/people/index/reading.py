@@ -13,7 +13,7 @@ from django.db.models.functions import Cast
 
 from ml_engine.matching import LinearSvm
 from ml_engine.types import Float32
-from recognition.people.index.contents import Row
+from recognition.people.index.contents import Names, Row
 from recognition.people.models import (
     Collection,
     GalleryChange,
@@ -26,8 +26,6 @@ from recognition.people.models import (
 # If more templates changed than this, loading everything is quicker.
 MAX_CHANGES = 20_000
 CHUNK = 10_000
-
-Names = dict[UUID, tuple[str, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class TemplateReader:
         found = self._templates().aggregate(**counts)
         return found["people"], found["templates"]
 
-    def names(self) -> Names:
+    def names(self) -> dict[UUID, Names]:
         return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))
 
     def negatives(self, people: Iterable[UUID] | None = None) -> dict[UUID, Float32]:
@@ -134,7 +132,7 @@ class TemplateReader:
         )
 
 
-def names_of(people: set[UUID]) -> Names:
+def names_of(people: set[UUID]) -> dict[UUID, Names]:
     return _names(Person.objects.filter(pk__in=people))
 
 
@@ -148,6 +146,6 @@ def _rows(templates: QuerySet[Template]) -> list[Row]:
     return [Row(pk, image, people[person], bytes(v)) for pk, image, person, v in values]
 
 
-def _names(people: QuerySet[Person]) -> Names:
-    rows = people.values_list("pk", "name", "external_id")
-    return {pk: (name, external_id) for pk, name, external_id in rows}
+def _names(people: QuerySet[Person]) -> dict[UUID, Names]:
+    rows = people.values_list("pk", "name", "external_id", "labels")
+    return {pk: (name, external_id, tuple(labels)) for pk, name, external_id, labels in rows}

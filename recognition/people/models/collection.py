@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from accounts.names import validate_visible
 from recognition.people.models.model_version import ModelVersion
 from recognition.web.identifiers import uuid7
 
@@ -35,7 +36,7 @@ class Collection(models.Model):
         LISTS = "ivf", "Inverted lists: for millions, may miss a few in a hundred"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100, unique=True, validators=[validate_visible])
     description = models.TextField(blank=True)
     embedder = models.ForeignKey(
         ModelVersion,

@@ -7,8 +7,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from numpy.typing import NDArray
 
+from accounts.names import is_visible, validate_visible
 from recognition.people.models.collection import Collection
 from recognition.people.models.model_version import ModelVersion
+from recognition.people.models.search_text import SearchTextField
 from recognition.web.identifiers import BinaryCollatedCharField, uuid7
 
 MOST_METADATA_BYTES = 16 * 1024
@@ -35,6 +37,8 @@ def validate_labels(value: object) -> None:
         raise ValidationError(f"There may be {MOST_LABELS} labels at most.")
     if any(not 0 < len(label) <= LONGEST_LABEL for label in value):
         raise ValidationError(f"A label has 1 to {LONGEST_LABEL} characters.")
+    if not all(is_visible(label) for label in value):
+        raise ValidationError("A label has a character that can be seen.")
 
 
 class Person(models.Model):
@@ -47,10 +51,14 @@ class Person(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="persons")
-    name = models.CharField(max_length=200, db_index=True)
-    # NULL if there is none, because MySQL ignores conditional unique constraints.
+    name = models.CharField(max_length=200, db_index=True, validators=[validate_visible])
+    # NULL where there is none: conditional unique constraints are ignored by MySQL.
     external_id = BinaryCollatedCharField(
-        max_length=128, null=True, blank=True, help_text="The id in your own system."
+        max_length=128,
+        null=True,
+        blank=True,
+        validators=[validate_visible],
+        help_text="The id in your own system.",
     )
     metadata = models.JSONField(
         default=dict,
@@ -61,6 +69,7 @@ class Person(models.Model):
     labels = models.JSONField(default=list, blank=True, validators=[validate_labels])
     consent = models.CharField(max_length=16, choices=Consent.choices, default=Consent.UNKNOWN)
     consent_at = models.DateField(null=True, blank=True)
+    search_text = SearchTextField(editable=False)
     is_active = models.BooleanField(default=True, help_text="Inactive people are not recognised.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -70,7 +79,7 @@ class Person(models.Model):
         verbose_name_plural = "people"
         constraints = [
             models.UniqueConstraint(
-                fields=["collection", "external_id"], name="external_id_once_per_collection"
+                fields=["external_id", "collection"], name="external_id_once_per_collection"
             ),
         ]
 
@@ -95,6 +104,8 @@ class FaceImage(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="images")
+    # The person's collection again, so that a collection's images are listed without a join.
+    collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="images")
     file = models.FileField(upload_to=_face_path, max_length=200)
     original = models.FileField(upload_to=_original_path, max_length=200, blank=True)
     sha256 = models.CharField(max_length=64, db_index=True, help_text="Of the uploaded bytes.")
@@ -114,6 +125,7 @@ class FaceImage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["person", "sha256"], name="image_once_per_person"),
         ]
+        indexes = [models.Index(fields=["person", "quality"], name="image_by_quality")]
 
     def __str__(self) -> str:
         return f"image {self.pk} of {self.person_id}"

@@ -17,6 +17,7 @@ from recognition.people.index import note_changes
 from recognition.people.model_versions import detector_version, require_version
 from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.people.services.deciders import decider_forget
+from recognition.people.services.face_choice import ONLY, FaceChoice
 from recognition.people.services.inspection import FaceToStore, Inspection, LiveCrop, PictureRefused
 from recognition.people.services.locks import lock_collection, lock_person
 from recognition.web.errors import ServiceError, not_found
@@ -50,15 +51,23 @@ class ImageOutcome:
 
 
 def images_enrol(
-    *, person: Person, uploads: Sequence[Upload], source: str, actor: Actor
+    *,
+    person: Person,
+    uploads: Sequence[Upload],
+    source: str,
+    actor: Actor,
+    choice: FaceChoice = ONLY,
 ) -> list[ImageOutcome]:
-    """Inspect every picture, then store the accepted ones together.
+    """Look at every picture, then store the good ones together. choice: which face of each is the
+    person's.
 
     If the engine is busy or the person was erased meanwhile, it raises and stores nothing.
     """
     collection = collection_for_enrolment(person.collection_id)
     priority: Priority = "bulk" if len(uploads) > _INTERACTIVE else "interactive"
-    inspection = Inspection(collection, person.pk, caller=actor.name, priority=priority)
+    inspection = Inspection(
+        collection, person.pk, caller=actor.name, priority=priority, choice=choice
+    )
     known = set(person.images.values_list("sha256", flat=True))
     looks: list[FaceToStore | PictureRefused] = []
     for upload in uploads:
@@ -244,7 +253,7 @@ def _insert(
     findings: Sequence[FaceToStore],
 ) -> None:
     for image in images:
-        image.person = person
+        image.person, image.collection_id = person, person.collection_id
     FaceImage.objects.bulk_create(images)
     detector = detector_version()
     Template.objects.bulk_create(

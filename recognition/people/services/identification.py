@@ -22,7 +22,8 @@ from recognition.people.index.reading import TemplateReader
 from recognition.people.model_versions import curve_in_use, ensure_model_version, require_version
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import Rules, curve_of_collection, rules_of, uncalibrated
-from recognition.people.services.pictures import ask_of, check_region, decoded, subjects
+from recognition.people.services.face_choice import ONLY, FaceChoice, NoSingleFace, choose
+from recognition.people.services.pictures import ask_of, check_region, decoded
 from recognition.web.errors import ServiceError
 
 Timing = dict[str, float]
@@ -35,6 +36,7 @@ class CandidatePerson:
     external_id: str | None
     similarity: float
     image_id: UUID | None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class IdentifiedFace:
     person_id: UUID | None = None
     person_name: str | None = None
     external_id: str | None = None
+    labels: tuple[str, ...] = ()
     image_id: UUID | None = None
     template_id: int | None = None
     candidates: tuple[CandidatePerson, ...] = ()
@@ -123,6 +126,7 @@ def identified_face(face: Face, decision: Decision, gallery: Gallery) -> Identif
         person_id=best.person_id,
         person_name=best.person_name,
         external_id=best.external_id,
+        labels=best.labels,
         image_id=best.image_id,
         template_id=decision.template,
     )
@@ -185,11 +189,13 @@ def verify(
     actor: Actor,
     embedder: str | None = None,
     threshold: float | None = None,
+    choice_a: FaceChoice = ONLY,
+    choice_b: FaceChoice = ONLY,
 ) -> VerifyResult:
-    """Whether two pictures show the same person; each must show one."""
+    """Whether two pictures show the same person. choices: which face of each is meant."""
     preset = embedder or default_embedder()
-    face_a = _only_face(data_a, preset, "the first picture", actor, flip=False)
-    face_b = _only_face(data_b, preset, "the second picture", actor, flip=False)
+    face_a = _chosen_face(data_a, preset, choice_a, "the first picture", actor, flip=False)
+    face_b = _chosen_face(data_b, preset, choice_b, "the second picture", actor, flip=False)
     similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
     curve = curve_in_use(model)
@@ -201,7 +207,12 @@ def verify(
 
 
 def verify_person(
-    *, person: Person, data: bytes, actor: Actor, threshold: float | None = None
+    *,
+    person: Person,
+    data: bytes,
+    actor: Actor,
+    threshold: float | None = None,
+    choice: FaceChoice = ONLY,
 ) -> VerifyResult:
     """Whether a picture shows this person, by the best of their templates.
 
@@ -213,7 +224,7 @@ def verify_person(
     require_version(collection)
     vectors, images = _templates_of(person, collection)
     model = collection.embedder
-    face = _only_face(data, model.name, "the picture", actor, flip=_flips(collection))
+    face = _chosen_face(data, model.name, choice, "the picture", actor, flip=_flips(collection))
     similarities = vectors @ _embedding(face)
     best = int(np.argmax(similarities))
     similarity = float(similarities[best])
@@ -259,6 +270,7 @@ def _candidate(candidate: Candidate, gallery: Gallery) -> CandidatePerson:
         person_id=person,
         person_name=gallery.name_of(person),
         external_id=gallery.external_id_of(person),
+        labels=gallery.labels_of(person),
         similarity=candidate.similarity,
         image_id=gallery.image_of(candidate.template),
     )
@@ -269,17 +281,18 @@ def _flips(collection: Collection) -> bool:
     return collection.flip_averaging == Collection.FlipAveraging.BOTH
 
 
-def _only_face(data: bytes, preset: str, picture: str, actor: Actor, *, flip: bool) -> Face:
+def _chosen_face(
+    data: bytes, preset: str, choice: FaceChoice, picture: str, actor: Actor, *, flip: bool
+) -> Face:
     with decoded(data) as image:
+        size = _size(image)
         ask = ask_of(actor.name)
         (faces,) = get_engine().analyze([image], ask=ask, embedder=preset, flip=flip)
-    if not faces:
-        raise ServiceError("no_face", f"No face was found in {picture}.", status=422)
-    people = subjects(faces)
-    if len(people) > 1:
-        message = f"{len(people)} faces were found in {picture}: send one of one person."
-        raise ServiceError("several_faces", message, status=422, faces_found=len(faces))
-    return people[0]
+    try:
+        return choose(faces, size, choice, picture=picture)
+    except NoSingleFace as error:
+        details = {"faces_found": len(faces)} if faces else {}
+        raise ServiceError(error.code, error.message, status=422, **details) from error
 
 
 def _templates_of(person: Person, collection: Collection) -> tuple[Float32, list[UUID]]:

@@ -19,6 +19,8 @@ from recognition.engine import get_engine
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection
 from recognition.people.rules import rules_of
+from recognition.people.selectors import lookalike_ids
+from recognition.people.services.face_choice import ONLY, FaceChoice, NoSingleFace, choose
 from recognition.people.services.pictures import FaceCut, ask_of, cut_face, decoded, subjects, whole
 
 # If no face is found in the stored crop, the live embedding is kept, provided its quality is at
@@ -74,7 +76,8 @@ class PictureRefused(Exception):
 class Inspection:
     """Inspects pictures of one person (None: a new person), by the rules of a collection.
 
-    caller: takes the turn at the engine. priority: see `ml_engine.request.Ask`.
+    caller: whose turn at the engine it is. priority: see `ml_engine.request.Ask`. choice: which
+    face of an uploaded picture is meant.
     """
 
     def __init__(
@@ -84,12 +87,15 @@ class Inspection:
         *,
         caller: str,
         priority: Priority = "interactive",
+        choice: FaceChoice = ONLY,
     ) -> None:
+        self._choice = choice
         self._caller = caller
         self._priority = priority
         self._collection = collection
         self._person_id = person_id
         self._gallery = gallery_of(collection)
+        self._not_confused_with = {person_id, *(lookalike_ids(person_id) if person_id else ())}
 
     def look_at_upload(self, data: bytes) -> FaceToStore:
         """PictureRefused if this picture is not accepted; ServiceError or EngineBusy if none can
@@ -103,7 +109,7 @@ class Inspection:
     def _look(self, data: bytes, image: Image) -> FaceToStore:
         faces = self._faces(image)
         try:
-            face = self._only(faces)
+            face = self._chosen(faces, image)
             self._check(face, len(faces))
         except PictureRefused as refused:
             refused.boxes = [face.box for face in faces]
@@ -141,14 +147,12 @@ class Inspection:
             flip=self._collection.flip_averaging != Collection.FlipAveraging.NONE,
         )[0]
 
-    def _only(self, faces: list[Face]) -> Face:
-        if not faces:
-            raise PictureRefused("no_face", "No face was found in the picture.")
-        people = subjects(faces)
-        if len(people) > 1:
-            message = f"{len(people)} faces were found: send a picture of one person."
-            raise PictureRefused("several_faces", message, faces_found=len(faces))
-        return people[0]
+    def _chosen(self, faces: list[Face], image: Image) -> Face:
+        size = image.shape[1], image.shape[0]
+        try:
+            return choose(faces, size, self._choice, picture="the picture")
+        except NoSingleFace as error:
+            raise PictureRefused(error.code, error.message, faces_found=len(faces)) from error
 
     def _check(self, face: Face, faces_found: int) -> None:
         """Refuse a face of low quality, and one that looks like another person."""
@@ -169,7 +173,7 @@ class Inspection:
         one face must not have two names. The message may be stored, so it does not name the other
         person."""
         candidates = self._gallery.search(_embedding(face), by_similarity=True)[0]
-        others = [c for c in candidates if c.person != self._person_id]
+        others = [c for c in candidates if c.person not in self._not_confused_with]
         own = max((c.similarity for c in candidates if c.person == self._person_id), default=-1.0)
         if not others or others[0].similarity <= own:
             return
@@ -180,7 +184,8 @@ class Inspection:
         message = (
             "It looks like another person of the collection "
             f"(similarity {other.similarity:.2f}, a match from {threshold:.2f} on). "
-            "If both are the same, merge them."
+            "If both are one person, merge them; if they are two, such as twins, say so: they are "
+            "look-alikes."
         )
         assert isinstance(other.person, UUID)
         raise PictureRefused(

@@ -13,14 +13,15 @@ from recognition.people.index import note_changes
 from recognition.people.models import Collection, Person
 from recognition.people.services.deciders import decider_forget
 from recognition.people.services.locks import lock_collection, lock_people, lock_person
+from recognition.people.services.lookalikes import refuse_merge
 from recognition.people.services.person_images import template_ids
 from recognition.people.traces import forget_all, move_all
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import remove_after_commit
 from recognition.web.transactions import in_transaction
 
-# Fields of a person that the gallery holds.
-_IN_GALLERY = {"name", "external_id", "is_active"}
+# What the gallery knows of a person.
+_IN_GALLERY = {"name", "external_id", "labels", "is_active"}
 
 
 def person_create(*, collection: Collection, actor: Actor, **values: Any) -> Person:
@@ -46,7 +47,7 @@ def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
         before = _names(row)
         for name, value in changes.items():
             setattr(row, name, value)
-        row.save(update_fields=[*changes, "updated_at"])
+        row.save(update_fields=[*changes, "search_text", "updated_at"])
         if _IN_GALLERY & set(changes):
             note_changes(collection, template_ids(row))
         if not row.is_active:
@@ -96,6 +97,7 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
     def merge() -> Person:
         collection = lock_collection(into.collection_id)
         target, other = lock_people([into.pk, person.pk])
+        refuse_merge(target, other)
         moved = move_all(collection, other, target)
         dropped = remove_after_commit(moved.files)
         counts: Any = moved.counts

@@ -121,7 +121,7 @@ def _unknown(collection: Collection) -> ServiceError:
 
 
 def _images(collection: Collection) -> QuerySet[FaceImage]:
-    return FaceImage.objects.filter(person__collection=collection.pk).order_by("pk")
+    return FaceImage.objects.filter(collection=collection.pk).order_by("pk")
 
 
 def _without_template(

@@ -1,0 +1,3 @@
+"""What the admin pages of all apps share."""
+
+from recognition.web.admin import actions  # noqa: F401

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
@@ -29,6 +30,13 @@ def refusals_shown(request: HttpRequest) -> Iterator[None]:
 
 class ServiceAdmin(ModelAdmin):
     """Saves and deletes through services: a ServiceError becomes an error of the form."""
+
+    def row_or_404(self, request: HttpRequest, object_id: object) -> Model:
+        """For actions of a page, which get what stands in the address."""
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            raise Http404
+        return row
 
     def changeform_view(
         self,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
 from rest_framework.generics import GenericAPIView
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import MultiPartParser
@@ -17,6 +19,7 @@ from rest_framework.serializers import BaseSerializer, Serializer
 
 from accounts.access import Access, access_of
 from accounts.audit import Actor
+from recognition.web.api.accepted import refuse_unknown
 from recognition.web.api.paging import NewestFirst
 from recognition.web.api.parsers import ImageParser, SafeJsonParser
 from recognition.web.api.pictures import refuse_oversized, request_fields
@@ -57,6 +60,14 @@ class ApiView(GenericAPIView):
         # First of all: reading the session of the caller already reads the body of a form.
         refuse_oversized(request)
         super().initial(request, *args, **kwargs)
+        method = getattr(self, str(request.method).lower(), None)
+        if method is not None and request.method in self.allowed_methods:
+            refuse_unknown(request, method.accepted)
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> Any:
+        """Times are UTC, in and out, wherever the site is."""
+        with timezone.override(UTC):
+            return super().dispatch(*args, **kwargs)
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
         """Answers with data of people are not cached, not even by browsers."""
@@ -73,8 +84,10 @@ class ApiView(GenericAPIView):
         return Actor.of_request(self.request)
 
     def read(self, serializer_class: type[Serializer], **options: Any) -> CheckedFields:
-        """The validated body, with the parameters of the query as defaults."""
-        return _checked(serializer_class(data=request_fields(self.request), **options))
+        """The body (and the query under it), checked. An optional field that is null counts as
+        left out, unless null means something for it."""
+        fields = _without_nulls(request_fields(self.request), serializer_class)
+        return _checked(serializer_class(data=fields, **options))
 
     def read_query(self, serializer_class: type[Serializer]) -> CheckedFields:
         return _checked(serializer_class(data=self.request.query_params))
@@ -92,6 +105,18 @@ class PictureView(ApiView):
 
 def _is_marked(method: Callable[..., Any]) -> bool:
     return getattr(method, "scope", None) is not None
+
+
+def _without_nulls(
+    sent: QueryDict | CheckedFields, serializer_class: type[Serializer]
+) -> QueryDict | CheckedFields:
+    if isinstance(sent, QueryDict):
+        return sent
+    fields = serializer_class().fields
+    optional = {name for name, field in fields.items() if not (field.required or field.allow_null)}
+    return {
+        name: value for name, value in sent.items() if value is not None or name not in optional
+    }
 
 
 def _checked(serializer: Serializer) -> CheckedFields:

@@ -27,7 +27,7 @@ _FACE = {
         "reasons": [],
     },
 }
-_WHO = {"id": _PERSON, "name": "Ann Example", "external_id": "hr-17"}
+_WHO = {"id": _PERSON, "name": "Ann Example", "labels": ["staff"], "external_id": "hr-17"}
 
 _BODIES: dict[str, JsonDict] = {
     "detect": {"image": _PICTURE, "min_face_px": 40},

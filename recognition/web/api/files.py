@@ -7,10 +7,21 @@ from uuid import UUID
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 from django.http import HttpResponse
+from rest_framework import serializers
 
 from accounts.audit import Actor, record
 from recognition.web.errors import not_found
 from recognition.web.storage import media_problem, problem_of, storage_refusal
+
+
+class PictureVersion(serializers.Serializer):
+    """Of every address that answers a picture."""
+
+    of = serializers.CharField(
+        required=False,
+        max_length=100,
+        help_text="Any text of yours: under another one a browser fetches the picture again.",
+    )
 
 
 def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Actor) -> HttpResponse:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -29,9 +30,20 @@ class NewestFirst(CursorPagination):
     ) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (NotFound, ValidationError) as error:
+        except (NotFound, ValidationError, ValueError, OverflowError) as error:
             message = "This cursor is not one of ours. Begin again without it."
             raise ServiceError("bad_cursor", message) from error
+
+    def get_page_size(self, request: Request) -> int | None:
+        asked = request.query_params.get(self.page_size_query_param)
+        if asked is None:
+            return self.page_size
+        # Few digits: Python refuses to read a number of thousands of them.
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked)):
+            raise serializers.ValidationError(
+                {"page_size": ["This must be a whole number from 1."]}
+            )
+        return min(int(asked), self.max_page_size)
 
 
 class NewestMadeFirst(NewestFirst):

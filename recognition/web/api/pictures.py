@@ -26,8 +26,11 @@ from recognition.web.errors import ServiceError
 from recognition.web.uploads import Upload
 
 RAW_TYPES = ("image/jpeg", "image/png", "image/webp")
-_DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(;[\w=.+-]+)*;base64,", re.ASCII)
+_DATA_URL = re.compile(
+    r"\s*data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*;base64,", re.ASCII | re.IGNORECASE
+)
 _WHITESPACE = re.compile(r"\s+")
+_FROM_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def max_image_bytes() -> int:
@@ -87,13 +90,14 @@ def _upload_of(value: object) -> Upload:
 
 
 def _decoded(text: str) -> bytes:
-    """Bytes of base64 text, alone or as a data: URL; line breaks and missing padding are
+    """Base64 of either alphabet, alone or as a data: URL; line breaks and a missing padding are
     allowed."""
-    # 4 characters encode 3 bytes: check the size before anything is copied.
+    # 4 characters stand for 3 bytes: told apart before anything is copied.
     if len(text) > max_image_bytes() * 1.4 + 200:
         raise image_too_large()
     match = _DATA_URL.match(text)
     body = _WHITESPACE.sub("", text[match.end() :] if match else text).rstrip("=")
+    body = body.translate(_FROM_URL_SAFE)
     try:
         data = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

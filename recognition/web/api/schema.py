@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 
 from accounts.access import Scope
+from recognition.web.api.accepted import accepted_by
 from recognition.web.api.examples import examples_of
 from recognition.web.api.idempotency import HEADER
 from recognition.web.api.openapi import tag_of
@@ -86,18 +87,26 @@ def operation(
     errors: Sequence[int] = (),
     parameters: Sequence[Any] = (),
     about: str = "",
+    ignores_own: bool = False,
 ) -> Callable[[F], F]:
-    """Document a view's method and set the scope it needs (None: any known caller).
+    """Documents a view's method, sets the scope it asks for (None: any caller who is known) and
+    which names it takes: `ApiView` refuses others.
 
-    answer: serializer of the success answer, None for an empty one; for other types than JSON a
-    dict from (status, media type) to its type.
+    answer: serializer of the good answer, None for an empty one; for what is no JSON a dict from
+    (status, media type) to its type.
+    ignores_own: the body is the object that is answered; its fields that nobody may write are
+    ignored.
     """
     needs = f"Scope: `{scope.value}`." if scope else "Any account or key."
     answers = answer if isinstance(answer, dict) else {status: answer}
+    accepted = accepted_by(
+        parameters=parameters, request=request, answer=answer, ignores_own=ignores_own
+    )
     responses = {**answers, **{code: _error_response(code) for code in (*ALWAYS, *errors)}}
 
     def decorate(method: F) -> F:
         method.scope = scope  # type: ignore[attr-defined]
+        method.accepted = accepted  # type: ignore[attr-defined]
         return extend_schema(
             operation_id=operation_id,
             tags=[tag_of(operation_id)],

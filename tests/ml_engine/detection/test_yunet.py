@@ -45,8 +45,9 @@ def test_yunet_without_its_file_says_how_to_fetch_it(tmp_path: Path) -> None:
 
 def test_yunet_with_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / PLACED).write_bytes(b"something else")
-    with pytest.raises(WeightsUnavailable, match="not the file that was pinned"):
+    with pytest.raises(WeightsUnavailable, match="not the file that was pinned") as other:
         load_detector("yunet", tmp_path, DEVICE)
+    assert str(tmp_path) not in other.value.message
 
 
 def test_unknown_detector_is_refused_with_the_known_ones(tmp_path: Path) -> None:

@@ -89,9 +89,11 @@ def test_keras_file_that_is_gone_or_changed_is_named(card: EmbedderCard, tmp_pat
     with pytest.raises(WeightsUnavailable, match="Bring the file back") as missing:
         _load(moved, tmp_path)
     assert str(path) in str(missing.value)
+    assert str(tmp_path) not in missing.value.message  # which callers are told
     path.write_bytes(b"another")
-    with pytest.raises(WeightsUnavailable, match="is not the file of this model"):
+    with pytest.raises(WeightsUnavailable, match="is not the file of this model") as changed:
         _load(moved, tmp_path)
+    assert str(tmp_path) not in changed.value.message
 
 
 @pytest.mark.parametrize(

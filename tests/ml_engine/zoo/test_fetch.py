@@ -180,6 +180,8 @@ def test_ensure_says_what_to_run_and_stays_off_the_network(
     with pytest.raises(WeightsUnavailable, match="python -m ml_engine fetch") as missing:
         ensure("tiny", tmp_path / "weights")
     assert NAME in str(missing.value)
+    assert str(tmp_path) in str(missing.value)
+    assert str(tmp_path) not in missing.value.message  # which callers are told
 
 
 def _fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

@@ -142,8 +142,8 @@ class TestActions:
     ) -> None:
         event = make_event(person=person)
         text = page(act(operator, MODEL, "delete_selected", event))
-        assert "Are you sure" in text
-        act(operator, MODEL, "delete_selected", event, post="yes")
+        assert "They go for good" in text
+        act(operator, MODEL, "delete_selected", event, confirmed="yes")
         assert not Event.objects.exists()
         assert AuditEntry.objects.filter(action="event.delete").exists()
 
@@ -159,7 +159,7 @@ class TestActions:
     ) -> None:
         event = make_event(person=person)
         for action in ("confirm_events", "reject_events", "delete_selected"):
-            act(viewer, MODEL, action, event, post="yes")
+            act(viewer, MODEL, action, event, confirmed="yes")
         event.refresh_from_db()
         assert event.review == "none"
         assert viewer.post(address(f"{MODEL}_change", event.pk), {"review": "confirmed"})

@@ -33,7 +33,7 @@ class TestRead:
         camera = make_camera(person.collection, name="Door")
         event = make_event(person=person, camera=camera)
         body = good(api.get(f"{EVENTS}/{event.pk}"))
-        assert body["person"] == {"id": str(person.pk), "name": "Ann Example"}
+        assert body["person"] == {"id": str(person.pk), "name": "Ann Example", "labels": []}
         assert body["camera"] == {"id": str(camera.pk), "name": "Door"}
         assert (body["decision"], body["review"], body["is_open"]) == ("match", "none", True)
         assert body["snapshot_url"] == f"{EVENTS}/{event.pk}/snapshot"

@@ -10,13 +10,14 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from accounts.models import AuditEntry
+from ml_engine.types import WeightsUnavailable
 from recognition.jobs import context as context_module
 from recognition.jobs import running
 from recognition.jobs.context import LONGEST_LOG, JobCancelled, JobContext, WorkerStopping
 from recognition.jobs.kinds import KINDS, Kind
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_detail
-from recognition.jobs.running import run_next
+from recognition.jobs.running import _told, run_next
 from recognition.jobs.services import job_cancel, job_start
 from recognition.web.leases import DatabaseTime, KeptLease, LeaseLost, renew, take
 from tests.factories import ACTOR
@@ -295,3 +296,16 @@ def test_late_outcome_of_a_job_that_was_taken_over_is_dropped(
         "at work",
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/srv/media/a.jpg"), "No such file"),
+        (WeightsUnavailable("m.tflite is missing.", detail="in /srv/weights"), "is missing"),
+        (RuntimeError("no luck"), "RuntimeError: no luck"),
+    ],
+)
+def test_failure_is_told_without_folders_of_the_machine(error: Exception, told: str) -> None:
+    assert told in _told(error)
+    assert "/srv" not in _told(error)

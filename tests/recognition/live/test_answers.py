@@ -12,13 +12,13 @@ from tests.recognition.live.faces import face_at, match, nobody, settled
 
 def _told(candidates: list[Candidate], name: str | None) -> LiveFacePayload:
     one = SeenFace(face_at(0), settled(candidates), Need.NONE)
-    return face_answer(one, name=name, threshold=0.5, event=None)
+    return face_answer(one, name=name, labels=("vip",), threshold=0.5, event=None)
 
 
 def test_answer_of_a_match_has_the_name() -> None:
     told = _told(match("ann"), "Ann")
     assert told["decision"] == "match"
-    assert told["person"] == {"id": "ann", "name": "Ann"}
+    assert told["person"] == {"id": "ann", "name": "Ann", "labels": ["vip"]}
 
 
 def test_answer_never_names_a_person_erased_a_moment_ago() -> None:

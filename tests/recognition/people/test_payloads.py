@@ -45,7 +45,7 @@ def test_face_payload_has_box_landmarks_and_quality() -> None:
 
 def test_decision_payload_of_a_match_has_person_and_candidates() -> None:
     person, image = uuid7(), uuid7()
-    candidate = CandidatePerson(person, "Ann", "a1", 0.712345, image)
+    candidate = CandidatePerson(person, "Ann", "a1", 0.712345, image, ("vip",))
     found = IdentifiedFace(
         face=_FACE,
         decision="match",
@@ -55,11 +55,12 @@ def test_decision_payload_of_a_match_has_person_and_candidates() -> None:
         person_id=person,
         person_name="Ann",
         external_id="a1",
+        labels=("vip",),
         image_id=image,
         template_id=3,
         candidates=(candidate,),
     )
-    reference = {"id": str(person), "name": "Ann", "external_id": "a1"}
+    reference = {"id": str(person), "name": "Ann", "labels": ["vip"], "external_id": "a1"}
     assert json.loads(json.dumps(decision_payload(found))) == {
         "decision": "match",
         "person": reference,
@@ -88,7 +89,7 @@ def test_event_payload_has_person_camera_and_pictures(
         "id": str(event.pk),
         "collection": str(collection.pk),
         "camera": {"id": str(camera.pk), "name": "Door"},
-        "person": {"id": str(person.pk), "name": "Ann Example"},
+        "person": {"id": str(person.pk), "name": "Ann Example", "labels": []},
         "decision": "match",
         "similarity": 0.8,
         "threshold": 0.4,

@@ -1,7 +1,7 @@
 /** Answers of the API as things to look at. */
 
 import { element } from "../web/element.js";
-import { nameOf, rateLine, score } from "./scores.js";
+import { labelChips, nameOf, rateLine, score } from "./scores.js";
 
 /** @import { Candidate, IdentifiedFace, Quality, Score, VerifyAnswer } from "../web/types.js" */
 
@@ -38,7 +38,7 @@ export function faceCard(face, crop, { isOpen = true } = {}) {
   return element("article", { class: "face-card", "data-decision": face.decision },
     crop,
     element("div", { class: "face-main" },
-      element("header", {}, element("h3", {}, nameOf(face)), isMatch ? element("span", { class: "badge", "data-decision": "match" }, "Match") : null),
+      element("header", {}, element("h3", {}, nameOf(face)), labelChips(face), isMatch ? element("span", { class: "badge", "data-decision": "match" }, "Match") : null),
       meter(face),
       element("p", { class: "face-note" }, isMatch ? rateLine(face.false_match_rate) : ""),
       element("div", { class: "badges" }, reasons(face.quality)),

@@ -2,7 +2,7 @@
 
 import { api, messageOf, query } from "../web/api.js";
 import { ICONS, byId, element, icon } from "../web/element.js";
-import { lasted, nameOf, score, scoreLine, timeLine } from "./scores.js";
+import { labelChips, lasted, nameOf, score, scoreLine, timeLine } from "./scores.js";
 import { ReconnectingSocket, UNAVAILABLE } from "../web/socket.js";
 
 /** @import { Collection, FeedMessage, Page, Visit } from "../web/types.js" */
@@ -13,6 +13,7 @@ import { ReconnectingSocket, UNAVAILABLE } from "../web/socket.js";
  * @property {string} picture Address of the face that is shown; empty: none.
  * @property {HTMLElement} face
  * @property {HTMLElement} name
+ * @property {HTMLElement} labels
  * @property {HTMLButtonElement} button
  * @property {HTMLElement} scores
  * @property {HTMLElement} when
@@ -132,13 +133,14 @@ export class Feed {
     const href = `${this.#list.dataset.eventUrl}${event.id}/change/`;
     const face = element("div", { class: "visit-face" }, icon(ICONS.person));
     const name = element("a", { href });
+    const labels = element("span", { class: "visit-labels" });
     const enrol = () => this.#onEnrol(card.event);
     const button = element("button", { class: "button button-small", type: "button", hidden: true, onclick: enrol }, "Enrol");
     const scores = element("div", { class: "visit-score" });
     const when = element("div", { class: "visit-when" });
     const node = element("li", { class: "visit", "data-event": event.id },
-      face, element("div", { class: "visit-name" }, name), button, scores, when);
-    const card = { node, event, picture: "", face, name, button, scores, when };
+      face, element("div", { class: "visit-name" }, name, labels), button, scores, when);
+    const card = { node, event, picture: "", face, name, labels, button, scores, when };
     return card;
   }
 
@@ -149,6 +151,7 @@ export class Feed {
     card.node.dataset.startedAt = event.started_at;
     card.node.classList.toggle("is-open", event.is_open);
     card.name.textContent = nameOf(event);
+    card.labels.replaceChildren(...labelChips(event));
     card.scores.replaceChildren(...scoreWords(event));
     card.when.textContent = this.#whenLine(event);
     card.button.hidden = !this.#canEnrol(event);

@@ -1,6 +1,8 @@
 /** Decisions, similarities and times in words; the same everywhere on the pages. */
 
-/** @import { LiveDecision, Named, Score } from "../web/types.js" */
+import { element } from "../web/element.js";
+
+/** @import { LiveDecision, Named, NamedPerson, Score } from "../web/types.js" */
 
 const RAREST = 1e-6;
 /** @type {Record<LiveDecision, string>} */
@@ -14,6 +16,16 @@ const NAMES = { unknown: "Unknown", ambiguous: "Not sure", pending: "Looking…"
 export function nameOf({ decision, person }) {
   if (decision === "match" && person) return person.name;
   return NAMES[decision] ?? decision;
+}
+
+/**
+ * Chips with the labels of the person who is named.
+ *
+ * @param {{decision: LiveDecision, person?: NamedPerson | null}} face
+ */
+export function labelChips({ decision, person }) {
+  const labels = decision === "match" && person ? person.labels : [];
+  return labels.map((label) => element("span", { class: "badge badge-label" }, label));
 }
 
 /** @param {number | null | undefined} value */

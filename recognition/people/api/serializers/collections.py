@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from accounts.names import validate_visible
 from ml_engine.zoo import PRESETS
 from recognition.people.models import Collection
 from recognition.web.boundaries import FieldOptions
@@ -37,8 +38,8 @@ class CollectionInput(serializers.ModelSerializer):
     class Meta:
         model = Collection
         fields = (*_RULES, "embedder")
-        # The service refuses a name in use, with 409: it also sees a name taken a moment ago.
-        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": []}}
+        # The service says it, as 409: it knows of a name that was taken a moment ago.
+        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": [validate_visible]}}
 
 
 class CollectionSerializer(serializers.ModelSerializer):

@@ -6,20 +6,50 @@ document them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ml_engine.request import Wanted
 from ml_engine.zoo import presets_of
 from recognition.people.decisions import Decision
+from recognition.people.services.face_choice import FaceChoice
 from recognition.web.api.pictures import PictureField
 from recognition.web.boundaries import CheckedFields
 
 _NUMBER = r"\d{1,6}(\.\d{1,3})?"
 _REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
+_FACE = rf"^(largest|central|{_REGION[1:-1]})$"
 EMBEDDERS = [preset.name for preset in presets_of("embedder")]
 PICTURE_HELP = "JPEG, PNG, WebP and others; largest side and size are limited."
+
+
+@extend_schema_field({"type": "string", "pattern": _FACE})
+class FaceChoiceField(serializers.Field):
+    """`FaceChoice`: a word, or a box as for `region`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
+
+    def to_internal_value(self, data: object) -> FaceChoice:
+        if data == "largest" or data == "central":
+            return FaceChoice(data)
+        if not (isinstance(data, str) and re.fullmatch(_FACE, data)):
+            raise serializers.ValidationError("Say largest, central, or x,y,width,height.")
+        x, y, width, height = map(float, data.split(","))
+        return FaceChoice("box", (x, y, x + width, y + height))
+
+    def to_representation(self, value: FaceChoice) -> str:
+        return value.kind
+
+
+FACE_HELP = (
+    "Which face is meant: `largest`, `central`, or `x,y,width,height` in pixels of the upright "
+    "picture, whose middle lies in the face. Without it a picture of several people is refused."
+)
 
 
 class _Picture(serializers.Serializer):
@@ -91,6 +121,8 @@ class EmbedInput(_Picture, EmbedOptions):
 
 
 class VerifyOptions(serializers.Serializer):
+    face = FaceChoiceField(help_text=FACE_HELP)
+    other_face = FaceChoiceField(help_text="The same, of `other_image`.")
     person = serializers.UUIDField(required=False, help_text="Compare with this person's images.")
     embedder = serializers.ChoiceField(
         choices=EMBEDDERS, required=False, help_text="For two pictures; a person has their own."
@@ -108,6 +140,8 @@ class VerifyInput(_Picture, VerifyOptions):
     def validate(self, attrs: CheckedFields) -> CheckedFields:
         if ("other_image" in attrs) == ("person" in attrs):
             raise serializers.ValidationError("Send either `other_image` or `person`.")
+        if "person" in attrs and "other_face" in attrs:
+            raise serializers.ValidationError("`other_face` is for `other_image`.")
         if "person" in attrs and "embedder" in attrs:
             raise serializers.ValidationError("A person is compared by their collection's model.")
         return attrs
@@ -145,9 +179,13 @@ class FaceSerializer(serializers.Serializer):
     quality = QualitySerializer(allow_null=True)
 
 
-class PersonReferenceSerializer(serializers.Serializer):
+class NamedPersonSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     name = serializers.CharField()
+    labels = serializers.ListField(child=serializers.CharField())
+
+
+class PersonReferenceSerializer(NamedPersonSerializer):
     external_id = serializers.CharField(allow_null=True)
 
 

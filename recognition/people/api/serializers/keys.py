@@ -7,10 +7,11 @@ from rest_framework import serializers
 
 from accounts.access import Scope
 from accounts.models import ApiKey
+from accounts.names import validate_visible
 
 
 class KeyInput(serializers.Serializer):
-    name = serializers.CharField(max_length=100)
+    name = serializers.CharField(max_length=100, validators=[validate_visible])
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=Scope.choices), allow_empty=False, max_length=20
     )
@@ -30,6 +31,9 @@ class KeySerializer(serializers.ModelSerializer):
 
     collection = serializers.UUIDField(source="collection_id", allow_null=True)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
+    made_by = serializers.UUIDField(
+        source="made_by_id", allow_null=True, help_text="The key that made it."
+    )
 
     class Meta:
         model = ApiKey
@@ -39,6 +43,7 @@ class KeySerializer(serializers.ModelSerializer):
             "prefix",
             "scopes",
             "collection",
+            "made_by",
             "created_at",
             "expires_at",
             "last_used_at",

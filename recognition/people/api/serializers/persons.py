@@ -3,18 +3,28 @@ from __future__ import annotations
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from recognition.people.api.serializers.faces import QualitySerializer
+from accounts.names import validate_visible
+from recognition.people.api.serializers.faces import (
+    FACE_HELP,
+    FaceChoiceField,
+    QualitySerializer,
+)
 from recognition.people.models import FaceImage, Person
 from recognition.people.models.person import LONGEST_LABEL, MOST_LABELS, validate_metadata
+from recognition.people.services.face_choice import ONLY
 from recognition.web.api.pictures import PictureField, PictureListField
 
 
 class PersonChanges(serializers.Serializer):
     """What may be said of a person."""
 
-    name = serializers.CharField(max_length=200)
+    name = serializers.CharField(max_length=200, validators=[validate_visible])
     external_id = serializers.CharField(
-        max_length=128, required=False, allow_null=True, help_text="The id in your own system."
+        max_length=128,
+        required=False,
+        allow_null=True,
+        validators=[validate_visible],
+        help_text="The id in your own system.",
     )
     metadata = serializers.DictField(
         required=False,
@@ -22,12 +32,15 @@ class PersonChanges(serializers.Serializer):
         help_text="Any JSON object of yours, up to 16 kB.",
     )
     labels = serializers.ListField(
-        child=serializers.CharField(max_length=LONGEST_LABEL),
+        child=serializers.CharField(max_length=LONGEST_LABEL, validators=[validate_visible]),
         max_length=MOST_LABELS,
         required=False,
     )
     consent = serializers.ChoiceField(choices=Person.Consent.choices, required=False)
     consent_at = serializers.DateField(required=False, allow_null=True)
+    is_active = serializers.BooleanField(
+        required=False, help_text="Inactive people are not recognised."
+    )
 
 
 class PersonInput(PersonChanges):
@@ -37,15 +50,24 @@ class PersonInput(PersonChanges):
 
 
 class PersonUpdate(PersonChanges):
-    is_active = serializers.BooleanField(
-        required=False, help_text="Inactive people are not recognised."
+    collection = serializers.UUIDField(
+        required=False, help_text="The person's own; another one is refused."
     )
 
 
 class PersonFilter(serializers.Serializer):
     collection = serializers.UUIDField(required=False)
-    query = serializers.CharField(required=False, help_text="Part of a name or external id.")
-    external_id = serializers.CharField(required=False)
+    query = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="Words of which each is part of the name, the external id or a label, whatever "
+        "the case and the accents.",
+    )
+    external_id = serializers.CharField(required=False, help_text="Exactly this one.")
+    # DRF's metaclass takes fields out of the class, so this is not Field.label.
+    label = serializers.CharField(  # type: ignore[assignment]
+        required=False, help_text="Who has this label."
+    )
 
 
 class PersonSerializer(serializers.ModelSerializer):
@@ -75,13 +97,21 @@ class MergeInput(serializers.Serializer):
     person = serializers.UUIDField(help_text="Who is merged into this one, and then deleted.")
 
 
+class LookalikeInput(serializers.Serializer):
+    person = serializers.UUIDField(help_text="Who looks like this person and is somebody else.")
+
+
 class EraseAnswerSerializer(serializers.Serializer):
     erased = serializers.DictField(
         child=serializers.IntegerField(), help_text="How much of each kind is gone."
     )
 
 
-class EnrolInput(serializers.Serializer):
+class EnrolOptions(serializers.Serializer):
+    face = FaceChoiceField(help_text=f"{FACE_HELP} A box is for one picture.")
+
+
+class EnrolInput(EnrolOptions):
     """One picture (`image`) or many (`images`), each with one face."""
 
     images = PictureListField(required=False, help_text="Many pictures.")
@@ -90,6 +120,9 @@ class EnrolInput(serializers.Serializer):
     def validate(self, attrs: dict) -> dict:
         if not attrs.get("images") and "image" not in attrs:
             raise serializers.ValidationError({"images": ["Send at least one picture."]})
+        count = len(attrs.get("images", ())) + ("image" in attrs)
+        if attrs.get("face", ONLY).box is not None and count > 1:
+            raise serializers.ValidationError({"face": ["A box is for one picture."]})
         return attrs
 
 

@@ -54,6 +54,7 @@ class CollectionsView(ApiView):
         answer=CollectionDetailSerializer,
         status=201,
         errors=(409, *WITH_BODY),
+        ignores_own=True,
     )
     def post(self, request: Request) -> Response:
         _refuse_limited_key(self.access)
@@ -81,6 +82,7 @@ class CollectionView(ApiView):
         request=CollectionInput(partial=True),
         answer=CollectionDetailSerializer,
         errors=(404, 409, *WITH_BODY),
+        ignores_own=True,
     )
     def patch(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)

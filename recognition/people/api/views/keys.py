@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -25,6 +26,7 @@ from recognition.web.api.paging import NewestMadeFirst
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.numbers import utc_text
 
 
 class KeysView(ApiView):
@@ -42,8 +44,10 @@ class KeysView(ApiView):
         answer=NewKeySerializer,
         status=201,
         errors=(404, *WITH_BODY),
+        ignores_own=True,
         about="The answer is the only time that the secret is shown. Nobody can give a key more "
-        "than they may do themselves.",
+        "than they may do themselves. A key that a key made ends with it: at the same time at the "
+        "latest, and once it is revoked.",
     )
     def post(self, request: Request) -> Response:
         values = self.read(KeyInput)
@@ -51,10 +55,9 @@ class KeysView(ApiView):
             name=values["name"],
             scopes=_granted(self.access, values["scopes"]),
             collection_id=_collection_of(self.access, values.get("collection")),
-            expires_at=values.get("expires_at"),
-            # A key made by a key belongs to the person behind that key, and ends with this person
-            # too.
-            user=self.access.key.created_by if self.access.key else self.access.user,
+            expires_at=_end_of(self.access, values.get("expires_at")),
+            user=self.access.user,
+            maker=self.access.key,
             actor=self.actor,
         )
         answer = {**KeySerializer(key).data, "secret": secret}
@@ -71,7 +74,7 @@ class KeyView(ApiView):
 
     @operation(
         "keys_revoke",
-        "Switch an API key off for good",
+        "Switch an API key off for good, with the keys that it made",
         scope=Scope.MANAGE,
         answer=None,
         status=204,
@@ -120,6 +123,15 @@ def _granted(access: Access, scopes: list[str]) -> list[str]:
         message = f"You may not give away what you may not do: {', '.join(missing)}."
         raise ServiceError("permission_denied", message, status=403, scopes=missing)
     return scopes
+
+
+def _end_of(access: Access, expires_at: datetime | None) -> datetime | None:
+    """A key makes no key that outlives it."""
+    latest = access.key.expires_at if access.key else None
+    if latest is not None and expires_at is not None and expires_at > latest:
+        message = f"The new key may not outlive yours, which ends at {utc_text(latest)}."
+        raise ServiceError("permission_denied", message, status=403)
+    return expires_at or latest
 
 
 def _collection_of(access: Access, collection_id: UUID | None) -> UUID | str | None:

@@ -18,9 +18,11 @@ from recognition.people.api.outcomes import enrol_answer
 from recognition.people.api.serializers.persons import (
     EnrolAnswerSerializer,
     EnrolInput,
+    EnrolOptions,
     EraseAnswerSerializer,
     ImageFilter,
     ImageSerializer,
+    LookalikeInput,
     MergeInput,
     PersonFilter,
     PersonInput,
@@ -29,9 +31,10 @@ from recognition.people.api.serializers.persons import (
 )
 from recognition.people.models import Person
 from recognition.people.selectors import collection_or_only
-from recognition.people.services import enrolment, persons
+from recognition.people.services import enrolment, lookalikes, persons
+from recognition.people.services.face_choice import ONLY, FaceChoice
 from recognition.web.api.base import ApiView, PictureView
-from recognition.web.api.files import face_file
+from recognition.web.api.files import PictureVersion, face_file
 from recognition.web.api.idempotency import Answer, answer_once
 from recognition.web.api.schema import (
     FOR_PICTURES,
@@ -41,6 +44,7 @@ from recognition.web.api.schema import (
     picture_request,
 )
 from recognition.web.boundaries import CheckedFields
+from recognition.web.errors import ServiceError
 
 
 class PersonsView(ApiView):
@@ -68,6 +72,7 @@ class PersonsView(ApiView):
         status=201,
         errors=(404, 409, *WITH_BODY),
         about="Images are added afterwards, with POST persons/{id}/images.",
+        ignores_own=True,
     )
     def post(self, request: Request) -> Response:
         values = self.read(PersonInput)
@@ -99,10 +104,14 @@ class PersonView(ApiView):
         request=PersonUpdate(partial=True),
         answer=PersonSerializer,
         errors=(404, 409, *WITH_BODY),
+        ignores_own=True,
     )
     def patch(self, request: Request, person_id: UUID) -> Response:
         person = selectors.person_by_id(self.access, person_id)
         changes = self.read(PersonUpdate, partial=True)
+        if changes.pop("collection", person.collection_id) != person.collection_id:
+            message = "A person stays in the collection that they were added to."
+            raise ServiceError("different_collections", message, status=409)
         person = persons.person_update(person=person, actor=self.actor, **changes)
         return Response(PersonSerializer(person).data)
 
@@ -138,6 +147,54 @@ class PersonMergeView(ApiView):
         return Response(PersonSerializer(merged).data)
 
 
+class LookalikesView(ApiView):
+    @operation(
+        "persons_lookalikes_list",
+        "List who looks like a person and is somebody else",
+        scope=Scope.IDENTIFY,
+        answer=PersonSerializer(many=True),
+        errors=(404,),
+    )
+    def get(self, request: Request, person_id: UUID) -> Response:
+        person = selectors.person_by_id(self.access, person_id)
+        others = Person.objects.filter(pk__in=selectors.lookalike_ids(person.pk))
+        return self.paged(others, PersonSerializer)
+
+    @operation(
+        "persons_lookalikes_add",
+        "Say that two who look alike are two people",
+        scope=Scope.ENROL,
+        request=LookalikeInput,
+        answer=PersonSerializer,
+        status=201,
+        errors=(404, 409, *WITH_BODY),
+        about="For twins: enrolment refuses a photo that is more like somebody else than like its "
+        "own person, unless both are known to be two people. They cannot be merged then. Who is "
+        "recognised is still decided by similarity: between two who are too close, `ambiguous`.",
+    )
+    def post(self, request: Request, person_id: UUID) -> Response:
+        person = selectors.person_by_id(self.access, person_id)
+        other = selectors.person_by_id(self.access, self.read(LookalikeInput)["person"])
+        lookalikes.lookalike_add(person=person, other=other, actor=self.actor)
+        return Response(PersonSerializer(other).data, status=status.HTTP_201_CREATED)
+
+
+class LookalikeView(ApiView):
+    @operation(
+        "persons_lookalikes_remove",
+        "Take back that two people are two",
+        scope=Scope.ENROL,
+        answer=None,
+        status=204,
+        errors=(404,),
+    )
+    def delete(self, request: Request, person_id: UUID, other_id: UUID) -> Response:
+        person = selectors.person_by_id(self.access, person_id)
+        other = selectors.person_by_id(self.access, other_id)
+        lookalikes.lookalike_remove(person=person, other=other, actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 class PersonEraseView(ApiView):
     @operation(
         "persons_erase",
@@ -170,7 +227,7 @@ class PersonImagesView(PictureView):
         "Enrol images of a person",
         scope=Scope.ENROL,
         request=picture_request(EnrolInput),
-        parameters=[IDEMPOTENCY_KEY],
+        parameters=[EnrolOptions, IDEMPOTENCY_KEY],
         answer=EnrolAnswerSerializer,
         status=201,
         errors=(404, 409, 507, *FOR_PICTURES),
@@ -182,12 +239,16 @@ class PersonImagesView(PictureView):
         values = self.read(EnrolInput)
         single = [values["image"]] if "image" in values else []
         uploads = [*values.get("images", []), *single]
+        choice = values.get("face", ONLY)
         content = [part for upload in uploads for part in (upload.name.encode(), upload.data)]
-        return answer_once(request, lambda: self._enrol(person, uploads), content=content)
+        content.append(repr(choice).encode())
+        return answer_once(request, lambda: self._enrol(person, uploads, choice), content=content)
 
-    def _enrol(self, person: Person, uploads: Sequence[enrolment.Upload]) -> Answer:
+    def _enrol(
+        self, person: Person, uploads: Sequence[enrolment.Upload], choice: FaceChoice
+    ) -> Answer:
         outcomes = enrolment.images_enrol(
-            person=person, uploads=uploads, source="api", actor=self.actor
+            person=person, uploads=uploads, source="api", actor=self.actor, choice=choice
         )
         return Answer(status.HTTP_201_CREATED, enrol_answer(outcomes), person.pk)
 
@@ -240,6 +301,7 @@ class ImageFileView(ApiView):
         "images_file",
         "The face as a JPEG",
         scope=Scope.IDENTIFY,
+        parameters=[PictureVersion],
         answer={(200, "image/jpeg"): OpenApiTypes.BINARY},
         errors=(404,),
     )
@@ -248,6 +310,6 @@ class ImageFileView(ApiView):
         return face_file(
             image.file,
             owner=image,
-            collection_id=image.person.collection_id,
+            collection_id=image.collection_id,
             actor=self.actor,
         )

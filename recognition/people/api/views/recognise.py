@@ -25,6 +25,7 @@ from recognition.people.model_versions import ensure_model_version
 from recognition.people.payloads import face_payload, identified_payload, verify_payload
 from recognition.people.selectors import collection_or_only
 from recognition.people.services import identification
+from recognition.people.services.face_choice import ONLY
 from recognition.web.api.base import PictureView
 from recognition.web.api.schema import FOR_PICTURES, operation, picture_request
 
@@ -113,18 +114,22 @@ class VerifyView(PictureView):
         parameters=[VerifyOptions],
         answer=VerifyAnswerSerializer,
         errors=(404, 409, *FOR_PICTURES),
-        about="Each picture must show one face. One that is known not to be the person, since an "
-        "event was rejected, does not match, whatever its similarity.",
+        about="Each picture must show one person, or `face` says which one is meant. A face that "
+        "is known not to be the person, since an event was rejected, does not match, whatever its "
+        "similarity.",
     )
     def post(self, request: Request) -> Response:
         options = self.read(VerifyInput)
-        data = options.pop("image").data
+        data, choice = options.pop("image").data, options.pop("face", ONLY)
         if "person" in options:
             person = selectors.person_by_id(self.access, options.pop("person"))
             result = identification.verify_person(
-                person=person, data=data, actor=self.actor, **options
+                person=person, data=data, actor=self.actor, choice=choice, **options
             )
         else:
-            other = options.pop("other_image").data
-            result = identification.verify(data_a=data, data_b=other, actor=self.actor, **options)
+            other, other_choice = options.pop("other_image").data, options.pop("other_face", ONLY)
+            result = identification.verify(
+                data_a=data, data_b=other, actor=self.actor, choice_a=choice,
+                choice_b=other_choice, **options,
+            )  # fmt: skip
         return Response(verify_payload(result))

@@ -18,6 +18,10 @@ export interface Named {
   name: string;
 }
 
+export interface NamedPerson extends Named {
+  labels: string[];
+}
+
 /* REST */
 
 export interface ErrorBody {
@@ -42,9 +46,8 @@ export interface Camera extends Named {
   is_enabled: boolean;
 }
 
-export interface Person extends Named {
+export interface Person extends NamedPerson {
   external_id: string | null;
-  labels?: string[];
 }
 
 export interface Quality {
@@ -115,7 +118,7 @@ export interface Visit {
   id: string;
   collection: string;
   camera: Named | null;
-  person: Named | null;
+  person: NamedPerson | null;
   decision: Decision;
   similarity: number | null;
   threshold: number;
@@ -182,7 +185,7 @@ export interface VisitMessage {
 /** A face in a frame of a stream. */
 export interface LiveFace extends Face, Score {
   track: number;
-  person: Named | null;
+  person: NamedPerson | null;
   /** Id of the visit, once it is written. */
   event: string | null;
 }

@@ -92,7 +92,7 @@ def test_a_visit_is_one_row_with_its_pictures(
     assert len(stored_files()) == 2
     (message,) = told.news()
     assert message["kind"] == "opened"
-    assert message["person"] == {"id": str(person.pk), "name": "Ann Example"}
+    assert message["person"] == {"id": str(person.pk), "name": "Ann Example", "labels": []}
     assert message["camera"]["name"] == "Door"
 
 
@@ -317,4 +317,4 @@ def test_merge_of_people_publishes_their_events(person: Person, told: Told) -> N
     person_merge(into=into, person=person, actor=ACTOR)
     (message,) = told.news()
     assert (message["id"], message["kind"]) == (str(event.pk), "updated")
-    assert message["person"] == {"id": str(into.pk), "name": "Bea"}
+    assert message["person"] == {"id": str(into.pk), "name": "Bea", "labels": []}

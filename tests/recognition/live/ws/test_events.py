@@ -177,3 +177,12 @@ async def test_publishing_without_the_channel_layer_never_raises(
 async def test_publishing_without_a_server_does_nothing() -> None:
     publish.set_loop(None)
     publish.publish_event({"id": "1"}, collection_id="c")
+
+
+@pytest.mark.parametrize("path", ["/ws/events/", "/ws/jobs/"])
+async def test_a_message_of_the_client_is_refused(collection: Collection, path: str) -> None:
+    """Who sends a filter must learn that it is none."""
+    async with opened(path, secret=await issue_key(Scope.EVENTS, Scope.MANAGE)) as socket:
+        await socket.tell(type="subscribe", collection=str(collection.pk))
+        answer = await socket.hear()
+        assert (answer["type"], answer["code"]) == ("error", "invalid_message")

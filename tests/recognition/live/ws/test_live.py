@@ -114,6 +114,8 @@ async def test_a_key_sees_its_own_collection_only(
         ({"type": "session.start", "collection": "main"}, "invalid_message"),
         ({"type": "session.start", "collection": 7}, "invalid_message"),
         ({"type": "session.start", "options": {"colour": "red"}}, "invalid_message"),
+        ({"type": "session.start", "colection": None}, "invalid_message"),
+        ({"type": "session.start", "collection": ""}, "invalid_message"),
         ({"type": "session.start", "options": {"max_fps": "fast"}}, "invalid_message"),
         ({"type": "session.start", "options": {"max_fps": True}}, "invalid_message"),
         ({"type": "session.start", "options": {"max_fps": 0.9}}, "invalid_message"),

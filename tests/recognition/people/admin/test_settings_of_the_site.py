@@ -43,7 +43,7 @@ class TestCollections:
     ) -> None:
         enrol(person, 1)
         text = page(viewer.get(address(f"{self.MODEL}_changelist")))
-        for told_of in ("Main", "mobilefacenet", "Standard", "0.3"):
+        for told_of in ("Main", "mobilefacenet", "Standard", "follows the size"):
             assert told_of in text
 
     def test_adding_a_collection_stores_its_rules(self, administrator: Client) -> None:
@@ -201,7 +201,7 @@ class TestCameras:
         url = address(f"{self.MODEL}_delete", rows[0].pk)
         page(administrator.get(url))
         assert administrator.post(url, {"post": "yes"}).status_code == 302
-        act(administrator, self.MODEL, "delete_selected", *rows[1:], post="yes")
+        act(administrator, self.MODEL, "delete_selected", *rows[1:], confirmed="yes")
         assert not Camera.objects.exists()
         event.refresh_from_db()
         assert event.camera is None
@@ -214,7 +214,7 @@ class TestCameras:
         url = address(f"{self.MODEL}_change", row.pk)
         page(operator.get(url))
         assert operator.post(url, camera(collection)).status_code == 403
-        act(operator, self.MODEL, "delete_selected", row, post="yes")
+        act(operator, self.MODEL, "delete_selected", row, confirmed="yes")
         assert Camera.objects.exists()
 
 

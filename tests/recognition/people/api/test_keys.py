@@ -7,15 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.utils import timezone
 
 from accounts.access import Role, Scope
 from accounts.models import ApiKey, AuditEntry
+from accounts.services import key_issue, key_revoke, key_update
 from recognition.people.models import Collection
+from recognition.web.numbers import utc_text
 from tests.answers import good, refusal
 from tests.callers import Caller, new_key, signed_in, with_key, with_secret
-from tests.factories import make_collection
+from tests.factories import ACTOR, make_collection
 
 pytestmark = pytest.mark.django_db
 KEYS = "/api/v1/api-keys"
@@ -89,6 +92,71 @@ class TestMake:
         assert (entry.target_id, entry.details) == (body["id"], {"scopes": ["identify"]})
         assert entry.actor.startswith("user:administrator")
         assert body["secret"] not in repr(entry.__dict__)
+
+
+class TestMadeByAKey:
+    """A key that a key made neither exceeds nor outlives it."""
+
+    def _child_of(self, maker: str, **values: Any) -> dict[str, Any]:
+        scopes = values.pop("scopes", ["identify", "manage"])
+        return good(make(with_secret(maker), scopes=scopes, **values), 201)
+
+    def test_ends_with_its_maker(self, db: None) -> None:
+        end = timezone.now() + timedelta(hours=1)
+        child = self._child_of(new_key(*Scope.values, expires_at=end))
+        assert child["expires_at"] == utc_text(end)
+
+    def test_with_a_later_end_is_refused(self, db: None) -> None:
+        end = timezone.now() + timedelta(hours=1)
+        maker = with_secret(new_key(*Scope.values, expires_at=end))
+        error = refusal(
+            make(maker, expires_at=end + timedelta(seconds=1)), 403, "permission_denied"
+        )
+        assert utc_text(end) in error["message"]
+        good(make(maker, expires_at=end - timedelta(minutes=1)), 201)
+
+    def test_is_revoked_with_its_maker_and_so_are_its_own(self, api: Caller) -> None:
+        maker = new_key(*Scope.values)
+        child = self._child_of(maker)
+        grandchild = self._child_of(child["secret"])
+        stranger = new_key(Scope.MANAGE)
+        assert grandchild["made_by"] == child["id"]
+        good(api.delete(f"{KEYS}/{child['made_by']}"), 204)
+        for secret in (maker, child["secret"], grandchild["secret"]):
+            refusal(with_secret(secret).get("/api/v1/me"), 401, "authentication_failed")
+        good(with_secret(stranger).get("/api/v1/me"))
+        assert AuditEntry.objects.filter(action="key.revoke").count() == 3
+
+    def test_gets_the_earlier_end_that_its_maker_gets(self, db: None) -> None:
+        maker = new_key(*Scope.values)
+        child = self._child_of(maker)
+        grandchild = self._child_of(child["secret"])
+        end = timezone.now() + timedelta(hours=1)
+        key_update(key=ApiKey.objects.get(pk=child["made_by"]), actor=ACTOR, expires_at=end)
+        for made in (child, grandchild):
+            assert ApiKey.objects.get(pk=made["id"]).expires_at == end
+
+    @pytest.mark.parametrize(
+        "values",
+        [{"scopes": ["manage", "enrol"]}, {"collection_id": None}, {"expires_at": "later"}],
+    )
+    def test_the_service_itself_refuses_more(
+        self, collection: Collection, values: dict[str, Any]
+    ) -> None:
+        end = timezone.now() + timedelta(hours=1)
+        fields = {"collection_id": collection.pk, "expires_at": end}
+        maker = ApiKey.issue(name="m", scopes=["manage"], **fields)[0]
+        asked: dict[str, Any] = {"scopes": ["manage"], **fields} | values
+        if asked["expires_at"] == "later":
+            asked["expires_at"] = end + timedelta(days=1)
+        with pytest.raises(PermissionDenied):
+            key_issue(name="k", maker=maker, actor=ACTOR, **asked)
+
+    def test_a_maker_that_was_revoked_meanwhile_makes_none(self, db: None) -> None:
+        maker = ApiKey.issue(name="m", scopes=["manage"])[0]
+        key_revoke(key=ApiKey.objects.get(pk=maker.pk), actor=ACTOR)
+        with pytest.raises(PermissionDenied):
+            key_issue(name="k", scopes=["manage"], maker=maker, actor=ACTOR)
 
 
 class TestUse:

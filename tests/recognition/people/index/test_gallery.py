@@ -57,7 +57,13 @@ def elsewhere(collection: Collection) -> Gallery:
 
 def _add_templates(person: Person, count: int, *, first: int = 0) -> list[Template]:
     """Rows alone, by numbers of `embedding_of`; nobody is told."""
-    pictures = {"file": "", "box": [], "landmarks": [], "quality": 1.0}
+    pictures = {
+        "collection": person.collection,
+        "file": "",
+        "box": [],
+        "landmarks": [],
+        "quality": 1.0,
+    }
     images = [
         FaceImage(person=person, sha256=f"{person.pk.hex}{first + i}", **pictures)
         for i in range(count)
@@ -379,8 +385,8 @@ def test_template_that_moves_to_another_person_is_always_found() -> None:
     vector = embedding_of(1)
     contents = IndexState(len(vector), "fake", 0)
     rows = [Row(7, str(uuid4()), person, vector.tobytes()) for person in (ann, bob)]
-    contents.put(rows[:1], {ann: ("Ann", None)})
+    contents.put(rows[:1], {ann: ("Ann", None, ())})
     contents._rows = Kept(contents._rows)
-    contents.put(rows[1:], {bob: ("Bob", None)})
+    contents.put(rows[1:], {bob: ("Bob", None, ())})
     assert contents.search(vector[None], 1)[0][0].person == bob
     assert (contents.size, contents.member(ann)) == ((1, 1), None)

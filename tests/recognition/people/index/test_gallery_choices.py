@@ -138,11 +138,11 @@ def test_changes_while_an_index_is_built_are_in_it(monkeypatch: pytest.MonkeyPat
     ann = uuid7()
     rows = [Row(n, str(uuid7()), ann, vector.tobytes()) for n, vector in enumerate(vectors)]
     contents = IndexState(DIMENSION, "fake", 0)
-    contents.put(rows[:30], {ann: ("Ann", None)})
+    contents.put(rows[:30], {ann: ("Ann", None, ())})
 
     def meanwhile(index: VectorIndex) -> None:
         contents.drop([4, 29])
-        contents.put(rows[30:], {ann: ("Ann", None)})
+        contents.put(rows[30:], {ann: ("Ann", None, ())})
 
     monkeypatch.setattr(VectorIndex, "optimise", meanwhile)
     contents.rebuild("int8")
@@ -177,9 +177,10 @@ def test_a_large_gallery_learns_when_it_is_loaded_and_again_when_it_has_doubled(
     _choose(person.collection, search_kind="ivf")
     vectors = unit_vectors(10_500, DIMENSION)
     images = [
-        FaceImage(person=person, sha256=f"{n}", file="", box=[], landmarks=[], quality=1.0)
+        FaceImage(person=person, collection=person.collection, sha256=f"{n}", file="", box=[],
+                  landmarks=[], quality=1.0)
         for n in range(len(vectors))
-    ]
+    ]  # fmt: skip
     FaceImage.objects.bulk_create(images)
     shared = {"collection": person.collection, "model": person.collection.embedder}
     Template.objects.bulk_create(

@@ -18,7 +18,7 @@ from recognition.jobs.services import job_start
 from recognition.people.models import Person
 from tests import contract
 from tests.callers import with_key
-from tests.factories import ACTOR, enrol, make_camera, make_event
+from tests.factories import ACTOR, enrol, make_camera, make_event, make_person
 from tests.recognition.notices.rows import make_webhook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -41,6 +41,7 @@ def ids(person: Person) -> dict[str, str]:
         "person_id": person,
         "image_id": enrol(person, 1)[0],
         "event_id": make_event(person=person),
+        "other_id": make_person(person.collection),
         "camera_id": make_camera(person.collection),
         "collection_id": person.collection,
         "webhook_id": make_webhook(),
@@ -66,6 +67,7 @@ def test_any_input_to_an_operation_is_answered(ids: dict[str, str], name: str) -
         query = urlencode(case.query or {}, doseq=True, errors="replace")
         is_json = case.media_type == "application/json" and not isinstance(case.body, NotSet)
         body = json.dumps(case.body).encode("ascii") if is_json else b"\xff\xd8 no picture"
+        body = body if case.media_type else b""
         with transaction.atomic():
             caller.send(f"{path}?{query}", body, case.media_type or "", operation.method.upper())
             transaction.set_rollback(True)

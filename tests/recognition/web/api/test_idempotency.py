@@ -85,12 +85,12 @@ class TestOtherContent:
         good(add(api), 201)
         refusal(add(api, labels=["vip"]), 409, "idempotency_key_reused")
 
-    def test_repeated_key_with_another_query_is_refused(
+    def test_repeated_key_with_another_field_is_refused(
         self, api: Caller, collection: Collection
     ) -> None:
         good(add(api), 201)
-        headers = {"idempotency-key": "k-1"}
-        answer = api.post("/api/v1/persons?external_id=x", {"name": "Ann"}, headers=headers)
+        headers, body = {"idempotency-key": "k-1"}, {"name": "Ann", "external_id": "x"}
+        answer = api.post("/api/v1/persons", body, headers=headers)
         refusal(answer, 409, "idempotency_key_reused")
 
 

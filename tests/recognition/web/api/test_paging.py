@@ -46,15 +46,19 @@ def test_next_page_keeps_the_filters(api: Caller, collection: Collection) -> Non
     assert [row["name"] for row in good(api.get(first["next"]))["results"]] == ["Ann"]
 
 
-@pytest.mark.parametrize(
-    ("size", "got"), [("1", 1), ("0", 3), ("-1", 3), ("x", 3), ("100000", 3), ("", 3)]
-)
+@pytest.mark.parametrize(("size", "got"), [("1", 1), ("3", 3), ("100000", 3)])
 def test_page_size_is_kept_within_its_bounds(
     api: Caller, collection: Collection, size: str, got: int
 ) -> None:
     for _ in range(3):
         make_person(collection)
     assert len(good(api.get(PERSONS, {"page_size": size}))["results"]) == got
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "x", "1.5", "", "²", "9" * 5000])
+def test_a_size_that_is_none_is_refused(api: Caller, size: str) -> None:
+    error = refusal(api.get(PERSONS, {"page_size": size}), 400, "validation_error")
+    assert "page_size" in error["details"]["fields"]
 
 
 def _cursor(**tokens: str) -> str:

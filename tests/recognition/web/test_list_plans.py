@@ -1,0 +1,94 @@
+"""How MariaDB reads each list: along an index, a page of it, and never all rows to sort them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from benchmarks.list_rows import Amounts, admin_addresses, fill, rest_addresses
+from recognition.people.models import Collection
+from tests.callers import signed_in, with_key
+
+ROWS = 2000
+# More than a page, less than a table.
+_MANY = 600
+_MOST_QUERIES = 20
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def _rows() -> None:
+    if connection.vendor != "mysql":
+        pytest.skip("the plans are MariaDB's")
+    fill(Amounts(people=ROWS, images_each=1, events=ROWS, others=ROWS))
+    with connection.cursor() as cursor:
+        # Without it the database guesses how many rows there are.
+        cursor.execute(f"ANALYZE TABLE {', '.join(connection.introspection.table_names(cursor))}")
+        cursor.fetchall()
+
+
+def _parts(node: Any, name: str) -> Iterator[Any]:
+    """What stands under this name, anywhere in a plan."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == name:
+                yield value
+            yield from _parts(value, name)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _parts(item, name)
+
+
+def _wholly_sorted(sql: str) -> list[str]:
+    """Tables of which the query sorts, or keeps in a temporary table, more than a page."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN FORMAT=JSON {sql.replace('%', '%%')}", [])
+        plan = json.loads(cursor.fetchone()[0], strict=False)  # a tab in a condition
+    sorts = [*_parts(plan, "filesort"), *_parts(plan, "temporary_table")]
+    tables = [table for sort in sorts for table in _parts(sort, "table")]
+    return [table["table_name"] for table in tables if table.get("rows", 0) > _MANY]
+
+
+def _faults(get: Any, address: str) -> Iterator[str]:
+    with CaptureQueriesContext(connection) as queries:
+        answer = get(address)
+    if answer.status_code not in (200, 302):
+        yield f"{address}: {answer.status_code}"
+    if len(queries) > _MOST_QUERIES:
+        yield f"{address}: {len(queries)} queries"
+    for query in queries.captured_queries:
+        if query["sql"].startswith("SELECT") and (tables := _wholly_sorted(query["sql"])):
+            yield f"{address}: sorts {tables} for {query['sql'][:2000]}"
+
+
+def _faults_of_rest(get: Any, addresses: Iterable[str]) -> Iterator[str]:
+    """Of the first page of each list and of the one after it."""
+    for address in addresses:
+        yield from _faults(get, f"/api/v1/{address}")
+        if following := get(f"/api/v1/{address}").json().get("next"):
+            yield from _faults(get, following)
+
+
+@pytest.mark.usefixtures("_rows")
+class TestPlans:
+    def test_no_list_of_rest_sorts_a_whole_table(self) -> None:
+        faults = list(_faults_of_rest(with_key().get, rest_addresses()))
+        assert faults == [], "\n".join(faults)
+
+    def test_no_list_of_a_limited_key_sorts_a_whole_table(self) -> None:
+        program = with_key(collection=Collection.objects.get(name="Large")).get
+        names = ("persons", "persons?query=anna", "images", "events", "events?decision=match")
+        faults = list(_faults_of_rest(program, (*names, "jobs", "cameras", "webhooks", "api-keys")))
+        assert faults == [], "\n".join(faults)
+
+    def test_no_list_of_the_admin_sorts_a_whole_table(self) -> None:
+        administrator = signed_in().get
+        addresses = dict.fromkeys(admin_addresses(administrator))
+        faults = [fault for address in addresses for fault in _faults(administrator, address)]
+        assert faults == [], "\n".join(faults)
