@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -23,6 +23,7 @@ from accounts.dated import DatedAdmin
 from recognition.events.models import Event
 from recognition.events.services.enrolment import event_enrol
 from recognition.events.services.events import event_delete, event_review
+from recognition.events.services.tables import events_table
 from recognition.people.models import Person
 from recognition.web.admin.filters import BetweenFilter
 from recognition.web.admin.pictures import event_face_url, event_snapshot_url, nothing, picture
@@ -100,7 +101,7 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
     list_select_related = ("person", "camera", "collection")
     search_fields = ("person__name", "person__external_id", "camera__name")
     date_hierarchy = "started_at"
-    actions = ("confirm_events", "reject_events")
+    actions = ("confirm_events", "reject_events", "download_events")
     actions_detail = ("enrol_face",)
     fields = (
         "pictures",
@@ -194,6 +195,13 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
         for event in queryset:
             with refusals_shown(request):
                 event_delete(event=event, actor=Actor.of_request(request))
+
+    @admin.action(description="Download as CSV", permissions=["view"])
+    def download_events(
+        self, request: HttpRequest, queryset: QuerySet[Event]
+    ) -> StreamingHttpResponse:
+        chosen = Event.objects.filter(pk__in=queryset.order_by().values("pk"))
+        return events_table(chosen, Actor.of_request(request))
 
     @admin.action(description="Confirm", permissions=["change"])
     def confirm_events(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:

@@ -12,7 +12,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.db.models import Count, F, IntegerField, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -28,6 +28,7 @@ from recognition.people.services.persons import (
     person_merge,
     person_update,
 )
+from recognition.people.services.tables import people_table
 from recognition.web.admin.pictures import image_url, nothing, picture
 from recognition.web.admin.services import ServiceAdmin, refusals_shown
 from recognition.web.boundaries import TemplateContext
@@ -86,7 +87,7 @@ class PersonAdmin(ServiceAdmin):
     list_select_related = ("collection",)
     list_per_page = 50
     search_fields = ("name", "external_id")
-    actions = ("merge_people", "erase_people")
+    actions = ("merge_people", "download_people", "erase_people")
     actions_detail = ("add_photos",)
     change_form_outer_before_template = "people/person_photos.html"
     fieldsets = (
@@ -198,6 +199,13 @@ class PersonAdmin(ServiceAdmin):
     )
     def add_photos(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         return redirect(reverse("admin:people_person_photos", args=[object_id]))
+
+    @admin.action(description="Download as CSV", permissions=["view"])
+    def download_people(
+        self, request: HttpRequest, queryset: QuerySet[Person]
+    ) -> StreamingHttpResponse:
+        chosen = Person.objects.filter(pk__in=queryset.order_by().values("pk"))
+        return people_table(chosen, Actor.of_request(request))
 
     @admin.action(description="Erase everything about them", permissions=["delete"])
     def erase_people(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
