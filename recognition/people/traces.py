@@ -68,6 +68,17 @@ TRACES: dict[str, Trace] = {
         forget="recognition.people.services.person_images.images_forget",
         move="recognition.people.services.person_images.images_move",
     ),
+    "imports": Trace(
+        fields=(
+            "bulk.ImportItem.person",
+            "bulk.ImportItem.who",
+            "bulk.ImportItem.picture",
+            # An archive goes when its job is over, or swept; an export of the person at once.
+            "bulk.Piece.file",
+        ),
+        forget="recognition.bulk.services.traces.imports_forget",
+        move="recognition.bulk.services.traces.imports_move",
+    ),
     "decider": Trace(
         fields=("people.TrainedDecider.arrays",),
         forget="recognition.people.services.deciders.decider_forget_person",
@@ -99,7 +110,10 @@ EXEMPT: dict[str, str] = {
 }
 
 # What goes with a collection beside rows of this app: functions that take the locked collection.
-OF_COLLECTION: tuple[str, ...] = ("recognition.events.services.events.events_of_collection_delete",)
+OF_COLLECTION: tuple[str, ...] = (
+    "recognition.events.services.events.events_of_collection_delete",
+    "recognition.bulk.services.imports.imports_of_collection_delete",
+)
 
 Forget = Callable[[Collection, Person], Traced]
 Move = Callable[[Collection, Person, Person], Traced]

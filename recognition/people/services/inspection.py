@@ -74,7 +74,8 @@ class PictureRefused(Exception):
 class Inspection:
     """Looks at pictures of one person (None: somebody new), after the rules of a collection.
 
-    caller: whose turn at the engine it is. priority: see `ml_engine.request.Ask`.
+    caller: whose turn at the engine it is. priority: see `ml_engine.request.Ask`. insists: a person
+    has seen the picture and wants its largest face, however good it is and whomever it is like.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class Inspection:
         *,
         caller: str,
         priority: Priority = "interactive",
+        insists: bool = False,
     ) -> None:
+        self._insists = insists
         self._caller = caller
         self._priority = priority
         self._collection = collection
@@ -144,13 +147,15 @@ class Inspection:
         if not faces:
             raise PictureRefused("no_face", "No face was found in the picture.")
         people = subjects(faces)
-        if len(people) > 1:
+        if len(people) > 1 and not self._insists:
             message = f"{len(people)} faces were found: send a picture of one person."
             raise PictureRefused("several_faces", message, faces_found=len(faces))
         return people[0]
 
     def _check(self, face: Face, faces_found: int) -> None:
         """Good enough, and nobody else."""
+        if self._insists:
+            return
         if face.quality is not None:
             reasons = refusals(face.quality, self._collection.quality_policy)  # type: ignore[arg-type]
             if reasons:
