@@ -26,6 +26,7 @@ urlpatterns = [
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("recognition.people.api.urls")),
+    path("api/v1/", include("recognition.bulk.api.urls")),
     path("api/v1/", include("recognition.events.api.urls")),
     path("api/v1/", include("recognition.cameras.api.urls")),
     path("api/v1/", include("recognition.jobs.api.urls")),
