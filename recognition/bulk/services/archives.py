@@ -62,6 +62,7 @@ def piece_put(*, archive: Archive, offset: int, data: bytes) -> int:
     sha256 = hashlib.sha256(data).hexdigest()
     if archive.pieces.filter(offset=offset, size=len(data), sha256=sha256).exists():
         return Archive.objects.values_list("received", flat=True).get(pk=archive.pk)
+    archive.refresh_from_db()
     _check_offset(archive, offset, len(data))
     with NewFiles() as files:
         piece = Piece(archive=archive, offset=offset, size=len(data), sha256=sha256)

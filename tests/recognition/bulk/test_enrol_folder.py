@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from recognition.bulk.models import Archive, ImportRun
+from recognition.bulk.models import Archive, ImportRun, Piece
+from recognition.bulk.services import archives, folders
 from recognition.jobs.models import Job
 from recognition.people.models import Collection, FaceImage, Person
 from tests.fakes import FakeEngine, photo
@@ -55,6 +56,23 @@ def test_folder_is_enrolled_with_a_report(
     assert sorted(row["outcome"] for row in rows) == [*["enrolled"] * 6, "refused"]
     assert ImportRun.objects.get().created_by == "system"
     assert_consistent(collection)
+
+
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_large_folder_comes_in_many_pieces(
+    collection: Collection,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_zip: bool,
+) -> None:
+    for module in (archives, folders):
+        monkeypatch.setattr(module, "PIECE_BYTES", 1000)
+    (tmp_path / "a.zip").write_bytes(people_zip())
+    run("Main", tmp_path / "a.zip" if is_zip else folder, no_wait=True)
+    assert Piece.objects.count() > 10
+    run_jobs()
+    assert FaceImage.objects.count() == 6
 
 
 def test_zip_is_enrolled(collection: Collection, tmp_path: Path) -> None:
