@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "recognition.notices",
     "recognition.jobs",
     "recognition.people",
+    "recognition.bulk",
     "recognition.cameras",
     "recognition.events",
     "recognition.live",
@@ -358,6 +359,10 @@ MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 50)
 MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
 # Above it, so that a view says what was too many; Django itself only breaks off.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
+
+# Imports: the largest archive, and how long a report with its refused photos is kept.
+MAX_IMPORT_GB = env.float("MAX_IMPORT_GB", 20)
+IMPORTS_KEPT_DAYS = env.int("IMPORTS_KEPT_DAYS", 30)
 
 # On SIGTERM: how long requests that run, visits and the engine have to end.
 DRAIN_S = env.float("DRAIN_S", 25)

@@ -36,6 +36,7 @@ urlpatterns = [
     path("admin/r/<path:address>", admin.site.admin_view(no_such_page)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("recognition.people.api.urls")),
+    path("api/v1/", include("recognition.bulk.api.urls")),
     path("api/v1/", include("recognition.events.api.urls")),
     path("api/v1/", include("recognition.cameras.api.urls")),
     path("api/v1/", include("recognition.jobs.api.urls")),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import async_to_sync
+
 
 def refusal(answer: Any, status: int, code: str) -> dict[str, Any]:
     """The `error` of a refusal that has this status, this code and the one shape."""
@@ -27,3 +29,13 @@ def good(answer: Any, status: int = 200) -> Any:
     assert answer.status_code == status, answer.content[:500]
     assert answer["X-Request-Id"]
     return answer.json() if answer.content else None
+
+
+def streamed(answer: Any) -> bytes:
+    """The body of a good answer that is made while it is sent."""
+    assert answer.status_code == 200, answer
+
+    async def collected() -> bytes:
+        return b"".join([part async for part in answer])
+
+    return async_to_sync(collected)()

@@ -69,6 +69,19 @@ KINDS: dict[str, Kind] = {
         is_long=True,
         is_single=True,
     ),
+    # Each attempt goes on where the last one ended, however that was.
+    "import": Kind(
+        run="recognition.bulk.services.running.import_job",
+        title="Import",
+        scope=Scope.ENROL,
+        is_long=True,
+        max_attempts=20,
+    ),
+    "export": Kind(
+        run="recognition.bulk.services.exports.export_job",
+        title="Export a collection",
+        is_long=True,
+    ),
 }
 
 

@@ -73,6 +73,17 @@ TRACES: dict[str, Trace] = {
         forget="recognition.people.services.person_images.images_forget",
         move="recognition.people.services.person_images.images_move",
     ),
+    "imports": Trace(
+        fields=(
+            "bulk.ImportItem.person",
+            "bulk.ImportItem.who",
+            "bulk.ImportItem.picture",
+            # An archive goes when its job is over, or swept; an export of the person at once.
+            "bulk.Piece.file",
+        ),
+        forget="recognition.bulk.services.traces.imports_forget",
+        move="recognition.bulk.services.traces.imports_move",
+    ),
     "decider": Trace(
         fields=("people.TrainedDecider.arrays",),
         forget="recognition.people.services.deciders.decider_forget_person",
@@ -103,8 +114,11 @@ EXEMPT: dict[str, str] = {
     "accounts.AuditEntry.details": "ids and counts; the log outlives what it tells of",
 }
 
-# Functions that delete the rows of other apps with a collection; they take the locked collection.
-OF_COLLECTION: tuple[str, ...] = ("recognition.events.services.events.events_of_collection_delete",)
+# What goes with a collection beside rows of this app: functions that take the locked collection.
+OF_COLLECTION: tuple[str, ...] = (
+    "recognition.events.services.events.events_of_collection_delete",
+    "recognition.bulk.services.imports.imports_of_collection_delete",
+)
 
 Forget = Callable[[Collection, Person], Traced]
 Move = Callable[[Collection, Person, Person], Traced]

@@ -33,6 +33,7 @@ from tests.factories import (
     make_person,
     make_user,
 )
+from tests.recognition.bulk.rows import make_export, make_refused_item
 from tests.recognition.notices.rows import make_webhook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -62,6 +63,19 @@ API: dict[str, dict[str, str | None]] = {
     "job-cancel": {"POST": Scope.MANAGE},
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "imports": {"GET": Scope.ENROL, "POST": Scope.ENROL},
+    "import": {"GET": Scope.ENROL, "DELETE": Scope.ENROL},
+    "import-pieces": {"PUT": Scope.ENROL},
+    "import-finish": {"POST": Scope.ENROL},
+    "import-items": {"GET": Scope.ENROL},
+    "import-report": {"GET": Scope.ENROL},
+    "import-item-enrol": {"POST": Scope.ENROL},
+    "import-item-file": {"GET": Scope.ENROL},
+    "exports": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
+    "export": {"GET": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "export-file": {"GET": Scope.MANAGE},
+    "persons-table": {"GET": Scope.IDENTIFY},
+    "events-table": {"GET": Scope.EVENTS},
     "persons": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
     "person": {"GET": Scope.IDENTIFY, "PATCH": Scope.ENROL, "DELETE": Scope.ENROL},
     "person-images": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
@@ -86,7 +100,7 @@ API: dict[str, dict[str, str | None]] = {
 }
 # Here the scope is that of the row, and a row of another one is "not there".
 BY_ROW = {"job", "job-cancel"}
-LISTS = ("persons", "images", "events", "cameras", "webhooks", "api-keys")
+LISTS = ("persons", "imports", "exports", "images", "events", "cameras", "webhooks", "api-keys")
 # The admin: whose page it is, and who may send its form. NOBODY: read only, or made elsewhere.
 NOBODY = ""
 VIEWER, OPERATOR, ADMINISTRATOR = Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR
@@ -113,6 +127,8 @@ ADMIN: dict[str, tuple[str, str]] = {
 MODELS: dict[str, tuple[str, str, str, str]] = {
     "people_person": (VIEWER, OPERATOR, OPERATOR, OPERATOR),
     "events_event": (VIEWER, NOBODY, OPERATOR, OPERATOR),
+    "bulk_importrun": (OPERATOR, OPERATOR, OPERATOR, OPERATOR),
+    "bulk_export": (ADMINISTRATOR, ADMINISTRATOR, NOBODY, ADMINISTRATOR),
     "people_collection": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "cameras_camera": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "people_modelversion": (VIEWER, NOBODY, NOBODY, NOBODY),
@@ -201,12 +217,15 @@ def world(person: Person) -> World:
         "key": ApiKey.issue(name="k", scopes=[], collection_id=person.collection_id)[0].pk,
         "job": job_start(kind="measure", collection=person.collection_id, actor=SYSTEM).pk,
         "user": make_user(Role.VIEWER).pk,
+        "import": make_refused_item(person.collection).run_id,
+        "number": 0,
+        "export": make_export(person.collection).pk,
         "webhook": make_webhook(collection_id=person.collection_id).pk,
         "modelversion": person.collection.embedder_id,
     }
     lookalike_add(person=person, other=other, actor=SYSTEM)
     ids["other"] = other.pk
-    ids["apikey"] = ids["key"]
+    ids["apikey"], ids["importrun"] = ids["key"], ids["import"]
     ids["admin_collection"] = make_collection().pk  # one with people cannot be deleted
     make_event(person=person)  # told to the webhook
     ids["delivery"] = Delivery.objects.latest("pk").pk

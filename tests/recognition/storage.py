@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from recognition.bulk.models import ImportItem, Piece
 from recognition.events.models import Event
 from recognition.people.index import Gallery
 from recognition.people.models import Collection, FaceImage, Template
@@ -22,6 +23,8 @@ def named_files() -> set[str]:
     rows = [
         *FaceImage.objects.values_list("file", "original"),
         *Event.objects.values_list("snapshot", "face"),
+        *Piece.objects.values_list("file"),
+        *ImportItem.objects.values_list("picture"),
     ]
     return {name for row in rows for name in row if name}
 

@@ -53,8 +53,10 @@ def navigation(request: HttpRequest) -> list[NavigationGroup]:
         item("Try it", "image_search", "try"),
         item("Events", "history", "admin:events_event_changelist"),
     ]
+    imports = [item("Imports", "drive_folder_upload", "admin:bulk_importrun_changelist")]
     gallery = [
         item("People", "group", "admin:people_person_changelist"),
+        *(imports if access_of(request).may(Scope.ENROL) else []),
         item("Collections", "photo_library", "admin:people_collection_changelist"),
         item("Cameras", "camera_outdoor", "admin:cameras_camera_changelist"),
         item("Models", "neurology", "admin:people_modelversion_changelist"),
@@ -63,6 +65,7 @@ def navigation(request: HttpRequest) -> list[NavigationGroup]:
         item("Users", "manage_accounts", "admin:accounts_user_changelist"),
         item("API keys", "key", "admin:accounts_apikey_changelist"),
         item("Jobs", "pending_actions", "admin:jobs_job_changelist"),
+        item("Exports", "archive", "admin:bulk_export_changelist"),
         item("Webhooks", "webhook", "admin:notices_webhook_changelist"),
         item("Audit log", "policy", "admin:accounts_auditentry_changelist"),
         item("API docs", "api", "docs"),

@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -27,6 +27,7 @@ from recognition.events.models import Event
 from recognition.events.selectors import with_person_among
 from recognition.events.services.enrolment import event_enrol
 from recognition.events.services.events import event_delete, event_review
+from recognition.events.services.tables import events_table
 from recognition.people.models import Person
 from recognition.people.selectors import persons_found
 from recognition.web.admin.actions import done_each
@@ -108,7 +109,7 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
     sortable_by = ("started_at",)
     search_fields = ("person__search_text", "camera__name")
     search_help_text = "A person's name, external id or label, or the name of a camera"
-    actions = ("confirm_events", "reject_events")
+    actions = ("confirm_events", "reject_events", "download_events")
     actions_detail = ("enrol_face",)
     fields = (
         "pictures",
@@ -209,6 +210,13 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Event) -> None:
         event_delete(event=obj, actor=Actor.of_request(request))
+
+    @admin.action(description="Download as CSV", permissions=["view"])
+    def download_events(
+        self, request: HttpRequest, queryset: QuerySet[Event]
+    ) -> StreamingHttpResponse:
+        chosen = Event.objects.filter(pk__in=queryset.order_by().values("pk"))
+        return events_table(chosen, Actor.of_request(request))
 
     @admin.action(description="Confirm", permissions=["change"])
     def confirm_events(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:

@@ -8,6 +8,7 @@ from recognition.events.api import views
 
 urlpatterns = [
     path("events", views.EventsView.as_view(), name="events"),
+    path("events.csv", views.EventsTableView.as_view(), name="events-table"),
     path("events/<uuid:event_id>", views.EventView.as_view(), name="event"),
     path(
         "events/<uuid:event_id>/snapshot",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import status
 from rest_framework.request import Request
@@ -22,6 +22,7 @@ from recognition.events.payloads import event_payload
 from recognition.events.selectors import event_by_id, events_list
 from recognition.events.services import enrolment as event_enrolment
 from recognition.events.services import events
+from recognition.events.services.tables import events_table
 from recognition.people import selectors
 from recognition.people.api.outcomes import outcome_payload
 from recognition.people.api.serializers.persons import PersonSerializer
@@ -54,6 +55,20 @@ class EventsView(ApiView):
         rows = events_list(self.access, **filters)
         page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([event_payload(event) for event in page])
+
+
+class EventsTableView(ApiView):
+    @operation(
+        "events_table",
+        "The same events as CSV, all of them",
+        scope=Scope.EVENTS,
+        parameters=[EventFilter],
+        answer={(200, "text/csv"): OpenApiTypes.BINARY},
+        errors=(404,),
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        events_ = events_list(self.access, **self.read_query(EventFilter))
+        return events_table(events_, self.actor)
 
 
 class EventView(ApiView):

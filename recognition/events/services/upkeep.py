@@ -10,6 +10,7 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from recognition.bulk.services.imports import bulk_sweep
 from recognition.events.services.events import events_prune
 from recognition.events.services.orphans import sweep_orphans
 from recognition.events.services.streams import streams_prune
@@ -57,6 +58,7 @@ _STEPS: dict[str, Callable[[], int]] = {
     "events": events_prune,
     "files": sweep_orphans,
     "gallery_changes": changes_prune,
+    "imports": bulk_sweep,
     "idempotency_records": IdempotencyRecord.prune,
     "jobs": jobs_prune,
     "notices": notices_prune,

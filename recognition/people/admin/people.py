@@ -12,7 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Count, IntegerField, Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
@@ -32,6 +32,7 @@ from recognition.people.services.persons import (
     person_merge,
     person_update,
 )
+from recognition.people.services.tables import people_table
 from recognition.web.admin.actions import confirmation_page, confirmed_rows, done_each
 from recognition.web.admin.pictures import image_url, nothing, picture
 from recognition.web.admin.services import ServiceAdmin
@@ -101,7 +102,7 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
     # Names the field that `get_search_results` looks in: without any there is no search box.
     search_fields = ("search_text",)
     search_help_text = "Part of a name, an external id or a label"
-    actions = ("merge_people", "erase_people")
+    actions = ("merge_people", "download_people", "erase_people")
     actions_detail = ("add_photos",)
     change_form_outer_before_template = "people/person_photos.html"
     fieldsets = (
@@ -232,6 +233,13 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
     def add_photos(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         person = self.row_or_404(request, object_id)
         return redirect(reverse("admin:people_person_photos", args=[person.pk]))
+
+    @admin.action(description="Download as CSV", permissions=["view"])
+    def download_people(
+        self, request: HttpRequest, queryset: QuerySet[Person]
+    ) -> StreamingHttpResponse:
+        chosen = Person.objects.filter(pk__in=queryset.order_by().values("pk"))
+        return people_table(chosen, Actor.of_request(request))
 
     @admin.action(description="Erase everything about them", permissions=["delete"])
     def erase_people(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:

@@ -54,6 +54,7 @@ urlpatterns = [
         name="collection-train",
     ),
     path("persons", persons.PersonsView.as_view(), name="persons"),
+    path("persons.csv", persons.PersonsTableView.as_view(), name="persons-table"),
     path("persons/<uuid:person_id>", persons.PersonView.as_view(), name="person"),
     path(
         "persons/<uuid:person_id>/images",

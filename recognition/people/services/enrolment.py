@@ -117,6 +117,30 @@ def crop_enrol(
     return _outcome(0, "", look, images)
 
 
+def face_store(
+    *,
+    collection: Collection,
+    face: FaceToStore,
+    image_id: UUID,
+    owner: Callable[[], Person],
+    actor: Actor,
+    then: Callable[[Person, FaceImage], None],
+) -> bool:
+    """Enrol a face that was looked at before, as the image `image_id`; False if its person has this
+    picture already. owner: gives the person, locked, within the transaction that stores the image.
+    then: goes on within it."""
+    images = _store(
+        collection,
+        owner,
+        [face],
+        "import",
+        actor,
+        image_id=image_id,
+        then=lambda person, rows: then(person, rows[0]),
+    )
+    return bool(images)
+
+
 def image_delete(*, image: FaceImage, actor: Actor) -> None:
     """Delete an image with its templates and files."""
 
@@ -191,17 +215,21 @@ def _store(
     source: str,
     actor: Actor,
     *,
+    image_id: UUID | None = None,
     then: Callable[[Person, Sequence[FaceImage]], None] | None = None,
 ) -> dict[str, FaceImage]:
     """Store files, then all rows in one transaction. Returns images by the hash of their upload,
     without those that another request stored meanwhile.
 
-    lock: returns the locked person. then: called within the transaction.
+    lock: returns the locked person. image_id: of the one finding, if it is chosen already. then:
+    called within the transaction.
     """
     if not findings:
         return {}
     with NewFiles() as files:
         images = {finding.sha256: _row(finding, source, actor) for finding in findings}
+        if image_id is not None:
+            images[findings[0].sha256].pk = image_id
         for finding in findings:
             image = images[finding.sha256]
             files.write(image.file, finding.cut.jpeg)
@@ -209,7 +237,7 @@ def _store(
                 files.write(image.original, finding.original_jpeg)
 
         def insert() -> set[str]:
-            _check_embedder(lock_collection(collection.pk), collection)
+            check_embedder(lock_collection(collection.pk), collection)
             person = lock()
             taken = set(person.images.filter(sha256__in=images).values_list("sha256", flat=True))
             fresh = [finding for finding in findings if finding.sha256 not in taken]
@@ -274,7 +302,8 @@ def _insert(
     note_changes(collection, made)
 
 
-def _check_embedder(now: Collection, looked_at: Collection) -> None:
+def check_embedder(now: Collection, looked_at: Collection) -> None:
+    """ServiceError 409 if another embedder is in use than the faces were looked at with."""
     if now.embedder_id != looked_at.embedder_id:
         message = "The collection's embedder was changed meanwhile. Send the pictures again."
         raise ServiceError("embedder_changed", message, status=409)

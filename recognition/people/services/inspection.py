@@ -77,7 +77,8 @@ class Inspection:
     """Inspects pictures of one person (None: a new person), by the rules of a collection.
 
     caller: whose turn at the engine it is. priority: see `ml_engine.request.Ask`. choice: which
-    face of an uploaded picture is meant.
+    face of an uploaded picture is meant. insists: a user has seen the picture and wants this face,
+    however good it is and whomever it looks like.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class Inspection:
         caller: str,
         priority: Priority = "interactive",
         choice: FaceChoice = ONLY,
+        insists: bool = False,
     ) -> None:
         self._choice = choice
+        self._insists = insists
         self._caller = caller
         self._priority = priority
         self._collection = collection
@@ -156,6 +159,8 @@ class Inspection:
 
     def _check(self, face: Face, faces_found: int) -> None:
         """Refuse a face of low quality, and one that looks like another person."""
+        if self._insists:
+            return
         if face.quality is not None:
             reasons = refusals(face.quality, self._collection.quality_policy)  # type: ignore[arg-type]
             if reasons:

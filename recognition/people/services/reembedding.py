@@ -146,7 +146,7 @@ def _embed_batch(
     detector = detector_version()
     templates, unreadable = [], set()
     for image in images:
-        vector = _embedding(collection, version, image)
+        vector = stored_embedding(collection, version, image)
         if vector is None:
             unreadable.add(image.pk)
             continue
@@ -182,7 +182,10 @@ def _insert(collection_id: UUID, templates: Sequence[Template]) -> None:
     Template.objects.bulk_create(kept, ignore_conflicts=True)
 
 
-def _embedding(collection: Collection, version: ModelVersion, row: FaceImage) -> Float32 | None:
+def stored_embedding(
+    collection: Collection, version: ModelVersion, row: FaceImage
+) -> Float32 | None:
+    """(d,) of the face in a stored image; None if it cannot be read any more."""
     flip = collection.flip_averaging != Collection.FlipAveraging.NONE
     try:
         with row.file.open("rb") as file:

@@ -25,7 +25,7 @@ from recognition.web.api.parsers import ImageParser, SafeJsonParser
 from recognition.web.api.pictures import refuse_oversized, request_fields
 from recognition.web.boundaries import CheckedFields
 
-METHODS = ("get", "post", "patch", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 class AlwaysJson(DefaultContentNegotiation):

@@ -40,6 +40,8 @@ _BODIES: dict[str, JsonDict] = {
     "persons_merge": {"person": _PERSON},
     "collections_create": {"name": "Front door"},
     "collections_update": {"target_false_match_rate": 0.0001},
+    "imports_create": {"collection": _COLLECTION, "name": "staff.zip", "size": 1048576},
+    "exports_create": {"collection": _COLLECTION, "has_originals": False},
     "cameras_create": {"name": "Desk", "kind": "browser"},
     "cameras_update": {"is_enabled": False},
     "events_review": {"review": "confirmed"},

@@ -38,6 +38,8 @@ _TAGS = {
     "events": "Who was where: one event for each visit.",
     "collections": "Galleries and their rules.",
     "cameras": "Where frames come from.",
+    "imports": "Archives of photos, or of another collection, enrolled by a job, with a report.",
+    "exports": "Collections as archives.",
     "jobs": "Work that outlasts a request: how far it is, and what came of it.",
     "webhooks": "URLs that are sent notices, and the log of what was sent.",
     "keys": "API keys; shown once, stored hashed.",

@@ -25,7 +25,9 @@ Worker = subprocess.Popen[str]
 StartWorker = Callable[..., Worker]
 
 
-def start_worker_process(database_url: str, folder: Path, **more: str) -> Worker:
+def start_worker_process(
+    database_url: str, folder: Path, *, module: str = "tests.recognition.jobs.work", **more: str
+) -> Worker:
     """Waits for jobs when this returns. more: variables of its environment."""
     environment = {
         **os.environ,
@@ -36,7 +38,7 @@ def start_worker_process(database_url: str, folder: Path, **more: str) -> Worker
         **more,
     }
     worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.recognition.jobs.work"],
+        [sys.executable, "-m", module],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import status
 from rest_framework.request import Request
@@ -33,6 +33,7 @@ from recognition.people.models import Person
 from recognition.people.selectors import collection_or_only
 from recognition.people.services import enrolment, lookalikes, persons
 from recognition.people.services.face_choice import ONLY, FaceChoice
+from recognition.people.services.tables import people_table
 from recognition.web.api.base import ApiView, PictureView
 from recognition.web.api.files import PictureVersion, face_file
 from recognition.web.api.idempotency import Answer, answer_once
@@ -84,6 +85,23 @@ class PersonsView(ApiView):
             return Answer(status.HTTP_201_CREATED, PersonSerializer(person).data, person.pk)
 
         return answer_once(request, create, content=content, atomic=True)
+
+
+class PersonsTableView(ApiView):
+    @operation(
+        "persons_table",
+        "The same people as CSV, all of them",
+        scope=Scope.IDENTIFY,
+        parameters=[PersonFilter],
+        answer={(200, "text/csv"): OpenApiTypes.BINARY},
+        errors=(404,),
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        filters = self.read_query(PersonFilter)
+        if "collection" in filters:
+            filters["collection"] = selectors.collection_by_id(self.access, filters["collection"])
+        people = selectors.persons_list(self.access, **filters)
+        return people_table(people, self.actor)
 
 
 class PersonView(ApiView):

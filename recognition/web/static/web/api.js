@@ -19,20 +19,20 @@ export class ApiError extends Error {
 }
 
 /**
- * Call the API and give its JSON. A FormData body is sent as it is, anything else as JSON.
+ * Call the API and give its JSON. A FormData or Blob is sent as it is, anything else as JSON.
  * Throws ApiError, or the AbortError of `signal`.
  *
  * @param {string} path
- * @param {{method?: string, body?: FormData | object, signal?: AbortSignal}} [options]
+ * @param {{method?: string, body?: FormData | Blob | object, signal?: AbortSignal}} [options]
  * @returns {Promise<any>} One of the answers in types.d.ts, which the caller names.
  */
 export async function api(path, { method = "GET", body, signal } = {}) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
   if (method !== "GET") headers["X-CSRFToken"] = cookie("csrftoken");
-  const isForm = body instanceof FormData;
-  if (body !== undefined && !isForm) headers["Content-Type"] = "application/json";
-  const sent = isForm ? body : JSON.stringify(body);
+  const isRaw = body instanceof FormData || body instanceof Blob;
+  if (body !== undefined && !isRaw) headers["Content-Type"] = "application/json";
+  const sent = isRaw ? body : JSON.stringify(body);
   let response;
   try {
     response = await fetch(ROOT + path, { method, headers, body: sent, signal, credentials: "same-origin" });

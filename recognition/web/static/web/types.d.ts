@@ -113,6 +113,13 @@ export interface EnrolAnswer {
   person: Person;
 }
 
+/** An archive that is enrolled; size and received in bytes, while it is kept. */
+export interface ImportRun extends Named {
+  state: "uploading" | "started" | "over";
+  size: number | null;
+  received: number | null;
+}
+
 /** One visit of one person. */
 export interface Visit {
   id: string;

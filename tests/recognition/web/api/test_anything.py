@@ -19,6 +19,7 @@ from recognition.people.models import Person
 from tests import contract
 from tests.callers import with_key
 from tests.factories import ACTOR, enrol, make_camera, make_event, make_person
+from tests.recognition.bulk.rows import make_export, make_refused_item
 from tests.recognition.notices.rows import make_webhook
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -46,8 +47,11 @@ def ids(person: Person) -> dict[str, str]:
         "collection_id": person.collection,
         "webhook_id": make_webhook(),
         "job_id": job_start(kind="measure", actor=ACTOR),
+        "import_id": make_refused_item(person.collection).run,
+        "export_id": make_export(person.collection),
     }
-    return {name: str(row.pk) for name, row in rows.items()} | {"key_id": "0" * 32}
+    ids = {name: str(row.pk) for name, row in rows.items()}
+    return ids | {"key_id": "0" * 32, "number": "0"}
 
 
 @pytest.mark.parametrize("name", _OPERATIONS)

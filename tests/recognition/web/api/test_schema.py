@@ -5,6 +5,7 @@ That answers are what it says is checked by `tests.callers.Caller` with every re
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.accounts.test_every_address import API, BY_ROW, ROUTES
 from tests.answers import refusal
 from tests.callers import Caller, signed_in, with_key
 
-METHODS = ("get", "post", "patch", "delete")
+METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
@@ -34,9 +35,7 @@ def test_schema_has_every_operation_and_scope() -> None:
     documented = {
         (path, method.upper()): text["description"] for path, method, text in operations()
     }
-    names = {
-        name: f"/{route}".replace("<uuid:", "{").replace(">", "}") for name, route in ROUTES.items()
-    }
+    names = {name: "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", route) for name, route in ROUTES.items()}
     wanted = {
         (names[name], method): scope
         for name, methods in API.items()

@@ -1,0 +1,146 @@
+"""Imports: an archive or a folder dropped on a page, progress, and a report to act on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from unfold.decorators import display
+
+from accounts.access import Scope, access_of
+from accounts.audit import Actor
+from recognition.bulk.models import ImportItem, ImportRun
+from recognition.bulk.selectors import item_by_number, items_list, outcome_counts
+from recognition.bulk.services.archives import PIECE_BYTES
+from recognition.bulk.services.imports import import_cancel, import_delete
+from recognition.bulk.services.photos import item_enrol
+from recognition.people.models import Collection
+from recognition.web.admin.services import ServiceAdmin, refusals_shown
+from recognition.web.boundaries import TemplateContext
+
+_ROWS = 50
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(ServiceAdmin):
+    list_display = ("name", "collection", "state_now", "outcome", "created_by", "created_at")
+    list_filter = ("collection", "state")
+    list_select_related = ("collection", "job")
+    list_per_page = 50
+
+    @display(description="State", ordering="state")
+    def state_now(self, run: ImportRun) -> str:
+        if run.job is None:
+            return run.get_state_display()
+        return render_to_string("jobs/progress.html", {"job": run.job})
+
+    @display(description="Photos")
+    def outcome(self, run: ImportRun) -> str:
+        counts = outcome_counts(run)
+        enrolled = counts.get(ImportItem.State.ENROLLED, 0)
+        return f"{enrolled} of {sum(counts.values())} enrolled" if counts else ""
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Where an archive or a folder is dropped. Its script sends it over REST."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            messages.error(request, "Sending an import needs scripts in the browser.")
+        context = self._context(
+            request,
+            title="Import people",
+            collections=Collection.objects.all(),
+            piece_bytes=PIECE_BYTES,
+            most_gb=settings.MAX_IMPORT_GB,
+        )
+        return render(request, "bulk/import_new.html", context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: TemplateContext | None = None,
+    ) -> HttpResponse:
+        """The report: what became of each photo."""
+        run = self.get_object(request, object_id)
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+        if run is None:
+            raise Http404
+        if request.method == "POST":
+            return self._act(request, run)
+        counts = outcome_counts(run)
+        chosen = request.GET.get("show", "refused")
+        page = Paginator(_chosen(run, chosen), _ROWS).get_page(request.GET.get("page"))
+        context = self._context(
+            request,
+            title=run.name,
+            run=run,
+            counts=counts,
+            refusals=_refusals(counts),
+            total=sum(counts.values()),
+            enrolled=counts.get(ImportItem.State.ENROLLED, 0),
+            chosen=chosen,
+            page=page,
+            may_cancel=run.job is not None and run.job.is_open and not run.job.cancel_requested,
+        )
+        return render(request, "bulk/import.html", context)
+
+    def get_actions(self, request: HttpRequest) -> dict:
+        return {}
+
+    def delete_model(self, request: HttpRequest, obj: ImportRun) -> None:
+        import_delete(run=obj, actor=Actor.of_request(request))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
+        lines = [f"{run.name}: its report and its kept photos. People stay." for run in objs]
+        return lines, {"imports": len(lines)}, set(), []
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
+        """The audit log has it."""
+
+    def _act(self, request: HttpRequest, run: ImportRun) -> HttpResponse:
+        if not access_of(request).may(Scope.ENROL):
+            raise PermissionDenied
+        actor = Actor.of_request(request)
+        with refusals_shown(request):
+            if request.POST.get("do") == "cancel":
+                import_cancel(run=run, actor=actor)
+                messages.success(request, "It stops at its next photo.")
+            elif (number := request.POST.get("enrol", "")).isdecimal():
+                self._enrol(request, run, int(number), actor)
+        return redirect(request.get_full_path())
+
+    def _enrol(self, request: HttpRequest, run: ImportRun, number: int, actor: Actor) -> None:
+        item = item_by_number(run, number)
+        if item is not None:
+            enrolled = item_enrol(item=item, actor=actor)
+            name = enrolled.person.name if enrolled.person else ""
+            messages.success(request, f"The face is enrolled as {name}.")
+
+    def _context(self, request: HttpRequest, **values: Any) -> TemplateContext:
+        return {**self.admin_site.each_context(request), "opts": self.opts, **values}
+
+
+def _chosen(run: ImportRun, chosen: str) -> QuerySet[ImportItem]:
+    """Items of a state, or refused ones of a code."""
+    if chosen in ImportItem.State.values:
+        return items_list(run, state=chosen)
+    return items_list(run, state=ImportItem.State.REFUSED, code=chosen)
+
+
+def _refusals(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Codes with how many, the most frequent first."""
+    others = {ImportItem.State.ENROLLED, ImportItem.State.PENDING}
+    codes = [(code, count) for code, count in counts.items() if code not in others]
+    return sorted(codes, key=lambda row: -row[1])

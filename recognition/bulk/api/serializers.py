@@ -1,0 +1,94 @@
+"""What the OpenAPI document says of imports and exports; `recognition.bulk.payloads` makes the
+answers."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from recognition.bulk.models import ImportItem, ImportRun
+from recognition.jobs.api.serializers import JobSerializer
+from recognition.people.api.serializers.faces import PersonReferenceSerializer
+
+
+class CollectionFilter(serializers.Serializer):
+    collection = serializers.UUIDField(required=False)
+
+
+class ImportInput(serializers.Serializer):
+    """An import that waits for its archive."""
+
+    collection = serializers.UUIDField(
+        required=False, help_text="May be left out where the caller sees only one."
+    )
+    name = serializers.CharField(
+        max_length=200, required=False, default="archive.zip", help_text="For people."
+    )
+    size = serializers.IntegerField(min_value=1, help_text="Of the ZIP, in bytes.")
+
+
+class PieceQuery(serializers.Serializer):
+    offset = serializers.IntegerField(min_value=0, help_text="`received` so far.")
+
+
+class PieceAnswerSerializer(serializers.Serializer):
+    received = serializers.IntegerField(help_text="So many bytes are here: go on from there.")
+
+
+class ImportSerializer(serializers.Serializer):
+    """One archive that is enrolled."""
+
+    id = serializers.UUIDField()
+    collection = serializers.UUIDField()
+    name = serializers.CharField()
+    state = serializers.ChoiceField(choices=ImportRun.State.choices)
+    size = serializers.IntegerField(allow_null=True, help_text="While its archive is kept.")
+    received = serializers.IntegerField(allow_null=True)
+    outcomes = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Photos by what became of them: `enrolled`, `pending`, or why refused.",
+    )
+    job = JobSerializer(allow_null=True)
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ItemFilter(serializers.Serializer):
+    state = serializers.ChoiceField(choices=ImportItem.State.choices, required=False)
+    code = serializers.CharField(required=False, help_text="Such as `low_quality`.")
+
+
+class ImportItemSerializer(serializers.Serializer):
+    """A photo of an import, and what became of it."""
+
+    number = serializers.IntegerField(help_text="In the order of the archive, from 0.")
+    file = serializers.CharField(help_text="Empty once its person is erased.")
+    state = serializers.ChoiceField(choices=ImportItem.State.choices)
+    code = serializers.CharField(help_text="`accepted`, or why not; empty while it is pending.")
+    message = serializers.CharField()
+    quality = serializers.FloatField(allow_null=True)
+    person = PersonReferenceSerializer(allow_null=True)
+    image = serializers.UUIDField(allow_null=True, help_text="The stored image.")
+    may_be_overruled = serializers.BooleanField(help_text="POST …/enrol enrols it after all.")
+
+
+class ExportInput(serializers.Serializer):
+    """A collection to be written into an archive."""
+
+    collection = serializers.UUIDField(
+        required=False, help_text="May be left out where the caller sees only one."
+    )
+    has_originals = serializers.BooleanField(
+        required=False, default=False, help_text="Also the whole photos, if they are kept."
+    )
+
+
+class ExportSerializer(serializers.Serializer):
+    id = serializers.UUIDField()
+    collection = serializers.UUIDField()
+    has_originals = serializers.BooleanField()
+    is_complete = serializers.BooleanField(help_text="It can be downloaded.")
+    size = serializers.IntegerField(allow_null=True, help_text="In bytes, once it is complete.")
+    job = JobSerializer(allow_null=True)
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BulkConfig(AppConfig):
+    name = "recognition.bulk"
+    verbose_name = "Imports and exports"

@@ -1,0 +1,1 @@
+"""Archives as files: their pieces read as one, what is wrong with a ZIP, and what it holds."""

@@ -1,0 +1,161 @@
+"""Archives in pieces, imports with an outcome for each photo, exports."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import models
+
+from recognition.jobs.models import Job
+from recognition.people.models.collection import Collection
+from recognition.people.models.person import FaceImage, Person
+from recognition.web.identifiers import BinaryCollatedCharField, uuid7
+
+
+class Archive(models.Model):
+    """A ZIP that lies in the media storage in pieces, so that it can be sent and written bit by
+    bit, and read by a worker on another machine."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    size = models.PositiveBigIntegerField(help_text="In bytes.")
+    received = models.PositiveBigIntegerField(default=0, help_text="So many bytes are here.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"archive {self.pk}"
+
+
+def _piece_path(instance: Piece, filename: str) -> str:
+    return f"archives/{instance.archive_id}/{instance.offset:015d}.part"
+
+
+class Piece(models.Model):
+    """The bytes of an archive from `offset` on."""
+
+    archive = models.ForeignKey(Archive, on_delete=models.CASCADE, related_name="pieces")
+    offset = models.PositiveBigIntegerField()
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    file = models.FileField(upload_to=_piece_path, max_length=200)
+
+    class Meta:
+        ordering = ["offset"]
+        constraints = [
+            models.UniqueConstraint(fields=["archive", "offset"], name="piece_once_per_archive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.archive_id} from {self.offset}"
+
+
+class ImportRun(models.Model):
+    """One archive that is enrolled. Its items are its report."""
+
+    class State(models.TextChoices):
+        UPLOADING = "uploading", "Waiting for its archive"
+        STARTED = "started", "Started"
+        OVER = "over", "Over"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
+    name = models.CharField(max_length=200, help_text="Of the archive or the folder.")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
+    # Gone once the import is over.
+    archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    is_planned = models.BooleanField(default=False, help_text="Every photo has its item.")
+    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "import"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _picture_path(instance: ImportItem, filename: str) -> str:
+    return f"imports/{instance.run_id}/{instance.picture_id}.bin"
+
+
+class ImportItem(models.Model):
+    """One photo of an import, and what became of it: enrolled or refused, once."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Not looked at yet"
+        ENROLLED = "enrolled", "Enrolled"
+        REFUSED = "refused", "Refused"
+
+    # Refusals that a person may overrule; the photo is kept for it.
+    OVERRULED = frozenset({"low_quality", "several_faces", "looks_like_another_person"})
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="items")
+    number = models.PositiveIntegerField(help_text="In the order of the archive, from 0.")
+    path = models.CharField(max_length=500, help_text="In the archive.")
+    person_key = BinaryCollatedCharField(
+        max_length=255, blank=True, help_text="Equal for photos of one person."
+    )
+    who = models.JSONField(default=dict, help_text="Values of the person, if there is none yet.")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    code = models.CharField(max_length=64, blank=True)
+    message = models.CharField(max_length=500, blank=True)
+    quality = models.FloatField(null=True)
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    image = models.ForeignKey(FaceImage, null=True, on_delete=models.SET_NULL, related_name="+")
+    picture = models.FileField(upload_to=_picture_path, max_length=200, blank=True)
+    tries = models.PositiveSmallIntegerField(
+        default=0, help_text="How often an attempt of the job began with it."
+    )
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="item_once_per_import"),
+        ]
+        indexes = [
+            models.Index(fields=["run", "state", "code"], name="item_by_outcome"),
+            models.Index(fields=["run", "person_key"], name="item_by_person"),
+        ]
+
+    # Not a column: under which name `picture` is written.
+    picture_id: UUID | None = None
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def may_be_overruled(self) -> bool:
+        return (
+            self.state == self.State.REFUSED
+            and self.code in self.OVERRULED
+            and bool(self.picture.name)
+        )
+
+    def file_id(self, attempt: int) -> UUID:
+        """The id under which this attempt of the job stores what it makes of the photo. A later
+        attempt finds the files of one that was killed, and takes none away that is its own."""
+        return UUID(int=self.pk.int ^ attempt)
+
+
+class Export(models.Model):
+    """A collection written into an archive."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="exports")
+    has_originals = models.BooleanField(default=False)
+    is_complete = models.BooleanField(default=False)
+    archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"export of {self.collection_id}"

@@ -1,0 +1,97 @@
+"""Imports and exports as JSON."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from recognition.bulk.models import Export, ImportItem, ImportRun
+from recognition.bulk.selectors import outcome_counts
+from recognition.jobs.payloads import JobPayload, job_payload
+from recognition.web.numbers import rounded, utc_text
+from recognition.web.payloads import PersonReference
+
+
+class ImportPayload(TypedDict):
+    """received: of `size` bytes. outcomes: photos by what became of them."""
+
+    id: str
+    collection: str
+    name: str
+    state: str
+    size: int | None
+    received: int | None
+    outcomes: dict[str, int]
+    job: JobPayload | None
+    created_by: str
+    created_at: str
+    ended_at: str | None
+
+
+class ImportItemPayload(TypedDict):
+    number: int
+    file: str
+    state: str
+    code: str
+    message: str
+    quality: float | None
+    person: PersonReference | None
+    image: str | None
+    may_be_overruled: bool
+
+
+class ExportPayload(TypedDict):
+    id: str
+    collection: str
+    has_originals: bool
+    is_complete: bool
+    size: int | None
+    job: JobPayload | None
+    created_by: str
+    created_at: str
+
+
+def import_payload(run: ImportRun) -> ImportPayload:
+    return {
+        "id": str(run.pk),
+        "collection": str(run.collection_id),
+        "name": run.name,
+        "state": run.state,
+        "size": run.archive.size if run.archive else None,
+        "received": run.archive.received if run.archive else None,
+        "outcomes": outcome_counts(run),
+        "job": job_payload(run.job) if run.job else None,
+        "created_by": run.created_by,
+        "created_at": utc_text(run.created_at),
+        "ended_at": utc_text(run.ended_at) if run.ended_at else None,
+    }
+
+
+def item_payload(item: ImportItem) -> ImportItemPayload:
+    person = item.person
+    return {
+        "number": item.number,
+        "file": item.path,
+        "state": item.state,
+        "code": item.code,
+        "message": item.message,
+        "quality": rounded(item.quality),
+        "person": {"id": str(person.pk), "name": person.name, "external_id": person.external_id}
+        if person
+        else None,
+        "image": str(item.image_id) if item.image_id else None,
+        "may_be_overruled": item.may_be_overruled,
+    }
+
+
+def export_payload(export: Export) -> ExportPayload:
+    is_here = export.is_complete and export.archive is not None
+    return {
+        "id": str(export.pk),
+        "collection": str(export.collection_id),
+        "has_originals": export.has_originals,
+        "is_complete": is_here,
+        "size": export.archive.size if export.archive and is_here else None,
+        "job": job_payload(export.job) if export.job else None,
+        "created_by": export.created_by,
+        "created_at": utc_text(export.created_at),
+    }

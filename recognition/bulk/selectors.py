@@ -1,0 +1,49 @@
+"""Reads of imports and exports, limited to what a caller may see."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import Count, QuerySet
+
+from accounts.access import Access
+from recognition.bulk.models import Export, ImportItem, ImportRun
+from recognition.web.visible import limited, one
+
+
+def imports_list(access: Access, *, collection: UUID | None = None) -> QuerySet[ImportRun]:
+    rows = limited(ImportRun.objects.select_related("collection", "archive", "job"), access)
+    return rows.filter(collection=collection) if collection is not None else rows
+
+
+def import_by_id(access: Access, import_id: UUID) -> ImportRun:
+    return one(imports_list(access), import_id, "import")
+
+
+def items_list(
+    run: ImportRun, *, state: str | None = None, code: str | None = None
+) -> QuerySet[ImportItem]:
+    """In the order of the archive."""
+    wanted = {"state": state, "code": code}
+    rows = run.items.select_related("person")
+    return rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+
+
+def item_by_number(run: ImportRun, number: int) -> ImportItem | None:
+    return run.items.select_related("run__collection").filter(number=number).first()
+
+
+def outcome_counts(run: ImportRun) -> dict[str, int]:
+    """Photos by what became of them: `enrolled`, `pending`, and codes of refusals."""
+    rows = run.items.order_by().values_list("state", "code").annotate(n=Count("pk"))
+    return {
+        (code if state == ImportItem.State.REFUSED else state): count for state, code, count in rows
+    }
+
+
+def exports_list(access: Access) -> QuerySet[Export]:
+    return limited(Export.objects.select_related("collection", "archive", "job"), access)
+
+
+def export_by_id(access: Access, export_id: UUID) -> Export:
+    return one(exports_list(access), export_id, "export")

@@ -1,0 +1,78 @@
+/** What is dropped or chosen, as something to send: a ZIP as it is, a folder as a ZIP of it. */
+
+import { zipParts, zipSize } from "./zip.js";
+
+/** @import { PathFile } from "./zip.js" */
+
+/**
+ * @typedef {object} Parcel
+ * @property {string} name
+ * @property {number} size In bytes.
+ * @property {string} mark The same for the same files: by it, sending goes on.
+ * @property {(from: number) => AsyncIterable<Uint8Array>} parts From an offset on.
+ */
+
+/** @param {File} file @returns {Parcel} */
+export function zipParcel(file) {
+  return {
+    name: file.name,
+    size: file.size,
+    mark: `${file.name}:${file.size}:${file.lastModified}`,
+    async *parts(from) {
+      const step = 2 ** 20;
+      for (let at = from; at < file.size; at += step) {
+        yield new Uint8Array(await file.slice(at, at + step).arrayBuffer());
+      }
+    },
+  };
+}
+
+/** @param {PathFile[]} files @returns {Parcel} */
+export function folderParcel(files) {
+  const sorted = [...files].sort((one, other) => (one.path < other.path ? -1 : 1));
+  const size = zipSize(sorted);
+  const name = sorted[0].path.split("/")[0];
+  return {
+    name,
+    size,
+    mark: `${name}:${sorted.length}:${size}`,
+    parts: (from) => zipParts(sorted, from),
+  };
+}
+
+/** @param {FileList} files Of an input for folders. @returns {PathFile[]} */
+export function chosenFiles(files) {
+  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+}
+
+/** @param {DataTransfer} transfer @returns {Promise<Parcel | null>} null: nothing that can be sent. */
+export async function droppedParcel(transfer) {
+  // Read at once: the list is empty after the event.
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const plain = [...transfer.files];
+  if (plain.length === 1 && entries[0]?.isFile && plain[0].name.toLowerCase().endsWith(".zip")) {
+    return zipParcel(plain[0]);
+  }
+  const files = (await Promise.all(entries.map((entry) => filesBelow(entry)))).flat();
+  return files.length ? folderParcel(files) : null;
+}
+
+/** @param {FileSystemEntry} entry @returns {Promise<PathFile[]>} */
+async function filesBelow(entry) {
+  const path = entry.fullPath.replace(/^\//, "");
+  if (entry.isFile) {
+    /** @type {File} */
+    const file = await new Promise((resolve, reject) =>
+      /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject),
+    );
+    return [{ path, file }];
+  }
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  const found = [];
+  for (;;) {
+    /** @type {FileSystemEntry[]} A hundred at a time; none: that was all. */
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return found;
+    for (const one of some) found.push(...(await filesBelow(one)));
+  }
+}
