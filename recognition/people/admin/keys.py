@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -156,6 +157,8 @@ class ApiKeyAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"API key {obj.name}",
             "opts": self.opts,
+            "name": obj.name,
+            "address": request.build_absolute_uri(reverse("me")),
             "secret": request.issued_secret,  # type: ignore[attr-defined]
         }
         response = render(request, "people/key_secret.html", context)

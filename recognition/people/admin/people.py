@@ -34,6 +34,9 @@ from recognition.web.boundaries import TemplateContext
 from recognition.web.errors import ServiceError
 
 _MOST_PHOTOS_SHOWN = 200
+_MOST_VISITS_SHOWN = 6
+# In the heading of a page about several people.
+_MOST_NAMED = 5
 _CONSENT_COLOURS = {
     Person.Consent.UNKNOWN: "default",
     Person.Consent.GIVEN: "success",
@@ -66,6 +69,11 @@ class PersonForm(forms.ModelForm):
     def clean_external_id(self) -> str | None:
         # An empty string would count as an external id, and these are unique.
         return self.cleaned_data["external_id"] or None
+
+
+def _visits(person: Person) -> QuerySet:
+    """Newest first; of the app of events, which this one does not import."""
+    return person.events.defer("vector").select_related("camera").order_by("-started_at")
 
 
 @admin.register(Person)
@@ -185,7 +193,8 @@ class PersonAdmin(ServiceAdmin):
         photos = person.images.order_by("-quality") if person else FaceImage.objects.none()
         extra = {
             **limits(),
-            "photos": photos[:_MOST_PHOTOS_SHOWN],
+            "photos": list(photos[:_MOST_PHOTOS_SHOWN]),
+            "visits": list(_visits(person)[:_MOST_VISITS_SHOWN]) if person else [],
             "may_enrol": self.has_change_permission(request),
         }
         return super().change_view(request, object_id, form_url, extra | (extra_context or {}))
@@ -237,6 +246,7 @@ class PersonAdmin(ServiceAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": title,
+            "names": ", ".join(person.name for person in queryset[:_MOST_NAMED]),
             "opts": self.opts,
             "people": queryset,
             "action": name,

@@ -19,7 +19,15 @@ from recognition.engine import get_engine
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection
 from recognition.people.rules import rules_of
-from recognition.people.services.pictures import FaceCut, ask_of, cut_face, decoded, subjects, whole
+from recognition.people.services.pictures import (
+    FaceCut,
+    ask_of,
+    cut_face,
+    decoded,
+    face_at,
+    subjects,
+    whole,
+)
 
 # If no face is found in the stored crop, the live embedding is kept, provided its quality is at
 # least this.
@@ -91,19 +99,21 @@ class Inspection:
         self._person_id = person_id
         self._gallery = gallery_of(collection)
 
-    def look_at_upload(self, data: bytes) -> FaceToStore:
-        """PictureRefused if this picture is not accepted; ServiceError or EngineBusy if none can
-        be."""
+    def look_at_upload(self, data: bytes, box: Float32 | None = None) -> FaceToStore:
+        """box: x1 y1 x2 y2 of the wanted face; None: the picture must show one person.
+
+        PictureRefused if this picture is not accepted; ServiceError or EngineBusy if none can be.
+        """
         try:
             with decoded(data) as image:
-                return self._look(data, image)
+                return self._look(data, image, box)
         except ImageError as error:
             raise PictureRefused(error.code, error.message) from error
 
-    def _look(self, data: bytes, image: Image) -> FaceToStore:
+    def _look(self, data: bytes, image: Image, box: Float32 | None) -> FaceToStore:
         faces = self._faces(image)
         try:
-            face = self._only(faces)
+            face = self._only(faces) if box is None else self._chosen(faces, box)
             self._check(face, len(faces))
         except PictureRefused as refused:
             refused.boxes = [face.box for face in faces]
@@ -149,6 +159,13 @@ class Inspection:
             message = f"{len(people)} faces were found: send a picture of one person."
             raise PictureRefused("several_faces", message, faces_found=len(faces))
         return people[0]
+
+    def _chosen(self, faces: list[Face], box: Float32) -> Face:
+        face = face_at(faces, box)
+        if face is None:
+            message = "There is no face at this place of the picture."
+            raise PictureRefused("no_such_face", message, faces_found=len(faces))
+        return face
 
     def _check(self, face: Face, faces_found: int) -> None:
         """Refuse a face of low quality, and one that looks like another person."""

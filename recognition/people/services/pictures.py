@@ -12,6 +12,7 @@ from django.conf import settings
 
 from ml_engine import Face
 from ml_engine.detection.region import is_inside
+from ml_engine.geometry import iou
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.request import Ask, Priority, Timings, Wanted
 from ml_engine.types import EngineBusy, Float32, Image
@@ -28,6 +29,8 @@ _JPEG_QUALITY = 92
 # people in the background of a portrait do not count.
 _SURE = 0.8
 _BESIDE = 0.5
+# Boxes of one face that were found by two calls overlap by more than this.
+_SAME_BOX = 0.4
 # Every request decodes in a thread of its own, before it comes to the engine's queue. This many
 # pictures of the largest size may be in memory at once; others wait for at most this time.
 _LARGEST_AT_ONCE = 4
@@ -89,6 +92,16 @@ def subjects(faces: Sequence[Face]) -> list[Face]:
     sure = [face for face in faces if face.score >= _SURE] or list(faces[:1])
     by_size = sorted(sure, key=lambda face: -face.size_px)
     return [face for face in by_size if face.size_px >= _BESIDE * by_size[0].size_px]
+
+
+def face_at(faces: Sequence[Face], box: Float32) -> Face | None:
+    """The face that a box (x1 y1 x2 y2) means: the one with the largest overlap, if that is at
+    least `_SAME_BOX` of both."""
+    if not faces:
+        return None
+    overlaps = iou(np.stack([face.box for face in faces]), box[None])[:, 0]
+    best = int(np.argmax(overlaps))
+    return faces[best] if overlaps[best] >= _SAME_BOX else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ _TAGS = {
 }
 _TAG_OF = {
     **dict.fromkeys(("detect", "verify", "identify", "embed"), "recognise"),
+    "enrol": "persons",
     **dict.fromkeys(("me", "models"), "about"),
 }
 _TEXT = {"schema": {"type": "string"}}

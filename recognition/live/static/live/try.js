@@ -1,12 +1,13 @@
 /** The page to try a photo: one is searched for everybody in it, two are compared. */
 
 import { api, ApiError, isAbort, isSignedOut, messageOf, rows, signIn } from "../web/api.js";
+import { EnrolDialog, enrolPhoto } from "../people/enrol.js";
 import { faceCard, summary, verdict } from "./answers.js";
-import { byId, element, toast } from "../web/element.js";
+import { byId, copyText, element, toast } from "../web/element.js";
 import { ENGINE_WORDS, engineState, untilEngineReady } from "./engine.js";
 import { Photo } from "./photo.js";
 
-/** @import { Collection, IdentifyAnswer, VerifyAnswer } from "../web/types.js" */
+/** @import { Collection, IdentifiedFace, IdentifyAnswer, Me, VerifyAnswer } from "../web/types.js" */
 
 const form = byId("try-form", HTMLFormElement);
 const collection = byId("collection", HTMLSelectElement);
@@ -19,6 +20,8 @@ const maxImageMb = Number(form.dataset.maxImageMb);
 let photos = [];
 /** @type {AbortController | null} */
 let request = null; // of the call under way
+const enrol = new EnrolDialog();
+let mayEnrol = false;
 
 begin();
 
@@ -27,6 +30,9 @@ async function begin() {
   try {
     /** @type {Collection[]} */
     const collections = await rows("collections");
+    /** @type {Me} */
+    const me = await api("me");
+    mayEnrol = me.scopes.includes("enrol");
     collection.replaceChildren(...collections.map(({ id, name }) => element("option", { value: id }, name)));
     byId("collection-control", HTMLElement).hidden = collections.length < 2;
   } catch (error) {
@@ -60,7 +66,7 @@ function bindInputs() {
   collection.addEventListener("change", () => {
     if (photos.length === 1) ask();
   });
-  byId("copy-json", HTMLButtonElement).addEventListener("click", copyJson);
+  byId("copy-json", HTMLButtonElement).addEventListener("click", () => copyText(jsonText));
 }
 
 /** @param {File[]} files */
@@ -158,8 +164,16 @@ function showJson(answer) {
 function showFaces(answer) {
   const [photo] = photos;
   const isOpen = answer.faces.length <= 2;
-  const cards = answer.faces.map((face) => faceCard(face, photo.crop(face), { isOpen }));
-  const figure = photo.figure({ size: answer.size, faces: answer.faces, onPick: (index) => point(cards[index]) });
+  const cards = answer.faces.map((face) => {
+    const enrolThis = mayEnrol ? () => openEnrol(photo, face, answer.collection) : null;
+    return faceCard(face, photo.crop(face), { isOpen, onEnrol: enrolThis });
+  });
+  /** @param {number} index */
+  const pick = (index) => {
+    point(cards[index]);
+    if (mayEnrol && answer.faces[index].decision === "unknown") openEnrol(photo, answer.faces[index], answer.collection);
+  };
+  const figure = photo.figure({ size: answer.size, faces: answer.faces, onPick: pick });
   cards.forEach((card, index) => {
     card.addEventListener("pointerenter", () => {
       if (answer.faces.length > 1) photo.draw(index);
@@ -174,6 +188,20 @@ function showFaces(answer) {
   );
   photo.draw();
   showJson(answer);
+}
+
+/** @param {Photo} photo @param {IdentifiedFace} face @param {string} collectionId */
+function openEnrol(photo, face, collectionId) {
+  enrol.open({
+    collection: collectionId,
+    picture: photo.crop(face),
+    person: face.decision === "match" ? face.person : null,
+    save: enrolPhoto(photo.file, face.box, collectionId),
+    done: (name) => {
+      toast(`${name} is enrolled and will be recognised.`);
+      ask();
+    },
+  });
 }
 
 /** @param {VerifyAnswer} answer */
@@ -209,15 +237,4 @@ function addSecond() {
     if (input.files?.length) await use([first, await Photo.read(input.files[0])]);
   });
   input.click();
-}
-
-async function copyJson() {
-  try {
-    await navigator.clipboard.writeText(jsonText.textContent ?? "");
-    toast("Copied");
-  } catch {
-    // Pages that came over plain http may not write there.
-    getSelection()?.selectAllChildren(jsonText);
-    toast("Selected: copy it with Ctrl C");
-  }
 }

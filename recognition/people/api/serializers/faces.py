@@ -17,7 +17,7 @@ from recognition.web.api.pictures import PictureField
 from recognition.web.boundaries import CheckedFields
 
 _NUMBER = r"\d{1,6}(\.\d{1,3})?"
-_REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
+REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
 EMBEDDERS = [preset.name for preset in presets_of("embedder")]
 PICTURE_HELP = "JPEG, PNG, WebP and others; largest side and size are limited."
 
@@ -45,7 +45,7 @@ class _WantedFaces(serializers.Serializer):
         required=False, min_value=1, max_value=1000, help_text="The largest ones; empty: all."
     )
     region = serializers.RegexField(
-        _REGION,
+        REGION,
         required=False,
         help_text="`x,y,width,height` in pixels of the upright picture: look there alone.",
     )

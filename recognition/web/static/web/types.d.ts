@@ -93,6 +93,7 @@ export type Timing = Record<string, number>;
 
 export interface IdentifyAnswer {
   size: Size;
+  collection: string;
   faces: IdentifiedFace[];
   model: string;
   threshold: number;
@@ -104,10 +105,6 @@ export interface VerifyAnswer extends Score {
   false_match_rate: number | null;
   face: Face;
   other_face: Face;
-}
-
-export interface EnrolAnswer {
-  person: Person;
 }
 
 /** One visit of one person. */
@@ -122,6 +119,7 @@ export interface Visit {
   started_at: string;
   ended_at: string;
   is_open: boolean;
+  review: "none" | "confirmed" | "rejected";
   face_url: string | null;
 }
 
