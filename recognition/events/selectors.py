@@ -12,6 +12,7 @@ from accounts.access import Access
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id, cameras_visible
 from recognition.events.models import Event
+from recognition.people.models import FaceImage
 from recognition.people.selectors import collection_by_id, images_list, person_by_id, persons_list
 from recognition.web.boundaries import ColumnValues
 from recognition.web.visible import limited, one
@@ -51,6 +52,12 @@ def events_list(
 
 def event_by_id(access: Access, event_id: UUID) -> Event:
     return one(_events(access), event_id, "event")
+
+
+def matched_image(event: Event) -> FaceImage | None:
+    """The photo that the event was matched by; None if it belongs to another person now."""
+    image = event.image
+    return image if image is not None and image.person_id == event.person_id else None
 
 
 def counts(access: Access) -> dict[str, int]:
