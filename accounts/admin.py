@@ -92,6 +92,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 class AuditEntryAdmin(DatedAdmin):
     """Read only: nobody edits the log, an administrator neither."""
 
+    when_empty = "Each search, view, enrolment and deletion is written here."
     list_display = ("at", "actor", "action", "target", "details_text", "address")
     list_display_links = ("at",)
     list_filter = ("action", "target_type")

@@ -44,6 +44,7 @@ _REVIEW_COLOURS = {
 
 @admin.register(Event)
 class EventAdmin(DatedAdmin, ServiceAdmin):
+    when_empty = "Start a camera on the live page: each visit of a face becomes one event."
     list_display = (
         "face_thumbnail",
         "who",

@@ -89,6 +89,7 @@ def take_up_model_view(request: HttpRequest, collection_id: UUID) -> HttpRespons
 
 @admin.register(Collection)
 class CollectionAdmin(ServiceAdmin):
+    when_empty = "Each collection is a gallery with its own people and rules."
     form = CollectionForm
     list_display = ("name", "people_count", "model_name", "threshold", "quality")
     list_select_related = ("embedder",)
@@ -216,6 +217,7 @@ class CollectionAdmin(ServiceAdmin):
 class ModelVersionAdmin(ModelAdmin):
     """Read only: rows are made from the presets of the engine."""
 
+    when_empty = "They appear once a collection uses one."
     list_display = ("version", "role", "dimension", "created_at")
     fields = (
         "name",

@@ -75,6 +75,7 @@ class KeyForm(forms.ModelForm):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
+    when_empty = "A key lets a program use the API: give it a name and choose what it may do."
     form = KeyForm
     list_display = (
         "name",

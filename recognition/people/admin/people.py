@@ -78,6 +78,7 @@ def _visits(person: Person) -> QuerySet:
 
 @admin.register(Person)
 class PersonAdmin(ServiceAdmin):
+    when_empty = "Add a person and then photos, or drop a photo on Try it and enrol the face."
     form = PersonForm
     list_display = (
         "thumbnail",

@@ -240,7 +240,7 @@ function showFaces(picture, message, latencyMs) {
 function waitForAnswers() {
   if (engine !== "ok") return engineIs(engine);
   setState("waiting", "Connecting…");
-  if (running && !running.isServer) stage.showCamera();
+  if (running && !running.isServer) stage.showCamera({ isBusy: true, title: "Connecting", text: "The first names come in a moment." });
 }
 
 function reconnecting() {

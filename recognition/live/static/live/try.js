@@ -3,6 +3,7 @@
 import { api, ApiError, isAbort, isSignedOut, messageOf, rows, signIn } from "../web/api.js";
 import { EnrolDialog, enrolPhoto } from "../people/enrol.js";
 import { faceCard, summary, verdict } from "./answers.js";
+import { CROWD } from "./drawing.js";
 import { byId, copyText, element, toast } from "../web/element.js";
 import { ENGINE_WORDS, engineState, untilEngineReady } from "./engine.js";
 import { Photo } from "./photo.js";
@@ -24,6 +25,12 @@ const enrol = new EnrolDialog();
 let mayEnrol = false;
 
 begin();
+
+/** In a crowd only one card shows everything. @param {HTMLElement} card */
+function showWhole(card) {
+  for (const other of result.querySelectorAll(".is-whole")) other.classList.remove("is-whole");
+  card.classList.add("is-whole");
+}
 
 async function begin() {
   bindInputs();
@@ -179,12 +186,15 @@ function showFaces(answer) {
       if (answer.faces.length > 1) photo.draw(index);
     });
     card.addEventListener("pointerleave", () => photo.draw());
+    card.addEventListener("click", () => showWhole(card));
   });
+  const isCrowd = cards.length >= CROWD;
+  const list = element("div", { class: isCrowd ? "cards is-crowd" : "cards", role: "region", "aria-label": "Faces", tabindex: isCrowd ? 0 : null }, cards);
   const again = element("button", { class: "button button-small", type: "button", onclick: addSecond }, "Compare with another photo");
   const about = `${answer.model} · threshold ${answer.threshold.toFixed(2)} · ${Math.round(answer.timing_ms.total ?? 0)} ms`;
   show(
     element("header", { class: "result-head" }, element("h2", {}, summary(answer.faces)), element("p", {}, about), again),
-    element("div", { class: "result-body" }, photo.isShown ? figure : cannotShow(photo), element("div", { class: "cards" }, cards)),
+    element("div", { class: "result-body" }, photo.isShown ? figure : cannotShow(photo), list),
   );
   photo.draw();
   showJson(answer);
@@ -225,6 +235,7 @@ function cannotShow(photo) {
 
 /** @param {HTMLElement} card */
 function point(card) {
+  showWhole(card);
   card.scrollIntoView({ behavior: "smooth", block: "center" });
   card.classList.remove("is-pointed");
   requestAnimationFrame(() => card.classList.add("is-pointed"));
