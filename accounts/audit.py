@@ -101,7 +101,7 @@ def record_view(
     newest = entries.order_by("-id").values_list("pk", flat=True).first()
     with transaction.atomic():
         entry = AuditEntry.objects.select_for_update().filter(pk=newest).first()
-        if entry is None or entry.details["views"] >= _MOST_VIEWS:
+        if entry is None or entry.details.get("views", _MOST_VIEWS) >= _MOST_VIEWS:
             details = _with_view({"views": 0, "pictures": [], "people": {}}, seen, person_id)
             record(actor, "image.view", picture, collection_id=collection_id, **details)
             return
