@@ -1,5 +1,6 @@
-"""Users and the audit log in the admin. Keys are in `recognition.people.admin.keys`: they name
-collections, of which accounts know nothing."""
+"""Users in the admin. Keys and the audit log are in `recognition.people.admin.keys` and
+`recognition.events.admin.audit`: they name collections and people, of which accounts know
+nothing."""
 
 from __future__ import annotations
 
@@ -18,12 +19,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from accounts.access import Role
 from accounts.administrators import is_last_administrator
 from accounts.audit import Actor, record
-from accounts.filters import BetweenFilter
-from accounts.long_lists import LongListAdmin
-from accounts.models import AuditEntry, User
-
-# Of a value in a list.
-_SHORT = 40
+from accounts.models import User
 
 # Roles take the place of Django's groups and permissions.
 admin.site.unregister(Group)
@@ -87,42 +83,3 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for user in queryset:
             record(Actor.of_request(request), "user.delete", user)
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(LongListAdmin):
-    """Read only: nobody edits the log, an administrator neither."""
-
-    list_display = ("at", "actor", "action", "target", "details_text", "address")
-    list_display_links = ("at",)
-    list_filter = ("action", "target_type", ("at", BetweenFilter))
-    list_filter_submit = True
-    search_fields = ("actor", "target_id", "request_id")
-
-    @display(description="What")
-    def target(self, entry: AuditEntry) -> str:
-        # The beginning of an id is its time, and so the same in many.
-        tail = entry.target_id[-8:]
-        return f"{entry.target_type} …{tail}" if tail else entry.target_type
-
-    @display(description="Details")
-    def details_text(self, entry: AuditEntry) -> str:
-        return ", ".join(f"{name}: {_short(value)}" for name, value in entry.details.items())
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-def _short(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{count} {name}" for name, count in value.items())
-    if isinstance(value, list):
-        told = ", ".join(map(str, value))
-        return told if len(told) <= _SHORT else str(len(value))
-    return str(value)[:_SHORT]

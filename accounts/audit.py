@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
 
 from accounts.access import Access, access_of
 from accounts.models import AuditEntry
@@ -36,6 +41,11 @@ class Actor:
         access: Access = scope["access"]
         client = scope.get("client")
         return cls(name=access.name, address=_address(client[0]) if client else None)
+
+
+# Views of one actor that follow the first within this time are one entry, of at most this many.
+_VIEWS_WITHIN = timedelta(minutes=10)
+_MOST_VIEWS = 200
 
 
 def _address(text: str) -> str | None:
@@ -73,3 +83,35 @@ def record(
         address=actor.address,
         details=details,
     )
+
+
+def record_view(
+    actor: Actor, picture: Model, *, person_id: UUID | None, collection_id: UUID
+) -> None:
+    """Record that a picture of a person was shown. A page shows many: they are one entry, whose
+    details name every picture, and the people with the number of views of each."""
+    seen = f"{picture._meta.model_name}:{picture.pk}"
+    entries = AuditEntry.objects.filter(
+        at__gte=timezone.now() - _VIEWS_WITHIN,
+        action="image.view",
+        actor=actor.name[:200],
+        address=actor.address,
+        collection_id=collection_id,
+    )
+    newest = entries.order_by("-id").values_list("pk", flat=True).first()
+    with transaction.atomic():
+        entry = AuditEntry.objects.select_for_update().filter(pk=newest).first()
+        if entry is None or entry.details.get("views", _MOST_VIEWS) >= _MOST_VIEWS:
+            details = _with_view({"views": 0, "pictures": [], "people": {}}, seen, person_id)
+            record(actor, "image.view", picture, collection_id=collection_id, **details)
+            return
+        entry.details = _with_view(entry.details, seen, person_id)
+        entry.save(update_fields=["details"])
+
+
+def _with_view(details: dict[str, Any], seen: str, person_id: UUID | None) -> dict[str, Any]:
+    people = dict(details["people"])
+    if person_id is not None:
+        people[str(person_id)] = people.get(str(person_id), 0) + 1
+    pictures = details["pictures"] + [seen] * (seen not in details["pictures"])
+    return {"views": details["views"] + 1, "pictures": pictures, "people": people}

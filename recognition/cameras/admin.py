@@ -26,6 +26,9 @@ _STATUS_COLOURS = {
 
 @admin.register(Camera)
 class CameraAdmin(ServiceAdmin, LongListAdmin):
+    when_empty = (
+        "Add a camera that the server plays, or use the camera of your device on the live page."
+    )
     list_display = ("name", "kind", "collection", "is_enabled", "status_label", "status_message")
     list_filter = ("kind", "collection", "is_enabled", "status")
     sortable_by = ("name",)

@@ -43,7 +43,7 @@ class Event(models.Model):
     decision = models.CharField(max_length=16, choices=Decision.choices)
     started_at = models.DateTimeField(db_index=True)
     ended_at = models.DateTimeField(help_text="Last seen.")
-    is_open = models.BooleanField(default=True, help_text="Still in front of the camera.")
+    is_open = models.BooleanField(default=True, help_text="False once the face is gone.")
     similarity = models.FloatField(null=True, help_text="Best over the visit.")
     threshold = models.FloatField(help_text="In force at the time.")
     false_match_rate = models.FloatField(null=True)
@@ -61,6 +61,9 @@ class Event(models.Model):
     )
     snapshot = models.FileField(upload_to=_snapshot_path, max_length=200, blank=True)
     face = models.FileField(upload_to=_face_path, max_length=200, blank=True)
+    box = models.JSONField(
+        default=list, help_text="The face on the snapshot: [x, y, width, height], each 0 to 1."
+    )
     # The face of the visit as a template, so that an unknown face can be enrolled or searched for.
     vector = models.BinaryField(null=True)
     quality = models.FloatField(default=0.0)
@@ -80,3 +83,25 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.decision} at {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def who(self) -> str:
+        """Whom the event shows, in words. A match without a person is of one who was erased."""
+        if self.person is None:
+            return "Erased" if self.decision == Decision.MATCH else "Nobody known"
+        is_rejected = self.review == self.Review.REJECTED
+        return f"Not {self.person.name}" if is_rejected else self.person.name
+
+    @property
+    def is_named_by_hand(self) -> bool:
+        """The name was given by a user: the similarity says nothing about it."""
+        is_below = self.similarity is None or self.similarity < self.threshold
+        return self.decision == Decision.MATCH and self.person_id is not None and is_below
+
+    @property
+    def score_text(self) -> str:
+        if self.is_named_by_hand:
+            return "named by hand"
+        if self.similarity is None:
+            return "nobody to compare with"
+        return f"{self.similarity:.2f} (needs {self.threshold:.2f})"

@@ -13,7 +13,7 @@ from accounts.access import Access
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id, cameras_visible
 from recognition.events.models import Event
-from recognition.people.models import Person
+from recognition.people.models import FaceImage, Person
 from recognition.people.selectors import (
     collection_by_id,
     images_list,
@@ -71,6 +71,12 @@ def with_person_among(events: QuerySet[Event], people: QuerySet[Person]) -> Quer
 
 def event_by_id(access: Access, event_id: UUID) -> Event:
     return one(_events(access), event_id, "event")
+
+
+def matched_image(event: Event) -> FaceImage | None:
+    """The photo that the event was matched by; None if it belongs to another person now."""
+    image = event.image
+    return image if image is not None and image.person_id == event.person_id else None
 
 
 def counts(access: Access) -> dict[str, int]:

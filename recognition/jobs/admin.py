@@ -42,6 +42,7 @@ class JobAdmin(LongListAdmin):
     """A list and a page that show jobs as they run. Nothing is added or changed by a form. For
     administrators, who may start jobs of every kind."""
 
+    when_empty = "Measuring, training and the hourly upkeep appear here."
     list_display = ("title", "state_now", "created_by", "created_at", "ended_at")
     list_filter = (KindFilter, "state")
 

@@ -56,7 +56,9 @@ class VisitLog:
             if one.embedding is not None and visit.wants_picture(one.quality):
                 snapshot = snapshot or shrunk_jpeg(image, _SNAPSHOT_SIDE_PX, quality=85)
                 visit.quality = one.quality
-                self._write(visit, one.embedding, snapshot, cut_face(image, one.face.box).jpeg)
+                face = cut_face(image, one.face.box).jpeg
+                box = _fractions(one.face.box, image)
+                self._write(visit, one.embedding, snapshot, face, box)
             elif _is_due(visit):
                 self._write(visit)
 
@@ -75,6 +77,7 @@ class VisitLog:
         vector: Float32 | None = None,
         snapshot: bytes | None = None,
         face: bytes | None = None,
+        box: tuple[float, ...] = (),
         *,
         is_open: bool = True,
     ) -> None:
@@ -91,6 +94,7 @@ class VisitLog:
             at=visit.last_seen_at,
             quality=visit.quality,
             snapshot_jpeg=snapshot,
+            box=box,
             face_jpeg=face,
             vector=vector,
             pictures_at=visit.last_seen_at if snapshot or face else None,
@@ -100,6 +104,13 @@ class VisitLog:
         )
         visit.has_news = False
         visit.written_s = time.monotonic()
+
+
+def _fractions(box: Float32, image: Image) -> tuple[float, ...]:
+    """x1 y1 x2 y2 in pixels as x, y, width, height, each as a part of the picture's sides."""
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = (float(value) for value in box / [width, height, width, height])
+    return tuple(round(value, 4) for value in (x1, y1, x2 - x1, y2 - y1))
 
 
 def _is_due(visit: Visit) -> bool:

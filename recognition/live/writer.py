@@ -227,6 +227,7 @@ def _with_pictures_of(seen: VisitSeen, older: VisitSeen) -> VisitSeen:
         seen,
         quality=older.quality,
         snapshot_jpeg=older.snapshot_jpeg,
+        box=older.box,
         face_jpeg=older.face_jpeg,
         vector=older.vector,
         pictures_at=older.pictures_at,

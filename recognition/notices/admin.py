@@ -72,6 +72,7 @@ class WebhookForm(forms.ModelForm):
 
 @admin.register(Webhook)
 class WebhookAdmin(ServiceAdmin, LongListAdmin):
+    when_empty = "Add a URL that is told of each visit and each change of a person."
     form = WebhookForm
     list_display = ("url", "kinds_text", "collection_name", "state", "created_at")
     list_filter = ("is_enabled",)
@@ -179,6 +180,7 @@ class AttemptInline(TabularInline):
 class DeliveryAdmin(LongListAdmin):
     """Read only: what was sent, and what waits."""
 
+    when_empty = "They appear once a webhook is told something."
     list_display = ("created_at", "kind", "webhook_link", "state_label", "attempts", "last_attempt")
     list_display_links = ("created_at",)
     list_filter = ("state", "kind")

@@ -44,6 +44,7 @@ TRACES: dict[str, Trace] = {
         fields=(
             "events.Event.person",
             "events.Event.snapshot",
+            "events.Event.box",
             "events.Event.face",
             "events.Event.vector",
         ),

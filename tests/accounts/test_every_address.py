@@ -18,6 +18,7 @@ from accounts.access import ROLE_SCOPES, Role, Scope
 from accounts.audit import SYSTEM, record
 from accounts.models import ApiKey, AuditEntry, User
 from recognition.cameras.models import Camera
+from recognition.events.models import Event
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.notices.models import Delivery
@@ -39,7 +40,7 @@ from tests.recognition.notices.rows import make_webhook
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
 OPEN = {"health-live", "health-ready", "login", "logout", "admin/login/", "admin:logout"}
-PAGES = {"home", "live", "try", "docs"}
+PAGES = {"home", "live", "try", "help", "docs"}
 # REST: which scope each method needs; None: any caller who is known. Others are not there.
 ANYBODY = None
 API: dict[str, dict[str, str | None]] = {
@@ -50,6 +51,7 @@ API: dict[str, dict[str, str | None]] = {
     "verify": {"POST": Scope.VERIFY},
     "identify": {"POST": Scope.IDENTIFY},
     "embed": {"POST": Scope.IDENTIFY},
+    "enrol": {"POST": Scope.ENROL},
     "collections": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "collection": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
     "collection-calibrate": {"POST": Scope.MANAGE},
@@ -84,7 +86,7 @@ API: dict[str, dict[str, str | None]] = {
     "person-lookalikes": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
     "person-lookalike": {"DELETE": Scope.ENROL},
     "images": {"GET": Scope.IDENTIFY},
-    "image": {"GET": Scope.IDENTIFY, "DELETE": Scope.ENROL},
+    "image": {"GET": Scope.IDENTIFY, "PATCH": Scope.ENROL, "DELETE": Scope.ENROL},
     "image-file": {"GET": Scope.IDENTIFY},
     "events": {"GET": Scope.EVENTS},
     "event": {"GET": Scope.EVENTS, "PATCH": Scope.ENROL, "DELETE": Scope.ENROL},
@@ -118,8 +120,8 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_collection_measure": (VIEWER, VIEWER),  # it only leads on to the next
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
-    "admin:events_event_enrol": (OPERATOR, OPERATOR),
-    "admin:events_event_enrol_face": (OPERATOR, OPERATOR),
+    "admin:events_event_review": (NOBODY, OPERATOR),
+    "admin:events_event_undo_review": (NOBODY, OPERATOR),
     "admin:notices_webhook_show_log": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:auth_user_password_change": (ADMINISTRATOR, ADMINISTRATOR),
 }
@@ -329,6 +331,17 @@ def test_pictures_have_no_address_of_their_own(world: World, folder: str) -> Non
     file = FaceImage.objects.get(pk=world.ids["image"]).file.name
     for caller in (Caller(), signed_in(Role.ADMINISTRATOR)):
         assert caller.get(f"{folder}{file}").status_code == 404
+
+
+def test_no_page_of_the_admin_shows_a_number_of_many_digits(world: World) -> None:
+    """Such as 0.7123456789012345 for a quality; inputs may hold them."""
+    Event.objects.update(quality=0.7123456789012345, similarity=0.8123456789012345)
+    caller, wrong = signed_in(Role.ADMINISTRATOR), []
+    for name in ADMIN:
+        text = caller.get(world.address(name), follow=True).content.decode()
+        shown = re.sub(r"<script.*?</script>|<svg.*?</svg>|<[^>]*>", " ", text, flags=re.S)
+        wrong += [(name, number) for number in re.findall(r"\d\.\d{7,}", shown)]
+    assert not wrong, "\n".join(map(str, wrong))
 
 
 _RANK = {"": 9, Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMINISTRATOR: 2}

@@ -16,7 +16,9 @@ from tools.system import CHROMIUM_NAMES, find_program
 
 OpenPage = Callable[..., Page]
 # Not those of the admin's theme.
-OUR_SCRIPTS = ("/static/web/", "/static/live/", "/static/people/", "/static/bulk/", "/static/jobs/")
+OUR_SCRIPTS = tuple(
+    f"/static/{app}/" for app in ("web", "live", "people", "bulk", "jobs", "events")
+)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,15 @@ _MAKE_VIEWER = """
 from accounts.models import User
 User.objects.create_user("viewer", password="{password}", role="viewer")
 """
+_MAKE_EVENT = """
+from django.utils import timezone
+from recognition.events.models import Event
+from recognition.people.models import Person
+person, now = Person.objects.get(pk="{person}"), timezone.now()
+event = Event.objects.create(collection=person.collection, person=person, decision="match",
+    similarity=0.73, threshold=0.4, started_at=now, ended_at=now, is_open=False)
+print(event.pk)
+"""
 
 
 class Site:
@@ -52,6 +61,10 @@ class Site:
 
     def add_viewer(self) -> None:
         self._manage("shell", "-c", _MAKE_VIEWER.format(password=PASSWORD))
+
+    def add_event(self, person: str) -> str:
+        """A past visit of a person, without pictures; its id."""
+        return self._manage("shell", "-c", _MAKE_EVENT.format(person=person)).split()[-1]
 
     def start(self) -> None:
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
@@ -93,7 +106,7 @@ class Site:
             process.wait()
             raise
 
-    def _manage(self, *arguments: str) -> None:
+    def _manage(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
@@ -103,6 +116,7 @@ class Site:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
 
 class Api:

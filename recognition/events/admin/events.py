@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
 from uuid import UUID
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
-from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextInputWidget
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
 
 from accounts.audit import Actor
 from accounts.filters import BetweenFilter
 from accounts.long_lists import LongListAdmin
-from accounts.names import validate_visible
 from recognition.cameras.models import Camera
+from recognition.events.admin.reviewing import review_and_tell, undo_last
 from recognition.events.models import Event
-from recognition.events.selectors import with_person_among
-from recognition.events.services.enrolment import event_enrol
-from recognition.events.services.events import event_delete, event_review
+from recognition.events.selectors import matched_image, with_person_among
+from recognition.events.services.events import event_delete
 from recognition.events.services.tables import events_table
 from recognition.people.models import Person
 from recognition.people.selectors import persons_found
-from recognition.web.admin.actions import done_each
-from recognition.web.admin.pictures import event_face_url, event_snapshot_url, nothing, picture
-from recognition.web.admin.services import ServiceAdmin, refusals_shown
-from recognition.web.boundaries import CheckedFields
+from recognition.web.admin.pictures import event_face_url, nothing, picture
+from recognition.web.admin.services import ServiceAdmin
+from recognition.web.boundaries import TemplateContext
 
 _DECISION_COLOURS = {
     Event.Decision.MATCH: "success",
@@ -47,43 +46,9 @@ _REVIEW_COLOURS = {
 }
 
 
-class EnrolForm(forms.Form):
-    """Whom the face of an event belongs to."""
-
-    name = forms.CharField(
-        label="Somebody new",
-        max_length=200,
-        required=False,
-        validators=[validate_visible],
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Name"}),
-    )
-    person = forms.ModelChoiceField(
-        Person.objects.none(),
-        label="Somebody who is there",
-        required=False,
-        # It searches: a gallery may have more people than a list can hold.
-        widget=AutocompleteSelect(Event._meta.get_field("person"), admin.site),
-    )
-
-    def __init__(self, *args: Any, event: Event, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        people = Person.objects.filter(collection=event.collection_id)
-        self.fields["person"].queryset = people  # type: ignore[attr-defined]
-
-    def clean(self) -> None:
-        if bool(self.cleaned_data.get("name")) == bool(self.cleaned_data.get("person")):
-            raise forms.ValidationError("Give a name, or choose a person.")
-
-
-def name_of(event: Event) -> str:
-    """Whom an event shows, in words: a match without a person is of somebody who was erased."""
-    if event.person is not None:
-        return event.person.name
-    return "erased" if event.decision == Event.Decision.MATCH else "nobody known"
-
-
 @admin.register(Event)
 class EventAdmin(ServiceAdmin, LongListAdmin):
+    when_empty = "Start a camera on the live page: each visit of a face becomes one event."
     list_display = (
         "face_thumbnail",
         "who",
@@ -110,21 +75,17 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
     search_fields = ("person__search_text", "camera__name")
     search_help_text = "A person's name, external id or label, or the name of a camera"
     actions = ("confirm_events", "reject_events", "download_events")
-    actions_detail = ("enrol_face",)
+    change_form_outer_before_template = "events/review.html"
     fields = (
-        "pictures",
-        "who_link",
         "decision",
         "similarity_text",
         "false_match_text",
         "camera",
         "collection",
         "started_at",
-        "ended_at",
-        "is_open",
-        "quality",
+        "lasted",
+        "quality_text",
         "model",
-        "review",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
@@ -143,7 +104,7 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
         return queryset, False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Event | None = None) -> tuple:
-        return tuple(name for name in self.fields if name != "review")
+        return self.fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # events come from cameras
@@ -154,25 +115,9 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
             return nothing("no picture")
         return picture(event_face_url(event.pk), alt="face")
 
-    @display(description="Face and frame")
-    def pictures(self, event: Event) -> SafeString:
-        face, frame = event_face_url(event.pk), event_snapshot_url(event.pk)
-        return format_html(
-            '<div class="fr-pictures">{}{}</div>',
-            picture(face, alt="face", css="fr-face") if event.face else nothing("no picture"),
-            picture(frame, alt="frame", css="fr-snapshot") if event.snapshot else "",
-        )
-
     @display(description="Who")
     def who(self, event: Event) -> str:
-        return name_of(event)
-
-    @display(description="Who")
-    def who_link(self, event: Event) -> str | SafeString:
-        if event.person is None:
-            return name_of(event)
-        url = reverse("admin:people_person_change", args=[event.person_id])
-        return format_html('<a class="fr-link" href="{}">{}</a>', url, event.person.name)
+        return event.who
 
     @display(description="Decision", label=_DECISION_COLOURS)
     def decision_label(self, event: Event) -> tuple[str, str]:
@@ -191,22 +136,21 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
 
     @display(description="Similarity")
     def similarity_text(self, event: Event) -> str:
-        if event.similarity is None:
-            return "nobody enrolled"
-        return f"{event.similarity:.2f} (needs {event.threshold:.2f})"
+        return event.score_text
+
+    @display(description="Quality of the picture", ordering="quality")
+    def quality_text(self, event: Event) -> str:
+        return f"{event.quality:.2f}"
 
     @display(description="False matches at it")
     def false_match_text(self, event: Event) -> str:
         """How often two strangers are as alike."""
         rate = event.false_match_rate
+        if event.is_named_by_hand:
+            return "named by hand"
         if rate is None:
             return "not known"
         return f"1 in {1 / rate:,.0f} comparisons of strangers" if rate > 1e-12 else "hardly ever"
-
-    def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:  # noqa: FBT001
-        # One field, and not the row: a camera may be updating it.
-        if "review" in form.changed_data:
-            event_review(event=obj, review=obj.review, actor=Actor.of_request(request))
 
     def delete_model(self, request: HttpRequest, obj: Event) -> None:
         event_delete(event=obj, actor=Actor.of_request(request))
@@ -227,61 +171,79 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
         self._review(request, queryset, Event.Review.REJECTED)
 
     def _review(self, request: HttpRequest, queryset: QuerySet[Event], review: str) -> None:
-        actor = Actor.of_request(request)
-        count = done_each(
-            request, queryset, lambda each: event_review(event=each, review=review, actor=actor)
-        )
-        messages.success(request, f"{count} reviewed.")
-
-    @action(
-        description="Enrol this face",
-        url_path="enrol-face",
-        icon="person_add",
-        permissions=["change"],
-    )
-    def enrol_face(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        event = self.row_or_404(request, object_id)
-        return redirect(reverse("admin:events_event_enrol", args=[event.pk]))
+        review_and_tell(request, queryset.select_related("person"), review)
 
     def get_urls(self) -> list[URLPattern]:
-        enrol = path(
-            "<uuid:event_id>/enrol/",
-            self.admin_site.admin_view(self.enrol_view),
-            name="events_event_enrol",
-        )
-        return [enrol, *super().get_urls()]
+        own = [
+            path(
+                "<uuid:event_id>/review/",
+                self.admin_site.admin_view(self.review_view),
+                name="events_event_review",
+            ),
+            path(
+                "undo-review/",
+                self.admin_site.admin_view(self.undo_view),
+                name="events_event_undo_review",
+            ),
+        ]
+        return [*own, *super().get_urls()]
 
-    def enrol_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
-        """Give the face of an event to somebody, who is recognised by it from then on."""
-        event = get_object_or_404(Event, pk=event_id)
+    @method_decorator(require_POST)
+    def review_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
+        """The buttons of an event's page."""
+        event = get_object_or_404(Event.objects.select_related("person"), pk=event_id)
         if not self.has_change_permission(request, event):
             raise PermissionDenied
-        form = EnrolForm(request.POST if request.method == "POST" else None, event=event)
-        if form.is_valid():
-            with refusals_shown(request):
-                if (person := _enrol(request, event, form.cleaned_data)) is not None:
-                    return redirect("admin:people_person_change", person.pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Enrol this face",
-            "opts": self.opts,
-            "event": event,
-            "form": form,
-            "media": self.media + form.media,
+        review = request.POST.get("review", "")
+        if review in Event.Review.values:
+            review_and_tell(request, [event], review)
+        return _back(request, reverse("admin:events_event_change", args=[event_id]))
+
+    @method_decorator(require_POST)
+    def undo_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the events that were reviewed last their reviews of before."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        undo_last(request)
+        return _back(request, reverse("admin:events_event_changelist"))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: TemplateContext | None = None,
+    ) -> HttpResponse:
+        """For review: the buttons stand beside the pictures, and there is nothing to save."""
+        event = self.get_object(request, unquote(object_id))
+        extra: TemplateContext = dict.fromkeys(
+            ("show_save", "show_save_and_continue", "show_save_and_add_another"), False
+        )
+        if event is not None:
+            extra |= self._pages_beside(request, event) | {
+                "may_review": self.has_change_permission(request, event),
+                "matched": matched_image(event),
+                "filters": request.GET.get("_changelist_filters", ""),
+            }
+        return super().change_view(request, object_id, form_url, extra | (extra_context or {}))
+
+    def _pages_beside(self, request: HttpRequest, event: Event) -> TemplateContext:
+        """The newer and the older event, of the list that the page was opened from."""
+        of_list = copy(request)
+        of_list.GET = QueryDict(request.GET.get("_changelist_filters", ""))  # type: ignore[assignment]
+        try:
+            rows = self.get_changelist_instance(of_list).queryset
+        except IncorrectLookupParameters:
+            rows = Event.objects.all()
+        ids = rows.order_by().values_list("pk", flat=True)
+        return {
+            "newer": ids.filter(pk__gt=event.pk).order_by("pk").first(),
+            "older": ids.filter(pk__lt=event.pk).order_by("-pk").first(),
         }
-        return render(request, "events/enrol_face.html", context)
 
 
-def _enrol(request: HttpRequest, event: Event, who: CheckedFields) -> Person | None:
-    """Who it is now; None, and a message, where the face was refused."""
-    person, outcome = event_enrol(
-        event=event,
-        person=who["person"],
-        name=who["name"] or None,
-        actor=Actor.of_request(request),
-    )
-    if not outcome.accepted or person is None:
-        messages.error(request, outcome.message)
-        return None
-    messages.success(request, f"The face is enrolled as {person.name}.")
-    return person
+def _back(request: HttpRequest, default: str) -> HttpResponse:
+    """To the page that the form stands on."""
+    there = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(there, {request.get_host()}, request.is_secure())
+    return redirect(there if is_ours else default)

@@ -2,11 +2,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from accounts.names import validate_visible
 from recognition.events.models import Event
 from recognition.people.api.serializers.faces import NamedPersonSerializer
-from recognition.people.api.serializers.persons import OutcomeSerializer, PersonSerializer
-from recognition.web.boundaries import CheckedFields
 
 
 class EventFilter(serializers.Serializer):
@@ -50,20 +47,3 @@ class EventSerializer(serializers.Serializer):
 
 class ReviewInput(serializers.Serializer):
     review = serializers.ChoiceField(choices=Event.Review.choices)
-
-
-class EventEnrolInput(serializers.Serializer):
-    """Whom the face belongs to: somebody who is there, or somebody new."""
-
-    person = serializers.UUIDField(required=False)
-    name = serializers.CharField(required=False, max_length=200, validators=[validate_visible])
-
-    def validate(self, attrs: CheckedFields) -> CheckedFields:
-        if ("person" in attrs) == ("name" in attrs):
-            raise serializers.ValidationError("Send either `person` or `name`.")
-        return attrs
-
-
-class EventEnrolAnswerSerializer(serializers.Serializer):
-    person = PersonSerializer()
-    outcome = OutcomeSerializer()

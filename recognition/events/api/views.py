@@ -12,8 +12,6 @@ from rest_framework.response import Response
 
 from accounts.access import Scope
 from recognition.events.api.serializers import (
-    EventEnrolAnswerSerializer,
-    EventEnrolInput,
     EventFilter,
     EventSerializer,
     ReviewInput,
@@ -24,13 +22,12 @@ from recognition.events.services import enrolment as event_enrolment
 from recognition.events.services import events
 from recognition.events.services.tables import events_table
 from recognition.people import selectors
-from recognition.people.api.outcomes import outcome_payload
-from recognition.people.api.serializers.persons import PersonSerializer
+from recognition.people.api.outcomes import enrolled_answer
+from recognition.people.api.serializers.enrolment import EnrolledFaceSerializer, WhoInput
 from recognition.web.api.base import ApiView
 from recognition.web.api.files import PictureVersion, face_file
 from recognition.web.api.paging import NewestFirst
 from recognition.web.api.schema import WITH_BODY, operation
-from recognition.web.errors import ServiceError
 
 _PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
 
@@ -147,15 +144,15 @@ class EventEnrolView(ApiView):
         "events_enrol",
         "Enrol the face of an event",
         scope=Scope.ENROL,
-        request=EventEnrolInput,
-        answer=EventEnrolAnswerSerializer,
+        request=WhoInput,
+        answer=EnrolledFaceSerializer,
         status=201,
         errors=(404, 409, 422, 503, 507, *WITH_BODY),
         about="As a new person (`name`) or one who is there (`person`); the event is named too.",
     )
     def post(self, request: Request, event_id: UUID) -> Response:
         event = event_by_id(self.access, event_id)
-        values = self.read(EventEnrolInput)
+        values = self.read(WhoInput)
         known = values.get("person")
         person, outcome = event_enrolment.event_enrol(
             event=event,
@@ -163,8 +160,4 @@ class EventEnrolView(ApiView):
             name=values.get("name"),
             actor=self.actor,
         )
-        if not outcome.accepted:
-            details = {"outcomes": [outcome_payload(outcome)]}
-            raise ServiceError(outcome.code, outcome.message, status=422, **details)
-        answer = {"person": PersonSerializer(person).data, "outcome": outcome_payload(outcome)}
-        return Response(answer, status=status.HTTP_201_CREATED)
+        return Response(enrolled_answer(person, outcome), status=status.HTTP_201_CREATED)

@@ -7,7 +7,12 @@ from recognition.events.models import Event
 from recognition.events.services.negatives import negative_follow
 from recognition.events.services.publishing import announce
 from recognition.people.models import Collection, FaceImage, Person, Template
-from recognition.people.services.enrolment import ImageOutcome, collection_for_enrolment, crop_enrol
+from recognition.people.services.enrolment import (
+    ImageOutcome,
+    check_collection,
+    collection_for_enrolment,
+    crop_enrol,
+)
 from recognition.people.services.inspection import LiveCrop
 from recognition.web.errors import ServiceError, not_found
 
@@ -21,9 +26,7 @@ def event_enrol(
     ServiceError 409 if the event's picture is gone.
     """
     collection = collection_for_enrolment(event.collection_id)
-    if person is not None and person.collection_id != collection.pk:
-        message = "This person belongs to another collection than the event."
-        raise ServiceError("different_collections", message, status=409)
+    check_collection(person, collection)
     outcome = crop_enrol(
         collection=collection,
         person=person,

@@ -34,6 +34,7 @@ class VisitSeen:
     """What a stream knows of a visit at one moment.
 
     decision: match, unknown or ambiguous; the person and template are set for a match alone.
+    box: of the face on the snapshot: x, y, width, height, each 0..1.
     quality: of the face in `face_jpeg`, 0..1; pictures and vector may be None where the stored ones
     are as good. pictures_at: when they were taken, where that is not `at`.
     """
@@ -47,6 +48,7 @@ class VisitSeen:
     template_id: int | None = None
     quality: float = 0.0
     snapshot_jpeg: bytes | None = None
+    box: tuple[float, ...] = ()
     face_jpeg: bytes | None = None
     vector: NDArray[np.float32] | None = None
     pictures_at: datetime | None = None
@@ -255,6 +257,7 @@ def _still_there(camera: Camera | None) -> Camera | None:
 def _write_pictures(event: Event, seen: VisitSeen, files: NewFiles) -> None:
     if seen.snapshot_jpeg:
         files.write(event.snapshot, seen.snapshot_jpeg)
+        event.box = list(seen.box)
     if seen.face_jpeg:
         files.write(event.face, seen.face_jpeg)
         event.quality = seen.quality
@@ -265,7 +268,7 @@ def _take_pictures(row: Event, fresh: Event) -> None:
     """Put newly written pictures in place of the stored ones."""
     if fresh.snapshot:
         remove_after_commit([row.snapshot.name])
-        row.snapshot = fresh.snapshot.name
+        row.snapshot, row.box = fresh.snapshot.name, fresh.box
     if fresh.face:
         remove_after_commit([row.face.name])
         row.face = fresh.face.name

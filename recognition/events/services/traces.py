@@ -27,7 +27,9 @@ def events_forget(collection: Collection, person: Person) -> Traced:
     newest = _newest_events(person)
     shared = _take_shared_snapshots(person)
     pictures = [name for names in events.values_list("snapshot", "face") for name in names]
-    emptied = events.update(person=None, image=None, snapshot="", face="", vector=None, quality=0.0)
+    emptied = events.update(
+        person=None, image=None, snapshot="", box=[], face="", vector=None, quality=0.0
+    )
     announce_changed(collection.pk, newest)
     return Traced({"events": emptied}, (*pictures, *shared))
 

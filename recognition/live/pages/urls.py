@@ -9,4 +9,5 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="live"), name="home"),
     path("live/", views.live, name="live"),
     path("try/", views.try_it, name="try"),
+    path("help/", views.help_page, name="help"),
 ]

@@ -22,3 +22,10 @@ def live(request: HttpRequest) -> HttpResponse:
 @never_cache
 def try_it(request: HttpRequest) -> HttpResponse:
     return render(request, "live/try.html", {"max_image_mb": settings.MAX_IMAGE_MB})
+
+
+@require_safe
+@login_required
+@never_cache
+def help_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "live/help.html")

@@ -91,6 +91,7 @@ def take_up_model_view(request: HttpRequest, collection_id: UUID) -> HttpRespons
 
 @admin.register(Collection)
 class CollectionAdmin(ServiceAdmin, LongListAdmin):
+    when_empty = "Each collection is a gallery with its own people and rules."
     form = CollectionForm
     list_display = ("name", "people_count", "model_name", "threshold", "quality")
     sortable_by = ("name",)
@@ -226,6 +227,7 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
 class ModelVersionAdmin(ModelAdmin):
     """Read only: rows are made from the presets of the engine."""
 
+    when_empty = "They appear once a collection uses one."
     list_display = ("version", "role", "dimension", "created_at")
     fields = (
         "name",

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import (
@@ -74,6 +75,7 @@ class KeyForm(forms.ModelForm):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(LongListAdmin):
+    when_empty = "A key lets a program use the API: give it a name and choose what it may do."
     form = KeyForm
     list_display = (
         "name",
@@ -160,6 +162,8 @@ class ApiKeyAdmin(LongListAdmin):
             **self.admin_site.each_context(request),
             "title": f"API key {obj.name}",
             "opts": self.opts,
+            "name": obj.name,
+            "address": request.build_absolute_uri(reverse("me")),
             "secret": request.issued_secret,  # type: ignore[attr-defined]
         }
         response = render(request, "people/key_secret.html", context)

@@ -39,6 +39,9 @@ from recognition.web.admin.services import ServiceAdmin
 from recognition.web.boundaries import TemplateContext
 
 _MOST_PHOTOS_SHOWN = 200
+_MOST_VISITS_SHOWN = 6
+# In the heading of a page about several people.
+_MOST_NAMED = 5
 _CONSENT_COLOURS = {
     Person.Consent.UNKNOWN: "default",
     Person.Consent.GIVEN: "success",
@@ -81,8 +84,14 @@ class PersonForm(forms.ModelForm):
         return self.cleaned_data["external_id"] or None
 
 
+def _visits(person: Person) -> QuerySet:
+    """Newest first; of the app of events, which this one does not import."""
+    return person.events.defer("vector").select_related("camera").order_by("-started_at")
+
+
 @admin.register(Person)
 class PersonAdmin(ServiceAdmin, LongListAdmin):
+    when_empty = "Add a person and then photos, or drop a photo on Try it and enrol the face."
     form = PersonForm
     list_display = (
         "thumbnail",
@@ -218,7 +227,8 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
         photos = person.images.order_by("-quality") if person else FaceImage.objects.none()
         extra = {
             **limits(),
-            "photos": photos[:_MOST_PHOTOS_SHOWN],
+            "photos": list(photos[:_MOST_PHOTOS_SHOWN]),
+            "visits": list(_visits(person)[:_MOST_VISITS_SHOWN]) if person else [],
             "may_enrol": self.has_change_permission(request),
             "lookalikes": lookalikes_listed(person) if person else [],
         }

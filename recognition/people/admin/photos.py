@@ -15,10 +15,12 @@ from django.views.decorators.http import require_POST
 
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
+from ml_engine.types import EngineError
 from recognition.people.admin.upload_report import UploadRow, report_of
 from recognition.people.models import FaceImage, Person
 from recognition.people.services.enrolment import image_delete, images_enrol
 from recognition.web.admin.services import refusals_shown
+from recognition.web.errors import ServiceError
 from recognition.web.uploads import Upload
 
 
@@ -41,9 +43,12 @@ def photos_view(request: HttpRequest, person_id: UUID, site: AdminSite) -> HttpR
     if not access_of(request).may(Scope.ENROL):
         raise PermissionDenied
     report: list[UploadRow] = []
+    problem = ""
     if request.method == "POST":
-        with refusals_shown(request):
+        try:
             report = _enrol(request, person)
+        except (ServiceError, EngineError) as error:
+            problem = error.message
     context = {
         **site.each_context(request),
         **limits(),
@@ -51,6 +56,7 @@ def photos_view(request: HttpRequest, person_id: UUID, site: AdminSite) -> HttpR
         "opts": Person._meta,
         "person": person,
         "report": report,
+        "problem": problem,
         "accepted": sum(row.accepted for row in report),
         "photo_count": person.images.count(),
     }
@@ -72,12 +78,10 @@ def _enrol(request: HttpRequest, person: Person) -> list[UploadRow]:
     files, most = request.FILES.getlist("photos"), limits()
     size = sum(file.size or 0 for file in files)
     if not files:
-        messages.error(request, "Choose at least one photo.")
-        return []
+        raise ServiceError("no_photo", "Choose at least one photo.")
     if len(files) > most["most_photos"] or size > most["most_mb"] * 2**20:
         told = f"at most {most['most_photos']} photos and {most['most_mb']} MB"
-        messages.error(request, f"That is too much for one go: {told}.")
-        return []
+        raise ServiceError("too_many_photos", f"That is too much for one go: {told}.")
     # Read just enough of a file to see that it is too large.
     enough = most["photo_mb"] * 2**20 + 1
     uploads = [Upload(file.name or "", file.read(enough)) for file in files]

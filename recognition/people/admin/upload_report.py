@@ -40,6 +40,8 @@ class UploadRow:
     title: str
     message: str
     preview: str  # data URL, empty if the file is no picture
+    choices: str  # "x,y,width,height" of each face to choose from, in pixels of the upload
+    size: str  # "width,height" of the upload
     quality: Quality | None
     similar_to: Person | None
 
@@ -47,36 +49,51 @@ class UploadRow:
 def report_of(uploads: Sequence[Upload], outcomes: Sequence[ImageOutcome]) -> list[UploadRow]:
     """One row for each upload, in their order."""
     people = Person.objects.in_bulk([o.similar_to for o in outcomes if o.similar_to])
+    previews = map(_preview, uploads, outcomes)
     return [
         UploadRow(
             name=upload.name,
             accepted=outcome.accepted,
             title=_TITLES.get(outcome.code, outcome.code),
             message=outcome.message,
-            preview=_preview(upload, outcome),
+            preview=preview,
+            choices=_choices(outcome),
+            size=f"{width},{height}",
             quality=outcome.quality,
             similar_to=people.get(outcome.similar_to) if outcome.similar_to else None,
         )
-        for upload, outcome in zip(uploads, outcomes, strict=True)
+        for upload, outcome, (preview, (width, height)) in zip(
+            uploads, outcomes, previews, strict=True
+        )
     ]
 
 
-def _preview(upload: Upload, outcome: ImageOutcome) -> str:
-    """A small JPEG of the upload with the boxes of its faces, as a data URL."""
+def _preview(upload: Upload, outcome: ImageOutcome) -> tuple[str, tuple[int, int]]:
+    """A small JPEG of the upload with the boxes of its faces, as a data URL, and the width and
+    height of the upload."""
     try:
         with decoded(upload.data) as image:
             picture = Image.fromarray(image)
+            size = picture.size
             scale = min(1.0, PREVIEW_PX / max(picture.size))
             picture.thumbnail((PREVIEW_PX, PREVIEW_PX))
     except (ImageError, EngineBusy):
-        return ""
+        return "", (0, 0)
     draw = ImageDraw.Draw(picture)
     colour = _ACCEPTED if outcome.accepted else _REFUSED
     for box in _boxes(outcome):
         draw.rectangle([scale * side for side in box], outline=colour, width=3)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(), size
+
+
+def _choices(outcome: ImageOutcome) -> str:
+    """Of a picture that shows several people: each of its faces, to choose one."""
+    if outcome.code != "several_faces":
+        return ""
+    boxes = [(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in outcome.boxes]
+    return " ".join(",".join(f"{side:.1f}" for side in box) for box in boxes)
 
 
 def _boxes(outcome: ImageOutcome) -> list[tuple[float, ...]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recognition.people.api.serializers.persons import PersonSerializer
+from recognition.people.models import Person
 from recognition.people.payloads import quality_payload
 from recognition.people.services.enrolment import ImageOutcome
+from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError
 from recognition.web.payloads import EnrolPayload, OutcomePayload
 
@@ -31,6 +34,14 @@ def enrol_answer(outcomes: Sequence[ImageOutcome]) -> EnrolPayload:
         raise _refusal(outcomes, payloads)
     refused = len(outcomes) - accepted
     return {"accepted": accepted, "refused": refused, "outcomes": payloads}
+
+
+def enrolled_answer(person: Person | None, outcome: ImageOutcome) -> JsonDict:
+    """The body for one face; ServiceError 422 if it was refused."""
+    if outcome.image is None:
+        raise _refusal([outcome], [outcome_payload(outcome)])
+    owner = person or outcome.image.person
+    return {"person": PersonSerializer(owner).data, "outcome": outcome_payload(outcome)}
 
 
 def _refusal(outcomes: Sequence[ImageOutcome], payloads: list[OutcomePayload]) -> ServiceError:

@@ -7,6 +7,7 @@ from django.urls import path
 from recognition.people.api.views import (
     calibration,
     collections,
+    enrolment,
     keys,
     persons,
     recognise,
@@ -17,6 +18,7 @@ urlpatterns = [
     path("verify", recognise.VerifyView.as_view(), name="verify"),
     path("identify", recognise.IdentifyView.as_view(), name="identify"),
     path("embed", recognise.EmbedView.as_view(), name="embed"),
+    path("enrol", enrolment.FaceEnrolView.as_view(), name="enrol"),
     path("collections", collections.CollectionsView.as_view(), name="collections"),
     path(
         "collections/<uuid:collection_id>",

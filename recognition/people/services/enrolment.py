@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from uuid import UUID
 
 from accounts.audit import Actor, record
@@ -19,7 +20,7 @@ from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.people.services.deciders import decider_forget
 from recognition.people.services.face_choice import ONLY, FaceChoice
 from recognition.people.services.inspection import FaceToStore, Inspection, LiveCrop, PictureRefused
-from recognition.people.services.locks import lock_collection, lock_person
+from recognition.people.services.locks import lock_collection, lock_people, lock_person
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import NewFiles, remove_after_commit
 from recognition.web.transactions import in_transaction
@@ -103,16 +104,9 @@ def crop_enrol(
         look = Inspection(collection, person_id, caller=actor.name).look_at_crop(crop)
     except PictureRefused as refused:
         return _outcome(0, "", refused, {})
-
-    def locked() -> Person:
-        if person is not None:
-            return lock_person(person.pk)
-        made = Person.objects.create(collection=collection, name=name)
-        record(actor, "person.create", made, collection_id=collection.pk)
-        return made
-
+    owner = partial(_owner, collection, person, name, actor)
     images = _store(
-        collection, locked, [look], "live", actor, then=lambda owner, rows: then(owner, rows[0])
+        collection, owner, [look], "live", actor, then=lambda owner, rows: then(owner, rows[0])
     )
     return _outcome(0, "", look, images)
 
@@ -139,6 +133,69 @@ def face_store(
         then=lambda person, rows: then(person, rows[0]),
     )
     return bool(images)
+
+
+def face_enrol(
+    *,
+    collection: Collection,
+    person: Person | None,
+    name: str,
+    upload: Upload,
+    choice: FaceChoice,
+    source: str,
+    actor: Actor,
+) -> ImageOutcome:
+    """Enrol one face of a picture for `person`, or for a new person of this name. A refused picture
+    adds no person. choice: which face of it."""
+    current = collection_for_enrolment(collection.pk)
+    check_collection(person, current)
+    person_id = person.pk if person else None
+    try:
+        inspection = Inspection(current, person_id, caller=actor.name, choice=choice)
+        look = inspection.look_at_upload(upload.data)
+    except PictureRefused as refused:
+        codes = {refused.code: 1}
+        record(actor, "image.refuse", person or current, collection_id=current.pk, codes=codes)
+        return _outcome(0, upload.name, refused, {})
+    owner = partial(_owner, current, person, name, actor)
+    images = _store(current, owner, [look], source, actor)
+    return _outcome(0, upload.name, look, images)
+
+
+def image_move(*, image: FaceImage, person: Person | None, name: str, actor: Actor) -> FaceImage:
+    """Give an image with its templates to another person, or to a new person of this name.
+
+    ServiceError 409 `duplicate_image` if that person has this picture already.
+    """
+    check_collection(person, image.person.collection)
+
+    def move() -> FaceImage:
+        collection = lock_collection(image.person.collection_id)
+        row = FaceImage.objects.filter(pk=image.pk).first()
+        if row is None:
+            raise not_found("image")
+        source, *known = lock_people([row.person_id, *([person.pk] if person else [])])
+        target = known[0] if known else _owner(collection, None, name, actor)
+        if target.images.filter(sha256=row.sha256).exists():
+            raise ServiceError("duplicate_image", _DUPLICATE, status=409)
+        row.person = target
+        row.save(update_fields=["person"])
+        if not source.images.exists():
+            decider_forget(collection.pk, [source.pk])
+        note_changes(collection, list(row.templates.values_list("pk", flat=True)))
+        record(actor, "image.move", row, collection_id=collection.pk, person=str(target.pk),
+               before=str(source.pk))  # fmt: skip
+        notice_write("person.enrolled", subject_id=target.pk, collection_id=collection.pk)
+        return row
+
+    return in_transaction(move)
+
+
+def check_collection(person: Person | None, collection: Collection) -> None:
+    """ServiceError 409 if the person belongs to another collection."""
+    if person is not None and person.collection_id != collection.pk:
+        message = "This person belongs to another collection."
+        raise ServiceError("different_collections", message, status=409)
 
 
 def image_delete(*, image: FaceImage, actor: Actor) -> None:
@@ -168,6 +225,15 @@ def collection_for_enrolment(collection_id: UUID) -> Collection:
         raise not_found("collection")
     require_version(row)
     return row
+
+
+def _owner(collection: Collection, person: Person | None, name: str, actor: Actor) -> Person:
+    """Within a transaction: the person, locked, or a new one of this name."""
+    if person is not None:
+        return lock_person(person.pk)
+    made = Person.objects.create(collection=collection, name=name)
+    record(actor, "person.create", made, collection_id=collection.pk)
+    return made
 
 
 def _look(inspection: Inspection, data: bytes, known: set[str]) -> FaceToStore | PictureRefused:

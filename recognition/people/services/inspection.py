@@ -101,8 +101,7 @@ class Inspection:
         self._not_confused_with = {person_id, *(lookalike_ids(person_id) if person_id else ())}
 
     def look_at_upload(self, data: bytes) -> FaceToStore:
-        """PictureRefused if this picture is not accepted; ServiceError or EngineBusy if none can
-        be."""
+        """PictureRefused if this picture is not accepted; ServiceError or EngineBusy if none can be."""
         try:
             with decoded(data) as image:
                 return self._look(data, image)

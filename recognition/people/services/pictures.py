@@ -29,6 +29,8 @@ _JPEG_QUALITY = 92
 # people in the background of a portrait do not count.
 _SURE = 0.8
 _BESIDE = 0.5
+# Boxes of one face that were found by two calls overlap by more than this.
+_SAME_BOX = 0.4
 # Every request decodes in a thread of its own, before it comes to the engine's queue. This many
 # pictures of the largest size may be in memory at once; others wait for at most this time.
 _LARGEST_AT_ONCE = 4

@@ -17,10 +17,6 @@ def event_face_url(event_id: UUID | str) -> str:
     return reverse("event-face", args=[event_id])
 
 
-def event_snapshot_url(event_id: UUID | str) -> str:
-    return reverse("event-snapshot", args=[event_id])
-
-
 def picture(url: str, *, alt: str, css: str = "fr-thumb") -> SafeString:
     return format_html('<img class="{}" src="{}" alt="{}" loading="lazy">', css, url, alt)
 

@@ -46,6 +46,8 @@ _BODIES: dict[str, JsonDict] = {
     "cameras_update": {"is_enabled": False},
     "events_review": {"review": "confirmed"},
     "events_enrol": {"name": "Ann Example"},
+    "enrol": {"image": _PICTURE, "name": "Ann Example", "face": "212,96,140,172"},
+    "images_move": {"name": "Ann Example"},
     "webhooks_create": {
         "url": "https://example.com/facerec",
         "kinds": ["event.decided", "person.erased"],

@@ -9,7 +9,7 @@ from django.db.models.fields.files import FieldFile
 from django.http import HttpResponse
 from rest_framework import serializers
 
-from accounts.audit import Actor, record
+from accounts.audit import Actor, record_view
 from recognition.web.errors import not_found
 from recognition.web.storage import media_problem, problem_of, storage_refusal
 
@@ -38,7 +38,8 @@ def face_file(file: FieldFile, *, owner: Model, collection_id: UUID, actor: Acto
         if not is_missing:
             raise
         raise not_found("picture") from None
-    record(actor, "image.view", owner, collection_id=collection_id)
+    person_id = getattr(owner, "person_id")  # noqa: B009 - of images and events
+    record_view(actor, owner, person_id=person_id, collection_id=collection_id)
     response = HttpResponse(content, content_type="image/jpeg")
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"

@@ -11,8 +11,6 @@ Detect, verify, identify and enrol faces; read who was where.
 POST `api-keys`, or in the admin), or the session of somebody who signed in. A key is never taken
 from the query. Each operation names the scope that it asks for.
 
-from recognition.web.boundaries import JsonDict
-
 **Pictures** come in three ways, the same for every operation that takes one: as a file of a
 multipart form, as base64 (or a data: URL) within JSON, or as the body itself with
 `Content-Type: image/jpeg` (or png, webp, bmp). Options stand in the query, whatever the way; a
@@ -47,6 +45,7 @@ _TAGS = {
 }
 _TAG_OF = {
     **dict.fromkeys(("detect", "verify", "identify", "embed"), "recognise"),
+    "enrol": "persons",
     **dict.fromkeys(("me", "models"), "about"),
 }
 _TEXT = {"schema": {"type": "string"}}

@@ -19,6 +19,7 @@ from recognition.cameras.services import demo, demo_video
 from recognition.cameras.services.demo import demo_ensure
 from recognition.people.models import Collection, FaceImage, Person
 from recognition.people.services.identification import identify
+from tests.factories import enrol, make_camera, make_collection, make_person
 from tests.fakes import FakeEngine, photo
 
 
@@ -45,13 +46,13 @@ def jpeg(frame: Image) -> bytes:
 class TestDemo:
     def test_demo_names_the_enrolled_person_only(
         self,
-        collection: Collection,
         photos: dict[str, Path],
         actor: Actor,
         settings: Any,
         real_engine: Any,
+        db: None,
     ) -> None:
-        demo_ensure(collection=collection, photos=photos, actor=actor)
+        collection = demo_ensure(photos=photos, actor=actor).collection
         frames = frames_of(settings.VIDEO_DIR / demo.VIDEO_NAME)
         walk = round(demo_video.WALK_S * demo_video.FPS)
         each = walk + round(demo_video.EMPTY_S * demo_video.FPS)
@@ -66,16 +67,16 @@ class TestDemo:
 
     def test_second_demo_changes_nothing(
         self,
-        collection: Collection,
         photos: dict[str, Path],
         actor: Actor,
         settings: Any,
         real_engine: Any,
+        db: None,
     ) -> None:
-        demo_ensure(collection=collection, photos=photos, actor=actor)
+        demo_ensure(photos=photos, actor=actor)
         video = settings.VIDEO_DIR / demo.VIDEO_NAME
         before = video.stat().st_mtime_ns
-        demo_ensure(collection=collection, photos=photos, actor=actor)
+        demo_ensure(photos=photos, actor=actor)
         assert video.stat().st_mtime_ns == before
         assert Person.objects.get().name == demo.PERSON_NAME
         assert FaceImage.objects.get().source == "demo"
@@ -100,12 +101,54 @@ def test_demo_says_if_a_photo_has_no_face(
     with pytest.raises(CommandError, match=r"obama\.jpg was refused"):
         call_command("demo", stdout=StringIO())
     assert not Camera.objects.exists()
+    assert not Person.objects.exists()
 
 
-@pytest.mark.django_db
-def test_demo_without_a_collection_names_bootstrap() -> None:
-    with pytest.raises(CommandError, match="bootstrap"):
+@pytest.fixture
+def drawn_demo(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Path]:
+    """Samples that the fake engine finds faces in, and no video to make."""
+    drawn = {}
+    for looks, (name, number) in enumerate(
+        {"obama.jpg": 1, "obama2.jpg": 1, "obama3.jpg": 1, "biden.jpg": 2}.items()
+    ):
+        drawn[name] = tmp_path / name
+        drawn[name].write_bytes(photo(number, looks=looks))
+    monkeypatch.setattr(demo, "write_demo_video", lambda path, images: path.touch())
+    monkeypatch.setattr("recognition.cameras.management.commands.demo.fetch", lambda *args: drawn)
+    return drawn
+
+
+def test_demo_runs_twice_although_the_face_is_enrolled_elsewhere(
+    collection: Collection, person: Person, drawn_demo: dict[str, Path]
+) -> None:
+    enrol(person, 1)
+    make_camera(collection, name=demo.CAMERA_NAME)
+    for _ in range(2):
         call_command("demo", stdout=StringIO())
+    assert Collection.objects.filter(name=demo.COLLECTION_NAME).count() == 1
+    enrolled = Person.objects.get(collection__name=demo.COLLECTION_NAME)
+    assert (enrolled.name, enrolled.images.count()) == (demo.PERSON_NAME, 1)
+    assert Camera.objects.filter(collection=enrolled.collection).count() == 1
+
+
+def test_demo_takes_a_renamed_person_as_known(
+    collection: Collection, drawn_demo: dict[str, Path]
+) -> None:
+    own = make_collection(name=demo.COLLECTION_NAME)
+    enrol(make_person(own, name="Mr President"), 1)
+    call_command("demo", stdout=StringIO())
+    assert Person.objects.get().name == "Mr President"
+
+
+def test_demo_gives_the_photo_to_a_person_left_without_one(
+    collection: Collection, drawn_demo: dict[str, Path]
+) -> None:
+    left = make_person(make_collection(name=demo.COLLECTION_NAME), name=demo.PERSON_NAME)
+    call_command("demo", stdout=StringIO())
+    assert left.images.count() == 1
+    assert Person.objects.count() == 1
 
 
 def test_demo_leaves_no_broken_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

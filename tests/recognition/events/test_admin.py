@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from recognition.events.models import Event
-from recognition.people.models import Collection, FaceImage, Person
-from tests.factories import enrol, make_camera, make_collection, make_event, make_person
+from recognition.people.models import Collection, Negative, Person
+from recognition.people.services.enrolment import image_move
+from tests.factories import ACTOR, enrol, make_camera, make_collection, make_event, make_person
 from tests.recognition.admin_pages import act, address, page, told
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -36,7 +37,7 @@ class TestList:
         assert f"/api/v1/events/{event.pk}/face" in text
         for told_of in ("Ann Example", "Front door", "0.80 (needs 0.40)", "Match", "Unknown"):
             assert told_of in text
-        assert "nobody enrolled" in text
+        assert "nobody to compare with" in text
         assert "no picture" in text
 
     def test_event_list_is_filtered_by_each_field(self, viewer: Client, person: Person) -> None:
@@ -98,7 +99,7 @@ class TestOne:
             collection, snapshot_jpeg=None, face_jpeg=None, similarity=None, fmr=None
         )
         text = page(viewer.get(address(f"{MODEL}_change", event.pk)))
-        assert "nobody known" in text
+        assert "Nobody known" in text
 
     def test_event_of_an_erased_person_shows_no_name(
         self, viewer: Client, operator: Client, person: Person
@@ -107,35 +108,124 @@ class TestOne:
         act(operator, "people_person", "erase_people", person, confirmed="yes")
         for url in (address(f"{MODEL}_change", event.pk), address(f"{MODEL}_changelist")):
             text = page(viewer.get(url))
-            assert "erased" in text
+            assert "Erased" in text
             assert "Ann Example" not in text
         assert "Erased" in page(viewer.get(address("index")))
 
-    def test_event_form_saves_the_review_only(self, operator: Client, person: Person) -> None:
-        event = make_event(person=person)
-        Event.objects.filter(pk=event.pk).update(similarity=0.95)  # a camera went on meanwhile
-        values = {"review": "confirmed", "decision": "unknown", "person": ""}
-        answer = operator.post(address(f"{MODEL}_change", event.pk), values)
-        assert answer.status_code == 302
-        event.refresh_from_db()
-        assert (event.review, event.decision, event.similarity) == ("confirmed", "match", 0.95)
-        assert event.person == person
-        assert AuditEntry.objects.filter(action="event.review").count() == 1
+    def test_event_page_shows_the_matched_photo_and_the_box(
+        self, viewer: Client, person: Person
+    ) -> None:
+        image = enrol(person, 1)[0]
+        template = image.templates.get()
+        event = make_event(person=person, template_id=template.pk, box=(0.25, 0.1, 0.5, 0.5))
+        text = page(viewer.get(address(f"{MODEL}_change", event.pk)))
+        assert f"/api/v1/images/{image.pk}/file" in text
+        assert 'data-box="0.25,0.1,0.5,0.5"' in text
+
+    def test_photo_that_was_moved_away_is_not_shown_as_the_match(
+        self, viewer: Client, person: Person
+    ) -> None:
+        image = enrol(person, 1)[0]
+        event = make_event(person=person, template_id=image.templates.get().pk)
+        image_move(image=image, person=make_person(person.collection), name="", actor=ACTOR)
+        text = page(viewer.get(address(f"{MODEL}_change", event.pk)))
+        assert "The photo that matched is gone" in text
+
+    def test_event_page_leads_to_its_neighbours_in_the_filtered_list(
+        self, viewer: Client, person: Person
+    ) -> None:
+        older, event, other, newer = (make_event(person=person) for _ in range(4))
+        Event.objects.filter(pk=other.pk).update(decision="ambiguous")
+        url = address(f"{MODEL}_change", event.pk)
+        every = viewer.get(url).context
+        assert (every["newer"], every["older"]) == (other.pk, older.pk)
+        query = {"_changelist_filters": "decision__exact=match"}
+        matches = viewer.get(url, query).context
+        assert (matches["newer"], matches["older"]) == (newer.pk, older.pk)
+        wrong = {"_changelist_filters": "nonsense__exact=1"}
+        assert viewer.get(url, wrong).context["newer"] == other.pk
+
+    def test_event_that_was_named_by_hand_claims_no_similarity(
+        self, viewer: Client, person: Person
+    ) -> None:
+        for similarity in (None, 0.2):
+            event = make_event(person=person, similarity=similarity)
+            for url in (address(f"{MODEL}_change", event.pk), address(f"{MODEL}_changelist")):
+                text = page(viewer.get(url))
+                assert "named by hand" in text
+                assert "nobody to compare with" not in text
+            event.delete()
+
+    def test_closed_event_is_not_said_to_be_in_front_of_the_camera(
+        self, viewer: Client, person: Person
+    ) -> None:
+        event = make_event(person=person, quality=0.7123456789012345)
+        Event.objects.filter(pk=event.pk).update(is_open=False)
+        text = page(viewer.get(address(f"{MODEL}_change", event.pk)))
+        assert "0.71" in text
+        for wrong in ("in front of the camera", "still there", "0.712345"):
+            assert wrong not in text
 
     def test_event_cannot_be_added_by_hand(self, administrator: Client) -> None:
         assert administrator.get(address(f"{MODEL}_add")).status_code == 403
 
 
 class TestActions:
-    @pytest.mark.parametrize(
-        ("action", "review"), [("confirm_events", "confirmed"), ("reject_events", "rejected")]
-    )
-    def test_review_of_several_events_is_stored(
-        self, operator: Client, person: Person, action: str, review: str
+    def test_rejecting_says_what_it_does_and_is_undone(
+        self, operator: Client, person: Person
     ) -> None:
         events = [make_event(person=person) for _ in range(2)]
-        assert told(act(operator, MODEL, action, *events)) == ["2 reviewed."]
-        assert set(Event.objects.values_list("review", flat=True)) == {review}
+        Event.objects.filter(pk=events[0].pk).update(review="confirmed")
+        (message,) = told(act(operator, MODEL, "reject_events", *events))
+        assert "Rejected: 2 events of Ann Example" in message
+        assert "will be unknown from now on" in message
+        assert address(f"{MODEL}_undo_review") in message
+        assert Negative.objects.count() == 2
+        assert "Not Ann Example" in page(operator.get(address(f"{MODEL}_changelist")))
+        operator.post(address(f"{MODEL}_undo_review"))
+        reviews = dict(Event.objects.values_list("pk", "review"))
+        assert reviews == {events[0].pk: "confirmed", events[1].pk: "none"}
+        assert not Negative.objects.exists()
+        # A second press finds nothing to undo.
+        operator.post(address(f"{MODEL}_undo_review"))
+        assert dict(Event.objects.values_list("pk", "review")) == reviews
+
+    def test_rejecting_an_event_without_a_name_takes_none_away(
+        self, operator: Client, collection: Collection
+    ) -> None:
+        (message,) = told(act(operator, MODEL, "reject_events", make_event(collection, number=5)))
+        assert "There was no name to take away" in message
+
+    def test_confirming_several_events_names_the_people(
+        self, operator: Client, person: Person
+    ) -> None:
+        events = [make_event(person=person) for _ in range(2)]
+        (message,) = told(act(operator, MODEL, "confirm_events", *events))
+        assert message.startswith("Confirmed: 2 events of Ann Example.")
+        assert set(Event.objects.values_list("review", flat=True)) == {"confirmed"}
+
+    @pytest.mark.parametrize("review", ["confirmed", "rejected", "none"])
+    def test_buttons_of_the_event_page_review_it(
+        self, operator: Client, person: Person, review: str
+    ) -> None:
+        event = make_event(person=person)
+        url = address(f"{MODEL}_review", event.pk)
+        here = address(f"{MODEL}_change", event.pk)
+        answer = operator.post(url, {"review": review, "next": here})
+        assert answer["Location"] == here
+        event.refresh_from_db()
+        assert event.review == review
+        assert AuditEntry.objects.get(action="event.review").details == {"review": review}
+
+    def test_review_leads_to_no_other_site_and_takes_no_nonsense(
+        self, operator: Client, person: Person
+    ) -> None:
+        event = make_event(person=person)
+        url = address(f"{MODEL}_review", event.pk)
+        answer = operator.post(url, {"review": "nonsense", "next": "https://example.com/"})
+        assert answer["Location"] == address(f"{MODEL}_change", event.pk)
+        event.refresh_from_db()
+        assert event.review == "none"
 
     def test_deleting_several_events_is_confirmed_and_audited(
         self, operator: Client, person: Person
@@ -162,78 +252,7 @@ class TestActions:
             act(viewer, MODEL, action, event, confirmed="yes")
         event.refresh_from_db()
         assert event.review == "none"
-        assert viewer.post(address(f"{MODEL}_change", event.pk), {"review": "confirmed"})
+        url = address(f"{MODEL}_review", event.pk)
+        assert viewer.post(url, {"review": "confirmed"}).status_code == 403
         event.refresh_from_db()
         assert event.review == "none"
-
-
-class TestEnrol:
-    def test_event_page_leads_to_enrolment(self, operator: Client, collection: Collection) -> None:
-        event = make_event(collection, number=3)
-        url = address(f"{MODEL}_enrol", event.pk)
-        assert operator.get(address(f"{MODEL}_enrol_face", event.pk))["Location"] == url
-        assert f"/api/v1/events/{event.pk}/face" in page(operator.get(url))
-
-    def test_enrolling_an_event_as_a_new_person_adds_the_person(
-        self, operator: Client, collection: Collection
-    ) -> None:
-        event = make_event(collection, number=3)
-        answer = operator.post(address(f"{MODEL}_enrol", event.pk), {"name": "Zoë", "person": ""})
-        person = Person.objects.get()
-        assert answer["Location"] == address("people_person_change", person.pk)
-        assert told(answer) == ["The face is enrolled as Zoë."]
-        event.refresh_from_db()
-        assert event.person == person
-
-    def test_enrolling_an_event_as_a_known_person_adds_an_image(
-        self, operator: Client, person: Person
-    ) -> None:
-        event = make_event(person.collection, number=3)
-        operator.post(address(f"{MODEL}_enrol", event.pk), {"name": "", "person": person.pk})
-        assert person.images.count() == 1
-        assert Person.objects.count() == 1
-
-    def test_enrolling_an_event_that_is_refused_keeps_the_form(
-        self, operator: Client, person: Person
-    ) -> None:
-        enrol(person, 3)
-        event = make_event(person.collection, number=3)
-        answer = operator.post(address(f"{MODEL}_enrol", event.pk), {"name": "Another"})
-        text = page(answer)
-        assert "looks like another person" in text
-        assert 'value="Another"' in text
-        assert Person.objects.count() == 1
-
-    @pytest.mark.parametrize("both", [False, True])
-    def test_enrolling_an_event_takes_a_name_or_a_person(
-        self, operator: Client, person: Person, both: bool
-    ) -> None:
-        event = make_event(person.collection, number=3)
-        values = {"name": "x", "person": str(person.pk)} if both else {}
-        text = page(operator.post(address(f"{MODEL}_enrol", event.pk), values))
-        assert "Give a name, or choose a person." in text
-
-    def test_enrolling_an_event_as_a_person_of_another_collection_is_refused(
-        self, operator: Client, person: Person
-    ) -> None:
-        event = make_event(make_collection(), number=3)
-        values = {"person": person.pk}
-        assert "valid choice" in page(operator.post(address(f"{MODEL}_enrol", event.pk), values))
-
-    def test_enrol_form_searches_people_by_name(self, operator: Client, person: Person) -> None:
-        make_person(person.collection, name="Bob")
-        query = {
-            "app_label": "events",
-            "model_name": "event",
-            "field_name": "person",
-            "term": "ann",
-        }
-        found = operator.get(address("autocomplete"), query).json()["results"]
-        assert [row["text"] for row in found] == ["Ann Example"]
-
-    def test_viewer_cannot_enrol_an_event(self, viewer: Client, collection: Collection) -> None:
-        event = make_event(collection, number=3)
-        answer = viewer.post(address(f"{MODEL}_enrol", event.pk), {"name": "x"})
-        assert answer.status_code == 403
-        assert not FaceImage.objects.exists()
-        assert "enrol-face" not in page(viewer.get(address(f"{MODEL}_change", event.pk)))

@@ -31,14 +31,15 @@ export function summary(faces) {
  *
  * @param {IdentifiedFace} face
  * @param {HTMLCanvasElement} crop
- * @param {{isOpen?: boolean}} [options]
+ * @param {{isOpen?: boolean, onEnrol?: (() => void) | null}} [options] onEnrol: its button was pressed.
  */
-export function faceCard(face, crop, { isOpen = true } = {}) {
+export function faceCard(face, crop, { isOpen = true, onEnrol = null } = {}) {
   const isMatch = face.decision === "match";
+  const enrol = onEnrol && element("button", { class: "button button-small", type: "button", onclick: onEnrol }, isMatch ? "Add photo" : "Enrol");
   return element("article", { class: "face-card", "data-decision": face.decision },
     crop,
     element("div", { class: "face-main" },
-      element("header", {}, element("h3", {}, nameOf(face)), labelChips(face), isMatch ? element("span", { class: "badge", "data-decision": "match" }, "Match") : null),
+      element("header", {}, element("h3", {}, nameOf(face)), labelChips(face), isMatch ? element("span", { class: "badge", "data-decision": "match" }, "Match") : null, enrol),
       meter(face),
       element("p", { class: "face-note" }, isMatch ? rateLine(face.false_match_rate) : ""),
       element("div", { class: "badges" }, reasons(face.quality)),

@@ -20,6 +20,8 @@ const STYLES = {
   pending: { colour: "#c3cde0", dash: [3, 5] },
 };
 const SMALL_FACE_PX = 46;
+/** From this number of faces on, a label that finds no free place is left out. */
+export const CROWD = 9;
 
 /**
  * Where a picture stands that is fitted into an area: multiply by `scale`, then add `left`, `top`.
@@ -50,7 +52,13 @@ export function drawFaces(context, faces, place, area, { withLabels = true } = {
   faces.forEach((face, index) => drawBox(context, boxes[index], styleOf(face)));
   if (!withLabels) return;
   const taken = [...boxes];
-  faces.forEach((face, index) => taken.push(drawLabel(context, face, boxes[index], area, taken)));
+  const isCrowd = faces.length >= CROWD;
+  // Names first: in a crowd they take the free places.
+  const order = [...faces.keys()].sort((a, b) => Number(faces[b].decision === "match") - Number(faces[a].decision === "match"));
+  for (const index of order) {
+    const label = drawLabel(context, faces[index], boxes[index], area, taken, isCrowd);
+    if (label) taken.push(label);
+  }
 }
 
 /** @param {DrawnFace} face */
@@ -81,14 +89,16 @@ function drawBox(context, { x, y, width, height }, { colour, dash }) {
  * @param {Rectangle} box
  * @param {Area} area
  * @param {Rectangle[]} taken
- * @returns {Rectangle} Of the label.
+ * @param {boolean} isCrowd
+ * @returns {Rectangle | null} Of the label, if there is room for it.
  */
-function drawLabel(context, face, box, area, taken) {
-  const isSmall = Math.min(box.width, box.height) < SMALL_FACE_PX;
+function drawLabel(context, face, box, area, taken, isCrowd) {
+  const isSmall = isCrowd || Math.min(box.width, box.height) < SMALL_FACE_PX;
   const lines = [textLine(nameOf(face), 650, isSmall ? 12.5 : 15, "#fff")];
   const scores = isSmall ? "" : scoreLine(face);
   if (scores) lines.push(textLine(scores, 500, 12.5, "#d5dbe8"));
-  const label = placeLabel(box, measure(context, lines, area), area, taken);
+  const { label, covered } = placeLabel(box, measure(context, lines, area), area, taken);
+  if (isCrowd && covered) return null;
   fillRound(context, label, 9, "rgb(8 10 16 / 0.8)");
   fillRound(context, { x: label.x + 5, y: label.y + 6, width: 3.5, height: label.height - 12 }, 2, styleOf(face).colour);
   context.textBaseline = "middle";
@@ -143,7 +153,7 @@ function measure(context, lines, area) {
  * @param {Area} size Of the label.
  * @param {Area} area
  * @param {Rectangle[]} taken
- * @returns {Rectangle}
+ * @returns {{label: Rectangle, covered: number}} covered: square pixels of faces and labels.
  */
 function placeLabel(box, { width, height }, area, taken) {
   const columns = [box.x, box.x + box.width - width, box.x + (box.width - width) / 2];
@@ -155,7 +165,8 @@ function placeLabel(box, { width, height }, area, taken) {
     height,
   })));
   const covered = places.map((place) => taken.reduce((sum, other) => sum + overlap(place, other), 0));
-  return places[covered.indexOf(Math.min(...covered))];
+  const least = Math.min(...covered);
+  return { label: places[covered.indexOf(least)], covered: least };
 }
 
 /** @param {Rectangle} a @param {Rectangle} b */

@@ -147,7 +147,7 @@ export class Feed {
   /** @param {Card} card @param {Visit} event */
   #fill(card, event) {
     card.event = event;
-    card.node.dataset.decision = event.decision;
+    card.node.dataset.decision = event.review === "rejected" ? "unknown" : event.decision;
     card.node.dataset.startedAt = event.started_at;
     card.node.classList.toggle("is-open", event.is_open);
     card.name.textContent = nameOf(event);
@@ -189,6 +189,6 @@ export class Feed {
 
 /** @param {Visit} event */
 function scoreWords(event) {
-  if (event.similarity === null) return [scoreLine(event)];
+  if (event.similarity === null || (event.decision === "match" && event.similarity < event.threshold)) return [scoreLine(event)];
   return [element("b", {}, score(event.similarity)), `, needs ${score(event.threshold)}`];
 }

@@ -1,11 +1,11 @@
 /** The live page: chooses a camera, streams or watches it, and keeps every part in step. */
 
 import { api, isSignedOut, messageOf, rows, signIn } from "../web/api.js";
+import { EnrolDialog, enrolVisit } from "../people/enrol.js";
 import { CameraProblem, onPermissionGranted, openCamera } from "./camera.js";
 import { Controls, wantedCamera } from "./controls.js";
-import { byId, toast } from "../web/element.js";
+import { ICONS, byId, element, icon, toast } from "../web/element.js";
 import { ENGINE_WORDS, untilEngineReady } from "./engine.js";
-import { EnrolDialog } from "./enrol.js";
 import { Feed } from "./feed.js";
 import { Figures } from "./figures.js";
 import { Present } from "./present.js";
@@ -35,8 +35,8 @@ const problemToldAt = new Map();
 // "Unknown" is a claim worth correcting; one that is still "pending" is not made yet.
 /** @param {LiveFace | Visit} face */
 const canEnrol = (face) => scopes.has("enrol") && face.decision === "unknown";
-const feed = new Feed({ canEnrol, onEnrol: (event) => enrol.open(event) });
-const enrol = new EnrolDialog({ onEnrolled: refreshEvent });
+const feed = new Feed({ canEnrol, onEnrol: (event) => openEnrol(event) });
+const enrol = new EnrolDialog();
 /** @param {LiveFace} face */
 const canEnrolFace = (face) => canEnrol(face) && Boolean(face.event);
 const stage = new Stage({ canPick: canEnrolFace, onPick: enrolFace });
@@ -240,7 +240,7 @@ function showFaces(picture, message, latencyMs) {
 function waitForAnswers() {
   if (engine !== "ok") return engineIs(engine);
   setState("waiting", "Connecting…");
-  if (running && !running.isServer) stage.showCamera();
+  if (running && !running.isServer) stage.showCamera({ isBusy: true, title: "Connecting", text: "The first names come in a moment." });
 }
 
 function reconnecting() {
@@ -281,10 +281,27 @@ async function enrolFace(face) {
   const picture = stage.crop(face);
   try {
     const event = feed.eventOf(face.event) ?? (await api(`events/${face.event}`));
-    enrol.open(event, picture);
+    openEnrol(event, picture);
   } catch (error) {
     toast(messageOf(error), { bad: true });
   }
+}
+
+/**
+ * @param {Visit} event
+ * @param {HTMLCanvasElement} [picture] To show instead of the event's face.
+ */
+function openEnrol(event, picture) {
+  const face = event.face_url ? element("img", { src: event.face_url, alt: "" }) : icon(ICONS.person);
+  enrol.open({
+    collection: event.collection,
+    picture: picture ?? face,
+    save: enrolVisit(event.id),
+    done: (name) => {
+      toast(`${name} is enrolled and will be recognised.`);
+      refreshEvent(event);
+    },
+  });
 }
 
 /** @param {Visit} event */

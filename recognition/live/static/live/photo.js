@@ -1,5 +1,6 @@
 /** A photo of the person's own: shown upright with its faces, whole or cut out. */
 
+import { faceCrop } from "../people/enrol.js";
 import { drawFaces, fit } from "./drawing.js";
 import { contextOf, element } from "../web/element.js";
 
@@ -90,17 +91,12 @@ export class Photo {
     drawFaces(context, faces, place, { width, height }, { withLabels: this.#withLabels });
   }
 
-  /** The face alone, square, with a little room around it. @param {Face} face */
+  /** The face alone; empty if the browser cannot show the photo. @param {Face} face */
   crop(face) {
-    const canvas = element("canvas", { width: CROP_PX, height: CROP_PX, class: "crop", role: "img", "aria-label": "The face" });
-    if (!this.#bitmap) return canvas;
-    const scale = this.#bitmap.width / this.#size[0];
-    const [x, y, width, height] = face.box.map((length) => length * scale);
-    const side = Math.max(width, height) * 1.35;
-    const context = contextOf(canvas);
-    context.imageSmoothingQuality = "high";
-    context.drawImage(this.#bitmap, x + (width - side) / 2, y + (height - side) / 2, side, side, 0, 0, CROP_PX, CROP_PX);
-    return canvas;
+    const picture = this.#bitmap ?? element("canvas");
+    const scale = picture.width / this.#size[0];
+    const [x, y, width, height] = face.box;
+    return faceCrop(picture, [x * scale, y * scale, width * scale, height * scale], CROP_PX);
   }
 
   /** @param {MouseEvent} event */

@@ -11,9 +11,10 @@ const NAMES = { unknown: "Unknown", ambiguous: "Not sure", pending: "Looking…"
 /**
  * What to call a face or an event: the person's name if there is one.
  *
- * @param {{decision: LiveDecision, person?: Named | null}} face
+ * @param {{decision: LiveDecision, person?: Named | null, review?: string}} face
  */
-export function nameOf({ decision, person }) {
+export function nameOf({ decision, person, review }) {
+  if (person && review === "rejected") return `Not ${person.name}`;
   if (decision === "match" && person) return person.name;
   return NAMES[decision] ?? decision;
 }
@@ -36,11 +37,13 @@ export function score(value) {
 }
 
 /**
- * "0.71, needs 0.53"; nothing is claimed if there was no one to compare with.
+ * "0.71, needs 0.53"; nothing is claimed if there was no one to compare with, or if a user gave the
+ * name of a visit.
  *
  * @param {Score} face
  */
 export function scoreLine({ similarity, threshold, decision }) {
+  if (decision === "match" && (similarity ?? -1) < threshold) return "named by hand";
   if (similarity === null || similarity === undefined) {
     return decision === "pending" ? "" : "nobody to compare with";
   }

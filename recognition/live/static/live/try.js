@@ -1,12 +1,14 @@
 /** The page to try a photo: one is searched for everybody in it, two are compared. */
 
 import { api, ApiError, isAbort, isSignedOut, messageOf, rows, signIn } from "../web/api.js";
+import { EnrolDialog, enrolPhoto } from "../people/enrol.js";
 import { faceCard, summary, verdict } from "./answers.js";
-import { byId, element, toast } from "../web/element.js";
+import { CROWD } from "./drawing.js";
+import { byId, copyText, element, toast } from "../web/element.js";
 import { ENGINE_WORDS, engineState, untilEngineReady } from "./engine.js";
 import { Photo } from "./photo.js";
 
-/** @import { Collection, IdentifyAnswer, VerifyAnswer } from "../web/types.js" */
+/** @import { Collection, IdentifiedFace, IdentifyAnswer, Me, VerifyAnswer } from "../web/types.js" */
 
 const form = byId("try-form", HTMLFormElement);
 const collection = byId("collection", HTMLSelectElement);
@@ -19,14 +21,25 @@ const maxImageMb = Number(form.dataset.maxImageMb);
 let photos = [];
 /** @type {AbortController | null} */
 let request = null; // of the call under way
+const enrol = new EnrolDialog();
+let mayEnrol = false;
 
 begin();
+
+/** In a crowd only one card shows everything. @param {HTMLElement} card */
+function showWhole(card) {
+  for (const other of result.querySelectorAll(".is-whole")) other.classList.remove("is-whole");
+  card.classList.add("is-whole");
+}
 
 async function begin() {
   bindInputs();
   try {
     /** @type {Collection[]} */
     const collections = await rows("collections");
+    /** @type {Me} */
+    const me = await api("me");
+    mayEnrol = me.scopes.includes("enrol");
     collection.replaceChildren(...collections.map(({ id, name }) => element("option", { value: id }, name)));
     byId("collection-control", HTMLElement).hidden = collections.length < 2;
   } catch (error) {
@@ -60,7 +73,7 @@ function bindInputs() {
   collection.addEventListener("change", () => {
     if (photos.length === 1) ask();
   });
-  byId("copy-json", HTMLButtonElement).addEventListener("click", copyJson);
+  byId("copy-json", HTMLButtonElement).addEventListener("click", () => copyText(jsonText));
 }
 
 /** @param {File[]} files */
@@ -158,22 +171,47 @@ function showJson(answer) {
 function showFaces(answer) {
   const [photo] = photos;
   const isOpen = answer.faces.length <= 2;
-  const cards = answer.faces.map((face) => faceCard(face, photo.crop(face), { isOpen }));
-  const figure = photo.figure({ size: answer.size, faces: answer.faces, onPick: (index) => point(cards[index]) });
+  const cards = answer.faces.map((face) => {
+    const enrolThis = mayEnrol ? () => openEnrol(photo, face, answer.collection) : null;
+    return faceCard(face, photo.crop(face), { isOpen, onEnrol: enrolThis });
+  });
+  /** @param {number} index */
+  const pick = (index) => {
+    point(cards[index]);
+    if (mayEnrol && answer.faces[index].decision === "unknown") openEnrol(photo, answer.faces[index], answer.collection);
+  };
+  const figure = photo.figure({ size: answer.size, faces: answer.faces, onPick: pick });
   cards.forEach((card, index) => {
     card.addEventListener("pointerenter", () => {
       if (answer.faces.length > 1) photo.draw(index);
     });
     card.addEventListener("pointerleave", () => photo.draw());
+    card.addEventListener("click", () => showWhole(card));
   });
+  const isCrowd = cards.length >= CROWD;
+  const list = element("div", { class: isCrowd ? "cards is-crowd" : "cards", role: "region", "aria-label": "Faces", tabindex: isCrowd ? 0 : null }, cards);
   const again = element("button", { class: "button button-small", type: "button", onclick: addSecond }, "Compare with another photo");
   const about = `${answer.model} · threshold ${answer.threshold.toFixed(2)} · ${Math.round(answer.timing_ms.total ?? 0)} ms`;
   show(
     element("header", { class: "result-head" }, element("h2", {}, summary(answer.faces)), element("p", {}, about), again),
-    element("div", { class: "result-body" }, photo.isShown ? figure : cannotShow(photo), element("div", { class: "cards" }, cards)),
+    element("div", { class: "result-body" }, photo.isShown ? figure : cannotShow(photo), list),
   );
   photo.draw();
   showJson(answer);
+}
+
+/** @param {Photo} photo @param {IdentifiedFace} face @param {string} collectionId */
+function openEnrol(photo, face, collectionId) {
+  enrol.open({
+    collection: collectionId,
+    picture: photo.crop(face),
+    person: face.decision === "match" ? face.person : null,
+    save: enrolPhoto(photo.file, face.box, collectionId),
+    done: (name) => {
+      toast(`${name} is enrolled and will be recognised.`);
+      ask();
+    },
+  });
 }
 
 /** @param {VerifyAnswer} answer */
@@ -197,6 +235,7 @@ function cannotShow(photo) {
 
 /** @param {HTMLElement} card */
 function point(card) {
+  showWhole(card);
   card.scrollIntoView({ behavior: "smooth", block: "center" });
   card.classList.remove("is-pointed");
   requestAnimationFrame(() => card.classList.add("is-pointed"));
@@ -209,15 +248,4 @@ function addSecond() {
     if (input.files?.length) await use([first, await Photo.read(input.files[0])]);
   });
   input.click();
-}
-
-async function copyJson() {
-  try {
-    await navigator.clipboard.writeText(jsonText.textContent ?? "");
-    toast("Copied");
-  } catch {
-    // Pages that came over plain http may not write there.
-    getSelection()?.selectAllChildren(jsonText);
-    toast("Selected: copy it with Ctrl C");
-  }
 }

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from accounts.access import Scope
 from recognition.people import selectors
 from recognition.people.api.outcomes import enrol_answer
+from recognition.people.api.serializers.enrolment import WhoInput
 from recognition.people.api.serializers.persons import (
     EnrolAnswerSerializer,
     EnrolInput,
@@ -299,6 +300,26 @@ class ImageView(ApiView):
     )
     def get(self, request: Request, image_id: UUID) -> Response:
         return Response(ImageSerializer(selectors.image_by_id(self.access, image_id)).data)
+
+    @operation(
+        "images_move",
+        "Move an image to another person",
+        scope=Scope.ENROL,
+        request=WhoInput,
+        answer=ImageSerializer,
+        errors=(404, 409, *WITH_BODY),
+        about="To an enrolled person (`person`) or a new one (`name`); its templates go with it.",
+    )
+    def patch(self, request: Request, image_id: UUID) -> Response:
+        image = selectors.image_by_id(self.access, image_id)
+        who = self.read(WhoInput)
+        moved = enrolment.image_move(
+            image=image,
+            person=selectors.person_by_id(self.access, who["person"]) if "person" in who else None,
+            name=who.get("name", ""),
+            actor=self.actor,
+        )
+        return Response(ImageSerializer(moved).data)
 
     @operation(
         "images_delete",

@@ -1,7 +1,13 @@
-// Photos in the admin: dropped or chosen, they are sent at once. Without this, the form's button
-// sends what was chosen.
+// Photos in the admin: dropped or chosen, they are sent at once, and the answer stands on the same
+// page, so that a face of a photo can be chosen. Without this script, the form's button sends them.
 
-import { inside } from "../web/element.js";
+import { messageOf } from "../web/api.js";
+import { element, inside } from "../web/element.js";
+import { EnrolDialog, enrolPhoto, faceCrop, moveImage } from "./enrol.js";
+
+/** @import { Box } from "../web/types.js" */
+
+const dialog = document.getElementById("enrol") && new EnrolDialog();
 
 /** @param {string} selector @returns {NodeListOf<HTMLFormElement>} */
 const forms = (selector) => document.querySelectorAll(selector);
@@ -19,7 +25,7 @@ for (const form of forms("form.fr-drop")) {
     form.classList.toggle("fr-drop-wrong", isWrong);
   }
 
-  function send() {
+  async function send() {
     const files = [...(input.files ?? [])];
     if (!files.length) return;
     const bytes = files.reduce((sum, file) => sum + file.size, 0);
@@ -30,7 +36,14 @@ for (const form of forms("form.fr-drop")) {
     }
     say(files.length === 1 ? "Looking at the photo…" : `Looking at ${files.length} photos…`);
     form.classList.add("fr-drop-busy");
-    form.submit();
+    try {
+      showReport(await post(form), form, files);
+      state.hidden = true;
+    } catch (error) {
+      say(messageOf(error), true);
+    }
+    form.classList.remove("fr-drop-busy");
+    input.value = "";
   }
 
   form.classList.add("fr-drop-live");
@@ -55,11 +68,75 @@ for (const form of forms("form[data-confirm]")) {
   });
 }
 
-// Back from the next page, a form must not look busy.
-window.addEventListener("pageshow", () => {
-  for (const form of forms(".fr-drop-busy")) {
-    form.classList.remove("fr-drop-busy");
-    inside(form, "input[type=file]", HTMLInputElement).value = "";
-    inside(form, ".fr-drop-state", HTMLElement).hidden = true;
+/** @type {NodeListOf<HTMLElement>} */
+const movable = document.querySelectorAll(".fr-photo-move");
+for (const button of movable) {
+  const tile = /** @type {HTMLElement} */ (button.parentElement);
+  const { collection = "" } = inside(document, "form.fr-drop", HTMLFormElement).dataset;
+  button.addEventListener("click", () => dialog?.open({
+    title: "Whose photo is this?",
+    collection,
+    picture: inside(tile, "img", HTMLImageElement).cloneNode(),
+    save: moveImage(button.dataset.image ?? ""),
+    done: () => location.reload(),
+  }));
+}
+
+/**
+ * The part of the answered page that tells what became of each photo.
+ *
+ * @param {HTMLFormElement} form
+ */
+async function post(form) {
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const report = page.getElementById("report");
+  if (!report) throw new Error(page.querySelector("h1")?.textContent ?? `The server answered with status ${answer.status}.`);
+  return report;
+}
+
+/** @param {HTMLElement} report @param {HTMLFormElement} form @param {File[]} files */
+function showReport(report, form, files) {
+  document.getElementById("report")?.replaceWith(report);
+  /** @type {NodeListOf<HTMLElement>} */
+  const previews = report.querySelectorAll("[data-faces]");
+  for (const preview of previews) offerFaces(preview, form, files[Number(preview.dataset.file)]);
+  report.scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * A button on each face of a photo that shows several people.
+ *
+ * @param {HTMLElement} preview
+ * @param {HTMLFormElement} form
+ * @param {File} file
+ */
+function offerFaces(preview, form, file) {
+  const row = /** @type {HTMLElement} */ (preview.closest("li"));
+  const { person = "", name = "", collection = "" } = form.dataset;
+  const [width, height] = (preview.dataset.size ?? "").split(",").map(Number);
+  inside(row, ".fr-report-text", HTMLElement).textContent = `Several people: click the face of ${name}.`;
+  for (const text of (preview.dataset.faces ?? "").split(" ")) {
+    const box = /** @type {Box} */ (text.split(",").map(Number));
+    const choose = async () => {
+      const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+      dialog?.open({
+        collection,
+        picture: faceCrop(bitmap, box, 224),
+        person: { id: person, name },
+        save: enrolPhoto(file, box, collection),
+        done: (who) => {
+          row.className = "fr-ok";
+          inside(row, ".fr-report-title", HTMLElement).textContent = "Added";
+          inside(row, ".fr-report-text", HTMLElement).textContent = `The face is enrolled as ${who}.`;
+        },
+      });
+    };
+    const button = element("button", { class: "fr-choose", type: "button", "aria-label": "Choose this face", onclick: choose });
+    button.style.left = `${(box[0] / width) * 100}%`;
+    button.style.top = `${(box[1] / height) * 100}%`;
+    button.style.width = `${(box[2] / width) * 100}%`;
+    button.style.height = `${(box[3] / height) * 100}%`;
+    preview.append(button);
   }
-});
+}

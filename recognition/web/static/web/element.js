@@ -92,6 +92,25 @@ export const ICONS = {
 /** A short word at the bottom of the page, gone by itself. @param {string} text */
 export function toast(text, { bad = false } = {}) {
   const node = element("div", { class: bad ? "toast toast-bad" : "toast" }, text);
-  byId("toasts", HTMLElement).append(node);
+  toasts().append(node);
   setTimeout(() => node.remove(), bad ? 8000 : 4500);
+}
+
+/** Where short words appear; the admin's pages have no place of their own for them. */
+function toasts() {
+  const place = document.getElementById("toasts") ?? element("div", { id: "toasts", class: "toasts", role: "status" });
+  if (!place.isConnected) document.body.append(place);
+  return place;
+}
+
+/** Copy the text of an element. @param {HTMLElement} source */
+export async function copyText(source) {
+  try {
+    await navigator.clipboard.writeText(source.textContent ?? "");
+    toast("Copied");
+  } catch {
+    // Pages that came over plain http may not write there.
+    getSelection()?.selectAllChildren(source);
+    toast("Selected: copy it with Ctrl C");
+  }
 }

@@ -96,6 +96,7 @@ export type Timing = Record<string, number>;
 
 export interface IdentifyAnswer {
   size: Size;
+  collection: string;
   faces: IdentifiedFace[];
   model: string;
   threshold: number;
@@ -107,10 +108,6 @@ export interface VerifyAnswer extends Score {
   false_match_rate: number | null;
   face: Face;
   other_face: Face;
-}
-
-export interface EnrolAnswer {
-  person: Person;
 }
 
 /** An archive that is enrolled; size and received in bytes, while it is kept. */
@@ -132,6 +129,7 @@ export interface Visit {
   started_at: string;
   ended_at: string;
   is_open: boolean;
+  review: "none" | "confirmed" | "rejected";
   face_url: string | null;
 }
 

@@ -1,35 +1,72 @@
-/** The dialog that gives a face a name: a new one, or somebody who is enrolled already. */
+/** The dialog "this face becomes this person": an enrolled one or a new one. One for every page. */
 
 import { api, messageOf, query } from "../web/api.js";
-import { ICONS, byId, element, icon, inside, toast } from "../web/element.js";
+import { byId, contextOf, element, inside } from "../web/element.js";
 
-/** @import { EnrolAnswer, Page, Person, Visit } from "../web/types.js" */
+/** @import { Box, Named, Page, Person } from "../web/types.js" */
+/** @typedef {{person: string} | {name: string}} Who */
+/**
+ * @typedef {object} Subject
+ * @property {string | null} collection Where to look for people; null: everywhere.
+ * @property {Node} picture The face.
+ * @property {(who: Who) => Promise<unknown>} save Gives the face to a person; see below.
+ * @property {(name: string) => void} done Called after it was saved.
+ * @property {Named | null} [person] Chosen already.
+ * @property {string} [title]
+ */
 
 const TYPING_PAUSE_MS = 150;
 const MOST_OPTIONS = 6;
 
+/** `save` for the face of a visit. @param {string} event @returns {Subject["save"]} */
+export function enrolVisit(event) {
+  return (who) => api(`events/${event}/enrol`, { method: "POST", body: who });
+}
+
+/**
+ * `save` for a face of a photo.
+ *
+ * @param {File} file
+ * @param {Box} box
+ * @param {string | null} collection
+ * @returns {Subject["save"]}
+ */
+export function enrolPhoto(file, box, collection) {
+  return (who) => {
+    const body = new FormData();
+    body.append("image", file);
+    body.append("face", box.map((length) => length.toFixed(1)).join());
+    if (collection) body.append("collection", collection);
+    for (const [name, value] of Object.entries(who)) body.append(name, value);
+    return api("enrol", { method: "POST", body });
+  };
+}
+
+/** `save` that moves a stored photo to another person. @param {string} image @returns {Subject["save"]} */
+export function moveImage(image) {
+  return (who) => api(`images/${image}`, { method: "PATCH", body: who });
+}
+
 export class EnrolDialog {
   #dialog = byId("enrol", HTMLDialogElement);
+  #title = byId("enrol-title", HTMLElement);
   #face = inside(this.#dialog, ".enrol-face", HTMLElement);
   #name = byId("enrol-name", HTMLInputElement);
   #options = byId("enrol-options", HTMLElement);
   #hint = inside(this.#dialog, ".enrol-hint", HTMLElement);
   #error = inside(this.#dialog, ".notice-bad", HTMLElement);
   #save = inside(this.#dialog, "[data-save]", HTMLButtonElement);
-  /** @type {Visit | null} */
-  #event = null;
+  /** @type {Subject | null} */
+  #subject = null;
   /** @type {Person[]} */
   #people = [];
-  /** @type {Person | null} */
+  /** @type {Named | null} */
   #chosen = null; // the person that was picked from the list
   #active = -1;
   /** @type {number | undefined} */
   #typing;
-  #onEnrolled;
 
-  /** @param {{onEnrolled(event: Visit): void}} on */
-  constructor({ onEnrolled }) {
-    this.#onEnrolled = onEnrolled;
+  constructor() {
     inside(this.#dialog, "form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#enrol();
@@ -42,19 +79,18 @@ export class EnrolDialog {
     this.#name.addEventListener("blur", () => this.#showOptions([]));
   }
 
-  /**
-   * @param {Visit} event
-   * @param {HTMLCanvasElement} [picture] To show instead of the event's face.
-   */
-  open(event, picture) {
-    this.#event = event;
+  /** @param {Subject} subject */
+  open(subject) {
+    this.#subject = subject;
+    this.#title.textContent = subject.title ?? "Enrol this face";
     this.#chosen = null;
     this.#name.value = "";
     this.#hint.textContent = "";
     this.#error.hidden = true;
     this.#showOptions([]);
-    this.#face.replaceChildren(picture ?? faceOf(event));
+    this.#face.replaceChildren(subject.picture);
     this.#setBusy(false);
+    if (subject.person) this.#choose(subject.person);
     this.#dialog.showModal();
     this.#name.focus();
   }
@@ -69,9 +105,9 @@ export class EnrolDialog {
 
   async #look() {
     const text = this.#name.value.trim();
-    if (!text || !this.#event) return this.#showOptions([]);
+    if (!text || !this.#subject) return this.#showOptions([]);
     try {
-      const filter = query({ collection: this.#event.collection, query: text, page_size: MOST_OPTIONS });
+      const filter = query({ collection: this.#subject.collection, query: text, page_size: MOST_OPTIONS });
       /** @type {Page<Person>} */
       const { results } = await api(`persons${filter}`);
       if (text !== this.#name.value.trim() || this.#chosen) return;
@@ -130,7 +166,7 @@ export class EnrolDialog {
     this.#name.setAttribute("aria-activedescendant", `enrol-option-${index}`);
   }
 
-  /** @param {Person} person */
+  /** @param {Named} person */
   #choose(person) {
     clearTimeout(this.#typing);
     this.#chosen = person;
@@ -140,23 +176,20 @@ export class EnrolDialog {
   }
 
   async #enrol() {
-    const event = this.#event;
-    if (!event) return;
+    const subject = this.#subject;
+    if (!subject) return;
     const name = this.#name.value.trim();
     if (!name) {
       this.#name.focus();
-      return this.#fail("Type a name, or choose somebody from the list.");
+      return this.#fail("Type a name, or choose a person from the list.");
     }
     clearTimeout(this.#typing);
     this.#showOptions([]);
     this.#setBusy(true);
     try {
-      const body = this.#chosen ? { person: this.#chosen.id } : { name };
-      /** @type {EnrolAnswer} */
-      const { person } = await api(`events/${event.id}/enrol`, { method: "POST", body });
+      await subject.save(this.#chosen ? { person: this.#chosen.id } : { name });
       this.#dialog.close();
-      toast(`${person.name} is enrolled and will be recognised.`);
-      this.#onEnrolled(event);
+      subject.done(name);
     } catch (error) {
       this.#fail(messageOf(error));
     } finally {
@@ -177,7 +210,18 @@ export class EnrolDialog {
   }
 }
 
-/** @param {Visit} event */
-function faceOf(event) {
-  return event.face_url ? element("img", { src: event.face_url, alt: "" }) : icon(ICONS.person);
+/**
+ * The face alone, square, with a little room around it.
+ *
+ * @param {ImageBitmap | HTMLCanvasElement} picture
+ * @param {Box} box In pixels of the picture.
+ * @param {number} sidePx Of the result.
+ */
+export function faceCrop(picture, [x, y, width, height], sidePx) {
+  const canvas = element("canvas", { width: sidePx, height: sidePx, class: "crop", role: "img", "aria-label": "The face" });
+  const side = Math.max(width, height) * 1.4;
+  const context = contextOf(canvas);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, x + (width - side) / 2, y + (height - side) / 2, side, side, 0, 0, sidePx, sidePx);
+  return canvas;
 }

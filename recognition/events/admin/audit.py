@@ -1,0 +1,147 @@
+"""The audit log. It stores ids; the names that they have now are looked up for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from accounts.filters import BetweenFilter
+from accounts.long_lists import LongListAdmin
+from accounts.models import ApiKey, AuditEntry, User
+from recognition.cameras.models import Camera
+from recognition.events.models import Event
+from recognition.people.models import Collection, FaceImage, Person
+
+# Of a value in a list.
+_SHORT = 40
+_MOST_NAMED = 3
+# How each kind of target is named, and what is read with it.
+_TARGETS: dict[str, tuple[type[Model], Callable[[Any], str], tuple[str, ...]]] = {
+    "person": (Person, lambda row: row.name, ()),
+    "faceimage": (FaceImage, lambda row: f"photo of {row.person.name}", ("person",)),
+    "event": (Event, lambda row: f"visit of {row.who}", ("person",)),
+    "camera": (Camera, lambda row: f"camera {row.name}", ()),
+    "collection": (Collection, lambda row: f"collection {row.name}", ()),
+    "apikey": (ApiKey, lambda row: f"key {row.name}", ()),
+    "user": (User, lambda row: f"user {row.username}", ()),
+}
+# Details that hold the id of a person.
+_PERSON_DETAILS = ("person", "before", "merged")
+# Told by the column of the target.
+_FOLDED = {"pictures", "people", "views"}
+Names = dict[tuple[str, str], str]
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(LongListAdmin):
+    """Read only, for administrators as well."""
+
+    when_empty = "Each search, view, enrolment and deletion is written here."
+    list_display = ("at", "actor", "action", "whom", "details_text", "address")
+    list_display_links = ("at",)
+    list_filter = ("action", "target_type", ("at", BetweenFilter))
+    list_filter_submit = True
+    search_fields = ("actor", "target_id", "request_id", "details")
+    fields = (
+        "at",
+        "actor",
+        "action",
+        "whom",
+        "target_type",
+        "target_id",
+        "collection_id",
+        "request_id",
+        "address",
+        "details",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AuditEntry | None = None) -> tuple:
+        return self.fields
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changes = super().get_changelist_instance(request)
+        names = names_of(changes.result_list)
+        for entry in changes.result_list:
+            entry.names = names
+        return changes
+
+    @display(description="Who or what")
+    def whom(self, entry: AuditEntry) -> str:
+        names: Names = getattr(entry, "names", None) or names_of([entry])
+        if entry.action == "image.view" and entry.details.get("people"):
+            people = [_name(names, "person", person) for person in entry.details["people"]]
+            views = entry.details["views"]
+            return f"{_some(people)} ({views} picture{'' if views == 1 else 's'})"
+        return _name(names, entry.target_type, entry.target_id) if entry.target_id else ""
+
+    @display(description="Details")
+    def details_text(self, entry: AuditEntry) -> str:
+        names: Names = getattr(entry, "names", {})
+        told = {name: value for name, value in entry.details.items() if name not in _FOLDED}
+        for name in _PERSON_DETAILS:
+            if name in told:
+                told[name] = _name(names, "person", str(told[name]))
+        return ", ".join(f"{name}: {_short(value)}" for name, value in told.items())
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def names_of(entries: Iterable[AuditEntry]) -> Names:
+    """What the targets of these entries, and the people in their details, are called now."""
+    wanted: dict[str, set[str]] = {}
+    for entry in entries:
+        wanted.setdefault(entry.target_type, set()).add(entry.target_id)
+        people = wanted.setdefault("person", set())
+        people |= {str(entry.details[name]) for name in _PERSON_DETAILS if name in entry.details}
+        people |= set(entry.details.get("people", ()))
+    names: Names = {}
+    for kind, (model, name, related) in _TARGETS.items():
+        rows = model._default_manager.select_related(*related)
+        found = rows.filter(pk__in=_ids(model, wanted.get(kind, ())))
+        names |= {(kind, str(row.pk)): name(row) for row in found}
+    return names
+
+
+def _ids(model: type[Model], texts: Iterable[str]) -> list[Any]:
+    """Those that may be a key of the model: the log outlives changes of kinds."""
+    found = []
+    for text in texts:
+        try:
+            found.append(model._meta.pk.to_python(text))
+        except ValidationError:
+            continue
+    return found
+
+
+def _name(names: Names, kind: str, target_id: str) -> str:
+    # The beginning of an id is its time, and so the same in many.
+    gone = f"{kind} …{target_id[-8:]}"
+    return names.get((kind, target_id), gone)
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _MOST_NAMED
+    told = ", ".join(names[:_MOST_NAMED])
+    return f"{told} and {rest} other{'' if rest == 1 else 's'}" if rest > 0 else told
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items())
+    if isinstance(value, list):
+        told = ", ".join(map(str, value))
+        return told if len(told) <= _SHORT else str(len(value))
+    return str(value)[:_SHORT]

@@ -1,0 +1,75 @@
+"""axe-core finds nothing serious on the pages and the main pages of the admin, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browsing import PATIENCE_MS
+from tests.e2e.conftest import OpenPage
+from tests.e2e.site import Api, Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.timeout(600)]
+Photos = Callable[[str], bytes]
+SERIOUS = {"serious", "critical"}
+PAGES = (
+    "/live/",
+    "/try/",
+    "/help/",
+    "/admin/",
+    "/admin/people/person/",
+    "/admin/people/person/add/",
+    "/admin/people/person/{person}/change/",
+    "/admin/people/person/{person}/photos/",
+    "/admin/events/event/",
+    "/admin/events/event/{event}/change/",
+    "/admin/people/collection/",
+    "/admin/people/collection/{collection}/measure/",
+    "/admin/cameras/camera/",
+    "/admin/accounts/apikey/add/",
+    "/admin/accounts/auditentry/",
+    "/admin/notices/webhook/",
+)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe calls serious, with the first element of each."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{page.url} {one['id']}: {one['help']}: {one['nodes'][0]['html'][:160]} "
+        f"({one['nodes'][0]['failureSummary'][:200]})"
+        for one in found
+        if one["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_have_no_serious_violation(
+    open_page: OpenPage, site: Site, api: Api, sample_photo: Photos, theme: str
+) -> None:
+    person = api.enrol("Barack Obama", sample_photo("obama"))
+    event = site.add_event(person["id"])
+    collection = api.rows("collections")[0]["id"]
+    page = open_page("/try/", color_scheme=theme)
+    found = violations(page)
+    photo = sample_photo("obama2")
+    page.locator("#files").set_input_files(
+        [{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo}]
+    )
+    expect(page.locator(".face-card")).to_have_count(1, timeout=PATIENCE_MS)
+    found += violations(page)
+    for path in PAGES:
+        address = path.format(person=person["id"], collection=collection, event=event)
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        found += violations(page)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_sign_in_has_no_serious_violation(open_page: OpenPage, theme: str) -> None:
+    page = open_page("/accounts/login/", user=None, color_scheme=theme)
+    assert violations(page) == []
