@@ -56,7 +56,7 @@ class VisitLog:
             if one.embedding is not None and visit.wants_picture(one.quality):
                 snapshot = snapshot or shrunk_jpeg(image, _SNAPSHOT_SIDE_PX, quality=85)
                 visit.quality = one.quality
-                self._write(visit, one.embedding, snapshot, cut_face(image, one.face.box).jpeg)
+                self._write(visit, one.embedding, snapshot, cut_face(image, one.face).jpeg)
             elif _is_due(visit):
                 self._write(visit)
 

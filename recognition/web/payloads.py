@@ -38,6 +38,7 @@ class FacePayload(TypedDict):
     box: list[float]
     landmarks: list[list[float]]
     score: float
+    turned: int
     quality: QualityPayload | None
 
 
@@ -81,6 +82,7 @@ class OutcomePayload(TypedDict):
     code: str
     message: str
     faces_found: int
+    turned: int
     quality: QualityPayload | None
     image: str | None
 

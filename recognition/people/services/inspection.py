@@ -114,7 +114,7 @@ class Inspection:
             face=face,
             quality=face.quality.score,
             faces_found=len(faces),
-            cut=cut_face(image, face.box),
+            cut=cut_face(image, face),
             original_jpeg=whole(image) if self._collection.keeps_originals else b"",
         )
 
@@ -135,7 +135,7 @@ class Inspection:
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
         return get_engine().analyze(
             [image],
-            Wanted(min_face_px=min_face_px),
+            Wanted(min_face_px=min_face_px, any_turn=True),
             ask_of(self._caller, priority=self._priority),
             embedder=self._collection.embedder.version,
             flip=self._collection.flip_averaging != Collection.FlipAveraging.NONE,
