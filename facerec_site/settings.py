@@ -354,8 +354,8 @@ ENGINE = {
 ENGINE_FIND_CARD = "recognition.people.model_files.card_of_version"
 # How long a picture may wait for the engine before its caller is answered 503.
 ENGINE_DEADLINE_S = env.int("ENGINE_DEADLINE_S", 30)
-MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 20)
-MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 50)
+MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 32)
+MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 64)
 MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
 # Above it, so that a view says what was too many; Django itself only breaks off.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST

@@ -17,6 +17,7 @@ from ml_engine.config import EngineConfig
 from ml_engine.drawing import with_faces, write_image
 from ml_engine.images import decode_image
 from ml_engine.matching.calibration import VERIFY_FMR
+from ml_engine.request import PHOTO
 from ml_engine.types import EngineError, Face, Float32, Image, ImageError, WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, fetch
 
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _detect(options: argparse.Namespace) -> int:
     images = _read(options.photos)
     engine = _engine(options)
-    photos = [Photo(path, image, engine.find([image])[0]) for path, image in images]
+    photos = [Photo(path, image, engine.find([image], PHOTO)[0]) for path, image in images]
     return _deliver(options, photos)
 
 
@@ -178,7 +179,8 @@ def _analyzed(options: argparse.Namespace) -> list[Photo]:
     images = _read(options.photos)
     engine = _engine(options)
     return [
-        Photo(path, image, engine.analyze([image], flip=options.flip)[0]) for path, image in images
+        Photo(path, image, engine.analyze([image], PHOTO, flip=options.flip)[0])
+        for path, image in images
     ]
 
 

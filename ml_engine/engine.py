@@ -19,6 +19,7 @@ from ml_engine import quality
 from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.config import EngineConfig
 from ml_engine.detection.region import cut_out, put_back
+from ml_engine.detection.turns import find_turned
 from ml_engine.embedding import Aligner, aligner_of
 from ml_engine.executor import Executor, Stats
 from ml_engine.request import EVERY_FACE, ORDINARY, Ask, Timings, Wanted
@@ -195,16 +196,22 @@ class FaceEngine:
         for image in images:
             _check(image)
         asked = wanted.for_detector(self.config.min_face_px)
-        if wanted.region is None:
+
+        def look(images: Sequence[Image]) -> list[list[Face]]:
             found = self._executor.detect(images, asked, ticket=ticket, timings=timings)
             return [wanted.among(faces) for faces in found]
-        parts = [cut_out(image, wanted.region) for image in images]
-        cut = [part for part, _ in parts]
-        found = self._executor.detect(cut, asked, ticket=ticket, timings=timings)
-        return [
-            put_back(wanted.among(faces), corner)
-            for faces, (_, corner) in zip(found, parts, strict=True)
-        ]
+
+        def look_and_measure(image: Image) -> list[Face]:
+            return _measured(image, look([image])[0])
+
+        parts = [_part(image, wanted) for image in images]
+        found = look([part for part, _ in parts])
+        if wanted.any_turn:
+            found = [
+                find_turned(part, faces, look_and_measure)
+                for (part, _), faces in zip(parts, found, strict=True)
+            ]
+        return [put_back(faces, corner) for faces, (_, corner) in zip(found, parts, strict=True)]
 
     def _embedded(
         self,
@@ -253,6 +260,13 @@ def _check(image: Image) -> None:
     """Before it shares a batch with others."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(f"An RGB uint8 image (h, w, 3) is wanted, not {image.dtype} {image.shape}")
+
+
+def _part(image: Image, wanted: Wanted) -> tuple[Image, Float32]:
+    """The part of the picture to look in, and its upper left corner."""
+    if wanted.region is None:
+        return image, np.zeros(2, np.float32)
+    return cut_out(image, wanted.region)
 
 
 def _landmarks(faces: Sequence[Face]) -> Float32:

@@ -15,35 +15,65 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pi_heif
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
 
-from ml_engine.types import Image, ImageError
+from ml_engine.types import Float32, Image, ImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-_NAMES = "JPEG, PNG, WebP or BMP"
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "HEIF", "AVIF")
+_NAMES = "JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC or AVIF"
+# A phone's file may carry a depth map, a second view or a burst: its first picture is the photo.
+_FIRST_IS_THE_PHOTO = ("MPO", "HEIF")
+_END_OF_JPEG = b"\xff\xd9"
+# What comes in place of a JPEG's missing end, to see whether any of its picture is missing too.
+_NOISE = bytes(range(1, 250))
+# The largest values of pictures with 8, 10, 12, 14 and 16 bits; a file of 16 bits may hold any.
+_WHITES = (255, 1023, 4095, 16_383, 65_535)
+# Words by which decoders say that they do not know this kind of file.
+_NOT_KNOWN = ("not available", "unknown", "unsupported", "not supported", "cannot decode")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
     """The largest picture that is accepted."""
 
-    max_bytes: int = 20 * 2**20
-    max_pixels: int = 50_000_000
-    max_side: int = 16_384
+    max_bytes: int = 32 * 2**20
+    max_pixels: int = 64_000_000
+    max_side: int = 32_768
 
 
 DEFAULT_LIMITS = ImageLimits()
 
 
 def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
-    """A JPEG, PNG, WebP or BMP file to RGB uint8 (h, w, 3), upright after its EXIF orientation.
+    """A file of one of FORMATS to RGB uint8 (h, w, 3), upright after its EXIF orientation.
 
-    CMYK, grey, palette and 16-bit pictures are converted; transparency is laid on white.
+    CMYK, grey, palette and 16-bit pictures are converted; transparency is laid on white. A JPEG
+    that lacks nothing but its end marker is read.
     """
+    try:
+        return _decoded(data, limits)
+    except ImageError as error:
+        if error.code != "broken_image" or not _lacks_end(data):
+            raise
+        image = _decoded(data + _END_OF_JPEG, limits)
+        # Of a picture that is whole, the decoder has no use for more data.
+        if not np.array_equal(image, _decoded(data + _NOISE + _END_OF_JPEG, limits)):
+            raise
+        return image
+
+
+def _decoded(data: bytes, limits: ImageLimits) -> Image:
     with _opened(data, limits) as picture:
         picture.load()
         return np.asarray(_to_rgb(_upright(picture)))
+
+
+def _lacks_end(data: bytes) -> bool:
+    return data.startswith(b"\xff\xd8") and not data.rstrip(b"\0").endswith(_END_OF_JPEG)
 
 
 def pixels_of(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
@@ -70,6 +100,9 @@ def _opened(data: bytes, limits: ImageLimits) -> Iterator[Pillow.Image]:
         raise _too_many_pixels(limits) from error
     except Exception as error:
         # Decoders of broken files raise nearly anything: OSError, SyntaxError, struct.error, …
+        if any(words in str(error).lower() for words in _NOT_KNOWN):
+            message = f"This kind of picture cannot be read. Send a {_NAMES} picture."
+            raise ImageError(message, code="unsupported_image") from error
         message = "The picture is broken or cut off."
         raise ImageError(message, code="broken_image") from error
 
@@ -86,9 +119,8 @@ def _check_header(picture: Pillow.Image, limits: ImageLimits) -> None:
     width, height = picture.size
     if width * height > limits.max_pixels or max(width, height) > limits.max_side:
         raise _too_many_pixels(limits, picture.size)
-    # A phone's JPEG may carry a depth map or a second view (MPO): its first picture is the photo.
-    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-        message = "The picture is animated; send one still picture."
+    if picture.format not in _FIRST_IS_THE_PHOTO and getattr(picture, "n_frames", 1) > 1:
+        message = "The file is animated, or has several pages; send one still picture."
         raise ImageError(message, code="animated_image")
 
 
@@ -110,15 +142,24 @@ def _upright(picture: Pillow.Image) -> Pillow.Image:
 
 def _to_rgb(picture: Pillow.Image) -> Pillow.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
-        # Pillow clips 16 bits to 8 instead of scaling them.
+        # Pillow clips these to 8 bits instead of scaling them.
         values = np.asarray(picture, dtype=np.float32)
-        scaled = (values / 257.0).round().clip(0, 255).astype(np.uint8)
+        scaled = (values * (255 / _white(values))).round().clip(0, 255).astype(np.uint8)
         return Pillow.fromarray(scaled).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = Pillow.new("RGBA", layer.size, "white")
         return Pillow.alpha_composite(white, layer).convert("RGB")
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _white(values: Float32) -> float:
+    """The value of white in a picture of more than 8 bits: the least that none of its values
+    exceeds. 1 if they are fractions, as in TIFF."""
+    most = float(values.max())
+    if most <= 1.0:
+        return 1.0
+    return next((white for white in _WHITES if most <= white), most)
 
 
 def encode_jpeg(image: Image, quality: int = 90) -> bytes:

@@ -27,6 +27,8 @@ class Wanted:
     score_threshold: least detection score, 0 to 1; None is the detector's own.
     max_faces: the largest ones of each picture; None is all of them.
     region: look in this part of each picture alone.
+    any_turn: a picture without a face that is certain is looked at turned as well, by 90, 180 and
+        270 degrees. For photos; a live picture is not worth four looks.
     """
 
     min_face_px: int | None = None
@@ -34,6 +36,7 @@ class Wanted:
     score_threshold: float | None = None
     max_faces: int | None = None
     region: Region | None = None
+    any_turn: bool = False
 
     def for_detector(self, min_face_px: int) -> Wanted:
         """The part that a detector obeys, with a minimum for calls without one.
@@ -74,4 +77,6 @@ class Ask:
 
 
 EVERY_FACE = Wanted()
+# Every face of a photo, which may lie on its side.
+PHOTO = Wanted(any_turn=True)
 ORDINARY = Ask()

@@ -127,7 +127,8 @@ class Quality:
 class Face:
     """One face of one picture.
 
-    quality, embedding: None if they were not asked for. model: version of the embedder.
+    quality, embedding: None if they were not asked for. model: version of the embedder. turn:
+    degrees, 0, 90, 180 or 270, by which the picture is to be turned clockwise for an upright face.
     """
 
     box: Float32  # (4,)
@@ -136,6 +137,7 @@ class Face:
     quality: Quality | None = None
     embedding: Float32 | None = field(default=None, repr=False)  # (d,)
     model: str | None = None
+    turn: int = 0
 
     def with_embedding(self, embedding: Float32, model: str) -> Face:
         return replace(self, embedding=embedding, model=model)

@@ -100,7 +100,7 @@ BAD: dict[str, tuple[Maker, str]] = {
     "bomb": (decompression_bomb, "too_many_pixels"),
     "animated webp": (animated, "animated_image"),
     "animated png": (partial(animated, kind="PNG"), "animated_image"),
-    "animated gif": (partial(animated, kind="GIF"), "unsupported_image"),
+    "animated gif": (partial(animated, kind="GIF"), "animated_image"),
 }
 
 # Good ones
@@ -121,6 +121,17 @@ def sixteen_bit(photo: bytes) -> bytes:
 def sixteen_bit_grey(photo: bytes) -> bytes:
     grey = np.asarray(opened(photo).convert("L"), np.uint16) * 257
     return saved(Image.fromarray(grey), "PNG")
+
+
+def twelve_bit_grey(photo: bytes) -> bytes:
+    """As some cameras write them: 12 bits in a file of 16."""
+    grey = np.asarray(opened(photo).convert("L"), np.uint16) * 16
+    return saved(Image.fromarray(grey), "PNG")
+
+
+def without_its_end(photo: bytes) -> bytes:
+    """All of the picture is there, the marker after it is not."""
+    return photo[: photo.rindex(b"\xff\xd9")]
 
 
 def grey(photo: bytes) -> bytes:
@@ -162,6 +173,8 @@ GOOD: dict[str, Maker] = {
     "cmyk": cmyk,
     "16 bit": sixteen_bit,
     "16 bit grey": sixteen_bit_grey,
+    "12 bit grey": twelve_bit_grey,
+    "without its end": without_its_end,
     "grey": grey,
     "alpha": with_alpha,
     "palette": with_palette,
@@ -171,6 +184,9 @@ GOOD: dict[str, Maker] = {
     "turned right": partial(turned, orientation=6),
     "webp": webp,
     "bmp": bmp,
+    "gif": lambda photo: saved(opened(photo).quantize(256), "GIF"),
+    "tiff": lambda photo: saved(opened(photo), "TIFF", compression="tiff_lzw"),
+    "avif": lambda photo: saved(opened(photo), "AVIF", quality=90),
 }
 
 # Whole pictures that do not show one face

@@ -34,6 +34,8 @@ def _pixels(image: Image, region: Region) -> tuple[int, int, int, int]:
 
 def put_back(faces: Sequence[Face], corner: Float32) -> list[Face]:
     """Faces of a part as faces of the whole picture."""
+    if not corner.any():
+        return list(faces)
     return [
         replace(face, box=face.box + np.tile(corner, 2), landmarks=face.landmarks + corner)
         for face in faces

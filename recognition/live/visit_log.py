@@ -56,7 +56,7 @@ class VisitLog:
             if one.embedding is not None and visit.wants_picture(one.quality):
                 snapshot = snapshot or shrunk_jpeg(image, _SNAPSHOT_SIDE_PX, quality=85)
                 visit.quality = one.quality
-                face = cut_face(image, one.face.box).jpeg
+                face = cut_face(image, one.face).jpeg
                 box = _fractions(one.face.box, image)
                 self._write(visit, one.embedding, snapshot, face, box)
             elif _is_due(visit):

@@ -34,6 +34,7 @@ def face_payload(face: Face) -> FacePayload:
         "box": [round(x1, 1), round(y1, 1), round(x2 - x1, 1), round(y2 - y1, 1)],
         "landmarks": [[round(float(x), 1), round(float(y), 1)] for x, y in face.landmarks],
         "score": round(float(face.score), 4),
+        "turned": face.turn,
         "quality": quality_payload(face.quality),
     }
 

@@ -42,6 +42,7 @@ class FacePayload(TypedDict):
     box: list[float]
     landmarks: list[list[float]]
     score: float
+    turned: int
     quality: QualityPayload | None
 
 
@@ -85,6 +86,7 @@ class OutcomePayload(TypedDict):
     code: str
     message: str
     faces_found: int
+    turned: int
     quality: QualityPayload | None
     image: str | None
 

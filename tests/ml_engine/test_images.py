@@ -13,10 +13,11 @@ import pytest
 from PIL import Image as Pillow
 
 from ml_engine.engine import FaceEngine
-from ml_engine.images import ImageLimits, decode_image, encode_jpeg
+from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.request import Wanted
 from ml_engine.types import Image, ImageError
 from tests import pictures
+from tests.fakes import portrait
 
 MEMORY_MB = 20
 
@@ -37,7 +38,7 @@ def test_a_bad_picture_is_refused_by_name(name: str) -> None:
 
 
 def test_any_cut_of_a_file_is_refused_or_read_and_never_anything_else() -> None:
-    for kind in ("JPEG", "PNG", "WEBP", "BMP"):
+    for kind in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"):
         whole = pictures.saved(Pillow.open(io.BytesIO(_painted(40))), kind)
         for length in range(0, len(whole), max(1, len(whole) // 60)):
             try:
@@ -102,6 +103,35 @@ def test_a_good_picture_shows_what_the_photo_showed(name: str) -> None:
     middle = (slice(20, -20), slice(20, -20))
     # Palettes and JPEG lose a little; a wrong turn, order of channels or scale is far more.
     assert np.abs(found - wanted)[middle].mean() < 8
+
+
+def test_heic_photo_of_a_phone_is_read() -> None:
+    found = decode_image((Path(__file__).parent.parent / "data" / "portrait.heic").read_bytes())
+    difference = np.abs(found.astype(float) - portrait(11))
+    assert difference.mean() < 3
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_jpeg_that_is_cut_off_is_broken(share: float) -> None:
+    photo = _painted()
+    with pytest.raises(ImageError) as refused:
+        decode_image(photo[: int(len(photo) * share)])
+    assert refused.value.code == "broken_image"
+
+
+def test_tiff_of_an_unknown_compression_is_not_called_broken() -> None:
+    tiff = bytearray(pictures.saved(Pillow.new("RGB", (8, 8)), "TIFF"))
+    at = tiff.index(b"\x03\x01\x03\x00\x01\x00\x00\x00")  # the tag of the compression
+    tiff[at + 8 : at + 10] = b"\x39\x30"
+    with pytest.raises(ImageError) as refused:
+        decode_image(bytes(tiff))
+    assert refused.value.code == "unsupported_image"
+
+
+@pytest.mark.parametrize("size", [(8192, 6144), (16_382, 3_872)])
+def test_default_limits_allow_photos_and_panoramas_of_phones(size: tuple[int, int]) -> None:
+    photo = pictures.saved(Pillow.new("L", size), "PNG")
+    assert pixels_of(photo) == size[0] * size[1]
 
 
 def test_transparency_is_laid_on_white() -> None:

@@ -21,6 +21,7 @@ def outcome_payload(outcome: ImageOutcome) -> OutcomePayload:
         "code": outcome.code,
         "message": outcome.message,
         "faces_found": outcome.faces_found,
+        "turned": outcome.image.crop_turn if outcome.image is not None else 0,
         "quality": quality_payload(outcome.quality),
         "image": str(outcome.image.pk) if outcome.image is not None else None,
     }

@@ -98,7 +98,8 @@ def _original_path(instance: FaceImage, filename: str) -> str:
 class FaceImage(models.Model):
     """The stored image of one face of a person. Box and landmarks are in pixels of the upload.
 
-    A point of the upload lies in the stored crop at `(point - (crop_left, crop_top)) * crop_scale`.
+    A point of the upload lies in the stored crop at `(point - (crop_left, crop_top)) * crop_scale`,
+    turned with the crop by `crop_turn`.
     Another model finds the face by these landmarks, without a new detection.
     """
 
@@ -114,6 +115,9 @@ class FaceImage(models.Model):
     crop_left = models.IntegerField(default=0, help_text="In pixels of the upload.")
     crop_top = models.IntegerField(default=0, help_text="In pixels of the upload.")
     crop_scale = models.FloatField(default=1.0, help_text="Pixels of the crop for each of those.")
+    crop_turn = models.PositiveSmallIntegerField(
+        default=0, help_text="Degrees clockwise by which the crop was turned to stand upright."
+    )
     quality = models.FloatField(help_text="0 to 1")
     quality_parts = models.JSONField(default=dict)
     source = models.CharField(max_length=32, help_text="api, admin, live, demo, import")

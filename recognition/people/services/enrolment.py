@@ -333,6 +333,7 @@ def _row(finding: FaceToStore, source: str, actor: Actor) -> FaceImage:
         crop_left=finding.cut.left,
         crop_top=finding.cut.top,
         crop_scale=finding.cut.scale,
+        crop_turn=finding.cut.turn,
         quality=finding.quality,
         quality_parts=parts,
         source=source,

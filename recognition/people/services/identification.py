@@ -14,7 +14,7 @@ from accounts.audit import Actor, record
 from ml_engine import Face
 from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
 from ml_engine.matching.calibration import VERIFY_FMR
-from ml_engine.request import EVERY_FACE, Wanted
+from ml_engine.request import PHOTO, Wanted
 from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, get_engine
 from recognition.people.index import Gallery, gallery_of
@@ -132,7 +132,7 @@ def identified_face(face: Face, decision: Decision, gallery: Gallery) -> Identif
     )
 
 
-def detect(*, data: bytes, actor: Actor, wanted: Wanted = EVERY_FACE) -> DetectResult:
+def detect(*, data: bytes, actor: Actor, wanted: Wanted = PHOTO) -> DetectResult:
     """Faces with landmarks and quality, largest first."""
     timing: Timing = {}
     with _timed(timing, "total"), _decoded(data, timing) as image:
@@ -148,7 +148,7 @@ def embed(*, data: bytes, actor: Actor, embedder: str) -> list[Face]:
     """Every face of the picture with its embedding by a preset."""
     with decoded(data) as image:
         ask = ask_of(actor.name)
-        (faces,) = get_engine().analyze([image], ask=ask, embedder=embedder)
+        (faces,) = get_engine().analyze([image], PHOTO, ask, embedder=embedder)
     record(actor, "face.embed", faces=len(faces), model=embedder)
     return faces
 
@@ -159,7 +159,7 @@ def identify(
     data: bytes,
     actor: Actor,
     max_candidates: int = 5,
-    wanted: Wanted = EVERY_FACE,
+    wanted: Wanted = PHOTO,
     threshold: float | None = None,
 ) -> IdentifyResult:
     """Every face of the picture that is wanted, each with a decision."""
@@ -287,7 +287,7 @@ def _chosen_face(
     with decoded(data) as image:
         size = _size(image)
         ask = ask_of(actor.name)
-        (faces,) = get_engine().analyze([image], ask=ask, embedder=preset, flip=flip)
+        (faces,) = get_engine().analyze([image], PHOTO, ask, embedder=preset, flip=flip)
     try:
         return choose(faces, size, choice, picture=picture)
     except NoSingleFace as error:

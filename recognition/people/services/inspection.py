@@ -101,7 +101,7 @@ class Inspection:
         self._not_confused_with = {person_id, *(lookalike_ids(person_id) if person_id else ())}
 
     def look_at_upload(self, data: bytes) -> FaceToStore:
-        """PictureRefused if this picture is not accepted; ServiceError or EngineBusy if none can be."""
+        """PictureRefused if this picture is refused; ServiceError or EngineBusy if all are."""
         try:
             with decoded(data) as image:
                 return self._look(data, image)
@@ -122,7 +122,7 @@ class Inspection:
             face=face,
             quality=face.quality.score,
             faces_found=len(faces),
-            cut=cut_face(image, face.box),
+            cut=cut_face(image, face),
             original_jpeg=whole(image) if self._collection.keeps_originals else b"",
         )
 
@@ -143,7 +143,7 @@ class Inspection:
     def _faces(self, image: Image, min_face_px: int | None = None) -> list[Face]:
         return get_engine().analyze(
             [image],
-            Wanted(min_face_px=min_face_px),
+            Wanted(min_face_px=min_face_px, any_turn=True),
             ask_of(self._caller, priority=self._priority),
             embedder=self._collection.embedder.version,
             flip=self._collection.flip_averaging != Collection.FlipAveraging.NONE,

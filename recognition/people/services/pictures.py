@@ -12,10 +12,11 @@ from django.conf import settings
 
 from ml_engine import Face
 from ml_engine.detection.region import is_inside
+from ml_engine.detection.turns import turn_image
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.request import Ask, Priority, Timings, Wanted
 from ml_engine.runtime.allocator import give_back
-from ml_engine.types import EngineBusy, Float32, Image
+from ml_engine.types import EngineBusy, Image
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
 
@@ -103,21 +104,23 @@ def subjects(faces: Sequence[Face]) -> list[Face]:
 
 @dataclass(frozen=True, slots=True)
 class FaceCut:
-    """A face cut out of a picture: an encoded JPEG, and where it lay. A point of the picture lies
-    in the cut at `(point - (left, top)) * scale`."""
+    """A face cut out of a picture: an encoded JPEG, upright, and where it lay. A point of the
+    picture lies at `(point - (left, top)) * scale` in the cut before that was turned clockwise by
+    `turn` degrees."""
 
     jpeg: bytes
     left: int
     top: int
     scale: float
+    turn: int = 0
 
 
-def cut_face(image: Image, box: Float32) -> FaceCut:
+def cut_face(image: Image, face: Face) -> FaceCut:
     """The face with a generous margin, as a JPEG."""
     import cv2
 
     height, width = image.shape[:2]
-    x1, y1, x2, y2 = (float(value) for value in box)
+    x1, y1, x2, y2 = (float(value) for value in face.box)
     margin = _MARGIN * max(x2 - x1, y2 - y1)
     left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
     right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)
@@ -126,7 +129,8 @@ def cut_face(image: Image, box: Float32) -> FaceCut:
     if scale < 1:
         size = (max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale)))
         part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return FaceCut(encode_jpeg(part, _JPEG_QUALITY), left, top, scale)
+    jpeg = encode_jpeg(turn_image(part, face.turn), _JPEG_QUALITY)
+    return FaceCut(jpeg, left, top, scale, face.turn)
 
 
 def whole(image: Image) -> bytes:

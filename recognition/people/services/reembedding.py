@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from accounts.audit import Actor, record
 from ml_engine import Face
+from ml_engine.detection.turns import turn_places
 from ml_engine.request import Ask
 from ml_engine.types import Float32, Image
 from recognition.engine import get_engine
@@ -208,6 +209,8 @@ def _stored_face(image: Image, row: FaceImage) -> Face | None:
         left, top, width, height = row.box
         box = np.array([left, top, left + width, top + height], np.float32)
         box = (box - np.tile(corner, 2)) * row.crop_scale
+        height, width = image.shape[:2] if row.crop_turn % 180 == 0 else image.shape[1::-1]
+        box, landmarks = turn_places(box, landmarks, row.crop_turn, (height, width))
         return Face(box=box, landmarks=landmarks, score=1.0)
     found = subjects(get_engine().find([image], ask=_ASK)[0])
     return found[0] if found else None

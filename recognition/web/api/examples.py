@@ -15,6 +15,7 @@ _FACE = {
     "box": [214.0, 96.5, 131.2, 164.8],
     "landmarks": [[246.1, 158.7], [308.9, 157.2], [277.4, 195.0], [252.3, 224.8], [303.0, 223.1]],
     "score": 0.9991,
+    "turned": 0,
     "quality": {
         "score": 0.93,
         "size_px": 131.2,
@@ -86,6 +87,7 @@ _ANSWERS: dict[str, JsonDict] = {
                 "code": "accepted",
                 "message": "The face is enrolled.",
                 "faces_found": 1,
+                "turned": 0,
                 "quality": _FACE["quality"],
                 "image": _IMAGE,
             },
@@ -96,6 +98,7 @@ _ANSWERS: dict[str, JsonDict] = {
                 "code": "no_face",
                 "message": "No face was found in the picture.",
                 "faces_found": 0,
+                "turned": 0,
                 "quality": None,
                 "image": None,
             },

@@ -25,7 +25,7 @@ from recognition.web.boundaries import CheckedFields
 from recognition.web.errors import ServiceError
 from recognition.web.uploads import Upload
 
-RAW_TYPES = ("image/jpeg", "image/png", "image/webp")
+RAW_TYPES = ("image/jpeg", "image/png", "image/webp", "image/heic", "image/avif")
 _DATA_URL = re.compile(
     r"\s*data:([\w.+-]+/[\w.+-]+)?(;[\w=.+-]+)*;base64,", re.ASCII | re.IGNORECASE
 )

@@ -86,7 +86,7 @@ class _WantedFaces(serializers.Serializer):
             x, y, width, height = map(float, attrs["region"].split(","))
             attrs["region"] = (x, y, x + width, y + height)
         names = {field.name for field in fields(Wanted)} & set(attrs)
-        attrs["wanted"] = Wanted(**{name: attrs.pop(name) for name in names})
+        attrs["wanted"] = Wanted(**{name: attrs.pop(name) for name in names}, any_turn=True)
         return attrs
 
 
@@ -176,6 +176,10 @@ class FaceSerializer(serializers.Serializer):
         help_text="Left eye, right eye, nose, left and right mouth corner, as seen.",
     )
     score = serializers.FloatField(help_text="The detector's.")
+    turned = serializers.IntegerField(
+        help_text="Degrees clockwise, 0, 90, 180 or 270, by which the picture must be turned for "
+        "an upright face. A photo without a certain face is looked at turned as well."
+    )
     quality = QualitySerializer(allow_null=True)
 
 

@@ -172,6 +172,9 @@ class OutcomeSerializer(serializers.Serializer):
     )
     message = serializers.CharField()
     faces_found = serializers.IntegerField()
+    turned = serializers.IntegerField(
+        help_text="Degrees clockwise by which the stored face was turned to stand upright."
+    )
     quality = QualitySerializer(allow_null=True)
     image = serializers.UUIDField(allow_null=True, help_text="The stored image.")
 

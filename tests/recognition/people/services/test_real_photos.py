@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml_engine.images import decode_image
+from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.request import Wanted
 from recognition.events.services.enrolment import event_enrol
 from recognition.people.index import gallery_of
@@ -19,6 +19,7 @@ from recognition.people.models import Collection, Person
 from recognition.people.services.enrolment import images_enrol
 from recognition.people.services.identification import identify, verify
 from recognition.people.services.pictures import cut_face
+from recognition.people.services.reembedding import _stored_face
 from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.storage import assert_consistent
@@ -61,6 +62,28 @@ def test_real_face_is_not_enrolled_under_two_names(real_engine: Any, sample_phot
     assert _enrol(first, sample_photo("obama3")) == ["accepted"]
 
 
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_turned_photo_is_enrolled_and_stored_upright(
+    real_engine: Any, sample_photo: Photo, person: Person, turn: int
+) -> None:
+    with Image.open(io.BytesIO(sample_photo("obama"))) as photo:
+        turned = encode_jpeg(np.asarray(photo.rotate(turn, expand=True)), 95)
+    assert _enrol(person, turned) == ["accepted"]
+    image = person.images.get()
+    assert image.crop_turn == turn
+    template = image.templates.get().embedding
+    with image.file.open("rb") as file:
+        cut = decode_image(file.read())
+    (found,) = real_engine.analyze([cut], flip=True)[0]
+    assert found.embedding @ template > 0.95
+    stored = _stored_face(cut, image)
+    assert stored is not None
+    (face,) = real_engine.embed(cut, [stored], flip=True)
+    assert face.embedding @ template > 0.95
+    result = identify(collection=person.collection, data=turned, actor=ACTOR)
+    assert [(face.decision, face.face.turn) for face in result.faces] == [("match", turn)]
+
+
 def test_a_stored_face_is_found_and_recognised_again(
     real_engine: Any, sample_photo: Photo, person: Person
 ) -> None:
@@ -80,7 +103,7 @@ def test_an_unknown_face_of_a_visit_can_be_enrolled(
     (face,) = real_engine.analyze([picture])[0]
     event = make_event(
         collection,
-        face_jpeg=cut_face(picture, face.box).jpeg,
+        face_jpeg=cut_face(picture, face).jpeg,
         vector=face.embedding,
         quality=face.quality.score,
     )

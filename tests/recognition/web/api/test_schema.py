@@ -62,7 +62,7 @@ def test_schema_offers_each_way_to_sign_in_by_itself() -> None:
 def test_schema_describes_three_ways_to_send_pictures(operation: str) -> None:
     by_id = {text["operationId"]: text for _, _, text in operations()}
     contents = by_id[operation]["requestBody"]["content"]
-    raw = {"image/jpeg", "image/png", "image/webp"}
+    raw = {"image/jpeg", "image/png", "image/webp", "image/heic", "image/avif"}
     assert set(contents) == {"multipart/form-data", "application/json"} | raw
     schemas = contract.document()["components"]["schemas"]
     form = schemas[contents["multipart/form-data"]["schema"]["$ref"].rsplit("/", 1)[-1]]
