@@ -27,20 +27,13 @@ from recognition.people.api.outcomes import outcome_payload
 from recognition.people.api.serializers.persons import PersonSerializer
 from recognition.web.api.base import ApiView
 from recognition.web.api.files import PictureVersion, face_file
-from recognition.web.api.paging import NewestFirst
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.errors import ServiceError
 
 _PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
 
 
-class NewestSeenFirst(NewestFirst):
-    ordering = ("-started_at", "-id")
-
-
 class EventsView(ApiView):
-    pagination_class = NewestSeenFirst
-
     @operation(
         "events_list",
         "List events",
