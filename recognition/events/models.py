@@ -68,10 +68,10 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        # By a single column, an index has its rows in the order of their ids, which lists have.
+        # An index of a single column, as each foreign key has, gives its rows in the order of their
+        # ids, which lists have. One of several columns that begins with a key would replace its
+        # own on MySQL.
         indexes = [
-            models.Index(fields=["collection", "started_at"], name="event_by_time"),
-            models.Index(fields=["person", "started_at"], name="event_by_person"),
             models.Index(fields=["decision"], name="event_by_decision"),
             models.Index(fields=["review"], name="event_by_review"),
             models.Index(fields=["is_open"], name="event_by_state"),
