@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import uuid
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.access import ROLE_SCOPES, Role, Scope
+from accounts.identifiers import uuid7
 from accounts.names import validate_visible
 
 
@@ -64,7 +64,7 @@ class ApiKey(models.Model):
     PREFIX = "frk_"
     USED_RESOLUTION = timedelta(minutes=1)
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, validators=[validate_visible])
     prefix = models.CharField(max_length=16, editable=False, help_text="How the key begins.")
     hash = models.CharField(max_length=64, unique=True, editable=False)
@@ -86,9 +86,8 @@ class ApiKey(models.Model):
     is_active = models.BooleanField(default=True)
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-id"]
         verbose_name = "API key"
-        indexes = [models.Index(fields=["created_at"])]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

@@ -65,7 +65,7 @@ class Delivery(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # Empty for a test, and once the notice was pruned.
     notice = models.ForeignKey(Notice, null=True, on_delete=models.SET_NULL)
-    kind = models.CharField(max_length=32)
+    kind = models.CharField(max_length=32, db_index=True)
     # No constraint in the database: it would lock the receiver's row for each transaction that
     # writes a notice, while the sender renews its lease on that row.
     receiver = models.ForeignKey(

@@ -1,23 +1,12 @@
-"""Public ids: UUIDs that begin with the time, so that new rows are neighbours in the index."""
+"""Ids: those that we make, and those of other systems."""
 
 from __future__ import annotations
 
-import os
-import time
-import uuid
-
 from django.db import models
 
+from accounts.identifiers import uuid7
 
-def uuid7() -> uuid.UUID:
-    """RFC 9562 version 7: 48 bits of Unix milliseconds, 12 bits for the rest of the time (a quarter
-    of a microsecond), then random bits. So a list by id is a list by time."""
-    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
-    fraction = nanoseconds * 4096 // 1_000_000
-    value = milliseconds << 80 | fraction << 64 | int.from_bytes(os.urandom(8), "big")
-    value = value | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return uuid.UUID(int=value)
+__all__ = ["BinaryCollatedCharField", "uuid7"]
 
 
 class BinaryCollatedCharField(models.CharField):

@@ -71,7 +71,6 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
     list_filter_submit = True
     # Either may be missing, so these joins do not change the order in which rows are read.
     list_select_related = ("person", "camera")
-    sortable_by = ("started_at",)
     search_fields = ("person__search_text", "camera__name")
     search_help_text = "A person's name, external id or label, or the name of a camera"
     actions = ("confirm_events", "reject_events", "download_events")

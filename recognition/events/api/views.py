@@ -26,19 +26,12 @@ from recognition.people.api.outcomes import enrolled_answer
 from recognition.people.api.serializers.enrolment import EnrolledFaceSerializer, WhoInput
 from recognition.web.api.base import ApiView
 from recognition.web.api.files import PictureVersion, face_file
-from recognition.web.api.paging import NewestFirst
 from recognition.web.api.schema import WITH_BODY, operation
 
 _PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
 
 
-class NewestSeenFirst(NewestFirst):
-    ordering = ("-started_at", "-id")
-
-
 class EventsView(ApiView):
-    pagination_class = NewestSeenFirst
-
     @operation(
         "events_list",
         "List events",

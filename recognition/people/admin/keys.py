@@ -88,7 +88,6 @@ class ApiKeyAdmin(LongListAdmin):
     )
     list_filter = ("is_active",)
     list_select_related = ("created_by",)  # it may be missing: see EventAdmin
-    sortable_by = ("created_at",)
     search_fields = ("name", "prefix")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:

@@ -126,7 +126,7 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
         count = images.order_by().values("person").annotate(n=Count("pk")).values("n")
         # By name: this app knows nothing of events.
         events = Person._meta.get_field("events").related_model._default_manager
-        visits = events.filter(person=OuterRef("pk")).order_by("-started_at")
+        visits = events.filter(person=OuterRef("pk")).order_by("-pk")
         return (
             super()
             .get_queryset(request)

@@ -44,9 +44,3 @@ class NewestFirst(CursorPagination):
                 {"page_size": ["This must be a whole number from 1."]}
             )
         return min(int(asked), self.max_page_size)
-
-
-class NewestMadeFirst(NewestFirst):
-    """For rows whose ids are random."""
-
-    ordering = ("-created_at", "-id")

@@ -22,7 +22,6 @@ from recognition.people.api.serializers.keys import (
     NewKeySerializer,
 )
 from recognition.web.api.base import ApiView
-from recognition.web.api.paging import NewestMadeFirst
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
@@ -30,8 +29,6 @@ from recognition.web.numbers import utc_text
 
 
 class KeysView(ApiView):
-    pagination_class = NewestMadeFirst
-
     @operation("keys_list", "List API keys", scope=Scope.MANAGE, answer=KeySerializer(many=True))
     def get(self, request: Request) -> Response:
         return self.paged(_keys_of(self.access), KeySerializer)
