@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from django.contrib.auth import get_user
@@ -21,7 +22,7 @@ def is_known(scope: dict[str, Any]) -> bool:
 
     Raises what the database raises.
     """
-    request = ASGIRequest(scope, None)
+    request = ASGIRequest(scope, io.BytesIO())
     sent = request.headers
     if secret := key_in_headers(sent.get("Authorization", ""), sent.get("X-Api-Key", "")):
         return ApiKey.find(secret) is not None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Receive = Callable[[], Awaitable[AsgiDict]]
 Send = Callable[[AsgiDict], Awaitable[None]]
-Application = Callable[[AsgiDict, Receive, Send], Awaitable[None]]
+Application = Callable[[AsgiDict, Any, Any], Awaitable[None]]
 
 # So much comes with the headers; a form to sign in has less. It is not counted.
 SMALL_BYTES = 64 * 2**10

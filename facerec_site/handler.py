@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, Any
 
 import django
@@ -19,8 +19,6 @@ from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler
 
-from recognition.web.boundaries import AsgiDict
-
 
 class OneThreadHandler(ASGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002
@@ -28,7 +26,7 @@ class OneThreadHandler(ASGIHandler):
         chain: Callable[..., Any] = self._middleware_chain  # type: ignore[has-type]
         self._middleware_chain = sync_to_async(chain, thread_sensitive=True)
 
-    async def read_body(self, receive: Callable[[], Awaitable[AsgiDict]]) -> IO[bytes]:
+    async def read_body(self, receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> IO[bytes]:
         """The whole body: in memory if it is small, else in a file that a thread writes."""
         most = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
         body = tempfile.SpooledTemporaryFile(max_size=most)  # noqa: SIM115

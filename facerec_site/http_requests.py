@@ -182,7 +182,8 @@ class _Channel(HTTPChannel):
                 f"X-Request-Id: {caller.request_id}\r\nContent-Length: {len(body)}\r\n"
                 "Connection: close\r\n\r\n"
             )
-            self.transport.write(head.encode() + body)
+            transport: Any = self.transport
+            transport.write(head.encode() + body)
         self.loseConnection()
 
     def lineLengthExceeded(self, line: bytes) -> None:

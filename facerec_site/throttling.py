@@ -23,7 +23,7 @@ class SignInRateThrottle(SimpleRateThrottle):
     scope = "sign_in"
 
     def get_cache_key(self, request: Request | HttpRequest, view: object) -> str:
-        browser = known_browser(request, request.POST.get("username", ""))  # type: ignore[arg-type]
+        browser = known_browser(request, request.POST.get("username", ""))
         ident = f"{request.META.get('REMOTE_ADDR', '')} {browser}".encode().hex()
         return self.cache_format % {"scope": self.scope, "ident": ident}
 

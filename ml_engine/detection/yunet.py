@@ -15,6 +15,7 @@ import numpy as np
 
 from ml_engine.geometry import clipped
 from ml_engine.request import EVERY_FACE, Wanted
+from ml_engine.runtime.deadline import check_deadline
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.types import Face, Float32, Image, WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, ensure, preset
@@ -49,6 +50,7 @@ class YunetDetector:
     def _faces(self, image: Image, smallest_px: int) -> list[Face]:
         import cv2
 
+        check_deadline()
         height, width = image.shape[:2]
         scale = min(1.0, _SMALLEST_PX / smallest_px)
         size = max(1, round(width * scale)), max(1, round(height * scale))

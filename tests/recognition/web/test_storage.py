@@ -26,7 +26,7 @@ from tests.fakes import FakeEngine
 def _of_sqlite(code: int) -> DatabaseError:
     error = OperationalError("as Django says it")
     cause = sqlite3.OperationalError("as SQLite says it")
-    cause.sqlite_errorcode = code  # type: ignore[misc]
+    cause.sqlite_errorcode = code
     error.__cause__ = cause
     return error
 

@@ -104,3 +104,17 @@ def test_room_is_held_until_the_engine_is_done(
     assert held == [0] * 6
     assert _held() == 0
     assert AuditEntry.objects.exists()
+
+
+def test_memory_of_a_large_picture_goes_back_to_the_system(
+    large: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[int] = []
+    monkeypatch.setattr(pictures, "give_back", lambda: given_back.append(_held()))
+    with decoded(photo(1)):
+        pass
+    assert given_back == []
+    monkeypatch.setattr(pictures, "_LARGE_PIXELS", 1_000_000)
+    with decoded(large):
+        assert given_back == []
+    assert given_back == [0], "once the picture is let go of"
