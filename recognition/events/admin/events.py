@@ -210,7 +210,7 @@ class EventAdmin(DatedAdmin, ServiceAdmin):
     def _pages_beside(self, request: HttpRequest, event: Event) -> TemplateContext:
         """The newer and the older event, of the list that the page was opened from."""
         of_list = copy(request)
-        of_list.GET = QueryDict(request.GET.get("_changelist_filters", ""))  # type: ignore[assignment]
+        of_list.GET = QueryDict(request.GET.get("_changelist_filters", ""))
         try:
             rows = self.get_changelist_instance(of_list).queryset
         except IncorrectLookupParameters:
