@@ -98,9 +98,10 @@ def record_view(
         address=actor.address,
         collection_id=collection_id,
     )
-    newest = entries.order_by("-id").values_list("pk", flat=True).first()
+    # Found without locks, then locked: the other entries of these minutes stay free.
+    newest = list(entries.order_by("-id").values_list("pk", flat=True)[:1])
     with transaction.atomic():
-        entry = AuditEntry.objects.select_for_update().filter(pk=newest).first()
+        entry = AuditEntry.objects.select_for_update().filter(pk__in=newest).first()
         if entry is None or entry.details.get("views", _MOST_VIEWS) >= _MOST_VIEWS:
             details = _with_view({"views": 0, "pictures": [], "people": {}}, seen, person_id)
             record(actor, "image.view", picture, collection_id=collection_id, **details)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.e2e.browsing import PATIENCE_MS
 from tests.e2e.conftest import OpenPage
@@ -55,10 +55,9 @@ def test_pages_have_no_serious_violation(
     collection = api.rows("collections")[0]["id"]
     page = open_page("/try/", color_scheme=theme)
     found = violations(page)
-    photo = sample_photo("obama2")
-    page.locator("#files").set_input_files(
-        [{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo}]
-    )
+    data = sample_photo("obama2")
+    photo: FilePayload = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": data}
+    page.locator("#files").set_input_files([photo])
     expect(page.locator(".face-card")).to_have_count(1, timeout=PATIENCE_MS)
     found += violations(page)
     for path in PAGES:
