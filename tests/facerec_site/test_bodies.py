@@ -52,7 +52,9 @@ def key() -> str:
     return ApiKey.issue(name="all", scopes=[Scope.DETECT])[1]
 
 
-def sends(gate: BodyGate, size: object, **headers: str) -> ApplicationCommunicator:
+def sends(
+    gate: BodyGate, size: object, path: str = "/api/v1/detect", **headers: str
+) -> ApplicationCommunicator:
     """A request that announces so many bytes and has sent none of them."""
     sent = {"content-length": str(size), "x-request-id": "mine"} | {
         name.replace("_", "-"): value for name, value in headers.items()
@@ -60,7 +62,7 @@ def sends(gate: BodyGate, size: object, **headers: str) -> ApplicationCommunicat
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/api/v1/detect",
+        "path": path,
         "query_string": b"",
         "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
     }
@@ -93,6 +95,12 @@ async def test_large_body_of_stranger_is_refused_before_it_is_read(
     assert await answer(sends(gate, 60 * MB, x_api_key="wrong")) == (401, "not_authenticated")
     assert await answer(sends(gate, 60 * MB, cookie="sessionid=x")) == (401, "not_authenticated")
     assert site.asked == 0
+
+
+async def test_large_body_of_stranger_to_a_page_is_refused_with_a_page(gate: BodyGate) -> None:
+    request = sends(gate, 60 * MB, "/admin/people/person/add/")
+    assert (await request.receive_output(5))["status"] == 401
+    assert b"Sign in" in (await request.receive_output(5))["body"]
 
 
 @pytest.mark.parametrize(
