@@ -181,6 +181,8 @@ def test_erasing_leaves_nothing(engine: FakeEngine, collection: Collection) -> N
         "templates": 3,
         "events": 1,
         "negatives": 0,
+        "import_items": 0,
+        "exports": 0,
         "replies": 1,
         "files": 8,
     }
