@@ -119,7 +119,7 @@ def _write_zip(path: Path, lfw: Path, count: int, seed: int) -> int:
 
 
 def _saved(data: bytes, *, quality: int, size: int | None = None) -> bytes:
-    picture = Image.open(io.BytesIO(data))
+    picture: Image.Image = Image.open(io.BytesIO(data))
     if size is not None:
         picture = picture.resize((size, size), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
@@ -198,7 +198,7 @@ def _is_over(run: ImportRun) -> bool:
 def _check(run: ImportRun, photos: int) -> Counter[str]:
     """AssertionError unless rows, files and report tell the same, of every photo, once."""
     from recognition.bulk.models import Archive
-    from recognition.bulk.report import report_rows
+    from recognition.bulk.services.report import report_rows
     from recognition.people.models import FaceImage
     from tests.recognition.storage import named_files, stored_files
 

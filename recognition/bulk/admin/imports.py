@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -139,8 +140,19 @@ def _chosen(run: ImportRun, chosen: str) -> QuerySet[ImportItem]:
     return items_list(run, state=ImportItem.State.REFUSED, code=chosen)
 
 
-def _refusals(counts: dict[str, int]) -> list[tuple[str, int]]:
-    """Codes with how many, the most frequent first."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    code: str
+    count: int
+
+    @property
+    def title(self) -> str:
+        """`several_faces` as people say it."""
+        return self.code.replace("_", " ").capitalize()
+
+
+def _refusals(counts: dict[str, int]) -> list[Refusal]:
+    """The most frequent first."""
     others = {ImportItem.State.ENROLLED, ImportItem.State.PENDING}
-    codes = [(code, count) for code, count in counts.items() if code not in others]
-    return sorted(codes, key=lambda row: -row[1])
+    found = [Refusal(code, count) for code, count in counts.items() if code not in others]
+    return sorted(found, key=lambda refusal: -refusal.count)

@@ -26,17 +26,16 @@ from recognition.bulk.api.serializers import (
 )
 from recognition.bulk.models import ImportItem, ImportRun
 from recognition.bulk.payloads import import_payload, item_payload
-from recognition.bulk.report import REPORT_COLUMNS, report_rows
 from recognition.bulk.services import imports as service
 from recognition.bulk.services.archives import MOST_PIECE_BYTES, PIECE_BYTES
 from recognition.bulk.services.photos import item_enrol
+from recognition.bulk.services.report import report_table
 from recognition.people.selectors import collection_by_id, collection_or_only
 from recognition.web.api.base import ApiView
 from recognition.web.api.files import face_file
 from recognition.web.api.paging import NewestFirst
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.errors import ServiceError, not_found
-from recognition.web.streaming import csv_response
 
 _CSV = {(200, "text/csv"): OpenApiTypes.BINARY}
 
@@ -202,8 +201,7 @@ class ImportReportView(_ImportApiView):
         errors=(404,),
     )
     def get(self, request: Request, import_id: UUID) -> StreamingHttpResponse:
-        run = self.run(import_id)
-        return csv_response(f"import-{run.pk}.csv", REPORT_COLUMNS, report_rows(run))
+        return report_table(self.run(import_id), self.actor)
 
 
 class ImportItemEnrolView(_ImportApiView):

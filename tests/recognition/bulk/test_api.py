@@ -119,7 +119,7 @@ class TestImport:
         refusal(api.send(address, b"a", "application/octet-stream", "PUT"), 400, "validation_error")
         assert stored_files() == set()
 
-    def test_archive_over_the_limit_is_refused(
+    def test_announced_archive_over_the_limit_is_refused(
         self, api: Caller, collection: Collection, settings: Any
     ) -> None:
         settings.MAX_IMPORT_GB = 1

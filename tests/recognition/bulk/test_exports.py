@@ -242,7 +242,7 @@ def test_exports_are_deleted_and_swept(full: Collection) -> None:
 
 def test_files_that_are_missing_are_counted_and_left_out(full: Collection) -> None:
     image = FaceImage.objects.filter(person__name="Bob").get()
-    image.file.storage.delete(image.file.name)
+    image.file.storage.delete(str(image.file.name))
     data = exported(full)
     assert Job.objects.get(kind="export").result["missing_files"] == 1  # type: ignore[index]
     other = make_collection()

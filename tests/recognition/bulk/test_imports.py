@@ -275,7 +275,7 @@ class TestEnd:
     def test_sweep_removes_uploads_that_nobody_goes_on_with(self, collection: Collection) -> None:
         sent(collection, people_zip())
         new = sent(collection, people_zip())
-        Archive.objects.exclude(pk=new.archive_id).update(updated_at="2026-01-01T00:00Z")
+        Archive.objects.exclude(pk=str(new.archive_id)).update(updated_at="2026-01-01T00:00Z")
         assert bulk_sweep() == 1
         assert list(ImportRun.objects.all()) == [new]
         assert stored_files() == set(Piece.objects.values_list("file", flat=True))
@@ -310,7 +310,7 @@ class TestEnd:
     def test_archive_whose_piece_is_lost_fails_the_import(self, collection: Collection) -> None:
         run = started(collection, people_zip())
         piece = Piece.objects.get()
-        piece.file.storage.delete(piece.file.name)
+        piece.file.storage.delete(str(piece.file.name))
         run_jobs()
         job = Job.objects.get(kind="import")
         assert (job.state, job.error_code) == (Job.State.FAILED, "archive_lost")

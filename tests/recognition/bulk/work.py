@@ -40,7 +40,10 @@ def _fake_engine(pause_s: float) -> None:
             time.sleep(pause_s)
             return super().find(*args, **options)
 
-    host.load_engine = lambda config: SlowEngine()  # type: ignore[assignment, return-value]
+    def load(config: object) -> FakeEngine:
+        return SlowEngine()
+
+    host.load_engine = load  # type: ignore[assignment]
 
 
 def _kill_at(name: str, when: str, count: str) -> None:

@@ -162,6 +162,7 @@ def test_upkeep_sweeps_and_prunes(engine: FakeEngine, person: Person) -> None:
         "events": 0,
         "files": 1,
         "gallery_changes": 0,
+        "imports": 0,
         "idempotency_records": 0,
         "jobs": 0,
         "notices": 0,

@@ -15,10 +15,10 @@ from django.db import connections
 
 from accounts.audit import SYSTEM
 from recognition.bulk.models import ImportRun
-from recognition.bulk.report import REPORT_COLUMNS, report_rows
 from recognition.bulk.selectors import outcome_counts
 from recognition.bulk.services.folders import folder_import
 from recognition.bulk.services.imports import import_cancel, import_settle
+from recognition.bulk.services.report import REPORT_COLUMNS, report_rows
 from recognition.jobs.running import run_next
 from recognition.people.management.collections import collection_named
 from recognition.web.boundaries import CommandOptions

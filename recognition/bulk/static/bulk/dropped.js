@@ -50,10 +50,11 @@ export async function droppedParcel(transfer) {
   // Read at once: the list is empty after the event.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const plain = [...transfer.files];
-  if (plain.length === 1 && entries[0]?.isFile && plain[0].name.toLowerCase().endsWith(".zip")) {
+  if (plain.length === 1 && !entries[0]?.isDirectory && plain[0].name.toLowerCase().endsWith(".zip")) {
     return zipParcel(plain[0]);
   }
-  const files = (await Promise.all(entries.map((entry) => filesBelow(entry)))).flat();
+  const found = (await Promise.all(entries.map((entry) => filesBelow(entry)))).flat();
+  const files = entries.length ? found : plain.map((file) => ({ path: file.name, file }));
   return files.length ? folderParcel(files) : null;
 }
 
