@@ -59,7 +59,7 @@ def test_photos_are_dropped_and_one_is_deleted(
     data = base64.b64encode(sample_photo("obama2")).decode()
     page.evaluate(_DROP, [form, data, "second.jpg"])
     expect(page.locator(".fr-report .fr-ok")).to_contain_text("second.jpg", timeout=PATIENCE_MS)
-    page.get_by_role("link", name="Barack Obama").click()
+    page.locator("#report").get_by_role("link", name="Barack Obama").click()
     expect(page.locator(".fr-grid li")).to_have_count(2)
 
     page.on("dialog", lambda dialog: dialog.accept())

@@ -118,7 +118,11 @@ def test_one_visit_is_one_event_with_its_pictures(ann: Person, collection: Colle
     assert event.image == ann.images.get()
     assert event.similarity is not None and event.similarity > event.threshold
     snapshot = decode_image(event.snapshot.read())
-    assert snapshot.shape == decode_image(picture).shape
+    height, width = decode_image(picture).shape[:2]
+    assert snapshot.shape == (height, width, 3)
+    # The square of 120 pixels in the middle, as parts of the frame's sides.
+    expected = [70 / width, 70 / height, 120 / width, 120 / height]
+    assert event.box == pytest.approx(expected, abs=0.03)
     # Nothing is drawn into it.
     assert abs(snapshot.astype(int) - decode_image(picture).astype(int)).mean() < 2
     assert decode_image(event.face.read()).shape[0] >= 120
