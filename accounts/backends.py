@@ -32,6 +32,7 @@ RIGHTS: dict[str, Rights] = {
     "people.faceimage": _OPERATORS,
     "people.template": _READ_ONLY,
     "people.negative": _READ_ONLY,
+    "people.lookalike": _READ_ONLY,
     "people.collection": _READ_ONLY,
     "people.modelversion": _READ_ONLY,
     "people.calibration": _READ_ONLY,

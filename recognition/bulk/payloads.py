@@ -7,6 +7,7 @@ from typing import TypedDict
 from recognition.bulk.models import Export, ImportItem, ImportRun
 from recognition.bulk.selectors import outcome_counts
 from recognition.jobs.payloads import JobPayload, job_payload
+from recognition.people.models import Person
 from recognition.web.numbers import rounded, utc_text
 from recognition.web.payloads import PersonReference
 
@@ -67,7 +68,6 @@ def import_payload(run: ImportRun) -> ImportPayload:
 
 
 def item_payload(item: ImportItem) -> ImportItemPayload:
-    person = item.person
     return {
         "number": item.number,
         "file": item.path,
@@ -75,11 +75,18 @@ def item_payload(item: ImportItem) -> ImportItemPayload:
         "code": item.code,
         "message": item.message,
         "quality": rounded(item.quality),
-        "person": {"id": str(person.pk), "name": person.name, "external_id": person.external_id}
-        if person
-        else None,
+        "person": _person(item.person) if item.person else None,
         "image": str(item.image_id) if item.image_id else None,
         "may_be_overruled": item.may_be_overruled,
+    }
+
+
+def _person(person: Person) -> PersonReference:
+    return {
+        "id": str(person.pk),
+        "name": person.name,
+        "labels": list(person.labels),
+        "external_id": person.external_id,
     }
 
 

@@ -129,7 +129,7 @@ class TestExport:
         administrator.post(address("bulk_export_delete", export.pk), {"post": "yes"})
         assert not Export.objects.exists()
 
-    def test_operator_exports_nothing(self, operator: Client) -> None:
+    def test_operator_can_export_nothing(self, operator: Client) -> None:
         assert operator.get(address("bulk_export_changelist")).status_code == 403
 
 

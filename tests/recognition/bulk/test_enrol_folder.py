@@ -75,7 +75,7 @@ def test_large_folder_comes_in_many_pieces(
     assert FaceImage.objects.count() == 6
 
 
-def test_zip_is_enrolled(collection: Collection, tmp_path: Path) -> None:
+def test_zip_is_enrolled_by_command(collection: Collection, tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(people_zip())
     assert "6 enrolled" in run(collection.pk, tmp_path / "a.zip")
 
@@ -108,7 +108,7 @@ def test_command_that_is_stopped_is_resumed(
     assert_consistent(collection)
 
 
-def test_import_is_cancelled(collection: Collection, folder: Path) -> None:
+def test_import_is_cancelled_by_command(collection: Collection, folder: Path) -> None:
     run("Main", folder, no_wait=True)
     told = run("Main", cancel=ImportRun.objects.get().pk)
     assert "7 cancelled" in told or "import" in told
