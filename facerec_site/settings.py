@@ -330,8 +330,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", str(VAR_DIR / "media")))
 # With less room than this on its disk, no picture is written.
 KEEP_FREE_BYTES = env.int("KEEP_FREE_MB", 64) * 2**20
-FILE_UPLOAD_PERMISSIONS = 0o600
-FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_UPLOAD_MB", 64) * 2**20
 # Bodies of all requests that are under way in one process.
 MAX_BODIES_MB = env.int("MAX_BODIES_MB", 512)
@@ -395,10 +394,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
-        "daphne": {"level": "WARNING"},
-        "django.channels.server": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
-        "faiss": {"level": "WARNING"},
-        "tensorflow": {"level": "WARNING"},
+        name: {"level": "WARNING"}
+        for name in ("daphne", "django.channels.server", "axes", "faiss", "tensorflow")
     },
 }
