@@ -99,6 +99,7 @@ def test_dropped_zip_goes_on_after_a_pause(
     expect(page.locator(".fr-drop-state")).to_contain_text("8.0 of", timeout=PATIENCE_MS)
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".fr-drop-state")).to_have_text("Paused. Drop the same again to go on.")
+    page.unroute_all()
     page.reload()
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
