@@ -65,7 +65,7 @@ def test_pages_before_sign_in_fit_on_a_phone(open_page: OpenPage, path: str) -> 
 
 def test_account_menu_opens_by_touch_on_a_phone(open_page: OpenPage) -> None:
     page = open_page("/try/", **TOUCH)
-    page.get_by_role("button", name="Account of admin").tap()
+    page.get_by_role("button", name="admin: account, theme and help").tap()
     expect(page.get_by_role("link", name="Admin", exact=True)).to_be_visible()
     page.get_by_role("button", name="Sign out").tap()
     page.wait_for_url("**/accounts/login/")

@@ -219,7 +219,7 @@ export class EnrolDialog {
  */
 export function faceCrop(picture, [x, y, width, height], sidePx) {
   const canvas = element("canvas", { width: sidePx, height: sidePx, class: "crop", role: "img", "aria-label": "The face" });
-  const side = Math.max(width, height) * 1.4;
+  const side = Math.max(width, height) * 1.35;
   const context = contextOf(canvas);
   context.imageSmoothingQuality = "high";
   context.drawImage(picture, x + (width - side) / 2, y + (height - side) / 2, side, side, 0, 0, sidePx, sidePx);
