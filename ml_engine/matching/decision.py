@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ml_engine.matching.calibration import ImpostorCurve
@@ -81,3 +81,26 @@ def decide(
         fmr=curve.fmr(best.similarity) if curve else None,
         candidates=tuple(candidates),
     )
+
+
+def name_once(decisions: Sequence[Decision]) -> list[Decision]:
+    """Decisions about the faces of one picture: nobody is in it twice. Of the faces that match one
+    person the best one does, by how far it is over its threshold; the others are ambiguous."""
+    best: dict[Hashable, Decision] = {}
+    for decision in decisions:
+        if decision.kind != "match":
+            continue
+        other = best.setdefault(decision.person, decision)
+        if _excess(decision) > _excess(other):
+            best[decision.person] = decision
+    return [
+        decision
+        if decision.kind != "match" or decision is best[decision.person]
+        else replace(decision, kind="ambiguous", person=None, template=None)
+        for decision in decisions
+    ]
+
+
+def _excess(decision: Decision) -> float:
+    assert decision.similarity is not None  # a match has one
+    return decision.similarity - decision.threshold

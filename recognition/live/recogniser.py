@@ -15,7 +15,14 @@ from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
 from ml_engine.tracking import Track, Tracker
 from ml_engine.types import Float32, Image
-from recognition.live.identity import RECHECK_S, Identity, Look, Need, appearance_of
+from recognition.live.identity import (
+    RECHECK_S,
+    Identity,
+    Look,
+    Need,
+    appearance_of,
+    name_each_once,
+)
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
 
@@ -108,6 +115,7 @@ class Recogniser:
         started = time.perf_counter()
         passed_on = self._look(wanted, at_s)
         self._reconsider(at_s)
+        name_each_once([one.identity for one in seen])
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 

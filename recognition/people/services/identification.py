@@ -12,7 +12,14 @@ import numpy as np
 
 from accounts.audit import Actor, record
 from ml_engine import Face
-from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
+from ml_engine.matching import (
+    Candidate,
+    Decision,
+    ImpostorCurve,
+    decide,
+    name_once,
+    without_vetoed,
+)
 from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, get_engine
@@ -240,9 +247,9 @@ def _identified(
         return []
     vectors = np.stack([_embedding(face) for face in faces])
     people = gallery.search(vectors, people=max(2, max_candidates))
+    decisions = [decide_candidates(rules, each, threshold=threshold) for each in people]
     answers = []
-    for face, candidates in zip(faces, people, strict=True):
-        decision = decide_candidates(rules, candidates, threshold=threshold)
+    for face, decision in zip(faces, name_once(decisions), strict=True):
         found = identified_face(face, decision, gallery)
         answers.append(replace(found, candidates=found.candidates[:max_candidates]))
     return answers

@@ -90,6 +90,23 @@ def test_a_face_is_pending_before_it_is_named(ann: Person, collection: Collectio
         assert _face(stream.show(photo(ANN, looks=1)))["decision"] == "match"
 
 
+def test_of_two_faces_of_one_person_in_a_frame_only_one_is_named(
+    ann: Person, collection: Collection
+) -> None:
+    with DrivenStream(collection) as stream:
+        first, second = stream.show(photo(ANN, ANN, looks=1), frames=20)["faces"]
+        assert [first["decision"], second["decision"]] == ["match", "ambiguous"]
+        assert second["person"] is None
+        # The other one has gone: nobody is in the way of its name any more.
+        (left,) = stream.show(photo(ANN, looks=1), frames=20)["faces"]
+        assert left["decision"] == "match"
+    events = Event.objects.order_by("started_at", "decision")
+    assert {(event.decision, event.person) for event in events} == {
+        ("ambiguous", None),
+        ("match", ann),
+    }
+
+
 @pytest.mark.parametrize(("choice", "flips"), [("enrolled", False), ("both", True)])
 def test_a_look_is_averaged_with_its_mirror_image_only_where_both_are(
     ann: Person, engine: FakeEngine, choice: str, flips: bool

@@ -54,6 +54,21 @@ def test_every_face_of_a_picture_is_named(engine: FakeEngine, collection: Collec
     assert {"decode", "detect", "embed", "search", "total"} <= set(result.timing_ms)
 
 
+def test_of_two_faces_of_one_person_in_a_picture_only_the_better_one_matches(
+    engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(person, 1)
+    looks = iter([embedding_of(1, looks=5), embedding_of(1)])
+    monkeypatch.setattr(engine, "_vector", lambda *_: next(looks))
+    worse, better = _identify(person.collection, photo(1, 1)).faces
+    assert (worse.decision, worse.person_id, worse.image_id) == ("ambiguous", None, None)
+    assert worse.similarity > worse.threshold
+    assert [candidate.person_id for candidate in worse.candidates] == [person.pk]
+    assert (better.decision, better.person_id) == ("match", person.pk)
+    matches = AuditEntry.objects.filter(action="face.identify").get().details["matches"]
+    assert matches == 1
+
+
 def test_an_unknown_face_tells_who_is_nearest_and_names_nobody(
     engine: FakeEngine, person: Person
 ) -> None:
