@@ -7,7 +7,6 @@ faces are still found.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import cv2
 import numpy as np

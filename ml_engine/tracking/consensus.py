@@ -104,8 +104,8 @@ class _Sums:
     A person who is not among the candidates of a look was at most as similar as the least of them.
     So each look adds the least similarity to all people (`_base`), and to each candidate the rest
     of their own. A look without candidates adds a similarity of 0 to all people. So does a look
-    whose candidates were ranked by something else (`by_rank`) to all others: an SVM leaves people
-    out, however similar they are.
+    whose candidates were ranked by something else (`by_rank`) to all others: people who are not
+    among the first may be more similar than those who are.
     """
 
     def __init__(self, *, by_rank: bool) -> None:

@@ -133,7 +133,7 @@ class Recogniser:
         for face, track, is_crowded in zip(faces, tracks, _crowded(faces), strict=True):
             identity = self._identities.get(track.number)
             if identity is None:
-                identity = Identity(track.number, at_s, by_rank=self._standing[1])
+                identity = Identity(track.number, at_s, by_rank=self._ranks_otherwise)
                 self._identities[track.number] = identity
             need = identity.need(
                 face,
@@ -192,15 +192,20 @@ class Recogniser:
         if standing == self._standing or at_s - self._reconsidered_s < _RECONSIDER_S:
             return
         self._standing, self._reconsidered_s = standing, at_s
-        _, by_rank = standing
         for identity in self._identities.values():
             found = self.rulebook.search(identity.embeddings) if identity.has_looks else []
+            by_rank = self._ranks_otherwise
             identity.reconsider(found, at_s, self.rulebook.decide, by_rank=by_rank)
 
-    def _standing_now(self) -> tuple[int, bool]:
-        """The gallery's revision, and whether it ranks by something else than similarity."""
+    def _standing_now(self) -> tuple[int, object]:
+        """The gallery's revision, and who decides."""
         gallery = self.rulebook.gallery
-        return gallery.revision, not gallery.ranks_by_similarity
+        return gallery.revision, gallery.decided_by
+
+    @property
+    def _ranks_otherwise(self) -> bool:
+        """True if the gallery ranks by something else than similarity."""
+        return not self.rulebook.gallery.ranks_by_similarity
 
     def name_of(self, person: object) -> str | None:
         """None: no longer enrolled, or not active any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
@@ -29,7 +29,7 @@ class Member:
 
     name: str
     external_id: str | None
-    templates: int = 0
+    templates: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class IndexState:
         row = self._rows.get(template)
         return UUID(row[1]) if row else None
 
+    def vectors_of(self, person: Hashable) -> Float32:
+        """(n, d): a person's templates; (0, d) of one who is not here."""
+        member = self._people.get(person)  # type: ignore[call-overload]
+        return self.index.vectors(list(member.templates) if member else [])[1]
+
     def put(self, rows: Sequence[Row], names: Mapping[UUID, tuple[str, str | None]]) -> None:
         """Add templates, or take over what changed about them."""
         if not rows:
@@ -80,11 +85,11 @@ class IndexState:
                 name, external_id = names.get(row.person, ("", None))
                 member = self._people.setdefault(row.person, Member(name, external_id))
                 member.name, member.external_id = name, external_id
-                member.templates += 1
+                member.templates.append(row.template)
                 # In place: whoever searches meanwhile finds one owner or the other.
                 before = self._rows.get(row.template)
                 self._rows[row.template] = (row.person, row.image)
-                self._release(before)
+                self._release(row.template, before)
             # Owners first: a template that is found must be somebody's.
             self.index.add(ids, flat.reshape(len(rows), -1), model=self.index.model)
 
@@ -92,7 +97,7 @@ class IndexState:
         with self._changing:
             self.index.remove(templates)
             for template in templates:
-                self._release(self._rows.pop(template, None))
+                self._release(template, self._rows.pop(template, None))
 
     def put_negatives(self, people: Iterable[UUID], found: Mapping[UUID, Float32]) -> None:
         """Vectors (n, d) of faces that are not these people; none of those that are not found."""
@@ -177,12 +182,12 @@ class IndexState:
         row = self._rows.get(template)
         return row[0] if row else None
 
-    def _release(self, row: tuple[UUID, str] | None) -> None:
+    def _release(self, template: int, row: tuple[UUID, str] | None) -> None:
         """A template of this person, which is theirs no more."""
         if row is None:
             return
         member = self._people[row[0]]
-        member.templates -= 1
+        member.templates.remove(template)
         if not member.templates:
             del self._people[row[0]]
             self._negatives.pop(row[0], None)

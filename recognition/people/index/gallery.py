@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Hashable
 from uuid import UUID
 
 import numpy as np
@@ -61,8 +62,13 @@ class Gallery:
 
     @property
     def ranks_by_similarity(self) -> bool:
-        """False where a vote or a trained SVM decides now."""
-        return self._decider is None
+        """False if a vote or a trained SVM decides now."""
+        return self._decider is None or self._decider.ranks_by_similarity
+
+    @property
+    def decided_by(self) -> object:
+        """Another one means that people are ranked otherwise."""
+        return self._decided_by
 
     def search(
         self, embeddings: Float32, *, people: int = 5, by_similarity: bool = False
@@ -176,8 +182,14 @@ class Gallery:
     def _new_decider(self, standing: CollectionState) -> Decider | None:
         if standing.decider == Collection.Decider.VOTE:
             return decider("vote", model=self.model)
+        if standing.decider == Collection.Decider.MEAN:
+            return decider("mean", model=self.model, vectors_of=self._vectors_of)
         svm = self._source.svm() if standing.svm is not None else None
         return decider("svm", model=self.model, svm=svm) if svm is not None else None
+
+    def _vectors_of(self, person: Hashable) -> Float32:
+        assert self._contents is not None  # it was searched
+        return self._contents.vectors_of(person)
 
     def _fit_index(self, contents: IndexState, choice: str) -> None:
         """Begin to build another index in the background, where one is wanted."""

@@ -47,7 +47,9 @@ def _named(collection: Collection) -> Any:
     return person and person["name"]
 
 
-@pytest.mark.parametrize(("decider", "name"), [("nearest", "Bob"), ("vote", "Ann")])
+@pytest.mark.parametrize(
+    ("decider", "name"), [("nearest", "Bob"), ("mean", "Ann"), ("vote", "Ann")]
+)
 def test_the_decider_says_who_is_named(
     two: list[Person], collection: Collection, decider: str, name: str
 ) -> None:
@@ -57,8 +59,9 @@ def test_the_decider_says_who_is_named(
     assert _named(collection) == name
 
 
+@pytest.mark.parametrize("decider", ["mean", "vote"])
 def test_another_decider_is_followed_by_those_who_are_looked_at(
-    two: list[Person], collection: Collection
+    two: list[Person], collection: Collection, decider: str
 ) -> None:
     Collection.objects.update(match_margin=0.0)
     collection.refresh_from_db()
@@ -66,7 +69,7 @@ def test_another_decider_is_followed_by_those_who_are_looked_at(
     with DrivenStream(collection) as stream:
         face = stream.show(photo(FACE), frames=6)["faces"][0]
         assert face["person"]["name"] == "Bob"
-        Collection.objects.update(decider="vote")
+        Collection.objects.update(decider=decider)
         gallery_of(collection).follow(now=True)
         # At once, by the looks that there are: a face that is settled is looked at once a second.
         again = stream.show(photo(FACE), frames=2)["faces"][0]
