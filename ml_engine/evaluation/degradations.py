@@ -7,10 +7,12 @@ faces are still found.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
 
+from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import Image
 
 Spoil = Callable[[Image, np.random.Generator], Image]
@@ -32,7 +34,7 @@ def small(image: Image, random: np.random.Generator, *, face_px: float = 17) -> 
     return _image(cv2.resize(tiny, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def blur(image: Image, random: np.random.Generator, *, sigma: float = 3.0) -> Image:
+def blur(image: Image, random: np.random.Generator, *, sigma: float = 2.0) -> Image:
     """Out of focus."""
     return _image(cv2.GaussianBlur(image, (0, 0), sigma))
 
@@ -40,36 +42,29 @@ def blur(image: Image, random: np.random.Generator, *, sigma: float = 3.0) -> Im
 def infrared(image: Image, random: np.random.Generator) -> Image:
     """As under an infrared lamp: one channel, bright skin, dark corners, little contrast."""
     height, width = image.shape[:2]
-    grey = image @ np.array([0.75, 0.2, 0.05])
-    grey = 255 * (grey / 255) ** 0.6
+    grey = image @ np.array([0.7, 0.25, 0.05])
+    grey = 255 * (grey / 255) ** 0.65
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    lit = 0.75 * grey * np.exp(-(rows**2 + columns**2) / 1.5) + 30
-    lit = cv2.GaussianBlur(lit, (0, 0), 1.2) + random.normal(0, 6, lit.shape)
+    lit = 0.75 * grey * np.exp(-(rows**2 + columns**2) / 4) + 25
+    lit = cv2.GaussianBlur(lit, (0, 0), 1.0) + random.normal(0, 4, lit.shape)
     return _image(np.repeat(lit[..., None], 3, axis=2))
 
 
-def dark(image: Image, random: np.random.Generator, *, light: float = 0.12) -> Image:
+def dark(image: Image, random: np.random.Generator, *, light: float = 0.25) -> Image:
     """Little light: few grey levels, and the noise of the sensor."""
-    return _image(image * light + random.normal(0, 2, image.shape))
+    return _image(image * light + random.normal(0, 1.5, image.shape))
 
 
 def jpeg(image: Image, random: np.random.Generator, *, quality: int = 5) -> Image:
-    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return _image(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    return decode_image(encode_jpeg(image, quality))
 
 
-def motion(image: Image, random: np.random.Generator, *, length: int = 15) -> Image:
-    """The face moves along a straight line, in any direction, while the shutter is open."""
-    angle = random.uniform(0, np.pi)
-    steps = np.linspace(-(length - 1) / 2, (length - 1) / 2, 4 * length)
-    kernel = np.zeros((length, length), np.float32)
-    columns = np.round(steps * np.cos(angle) + (length - 1) / 2).astype(int)
-    rows = np.round(steps * np.sin(angle) + (length - 1) / 2).astype(int)
-    np.add.at(kernel, (rows, columns), 1)
-    return _image(cv2.filter2D(image, -1, kernel / kernel.sum()))
+def motion(image: Image, random: np.random.Generator, *, length: int = 9) -> Image:
+    """The face moves sideways while the shutter is open."""
+    return _image(cv2.blur(image, (length, 1)))
 
 
-def noise(image: Image, random: np.random.Generator, *, sigma: float = 45) -> Image:
+def noise(image: Image, random: np.random.Generator, *, sigma: float = 30) -> Image:
     return _image(image + random.normal(0, sigma, image.shape))
 
 
@@ -85,9 +80,21 @@ KINDS: dict[str, Spoil] = {
 }
 
 
+# The same, worse: what a cohort has to know beside them.
+WORSE: dict[str, Spoil] = {
+    "smaller": partial(small, face_px=14),
+    "blur_3": partial(blur, sigma=3),
+    "infrared_noise": lambda image, random: noise(infrared(image, random), random, sigma=6),
+    "darker": partial(dark, light=0.12),
+    "jpeg_10": partial(jpeg, quality=10),
+    "motion_15": partial(motion, length=15),
+    "noise_50": partial(noise, sigma=50),
+}
+
+
 def spoiled(image: Image, kind: str, seed: Sequence[int] | int) -> Image:
     """RGB (h, w, 3) of this kind; the same seed gives the same picture."""
-    return KINDS[kind](image, np.random.default_rng(seed))
+    return (KINDS | WORSE)[kind](image, np.random.default_rng(seed))
 
 
 def _image(values: np.ndarray) -> Image:

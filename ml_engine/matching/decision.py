@@ -13,17 +13,28 @@ Kind = Literal["match", "unknown", "ambiguous"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A person with the best of their templates. similarity: cosine."""
+    """A person with the best of their templates.
+
+    similarity: cosine. rise: how much higher than in a clear picture the threshold is for this
+        face and this template (see `ml_engine.matching.cohort`).
+    """
 
     person: Hashable
     template: int
     similarity: float
+    rise: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """What is compared with a calibrated threshold."""
+        return self.similarity - self.rise
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A kind and its reasons.
 
+    threshold: the one that the best candidate was held against, its rise included.
     person, template: set for a match alone. similarity, fmr: of the best candidate; None if the
         gallery is empty.
     """
@@ -61,24 +72,33 @@ def decide(
     threshold: float,
     margin: float = 0.0,
     curve: ImpostorCurve | None = None,
+    *,
+    is_fixed: bool = False,
 ) -> Decision:
-    """Candidates, the likeliest first. The first two over the threshold with similarities closer
-    than `margin`: ambiguous."""
+    """Candidates, the likeliest first. The first two over the threshold and closer to each other
+    than `margin`: ambiguous.
+
+    is_fixed: somebody set the threshold by hand, so it does not rise for poor pictures.
+    """
     if not candidates:
         return Decision("unknown", threshold)
+
+    def excess(candidate: Candidate) -> float:
+        return (candidate.similarity if is_fixed else candidate.score) - threshold
+
     best = candidates[0]
     kind: Kind = "unknown"
-    if best.similarity >= threshold:
-        second = candidates[1].similarity if len(candidates) > 1 else -1.0
-        close = second >= threshold and abs(best.similarity - second) < margin
+    if excess(best) >= 0:
+        second = excess(candidates[1]) if len(candidates) > 1 else -1.0
+        close = second >= 0 and abs(excess(best) - second) < margin
         kind = "ambiguous" if close else "match"
     return Decision(
         kind=kind,
-        threshold=threshold,
+        threshold=threshold if is_fixed else threshold + best.rise,
         person=best.person if kind == "match" else None,
         template=best.template if kind == "match" else None,
         similarity=best.similarity,
-        fmr=curve.fmr(best.similarity) if curve else None,
+        fmr=curve.fmr(best.score) if curve else None,
         candidates=tuple(candidates),
     )
 

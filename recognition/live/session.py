@@ -292,7 +292,7 @@ class StreamSession:
         return face_answer(
             one,
             name=self._recogniser.name_of(decision.person) if decision else None,
-            threshold=self._recogniser.rulebook.rules.threshold,
+            threshold=(decision or self._recogniser.rulebook.rules).threshold,
             event=self._visits.event_of(one.identity.track),
         )
 

@@ -28,6 +28,11 @@ class Rules:
     curve: ImpostorCurve | None
     curve_source: CurveSource = "model"
 
+    @property
+    def is_fixed(self) -> bool:
+        """Set by hand: the same in every kind of picture."""
+        return self.source == "fixed"
+
 
 def curve_of_collection(collection: Collection) -> ImpostorCurve | None:
     """The impostor score curve in force; None where there is none."""
@@ -52,9 +57,12 @@ def rules_of(collection: Collection, gallery: Gallery) -> Rules:
 
 
 def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery: Gallery) -> float:
-    """At which a stranger is named no more often than the collection has it."""
+    """At which a stranger is named no more often than the collection has it. A stranger is compared
+    with every template, or with one mean of each person."""
     fpir = collection.target_false_positive_rate or DEFAULT_FPIR
-    return curve.threshold_for_gallery(gallery.size[1], fpir)
+    people, templates = gallery.size
+    compared = people if collection.decider == Collection.Decider.MEAN else templates
+    return curve.threshold_for_gallery(compared, fpir)
 
 
 def calibration_of(collection: Collection) -> Calibration | None:

@@ -11,12 +11,14 @@ from uuid import UUID
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connection
 
-from ml_engine.matching import Candidate, Decider, decider
+from ml_engine.matching import Candidate, Decider, ImpostorCurve, decider
+from ml_engine.matching.deciders import Mean
 from ml_engine.matching.index import Kind
 from ml_engine.types import Float32
 from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import kind_for
 from recognition.people.index.reading import CHUNK, CollectionState, TemplateReader, names_of
+from recognition.people.index.rises import Rises
 from recognition.people.models import Collection
 
 logger = logging.getLogger(__name__)
@@ -71,14 +73,30 @@ class Gallery:
         return self._decided_by
 
     def search(
-        self, embeddings: Float32, *, people: int = 5, by_similarity: bool = False
+        self,
+        embeddings: Float32,
+        *,
+        people: int = 5,
+        by_similarity: bool = False,
+        curve: ImpostorCurve | None = None,
     ) -> list[list[Candidate]]:
         """Embeddings (n, d) of length 1; for each the best people as the collection's decider
         ranks them, or the most similar ones (`by_similarity`). A person whom a face is known not
-        to be (see `Negative`) is not among them."""
+        to be (see `Negative`) is not among them.
+
+        curve: says how much the threshold rises for each candidate; None: not at all.
+        """
         queries = np.atleast_2d(np.asarray(embeddings, np.float32))
-        contents = self._current()
-        return contents.search(queries, people, None if by_similarity else self._decider)
+        contents, ranks_by = self._current(), None if by_similarity else self._decider
+        found = contents.search(queries, people, ranks_by)
+        if curve is None:
+            return found
+        risen = Rises(contents, curve, of_means=isinstance(ranks_by, Mean))
+        by_score = ranks_by is None or ranks_by.ranks_by_similarity
+        return [
+            risen.of(query, candidates, by_score=by_score)
+            for query, candidates in zip(queries, found, strict=True)
+        ]
 
     def image_of(self, template_id: int | None) -> UUID | None:
         """The image that a template was made of; None where it is gone."""

@@ -35,7 +35,7 @@ def test_the_mean_goes_by_all_templates_of_a_person() -> None:
     ann = np.array([[0.8, 0.6, 0, 0]], np.float32)
     bob = np.array([[0.79, 0, np.sqrt(1 - 0.79**2), 0], [0.7, 0, -np.sqrt(0.51), 0]], np.float32)
     vectors = {"ann": ann, "bob": bob, "eve": bob[:0]}
-    ranked = decider("mean", model="model-a", vectors_of=vectors.__getitem__).rank(
+    ranked = decider("mean", model="model-a", vectors_of=lambda person: vectors[str(person)]).rank(
         probe, [0.8, 0.79, 0.3], [1, 2, 5], OWNERS.get
     )
     mean = bob.mean(axis=0)

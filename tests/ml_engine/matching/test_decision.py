@@ -80,3 +80,25 @@ def test_the_best_of_several_faces_is_furthest_over_its_threshold() -> None:
 def test_of_equal_faces_the_first_one_matches() -> None:
     told = name_once([_match("ann", 0.7), _match("ann", 0.7), _match("ann", 0.4)])
     assert [decision.kind for decision in told] == ["match", "ambiguous", "unknown"]
+
+
+def test_a_poor_picture_raises_the_threshold_of_its_face() -> None:
+    poor = Candidate("ann", 1, 0.58, rise=0.1)
+    decision = decide([poor], 0.5, curve=CURVE)
+    assert (decision.kind, decision.threshold) == ("unknown", pytest.approx(0.6))
+    assert decision.similarity == 0.58
+    assert decision.fmr == pytest.approx(CURVE.fmr(0.48))
+    assert decide([poor], 0.45, curve=CURVE).person == "ann"
+
+
+def test_a_threshold_that_was_set_by_hand_does_not_rise() -> None:
+    poor = Candidate("ann", 1, 0.58, rise=0.1)
+    decision = decide([poor], 0.5, curve=CURVE, is_fixed=True)
+    assert (decision.kind, decision.threshold) == ("match", 0.5)
+    assert decision.fmr == pytest.approx(CURVE.fmr(0.48)), "told as it is"
+
+
+def test_a_rival_is_held_against_its_own_threshold() -> None:
+    found = [Candidate("ann", 1, 0.62), Candidate("bob", 2, 0.61, rise=0.15)]
+    assert decide(found, 0.5, margin=0.05).person == "ann"
+    assert decide(found, 0.5, margin=0.05, is_fixed=True).kind == "ambiguous"

@@ -25,6 +25,7 @@ from recognition.web.leases import DatabaseTime
 from recognition.web.process import process
 from tests.factories import ACTOR, enrol, make_camera, make_person
 from tests.fakes import FakeEngine, photo, portrait
+from tests.poor_pictures import all_lean, know_the_direction
 from tests.recognition.live.streams import DrivenStream, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,6 +106,24 @@ def test_of_two_faces_of_one_person_in_a_frame_only_one_is_named(
         ("ambiguous", None),
         ("match", ann),
     }
+
+
+def test_a_stranger_in_a_poor_frame_is_not_named_and_the_threshold_told_is_theirs(
+    collection: Collection, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_lean(engine, monkeypatch)
+    enrol(make_person(collection, name="Ann"), ANN)
+    know_the_direction()
+    collection.refresh_from_db()
+    with DrivenStream(collection) as stream:
+        stranger = _face(stream.show(photo(STRANGER, looks=1), frames=8))
+    with DrivenStream(collection) as stream:
+        known = _face(stream.show(photo(ANN, looks=1), frames=8))
+    assert (stranger["decision"], known["decision"]) == ("unknown", "match")
+    assert known["similarity"] > known["threshold"] > 0.7
+    assert stranger["threshold"] > 0.7 > stranger["similarity"]
+    event = Event.objects.get(decision="match")
+    assert event.threshold == pytest.approx(known["threshold"], abs=0.01)
 
 
 @pytest.mark.parametrize(("choice", "flips"), [("enrolled", False), ("both", True)])
