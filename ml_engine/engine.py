@@ -283,7 +283,7 @@ def _measured(
     if crops is None:
         crops = list(align_faces(image, _landmarks(faces), TEMPLATE_112, quality.CROP_PX))
     return [
-        replace(face, quality=quality.measure(face, crop))
+        replace(face, quality=quality.measure(face, crop, image))
         for face, crop in zip(faces, crops, strict=True)
     ]
 

@@ -106,15 +106,22 @@ class ModelMissing(EngineError):
 class Quality:
     """How well a face can be recognised. `score` in 0..1; the parts are measured, not judged.
 
-    size_px: shorter side of the box. sharpness: see `ml_engine.quality`. brightness: mean luma,
-    0..255. yaw, pitch, roll: degrees, estimated from the landmarks. detection: detector's score.
-    reasons: codes of the faults (`too_small`, `blurred`, `too_dark`, `too_bright`,
-    `turned_away`, `tilted`, `low_detection_score`), worst first; empty for a good face.
+    size_px: shorter side of the box. detail_px: how many of these pixels show something of their
+    own; fewer if the picture was enlarged. sharpness: see `ml_engine.quality`. noise, blocking:
+    random grain, and the edges of compression blocks, against the contrast of the face.
+    brightness: mean luma, 0..255. yaw, pitch, roll: degrees, estimated from the landmarks.
+    detection: detector's score.
+    reasons: codes of the faults (`too_small`, `low_resolution`, `blurred`, `noisy`, `compressed`,
+    `too_dark`, `too_bright`, `turned_away`, `tilted`, `low_detection_score`), worst first; empty
+    for a good face.
     """
 
     score: float
     size_px: float
+    detail_px: float
     sharpness: float
+    noise: float
+    blocking: float
     brightness: float
     yaw: float
     pitch: float

@@ -179,7 +179,7 @@ def _faces(image: Image) -> list[Face]:
         box = np.array([left, top, left + width, top + height], np.float32)
         landmarks = (box[:2] + _LANDMARKS * [width, height]).astype(np.float32)
         size_px = float(min(width, height))
-        quality = Quality(0.9, size_px, 0.2, 128.0, 0.0, 0.0, 0.0, 0.99)
+        quality = Quality(0.9, size_px, 40.0, 0.2, 0.01, 0.03, 128.0, 0.0, 0.0, 0.0, 0.99)
         faces.append(Face(box, landmarks, 0.99, quality))
     return sorted(faces, key=lambda face: -face.size_px)
 

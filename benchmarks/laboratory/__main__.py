@@ -57,6 +57,21 @@ def _recalibration(options: argparse.Namespace) -> None:
     deliver(options, [report])
 
 
+def _kinds(options: argparse.Namespace) -> int:
+    """1 if the promise is broken in a kind of picture."""
+    from benchmarks.laboratory.kinds import evaluate_kinds
+
+    report = evaluate_kinds(
+        build_engine(options),
+        options.data,
+        options.preset,
+        enrolled=options.enrolled,
+        strangers=options.strangers,
+    )
+    deliver(options, [report])
+    return 1 if report.broken else 0
+
+
 def _celebs(options: argparse.Namespace) -> None:
     from benchmarks.laboratory.celebs import evaluate_celebs
 
@@ -124,6 +139,14 @@ def _add_thresholds(commands: Commands) -> None:
     add_preset(halves)
     halves.add_argument("--flip", action="store_true", help="average with the mirror image")
     add_folds(halves)
+
+    kinds = add_command(
+        commands, "kinds", _kinds, "strangers named in every kind of poor picture, by LFW's people"
+    )
+    add_data(kinds, "folder with a folder for each person")
+    add_preset(kinds)
+    kinds.add_argument("--enrolled", type=positive, default=300, metavar="N", help="people")
+    kinds.add_argument("--strangers", type=positive, default=1200, metavar="N", help="people")
 
     recalibration = add_command(
         commands,

@@ -88,7 +88,10 @@ def measures(faces: list[Face | None]) -> dict[str, Float32]:
     return {
         "quality": values(lambda q: q.score),
         "size": values(lambda q: q.size_px),
+        "detail": values(lambda q: q.detail_px),
         "sharpness": values(lambda q: q.sharpness),
+        "noise": values(lambda q: -q.noise),
+        "blocking": values(lambda q: -q.blocking),
         "brightness (nearness to 130)": values(lambda q: -abs(q.brightness - 130)),
         "yaw": values(lambda q: -abs(q.yaw)),
         "pitch": values(lambda q: -abs(q.pitch)),

@@ -7,20 +7,29 @@ many photos they have, no score of the curve moves by more than 0.002.
 Service compares vectors of three kinds: an upload may be averaged with its mirror image, a live
 face is not. So strangers are compared plain with plain, plain with averaged, and averaged with
 averaged, and the curve keeps the highest score at each rate: it is never too low for any of them.
+
+With a curve come its cohort and the rises of means (see `ml_engine.evaluation.cohort`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.evaluation.cohort import (
+    STRANGERS,
+    faces_of_kinds,
+    fitted_cohort,
+    mean_rises,
+)
 from ml_engine.evaluation.collect import Variant, collect, nearest_centre
+from ml_engine.evaluation.degradations import KINDS, WORSE
 from ml_engine.evaluation.lfw import Photos, load_photos
 from ml_engine.matching.calibration import MIN_PAIRS, RATES, ImpostorCurve
 from ml_engine.types import EngineError, Float32
@@ -28,6 +37,7 @@ from ml_engine.types import EngineError, Float32
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
+_SEED = 1
 LFW = "LFW, deep-funnelled, folds 1 to 5"
 # One person under two names, seen by looking at the pairs of the highest scores. They are no
 # strangers; left in, they alone would decide the score at 1e-6.
@@ -70,17 +80,32 @@ def calibrate(
     found = collect(engine, photos.paths, variants, choose=nearest_centre, title="LFW")
     rows = np.flatnonzero(found.has_face)
     photos = photos.only(rows)
+    plain = [Variant(preset) for preset in presets]
+    poor = faces_of_kinds(engine, _strangers(photos).paths, plain, KINDS | WORSE)
     return [
-        impostor_curve(
-            photos,
-            found.embeddings[Variant(preset)][rows],
-            found.embeddings[Variant(preset, flip=True)][rows],
-            model=engine.embedder(preset).version,
-            detector=engine.detector,
-            source=source,
+        replace(
+            impostor_curve(
+                photos,
+                found.embeddings[Variant(preset)][rows],
+                found.embeddings[Variant(preset, flip=True)][rows],
+                model=engine.embedder(preset).version,
+                detector=engine.detector,
+                source=source,
+            ),
+            cohort=fitted_cohort(poor, Variant(preset)),
+            mean_rises=mean_rises(
+                found.embeddings[Variant(preset, flip=True)][rows], merged_people(photos)
+            ),
         )
         for preset in presets
     ]
+
+
+def _strangers(photos: Photos) -> Photos:
+    """The first photos of people drawn at random, the same ones every time."""
+    _, first = np.unique(merged_people(photos), return_index=True)
+    drawn = np.random.default_rng(_SEED).permutation(first)[:STRANGERS]
+    return photos.only(np.sort(drawn))
 
 
 def impostor_curve(
@@ -150,6 +175,7 @@ def write_curve(curve: ImpostorCurve, folder: Path) -> Path:
     names = (version.partition("@")[0] for version in (curve.model, curve.detector))
     path = folder / f"{'.'.join(names)}.json"
     beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(curve.to_dict(), indent=2) + "\n")
+    fields = (f'  "{name}": {json.dumps(value)}' for name, value in curve.to_dict().items())
+    beside.write_text("{\n" + ",\n".join(fields) + "\n}\n")
     beside.replace(path)
     return path

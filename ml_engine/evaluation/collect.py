@@ -5,6 +5,7 @@ Several threads hand over a photo each, so the engine forms its batches as it do
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ml_engine.evaluation.degradations import spoiled
 from ml_engine.images import decode_image
 from ml_engine.request import Wanted
 from ml_engine.types import Face, Float32, Image
@@ -68,13 +70,17 @@ def collect(
     choose: Choice,
     title: str,
     min_face_px: int | None = None,
+    kind: str = "clean",
 ) -> Collected:
-    """Detect once, choose one face of each photo, embed it in every variant."""
+    """Detect once, choose one face of each photo, embed it in every variant.
+
+    kind: the photos are spoiled so first, see `ml_engine.evaluation.degradations`.
+    """
     for variant in variants:
         engine.embedder(variant.preset)
 
     def one(path: Path) -> tuple[Face | None, list[Float32]]:
-        image = decode_image(path.read_bytes())
+        image = spoiled(decode_image(path.read_bytes()), kind, zlib.crc32(path.name.encode()))
         faces = engine.find([image], Wanted(min_face_px=min_face_px))[0]
         if not faces:
             return None, []

@@ -2,7 +2,13 @@
 
 from ml_engine.matching.calibration import ImpostorCurve
 from ml_engine.matching.deciders import Decider, decider, without_vetoed
-from ml_engine.matching.decision import Candidate, Decision, decide, person_candidates
+from ml_engine.matching.decision import (
+    Candidate,
+    Decision,
+    decide,
+    name_once,
+    person_candidates,
+)
 from ml_engine.matching.index import VectorIndex
 from ml_engine.matching.svm import LinearSvm, train_svm
 from ml_engine.matching.vector_file import DamagedFile
@@ -17,6 +23,7 @@ __all__ = [
     "VectorIndex",
     "decide",
     "decider",
+    "name_once",
     "person_candidates",
     "train_svm",
     "without_vetoed",

@@ -9,6 +9,11 @@ the last point it is an extrapolation along the last decade, and `is_extrapolate
 A collection's own curve is short: few people make few pairs. `continued_by` extends it along the
 curve that comes with the models.
 
+Faces in poor pictures are more like each other than clear ones. A curve says how much more, by its
+`cohort`; what is compared with a threshold, and has a rate, is the score: the similarity less that
+rise. The mean of several templates is somewhat more like everybody than one template is:
+`mean_rises`.
+
 A stranger is compared with all who are enrolled, so a rate of false names (FPIR) becomes a rate of
 false matches (FMR) by the size of the gallery. On LFW, a threshold set in this way from one half of
 the people for one false name in a hundred gave 1.04 % on the other half, in the median of 200
@@ -25,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_engine.matching.cohort import Cohort
 from ml_engine.types import Float32, ModelMismatch
 from ml_engine.zoo import PRESETS
 
@@ -51,6 +57,9 @@ class ImpostorCurve:
     scores: rising. rates: the false-match rate at each, falling.
     pairs: how many were compared. source: of the pairs, for people.
     measured_until: beyond this score the points are extrapolated; None if all are measured.
+    cohort: how much thresholds rise in poor pictures; None if that was not measured.
+    mean_rises: for so many templates of a person, rising, how much higher strangers score with
+        their mean than with one of them.
     """
 
     model: str
@@ -60,6 +69,8 @@ class ImpostorCurve:
     pairs: int
     source: str
     measured_until: float | None = None
+    cohort: Cohort | None = None
+    mean_rises: tuple[tuple[int, float], ...] = ()
 
     def fmr(self, score: float) -> float:
         """How often a comparison of two strangers reaches `score`."""
@@ -81,6 +92,11 @@ class ImpostorCurve:
         """A stranger is compared with every template: each may match no more often than
         fpir / templates, so that one of them does no more often than `fpir`."""
         return self.threshold(fpir / max(1, templates))
+
+    def mean_rise(self, templates: int) -> float:
+        """How much higher strangers score with the mean of so many templates of one person."""
+        counts = np.log([1, *(count for count, _ in self.mean_rises)])
+        return float(np.interp(np.log(templates), counts, [0, *(r for _, r in self.mean_rises)]))
 
     def is_extrapolated(self, score: float) -> bool:
         return score > (self.scores[-1] if self.measured_until is None else self.measured_until)
@@ -111,7 +127,12 @@ class ImpostorCurve:
                 moved = reached + stretch * (score - at_last)
                 points.setdefault(max(moved, model.threshold(rate * _RARER_AT_MOST)), rate)
         return replace(
-            self, scores=tuple(points), rates=tuple(points.values()), measured_until=reached
+            self,
+            scores=tuple(points),
+            rates=tuple(points.values()),
+            measured_until=reached,
+            cohort=model.cohort,
+            mean_rises=model.mean_rises,
         )
 
     def check(self, model: str, detector: str) -> None:
@@ -172,12 +193,14 @@ class ImpostorCurve:
             "scores": list(self.scores),
             "rates": list(self.rates),
             **({} if self.measured_until is None else {"measured_until": self.measured_until}),
+            **({} if self.cohort is None else {"cohort": self.cohort.to_dict()}),
+            **({"mean_rises": [list(rise) for rise in self.mean_rises]} if self.mean_rises else {}),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ImpostorCurve:
         """Read what `to_dict` gave. KeyError, TypeError or ValueError if it is something else."""
-        measured_until = values.get("measured_until")
+        measured_until, cohort = values.get("measured_until"), values.get("cohort")
         return cls(
             model=str(values["model"]),
             detector=str(values["detector"]),
@@ -186,6 +209,8 @@ class ImpostorCurve:
             pairs=int(values["pairs"]),
             source=str(values["source"]),
             measured_until=None if measured_until is None else float(measured_until),
+            cohort=None if cohort is None else Cohort.from_dict(cohort),
+            mean_rises=tuple((int(n), float(rise)) for n, rise in values.get("mean_rises", ())),
         )
 
 

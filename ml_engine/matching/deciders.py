@@ -1,13 +1,14 @@
-"""Ways to rank people by the results of a search: nearest, a vote, a linear SVM.
+"""Ways to rank people by the results of a search: nearest, mean, a vote, a linear SVM.
 
 A decider orders people. Whether the first one is named is up to `decide`, by a threshold on the
-similarity. A similarity is always the cosine with the person's best template, so one threshold and
-one impostor curve serve all deciders.
+similarity: the cosine with the person's best template, or with the mean of their templates
+(`Mean`), which has a curve of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,11 +17,17 @@ from ml_engine.matching.decision import Candidate, person_candidates
 from ml_engine.matching.svm import LinearSvm
 from ml_engine.types import Float32
 
-Name = Literal["nearest", "vote", "svm"]
+Name = Literal["nearest", "mean", "vote", "svm"]
 OwnerOf = Callable[[int], Hashable | None]
+# A person's templates (n, d); (0, d) of one who is gone meanwhile.
+VectorsOf = Callable[[Hashable], Float32]
 
 
 class Decider(Protocol):
+    """ranks_by_similarity: candidates come in the order of their similarity."""
+
+    ranks_by_similarity: bool
+
     def rank(
         self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
     ) -> list[Candidate]:
@@ -36,16 +43,46 @@ class Decider(Protocol):
 class Nearest:
     """By the best template."""
 
+    ranks_by_similarity = True
+
     def rank(
         self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
     ) -> list[Candidate]:
         return person_candidates(scores, ids, owner_of)
 
 
+class Mean:
+    """By the mean of all of a person's templates, whose cosine is the similarity. The template of a
+    candidate is the best one."""
+
+    ranks_by_similarity = True
+
+    def __init__(self, vectors_of: VectorsOf) -> None:
+        self._vectors_of = vectors_of
+
+    def rank(
+        self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
+    ) -> list[Candidate]:
+        found = []
+        for candidate in person_candidates(scores, ids, owner_of):
+            vectors = self._vectors_of(candidate.person)
+            if len(vectors):
+                found.append(replace(candidate, similarity=float(mean_template(vectors) @ probe)))
+        return sorted(found, key=lambda candidate: -candidate.similarity)
+
+
+def mean_template(vectors: Float32) -> Float32:
+    """Templates (n, d) of one person to their mean (d,) of length 1."""
+    mean = vectors.mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-6)
+
+
 class Vote:
     """By the votes of the `k` best templates, each weighted by how much nearer it is than the last
     of them (Dudani, "The Distance-Weighted k-Nearest-Neighbor Rule", 1976). People without a vote
     follow by their best template."""
+
+    ranks_by_similarity = False
 
     def __init__(self, k: int = 5) -> None:
         self._k = k
@@ -70,11 +107,10 @@ class Vote:
 
 
 class Svm:
-    """By a linear SVM that was trained on the gallery. People below its rejection are left out.
+    """By a linear SVM that was trained on the gallery.
 
     A person who was enrolled after the training is unknown to it and has only a similarity. Such a
-    newcomer comes before the first accepted person who is less similar, so the most similar person
-    of all is first, as by the nearest template.
+    newcomer comes before the first person who is less similar.
 
     Args:
         model: the version that makes the probes.
@@ -83,6 +119,8 @@ class Svm:
     Raises:
         ModelMismatch: the SVM was trained on another version.
     """
+
+    ranks_by_similarity = False
 
     def __init__(self, svm: LinearSvm, *, model: str, key: Callable[[Hashable], str] = str) -> None:
         svm.check(model)
@@ -94,40 +132,46 @@ class Svm:
         self, probe: Float32, scores: Sequence[float], ids: Sequence[int], owner_of: OwnerOf
     ) -> list[Candidate]:
         ranks = self._svm.scores(probe[None], model=self._model)[0]
-        accepted: list[tuple[float, Candidate]] = []
+        known: list[tuple[float, Candidate]] = []
         newcomers: list[Candidate] = []
         for candidate in person_candidates(scores, ids, owner_of):
             row = self._svm.row_of.get(self._key(candidate.person))
             if row is None:
                 newcomers.append(candidate)
-            elif ranks[row] >= self._svm.rejection:
-                accepted.append((float(ranks[row]), candidate))
-        accepted.sort(key=lambda pair: -pair[0])
-        return _with_newcomers([candidate for _, candidate in accepted], newcomers)
+            else:
+                known.append((float(ranks[row]), candidate))
+        known.sort(key=lambda pair: -pair[0])
+        return _with_newcomers([candidate for _, candidate in known], newcomers)
 
 
-def _with_newcomers(accepted: list[Candidate], newcomers: list[Candidate]) -> list[Candidate]:
-    """Both in their order; a newcomer before the first accepted person who is less similar."""
+def _with_newcomers(known: list[Candidate], newcomers: list[Candidate]) -> list[Candidate]:
+    """Both in their order; a newcomer before the first known person who is less similar."""
     ranked: list[Candidate] = []
     waiting = list(newcomers)
-    for candidate in accepted:
+    for candidate in known:
         while waiting and waiting[0].similarity > candidate.similarity:
             ranked.append(waiting.pop(0))
         ranked.append(candidate)
     return ranked + waiting
 
 
-def decider(name: Name, *, model: str, svm: LinearSvm | None = None) -> Decider:
+def decider(
+    name: Name, *, model: str, svm: LinearSvm | None = None, vectors_of: VectorsOf | None = None
+) -> Decider:
     """The decider of this name, for probes of a model version.
 
     Raises:
-        ValueError: an SVM is wanted and none is given.
+        ValueError: an SVM is wanted, or the mean, and what it takes is not given.
         ModelMismatch: the SVM was trained on another version.
     """
     if name == "svm":
         if svm is None:
             raise ValueError("This decider has to be trained first.")
         return Svm(svm, model=model)
+    if name == "mean":
+        if vectors_of is None:
+            raise ValueError("This decider needs the templates of people.")
+        return Mean(vectors_of)
     return Vote() if name == "vote" else Nearest()
 
 

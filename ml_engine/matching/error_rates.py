@@ -154,7 +154,8 @@ def error_rates(
         model, detector: the versions that made the embeddings.
         source: description of the photos, for people.
         similar_from: similarity from which two people match.
-        reference: the curve that comes with the models.
+        reference: the curve that comes with the models. With its cohort, scores are similarities
+            less what the threshold rises by.
 
     Raises:
         TooFewPeople: there are too few pairs for a curve down to a useful rate.
@@ -166,7 +167,8 @@ def error_rates(
     if len(names) < people_needed():
         raise TooFewPeople(len(names))
     order = np.argsort(person, kind="stable")
-    gallery = GalleryPairs(embeddings[order], person[order])
+    cohort = reference.cohort if reference else None
+    gallery = GalleryPairs(embeddings[order], person[order], cohort)
     doubtful = reference.threshold(_SIGNIFICANCE / gallery.pairs_of_people) if reference else np.inf
     strangers, pairs, total = gallery.impostors(similar_from, left_out_from=doubtful)
     genuine = gallery.genuine()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.matching.calibration import RATES
+from ml_engine.matching.cohort import Cohort
 from ml_engine.types import Float32
 
 # A rate counts as measured from this many errors on; see `ml_engine.matching.error_rates`.
@@ -96,10 +97,11 @@ class GalleryPairs:
 
     embeddings: (n, d) of length 1, sorted by person.
     person: (n,) numbered from 0.
+    cohort: scores are similarities less its rises.
     """
 
-    def __init__(self, embeddings: Float32, person: Ints) -> None:
-        self._embeddings, self._person = embeddings, person
+    def __init__(self, embeddings: Float32, person: Ints, cohort: Cohort | None = None) -> None:
+        self._embeddings, self._person, self._cohort = embeddings, person, cohort
         self._sizes = np.bincount(person)
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)])
         self._weight = 1.0 / self._sizes[person]
@@ -131,7 +133,7 @@ class GalleryPairs:
         for person in several.tolist():
             mine = self._of(person)
             rows, columns = np.triu_indices(len(mine), 1)
-            scores.append((mine @ mine.T)[rows, columns])
+            scores.append(self._scores(mine, mine)[rows, columns])
             owners.append(np.full(len(rows), person))
         return GenuinePairs(np.concatenate(scores), np.concatenate(owners))
 
@@ -141,7 +143,7 @@ class GalleryPairs:
         total = 0
         for rows in self._blocks():
             later = slice(rows.start, None)
-            scores = self._embeddings[rows] @ self._embeddings[later].T
+            scores = self._scores(self._embeddings[rows], self._embeddings[later])
             is_other = self._person[later] > self._person[rows, None]  # so each pair comes once
             weights = (self._weight[rows, None] * self._weight[later])[is_other]
             histogram += np.bincount(_bins(scores[is_other]), weights, minlength=_BINS)
@@ -152,7 +154,7 @@ class GalleryPairs:
 
     def _histogram_of(self, first: int, second: int) -> Floats:
         """Histogram of the pairs of these two people only."""
-        scores = self._of(first) @ self._of(second).T
+        scores = self._scores(self._of(first), self._of(second))
         return np.bincount(_bins(scores.ravel()), minlength=_BINS) / scores.size
 
     def _blocks(self) -> Iterator[slice]:
@@ -178,6 +180,12 @@ class GalleryPairs:
         top = np.argsort(-best)[:MOST_SIMILAR]
         people = (divmod(int(pairs[n]), len(self._sizes)) for n in top)
         return [(a, b, float(best[n])) for (a, b), n in zip(people, top, strict=True)], len(pairs)
+
+    def _scores(self, left: Float32, right: Float32) -> Float32:
+        similarities = left @ right.T
+        if self._cohort is None:
+            return similarities
+        return similarities - self._cohort.rises_of_all(left, right)
 
     def _of(self, person: int) -> Float32:
         return self._embeddings[self._starts[person] : self._starts[person + 1]]

@@ -3,9 +3,8 @@
 One classifier a person against all others (Cortes, Vapnik, "Support-Vector Networks", 1995). For
 galleries of up to a few thousand people with several templates each: with one template each it did
 worse than the nearest template on LFW, with three (222 people) equally well for MobileFaceNet (rank
-1 .994 for both) and better for dlib's ResNet (.985 against .981). Its rejection costs more than a
-threshold on the similarity does (FNIR .041 against .031 at one stranger named in a hundred), and
-needs no calibration.
+1 .994 for both) and better for dlib's ResNet (.985 against .981). It ranks people and rejects
+nobody: its scores are not calibrated.
 """
 
 from __future__ import annotations
@@ -18,16 +17,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml_engine.matching.vector_file import DamagedFile
 from ml_engine.types import Float32, ModelMismatch
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Templates are few and have many dimensions: little regularisation, as is usual for faces.
 _C = 10.0
-_FOLDS = 5
-LEAST_PEOPLE = 2 * _FOLDS
+LEAST_PEOPLE = 10
 
 
 @dataclass(frozen=True)
@@ -36,14 +33,12 @@ class LinearSvm:
 
     model: the version `name@hash` that made the vectors.
     people: (p,). weights: (p, d). biases: (p,).
-    rejection: the score that a probe must reach; below it the face is a stranger's.
     """
 
     model: str
     people: tuple[str, ...]
     weights: Float32
     biases: Float32
-    rejection: float
 
     @cached_property
     def row_of(self) -> dict[str, int]:
@@ -84,7 +79,6 @@ class LinearSvm:
             people=np.array(self.people, np.str_),
             weights=self.weights,
             biases=self.biases,
-            rejection=self.rejection,
             sha256=self._sha256(),
         )
         return file.getvalue()
@@ -108,7 +102,6 @@ class LinearSvm:
                 tuple(values["people"].tolist()),
                 values["weights"],
                 values["biases"],
-                float(values["rejection"]),
             )
             is_whole = svm._sha256() == str(values["sha256"])
         except (AttributeError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
@@ -119,47 +112,25 @@ class LinearSvm:
 
     def _sha256(self) -> str:
         digest = hashlib.sha256("\0".join((self.model, *self.people)).encode())
-        for values in (self.weights, self.biases, np.float64(self.rejection)):
+        for values in (self.weights, self.biases):
             digest.update(np.ascontiguousarray(values).tobytes())
         return digest.hexdigest()
 
 
-def train_svm(
-    vectors: Float32, people: Sequence[str], *, model: str, fpir: float = 0.01
-) -> LinearSvm:
+def train_svm(vectors: Float32, people: Sequence[str], *, model: str) -> LinearSvm:
     """Train on a gallery: templates (n, d) of length 1, and the person of each.
-
-    There are no strangers to train on, so a fifth of the people at a time is left out and plays
-    them. The best scores of their templates are those that strangers reach; the rejection is the
-    score that a share `fpir` of them reaches.
 
     Raises:
         ValueError: fewer than ten people.
     """
-    owners = np.array(people)
-    names, rows = np.unique(owners, return_inverse=True)
-    if len(names) < LEAST_PEOPLE:
-        raise ValueError(f"An SVM needs {LEAST_PEOPLE} people, and there are {len(names)}.")
-    fold_of = np.random.default_rng(0).permutation(len(names)) % _FOLDS
-    strangers = [
-        _best_of_left_out(vectors, owners, fold_of[rows] == fold) for fold in range(_FOLDS)
-    ]
-    weights, biases = _train(vectors, owners)
-    rejection = float(np.quantile(np.concatenate(strangers), 1 - fpir))
-    return LinearSvm(model, tuple(names.tolist()), weights, biases, rejection)
-
-
-def _best_of_left_out(
-    vectors: Float32, owners: NDArray[np.str_], is_left_out: NDArray[np.bool_]
-) -> Float32:
-    weights, biases = _train(vectors[~is_left_out], owners[~is_left_out])
-    return (vectors[is_left_out] @ weights.T + biases).max(axis=1)
-
-
-def _train(vectors: Float32, owners: NDArray[np.str_]) -> tuple[Float32, Float32]:
     from sklearn.svm import LinearSVC
 
     # People by name: numbers might be taken for quantities. They come out sorted.
+    owners = np.array(people)
+    names = np.unique(owners)
+    if len(names) < LEAST_PEOPLE:
+        raise ValueError(f"An SVM needs {LEAST_PEOPLE} people, and there are {len(names)}.")
     machine = LinearSVC(C=_C, random_state=0, max_iter=3000)
     machine.fit(vectors, owners)
-    return machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
+    weights, biases = machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
+    return LinearSvm(model, tuple(names.tolist()), weights, biases)

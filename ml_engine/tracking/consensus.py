@@ -104,8 +104,8 @@ class _Sums:
     A person who is not among the candidates of a look was at most as similar as the least of them.
     So each look adds the least similarity to all people (`_base`), and to each candidate the rest
     of their own. A look without candidates adds a similarity of 0 to all people. So does a look
-    whose candidates were ranked by something else (`by_rank`) to all others: an SVM leaves people
-    out, however similar they are.
+    whose candidates were ranked by something else (`by_rank`) to all others: people who are not
+    among the first may be more similar than those who are.
     """
 
     def __init__(self, *, by_rank: bool) -> None:
@@ -113,6 +113,8 @@ class _Sums:
         self._weights = 0.0
         self._base = 0.0
         self._above: dict[Hashable, float] = {}
+        # Of the looks that have the person among their candidates: weights, and weighted rises.
+        self._rises: dict[Hashable, tuple[float, float]] = {}
         self._firsts: dict[Hashable, float] = {}
         self._best: dict[Hashable, Candidate] = {}
 
@@ -127,6 +129,8 @@ class _Sums:
             person = found.person
             above = look.weight * (found.similarity - least)
             self._above[person] = self._above.get(person, 0.0) + above
+            weights, rises = self._rises.get(person, (0.0, 0.0))
+            self._rises[person] = weights + look.weight, rises + look.weight * found.rise
             best = self._best.get(person)
             if best is None or found.similarity > best.similarity:
                 self._best[person] = found
@@ -134,17 +138,20 @@ class _Sums:
             self._prune()
 
     def means(self) -> list[Candidate]:
-        means = [
-            Candidate(person, self._best[person].template, (self._base + above) / self._weights)
-            for person, above in self._above.items()
-        ]
-        means.sort(key=lambda candidate: -candidate.similarity)
+        means = [self._mean(person, above) for person, above in self._above.items()]
+        means.sort(key=lambda candidate: -candidate.score)
         if self._by_rank:
             means.sort(key=lambda candidate: -self._firsts.get(candidate.person, 0.0))
         return means
+
+    def _mean(self, person: Hashable, above: float) -> Candidate:
+        weights, rises = self._rises[person]
+        similarity = (self._base + above) / self._weights
+        return Candidate(person, self._best[person].template, similarity, rises / weights)
 
     def _prune(self) -> None:
         likely = sorted(self._above, key=lambda person: -self._above[person])[:_PEOPLE_KEPT]
         self._above = {person: self._above[person] for person in likely}
         self._best = {person: self._best[person] for person in likely}
+        self._rises = {person: self._rises[person] for person in likely}
         self._firsts = {p: weight for p, weight in self._firsts.items() if p in self._best}

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from ml_engine.geometry import iou
-from ml_engine.matching import Candidate, Decision
+from ml_engine.matching import Candidate, Decision, name_once
 from ml_engine.tracking import LEAST_QUALITY, Consensus
 from ml_engine.types import Face, Float32, Image
 
@@ -100,10 +100,16 @@ class Identity:
         self._has_changed = False
         self._is_pressed = False
         self._is_in_question = False
+        # Set if another face of the newest frame is more surely the same person.
+        self._outdone: Decision | None = None
 
     @property
     def decision(self) -> Decision | None:
-        return None if self._is_in_question else self._decision
+        return None if self._is_in_question else self._outdone or self._decision
+
+    @property
+    def is_outdone(self) -> bool:
+        return self._outdone is not None
 
     @property
     def is_settled(self) -> bool:
@@ -270,6 +276,16 @@ class Identity:
         self._consensus.restart()
         self._is_firm = False
         self._doubts = 0
+
+
+def name_each_once(identities: Sequence[Identity]) -> None:
+    """Of the faces of one frame: two of them cannot be one person (see `name_once`)."""
+    for identity in identities:
+        identity._outdone = None
+    named = [(each, each.decision) for each in identities if each.decision is not None]
+    told = name_once([decision for _, decision in named])
+    for (identity, own), decision in zip(named, told, strict=True):
+        identity._outdone = None if decision is own else decision
 
 
 def _consensus(*, by_rank: bool) -> Consensus:

@@ -16,7 +16,14 @@ from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
 from ml_engine.tracking import Track, Tracker
 from ml_engine.types import Float32, Image
-from recognition.live.identity import RECHECK_S, Identity, Look, Need, appearance_of
+from recognition.live.identity import (
+    RECHECK_S,
+    Identity,
+    Look,
+    Need,
+    appearance_of,
+    name_each_once,
+)
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
 
@@ -110,6 +117,7 @@ class Recogniser:
         started = time.perf_counter()
         passed_on = self._look(wanted, at_s)
         self._reconsider(at_s)
+        name_each_once([one.identity for one in seen])
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
@@ -127,7 +135,7 @@ class Recogniser:
         for face, track, is_crowded in zip(faces, tracks, _crowded(faces), strict=True):
             identity = self._identities.get(track.number)
             if identity is None:
-                identity = Identity(track.number, at_s, by_rank=self._gallery_state[1])
+                identity = Identity(track.number, at_s, by_rank=self._ranks_otherwise)
                 self._identities[track.number] = identity
             need = identity.need(
                 face,
@@ -186,15 +194,20 @@ class Recogniser:
         if state == self._gallery_state or at_s - self._reconsidered_s < _RECONSIDER_S:
             return
         self._gallery_state, self._reconsidered_s = state, at_s
-        _, by_rank = state
         for identity in self._identities.values():
             found = self.rulebook.search(identity.embeddings) if identity.has_looks else []
+            by_rank = self._ranks_otherwise
             identity.reconsider(found, at_s, self.rulebook.decide, by_rank=by_rank)
 
-    def _read_gallery_state(self) -> tuple[int, bool]:
-        """The gallery's revision, and whether it ranks by something else than similarity."""
+    def _read_gallery_state(self) -> tuple[int, object]:
+        """The gallery's revision, and who decides."""
         gallery = self.rulebook.gallery
-        return gallery.revision, not gallery.ranks_by_similarity
+        return gallery.revision, gallery.decided_by
+
+    @property
+    def _ranks_otherwise(self) -> bool:
+        """True if the gallery ranks by something else than similarity."""
+        return not self.rulebook.gallery.ranks_by_similarity
 
     def name_of(self, person: object) -> str | None:
         """None if the person is erased or inactive."""

@@ -97,7 +97,7 @@ class Rulebook:
 
     def search(self, embeddings: Float32) -> list[list[Candidate]]:
         """Embeddings (n, d) to the best people for each."""
-        return self.gallery.search(embeddings, people=_PEOPLE)
+        return self.gallery.search(embeddings, people=_PEOPLE, curve=self.rules.curve)
 
     def decide(self, candidates: list[Candidate]) -> Decision:
         return decide_candidates(self.rules, candidates)

@@ -294,7 +294,7 @@ class StreamSession:
             one,
             name=self._recogniser.name_of(decision.person) if decision else None,
             labels=self._recogniser.labels_of(decision.person) if decision else (),
-            threshold=self._recogniser.rulebook.rules.threshold,
+            threshold=(decision or self._recogniser.rulebook.rules).threshold,
             event=self._visits.event_of(one.identity.track),
         )
 

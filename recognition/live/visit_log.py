@@ -53,7 +53,10 @@ class VisitLog:
             visit = self._book.visit_of(one.identity.track)
             if visit is None:
                 continue
-            if one.embedding is not None and visit.wants_picture(one.quality):
+            # Another face of this frame is more surely the person of this visit.
+            is_another = one.identity.is_outdone and visit.person is not None
+            has_look = one.embedding is not None and not is_another
+            if has_look and visit.wants_picture(one.quality):
                 snapshot = snapshot or shrunk_jpeg(image, _SNAPSHOT_SIDE_PX, quality=85)
                 visit.quality = one.quality
                 face = cut_face(image, one.face).jpeg

@@ -45,7 +45,10 @@ def quality_payload(quality: Quality | None) -> QualityPayload | None:
     return {
         "score": round(quality.score, 4),
         "size_px": round(quality.size_px, 1),
+        "detail_px": round(quality.detail_px, 1),
         "sharpness": round(quality.sharpness, 4),
+        "noise": round(quality.noise, 4),
+        "blocking": round(quality.blocking, 4),
         "brightness": round(quality.brightness, 1),
         "yaw": round(quality.yaw, 1),
         "pitch": round(quality.pitch, 1),

@@ -27,6 +27,11 @@ class Rules:
     curve: ImpostorCurve | None
     curve_source: CurveSource = "model"
 
+    @property
+    def is_fixed(self) -> bool:
+        """Set by hand: the same in every kind of picture."""
+        return self.source == "fixed"
+
 
 def curve_of_collection(collection: Collection) -> ImpostorCurve | None:
     """The impostor score curve in force; None if there is none."""
@@ -51,9 +56,12 @@ def rules_of(collection: Collection, gallery: Gallery) -> Rules:
 
 
 def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery: Gallery) -> float:
-    """The threshold that names a stranger no more often than the collection's target rate."""
+    """The threshold that names a stranger no more often than the collection's target rate. A
+    stranger is compared with every template, or with one mean of each person."""
     fpir = collection.target_false_positive_rate or DEFAULT_FPIR
-    return curve.threshold_for_gallery(gallery.size[1], fpir)
+    people, templates = gallery.size
+    compared = people if collection.decider == Collection.Decider.MEAN else templates
+    return curve.threshold_for_gallery(compared, fpir)
 
 
 def calibration_of(collection: Collection) -> Calibration | None:

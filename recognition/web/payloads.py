@@ -29,7 +29,10 @@ class QualityPayload(TypedDict):
 
     score: float
     size_px: float
+    detail_px: float
     sharpness: float
+    noise: float
+    blocking: float
     brightness: float
     yaw: float
     pitch: float

@@ -17,8 +17,9 @@ from ml_engine.request import Wanted
 from ml_engine.types import Face, Float32, Image, Quality
 
 GOOD = Quality(
-    score=0.97, size_px=120, sharpness=1.0, brightness=130, yaw=3, pitch=-4, roll=1, detection=0.999
-)
+    score=0.97, size_px=120, detail_px=40, sharpness=1.0, noise=0.01, blocking=0.03, brightness=130,
+    yaw=3, pitch=-4, roll=1, detection=0.999,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def portrait(detector: Detector, photo: Callable[[str], Image]) -> tuple[Image, 
 
 def _measured(image: Image, face: Face) -> Quality:
     crop = align_faces(image, face.landmarks[None], TEMPLATE_112, 112)[0]
-    return measure(face, crop)
+    return measure(face, crop, image)
 
 
 def _motion(image: Image, length: int, *, upright: bool) -> Image:
@@ -78,6 +79,55 @@ def test_quality_falls_step_by_step_and_names_the_fault(
     assert reason not in steps[0].reasons
 
 
+def _enlarged(image: Image, face_px: float) -> Image:
+    """The face of about 100 pixels made so small, and large again."""
+    height, width = image.shape[:2]
+    size = (round(width * face_px / 100), round(height * face_px / 100))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _grainy(image: Image, sigma: float) -> Image:
+    noise = np.random.default_rng(0).normal(0, sigma, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def _compressed(image: Image, quality: int) -> Image:
+    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(
+    ("spoiled", "part", "reason"),
+    [
+        (lambda image: _enlarged(image, 17), "detail_px", "low_resolution"),
+        (lambda image: _grainy(image, 35), "noise", "noisy"),
+        (lambda image: _compressed(image, 5), "blocking", "compressed"),
+    ],
+    ids=["enlarged", "noise", "JPEG quality 5"],
+)
+def test_a_face_without_detail_with_grain_or_in_blocks_is_told(
+    spoiled: Callable[[Image], Image], part: str, reason: str, portrait: tuple[Image, Face]
+) -> None:
+    image, face = portrait
+    good, poor = _measured(image, face), _measured(spoiled(image), face)
+    assert reason not in good.reasons
+    assert reason in poor.reasons
+    assert poor.score < good.score - 0.1
+    ratio = getattr(poor, part) / getattr(good, part)
+    assert ratio < 0.6 if part == "detail_px" else ratio > 4
+
+
+@pytest.mark.weights
+def test_an_enlarged_face_shows_as_many_pixels_as_it_had(portrait: tuple[Image, Face]) -> None:
+    image, face = portrait
+    for pixels in (14, 17, 24):
+        quality = _measured(_enlarged(image, pixels), face)
+        assert quality.size_px == pytest.approx(100, abs=1)
+        assert quality.detail_px == pytest.approx(pixels, rel=0.3)
+
+
 @pytest.mark.weights
 def test_noise_does_not_count_as_sharpness(portrait: tuple[Image, Face]) -> None:
     image, face = portrait
@@ -94,7 +144,7 @@ def test_quality_ignores_pixels_around_the_face(portrait: tuple[Image, Face]) ->
     around = crop.copy()
     around[:28] = around[-8:] = 255
     around[:, :20] = around[:, -20:] = np.random.default_rng(1).integers(0, 256, (112, 20, 3))
-    assert measure(face, around) == measure(face, crop)
+    assert measure(face, around, image) == measure(face, crop, image)
 
 
 def test_sharpness_is_of_contrast_not_of_light() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import numpy as np
@@ -33,7 +33,7 @@ class Member:
     name: str
     external_id: str | None
     labels: tuple[str, ...] = ()
-    templates: int = 0
+    templates: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,11 @@ class IndexState:
         row = self._rows.get(template)
         return UUID(row[1]) if row else None
 
+    def vectors_of(self, person: Hashable) -> Float32:
+        """(n, d): a person's templates; (0, d) for a person who is not here."""
+        member = self._people.get(person)  # type: ignore[call-overload]
+        return self.index.vectors(list(member.templates) if member else [])[1]
+
     def put(self, rows: Sequence[Row], names: Mapping[UUID, Names]) -> None:
         """Add templates, or take over what changed about them."""
         if not rows:
@@ -85,11 +90,11 @@ class IndexState:
                 known = names.get(row.person, ("", None, ()))
                 member = self._people.setdefault(row.person, Member(*known))
                 member.name, member.external_id, member.labels = known
-                member.templates += 1
+                member.templates.append(row.template)
                 # In place: a concurrent search finds the old owner or the new one.
                 before = self._rows.get(row.template)
                 self._rows[row.template] = (row.person, row.image)
-                self._release(before)
+                self._release(row.template, before)
             # Owners first: every template that a search finds must have an owner.
             self.index.add(ids, flat.reshape(len(rows), -1), model=self.index.model)
 
@@ -97,7 +102,7 @@ class IndexState:
         with self._changing:
             self.index.remove(templates)
             for template in templates:
-                self._release(self._rows.pop(template, None))
+                self._release(template, self._rows.pop(template, None))
 
     def put_negatives(self, people: Iterable[UUID], found: Mapping[UUID, Float32]) -> None:
         """Replace the negatives of these people. found: vectors (n, d) by person; a person that is
@@ -183,12 +188,12 @@ class IndexState:
         row = self._rows.get(template)
         return row[0] if row else None
 
-    def _release(self, row: tuple[UUID, str] | None) -> None:
+    def _release(self, template: int, row: tuple[UUID, str] | None) -> None:
         """Forget one template of a person, and the person with the last one."""
         if row is None:
             return
         member = self._people[row[0]]
-        member.templates -= 1
+        member.templates.remove(template)
         if not member.templates:
             del self._people[row[0]]
             self._negatives.pop(row[0], None)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Hashable
 from uuid import UUID
 
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connection
 
-from ml_engine.matching import Candidate, Decider, decider
+from ml_engine.matching import Candidate, Decider, ImpostorCurve, decider
+from ml_engine.matching.deciders import Mean
 from ml_engine.matching.index import Kind
 from ml_engine.types import Float32
 from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import kind_for
 from recognition.people.index.reading import CHUNK, CollectionState, TemplateReader, names_of
+from recognition.people.index.rises import Rises
 from recognition.people.models import Collection
 
 logger = logging.getLogger(__name__)
@@ -62,16 +65,37 @@ class Gallery:
     @property
     def ranks_by_similarity(self) -> bool:
         """False if a vote or a trained SVM decides now."""
-        return self._decider is None
+        return self._decider is None or self._decider.ranks_by_similarity
+
+    @property
+    def decided_by(self) -> object:
+        """Another one means that people are ranked otherwise."""
+        return self._decided_by
 
     def search(
-        self, embeddings: Float32, *, people: int = 5, by_similarity: bool = False
+        self,
+        embeddings: Float32,
+        *,
+        people: int = 5,
+        by_similarity: bool = False,
+        curve: ImpostorCurve | None = None,
     ) -> list[list[Candidate]]:
         """For each embedding (n, d) of length 1, the best people by the collection's decider, or
-        the most similar ones (`by_similarity`). People whom a `Negative` rules out are left out."""
+        the most similar ones (`by_similarity`). People whom a `Negative` rules out are left out.
+
+        curve: says how much the threshold rises for each candidate; None: not at all.
+        """
         queries = np.atleast_2d(np.asarray(embeddings, np.float32))
-        contents = self._current()
-        return contents.search(queries, people, None if by_similarity else self._decider)
+        contents, ranks_by = self._current(), None if by_similarity else self._decider
+        found = contents.search(queries, people, ranks_by)
+        if curve is None:
+            return found
+        risen = Rises(contents, curve, of_means=isinstance(ranks_by, Mean))
+        by_score = ranks_by is None or ranks_by.ranks_by_similarity
+        return [
+            risen.of(query, candidates, by_score=by_score)
+            for query, candidates in zip(queries, found, strict=True)
+        ]
 
     def image_of(self, template_id: int | None) -> UUID | None:
         """The image behind a template; None if the template is gone."""
@@ -182,8 +206,14 @@ class Gallery:
     def _new_decider(self, standing: CollectionState) -> Decider | None:
         if standing.decider == Collection.Decider.VOTE:
             return decider("vote", model=self.model)
+        if standing.decider == Collection.Decider.MEAN:
+            return decider("mean", model=self.model, vectors_of=self._vectors_of)
         svm = self._source.svm() if standing.svm is not None else None
         return decider("svm", model=self.model, svm=svm) if svm is not None else None
+
+    def _vectors_of(self, person: Hashable) -> Float32:
+        assert self._contents is not None  # it was searched
+        return self._contents.vectors_of(person)
 
     def _fit_index(self, contents: IndexState, choice: str) -> None:
         """Start to build another index in the background, if one is needed."""

@@ -21,6 +21,7 @@ class Collection(models.Model):
 
     class Decider(models.TextChoices):
         NEAREST = "nearest", "Nearest: the person with the most similar image"
+        MEAN = "mean", "Mean: the person whose images, averaged, are the most similar"
         VOTE = "vote", "Vote: the person with the most of the five most similar images"
         SVM = "svm", "SVM: a linear SVM trained on the gallery"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -12,7 +12,14 @@ import numpy as np
 
 from accounts.audit import Actor, record
 from ml_engine import Face
-from ml_engine.matching import Candidate, Decision, ImpostorCurve, decide, without_vetoed
+from ml_engine.matching import (
+    Candidate,
+    Decision,
+    ImpostorCurve,
+    decide,
+    name_once,
+    without_vetoed,
+)
 from ml_engine.matching.calibration import VERIFY_FMR
 from ml_engine.request import PHOTO, Wanted
 from ml_engine.types import Float32, Image
@@ -101,10 +108,11 @@ def decide_candidates(
     """The decision for candidates, best first, by a collection's rules: the only place that
     decides, for REST and live. It needs two candidates to see that a face is ambiguous.
 
-    threshold: replaces that of the rules.
+    threshold: replaces that of the rules, for every kind of picture.
     """
+    is_fixed = rules.is_fixed or threshold is not None
     limit = rules.threshold if threshold is None else threshold
-    return decide(list(candidates), limit, rules.margin, rules.curve)
+    return decide(list(candidates), limit, rules.margin, rules.curve, is_fixed=is_fixed)
 
 
 def identified_face(face: Face, decision: Decision, gallery: Gallery) -> IdentifiedFace:
@@ -196,14 +204,13 @@ def verify(
     preset = embedder or default_embedder()
     face_a = _chosen_face(data_a, preset, choice_a, "the first picture", actor, flip=False)
     face_b = _chosen_face(data_b, preset, choice_b, "the second picture", actor, flip=False)
-    similarity = float(_embedding(face_a) @ _embedding(face_b))
     model = ensure_model_version(preset)
     curve = curve_in_use(model)
-    limit = _verify_threshold(threshold, None, curve, model.version)
-    decision = _decision(similarity, limit)
-    record(actor, "face.verify", model=model.version, decision=decision)
-    fmr = curve.fmr(similarity) if curve else None
-    return VerifyResult(decision, similarity, limit, fmr, model.version, face_a, face_b)
+    limit, is_fixed = _verify_threshold(threshold, None, curve, model.version)
+    (pair,) = _compared("", _embedding(face_a), _embedding(face_b)[None], curve)
+    decision = decide([pair], limit, curve=curve, is_fixed=is_fixed)
+    record(actor, "face.verify", model=model.version, decision=decision.kind)
+    return _verified(decision, pair, model.version, face_a, face_b=face_b)
 
 
 def verify_person(
@@ -225,18 +232,50 @@ def verify_person(
     vectors, images = _templates_of(person, collection)
     model = collection.embedder
     face = _chosen_face(data, model.name, choice, "the picture", actor, flip=_flips(collection))
-    similarities = vectors @ _embedding(face)
-    best = int(np.argmax(similarities))
-    similarity = float(similarities[best])
     curve = curve_of_collection(collection)
-    limit = _verify_threshold(threshold, collection, curve, model.version)
-    candidate = Candidate(person.pk, best, similarity)
+    limit, is_fixed = _verify_threshold(threshold, collection, curve, model.version)
+    pairs = _compared(person.pk, _embedding(face), vectors, curve)
+    best = max(pairs, key=lambda pair: pair.score)
+    decision = decide([best], limit, curve=curve, is_fixed=is_fixed)
     negatives = TemplateReader.of(collection).negatives([person.pk])
-    is_theirs = bool(without_vetoed([candidate], _embedding(face), negatives))
-    decision = _decision(similarity, limit) if is_theirs else "unknown"
-    record(actor, "face.verify", person, collection_id=collection.pk, decision=decision)
-    fmr = curve.fmr(similarity) if curve else None
-    return VerifyResult(decision, similarity, limit, fmr, model.version, face, None, images[best])
+    if not without_vetoed([best], _embedding(face), negatives):
+        decision = replace(decision, kind="unknown")
+    record(actor, "face.verify", person, collection_id=collection.pk, decision=decision.kind)
+    return _verified(decision, best, model.version, face, image_id=images[best.template])
+
+
+def _compared(
+    person: Hashable, face: Float32, templates: Float32, curve: ImpostorCurve | None
+) -> list[Candidate]:
+    """A face (d,) with each template (n, d) of a person, which are numbered."""
+    faces = np.broadcast_to(face, templates.shape)
+    cohort = curve.cohort if curve else None
+    rises = cohort.rises(faces, templates) if cohort else np.zeros(len(templates))
+    return [
+        Candidate(person, number, float(similarity), float(rise))
+        for number, (similarity, rise) in enumerate(zip(templates @ face, rises, strict=True))
+    ]
+
+
+def _verified(
+    decision: Decision,
+    pair: Candidate,
+    model: str,
+    face: Face,
+    *,
+    face_b: Face | None = None,
+    image_id: UUID | None = None,
+) -> VerifyResult:
+    return VerifyResult(
+        decision.kind,
+        pair.similarity,
+        decision.threshold,
+        decision.fmr,
+        model,
+        face,
+        face_b,
+        image_id,
+    )
 
 
 def _identified(
@@ -249,10 +288,10 @@ def _identified(
     if not faces:
         return []
     vectors = np.stack([_embedding(face) for face in faces])
-    people = gallery.search(vectors, people=max(2, max_candidates))
+    people = gallery.search(vectors, people=max(2, max_candidates), curve=rules.curve)
+    decisions = [decide_candidates(rules, each, threshold=threshold) for each in people]
     answers = []
-    for face, candidates in zip(faces, people, strict=True):
-        decision = decide_candidates(rules, candidates, threshold=threshold)
+    for face, decision in zip(faces, name_once(decisions), strict=True):
         found = identified_face(face, decision, gallery)
         answers.append(replace(found, candidates=found.candidates[:max_candidates]))
     return answers
@@ -312,19 +351,16 @@ def _verify_threshold(
     collection: Collection | None,
     curve: ImpostorCurve | None,
     model: str,
-) -> float:
+) -> tuple[float, bool]:
+    """And whether it was set by hand, so that it is the same in every kind of picture."""
     if asked is not None:
-        return asked
+        return asked, True
     if collection is not None and collection.match_threshold is not None:
-        return collection.match_threshold
+        return collection.match_threshold, True
     if curve is None:
         raise uncalibrated(model)
     rate = collection.target_false_match_rate if collection is not None else None
-    return curve.threshold(rate or VERIFY_FMR)
-
-
-def _decision(similarity: float, threshold: float) -> str:
-    return "match" if similarity >= threshold else "unknown"
+    return curve.threshold(rate or VERIFY_FMR), False
 
 
 @contextmanager

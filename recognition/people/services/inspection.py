@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from ml_engine import Face, ImageError, Quality
+from ml_engine.matching import decide
 from ml_engine.quality import REASON_TEXTS, refusals
 from ml_engine.request import Priority, Wanted
 from ml_engine.types import Float32, Image
@@ -176,18 +177,19 @@ class Inspection:
         """Refuse a face that is more similar to another person of the collection than to its own:
         one face must not have two names. The message may be stored, so it does not name the other
         person."""
-        candidates = self._gallery.search(_embedding(face), by_similarity=True)[0]
-        others = [c for c in candidates if c.person not in self._not_confused_with]
-        own = max((c.similarity for c in candidates if c.person == self._person_id), default=-1.0)
-        if not others or others[0].similarity <= own:
+        rules = rules_of(self._collection, self._gallery)
+        found = self._gallery.search(_embedding(face), by_similarity=True, curve=rules.curve)[0]
+        others = [c for c in found if c.person not in self._not_confused_with]
+        own = max((c.score for c in found if c.person == self._person_id), default=-1.0)
+        if not others or others[0].score <= own:
             return
         other = others[0]
-        threshold = rules_of(self._collection, self._gallery).threshold
-        if other.similarity < threshold:
+        decision = decide([other], rules.threshold, is_fixed=rules.is_fixed)
+        if decision.kind != "match":
             return
         message = (
             "It looks like another person of the collection "
-            f"(similarity {other.similarity:.2f}, a match from {threshold:.2f} on). "
+            f"(similarity {other.similarity:.2f}, a match from {decision.threshold:.2f} on). "
             "If both are one person, merge them; if they are two, such as twins, say so: they are "
             "look-alikes."
         )

@@ -19,7 +19,10 @@ _FACE = {
     "quality": {
         "score": 0.93,
         "size_px": 131.2,
-        "sharpness": 0.21,
+        "detail_px": 38.4,
+        "sharpness": 0.81,
+        "noise": 0.0132,
+        "blocking": 0.0351,
         "brightness": 121.4,
         "yaw": -6.2,
         "pitch": 3.1,

@@ -11,7 +11,9 @@ import pytest
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import curve_of, read_curve
+from ml_engine.matching.cohort import Cohort
 from ml_engine.types import Float32, ModelMismatch
+from ml_engine.zoo import Preset, presets_of
 
 CURVE = ImpostorCurve("m", "d", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
 
@@ -163,3 +165,29 @@ def test_read_curve_of_another_model_is_refused(tmp_path: Path) -> None:
     assert read_curve(path, model="m", detector="d") == CURVE
     with pytest.raises(ModelMismatch, match="not with m and d2"):
         read_curve(path, model="m", detector="d2")
+
+
+def test_a_curve_keeps_its_cohort_and_the_rises_of_means() -> None:
+    cohort = Cohort({"noise": (0.6, 0.8)}, usual=0.03)
+    whole = replace(CURVE, cohort=cohort, mean_rises=((2, 0.01), (5, 0.03)))
+    assert ImpostorCurve.from_dict(json.loads(json.dumps(whole.to_dict()))) == whole
+    own = replace(CURVE, source="the collection's own people")
+    continued = own.continued_by(whole)
+    assert (continued.cohort, continued.mean_rises) == (cohort, whole.mean_rises)
+
+
+def test_the_mean_of_more_templates_raises_the_threshold_more() -> None:
+    curve = replace(CURVE, mean_rises=((2, 0.01), (5, 0.03)))
+    assert curve.mean_rise(1) == 0
+    assert curve.mean_rise(2) == pytest.approx(0.01)
+    assert 0.01 < curve.mean_rise(3) < 0.03
+    assert curve.mean_rise(500) == pytest.approx(0.03)
+    assert CURVE.mean_rise(7) == 0
+
+
+@pytest.mark.parametrize("embedder", presets_of("embedder"), ids=lambda card: card.name)
+def test_each_curve_of_the_zoo_has_a_cohort_of_its_embedder(embedder: Preset) -> None:
+    curve = curve_of(embedder.name, "mtcnn")
+    assert curve.cohort is not None
+    assert {len(each) for each in curve.cohort.means.values()} == {embedder.dimension}
+    assert curve.mean_rises

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from ml_engine.matching import Candidate, ImpostorCurve, decide, person_candidates
+from ml_engine.matching import (
+    Candidate,
+    Decision,
+    ImpostorCurve,
+    decide,
+    name_once,
+    person_candidates,
+)
 
 CURVE = ImpostorCurve("m", "d", (0.2, 0.4, 0.6), (1e-1, 1e-3, 1e-5), 1000, "test")
 
@@ -49,3 +56,49 @@ def test_two_people_over_the_threshold_and_too_close_are_ambiguous() -> None:
     assert decide(_people(0.66, 0.60), 0.5, margin=0.05).kind == "match"
     # The second one is no rival where it would not be named itself.
     assert decide(_people(0.51, 0.49), 0.5, margin=0.05).kind == "match"
+
+
+def _match(person: str, similarity: float, threshold: float = 0.5) -> Decision:
+    return decide([Candidate(person, 1, similarity)], threshold)
+
+
+def test_a_person_matches_the_best_of_several_faces() -> None:
+    faces = [_match("ann", 0.6), _match("bob", 0.7), _match("ann", 0.8), _match("ann", 0.55)]
+    told = name_once(faces)
+    assert [decision.kind for decision in told] == ["ambiguous", "match", "match", "ambiguous"]
+    assert [decision.person for decision in told] == [None, "bob", "ann", None]
+    assert told[0].similarity == 0.6
+    assert told[0].candidates == faces[0].candidates
+    assert told[0].template is None
+
+
+def test_the_best_of_several_faces_is_furthest_over_its_threshold() -> None:
+    told = name_once([_match("ann", 0.7, threshold=0.68), _match("ann", 0.65, threshold=0.5)])
+    assert [decision.kind for decision in told] == ["ambiguous", "match"]
+
+
+def test_of_equal_faces_the_first_one_matches() -> None:
+    told = name_once([_match("ann", 0.7), _match("ann", 0.7), _match("ann", 0.4)])
+    assert [decision.kind for decision in told] == ["match", "ambiguous", "unknown"]
+
+
+def test_a_poor_picture_raises_the_threshold_of_its_face() -> None:
+    poor = Candidate("ann", 1, 0.58, rise=0.1)
+    decision = decide([poor], 0.5, curve=CURVE)
+    assert (decision.kind, decision.threshold) == ("unknown", pytest.approx(0.6))
+    assert decision.similarity == 0.58
+    assert decision.fmr == pytest.approx(CURVE.fmr(0.48))
+    assert decide([poor], 0.45, curve=CURVE).person == "ann"
+
+
+def test_a_threshold_that_was_set_by_hand_does_not_rise() -> None:
+    poor = Candidate("ann", 1, 0.58, rise=0.1)
+    decision = decide([poor], 0.5, curve=CURVE, is_fixed=True)
+    assert (decision.kind, decision.threshold) == ("match", 0.5)
+    assert decision.fmr == pytest.approx(CURVE.fmr(0.48)), "told as it is"
+
+
+def test_a_rival_is_held_against_its_own_threshold() -> None:
+    found = [Candidate("ann", 1, 0.62), Candidate("bob", 2, 0.61, rise=0.15)]
+    assert decide(found, 0.5, margin=0.05).person == "ann"
+    assert decide(found, 0.5, margin=0.05, is_fixed=True).kind == "ambiguous"

@@ -159,3 +159,13 @@ def test_consensus_settles_when_the_last_looks_agree() -> None:
     consensus.restart()
     assert not consensus.is_settled
     assert consensus.count == 0
+
+
+def test_the_rise_of_a_track_is_the_mean_of_those_of_its_looks() -> None:
+    consensus = Consensus()
+    consensus.add([Candidate("ann", 1, 0.7, rise=0.1), Candidate("bob", 2, 0.3)], quality=0.9)
+    consensus.add([Candidate("ann", 1, 0.6, rise=0.0)], quality=0.3)
+    ann = consensus.candidates()[0]
+    assert ann.person == "ann"
+    assert ann.rise == pytest.approx(0.1 * 0.9 / 1.2)
+    assert ann.similarity == pytest.approx((0.7 * 0.9 + 0.6 * 0.3) / 1.2)

@@ -28,7 +28,7 @@ def nobody(similarity: float = 0.2) -> list[Candidate]:
 
 def face_at(x: float, y: float = 0.0, side: float = 100.0, quality: float = 0.9) -> Face:
     box = np.array([x, y, x + side, y + side], np.float32)
-    measured = Quality(quality, side, 0.2, 128.0, 0.0, 0.0, 0.0, 0.99)
+    measured = Quality(quality, side, 40.0, 0.2, 0.01, 0.03, 128.0, 0.0, 0.0, 0.0, 0.99)
     return Face(box, np.zeros((5, 2), np.float32), 0.99, measured)
 
 

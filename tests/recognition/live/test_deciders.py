@@ -47,7 +47,9 @@ def _named(collection: Collection) -> Any:
     return person and person["name"]
 
 
-@pytest.mark.parametrize(("decider", "name"), [("nearest", "Bob"), ("vote", "Ann")])
+@pytest.mark.parametrize(
+    ("decider", "name"), [("nearest", "Bob"), ("mean", "Ann"), ("vote", "Ann")]
+)
 def test_decider_of_the_collection_names_live_faces(
     two: list[Person], collection: Collection, decider: str, name: str
 ) -> None:
@@ -57,14 +59,17 @@ def test_decider_of_the_collection_names_live_faces(
     assert _named(collection) == name
 
 
-def test_tracked_faces_follow_a_changed_decider(two: list[Person], collection: Collection) -> None:
+@pytest.mark.parametrize("decider", ["mean", "vote"])
+def test_tracked_faces_follow_a_changed_decider(
+    two: list[Person], collection: Collection, decider: str
+) -> None:
     Collection.objects.update(match_margin=0.0)
     collection.refresh_from_db()
     forget_galleries()
     with DrivenStream(collection) as stream:
         face = stream.show(photo(FACE), frames=6)["faces"][0]
         assert face["person"]["name"] == "Bob"
-        Collection.objects.update(decider="vote")
+        Collection.objects.update(decider=decider)
         gallery_of(collection).follow(now=True)
         # At once, by the looks that there are: a face that is settled is looked at once a second.
         again = stream.show(photo(FACE), frames=2)["faces"][0]

@@ -66,7 +66,7 @@ class _Rulebook:
     flips = False
     same_face = SAME_FACE
     collection = SimpleNamespace(embedder=SimpleNamespace(version="mobilefacenet@1"))
-    gallery = SimpleNamespace(revision=1, ranks_by_similarity=True)
+    gallery = SimpleNamespace(revision=1, ranks_by_similarity=True, decided_by=None)
 
     def search(self, embeddings: Float32) -> list[list[Candidate]]:
         return [

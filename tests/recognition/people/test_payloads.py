@@ -20,7 +20,20 @@ _FACE = Face(
     box=np.array([10.04, 20, 110.06, 140], np.float32),
     landmarks=np.arange(10, dtype=np.float32).reshape(5, 2),
     score=0.98765432,
-    quality=Quality(0.81239, 100.02, 0.21239, 128.04, -3.26, 1.0, 0.0, 0.98765, ("blurred",)),
+    quality=Quality(
+        0.81239,
+        100.02,
+        24.06,
+        0.21239,
+        0.01239,
+        0.03239,
+        128.04,
+        -3.26,
+        1.0,
+        0.0,
+        0.98765,
+        ("blurred",),
+    ),
 )
 
 
@@ -32,7 +45,10 @@ def test_face_payload_has_box_landmarks_and_quality() -> None:
     assert payload["quality"] == {
         "score": 0.8124,
         "size_px": 100.0,
+        "detail_px": 24.1,
         "sharpness": 0.2124,
+        "noise": 0.0124,
+        "blocking": 0.0324,
         "brightness": 128.0,
         "yaw": -3.3,
         "pitch": 1.0,

@@ -79,7 +79,10 @@ function quality(parts) {
   if (!parts) return null;
   const numbers = [
     ["size", `${Math.round(parts.size_px)} px`],
+    ["detail", `${Math.round(parts.detail_px)} px`],
     ["sharpness", parts.sharpness.toFixed(3)],
+    ["noise", parts.noise.toFixed(2)],
+    ["blocks", parts.blocking.toFixed(2)],
     ["brightness", Math.round(parts.brightness)],
     ["turned", `${Math.round(parts.yaw)}°`],
     ["nodding", `${Math.round(parts.pitch)}°`],

@@ -156,7 +156,16 @@ def _pair(help_text: str, length: int = 2) -> serializers.ListField:
 class QualitySerializer(serializers.Serializer):
     score = serializers.FloatField(help_text="0 to 1")
     size_px = serializers.FloatField(help_text="Shorter side of the box.")
+    detail_px = serializers.FloatField(
+        required=False, help_text="How many of these pixels show something of their own."
+    )
     sharpness = serializers.FloatField()
+    noise = serializers.FloatField(
+        required=False, help_text="Grain, against the contrast of the face."
+    )
+    blocking = serializers.FloatField(
+        required=False, help_text="Edges of compression blocks, likewise."
+    )
     brightness = serializers.FloatField(help_text="Mean, 0 to 255")
     yaw = serializers.FloatField(help_text="Degrees")
     pitch = serializers.FloatField(help_text="Degrees")

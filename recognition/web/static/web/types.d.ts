@@ -53,7 +53,11 @@ export interface Person extends NamedPerson {
 export interface Quality {
   score: number;
   size_px: number;
+  /** How many of these pixels show something of their own. */
+  detail_px: number;
   sharpness: number;
+  noise: number;
+  blocking: number;
   brightness: number;
   /** Degrees, as pitch and roll. */
   yaw: number;

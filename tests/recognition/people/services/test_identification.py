@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,38 @@ def test_every_face_of_a_picture_is_named(engine: FakeEngine, collection: Collec
     assert by_place[0].fmr < 1e-6 < by_place[1].fmr
     assert result.model == preset("mobilefacenet").version
     assert {"decode", "detect", "embed", "search", "total"} <= set(result.timing_ms)
+
+
+def test_of_two_faces_of_one_person_in_a_picture_only_the_better_one_matches(
+    engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(person, 1)
+    looks = iter([embedding_of(1, looks=5), embedding_of(1)])
+    monkeypatch.setattr(engine, "_vector", lambda *_: next(looks))
+    worse, better = _identify(person.collection, photo(1, 1)).faces
+    assert (worse.decision, worse.person_id, worse.image_id) == ("ambiguous", None, None)
+    assert worse.similarity > worse.threshold
+    assert [candidate.person_id for candidate in worse.candidates] == [person.pk]
+    assert (better.decision, better.person_id) == ("match", person.pk)
+    matches = AuditEntry.objects.filter(action="face.identify").get().details["matches"]
+    assert matches == 1
+
+
+def test_the_mean_is_compared_once_with_each_person_and_rises_with_their_images(
+    engine: FakeEngine,
+) -> None:
+    collection = make_collection(decider="mean")
+    person = make_person(collection)
+    enrol(person, 1, 1, 1, 1)
+    gallery = gallery_of(collection)
+    curve = rules_of(collection, gallery).curve
+    assert curve is not None
+    assert rules_of(collection, gallery).threshold == curve.threshold_for_gallery(1)
+    rising = replace(curve, mean_rises=((2, 0.01), (4, 0.03)))
+    (found,) = gallery.search(embedding_of(1), curve=rising)
+    assert found[0].rise == pytest.approx(0.03, abs=0.01)
+    (by_similarity,) = gallery.search(embedding_of(1), curve=rising, by_similarity=True)
+    assert by_similarity[0].rise < 0.01
 
 
 def test_unknown_face_has_the_nearest_candidate_and_no_name(

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.images import decode_image, encode_jpeg
+from ml_engine.matching.calibration import curve_of
 from ml_engine.request import Wanted
 from recognition.events.services.enrolment import event_enrol
 from recognition.people.index import gallery_of
@@ -196,3 +198,26 @@ def test_five_people_are_named_among_real_strangers(real_engine: Any, data_dir: 
     ]
     assert len(names) >= len(strangers)
     assert sum(decision == "match" for decision, _ in names) <= 0.01 * len(names)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("kind", ["jpeg", "noise"])
+def test_strangers_in_poor_pictures_match_about_as_rarely_as_in_clear_ones(
+    real_engine: Any, data_dir: Path, kind: str
+) -> None:
+    """Eighty people of LFW, with one photo each: all pairs of them are strangers."""
+    folders = sorted((data_dir / "lfw").glob("*/"))[100:180]
+    paths = [min(folder.glob("*.jpg")) for folder in folders]
+    variant = Variant("mobilefacenet")
+    found = collect(
+        real_engine, paths, [variant], choose=nearest_centre, title=kind, kind=kind
+    ).embeddings[variant]
+    curve = curve_of("mobilefacenet", "mtcnn")
+    assert curve.cohort is not None
+    pairs = np.triu_indices(len(found), 1)
+    similarities = (found @ found.T)[pairs]
+    scores = similarities - curve.cohort.rises_of_all(found, found)[pairs]
+    threshold = curve.threshold(1e-2)
+    assert (similarities >= threshold).mean() > 0.02
+    # A threshold for 1 %; of so few pairs the share is sure to 0.3 %.
+    assert (scores >= threshold).mean() < 0.017

@@ -1,0 +1,302 @@
+"""Are strangers named as rarely as is promised, in every kind of picture?
+
+People of LFW are drawn at random: some are enrolled with one photo each, others are strangers, and
+on the rest the impostor curve and its cohort are fitted. Photos are spoiled in the kinds of
+`ml_engine.evaluation.degradations`. Everybody is enrolled in each kind, and each in a kind drawn at
+random ("mixed"); strangers, and other photos of the people enrolled, come by in each kind and
+mixed. The rule is the product's: the default threshold for so many templates, which rises by the
+cohort; enrolled faces averaged with their mirror images, the others not; photos that the standard
+quality policy refuses are not enrolled, and their people count as not named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_engine.evaluation.calibrate import impostor_curve, merged_people
+from ml_engine.evaluation.cohort import faces_of_kinds, fitted_cohort
+from ml_engine.evaluation.collect import Collected, Variant
+from ml_engine.evaluation.degradations import KINDS, WORSE
+from ml_engine.evaluation.lfw import Photos, load_photos
+from ml_engine.evaluation.report import Interval, percent
+from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve
+from ml_engine.matching.cohort import Cohort
+from ml_engine.quality import refusals
+from ml_engine.types import EngineError, Float32
+
+if TYPE_CHECKING:
+    from ml_engine.engine import FaceEngine
+
+# More people than these are not needed to fit.
+_MOST_REST = 600
+MIXED = "mixed"
+_PROBES_EACH = 1
+_SEED = 1
+_Z = 1.96  # of a 95 % interval
+# A face that was not found is like nobody.
+_NOBODY = -2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """People enrolled in one kind, faces that come by in one kind.
+
+    strangers: share of strangers who were named. known: share of photos of people enrolled that
+        were named rightly. before: both without the cohort.
+    """
+
+    enrolled: str
+    seen: str
+    strangers: Interval
+    known: float
+    refused: float
+    before: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class KindsReport:
+    preset: str
+    threshold: float
+    enrolled: int
+    probes: int
+    strangers: int
+    cells: list[Cell]
+
+    @property
+    def broken(self) -> list[Cell]:
+        """Cells that break the promise: the interval lies wholly above what is aimed at."""
+        return [cell for cell in self.cells if cell.strangers.low > DEFAULT_FPIR]
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    def as_text(self) -> str:
+        worst = max(self.cells, key=lambda cell: cell.strangers.value)
+        head = (
+            f"{self.preset}: {self.enrolled} enrolled, {self.probes} other photos of them, "
+            f"{self.strangers:,} strangers; threshold {self.threshold:.3f} for clear faces; "
+            f"{percent(DEFAULT_FPIR)} of strangers aimed at"
+        )
+        lines = [
+            f"| {cell.enrolled} | {cell.seen} | {_text(cell.strangers)} | {percent(cell.known)} "
+            f"| {percent(cell.refused)} | {percent(cell.before[0])} | {percent(cell.before[1])} |"
+            for cell in self.cells
+        ]
+        return "\n".join(
+            [
+                head,
+                "| enrolled | seen | strangers named (95 %) | known named | refused "
+                "| strangers without cohort | known without |",
+                "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+                *lines,
+                f"most: {worst.enrolled} and {worst.seen}, {_text(worst.strangers)}; cells whose "
+                f"interval lies above {percent(DEFAULT_FPIR)}: {len(self.broken)} of "
+                f"{len(self.cells)}",
+            ]
+        )
+
+
+def evaluate_kinds(
+    engine: FaceEngine,
+    data: Path,
+    preset: str,
+    *,
+    enrolled: int,
+    strangers: int,
+) -> KindsReport:
+    photos = load_photos(data)
+    parts = _drawn(merged_people(photos), enrolled, strangers)
+    rows = np.unique(np.concatenate([parts.enrolled, parts.probes, parts.strangers]))
+    variants = [Variant(preset), Variant(preset, flip=True)]
+    faces = faces_of_kinds(engine, photos.only(rows).paths, variants, KINDS)
+    rest = photos.only(parts.rest)
+    kinds = ("clean", *(KINDS.keys() - {"clean"}), *WORSE)
+    curve = fitted_curve(
+        faces_of_kinds(engine, rest.paths, variants, kinds),
+        rest,
+        preset=preset,
+        versions=(engine.embedder(preset).version, engine.detector),
+    )
+    return kinds_report(faces, photos.only(rows), parts.within(rows), preset=preset, curve=curve)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Rows of photos: one each of the people enrolled, others of these, one each of strangers, and
+    all of everybody else."""
+
+    enrolled: NDArray[np.intp]
+    probes: NDArray[np.intp]
+    strangers: NDArray[np.intp]
+    rest: NDArray[np.intp]
+
+    def within(self, rows: NDArray[np.intp]) -> Parts:
+        """The same photos, numbered among these rows."""
+        return Parts(
+            enrolled=np.searchsorted(rows, self.enrolled),
+            probes=np.searchsorted(rows, self.probes),
+            strangers=np.searchsorted(rows, self.strangers),
+            rest=self.rest,
+        )
+
+
+def _drawn(people: NDArray[np.intp], enrolled: int, strangers: int) -> Parts:
+    """people: (n,) the person of each photo, sorted by person and number."""
+    random = np.random.default_rng(_SEED)
+    names, first, counts = np.unique(people, return_index=True, return_counts=True)
+    several = random.permutation(names[counts > 1])
+    if len(several) < enrolled or len(names) <= enrolled + strangers:
+        raise EngineError(
+            f"{enrolled} people with several photos are needed, {strangers} others and more."
+        )
+    known = several[:enrolled]
+    others = random.permutation(np.setdiff1d(names, known))
+    rest = others[strangers : strangers + _MOST_REST]
+    start = dict(zip(names.tolist(), first.tolist(), strict=True))
+    number = np.arange(len(people)) - np.array([start[person] for person in people.tolist()])
+    is_known = np.isin(people, known)
+    return Parts(
+        enrolled=np.flatnonzero(is_known & (number == 0)),
+        probes=np.flatnonzero(is_known & (number > 0) & (number <= _PROBES_EACH)),
+        strangers=np.flatnonzero(np.isin(people, others[:strangers]) & (number == 0)),
+        rest=np.flatnonzero(np.isin(people, rest) & (number <= _PROBES_EACH)),
+    )
+
+
+def kinds_report(
+    faces: Mapping[str, Collected],
+    photos: Photos,
+    parts: Parts,
+    *,
+    preset: str,
+    curve: ImpostorCurve,
+) -> KindsReport:
+    """faces: of the photos, in each kind. parts: rows of the photos."""
+    people = merged_people(photos)
+    names = list(faces)
+    choices = {kind: np.full(len(photos), index) for index, kind in enumerate(names)}
+    choices[MIXED] = np.random.default_rng(_SEED).integers(len(names), size=len(photos))
+    galleries = {
+        kind: _Shown.of(faces, choice, Variant(preset, flip=True), parts.enrolled, gate=True)
+        for kind, choice in choices.items()
+    }
+    # Probes are mixed otherwise than the gallery.
+    choices[MIXED] = np.random.default_rng(_SEED + 1).integers(len(names), size=len(photos))
+    cells = []
+    for seen, choice in choices.items():
+        known = _Shown.of(faces, choice, Variant(preset), parts.probes)
+        strangers = _Shown.of(faces, choice, Variant(preset), parts.strangers)
+        cells += [
+            _cell(kind, seen, curve, gallery, known, strangers, people)
+            for kind, gallery in galleries.items()
+        ]
+    return KindsReport(
+        preset=preset,
+        threshold=curve.threshold_for_gallery(len(parts.enrolled)),
+        enrolled=len(parts.enrolled),
+        probes=len(parts.probes),
+        strangers=len(parts.strangers),
+        cells=sorted(cells, key=lambda cell: cell.enrolled != cell.seen),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Photos as they are shown. rows: of the photos. is_there: a face was found (and accepted)."""
+
+    rows: NDArray[np.intp]
+    vectors: Float32
+    is_there: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        faces: Mapping[str, Collected],
+        choice: NDArray[np.intp],
+        variant: Variant,
+        rows: NDArray[np.intp],
+        *,
+        gate: bool = False,
+    ) -> _Shown:
+        """choice: of each photo, the index of its kind. gate: only what may be enrolled."""
+        of_kind = list(faces.values())
+        found = [(of_kind[choice[row]], row) for row in rows]
+        vectors = np.stack([one.embeddings[variant][row] for one, row in found])
+        shown = [one.faces[row] for one, row in found]
+        is_there = [
+            face is not None
+            and not (gate and face.quality is not None and refusals(face.quality, "standard"))
+            for face in shown
+        ]
+        return cls(rows, vectors, np.array(is_there))
+
+
+def fitted_curve(
+    faces: Mapping[str, Collected], photos: Photos, *, preset: str, versions: tuple[str, str]
+) -> ImpostorCurve:
+    """faces: of the photos, in each kind. versions: of embedder and detector."""
+    clean = faces["clean"]
+    rows = np.flatnonzero(clean.has_face)
+    curve = impostor_curve(
+        photos.only(rows),
+        clean.embeddings[Variant(preset)][rows],
+        clean.embeddings[Variant(preset, flip=True)][rows],
+        model=versions[0],
+        detector=versions[1],
+        source="the people who are left",
+    )
+    return replace(curve, cohort=fitted_cohort(faces, Variant(preset)))
+
+
+def _cell(
+    enrolled: str,
+    seen: str,
+    curve: ImpostorCurve,
+    gallery: _Shown,
+    known: _Shown,
+    strangers: _Shown,
+    people: NDArray[np.intp],
+) -> Cell:
+    threshold = curve.threshold_for_gallery(len(gallery.rows))
+    named, rightly = [], []
+    for cohort in (curve.cohort, None):
+        best = _scores(strangers, gallery, cohort).max(axis=1)
+        named.append(int((best >= threshold).sum()))
+        scores = _scores(known, gallery, cohort)
+        is_right = people[gallery.rows][scores.argmax(axis=1)] == people[known.rows]
+        rightly.append(float((is_right & (scores.max(axis=1) >= threshold)).mean()))
+    return Cell(
+        enrolled=enrolled,
+        seen=seen,
+        strangers=_interval(named[0], len(strangers.rows)),
+        known=rightly[0],
+        refused=float(1 - gallery.is_there.mean()),
+        before=(named[1] / len(strangers.rows), rightly[1]),
+    )
+
+
+def _scores(shown: _Shown, gallery: _Shown, cohort: Cohort | None) -> Float32:
+    scores = shown.vectors @ gallery.vectors.T
+    if cohort is not None:
+        scores -= cohort.rises_of_all(shown.vectors, gallery.vectors)
+    scores[~shown.is_there] = _NOBODY
+    scores[:, ~gallery.is_there] = _NOBODY
+    return scores
+
+
+def _interval(count: int, of: int) -> Interval:
+    """Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927."""
+    share, z2 = count / of, _Z**2
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = _Z / (1 + z2 / of) * np.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
+    return Interval(share, float(max(0.0, middle - half)), float(middle + half))
+
+
+def _text(interval: Interval) -> str:
+    return f"{percent(interval.value)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
