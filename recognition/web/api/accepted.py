@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import QueryDict
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
@@ -26,11 +27,13 @@ _LONGEST_TOLD = 100
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """Names of query parameters and of fields of the body. ignored: fields of the object's own
-    answer that nobody may write; a client may send back what it was given."""
+    answer that nobody may write; a client may send back what it was given. is_binary: the body has
+    no fields, and the view reads it as it is."""
 
     parameters: frozenset[str]
     fields: frozenset[str]
     ignored: frozenset[str]
+    is_binary: bool
 
 
 def accepted_by(
@@ -43,6 +46,7 @@ def accepted_by(
         parameters=frozenset(in_query) | frozenset(PAGING if is_list else ()),
         fields=frozenset(_names(request)),
         ignored=frozenset(_names(answer) if ignores_own else ()),
+        is_binary=request == {"application/octet-stream": OpenApiTypes.BINARY},
     )
 
 
@@ -54,6 +58,8 @@ def refuse_unknown(request: Request, accepted: Accepted) -> None:
     for name, values in request.query_params.lists():
         if len(values) > 1:
             raise serializers.ValidationError({name: ["This is given twice."]})
+    if accepted.is_binary:
+        return
     body = _body(request, accepted)
     _refuse_others("field", set(body) - accepted.ignored, accepted.fields)
     if isinstance(body, QueryDict):
