@@ -20,8 +20,9 @@ def add(person: Person, *vectors: Float32) -> list[Template]:
     """Templates of these vectors; galleries are told."""
     rows = []
     for vector in vectors:
+        owner = {"person": person, "collection": person.collection}
         image = FaceImage.objects.create(
-            person=person, sha256=uuid7().hex, file="", box=[], landmarks=[], quality=1.0
+            **owner, sha256=uuid7().hex, file="", box=[], landmarks=[], quality=1.0
         )
         model = person.collection.embedder
         values = {"image": image, "collection": person.collection, "model": model}
