@@ -22,7 +22,6 @@ from recognition.people.services.persons import person_erase
 from recognition.web.process import process
 from tests.factories import ACTOR, enrol, make_person
 from tests.fakes import FakeEngine, photo, portrait
-from tests.poor_pictures import all_lean, know_the_direction
 from tests.recognition.live.streams import DrivenStream, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,41 +85,6 @@ def test_a_face_is_pending_before_it_is_named(ann: Person, collection: Collectio
         first = _face(stream.answer_to(photo(ANN, looks=1)))
         assert (first["decision"], first["person"], first["event"]) == ("pending", None, None)
         assert _face(stream.show(photo(ANN, looks=1)))["decision"] == "match"
-
-
-def test_of_two_faces_of_one_person_in_a_frame_only_one_is_named(
-    ann: Person, collection: Collection
-) -> None:
-    with DrivenStream(collection) as stream:
-        first, second = stream.show(photo(ANN, ANN, looks=1), frames=20)["faces"]
-        assert [first["decision"], second["decision"]] == ["match", "ambiguous"]
-        assert second["person"] is None
-        # The other one has gone: nobody is in the way of its name any more.
-        (left,) = stream.show(photo(ANN, looks=1), frames=20)["faces"]
-        assert left["decision"] == "match"
-    events = Event.objects.order_by("started_at", "decision")
-    assert {(event.decision, event.person) for event in events} == {
-        ("ambiguous", None),
-        ("match", ann),
-    }
-
-
-def test_a_stranger_in_a_poor_frame_is_not_named_and_the_threshold_told_is_theirs(
-    collection: Collection, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    all_lean(engine, monkeypatch)
-    enrol(make_person(collection, name="Ann"), ANN)
-    know_the_direction()
-    collection.refresh_from_db()
-    with DrivenStream(collection) as stream:
-        stranger = _face(stream.show(photo(STRANGER, looks=1), frames=8))
-    with DrivenStream(collection) as stream:
-        known = _face(stream.show(photo(ANN, looks=1), frames=8))
-    assert (stranger["decision"], known["decision"]) == ("unknown", "match")
-    assert known["similarity"] > known["threshold"] > 0.7
-    assert stranger["threshold"] > 0.7 > stranger["similarity"]
-    event = Event.objects.get(decision="match")
-    assert event.threshold == pytest.approx(known["threshold"], abs=0.01)
 
 
 @pytest.mark.parametrize(("choice", "flips"), [("enrolled", False), ("both", True)])

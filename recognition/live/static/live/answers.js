@@ -8,7 +8,10 @@ import { labelChips, nameOf, rateLine, score } from "./scores.js";
 /** @type {Record<string, string>} */
 const REASONS = {
   too_small: "too small",
+  low_resolution: "little detail",
   blurred: "blurred",
+  noisy: "grainy",
+  compressed: "compressed too much",
   too_dark: "too dark",
   too_bright: "too bright",
   turned_away: "turned away",

@@ -95,7 +95,13 @@ class TestMove:
         image = enrol(person, 4)[0]
         other = make_person(collection)
         FaceImage.objects.create(
-            person=other, sha256=image.sha256, box=[], landmarks=[], quality=1, source="api"
+            person=other,
+            collection=collection,
+            sha256=image.sha256,
+            box=[],
+            landmarks=[],
+            quality=1,
+            source="api",
         )
         answer = api.patch(f"/api/v1/images/{image.pk}", {"person": other.pk})
         refusal(answer, 409, "duplicate_image")

@@ -181,6 +181,7 @@ def test_erasing_a_person_leaves_no_trace(engine: FakeEngine, collection: Collec
         "templates": 3,
         "events": 1,
         "negatives": 0,
+        "lookalikes": 0,
         "import_items": 0,
         "exports": 0,
         "replies": 1,
