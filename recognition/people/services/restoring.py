@@ -64,7 +64,7 @@ def face_restore(
 
         def insert() -> bool:
             check_embedder(lock_collection(collection.pk), collection)
-            image.person = owner()
+            image.person, image.collection = owner(), collection
             if image.person.images.filter(sha256=image.sha256).exists():
                 return False
             image.save(force_insert=True)

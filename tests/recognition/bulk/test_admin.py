@@ -56,7 +56,7 @@ class TestImport:
         run = started(collection, zip_of(files))
         run_jobs()
         text = page(operator.get(report(run)))
-        assert "2 faces were found: send a picture of one person." in text
+        assert "2 faces were found in the picture: send one of one person" in text
         assert "No face was found in the picture." in text
         assert text.count("Enrol this face after all") == 1
         assert f"/api/v1/imports/{run.pk}/report.csv" in text

@@ -159,8 +159,9 @@ class TestChange:
 
     def test_person_cannot_change_the_collection(self, api: Caller, person: Person) -> None:
         other = make_collection()
-        body = good(api.patch(f"{PERSONS}/{person.pk}", {"collection": str(other.pk)}))
-        assert body["collection"] == str(person.collection_id)
+        address = f"{PERSONS}/{person.pk}"
+        refusal(api.patch(address, {"collection": str(other.pk)}), 409, "different_collections")
+        assert good(api.get(address))["collection"] == str(person.collection_id)
 
 
 class TestMerge:
