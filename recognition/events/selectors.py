@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.utils import timezone
 
 from accounts.access import Access
@@ -23,6 +23,8 @@ from recognition.people.selectors import (
 )
 from recognition.web.boundaries import ColumnValues
 from recognition.web.visible import limited, one
+
+_FEW = 1000
 
 
 def events_list(
@@ -58,15 +60,20 @@ def events_list(
     events = _events(access).filter(**wanted)
     if label is not None:
         labelled = persons_labelled(Person.objects.all(), label)
-        events = with_person_among(events, labelled).filter(is_among=1)
+        events, is_of_them = with_person_among(events, labelled)
+        events = events.filter(is_of_them)
     return events
 
 
-def with_person_among(events: QuerySet[Event], people: QuerySet[Person]) -> QuerySet[Any]:
-    """`is_among` is 1 for events of these people. Asked event by event, in the order of the list,
-    until its page is full: for a join the database sorts all events of the people first."""
+def with_person_among(events: QuerySet[Event], people: QuerySet[Person]) -> tuple[QuerySet[Any], Q]:
+    """The events, and the condition that they are of these people. Few people are named one by
+    one. Many are looked up event by event, in the order of the list, until its page is full: for a
+    join the database sorts all events of the people first."""
+    few = list(people.order_by().values_list("pk", flat=True)[: _FEW + 1])
+    if len(few) <= _FEW:
+        return events, Q(person__in=few)
     same = people.filter(pk=OuterRef("person_id")).order_by().annotate(one=Value(1))
-    return events.alias(is_among=Subquery(same.values("one")[:1]))
+    return events.alias(is_among=Subquery(same.values("one")[:1])), Q(is_among=1)
 
 
 def event_by_id(access: Access, event_id: UUID) -> Event:

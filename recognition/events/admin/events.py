@@ -98,8 +98,8 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
             cameras = Camera.objects.filter(name__icontains=search_term).values_list(
                 "pk", flat=True
             )
-            queryset = with_person_among(queryset, people)
-            queryset = queryset.filter(Q(is_among=1) | Q(camera__in=list(cameras)))
+            queryset, is_of_them = with_person_among(queryset, people)
+            queryset = queryset.filter(is_of_them | Q(camera__in=list(cameras)))
         return queryset, False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Event | None = None) -> tuple:
