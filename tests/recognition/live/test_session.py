@@ -73,7 +73,7 @@ def test_an_answer_has_the_form_of_the_protocol(ann: Person, collection: Collect
     assert answer["timing_ms"].keys() >= {"queue", "detect", "embed", "search", "total"}
     face = _face(answer)
     assert face["decision"] == "match"
-    assert face["person"] == {"id": str(ann.pk), "name": "Ann"}
+    assert face["person"] == {"id": str(ann.pk), "name": "Ann", "labels": []}
     assert face["similarity"] > face["threshold"] > 0
     assert len(face["box"]) == 4
     assert len(face["landmarks"]) == 5

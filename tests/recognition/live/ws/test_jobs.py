@@ -50,7 +50,7 @@ async def test_cancelled_job_is_published(collection: Collection) -> None:
 
 
 async def test_jobs_socket_without_a_job_scope_is_refused() -> None:
-    for secret, code in ((await issue_key(Scope.ENROL), 4403), ("frk_wrong", 4401)):
+    for secret, code in ((await issue_key(Scope.EVENTS), 4403), ("frk_wrong", 4401)):
         async with opened("/ws/jobs/", secret=secret) as socket:
             assert await socket.closed_with() == code
 
