@@ -28,8 +28,9 @@ _NAMES = "JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC or AVIF"
 # A phone's file may carry a depth map, a second view or a burst: its first picture is the photo.
 _FIRST_IS_THE_PHOTO = ("MPO", "HEIF")
 _END_OF_JPEG = b"\xff\xd9"
-# What comes in place of a JPEG's missing end, to see whether any of its picture is missing too.
-_NOISE = bytes(range(1, 250))
+# What comes in place of a JPEG's missing end, to see whether any of its picture is missing too. It
+# begins with 0: after a last 255 any other byte would be read as a marker, at which decoders stop.
+_NOISE = bytes(range(250))
 # The largest values of pictures with 8, 10, 12, 14 and 16 bits; a file of 16 bits may hold any.
 _WHITES = (255, 1023, 4095, 16_383, 65_535)
 # Words by which decoders say that they do not know this kind of file.
