@@ -102,7 +102,8 @@ class TestMessage:
         message = message_of(Notice.objects.get(kind="event.opened", subject_id=event.pk))
         assert message["type"] == "event.opened"
         assert message["timestamp"].endswith("Z")
-        assert message["data"]["person"] == {"id": str(person.pk), "name": "Ann New"}  # type: ignore[typeddict-item]
+        named = {"id": str(person.pk), "name": "Ann New", "labels": []}
+        assert message["data"]["person"] == named  # type: ignore[typeddict-item]
         assert message["data"]["collection"] == str(person.collection_id)
 
     def test_message_of_a_merge_has_the_ids_of_merged_persons(self, person: Person) -> None:
@@ -113,6 +114,7 @@ class TestMessage:
             "id": str(person.pk),
             "collection": str(person.collection_id),
             "name": "Ann Example",
+            "labels": [],
             "external_id": None,
             "merged": [str(other)],
         }
