@@ -40,9 +40,15 @@ def _answer(step_px: int) -> dict[str, Any]:
     for number in range(ROWS * COLUMNS):
         x, y = (number % COLUMNS) * step_px + 20, (number // COLUMNS) * step_px + 20
         is_known = number % 2 == 0
-        person = {"id": str(number), "name": f"Person Number {number}", "external_id": None}
+        person = {
+            "id": str(number),
+            "name": f"Person Number {number}",
+            "labels": [],
+            "external_id": None,
+        }
         faces.append({
-            "box": [x, y, FACE_PX, FACE_PX], "landmarks": [], "score": 1.0, "quality": None,
+            "box": [x, y, FACE_PX, FACE_PX], "landmarks": [], "score": 1.0, "turned": 0,
+            "quality": None,
             "decision": "match" if is_known else "unknown",
             "person": person if is_known else None, "similarity": 0.7 if is_known else 0.1,
             "threshold": 0.4, "false_match_rate": 1e-6, "image": None, "candidates": [],

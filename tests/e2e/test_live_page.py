@@ -75,7 +75,7 @@ def test_enrolled_person_is_named_and_a_visit_is_one_event(
     assert record.sent >= len(record.faces)
     assert 1 <= record.most_unanswered <= 2
     (event,) = api.rows("events")
-    assert event["person"] == {"id": obama["id"], "name": "Barack Obama"}
+    assert event["person"] == {"id": obama["id"], "name": "Barack Obama", "labels": []}
     assert event["decision"] == "match"
     assert event["similarity"] >= event["threshold"]
     assert _seconds(event) > 5
@@ -149,7 +149,8 @@ def test_a_face_is_enrolled_in_two_clicks_and_known_from_then_on(
     assert set(people) == {"Barack Obama", "Joe Biden"}
     assert len(api.rows(f"persons/{people['Joe Biden']}/images")) == 1
     (event,) = api.rows("events")
-    assert event["person"] == {"id": people["Joe Biden"], "name": "Joe Biden"}
+    named = {"id": people["Joe Biden"], "name": "Joe Biden", "labels": []}
+    assert event["person"] == named
 
 
 def test_face_in_the_picture_is_enrolled_as_a_known_person(

@@ -33,6 +33,7 @@ class ExportForm(forms.ModelForm):
 class ExportAdmin(ServiceAdmin):
     """For administrators: an export is everything that is stored of a collection's people."""
 
+    when_empty = "An export holds all of a collection: its people, faces and templates."
     form = ExportForm
     list_display = ("collection", "created_at", "state_now", "download", "created_by")
     list_display_links = ("created_at",)

@@ -31,6 +31,7 @@ _ROWS = 50
 
 @admin.register(ImportRun)
 class ImportRunAdmin(ServiceAdmin):
+    when_empty = "Drop a ZIP or a folder of photos: a folder for each person, or a list as CSV."
     list_display = ("name", "collection", "state_now", "outcome", "created_by", "created_at")
     list_filter = ("collection", "state")
     list_select_related = ("collection", "job")

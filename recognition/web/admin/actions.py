@@ -19,6 +19,7 @@ from recognition.web.errors import ServiceError
 M = TypeVar("M", bound=Model)
 
 _ROWS_NAMED = 20
+_ROWS_IN_HEADING = 5
 _ROWS_AT_ONCE = 500
 _REASONS_TOLD = 5
 
@@ -49,6 +50,8 @@ def confirmation_page(
         "rows": named,
         "count": count,
         "left_out": count - len(named),
+        "named": ", ".join(str(row) for row in named[:_ROWS_IN_HEADING]),
+        "others": max(0, count - _ROWS_IN_HEADING),
         "checkbox": ACTION_CHECKBOX_NAME,
         "newest": newest if is_all else None,
         **context,

@@ -54,7 +54,8 @@ def test_unknown_parameter_is_refused_with_the_known_ones(
 
 def test_unknown_field_is_refused(world: World) -> None:  # noqa: F811
     for name, method in OPERATIONS:
-        refusal(_ask(method, world.address(name), {"no_such": None}), 400, "unknown_field")
+        if name != "import-pieces":  # takes bytes
+            refusal(_ask(method, world.address(name), {"no_such": None}), 400, "unknown_field")
 
 
 def test_empty_or_doubled_parameter_is_refused(world: World) -> None:  # noqa: F811
