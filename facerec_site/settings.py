@@ -144,8 +144,8 @@ def _database() -> dict:
     config: dict = dict(env.db_url_config(url))
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
-        # Without IMMEDIATE, two threads that read and then write deadlock: "database is locked".
-        # FULL: a commit is on the disk when it is acknowledged, and survives a power cut.
+        # Without IMMEDIATE, two threads that read and then write deadlock. FULL: an acknowledged
+        # commit is on the disk, and survives a power cut.
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
@@ -159,8 +159,7 @@ def _database() -> dict:
             "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'"
             # Two indexes at once lose the order of each: a list would be sorted as a whole.
             ", optimizer_switch='index_merge_intersection=off'"
-            # A process that is paused within a transaction would keep its locks: MariaDB ends the
-            # transaction, so that another process can take over. MySQL has no such setting.
+            # A paused process would keep its locks: MariaDB ends the transaction. MySQL cannot.
             f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
         # A host that does not answer is the same as one that refuses: a request is answered 503.

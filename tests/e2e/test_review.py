@@ -23,6 +23,7 @@ def test_event_is_reviewed_by_keys_and_undone(
     page = open_page(f"/admin/events/event/{newer}/change/")
     page.keyboard.press("c")
     expect(page.locator("body")).to_contain_text("Confirmed: 1 event", timeout=PATIENCE_MS)
+    page.wait_for_load_state()  # then the page listens for keys
     page.keyboard.press("n")
     expect(page.locator("body")).to_contain_text("Rejected: 1 event", timeout=PATIENCE_MS)
     assert api.get(f"events/{newer}")["review"] == "rejected"
