@@ -40,7 +40,7 @@ def _answer(step_px: int) -> dict[str, Any]:
     for number in range(ROWS * COLUMNS):
         x, y = (number % COLUMNS) * step_px + 20, (number // COLUMNS) * step_px + 20
         is_known = number % 2 == 0
-        person = {
+        person: dict[str, Any] = {
             "id": str(number),
             "name": f"Person Number {number}",
             "labels": [],
