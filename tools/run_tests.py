@@ -2,7 +2,9 @@
 
 The tests that use a database run on SQLite and on a private MariaDB, those that use none run once.
 They run side by side as far as there are cores, each with folders, a Redis and a cache of its own.
-What pytest prints carries the name of its part.
+What pytest prints carries the name of its part. A few tests that fail are run once more with the
+machine to themselves, and are named at the end whatever comes of it: what passes only then waits
+for a time where it should wait for a state.
 """
 
 from __future__ import annotations
@@ -27,6 +29,10 @@ from tools.system import CHROMIUM_NAMES, find_program
 
 # pytest's exit status if no test was selected: no failure of a part when tests were named.
 NO_TESTS = 5
+# pytest's exit status if all tests ran and some failed.
+TESTS_FAILED = 1
+# With more failures than this something is broken, and looking again only costs time.
+FEW = 10
 # Tests wait a lot, for servers and browsers, so one part more than the usual two cores.
 SIDE_BY_SIDE = 3
 # What would point the tests at another database, or change what they expect.
@@ -59,6 +65,7 @@ class RunningPart:
 
     def __init__(self, part: Part, folder: Path, redis_url: str, arguments: Sequence[str]) -> None:
         self.part = part
+        self.failures: list[str] = []
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             [*_command(part), *arguments],
@@ -92,6 +99,8 @@ class RunningPart:
         assert self._process.stdout
         for line in self._process.stdout:
             print(f"{self.part.name} | {line}", end="", flush=True)
+            if line.startswith(("FAILED ", "ERROR ")):  # a line of pytest's summary
+                self.failures.append(line.rstrip())
 
 
 def _command(part: Part) -> list[str]:
@@ -126,26 +135,55 @@ def main(arguments: list[str]) -> int:
             Part("MariaDB", "database", database_url),
             Part("SQLite", "database"),
         ]
-        statuses = run_parts(parts, folder, arguments, at_a_time=min(SIDE_BY_SIDE, cores() + 1))
+        statuses = run_all(parts, folder, arguments)
     return worst(statuses, may_be_empty=bool(arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a part. status: pytest's; failures: the lines of its summary."""
+
+    status: int
+    failures: Sequence[str] = ()
+
+    @property
+    def is_worth_another_look(self) -> bool:
+        return self.status == TESTS_FAILED and len(self.failures) <= FEW
+
+
+def run_all(parts: Sequence[Part], folder: Path, arguments: Sequence[str]) -> dict[str, int]:
+    """pytest's exit status of each part, by its name: of the second look, where there was one."""
+    at_a_time = min(SIDE_BY_SIDE, cores() + 1)
+    results = run_parts(parts, folder / "first", arguments, at_a_time=at_a_time)
+    statuses = {name: result.status for name, result in results.items()}
+    if again := [part for part in parts if results[part.name].is_worth_another_look]:
+        note("the tests that failed run once more, by themselves")
+        arguments = [*arguments, "--last-failed"]
+        second = run_parts(again, folder / "second", arguments, at_a_time=1)
+        statuses |= {name: result.status for name, result in second.items()}
+    for name, result in results.items():
+        for failure in result.failures:
+            note(f"{name}: {failure}{'' if statuses[name] else ' (passed by itself)'}")
+    return statuses
 
 
 def run_parts(
     parts: Sequence[Part], folder: Path, arguments: Sequence[str], *, at_a_time: int
-) -> dict[str, int]:
-    """pytest's exit status of each part, by its name."""
+) -> dict[str, Result]:
+    """What came of each part, by its name."""
     running: list[RunningPart] = []
 
-    def run(part: Part) -> int:
+    def run(part: Part) -> Result:
         own = folder / part.name.lower()
         with private_redis(own) as redis_url:
-            running.append(RunningPart(part, own, redis_url, arguments))
-            return running[-1].wait()
+            one = RunningPart(part, own, redis_url, arguments)
+            running.append(one)
+            return Result(one.wait(), one.failures)
 
     with ThreadPoolExecutor(at_a_time) as pool:
         begun = {part.name: pool.submit(run, part) for part in parts}
         try:
-            return {name: status.result() for name, status in begun.items()}
+            return {name: result.result() for name, result in begun.items()}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for one in running:
