@@ -123,6 +123,8 @@ def _environment(part: Part, folder: Path, redis_url: str) -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
+    # In the background of a shell it is ignored, by us and by the parts.
+    signal.signal(signal.SIGINT, _interrupt)
     ensure_browser()
     subprocess.run([sys.executable, "-m", "tools.weights", "--all"], cwd=ROOT, check=True)
     with (

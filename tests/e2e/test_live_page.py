@@ -253,10 +253,13 @@ def test_live_page_waits_for_an_engine_that_warms_up(open_page: OpenPage, obama_
         socket.on_message(on_message)
 
     page.route_web_socket("/ws/live/", on_socket)
+    parts = {"engine": "warming_up"}
+    page.route("**/health/ready", lambda route: route.fulfill(json={"parts": parts}))
     page.reload()
     start_camera(page)
     expect(page.locator("#state")).to_have_text("Warming up…", timeout=PATIENCE_MS)
     expect(page.locator("#stage-message")).to_contain_text("goes on by itself")
+    parts["engine"] = "ok"
     say(type="session.started", session="1", model="m", device="cpu")
     expect(page.locator("#state")).to_have_text("Live", timeout=PATIENCE_MS)
     expect(page.locator("#present")).to_have_text("No face in the picture")

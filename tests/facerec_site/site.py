@@ -83,6 +83,13 @@ class Served:
             self.process.kill()
             self.process.wait()
 
+    @property
+    def tracebacks(self) -> str:
+        """What the log shows of errors that nobody expected; empty if there were none."""
+        text = "".join(self.lines)
+        begin = text.find("Traceback (most recent call last)")
+        return "" if begin < 0 else text[max(0, begin - 2000) :]
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with sqlite3.connect(self.folder / "facerec.sqlite3") as database:
             return database.execute(sql).fetchall()
