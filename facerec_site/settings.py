@@ -277,7 +277,7 @@ SPECTACULAR_SETTINGS = {
         "recognition.web.api.openapi.finish",
     ],
     "ENUM_NAME_OVERRIDES": {
-        "CameraKindEnum": "recognition.cameras.models.Camera.Kind",
+        "CameraKindEnum": "recognition.cameras.sources.kind_choices",
         "JobKindEnum": "recognition.jobs.kinds.KINDS",
         "JobStateEnum": "recognition.jobs.models.Job.State",
         "CallerKindEnum": ["user", "key"],

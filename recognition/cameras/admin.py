@@ -13,6 +13,7 @@ from accounts.audit import Actor
 from accounts.long_lists import LongListAdmin
 from recognition.cameras.models import Camera
 from recognition.cameras.services.cameras import camera_create, camera_delete, camera_update
+from recognition.cameras.sources import address_help
 from recognition.web.admin.services import ServiceAdmin
 
 _STATUS_COLOURS = {
@@ -42,6 +43,10 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
             ("Frames", {"fields": ("max_fps", "min_face_px", "loops")}),
             *state,
         ]
+
+    def get_form(self, request: HttpRequest, obj: Camera | None = None, **kwargs: Any) -> Any:
+        kwargs["help_texts"] = {"address": address_help()}
+        return super().get_form(request, obj, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
         return super().get_queryset(request).prefetch_related("collection")

@@ -4,18 +4,15 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from accounts.names import validate_visible
+from recognition.cameras.sources import BROWSER, kind_choices
 from recognition.people.models.collection import Collection
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import DatabaseTime, Leased
 
 
 class Camera(Leased):
-    """A source of frames: a browser's own camera, or a video file played as one. The process that
-    plays it holds its lease; a browser's camera has none, its streams have."""
-
-    class Kind(models.TextChoices):
-        BROWSER = "browser", "Browser"
-        FILE = "file", "Video file"
+    """A source of frames, of one of the kinds in `sources`. The process that plays it holds its
+    lease; a browser's camera has none, its streams have."""
 
     class Status(models.TextChoices):
         OFF = "off", "Off"
@@ -24,16 +21,11 @@ class Camera(Leased):
         RUNNING = "running", "Running"
         FAILED = "failed", "Failed"
 
-    # What the server plays itself.
-    PLAYED = (Kind.FILE,)
-
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="cameras")
     name = models.CharField(max_length=100, unique=True, validators=[validate_visible])
-    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.BROWSER)
-    address = models.CharField(
-        max_length=500, blank=True, help_text="For a file: its name in the video folder."
-    )
+    kind = models.CharField(max_length=16, choices=kind_choices, default=BROWSER)
+    address = models.CharField(max_length=500, blank=True)
     node = models.CharField(
         max_length=64,
         blank=True,

@@ -18,9 +18,10 @@ from django.db import DatabaseError, InterfaceError, connections
 from recognition.cameras.models import Camera, Stream
 from recognition.cameras.services.cameras import camera_give_back, camera_show
 from recognition.cameras.services.hosts import host_gone, host_seen, hosts_up, share_of
+from recognition.cameras.sources import played_kinds
 from recognition.engine import engine_state, get_engine, start_engine
 from recognition.events.services.streams import streams_end_lapsed
-from recognition.live.player import CameraState, FilePlayer
+from recognition.live.player import CameraPlayer, CameraState
 from recognition.web.errors import ServiceError
 from recognition.web.leases import Contact, KeptLease, LeaseKeeper, free_or_lapsed, take
 from recognition.web.process import Part, process
@@ -38,7 +39,7 @@ class _Played:
     """signature: the values that the player was started with; the player restarts if they change.
     shown: the state in the row."""
 
-    player: FilePlayer
+    player: CameraPlayer
     kept: KeptLease
     signature: tuple[object, ...]
     node: str
@@ -92,7 +93,7 @@ class CameraRunner(Part):
             connections.close_all()
 
     def _follow_rows(self) -> None:
-        rows = Camera.objects.filter(kind__in=Camera.PLAYED, is_enabled=True)
+        rows = Camera.objects.filter(kind__in=played_kinds(), is_enabled=True)
         cameras = {camera.pk: camera for camera in rows.select_related("collection__embedder")}
         shares = self._shares(list(cameras.values()))
         self._stop_what_is_not_ours(cameras, shares)
@@ -171,7 +172,7 @@ class CameraRunner(Part):
         return True
 
     def _play(self, camera: Camera, kept: KeptLease) -> None:
-        player = FilePlayer(camera, changed=self._wake.set)
+        player = CameraPlayer(camera, changed=self._wake.set)
         self._played[camera.pk] = _Played(player, kept, _signature(camera), camera.node)
         player.start()
 

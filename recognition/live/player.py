@@ -1,20 +1,19 @@
-"""Plays a video file as a camera: in real time, at most at the camera's rate, in a loop."""
+"""Plays a camera of any kind: its frames go into a stream session, and after a failure it is tried
+again."""
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePath
 
-import cv2
-from django.conf import settings
-
-from ml_engine.types import Image
 from recognition.cameras.models import Camera
+from recognition.cameras.sources import KINDS
+from recognition.cameras.sources.base import SourceFailed
 from recognition.engine import engine_state, start_engine
 from recognition.live.messages import LiveMessage
 from recognition.live.session import StreamSession
@@ -24,11 +23,9 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 2.0
 _LONGEST_PAUSE_S = 60.0
-# For a file without a frame rate.
-_USUAL_FPS = 25.0
-# If playing is later than this, restart the clock instead of catching up.
-_FAR_BEHIND_S = 2.0
 _JOIN_S = 10.0
+# Part of the time between two frames.
+_EARLY = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +36,7 @@ class CameraState:
     message: str = ""
 
 
-class CameraFailed(Exception):
-    """The camera cannot continue; the message is for people. It is tried again later."""
-
-
-class FilePlayer:
+class CameraPlayer:
     """One camera in a thread of its own. `changed` is called if `state` changes."""
 
     def __init__(self, camera: Camera, changed: Callable[[], None]) -> None:
@@ -76,28 +69,29 @@ class FilePlayer:
                 self._play()
                 self._show(Camera.Status.OFF, "Played to the end.")
                 return
-            except CameraFailed as error:
+            except SourceFailed as error:
                 self._show(Camera.Status.FAILED, str(error))
+                if error.is_lasting:
+                    pause_s = _LONGEST_PAUSE_S
             except Exception:
                 logger.exception("camera %s failed", self._camera.name)
                 self._show(Camera.Status.FAILED, "It failed; see the server's log.")
             if time.monotonic() - started > _LONGEST_PAUSE_S:
                 pause_s = _FIRST_PAUSE_S
-            self._stopped.wait(pause_s)
+            # Not all at once, after a switch of the network came back.
+            self._stopped.wait(pause_s * random.uniform(0.75, 1.25))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _play(self) -> None:
-        """Play until the end of a file that does not loop, or until stopped; CameraFailed."""
-        path = _path(self._camera.address)
+        """Play until the end of the source, or until stopped; SourceFailed."""
         self._await_engine()
-        with self._session() as slot:
-            pace = _Pace(self._camera.max_fps)
-            while not self._stopped.is_set():
-                for image in _frames(path, pace, self._stopped):
-                    slot.put(image)
-                    if slot.is_closed:
-                        return
-                if not self._camera.loops:
+        source = KINDS[self._camera.kind].load()
+        with self._session() as slot, closing(source.frames(self._camera, self._stopped)) as frames:
+            rate = _Rate(self._camera.max_fps)
+            for picture in frames:
+                if rate.allows(time.monotonic()):
+                    slot.put(picture)
+                if slot.is_closed:
                     return
 
     def _await_engine(self) -> None:
@@ -107,13 +101,13 @@ class FilePlayer:
                 return
             if state["state"] == "failed":
                 start_engine()
-                raise CameraFailed(str(state["message"]))
+                raise SourceFailed(str(state["message"]))
             self._show(Camera.Status.STARTING, "Waiting for the engine.")
             self._stopped.wait(0.2)
 
     @contextmanager
     def _session(self) -> Iterator[FrameSlot]:
-        """A stream session for the frames; CameraFailed if it ended by itself."""
+        """A stream session for the frames; SourceFailed if it ended by itself."""
         slot = FrameSlot()
         failure: list[str] = []
         session = StreamSession(
@@ -121,6 +115,7 @@ class FilePlayer:
             camera=self._camera,
             slot=slot,
             sink=lambda message: self._hear(message, failure),
+            is_paced=True,
         )
         session.start()
         try:
@@ -130,7 +125,7 @@ class FilePlayer:
             session.stop()
             session.join(_JOIN_S)
         if ended_by_itself:
-            raise CameraFailed(failure[-1] if failure else "The session ended.")
+            raise SourceFailed(failure[-1] if failure else "The session ended.")
 
     def _hear(self, message: LiveMessage, failure: list[str]) -> None:
         if message["type"] == "session.started":
@@ -146,58 +141,16 @@ class FilePlayer:
             self._changed()
 
 
-class _Pace:
-    """The time of the next frame: at the file's rate, or at the camera's if that is lower."""
+class _Rate:
+    """Leaves out frames above a rate. It decides when a frame comes, so none waits for its time."""
 
     def __init__(self, max_fps: float) -> None:
-        self._shortest_s = 1 / max_fps
-        self._next_s = time.monotonic()
+        self._gap_s = 1 / max_fps
+        self._next_s = 0.0
 
-    def wait(self, fps: float, stopped: threading.Event) -> float:
-        """Wait until the next frame is due; returns its due time."""
-        now = time.monotonic()
-        if now - self._next_s > _FAR_BEHIND_S:
-            self._next_s = now
-        stopped.wait(max(0.0, self._next_s - now))
-        due = self._next_s
-        self._next_s += max(self._shortest_s, 1 / fps)
-        return due
-
-
-def _path(name: str) -> Path:
-    """The file in the video folder; files outside of it are refused."""
-    path = settings.VIDEO_DIR / name
-    if not name or PurePath(name).name != name or not path.is_file():
-        raise CameraFailed(f"There is no file {name!r} in the video folder.")
-    return path
-
-
-def _frames(path: Path, pace: _Pace, stopped: threading.Event) -> Iterator[Image]:
-    """RGB frames of a file when they are due; late frames and frames above the rate are left
-    out."""
-    # One thread: decoding must not take the cores that the engine works on.
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    try:
-        fps = _rate(video)
-        index, first_s = 0, None
-        while not stopped.is_set():
-            due_s = pace.wait(fps, stopped)
-            first_s = due_s if first_s is None else first_s
-            while index < int((due_s - first_s) * fps + 0.5):
-                if not video.grab():
-                    return
-                index += 1
-            is_read, frame = video.read()
-            if not is_read:
-                break
-            index += 1
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)  # type: ignore[misc]
-        if index == 0 and not stopped.is_set():
-            raise CameraFailed(f"{path.name} is not a video that can be played.")
-    finally:
-        video.release()
-
-
-def _rate(video: cv2.VideoCapture) -> float:
-    fps = float(video.get(cv2.CAP_PROP_FPS)) if video.isOpened() else 0.0
-    return fps if 0.5 <= fps <= 240 else _USUAL_FPS
+    def allows(self, now_s: float) -> bool:
+        # Frames do not come evenly: one that is a little early counts as in time.
+        if now_s < self._next_s - self._gap_s * _EARLY:
+            return False
+        self._next_s = max(self._next_s, now_s - self._gap_s) + self._gap_s
+        return True

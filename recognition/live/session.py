@@ -74,6 +74,7 @@ class StreamSession:
     caller: as in the audit log; empty if the server plays the camera.
     sink: receives every message of the protocol, from the session's thread and the writer's; it
         must not wait.
+    is_paced: the source leaves out the frames above the highest rate itself.
     on_end: called once, in the session's thread, with the code of the reason, or None if the
         session was stopped.
     """
@@ -87,6 +88,7 @@ class StreamSession:
         camera: Camera | None = None,
         options: StreamOptions | None = None,
         caller: str = "",
+        is_paced: bool = False,
         on_end: Callable[[str | None], None] = lambda code: None,
     ) -> None:
         options = options or StreamOptions()
@@ -100,7 +102,7 @@ class StreamSession:
         self._on_end = on_end
         self._min_face_px = options.min_face_px or (camera.min_face_px if camera else None)
         max_fps = options.max_fps or (camera.max_fps if camera else None)
-        self._gap_s = 1 / max_fps if max_fps else 0.0
+        self._gap_s = 1 / max_fps if max_fps and not is_paced else 0.0
         self._next_s = 0.0
         # Time of the last frame, and the time since which the next one is awaited: time spent on a
         # frame does not count as time without a face.
@@ -286,7 +288,7 @@ class StreamSession:
     def _decoded(self, frame: Frame) -> Image:
         if isinstance(frame.content, bytes):
             return decode_image(frame.content, self._limits)
-        return frame.content
+        return frame.content() if callable(frame.content) else frame.content
 
     def _face(self, one: SeenFace) -> LiveFacePayload:
         decision = one.identity.decision

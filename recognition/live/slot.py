@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ml_engine.runtime.threads import cpu_threads
-from ml_engine.types import Image
+from recognition.cameras.sources.base import Picture
 
 # One frame for each core is in the engine; a second one is decoded, searched or answered meanwhile.
 _FRAMES_A_CORE = 2
@@ -28,10 +28,10 @@ _OVERLOADED = 1.15
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """number: from 0, in order of arrival. content: an encoded picture, or a decoded one."""
+    """number: from 0, in order of arrival."""
 
     number: int
-    content: bytes | Image
+    content: Picture
     arrived_s: float  # of time.monotonic
 
 
@@ -45,7 +45,7 @@ class FrameSlot:
         self._dropped = 0
         self._is_closed = False
 
-    def put(self, content: bytes | Image) -> int:
+    def put(self, content: Picture) -> int:
         """Replace the waiting frame; returns the number of the new one."""
         with self._changed:
             number = self._number()

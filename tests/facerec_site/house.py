@@ -25,6 +25,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from recognition.cameras.models import Camera, Stream
+from recognition.cameras.sources import FILE
 from recognition.events.models import Event
 from recognition.people.models import Collection
 from tests.databases import pause
@@ -120,7 +121,7 @@ class House:
             make_camera(
                 Collection.objects.get(),
                 name=f"camera {number}",
-                kind=Camera.Kind.FILE,
+                kind=FILE,
                 address=f"{number}.mp4",
                 max_fps=_VIDEO_FPS,
             )
@@ -298,7 +299,7 @@ def nothing_doubled() -> Iterator[None]:
 
 
 def _doubled() -> list[str]:
-    cameras = Camera.objects.filter(kind=Camera.Kind.FILE)
+    cameras = Camera.objects.filter(kind=FILE)
     streams = Stream.objects.filter(ended_at=None, camera__in=cameras).values("camera__name")
     visits = Event.objects.filter(is_open=True, camera__in=cameras).values("camera__name")
     return [
@@ -311,7 +312,7 @@ def _doubled() -> list[str]:
 def _overlapping_visits() -> list[str]:
     """Each camera shows one person all the time, so its visits follow each other."""
     found = []
-    for camera in Camera.objects.filter(kind=Camera.Kind.FILE):
+    for camera in Camera.objects.filter(kind=FILE):
         visits = camera.events.order_by("started_at").values_list("pk", "started_at", "ended_at")
         found += [
             f"{camera}: {one} until {ended}, {other} from {started}"

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from accounts.names import validate_visible
 from recognition.cameras.models import Camera
+from recognition.cameras.sources import address_help
 from recognition.web.boundaries import FieldOptions
 
 
@@ -24,7 +25,10 @@ class CameraInput(serializers.ModelSerializer):
             "is_enabled",
         )
         # The service says it, as 409: it knows of a name that was taken a moment ago.
-        extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": [validate_visible]}}
+        extra_kwargs: dict[str, FieldOptions] = {
+            "name": {"validators": [validate_visible]},
+            "address": {"help_text": address_help()},
+        }
 
 
 class CameraSerializer(serializers.ModelSerializer):

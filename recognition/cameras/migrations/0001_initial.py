@@ -4,6 +4,7 @@ import accounts.identifiers
 import accounts.names
 import django.core.validators
 import django.db.models.deletion
+import recognition.cameras.sources
 import recognition.web.leases
 from django.db import migrations, models
 
@@ -33,8 +34,8 @@ class Migration(migrations.Migration):
                 ('lease_until', models.DateTimeField(editable=False, null=True)),
                 ('id', models.UUIDField(default=accounts.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100, unique=True, validators=[accounts.names.validate_visible])),
-                ('kind', models.CharField(choices=[('browser', 'Browser'), ('file', 'Video file')], default='browser', max_length=16)),
-                ('address', models.CharField(blank=True, help_text='For a file: its name in the video folder.', max_length=500)),
+                ('kind', models.CharField(choices=recognition.cameras.sources.kind_choices, default='browser', max_length=16)),
+                ('address', models.CharField(blank=True, max_length=500)),
                 ('node', models.CharField(blank=True, help_text='The machine that it hangs on, as `serve --node` names it; empty: any.', max_length=64)),
                 ('max_fps', models.FloatField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
                 ('min_face_px', models.PositiveIntegerField(default=40, validators=[django.core.validators.MinValueValidator(20), django.core.validators.MaxValueValidator(1000)])),

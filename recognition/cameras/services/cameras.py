@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Concat
 
 from accounts.audit import Actor, record
 from recognition.cameras.models import Camera, Stream
+from recognition.cameras.sources import BROWSER, KINDS, played_kinds
 from recognition.people.models import Collection
 from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError, not_found
@@ -21,7 +19,7 @@ from recognition.web.leases import Lease, held_by, lapsed, release, take
 from recognition.web.process import process
 from recognition.web.transactions import in_transaction
 
-_WAITS = Q(is_enabled=True, kind__in=Camera.PLAYED)
+_WAITS = Q(is_enabled=True, kind__in=played_kinds())
 # How a camera is doing that no process plays; for `update`.
 IDLE: ColumnValues = {
     "status": Case(
@@ -78,7 +76,7 @@ def camera_give_back(*, camera_id: UUID, lease: Lease) -> None:
 
 def camera_follow_streams(camera_id: UUID) -> None:
     """Within a transaction: a browser's camera runs while a stream comes from it."""
-    browser = Camera.objects.filter(pk=camera_id, kind=Camera.Kind.BROWSER)
+    browser = Camera.objects.filter(pk=camera_id, kind=BROWSER)
     # Of two streams that end at once, the second sees that the first has ended.
     if browser.select_for_update().first() is None:
         return
@@ -100,7 +98,7 @@ def cameras_free_lapsed() -> int:
 
 
 def _with_status(camera: Camera) -> Camera:
-    if camera.kind == Camera.Kind.BROWSER:
+    if camera.kind == BROWSER:
         camera_follow_streams(camera.pk)
     else:
         Camera.objects.filter(pk=camera.pk, owner="").update(**IDLE)
@@ -109,22 +107,11 @@ def _with_status(camera: Camera) -> Camera:
 
 
 def _save(camera: Camera, fields: list[str] | None = None) -> None:
-    if camera.kind == Camera.Kind.FILE:
-        _check_video(camera)
+    if (kind := KINDS.get(camera.kind)) and kind.source:
+        kind.load().check(camera)
     try:
         with transaction.atomic():
             camera.save(update_fields=fields)
     except IntegrityError as error:
         message = "There is a camera of this name already."
         raise ServiceError("name_taken", message, status=409) from error
-
-
-def _check_video(camera: Camera) -> None:
-    """A file camera plays a file of the video folder, and nothing outside it."""
-    name = camera.address
-    plain = bool(name) and "\0" not in name and PurePath(name).name == name
-    is_here = camera.node in ("", process().node)
-    # isfile() and not is_file(): a name that the system finds too long is no file either.
-    if not plain or (is_here and not os.path.isfile(settings.VIDEO_DIR / name)):  # noqa: PTH113
-        message = "Name a file in the video folder of the server."
-        raise ServiceError("no_such_video", message, status=400)

@@ -13,6 +13,7 @@ from ml_engine.images import decode_image
 from recognition.cameras.models import Camera
 from recognition.cameras.services.cameras import camera_create
 from recognition.cameras.services.demo_video import write_demo_video
+from recognition.cameras.sources import FILE
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, Person
 from recognition.people.services.collections import collection_create
@@ -47,7 +48,7 @@ def demo_ensure(*, photos: Mapping[str, Path], actor: Actor) -> Camera:
         collection=collection,
         actor=actor,
         name=_free_name(),
-        kind=Camera.Kind.FILE,
+        kind=FILE,
         address=VIDEO_NAME,
     )
 

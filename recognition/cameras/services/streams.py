@@ -12,6 +12,7 @@ from accounts.audit import Actor, record
 from recognition.cameras.models import Camera, Stream
 from recognition.cameras.selectors import camera_by_id
 from recognition.cameras.services.cameras import camera_follow_streams
+from recognition.cameras.sources import BROWSER
 from recognition.people import selectors
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError, not_found
@@ -104,7 +105,7 @@ def events_watch(*, access: Access, actor: Actor) -> None:
 
 def _browser_camera(access: Access, camera_id: UUID) -> Camera:
     camera = camera_by_id(access, camera_id)
-    if camera.kind != Camera.Kind.BROWSER:
+    if camera.kind != BROWSER:
         raise ServiceError("not_a_browser_camera", "The server plays this camera itself.")
     if not camera.is_enabled:
         raise ServiceError("camera_disabled", "This camera is switched off.", status=409)

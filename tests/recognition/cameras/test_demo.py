@@ -17,6 +17,7 @@ from ml_engine.zoo import fetch
 from recognition.cameras.models import Camera
 from recognition.cameras.services import demo, demo_video
 from recognition.cameras.services.demo import demo_ensure
+from recognition.cameras.sources import FILE
 from recognition.people.models import Collection, FaceImage, Person
 from recognition.people.services.identification import identify
 from tests.factories import enrol, make_camera, make_collection, make_person
@@ -81,7 +82,7 @@ class TestDemo:
         assert Person.objects.get().name == demo.PERSON_NAME
         assert FaceImage.objects.get().source == "demo"
         camera = Camera.objects.get()
-        assert (camera.kind, camera.address) == (Camera.Kind.FILE, demo.VIDEO_NAME)
+        assert (camera.kind, camera.address) == (FILE, demo.VIDEO_NAME)
         assert camera.is_enabled
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from recognition.cameras.models import Camera
+from recognition.cameras.sources import FILE
 from recognition.engine import engine_state, use_engine
 from recognition.events.models import Event
 from recognition.live import cameras, session
@@ -51,7 +51,7 @@ def test_stopping_turns_open_visits_into_events(start: Start, collection: Collec
 
 
 def test_cameras_are_not_played_without_the_role(start: Start, collection: Collection) -> None:
-    camera = make_camera(collection, kind=Camera.Kind.FILE, address="none.mp4")
+    camera = make_camera(collection, kind=FILE, address="none.mp4")
     assert start("web").stop(20)
     camera.refresh_from_db()
     assert camera.owner == ""

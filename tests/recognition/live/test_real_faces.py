@@ -14,6 +14,7 @@ import pytest
 from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
+from recognition.cameras.sources import FILE
 from recognition.events.models import Event
 from recognition.live.cameras import CameraRunner
 from recognition.live.writer import visit_writer
@@ -127,9 +128,7 @@ def test_an_actor_of_a_film_is_named_by_a_file_camera(
         for name in ("lin-manuel-miranda", "alex-lacamoire")
     }
     shutil.copy(videos / "short_hamilton_clip.mp4", Path(settings.VIDEO_DIR) / "clip.mp4")
-    camera = make_camera(
-        collection, kind=Camera.Kind.FILE, address="clip.mp4", loops=False, max_fps=10
-    )
+    camera = make_camera(collection, kind=FILE, address="clip.mp4", loops=False, max_fps=10)
     runner = CameraRunner()
     runner.start()
     try:

@@ -10,6 +10,7 @@ from django.db import OperationalError
 
 from ml_engine.images import decode_image
 from recognition.cameras.models import Camera, Stream
+from recognition.cameras.sources import BROWSER
 from recognition.events.models import Event
 from recognition.live import writer
 from recognition.live.previews import Viewer, previews
@@ -38,7 +39,7 @@ def stream(engine: FakeEngine, collection: Collection) -> Iterator[DrivenStream]
 
 
 def test_a_camera_gives_its_options_and_its_name(ann: Person, collection: Collection) -> None:
-    camera = make_camera(collection, kind=Camera.Kind.BROWSER, min_face_px=200, max_fps=60)
+    camera = make_camera(collection, kind=BROWSER, min_face_px=200, max_fps=60)
     with DrivenStream(collection, camera=camera) as stream:
         assert stream.answer_to(photo(ANN, size=120))["faces"] == []
         stream.show(photo(ANN, size=240, looks=1))
@@ -88,7 +89,7 @@ def test_stream_is_owned_until_its_last_visit_is_written(
 def test_a_camera_is_on_until_its_last_stream_ends(
     engine: FakeEngine, collection: Collection
 ) -> None:
-    camera = make_camera(collection, kind=Camera.Kind.BROWSER)
+    camera = make_camera(collection, kind=BROWSER)
     with DrivenStream(collection, camera=camera) as first:
         first.answer_to(photo(ANN))
         with DrivenStream(collection, camera=camera) as second:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from recognition.cameras.models import Camera, Stream
 from recognition.cameras.services.cameras import cameras_free_lapsed
 from recognition.cameras.services.streams import OwnStream, stream_begin
+from recognition.cameras.sources import FILE
 from recognition.events.models import Event
 from recognition.events.services.events import event_open, event_update
 from recognition.events.services.streams import stream_end, streams_end_lapsed, streams_prune
@@ -120,7 +121,7 @@ def test_camera_of_a_browser_runs_while_a_stream_comes_from_it(collection: Colle
 
 
 def test_stream_says_nothing_of_a_camera_that_the_server_plays(collection: Collection) -> None:
-    camera = make_camera(collection, kind=Camera.Kind.FILE, address="a.mp4", status="failed")
+    camera = make_camera(collection, kind=FILE, address="a.mp4", status="failed")
     stream = _begin(collection, camera)
     stream_end(stream_id=stream.id, lease=stream.lease)
     camera.refresh_from_db()
@@ -132,7 +133,7 @@ def test_cameras_of_a_process_that_is_gone_wait_for_another(collection: Collecti
     gone, lives, free = [
         make_camera(
             collection,
-            kind=Camera.Kind.FILE,
+            kind=FILE,
             address="a.mp4",
             status="running",
             owner=owner,

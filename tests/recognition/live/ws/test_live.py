@@ -15,7 +15,7 @@ from channels.db import database_sync_to_async
 from accounts.access import Scope
 from accounts.models import AuditEntry
 from ml_engine.images import encode_jpeg
-from recognition.cameras.models import Camera
+from recognition.cameras.sources import FILE
 from recognition.engine import use_engine
 from recognition.events.models import Event
 from recognition.live.limits import stream_limits
@@ -314,7 +314,7 @@ async def test_a_stream_of_a_camera_is_filed_under_it(
 @pytest.mark.parametrize(
     ("values", "code"),
     [
-        ({"kind": Camera.Kind.FILE}, "not_a_browser_camera"),
+        ({"kind": FILE}, "not_a_browser_camera"),
         ({"is_enabled": False}, "camera_disabled"),
     ],
 )
