@@ -1,4 +1,4 @@
-"""A job: long work as a row that outlives requests, processes and machines."""
+"""A job: long work, stored as a row so that it survives the end of requests and processes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Job(Leased):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, editable=False)
     parameters = models.JSONField(default=dict, editable=False)
-    # Without a foreign key: jobs know nothing of collections. For keys limited to one.
+    # Not a foreign key, because jobs must not depend on people. For API keys of one collection.
     collection_id = models.UUIDField(null=True, editable=False)
     created_by = models.CharField(max_length=200, editable=False, help_text="As in the audit log.")
-    # Of an open job of a kind of which there is one at a time; empty once it has ended.
+    # Set while a job of a single kind is open, so that the database refuses a second one.
     unique_key = models.CharField(max_length=100, null=True, unique=True, editable=False)  # noqa: DJ001
 
     state = models.CharField(

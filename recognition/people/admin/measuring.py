@@ -83,7 +83,7 @@ def _do(request: HttpRequest, collection: Collection) -> str:
     }
     act = acts.get(request.POST.get("do", ""))
     if act is None:
-        raise ServiceError("bad_request", "Nothing was asked for.")
+        raise ServiceError("bad_request", "The form does not say what to do.")
     return act(collection, Actor.of_request(request))
 
 

@@ -88,7 +88,7 @@ def test_measuring_page_refuses_impossible_actions(
     administrator: Client, collection: Collection
 ) -> None:
     assert "measured" in do(administrator, collection, "use")[0]
-    assert do(administrator, collection, "nonsense")[-1] == "Nothing was asked for."
+    assert do(administrator, collection, "nonsense")[-1] == "The form does not say what to do."
 
 
 def test_similar_pairs_are_shown_and_lead_to_merging(
