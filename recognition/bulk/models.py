@@ -1,4 +1,4 @@
-"""Archives in pieces, imports with an outcome for each photo, exports."""
+"""Archives in pieces, imports with an outcome for each photo, and exports."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from recognition.web.identifiers import BinaryCollatedCharField, uuid7
 
 
 class Archive(models.Model):
-    """A ZIP that lies in the media storage in pieces, so that it can be sent and written bit by
-    bit, and read by a worker on another machine."""
+    """A ZIP in the media storage, stored in pieces. So it can be sent and written piece by piece,
+    and a worker on another machine can read it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     size = models.PositiveBigIntegerField(help_text="In bytes.")
@@ -31,7 +31,7 @@ def _piece_path(instance: Piece, filename: str) -> str:
 
 
 class Piece(models.Model):
-    """The bytes of an archive from `offset` on."""
+    """The `size` bytes of an archive that begin at `offset`."""
 
     archive = models.ForeignKey(Archive, on_delete=models.CASCADE, related_name="pieces")
     offset = models.PositiveBigIntegerField()
@@ -50,7 +50,7 @@ class Piece(models.Model):
 
 
 class ImportRun(models.Model):
-    """One archive that is enrolled. Its items are its report."""
+    """The import of one archive. Its items are its report."""
 
     class State(models.TextChoices):
         UPLOADING = "uploading", "Waiting for its archive"
@@ -61,7 +61,7 @@ class ImportRun(models.Model):
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
     name = models.CharField(max_length=200, help_text="Of the archive or the folder.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
-    # Gone once the import is over.
+    # Deleted when the import is over.
     archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     is_planned = models.BooleanField(default=False, help_text="Every photo has its item.")
@@ -82,14 +82,14 @@ def _picture_path(instance: ImportItem, filename: str) -> str:
 
 
 class ImportItem(models.Model):
-    """One photo of an import, and what became of it: enrolled or refused, once."""
+    """One photo of an import and its outcome: enrolled or refused. The outcome is written once."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Not looked at yet"
         ENROLLED = "enrolled", "Enrolled"
         REFUSED = "refused", "Refused"
 
-    # Refusals that a person may overrule; the photo is kept for it.
+    # Refusals that a user may overrule. The photo is kept for that.
     OVERRULED = frozenset({"low_quality", "several_faces", "looks_like_another_person"})
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -122,7 +122,7 @@ class ImportItem(models.Model):
             models.Index(fields=["run", "person_key"], name="item_by_person"),
         ]
 
-    # Not a column: under which name `picture` is written.
+    # Not a column: part of the file name under which `picture` is written.
     picture_id: UUID | None = None
 
     def __str__(self) -> str:
@@ -137,13 +137,14 @@ class ImportItem(models.Model):
         )
 
     def file_id(self, attempt: int) -> UUID:
-        """The id under which this attempt of the job stores what it makes of the photo. A later
-        attempt finds the files of one that was killed, and takes none away that is its own."""
+        """The id of the files that this attempt of the job writes for the photo. It is different
+        for each attempt, so that a later attempt can remove the files of a killed one without
+        removing its own."""
         return UUID(int=self.pk.int ^ attempt)
 
 
 class Export(models.Model):
-    """A collection written into an archive."""
+    """A collection that is written to an archive."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="exports")
