@@ -194,7 +194,7 @@ class TestActions:
         self, operator: Client, collection: Collection
     ) -> None:
         (message,) = told(act(operator, MODEL, "reject_events", make_event(collection, number=5)))
-        assert "There was no name to take away" in message
+        assert "There was no name to remove" in message
 
     def test_confirming_several_events_names_the_people(
         self, operator: Client, person: Person
