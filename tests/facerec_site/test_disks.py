@@ -167,7 +167,7 @@ def test_media_that_is_read_only_is_told_and_nothing_is_lost(disk: Disk) -> None
     disk.make_media_read_only()
     assert _code(_enrol(site, _BOB)) == (503, "storage_read_only")
     assert _readiness(site) == {"database": "ok", "storage": "read_only"}
-    assert "may not write to its disk" in _start_page(site)
+    assert "cannot write to its disk" in _start_page(site)
     assert identify(site).status == 200
     assert _picture(site).status == 200
     asyncio.run(_visit(site))
@@ -185,7 +185,7 @@ def test_media_that_are_gone_are_told_and_come_back(disk: Disk) -> None:
     assert _code(_enrol(site, _BOB)) == (503, "storage_gone")
     assert _code(_picture(site)) == (503, "storage_gone")
     assert _readiness(site) == {"database": "ok", "storage": "gone"}
-    assert "folder of pictures is not there" in _start_page(site)
+    assert "folder of pictures is missing" in _start_page(site)
     assert list((disk.seen / "media").iterdir()) == [], "nothing is put in its place"
     (disk.seen / "media").rmdir()
     (disk.seen / "away").rename(disk.seen / "media")

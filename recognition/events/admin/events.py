@@ -143,13 +143,13 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
 
     @display(description="False match rate")
     def false_match_text(self, event: Event) -> str:
-        """How often two different people reach this similarity."""
+        """How often strangers reach this similarity."""
         rate = event.false_match_rate
         if event.is_named_by_hand:
             return "named by hand"
         if rate is None:
             return "not known"
-        told = f"1 in {1 / rate:,.0f} comparisons of different people"
+        told = f"1 in {1 / rate:,.0f} comparisons of strangers"
         return told if rate > 1e-12 else "almost never"
 
     def delete_model(self, request: HttpRequest, obj: Event) -> None:

@@ -1,4 +1,4 @@
-"""The page that measures a collection on its own people and trains its SVM, with the results."""
+"""The page that measures a collection on its own people, trains its SVM, and shows the results."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _rule(collection: Collection) -> TemplateContext | None:
 
 
 def _points(state: CalibrationState) -> list[TemplateContext]:
-    """Rates as "one in" so many, and as percentages."""
+    """The operating points for the page: rates as "1 in N" and as percentages."""
     return [
         {
             "one_in": round(1 / point["fmr"]),

@@ -178,7 +178,7 @@ class TestActions:
         Event.objects.filter(pk=events[0].pk).update(review="confirmed")
         (message,) = told(act(operator, MODEL, "reject_events", *events))
         assert "Rejected: 2 events of Ann Example" in message
-        assert "will be unknown from now on" in message
+        assert "will not get that name" in message
         assert address(f"{MODEL}_undo_review") in message
         assert Negative.objects.count() == 2
         assert "Not Ann Example" in page(operator.get(address(f"{MODEL}_changelist")))
@@ -232,7 +232,7 @@ class TestActions:
     ) -> None:
         event = make_event(person=person)
         text = page(act(operator, MODEL, "delete_selected", event))
-        assert "They go for good" in text
+        assert "They are deleted for good" in text
         act(operator, MODEL, "delete_selected", event, confirmed="yes")
         assert not Event.objects.exists()
         assert AuditEntry.objects.filter(action="event.delete").exists()

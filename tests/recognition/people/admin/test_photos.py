@@ -117,7 +117,7 @@ class TestUpload:
     ) -> None:
         setattr(settings, setting, value)
         answer = upload(operator, person, a=photo(1), b=photo(1, looks=2) + bytes(2**20))
-        assert "too much for one go" in page(answer)
+        assert "too much at once" in page(answer)
         assert not FaceImage.objects.exists()
 
     def test_upload_without_photos_is_refused(self, operator: Client, person: Person) -> None:
