@@ -1,8 +1,9 @@
-"""`python -m benchmarks.bodies`: what large requests cost everybody else.
+"""`python -m benchmarks.bodies`: how much large requests slow down all other requests.
 
-A stranger's form of 60 MB in small parts, twenty of them at once, ten photos of 6 MB beside a live
-stream, and 24 pictures of 49 megapixels at once: how long `/health/live` or a frame waits
-meanwhile, and how much memory is left. The callers are another process on the same machine.
+Sends, one after the other: a form of 60 MB in small parts from a caller who is not signed in,
+twenty such forms at once, ten photos of 6 MB during a live stream, and 24 pictures of 49 megapixels
+at once. Measures how long `/health/live` or a frame waits meanwhile, and how much memory is left.
+The callers run in another process on the same machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""`python -m benchmarks.bulk`: thousands of photos imported as a ZIP, the worker killed meanwhile.
+"""`python -m benchmarks.bulk`: import thousands of photos as a ZIP while the worker is killed.
 
-The photos are those of LFW, some of them a second time with other bytes, one in ten enlarged to 12
-megapixels. They are imported on a private MariaDB by a worker that is killed with SIGKILL. Ends
-with an error unless each photo is enrolled or refused exactly once, the report is complete and no
-file is left over. Then the first photos are enrolled through REST, one by one, by one caller.
+The photos are those of LFW. Some are sent a second time with other bytes, and one in ten is
+enlarged to 12 megapixels. A worker on a private MariaDB imports them, and is killed with SIGKILL
+several times. The benchmark fails unless each photo is enrolled or refused exactly once, the report
+is complete, and no file is left over. Then one caller enrols the first photos one by one through
+REST.
 """
 
 from __future__ import annotations

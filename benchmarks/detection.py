@@ -1,7 +1,7 @@
-"""Finding faces: our detector against the package `mtcnn` and OpenCV's YuNet.
+"""Face detection: our detector against the package `mtcnn` and OpenCV's YuNet.
 
-Everybody gets the same pictures in the same run and takes turns picture by picture, so that what
-else the machine does hits all alike. Times are of one picture a call, without decoding.
+All get the same pictures in one run and take turns after each picture, so that other load on the
+machine slows all of them equally. Times are for one picture per call, without decoding.
 """
 
 from __future__ import annotations

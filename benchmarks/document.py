@@ -1,9 +1,9 @@
-"""Blocks of docs/benchmarks.md: each is replaced as a whole between its two comments, and what
-stands around them is left alone.
+"""Blocks of docs/benchmarks.md. Each block between its two comments is replaced as a whole; the
+text around the blocks stays unchanged.
 
     python -m benchmarks.document NAME FILE.md
 
-puts in what a benchmark left in a file.
+inserts a block that a benchmark has written to a file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Embedding faces: our networks against what their weights came from.
+"""Face embedding: our networks against the originals of their weights.
 
-dlib's ResNet against `dlib-bin` with the same file, MobileFaceNet against the published LiteRT
-file run as it is; both take turns with ours in one run. The floor is what the multiplications
-alone would take at the speed that this machine reaches in a matrix product.
+dlib's ResNet is compared with `dlib-bin` and the same file, MobileFaceNet with the published LiteRT
+file, run unchanged. Both take turns with ours in one run. The floor is the time that the
+multiplications alone would take at this machine's speed of matrix products.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.idle_sockets`: do websockets stay open that have nothing to tell?
+"""`python -m benchmarks.idle_sockets`: do idle websockets stay open?
 
-Opens many feeds of events through a private Redis, lets them idle, and counts those that closed.
-Then kills Redis, starts it again, and measures how long it takes until as many are open again, for
-clients that try again as the page does.
+Opens many event feeds through a private Redis, leaves them idle, and counts those that close. Then
+kills Redis, starts it again, and measures the time until all feeds are open again, with clients
+that reconnect like the page does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Rows by the hundred thousand, straight into the database, and the addresses that list them."""
+"""Inserts hundreds of thousands of rows into the database, and lists the addresses that show
+them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.lists`: how long every list, search, filter and page of the admin takes.
+"""`python -m benchmarks.lists`: how long each list, search, filter and page of the admin takes.
 
-Fills a private MariaDB with 100,000 people, 300,000 images and 100,000 events, and asks for each
+Fills a private MariaDB with 100,000 people, 300,000 images and 100,000 events, and requests each
 address in this process, without a network. Run it by hand, on a machine that does nothing else.
 """
 

@@ -1,9 +1,10 @@
-"""Latency and endurance of a live stream, against a server that runs already.
+"""Latency and endurance of a live stream, measured against a running server.
 
     python -m benchmarks.live --key-file KEY [--url ws://localhost:8000] [--pid PID] [--minutes 30]
 
-Sends JPEG frames at a fixed rate over /ws/live/, whether they are answered or not, and looks at the
-server's process every ten seconds. Memory is USS: what would be free if the process ended.
+Sends JPEG frames over /ws/live/ at a fixed rate, without waiting for answers, and samples the
+server's process every ten seconds. Memory is USS: the memory that would be free if the process
+ended.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""More live cameras than two cores can serve: what a frame costs then, and who gets served.
+"""More live cameras than two cores can serve: the cost of a frame, and how fairly cameras are
+served.
 
-Every camera is a `StreamSession` of its own on the real engine, in one process. Frames are made
-beforehand and put decoded, so nothing but the recognition is measured. In the middle of a run each
-camera shows another person in the same place: the track goes on, and the old name must not.
+Each camera is a `StreamSession` on the real engine, all in one process. Frames are made beforehand
+and put in decoded, so that only recognition is measured. In the middle of a run each camera shows
+another person in the same place: the track continues, and the old name must disappear.
 
-Run as a script, `VAR WEIGHTS DATA PASSES`, it measures and prints one JSON line for each run.
+Run as a script with `VAR WEIGHTS DATA PASSES`, it measures and prints one JSON line for each run.
 """
 
 from __future__ import annotations

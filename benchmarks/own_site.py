@@ -1,4 +1,4 @@
-"""A site of its own for a measurement: a folder, a key, and `manage.py serve`."""
+"""A separate site for a measurement: its folder, an API key, and `manage.py serve`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Other packages to measure against, each in a throw-away environment under `var/peers`.
+"""Other packages to compare with, each in a disposable environment below `var/peers`.
 
-They pull in versions of their own, so they never share an environment with the project. An
-environment is made once, under a name made of what is in it, and used again until the folder is
+They need other versions of packages, so they never share an environment with the project. The name
+of an environment is derived from its packages. It is made once and used until its folder is
 deleted.
 """
 

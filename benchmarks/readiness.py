@@ -1,11 +1,11 @@
-"""`python -m benchmarks.readiness`: is a site with a large gallery ready once it says so?
+"""`python -m benchmarks.readiness`: is a site with a large gallery really ready when it says so?
 
 Fills an empty database with people who have one random template each, serves it, waits until
-readiness says `ready`, and compares the first identify with those that follow. Run it by hand, on
-a machine that does nothing else: 300,000 templates take some minutes.
+readiness says `ready`, and compares the time of the first identify with the following ones. Run it
+by hand, on a machine that does nothing else: 300,000 templates take some minutes.
 
-The picture has a size that the engine warms up with. The first picture of another size takes longer
-at any time, not only after a start.
+The picture has a size that the engine is warmed up for. The first picture of another size always
+takes longer, not only after a start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a JPEG to names over HTTP: our site against DeepFace's own REST API.
 
-Both serve a gallery of 10,000 people on this machine and take turns, a few seconds each; the
-callers are one more process. DeepFace has the network `Dlib` with the file of our `dlib_resnet`.
+Both serve a gallery of 10,000 people on this machine and take turns of a few seconds each. The
+callers run in another process. DeepFace uses the network `Dlib` with the file of our `dlib_resnet`.
 """
 
 from __future__ import annotations

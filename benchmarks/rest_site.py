@@ -1,9 +1,9 @@
-"""Our site with a large gallery, to be measured: VAR WEIGHTS PEOPLE PORT as arguments.
+"""Our site with a large gallery, for a measurement: VAR WEIGHTS PEOPLE PORT as arguments.
 
-VAR is a new folder. PEOPLE holds one photo of each person to be enrolled, named after them; the
-other people of the gallery have a random template each. It is served by `manage.py serve`.
-Answers once the engine is ready and the site listens; a question {"about": 1} is answered with the
-engine's counters, the key and the collections by preset.
+VAR is a new folder. PEOPLE has one photo of each person to enrol, with the person's name as its
+file name. The other people of the gallery have one random template each. `manage.py serve` serves
+the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
+counters of the engine, the key, and the collections by preset.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Searching a gallery: every kind of index beside FAISS's flat one, in one run.
+"""Search in a gallery: each kind of index against FAISS's flat index, in one run.
 
     python -m benchmarks search
     python -m benchmarks.search [--sizes 100000 1000000] [--kinds int8] [--spectrum flat]
 
-Templates are made up, with the spectrum of MobileFaceNet's embeddings (all but a ten-thousandth of
-their variance lies in 58 of 192 dimensions); `--spectrum flat` spreads them evenly, which no
-network does and approximate search likes least. Half of the queries are another look at somebody
-who is enrolled (cosine about 0.7), half are strangers. The kinds are timed in turn, query by query,
-so that what else the machine does falls on all alike.
+Templates are random, with the spectrum of MobileFaceNet's embeddings (all but a ten-thousandth of
+their variance is in 58 of 192 dimensions). `--spectrum flat` spreads the variance evenly over all
+dimensions, which no network does and which is the hardest case for approximate search. Half of the
+queries are other pictures of enrolled people (cosine about 0.7), half are strangers. The kinds take
+turns after each query, so that other load on the machine slows all of them equally.
 """
 
 from __future__ import annotations

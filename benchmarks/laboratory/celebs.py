@@ -1,8 +1,8 @@
-"""Enrolment and identification from start to end, on photos as they come.
+"""Enrolment and identification from start to end, on unprepared photos.
 
-A folder of `train/<person>/` is enrolled, every photo with its largest face, as an upload is;
-`val/<person>/` is identified with the threshold that the product takes by default for so many
-templates. A folder of other people's photos tells how many strangers are given a name.
+The photos in `train/<person>/` are enrolled, each with its largest face, like an upload. The photos
+in `val/<person>/` are identified with the default threshold for this number of templates. A folder
+with photos of other people shows how many strangers get a name.
 """
 
 from __future__ import annotations

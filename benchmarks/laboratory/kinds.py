@@ -1,12 +1,13 @@
-"""Are strangers named as rarely as is promised, in every kind of picture?
+"""Are strangers named as rarely as promised, in every kind of picture?
 
-People of LFW are drawn at random: some are enrolled with one photo each, others are strangers, and
-on the rest the impostor curve and its cohort are fitted. Photos are spoiled in the kinds of
-`ml_engine.evaluation.degradations`. Everybody is enrolled in each kind, and each in a kind drawn at
-random ("mixed"); strangers, and other photos of the people enrolled, come by in each kind and
-mixed. The rule is the product's: the default threshold for so many templates, which rises by the
-cohort; enrolled faces averaged with their mirror images, the others not; photos that the standard
-quality policy refuses are not enrolled, and their people count as not named.
+People of LFW are chosen at random. Some are enrolled with one photo each, some are strangers, and
+the impostor curve and its cohort are fitted on the rest. Photos are degraded in the kinds of
+`ml_engine.evaluation.degradations`. There is one gallery for each kind, and one in which each
+person has a random kind ("mixed"). Strangers, and other photos of the enrolled people, are
+identified in each kind and mixed. The rules are those of the product: the default threshold for
+this number of templates, raised by the cohort; enrolled faces are averaged with their mirror
+images, others are not. Photos that the standard quality policy refuses are not enrolled, and their
+people count as not named.
 """
 
 from __future__ import annotations

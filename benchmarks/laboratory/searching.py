@@ -1,10 +1,11 @@
-"""Does a quick search find what an exact one does, for faces that had no part in how it was made?
+"""Does approximate search find the same faces as exact search, for faces that no index was tuned
+on?
 
-The gallery is filled with made-up faces: neighbours of people of LFW's folds 1 to 3, two of whom
-are mixed for each. From those alone each kind of index learns what it needs to (which dimensions
-are in use, where lists lie). Only then come the faces that the test is about: of LFW's folds 4 and
-5, and of other sets of photos that are there. Every second one is enrolled, flip-averaged, and all
-are searched for as a live frame shows them. What an exact search finds is right.
+The gallery is filled with synthetic faces: each is a mixture of two people of LFW's folds 1 to 3.
+Each kind of index is trained only on these (which dimensions are used, where the lists are). The
+test then adds other faces: those of LFW's folds 4 and 5, and of other sets of photos if they exist.
+Every second one is enrolled, flip-averaged. All are searched for as in a live frame. The result of
+the exact search counts as correct.
 """
 
 from __future__ import annotations

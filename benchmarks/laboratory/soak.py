@@ -1,14 +1,15 @@
-"""Endurance: does memory grow, are threads or file handles gained, over many thousand frames?
+"""Endurance: does the number of threads or file handles, or the memory, grow over many thousand
+frames?
 
 Two callers share the engine, as in service: a live stream (detect, then embed), and a REST client
-whose pictures come as files, some of other sizes, some broken. Frames show one to five faces of
-photos, mirrored, scaled, lit and placed otherwise each time, so that no cache sees the same twice.
+that sends files, some of other sizes and some broken. Frames show one to five faces from photos,
+which are mirrored, scaled, lit and placed differently each time, so that no cache sees one twice.
 
-Memory is what the process alone holds and cannot give back (anonymous pages that lie in RAM). It
-goes up and down with the sizes of pictures for which networks are kept ready, so what counts is the
-mean of the last tenth of the run against that of the first, after a start that is not counted. Each
-network that is ready has a thread and a handle, two while it is made, so of those it is what nine
-of ten samples do not exceed.
+Memory means the memory that only this process uses and cannot give back (anonymous pages in RAM).
+It varies with the sizes of pictures for which networks are kept ready. So the mean of the last
+tenth of the run is compared with that of the first tenth, after a start that is not counted. Each
+ready network has a thread and a handle, and two while it is made, so for these the 90th percentile
+of the samples is compared.
 """
 
 from __future__ import annotations
