@@ -59,7 +59,7 @@ def expect_report(page: Page) -> None:
 def test_dropped_folder_is_sent_enrolled_and_reported(
     open_page: OpenPage, api: Api, folder: Path
 ) -> None:
-    """The connection breaks off once while it is sent."""
+    """The connection breaks once while the archive is sent."""
     page = open_page(PAGE)
     broken: list[str] = []
 

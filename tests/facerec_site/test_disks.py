@@ -1,4 +1,4 @@
-"""A site on a disk of its own that gets full, read-only or lost: a tmpfs in a namespace."""
+"""A site on a separate disk that becomes full, read-only or lost: a tmpfs in a namespace."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Disk:
         self.seen = Path(f"/proc/{self.site.process.pid}/root{folder}")
 
     def fill(self) -> None:
-        """To the last byte."""
+        """Fill the disk completely."""
         filling = os.open(self.seen / "filling", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             with suppress(OSError):
@@ -119,7 +119,7 @@ def _until(is_so: Callable[[], bool]) -> None:
 
 
 def _readiness(site: Served) -> dict[str, str]:
-    """States of what stores, by part."""
+    """The states of the parts that store data, by name."""
     answer = get(site, "/health/ready")
     assert answer.status == 200, answer.body
     return {name: json.loads(answer.body)["parts"][name] for name in ("database", "storage")}
@@ -195,7 +195,7 @@ def test_media_that_are_gone_are_told_and_come_back(disk: Disk) -> None:
 
 
 async def _visit(site: Served) -> None:
-    """Somebody is seen while pictures cannot be stored, and leaves."""
+    """A person is seen, and leaves, while pictures cannot be stored."""
     async with site.socket("/ws/live/", key="key") as client:
         await start_session(client, site)
         for _ in range(8):

@@ -73,17 +73,8 @@ def event_open(
         _write_pictures(pictures, seen, files)
 
         def insert() -> Event:
-            if not Collection.objects.filter(pk=collection_id).exists():
-                raise not_found("collection")
-            event = Event(
-                pk=pictures.pk,
-                collection_id=collection_id,
-                camera=_still_there(stream.camera),
-                stream_id=stream.id,
-                model=model,
-                started_at=started_at,
-                ended_at=seen.at,
-            )
+            event = _new_event(stream, model=model, started_at=started_at, ended_at=seen.at)
+            event.pk = pictures.pk
             may_take = _lock_pictures(collection_id, seen)
             person = _lock_person_of(collection_id, seen)
             _identify(event, seen, person)
@@ -99,6 +90,21 @@ def event_open(
         if not (event.face or event.snapshot):
             files.discard_all()
         return event
+
+
+def _new_event(
+    stream: OwnStream, *, model: ModelVersion | None, started_at: datetime, ended_at: datetime
+) -> Event:
+    if not Collection.objects.filter(pk=stream.collection.pk).exists():
+        raise not_found("collection")
+    return Event(
+        collection_id=stream.collection.pk,
+        camera=_still_there(stream.camera),
+        stream_id=stream.id,
+        model=model,
+        started_at=started_at,
+        ended_at=ended_at,
+    )
 
 
 def event_update(

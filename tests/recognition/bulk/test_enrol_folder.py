@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A collection exported, and imported into another one."""
+"""A collection is exported, and imported into another one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _IMAGE_FIELDS = ("sha256", "box", "landmarks", "crop_left", "crop_top", "crop_sc
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 @pytest.fixture

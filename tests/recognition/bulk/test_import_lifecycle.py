@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 class TestUpload:
@@ -77,7 +77,7 @@ class TestUpload:
     def test_archive_without_room_for_it_is_refused(
         self, collection: Collection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What others have announced counts, too."""
+        """Bytes that other uploads have announced count, too."""
         monkeypatch.setattr(archives, "_free_bytes", lambda: 2**30)
         import_create(collection=collection, name="a", size=300 * 2**20, actor=ACTOR)
         with pytest.raises(ServiceError) as refused:

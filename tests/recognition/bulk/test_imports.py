@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 def test_import_enrols_a_folder_for_each_person(collection: Collection) -> None:
@@ -197,7 +197,7 @@ class TestOverruled:
 
 
 class TestPerson:
-    """Who is erased or merged, before, while and after an import of theirs runs."""
+    """People who are erased or merged before, during and after an import of their photos."""
 
     def test_erased_person_leaves_no_trace_in_reports(self, collection: Collection) -> None:
         run = started(collection, zip_of({"Ann/two.jpg": photo(1, 2), "Ann/ok.jpg": photo(1)}))

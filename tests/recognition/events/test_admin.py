@@ -67,7 +67,7 @@ class TestList:
     def test_event_list_works_in_another_time_zone(
         self, viewer: Client, collection: Collection, settings: Any
     ) -> None:
-        """MariaDB without its tables of time zones cannot tell days of Berlin."""
+        """Without its tables of time zones, MariaDB cannot convert to the time of Berlin."""
         settings.TIME_ZONE = "Europe/Berlin"
         event = make_event(collection)
         assert listed(viewer) == {event}

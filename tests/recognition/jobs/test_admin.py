@@ -28,7 +28,7 @@ def url(job: Job) -> str:
 
 
 def do(client: Client, job: Job, what: str) -> str:
-    """What the page says after a button was pressed."""
+    """The message on the page after a button was pressed."""
     answer = client.post(url(job), {"do": what})
     assert answer.status_code == 302
     return told(answer)[-1]

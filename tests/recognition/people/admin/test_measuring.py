@@ -22,7 +22,7 @@ def measured(collection: Collection) -> str:
 
 
 def do(client: Client, collection: Collection, what: str) -> list[str]:
-    """What the page says after a button was pressed."""
+    """The message on the page after a button was pressed."""
     answer = client.post(measured(collection), {"do": what})
     assert answer["Location"] == measured(collection)
     return told(answer)

@@ -1,4 +1,4 @@
-"""Photos in the admin: each answered with what the engine found, and why it was refused."""
+"""Photos in the admin: each gets a result from the engine, with the reason of a refusal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def upload(client: Client, person: Person, **photos: bytes) -> Any:
 
 
 def rows(answer: Any) -> dict[str, Any]:
-    """The report by the names of the files."""
+    """The rows of the report, by file name."""
     page(answer)
     return {row.name.removesuffix(".jpg"): row for row in answer.context["report"]}
 

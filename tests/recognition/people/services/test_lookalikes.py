@@ -1,4 +1,4 @@
-"""Twins: two people whose photos are alike, both enrolled once somebody says so."""
+"""Twins: two people with similar photos. Both can be enrolled after this is recorded."""
 
 from __future__ import annotations
 
