@@ -68,11 +68,15 @@ class ApiKey(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, validators=[validate_visible])
-    prefix = models.CharField(max_length=16, editable=False, help_text="How the key begins.")
+    prefix = models.CharField(
+        max_length=16, editable=False, help_text="The first characters of the key."
+    )
     hash = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=list, help_text="What the key may do.")
     # An id and not a foreign key, because accounts must not depend on recognition.
-    collection_id = models.UUIDField(null=True, blank=True, help_text="Only this collection.")
+    collection_id = models.UUIDField(
+        null=True, blank=True, help_text="The only collection that the key may use. Empty: all."
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, editable=False)
     made_by = models.ForeignKey(
         "self",
@@ -80,7 +84,7 @@ class ApiKey(models.Model):
         on_delete=models.SET_NULL,
         related_name="made",
         editable=False,
-        help_text="The key that made it; it ends with that one.",
+        help_text="The key that made this key, which ends with its maker.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -18,7 +18,7 @@ class Archive(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     size = models.PositiveBigIntegerField(help_text="In bytes.")
-    received = models.PositiveBigIntegerField(default=0, help_text="So many bytes are here.")
+    received = models.PositiveBigIntegerField(default=0, help_text="Bytes that have arrived.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
@@ -59,7 +59,7 @@ class ImportRun(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
-    name = models.CharField(max_length=200, help_text="Of the archive or the folder.")
+    name = models.CharField(max_length=200, help_text="Name of the archive or folder.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
     # Deleted when the import is over.
     archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -94,12 +94,12 @@ class ImportItem(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="items")
-    number = models.PositiveIntegerField(help_text="In the order of the archive, from 0.")
-    path = models.CharField(max_length=500, help_text="In the archive.")
+    number = models.PositiveIntegerField(help_text="Position in the archive, from 0.")
+    path = models.CharField(max_length=500, help_text="Path in the archive.")
     person_key = BinaryCollatedCharField(
-        max_length=255, blank=True, help_text="Equal for photos of one person."
+        max_length=255, blank=True, help_text="The same for all photos of one person."
     )
-    who = models.JSONField(default=dict, help_text="Values of the person, if there is none yet.")
+    who = models.JSONField(default=dict, help_text="Values for a new person.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     code = models.CharField(max_length=64, blank=True)
     message = models.CharField(max_length=500, blank=True)
@@ -108,7 +108,7 @@ class ImportItem(models.Model):
     image = models.ForeignKey(FaceImage, null=True, on_delete=models.SET_NULL, related_name="+")
     picture = models.FileField(upload_to=_picture_path, max_length=200, blank=True)
     tries = models.PositiveSmallIntegerField(
-        default=0, help_text="How often an attempt of the job began with it."
+        default=0, help_text="Number of attempts of the job that began with it."
     )
     done_at = models.DateTimeField(null=True)
 

@@ -43,12 +43,16 @@ class Event(models.Model):
     decision = models.CharField(max_length=16, choices=Decision.choices)
     started_at = models.DateTimeField(db_index=True)
     ended_at = models.DateTimeField(help_text="Last seen.")
-    is_open = models.BooleanField(default=True, help_text="False once the face is gone.")
-    similarity = models.FloatField(null=True, help_text="Best over the visit.")
-    threshold = models.FloatField(help_text="In force at the time.")
+    is_open = models.BooleanField(default=True, help_text="False after the face has gone.")
+    similarity = models.FloatField(null=True, help_text="The highest of the visit.")
+    threshold = models.FloatField(help_text="The threshold at that time.")
     false_match_rate = models.FloatField(null=True)
     image = models.ForeignKey(
-        FaceImage, null=True, blank=True, on_delete=models.SET_NULL, help_text="Matched image."
+        FaceImage,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        help_text="The image that matched.",
     )
     model = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT)
     negative = models.OneToOneField(

@@ -35,7 +35,7 @@ class Job(Leased):
     run_after = models.DateTimeField(editable=False)
     cancel_requested = models.BooleanField(default=False, editable=False)
     attempts = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="How often it was begun."
+        default=0, editable=False, help_text="Number of attempts."
     )
 
     progress = models.FloatField(default=0, editable=False, help_text="From 0 to 1.")
@@ -45,7 +45,9 @@ class Job(Leased):
     error_code = models.CharField(max_length=64, blank=True, editable=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, editable=False, help_text="Of the last attempt.")
+    started_at = models.DateTimeField(
+        null=True, editable=False, help_text="Start of the last attempt."
+    )
     ended_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

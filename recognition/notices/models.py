@@ -18,10 +18,10 @@ class Notice(models.Model):
     read when it is sent, so that an erased person leaves nothing here."""
 
     kind = models.CharField(max_length=32)
-    subject_id = models.UUIDField(help_text="The event, person or job that it speaks of.")
+    subject_id = models.UUIDField(help_text="The event, person or job that it is about.")
     # Not a foreign key: notices must not depend on people, and they outlive collections.
     collection_id = models.UUIDField(null=True)
-    related = models.JSONField(default=dict, help_text="Lists of other ids, by what they are.")
+    related = models.JSONField(default=dict, help_text="Lists of other ids, by name.")
     created_at = models.DateTimeField(db_default=DatabaseTime(), db_index=True, editable=False)
 
     class Meta:
@@ -36,11 +36,11 @@ class Receiver(Leased):
     a time is being sent to it."""
 
     sink = models.CharField(max_length=16)
-    key = models.CharField(max_length=64, help_text="Which one it is, for its sink.")
+    key = models.CharField(max_length=64, help_text="Identifies the receiver for its sink.")
     next_at = models.DateTimeField(
         null=True,
         db_default=DatabaseTime(),
-        help_text="Nothing is sent before; empty: it is switched off.",
+        help_text="Nothing is sent before this time. Empty: switched off.",
     )
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     failing_since = models.DateTimeField(null=True)
@@ -73,7 +73,7 @@ class Delivery(models.Model):
     )
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_at = models.DateTimeField(db_default=DatabaseTime(), help_text="Of the next attempt.")
+    next_at = models.DateTimeField(db_default=DatabaseTime(), help_text="Time of the next attempt.")
     created_at = models.DateTimeField(db_default=DatabaseTime(), db_index=True)
 
     class Meta:
@@ -114,11 +114,13 @@ class Webhook(models.Model):
     # In plain text, because it is needed for signing. The log, lists and answers never show it.
     secret = models.CharField(max_length=64, default=new_secret, editable=False)
     # Not a foreign key, as in Notice.
-    collection_id = models.UUIDField(null=True, blank=True, help_text="Only of this collection.")
-    kinds = models.JSONField(default=list, blank=True, help_text="Which notices; empty: all.")
+    collection_id = models.UUIDField(
+        null=True, blank=True, help_text="Only notices of this collection."
+    )
+    kinds = models.JSONField(default=list, blank=True, help_text="The notices to send. Empty: all.")
     is_enabled = models.BooleanField(default=True)
     off_reason = models.CharField(
-        max_length=200, blank=True, editable=False, help_text="Why it was switched off by itself."
+        max_length=200, blank=True, editable=False, help_text="Why the server switched it off."
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False
