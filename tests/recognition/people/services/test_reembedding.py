@@ -152,7 +152,7 @@ def test_command_takes_up_the_model(outdated: Collection) -> None:
     out = StringIO()
     call_command("take_up_model", "Main", stdout=out)
     assert "2 of 2 faces" in out.getvalue()
-    assert "Main goes by mobilefacenet@" in out.getvalue()
+    assert "Main now uses mobilefacenet@" in out.getvalue()
 
 
 def test_check_warns_only_if_asked_for_the_database(outdated: Collection) -> None:
