@@ -28,7 +28,7 @@ import psutil
 from websockets.asyncio.client import connect
 
 SAMPLE_EVERY_S = 10.0
-# Caches fill and pools grow at first.
+# At first, caches fill and pools grow.
 SETTLED_AFTER_MIN = 10.0
 SIZE = (640, 480)
 _JPEG_QUALITY = 85
@@ -36,7 +36,7 @@ _JPEG_QUALITY = 85
 
 @dataclass(frozen=True)
 class Sample:
-    """The server's process at one moment."""
+    """The state of the server's process at one moment."""
 
     minute: float
     uss_mb: float
@@ -47,7 +47,7 @@ class Sample:
 
 @dataclass
 class Measured:
-    """What came of it. latencies: from a frame sent to its answer, in order of the answers."""
+    """The results. latencies: from sending a frame to its answer, in the order of the answers."""
 
     sent: int = 0
     latencies_ms: list[float] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Measured:
 
 
 class Client:
-    """One stream. `sent_at`: of frames that are not answered yet."""
+    """One stream. `sent_at`: times of the frames that are not answered yet."""
 
     def __init__(self, frames: Sequence[bytes], fps: float, seconds: float) -> None:
         self.measured = Measured()
@@ -119,7 +119,7 @@ class Client:
         measured.faces += len(message["faces"])
         measured.named += sum(face["person"] is not None for face in message["faces"])
         measured.dropped = message["dropped"]
-        # Frames before it were dropped: they will not be answered.
+        # Earlier frames were dropped and will not be answered.
         for older in [other for other in self._sent_at if other <= number]:
             del self._sent_at[older]
 
@@ -154,7 +154,7 @@ class Client:
 
 
 def settled(samples: Sequence[Sample]) -> list[Sample]:
-    """From minute 10 on; of a shorter run the second half."""
+    """The samples from minute 10 on, or the second half of a shorter run."""
     last = samples[-1].minute if samples else 0.0
     since = SETTLED_AFTER_MIN if last > SETTLED_AFTER_MIN + 1 else last / 2
     return [sample for sample in samples if sample.minute >= since]

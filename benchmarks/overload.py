@@ -39,7 +39,7 @@ CAMERAS = (4, 8, 16, 32)
 FPS = 5.0
 SECONDS = 90.0
 SIZE = (640, 480)
-# One turn of the movement of a face.
+# The period of the movement of a face.
 _FRAMES = 25
 _PEOPLE = 12
 _MOST_PASSES = 3
@@ -57,7 +57,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To one frame: when it came, after how long, and the names in it."""
+    """The answer to one frame: when it arrived, after how long, and the names in it."""
 
     frame: int
     at_s: float
@@ -79,7 +79,7 @@ class Shown:
         return self.people[frame >= self.exchanged]
 
     def hear(self, message: dict[str, Any], now: float) -> None:
-        """Take in a message of the session."""
+        """Count a message of the session."""
         if message["type"] == "faces":
             people = [face["person"] for face in message["faces"] if face["person"]]
             names = frozenset(person["name"] for person in people)
@@ -108,7 +108,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run with so many cameras. cpu_s: of the whole process, between first and last frame."""
+    """One run with this many cameras. cpu_s: of the whole process, from the first to the last
+    frame."""
 
     cameras: int
     seconds: float
@@ -221,7 +222,7 @@ def main() -> None:
     var, weights, data, passes = sys.argv[1:]
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
-        # No .env: what is set on this machine is not what is measured.
+        # Ignore .env, so that the settings of this machine do not change the result.
         "ENV_FILE": os.devnull,
         "FACEREC_VAR": var,
         "WEIGHTS_DIR": weights,
@@ -290,7 +291,7 @@ def _pair(cast: Sequence[Cast], camera: int) -> tuple[Cast, Cast]:
 
 
 def _exchange_of(camera: int) -> int:
-    """In the middle of the run, and not for all cameras at once."""
+    """The moment of the exchange: in the middle of the run, and not for all cameras at once."""
     return round(SECONDS * FPS / 2) + camera % _FRAMES - _FRAMES // 2
 
 

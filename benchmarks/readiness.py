@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fill(templates: int) -> None:
-    """Unless an earlier run did."""
+    """Fill the gallery, unless an earlier run did."""
     from accounts.audit import SYSTEM
     from recognition.people.model_versions import ensure_model_version
     from recognition.people.models import Collection
@@ -77,7 +77,7 @@ def _fill(templates: int) -> None:
 
 
 def _photo(weights: Path) -> bytes:
-    """A face in the middle of 640x480 pixels."""
+    """A face in the centre of a picture of 640x480 pixels."""
     image = decode_image(fetch("samples", weights)["obama.jpg"].read_bytes())
     height, width = image.shape[:2]
     scale = min(640 / width, 480 / height)
@@ -89,7 +89,7 @@ def _photo(weights: Path) -> bytes:
 
 
 def _measured(url: str, key: str, photo: bytes, started: float) -> int:
-    """Prints the figures; 1 if the first identify took too long."""
+    """Prints the figures; returns 1 if the first identify took too long."""
     deadline = started + _PATIENCE_S
     told = ""
     while (state := _readiness(url)) != "ready":

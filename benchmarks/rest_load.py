@@ -39,7 +39,7 @@ class Answers:
 
 
 class Round:
-    """One question's worth of calls."""
+    """The calls of one question."""
 
     def __init__(
         self, pictures: Sequence[bytes], people: Sequence[set[str]], question: dict[str, Any]
@@ -90,7 +90,7 @@ class Round:
         connection.close()
 
     def _next(self, until: float) -> int | None:
-        """The number of the next picture; None when it is over."""
+        """The number of the next picture; None at the end."""
         with self._lock:
             if time.perf_counter() >= until and self._sent % self._question["group"] == 0:
                 return None

@@ -29,10 +29,10 @@ _SEED = 1
 
 def main() -> None:
     var, weights, people, port = sys.argv[1:]
-    sys.path.insert(0, str(ROOT))  # a script finds its own folder alone
+    sys.path.insert(0, str(ROOT))  # Python adds only the folder of the script to the path
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
-        # No .env: what is set on this machine is not what is measured.
+        # Ignore .env, so that the settings of this machine do not change the result.
         "ENV_FILE": os.devnull,
         "FACEREC_VAR": var,
         "WEIGHTS_DIR": weights,
@@ -73,7 +73,7 @@ def _listens(port: int) -> bool:
 
 
 def _filled(people: Path) -> dict[str, Any]:
-    """Collections by preset, and a key for them."""
+    """The collections by preset, and a key for them."""
     from accounts.access import Scope
     from accounts.audit import SYSTEM
     from accounts.services import key_issue

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 HALVES = 200
-# What nine of ten halves are held against.
+# The band that nine of ten halves should be in.
 BAND = (0.004, 0.022)
 _LEAST_PEOPLE = 20
 # Of all pairs, the most alike ones, among which every threshold lies.

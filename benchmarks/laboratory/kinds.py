@@ -34,13 +34,13 @@ from ml_engine.types import EngineError, Float32
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
-# More people than these are not needed to fit.
+# Fitting does not need more people than these.
 _MOST_REST = 600
 MIXED = "mixed"
 _PROBES_EACH = 1
 _SEED = 1
 _Z = 1.96  # of a 95 % interval
-# A face that was not found is like nobody.
+# The similarity of a face that was not found.
 _NOBODY = -2.0
 
 
@@ -71,7 +71,7 @@ class KindsReport:
 
     @property
     def broken(self) -> list[Cell]:
-        """Cells that break the promise: the interval lies wholly above what is aimed at."""
+        """Cells that break the promise: the whole interval is above the target."""
         return [cell for cell in self.cells if cell.strangers.low > DEFAULT_FPIR]
 
     def as_dict(self) -> dict[str, object]:
@@ -138,7 +138,7 @@ class Parts:
     rest: NDArray[np.intp]
 
     def within(self, rows: NDArray[np.intp]) -> Parts:
-        """The same photos, numbered among these rows."""
+        """The same photos, as positions in these rows."""
         return Parts(
             enrolled=np.searchsorted(rows, self.enrolled),
             probes=np.searchsorted(rows, self.probes),
@@ -187,7 +187,7 @@ def kinds_report(
         kind: _Shown.of(faces, choice, Variant(preset, flip=True), parts.enrolled, gate=True)
         for kind, choice in choices.items()
     }
-    # Probes are mixed otherwise than the gallery.
+    # Probes get other random kinds than the gallery.
     choices[MIXED] = np.random.default_rng(_SEED + 1).integers(len(names), size=len(photos))
     cells = []
     for seen, choice in choices.items():

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 LEARNT_FROM, HELD_OUT = (1, 2, 3), (4, 5)
-# Other sets, which are used where they are there, with their folders beside LFW's.
+# Other sets of photos, used if they exist, in folders beside LFW.
 OTHERS = {"WIDER FACE": "wider", "five celebrities": "celebs5"}
 SIZE = 100_000
 K = 5
@@ -186,12 +186,12 @@ def _found(
     (exact_scores, exact_ids), (scores, ids) = (
         (part[rows] for part in both) for both in (exact, answer)
     )
-    # Equal scores are equally right, whichever of two comes first.
+    # If two scores are equal, either order is right.
     is_best = (ids[:, 0] == exact_ids[:, 0]) | (scores[:, 0] > exact_scores[:, 0] - 1e-6)
     common = (ids[:, :, None] == exact_ids[:, None]).any(axis=2)
     return Found(kind, source, int(rows.sum()), float(is_best.mean()), float(common.mean()))
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """Of all its folders; none where it is not there."""
+    """The photos in all folders of a set; none if the set does not exist."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)

@@ -42,13 +42,13 @@ SIZE = (640, 480)
 MAX_FACES = 5
 MAX_GROWTH = 0.01
 _SAMPLES = 2000
-# Photos of a folder that faces are taken from, at most.
+# Most photos of a folder from which faces are taken.
 _PHOTOS = 60
 # Of the REST client's pictures one in so many is broken, and one in so many has another size: in
 # turn, so that every part of a run keeps the same networks ready and no chance is in its memory.
 _BROKEN_EVERY = 50
 _ODD_EVERY = 4
-# More than the shapes that any cache keeps.
+# More than the number of shapes that any cache keeps.
 _ODD_SIZES = (
     (160, 120), (250, 250), (320, 240), (480, 640), (800, 600), (1024, 1024), (1280, 720),
     (1920, 1080),
@@ -63,7 +63,7 @@ _LIVE, _REST = Ask(caller="live"), Ask(caller="rest")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The process when so many frames were done."""
+    """The state of the process after a number of frames."""
 
     frames: int
     anonymous_mb: float
@@ -212,7 +212,7 @@ def _call(
     numbers: Iterator[int],
     done: queue.SimpleQueue[int | Exception],
 ) -> None:
-    """Frame after frame, until all numbers are taken."""
+    """Send one frame after the other, until all numbers are used."""
     try:
         for number in numbers:
             done.put(kind(engine, cut, number))
@@ -221,13 +221,13 @@ def _call(
 
 
 def _live(engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
-    """How many faces were found."""
+    """The number of faces found."""
     frame = make_frame(cut, number)
     return len(engine.embed(frame, engine.find([frame], ask=_LIVE)[0], _LIVE))
 
 
 class _RestClient:
-    """How many faces were found; _REFUSED for a broken picture."""
+    """The number of faces found; _REFUSED for a broken picture."""
 
     def __init__(self) -> None:
         self._sent = 0
@@ -245,7 +245,7 @@ class _RestClient:
 
 
 def _broken(engine: FaceEngine, file: bytes) -> int:
-    """Half a file, and a picture without pixels: both are to be refused."""
+    """Half a file, and a picture without pixels. Both must be refused."""
     try:
         image = decode_image(file[: len(file) // 2])
     except ImageError:
@@ -279,7 +279,7 @@ def make_frame(cut: Sequence[Image], number: int, size: tuple[int, int] = SIZE) 
 
 
 def _cut_faces(engine: FaceEngine, paths: Sequence[Path]) -> list[Image]:
-    """Every face of the photos with what is around it, about square."""
+    """All faces of the photos with a margin, about square."""
     cut = []
     for path in paths:
         image = decode_image(path.read_bytes())

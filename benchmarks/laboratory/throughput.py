@@ -123,7 +123,7 @@ def _timing(name: str, batch: int, call: Callable[[], object], repeats: int) -> 
 
 
 def _pictures(engine: FaceEngine, size: tuple[int, int]) -> list[Image]:
-    """The samples, scaled and cut to `size`: the middle of their top, where the face is."""
+    """The samples, scaled and cut to `size`: the centre of the upper part, where the face is."""
     import cv2
 
     pictures = []
