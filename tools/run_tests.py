@@ -1,10 +1,10 @@
 """`python -m tools.run_tests [pytest arguments]`: all tests, in three parts.
 
-The tests that use a database run on SQLite and on a private MariaDB, those that use none run once.
-They run side by side as far as there are cores, each with folders, a Redis and a cache of its own.
-What pytest prints carries the name of its part. A few tests that fail are run once more with the
-machine to themselves, and are named at the end whatever comes of it: what passes only then waits
-for a time where it should wait for a state.
+The tests that use a database run on SQLite and on a private MariaDB. The others run once. The parts
+run in parallel as far as there are cores, each with its own folders, Redis and cache. Each line of
+pytest's output begins with the name of its part. If only a few tests fail, they run once more with
+the machine to themselves. The end of the output names them in any case: a test that passes only
+then waits for a time instead of a state.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from tools.private_mariadb import private_mariadb
 from tools.private_redis import private_redis
 from tools.system import CHROMIUM_NAMES, find_program
 
-# pytest's exit status if no test was selected: no failure of a part when tests were named.
+# pytest's exit status if no test was selected. If the user named tests, this is no failure.
 NO_TESTS = 5
 # pytest's exit status if all tests ran and some failed.
 TESTS_FAILED = 1
-# With more failures than this something is broken, and looking again only costs time.
+# If more tests fail, something is broken, and running them again only costs time.
 FEW = 10
-# Tests wait a lot, for servers and browsers, so one part more than the usual two cores.
+# One more than the usual two cores, because tests often wait for servers and browsers.
 SIDE_BY_SIDE = 3
-# What would point the tests at another database, or change what they expect.
+# Variables that would point the tests to another database or change what they expect.
 _SITE_SETTINGS = frozenset(
     {
         "ADMIN_PASSWORD",
@@ -53,7 +53,7 @@ _SITE_SETTINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One run of pytest. `only`: the tests that use a `database`, or the `others`."""
+    """One run of pytest. `only`: `database` (tests that use a database) or `others`."""
 
     name: str
     only: str
@@ -61,7 +61,7 @@ class Part:
 
 
 class RunningPart:
-    """A part in a process of its own; what it prints is shown with the part's name before it."""
+    """A part that runs in its own process. Each line of its output gets the name of the part."""
 
     def __init__(self, part: Part, folder: Path, redis_url: str, arguments: Sequence[str]) -> None:
         self.part = part
@@ -71,7 +71,7 @@ class RunningPart:
             [*_command(part), *arguments],
             cwd=ROOT,
             env=_environment(part, folder, redis_url),
-            start_new_session=True,  # Ctrl-C reaches it once, through us
+            start_new_session=True,  # so that Ctrl-C reaches it only through us
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -82,7 +82,7 @@ class RunningPart:
         self._reader.start()
 
     def wait(self) -> int:
-        """pytest's exit status."""
+        """Wait for the end; returns pytest's exit status."""
         status = self._process.wait()
         self._reader.join()
         took = time.monotonic() - self._started
@@ -90,7 +90,7 @@ class RunningPart:
         return status
 
     def stop(self) -> None:
-        """Let it take down what it started, as Ctrl-C does."""
+        """Interrupt pytest like Ctrl-C, so that it stops the servers that it has started."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             self.wait()
@@ -143,7 +143,7 @@ def main(arguments: list[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a part. status: pytest's; failures: the lines of its summary."""
+    """The result of a part. status: the exit status of pytest. failures: lines of its summary."""
 
     status: int
     failures: Sequence[str] = ()
@@ -154,7 +154,7 @@ class Result:
 
 
 def run_all(parts: Sequence[Part], folder: Path, arguments: Sequence[str]) -> dict[str, int]:
-    """pytest's exit status of each part, by its name: of the second look, where there was one."""
+    """pytest's exit status of each part, by its name: that of the second run, if there was one."""
     at_a_time = min(SIDE_BY_SIDE, cores() + 1)
     results = run_parts(parts, folder / "first", arguments, at_a_time=at_a_time)
     statuses = {name: result.status for name, result in results.items()}
@@ -172,7 +172,7 @@ def run_all(parts: Sequence[Part], folder: Path, arguments: Sequence[str]) -> di
 def run_parts(
     parts: Sequence[Part], folder: Path, arguments: Sequence[str], *, at_a_time: int
 ) -> dict[str, Result]:
-    """What came of each part, by its name."""
+    """The result of each part, by the name of the part."""
     running: list[RunningPart] = []
 
     def run(part: Part) -> Result:
@@ -194,9 +194,9 @@ def run_parts(
 
 
 def worst(statuses: Mapping[str, int], *, may_be_empty: bool) -> int:
-    """The exit status of all: of a part that failed, if one did.
+    """The exit status of the whole run: the one of the first part that failed, or 0.
 
-    may_be_empty: tests were named, and a part may have none of them; but one must have some.
+    may_be_empty: the user named tests, so a part may have none of them, but not all parts.
     """
     empty = {name for name, status in statuses.items() if status == NO_TESTS and may_be_empty}
     if len(empty) == len(statuses):
@@ -212,7 +212,7 @@ def cores() -> int:
 
 
 def ensure_browser() -> None:
-    """If the system brings no Chromium outside a snap: the one that Playwright fetches."""
+    """If the system has no Chromium (one in a snap does not count), let Playwright install one."""
     if find_program(*CHROMIUM_NAMES) is None:
         note("fetching Chromium")
         command = [sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"]

@@ -1,4 +1,4 @@
-"""A site in a process of its own, and talking to it through real connections."""
+"""A site in a separate process, and calls to it over real connections."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Served:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Nothing of this machine's own site."""
+    """An environment without the variables of another site on this machine."""
     names = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
     inherited = {name: value for name, value in os.environ.items() if name not in names}
     return {**inherited, "ENV_FILE": os.devnull, "FACEREC_VAR": str(folder)}

@@ -54,7 +54,7 @@ def me(site: Served) -> Answer:
 
 
 async def until_connected(site: Served) -> ClientConnection:
-    """A socket of the feed that stays open: a client tries again, as the page does."""
+    """An open socket of the feed. The client reconnects until it stays open, as the page does."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         client = await site.socket("/ws/events/", key="key")
@@ -69,7 +69,7 @@ async def until_connected(site: Served) -> ClientConnection:
 
 
 async def make_event(site: Served) -> None:
-    """Somebody is seen: an event opens."""
+    """A person is seen, so an event opens."""
     async with site.socket("/ws/live/", key="key") as client:
         await start_session(client, site)
         for _ in range(4):

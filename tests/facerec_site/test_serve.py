@@ -138,7 +138,7 @@ def test_form_without_parts_is_refused_in_the_one_shape(site: Served) -> None:
 
 
 def test_large_photo_in_a_form_is_read(site: Served) -> None:
-    """More than fits into memory on its way, in many pieces."""
+    """A large body in many pieces, more than the buffers on its way can hold."""
     client = new_connection(site)
     head = b'--X\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     body = head + photo(ANN) + bytes(5 * 2**20) + b"\r\n--X--\r\n"
@@ -200,7 +200,7 @@ async def test_serve_ends_in_order_on_sigterm(start: Callable[..., Served]) -> N
 
 
 async def test_a_client_that_stays_does_not_hold_up_the_end(start: Callable[..., Served]) -> None:
-    """One that never answers the closing handshake, and one that has not sent its request yet."""
+    """A client that never answers the close frame, and one that has not sent its request yet."""
     site = start("--", "--port", "0")
     assert site.address
     silent = socket.create_connection(("localhost", int(site.address[2])))
@@ -240,7 +240,7 @@ async def test_a_client_that_reads_nothing_is_dropped_before_memory_fills(
     before = process.memory_info().rss
     async with site.socket("/ws/events/", key="key", max_queue=1) as client:
         client.transport.pause_reading()
-        # 20 MB a second are published; it would be read within a second, or the line is cut.
+        # 20 MB are published each second. A client that does not read them must be cut off.
         await asyncio.sleep(6)
         assert process.memory_info().rss - before < 60e6
         client.transport.resume_reading()
