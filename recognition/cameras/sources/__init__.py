@@ -47,6 +47,12 @@ KINDS: dict[str, Kind] = {
         source="recognition.cameras.sources.video_file.VideoFile",
         address="its name in the video folder of the server",
     ),
+    "usb": Kind(
+        title="USB camera",
+        source="recognition.cameras.sources.usb.UsbCamera",
+        address="/dev/video0 or a name below /dev/v4l/by-id/, on its node",
+        is_local=True,
+    ),
     "imagezmq": Kind(
         title="ImageZMQ, request/reply",
         source="recognition.cameras.sources.imagezmq.ImageZmq",
