@@ -341,6 +341,8 @@ DRAIN_S = env.float("DRAIN_S", 25)
 
 # Live
 VIDEO_DIR = Path(env.str("VIDEO_DIR", str(VAR_DIR / "videos")))
+# Where processes that play cameras receive ImageZMQ's request/reply.
+IMAGEZMQ_BIND = env.str("IMAGEZMQ_BIND", "tcp://127.0.0.1:5555")
 MAX_STREAMS = env.int("MAX_STREAMS", 16)
 MAX_STREAMS_PER_CALLER = env.int("MAX_STREAMS_PER_CALLER", 4)
 STREAM_IDLE_S = env.int("STREAM_IDLE_S", 60)

@@ -17,6 +17,8 @@ _root = Path(__file__).resolve().parent.parent
 os.environ.setdefault("WEIGHTS_DIR", str(_root / "var" / "weights"))
 # MariaDB ends a transaction that is idle for LEASE_S; those of tests may be idle for longer.
 os.environ.setdefault("LEASE_S", "60")
+# Any free port.
+os.environ.setdefault("IMAGEZMQ_BIND", "tcp://127.0.0.1:*")
 
 from facerec_site.settings import *  # noqa: E402, F403
 

@@ -107,6 +107,7 @@ EXEMPT: dict[str, str] = {
     "people.ModelVersion.figures": "figures of a network",
     "people.ModelVersion.recipe": "preprocessing of a network",
     "people.ModelVersion.impostor_curves": "rates of strangers, without people",
+    "cameras.CameraHub.strangers": "names of machines that send pictures, and counts",
     "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
     "jobs.Job.result": "counts",
     "notices.Notice.related": "only ids; deleted after a day, or after the delivery",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from ml_engine.types import Image
 
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 # Encoded, as RGB, or a function that gives the RGB picture: of a frame that nobody takes, only the
 # decoding is paid, and not the conversion.
 Picture: TypeAlias = "bytes | Image | Callable[[], Image]"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Between two frames: what the status of the camera says from now on; an empty text takes the
+    remark before it back. is_waiting: no frames come at present."""
+
+    text: str
+    is_waiting: bool = False
 
 
 class SourceFailed(Exception):
@@ -34,7 +44,33 @@ class Source(Protocol):
     def check(self, camera: Camera) -> None:
         """Refuse values that cannot be played, before they are stored: ServiceError."""
 
-    def frames(self, camera: Camera, stopped: threading.Event) -> Generator[Picture, None, None]:
+    def frames(
+        self, camera: Camera, stopped: threading.Event
+    ) -> Generator[Picture | Remark, None, None]:
         """Open the camera and give each frame when it is there, in the order of the camera, until
         its end or until `stopped` is set. Waiting for a frame takes a few seconds at most. Closing
         the generator lets go of the camera. SourceFailed."""
+
+
+@runtime_checkable
+class AnsweringSource(Source, Protocol):
+    """A source whose cameras can be told what was recognised."""
+
+    def answer(self, camera: Camera, message: Mapping[str, object]) -> None:
+        """The newest answer to a frame of this camera, as in the protocol of the live websocket.
+        Must not wait."""
+
+
+class Hub(Protocol):
+    """Receives the frames of all cameras of one kind on this machine. A `Part` of the process; one
+    process of the machine opens it."""
+
+    def open(self) -> None:
+        """Listen, unless it does already. If that fails, its cameras say why, and it is called
+        again later."""
+
+    def close(self) -> None:
+        """Answer all senders that wait, then listen no more."""
+
+    def strangers(self) -> dict[str, int]:
+        """Senders that are no camera here: their names, and how many frames each has sent."""
