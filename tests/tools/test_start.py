@@ -50,7 +50,7 @@ def test_host_that_is_named_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("variables", "said"),
-    [({"PORT": "eighty"}, "PORT=eighty is not a number"), ({"DB": "oracle"}, "say DB=mysql")],
+    [({"PORT": "eighty"}, "PORT=eighty is not a number"), ({"DB": "oracle"}, "set DB=mysql")],
 )
 def test_invalid_start_options_are_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
