@@ -52,6 +52,17 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+
+
+def _field_keys() -> list[str]:
+    """The keys from the environment, or the one that `make run` made."""
+    path = VAR_DIR / "field_key"
+    made = path.read_text().split() if path.exists() else []
+    return env.list("FIELD_KEYS", default=[]) or made
+
+
+# Encrypt passwords of cameras in the database: the first one encrypts, each of them decrypts.
+FIELD_KEYS = _field_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TRUSTED_ORIGINS", default=[])
 CSRF_FAILURE_VIEW = "facerec_site.errors.csrf_failure"
@@ -375,6 +386,12 @@ STREAM_IDLE_S = env.int("STREAM_IDLE_S", 60)
 MAX_FRAME_BYTES = round(env.float("MAX_FRAME_MB", 4) * 2**20)
 # Up to here a frame that is too large is answered, and its stream goes on.
 MOST_FRAME_BYTES = 4 * MAX_FRAME_BYTES
+
+# Network cameras
+CAMERA_ALLOW_LOCAL = env.bool("CAMERA_ALLOW_LOCAL", False)
+CAMERA_VERIFY_TLS = env.bool("CAMERA_VERIFY_TLS", False)
+# Decode on a GPU, if there is one.
+CAMERA_HARDWARE = env.bool("CAMERA_HARDWARE", True)
 
 # Webhooks
 WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)

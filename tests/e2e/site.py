@@ -21,7 +21,15 @@ ADMINISTRATOR = "admin"
 _READY_WITHIN_S = 180
 _STOPS_WITHIN_S = 40
 # What a machine may have set for a site of its own.
-_NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "HTTPS", "SECRET_KEY", "DEBUG")
+_NOT_OURS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "ALLOWED_HOSTS",
+    "HTTPS",
+    "SECRET_KEY",
+    "FIELD_KEYS",
+    "DEBUG",
+)
 _MAKE_VIEWER = """
 from accounts.models import User
 User.objects.create_user("viewer", password="{password}", role="viewer")
