@@ -22,6 +22,7 @@ from recognition.cameras.sources import played_kinds
 from recognition.engine import engine_state, get_engine, start_engine
 from recognition.events.services.streams import streams_end_lapsed
 from recognition.live.player import CameraPlayer, CameraState
+from recognition.web.encrypted import SecretUnreadable
 from recognition.web.errors import ServiceError
 from recognition.web.leases import Contact, KeptLease, LeaseKeeper, free_or_lapsed, take
 from recognition.web.process import Part, process
@@ -233,10 +234,21 @@ def _engine_is_ready() -> bool:
 
 def _signature(camera: Camera) -> tuple[object, ...]:
     return (
+        camera.kind,
         camera.address,
+        _login(camera),
         camera.max_fps,
         camera.min_face_px,
         camera.loops,
         camera.collection_id,
         camera.name,
     )
+
+
+def _login(camera: Camera) -> tuple[str, str] | None:
+    """As it is, and not as it is encrypted: new keys restart no camera. None if it cannot be
+    read."""
+    try:
+        return camera.username.reveal(), camera.password.reveal()
+    except SecretUnreadable:
+        return None
