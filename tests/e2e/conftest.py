@@ -17,7 +17,7 @@ from tools.system import CHROMIUM_NAMES, find_program
 OpenPage = Callable[..., Page]
 # Not those of the admin's theme.
 OUR_SCRIPTS = tuple(
-    f"/static/{app}/" for app in ("web", "live", "people", "bulk", "jobs", "events")
+    f"/static/{app}/" for app in ("web", "live", "people", "bulk", "jobs", "events", "cameras")
 )
 
 
