@@ -7,7 +7,7 @@ encrypts everything with the first one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.apps import apps
@@ -95,18 +95,26 @@ class _SecretAttribute(DeferredAttribute):
         instance.__dict__[self.field.attname] = _secret_of(value)
 
 
-class EncryptedField(models.TextField):
+if TYPE_CHECKING:
+    _TextField = models.TextField[str | Secret, Secret]
+else:
+    _TextField = models.TextField
+
+
+class EncryptedField(_TextField):
     """A `Secret`. Assign a text or a `Secret`; forms and answers show neither."""
 
     descriptor_class = _SecretAttribute
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **({"blank": True, "default": ""} | kwargs))
+        kwargs.setdefault("blank", True)
+        kwargs.setdefault("default", "")
+        super().__init__(*args, **kwargs)
 
     def from_db_value(self, value: str, *_: object) -> Secret:
         return Secret(token=value)
 
-    def to_python(self, value: str | Secret) -> Secret:  # type: ignore[override]
+    def to_python(self, value: str | Secret) -> Secret:
         return _secret_of(value)
 
     def get_prep_value(self, value: str | Secret) -> str:

@@ -10,7 +10,6 @@ from recognition.cameras.services.trials import Trial
 from recognition.cameras.sources import address_help
 from recognition.web.boundaries import FieldOptions
 
-
 # Never answered; `has_credentials` says whether there is one.
 _SECRET: FieldOptions = {
     "write_only": True,

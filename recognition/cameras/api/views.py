@@ -44,8 +44,8 @@ class CamerasView(ApiView):
         errors=(404, 409, *WITH_BODY),
         ignores_own=True,
         about="`browser`: frames come over the websocket. `file`: a video in the server's folder "
-        "of videos is played as a camera; `address` is its name. `rtsp`: a network camera, over RTSP "
-        "or HTTP (MJPEG, HLS).",
+        "of videos is played as a camera; `address` is its name. `rtsp`: a network camera, over "
+        "RTSP or HTTP (MJPEG, HLS).",
     )
     def post(self, request: Request) -> Response:
         values: CheckedFields = self.read(CameraInput)

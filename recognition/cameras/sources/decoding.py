@@ -19,7 +19,7 @@ PLAYABLE_FILES = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
 # A little more than a 4K picture: larger ones would take seconds.
 MAX_PIXELS = 10_000_000
 # In the order of preference. With `primary_ctx` all cameras share one context, TensorFlow's.
-_DEVICES: dict[str, dict[str, str]] = {"cuda": {"primary_ctx": "1"}, "qsv": {}}
+_DEVICES: dict[str, dict[str, object]] = {"cuda": {"primary_ctx": "1"}, "qsv": {}}
 
 
 def video_of(container: InputContainer) -> av.VideoStream:

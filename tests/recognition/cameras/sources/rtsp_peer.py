@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -81,7 +82,7 @@ def write_streams(folder: Path, pictures: Sequence[Image]) -> None:
 
 def pictures_of(video: Path, seconds: float) -> list[Image]:
     """The beginning of a video, as pictures of `SIZE`."""
-    found = []
+    found: list[Image] = []
     with av.open(str(video)) as container:
         for frame in container.decode(video=0):
             if len(found) >= seconds * FPS:
@@ -131,7 +132,7 @@ _HUGE_SPS = _sps(20_000)
 
 
 def _encoded(name: str, pictures: Sequence[Image]) -> Iterator[bytes]:
-    encoder = av.CodecContext.create(_ENCODERS[name], "w")
+    encoder: Any = av.CodecContext.create(_ENCODERS[name], "w")
     encoder.height, encoder.width = pictures[0].shape[:2]
     encoder.pix_fmt, encoder.framerate, encoder.gop_size = "yuv420p", FPS, FPS
     # GStreamer sends the first slice of a picture only.
