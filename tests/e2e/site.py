@@ -62,6 +62,7 @@ class Site:
             "WEIGHTS_DIR": str(weights),
             "ADMIN_PASSWORD": PASSWORD,
             "API_RATE": "100000/min",
+            "CAMERA_ALLOW_LOCAL": "True",
         }
 
     def prepare(self) -> None:
