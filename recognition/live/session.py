@@ -24,11 +24,11 @@ from ml_engine.images import ImageLimits, decode_image
 from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
+from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
 from recognition.live.messages import LiveFacePayload, LiveMessage
-from recognition.live.pictures import shrunk_jpeg
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
 from recognition.live.recogniser import Recogniser, SeenFace

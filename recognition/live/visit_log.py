@@ -9,9 +9,9 @@ from typing import cast
 from uuid import UUID
 
 from ml_engine.types import Float32, Image
+from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream
 from recognition.events.services.events import VisitSeen
-from recognition.live.pictures import shrunk_jpeg
 from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.visits import Visit, VisitBook

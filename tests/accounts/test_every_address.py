@@ -65,6 +65,7 @@ API: dict[str, dict[str, str | None]] = {
     "job-cancel": {"POST": Scope.MANAGE},
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "camera-test": {"POST": Scope.MANAGE},
     "imports": {"GET": Scope.ENROL, "POST": Scope.ENROL},
     "import": {"GET": Scope.ENROL, "DELETE": Scope.ENROL},
     "import-pieces": {"PUT": Scope.ENROL},

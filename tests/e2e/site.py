@@ -20,8 +20,16 @@ PASSWORD = "a-long-one-for-tests-7"
 ADMINISTRATOR = "admin"
 _READY_WITHIN_S = 180
 _STOPS_WITHIN_S = 40
-# Variables that may be set on this machine for another site.
-_NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "HTTPS", "SECRET_KEY", "DEBUG")
+# What a machine may have set for a site of its own.
+_NOT_OURS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "ALLOWED_HOSTS",
+    "HTTPS",
+    "SECRET_KEY",
+    "FIELD_KEYS",
+    "DEBUG",
+)
 _MAKE_VIEWER = """
 from accounts.models import User
 User.objects.create_user("viewer", password="{password}", role="viewer")
@@ -54,6 +62,7 @@ class Site:
             "WEIGHTS_DIR": str(weights),
             "ADMIN_PASSWORD": PASSWORD,
             "API_RATE": "100000/min",
+            "CAMERA_ALLOW_LOCAL": "True",
         }
 
     def prepare(self) -> None:

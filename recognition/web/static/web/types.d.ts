@@ -46,6 +46,15 @@ export interface Camera extends Named {
   is_enabled: boolean;
 }
 
+/** One picture of a camera that is not saved, or why there is none. */
+export interface CameraTest {
+  is_playable: boolean;
+  message: string;
+  picture: string | null;
+  size: Size | null;
+  took_ms: number;
+}
+
 export interface Person extends NamedPerson {
   external_id: string | null;
 }
