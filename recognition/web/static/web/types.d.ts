@@ -206,6 +206,8 @@ export interface FacesMessage {
   faces: LiveFace[];
   timing_ms?: Timing;
   dropped?: number;
+  /** There are no faces, and the picture is too dark to show any. */
+  too_dark?: boolean;
 }
 
 /** Of the engine before a session starts, or of the camera that is watched. */
