@@ -36,7 +36,8 @@ class VisitSeen:
     decision: match, unknown or ambiguous; the person and template are set for a match alone.
     box: of the face on the snapshot: x, y, width, height, each 0..1.
     quality: of the face in `face_jpeg`, 0..1; pictures and vector may be None where the stored ones
-    are as good. pictures_at: when they were taken, where that is not `at`.
+    are as good. pictures_at: when they were taken, where that is not `at`. is_revised: the stream
+    took an earlier decision back.
     """
 
     decision: str
@@ -52,6 +53,7 @@ class VisitSeen:
     face_jpeg: bytes | None = None
     vector: NDArray[np.float32] | None = None
     pictures_at: datetime | None = None
+    is_revised: bool = False
 
 
 def event_open(
@@ -104,7 +106,8 @@ def event_update(
     *, event: Event, stream: OwnStream, seen: VisitSeen, ended_at: datetime, is_open: bool = True
 ) -> Event:
     """The visit went on, or ended (`is_open` False). A clearer face replaces the stored pictures;
-    a decision becomes surer, never less sure; what a person reviewed stays as they left it.
+    a decision becomes surer, never less sure, unless the stream takes it back; what a person
+    reviewed stays as they left it.
     Pictures that were taken before somebody of the collection was erased are not stored any more.
 
     `not_found` where the event was deleted meanwhile. LeaseLost if another process ended the
@@ -280,7 +283,7 @@ def _improve(row: Event, seen: VisitSeen, person: Person | None) -> None:
         return
     rank, before = _RANK[Event.Decision(seen.decision)], _RANK[Event.Decision(row.decision)]
     is_closer = _or_least(seen.similarity) > _or_least(row.similarity)
-    if rank > before or (rank == before and is_closer):
+    if seen.is_revised or rank > before or (rank == before and is_closer):
         _identify(row, seen, person)
 
 
