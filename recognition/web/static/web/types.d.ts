@@ -215,6 +215,8 @@ export interface FacesMessage {
   faces: LiveFace[];
   timing_ms?: Timing;
   dropped?: number;
+  /** There are no faces, and the picture is too dark to show any. */
+  too_dark?: boolean;
 }
 
 /** The state of the engine before a session starts, or of the watched camera. */
