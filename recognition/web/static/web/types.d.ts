@@ -33,9 +33,12 @@ export interface ErrorBody {
 /** A list: one page of it. */
 export interface Page<Row> {
   results: Row[];
+  /** Address of the page after it. */
+  next: string | null;
 }
 
 export interface Me {
+  name: string;
   scopes: string[];
 }
 
@@ -44,6 +47,29 @@ export type Collection = Named;
 export interface Camera extends Named {
   kind: string;
   is_enabled: boolean;
+}
+
+/** Where in a picture faces count: polygons of points, each 0 to 1 of width and height. */
+export interface Areas {
+  watch: [number, number][][];
+  ignore: [number, number][][];
+}
+
+export interface CameraDetail extends Camera {
+  status: string;
+  status_message: string;
+  status_since: string;
+  areas: Areas;
+}
+
+/** How a camera did in about a minute until `at`. */
+export interface CameraMinute {
+  at: string;
+  frames: number;
+  fps: number;
+  dropped: number;
+  /** By stage. */
+  timing_ms: Record<string, { p50: number; p95: number }>;
 }
 
 export interface Person extends NamedPerson {
@@ -135,6 +161,7 @@ export interface Visit {
   is_open: boolean;
   review: "none" | "confirmed" | "rejected";
   face_url: string | null;
+  snapshot_url: string | null;
 }
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
