@@ -112,8 +112,8 @@ def measure(face: Face, crop: NDArray[np.uint8], picture: Image) -> Quality:
 
 def is_too_dark(picture: Image) -> bool:
     """True if no part of a picture, RGB (h, w, 3), is light enough to show a face."""
-    luma = picture[::_EVERY, ::_EVERY].astype(np.float32) @ _LUMA
-    return bool(np.percentile(luma, 95) < _DARKEST)
+    grey = _grey(picture[::_EVERY, ::_EVERY])
+    return bool(np.percentile(grey, 95) < _DARKEST)
 
 
 def refusals(quality: Quality, policy: Policy) -> tuple[str, ...]:

@@ -53,7 +53,6 @@ _TICK_S = 0.5
 _PAUSE_S = 0.05
 # A session ends after this many failures in a row that its source did not cause.
 _MAX_FAILURES = 20
-_PREVIEW_SIDE_PX = 960
 # A preview is not shown if its frame took longer, for example because this process was paused.
 _PREVIEW_WITHIN_S = 5.0
 
@@ -281,7 +280,7 @@ class StreamSession:
             # Made from the decoded image: its JPEG may have been turned by an EXIF note.
             previews().show(
                 self._camera.pk,
-                lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
+                lambda side_px: Preview(shrunk_jpeg(image, side_px, quality=80), message),
             )
         self._visits.keep_pictures(image, seen)
 

@@ -33,9 +33,12 @@ export interface ErrorBody {
 /** One page of a list. */
 export interface Page<Row> {
   results: Row[];
+  /** Address of the page after it. */
+  next: string | null;
 }
 
 export interface Me {
+  name: string;
   scopes: string[];
 }
 
@@ -53,6 +56,29 @@ export interface CameraTest {
   picture: string | null;
   size: Size | null;
   took_ms: number;
+}
+
+/** Where in a picture faces count: polygons of points, each 0 to 1 of width and height. */
+export interface Areas {
+  watch: [number, number][][];
+  ignore: [number, number][][];
+}
+
+export interface CameraDetail extends Camera {
+  status: string;
+  status_message: string;
+  status_since: string;
+  areas: Areas;
+}
+
+/** How a camera did in about a minute until `at`. */
+export interface CameraMinute {
+  at: string;
+  frames: number;
+  fps: number;
+  dropped: number;
+  /** By stage. */
+  timing_ms: Record<string, { p50: number; p95: number }>;
 }
 
 export interface Person extends NamedPerson {
@@ -144,6 +170,7 @@ export interface Visit {
   is_open: boolean;
   review: "none" | "confirmed" | "rejected";
   face_url: string | null;
+  snapshot_url: string | null;
 }
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
