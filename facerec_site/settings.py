@@ -363,6 +363,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 # Imports: the largest archive, and how long a report with its refused photos is kept.
 MAX_IMPORT_GB = env.float("MAX_IMPORT_GB", 20)
 IMPORTS_KEPT_DAYS = env.int("IMPORTS_KEPT_DAYS", 30)
+RECORDINGS_KEPT_DAYS = env.int("RECORDINGS_KEPT_DAYS", 30)
 
 # On SIGTERM: how long requests that run, visits and the engine have to end.
 DRAIN_S = env.float("DRAIN_S", 25)

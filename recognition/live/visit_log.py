@@ -31,6 +31,7 @@ class VisitLog:
     def __init__(self, rulebook: Rulebook, stream: OwnStream, tell: Tell) -> None:
         self._book = VisitBook(rulebook.likeness)
         self._source = VisitSource(stream, rulebook.collection.embedder, tell)
+        self._taken_at: datetime | None = None
 
     def event_of(self, track: int) -> UUID | None:
         """The event of the visit that a track is part of, once it is written."""
@@ -45,9 +46,13 @@ class VisitLog:
             self._book.leave(track)
         self._book.see([one.identity for one in seen], at_s, now)
 
-    def keep_pictures(self, image: Image, seen: Sequence[SeenFace]) -> None:
+    def keep_pictures(
+        self, image: Image, seen: Sequence[SeenFace], *, taken_at: datetime | None = None
+    ) -> None:
         """Take pictures of visits from this frame if they are better than the present ones, and
-        pass visits to the writer. Takes some milliseconds for each picture."""
+        pass visits to the writer. Takes some milliseconds for each picture. taken_at: by the clock
+        of this machine, if the frame is of a recording."""
+        self._taken_at = taken_at
         snapshot: bytes | None = None
         for one in seen:
             visit = self._book.visit_of(one.identity.track)
@@ -100,7 +105,7 @@ class VisitLog:
             box=box,
             face_jpeg=face,
             vector=vector,
-            pictures_at=visit.last_seen_at if snapshot or face else None,
+            pictures_at=(self._taken_at or visit.last_seen_at) if snapshot or face else None,
         )
         visit_writer().submit(
             self._source, visit, seen, ended_at=visit.last_seen_at, is_open=is_open

@@ -26,14 +26,6 @@ class ImportInput(serializers.Serializer):
     size = serializers.IntegerField(min_value=1, help_text="Of the ZIP, in bytes.")
 
 
-class PieceQuery(serializers.Serializer):
-    offset = serializers.IntegerField(min_value=0, help_text="`received` so far.")
-
-
-class PieceAnswerSerializer(serializers.Serializer):
-    received = serializers.IntegerField(help_text="So many bytes are here: go on from there.")
-
-
 class ImportSerializer(serializers.Serializer):
     """One archive that is enrolled."""
 

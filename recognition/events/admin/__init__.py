@@ -1,3 +1,3 @@
 """Pages of the admin for events and the audit log, and its start page."""
 
-from recognition.events.admin import audit, events  # noqa: F401
+from recognition.events.admin import audit, events, recordings  # noqa: F401

@@ -114,8 +114,8 @@ export interface VerifyAnswer extends Score {
   other_face: Face;
 }
 
-/** An archive that is enrolled; size and received in bytes, while it is kept. */
-export interface ImportRun extends Named {
+/** An archive that is enrolled, or a recording; size and received in bytes, while it is kept. */
+export interface Sendable extends Named {
   state: "uploading" | "started" | "over";
   size: number | null;
   received: number | null;
