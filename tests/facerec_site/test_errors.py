@@ -33,7 +33,7 @@ REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def check_shape(answer: Any) -> dict[str, Any]:
-    """The error inside, after the whole body was looked at."""
+    """The `error` of the body, after the whole body was checked."""
     body: dict[str, Any] = answer.json()
     assert set(body) == {"error", "request_id"}
     assert set(body["error"]) == {"code", "message", "details"}
@@ -217,7 +217,7 @@ class TestRequestId:
 
 @pytest.mark.django_db
 class TestBehindProxy:
-    """What is set wrongly is said, with what to set."""
+    """The error names the wrong setting and the right one."""
 
     def test_unknown_host_is_named_by_its_setting(self, client: Client) -> None:
         answer = client.get("/live/", headers={"host": "faces.example"})
@@ -240,9 +240,9 @@ class TestBehindProxy:
         assert answer.status_code == 403
         assert "TRUSTED_ORIGINS" in check_shape(answer)["message"]
 
-    def test_form_without_a_token_is_stale(self) -> None:
+    def test_form_without_a_token_is_refused_as_expired(self) -> None:
         strict = PageClient(enforce_csrf_checks=True)
-        assert "stale" in strict.post("/accounts/login/", {}).content.decode()
+        assert "expired" in strict.post("/accounts/login/", {}).content.decode()
 
     @pytest.mark.parametrize("path", ["/facerec/live/", "/facerec/admin/", "/facerec/api/v1/me"])
     def test_path_before_an_address_is_refused_with_a_word(self, client: Client, path: str) -> None:

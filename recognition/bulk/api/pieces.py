@@ -18,11 +18,13 @@ class PieceQuery(serializers.Serializer):
 
 
 class PieceAnswerSerializer(serializers.Serializer):
-    received = serializers.IntegerField(help_text="So many bytes are here: go on from there.")
+    received = serializers.IntegerField(
+        help_text="Bytes that have arrived: the offset of the next piece."
+    )
 
 
 class PieceParser(BaseParser):
-    """The body itself is the piece. The announced length was looked at before."""
+    """The body itself is the piece. Its announced length was checked before."""
 
     media_type = "application/octet-stream"
 
@@ -41,6 +43,6 @@ def piece_of(request: Request) -> bytes:
         most = MOST_PIECE_BYTES // 2**20
         message = f"A piece has {most} MB at most."
         raise ServiceError("bad_piece", message, status=413, max_mb=most)
-    # An empty body reaches no parser.
+    # DRF calls no parser for an empty body.
     body = request.data
     return body.get("piece", b"") if isinstance(body, dict) else b""

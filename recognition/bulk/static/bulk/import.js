@@ -30,7 +30,7 @@ function say(text, isWrong = false) {
 /** @param {Parcel | null} parcel */
 async function send(parcel) {
   if (sending) return;
-  if (!parcel) return say("There is no file in it.", true);
+  if (!parcel) return say("There is no file to send.", true);
   if (!form.reportValidity()) return;
   sending = new AbortController();
   drop.classList.add("fr-drop-busy");
@@ -38,13 +38,13 @@ async function send(parcel) {
   try {
     const run = await begun(parcel);
     await sendRest(parcel, run, sending.signal);
-    say("Looking at the file…");
+    say("Checking the file…");
     await api(`${of}/${run.id}/finish`, { method: "POST" });
     forget(parcel);
     location.assign(`${form.dataset.report}${run.id}/change/`);
   } catch (error) {
     if (error instanceof ApiError && error.status === 422) forget(parcel);
-    if (isAbort(error)) say("Paused. Drop the same again to go on.");
+    if (isAbort(error)) say("Paused. Drop the same file or folder again to continue.");
     else say(messageOf(error), true);
   } finally {
     sending = null;
@@ -83,7 +83,7 @@ function more() {
 }
 
 /**
- * A connection that breaks off is waited for.
+ * Send the parcel. If the connection breaks, wait and continue.
  *
  * @param {Parcel} parcel
  * @param {Sendable} run

@@ -43,7 +43,7 @@ class TestCollections:
     ) -> None:
         enrol(person, 1)
         text = page(viewer.get(address(f"{self.MODEL}_changelist")))
-        for told_of in ("Main", "mobilefacenet", "Standard", "follows the size"):
+        for told_of in ("Main", "mobilefacenet", "Standard", "from gallery size"):
             assert told_of in text
 
     def test_adding_a_collection_stores_its_rules(self, administrator: Client) -> None:
