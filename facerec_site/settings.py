@@ -346,6 +346,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 # Imports: the largest archive, and how long a report with its refused photos is kept.
 MAX_IMPORT_GB = env.float("MAX_IMPORT_GB", 20)
 IMPORTS_KEPT_DAYS = env.int("IMPORTS_KEPT_DAYS", 30)
+RECORDINGS_KEPT_DAYS = env.int("RECORDINGS_KEPT_DAYS", 30)
 
 # After SIGTERM, running requests, open visits and the engine have this long to finish.
 DRAIN_S = env.float("DRAIN_S", 25)

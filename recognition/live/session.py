@@ -29,12 +29,12 @@ from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
 from recognition.live.messages import LiveFacePayload, LiveMessage
+from recognition.live.pipeline import FramePipeline
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
-from recognition.live.recogniser import Recogniser, SeenFace
+from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot, Load, Turns
-from recognition.live.visit_log import VisitLog
 from recognition.live.writer import visit_writer
 from recognition.notices.payloads import PageEventKind
 from recognition.people.models import Collection
@@ -130,8 +130,9 @@ class StreamSession:
         try:
             rulebook = Rulebook(self._collection)
             with self._own_stream() as stream:
-                self._stream = stream
-                self._begin(rulebook)
+                self._pipeline = FramePipeline(
+                    rulebook, stream, self._tell_event, min_face_px=self._min_face_px
+                )
                 self._answer_frames()
         except LeaseLost:
             code = "stream_lost"
@@ -176,18 +177,12 @@ class StreamSession:
             while not self._slot.is_closed:
                 self._step()
         finally:
-            self._visits.close()
+            self._pipeline.visits.close()
         if self._is_lost:
             raise LeaseLost
 
-    def _begin(self, rulebook: Rulebook) -> None:
-        """Start for the collection's model: results of another model must not stay."""
-        get_engine().embedder(rulebook.collection.embedder.name)
-        self._recogniser = Recogniser(rulebook, caller=str(self.id), min_face_px=self._min_face_px)
-        self._visits = VisitLog(rulebook, self._stream, self._tell_event)
-
     def _tell_started(self) -> None:
-        collection = self._recogniser.rulebook.collection
+        collection = self._pipeline.recogniser.rulebook.collection
         self._sink(
             {
                 "type": "session.started",
@@ -201,13 +196,10 @@ class StreamSession:
         self._sink(visit_message(payload, kind))
 
     def _step(self) -> None:
-        rulebook = self._recogniser.rulebook
-        if rulebook.reread():
-            self._visits.close()
-            self._begin(rulebook)
+        self._pipeline.follow_rules()
         if self._await_frame():
             self._serve()
-        self._visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
+        self._pipeline.visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
 
     def _await_frame(self) -> bool:
         """True if there is a frame; it waits as long as the highest rate demands."""
@@ -267,11 +259,8 @@ class StreamSession:
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
         image = self._decoded(frame)
         timings["decode"] = (time.monotonic() - started) * 1000
-        seen, left = self._recogniser.recognise(
-            get_engine(), image, frame.arrived_s, timings, self._load
-        )
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
-        self._visits.see(seen, left, frame.arrived_s, came_at)
+        seen = self._pipeline.see(image, frame.arrived_s, came_at, timings, self._load)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
         faces = [self._face(one) for one in seen]
         message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
@@ -282,7 +271,7 @@ class StreamSession:
                 self._camera.pk,
                 lambda side_px: Preview(shrunk_jpeg(image, side_px, quality=80), message),
             )
-        self._visits.keep_pictures(image, seen)
+        self._pipeline.visits.keep_pictures(image, seen)
 
     def _decoded(self, frame: Frame) -> Image:
         if isinstance(frame.content, bytes):
@@ -290,13 +279,13 @@ class StreamSession:
         return frame.content() if callable(frame.content) else frame.content
 
     def _face(self, one: SeenFace) -> LiveFacePayload:
-        decision = one.identity.decision
+        decision, recogniser = one.identity.decision, self._pipeline.recogniser
         return face_answer(
             one,
-            name=self._recogniser.name_of(decision.person) if decision else None,
-            labels=self._recogniser.labels_of(decision.person) if decision else (),
-            threshold=(decision or self._recogniser.rulebook.rules).threshold,
-            event=self._visits.event_of(one.identity.track),
+            name=recogniser.name_of(decision.person) if decision else None,
+            labels=recogniser.labels_of(decision.person) if decision else (),
+            threshold=(decision or recogniser.rulebook.rules).threshold,
+            event=self._pipeline.visits.event_of(one.identity.track),
         )
 
 

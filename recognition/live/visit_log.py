@@ -50,9 +50,12 @@ class VisitLog:
                 self._book.leave(track)
         self._book.see(identities, at_s, now)
 
-    def keep_pictures(self, image: Image, seen: Sequence[SeenFace]) -> None:
+    def keep_pictures(
+        self, image: Image, seen: Sequence[SeenFace], *, taken_at: datetime | None = None
+    ) -> None:
         """Take pictures of visits from this frame if they are better than the present ones, and
-        pass visits to the writer. Takes some milliseconds for each picture."""
+        pass visits to the writer. Takes some milliseconds for each picture. taken_at: by the clock
+        of this machine, if the frame is of a recording."""
         snapshot: bytes | None = None
         for one in seen:
             visit = self._book.visit_of(one.identity.track)
@@ -69,7 +72,7 @@ class VisitLog:
                     box=_fractions(one.face.box, image),
                     face_jpeg=cut_face(image, one.face).jpeg,
                     vector=one.embedding,
-                    taken_at=visit.last_seen_at,
+                    taken_at=taken_at or visit.last_seen_at,
                 )
             if visit.picture or _is_due(visit):
                 self._write(visit)

@@ -149,8 +149,8 @@ export interface VerifyAnswer extends Score {
   other_face: Face;
 }
 
-/** The import of an archive; size and received are bytes, null after the archive is deleted. */
-export interface ImportRun extends Named {
+/** The import of an archive, or a recording; size and received are bytes, null after the file is deleted. */
+export interface Sendable extends Named {
   state: "uploading" | "started" | "over";
   size: number | null;
   received: number | null;
