@@ -7,13 +7,14 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from recognition.cameras.models import Camera
 from recognition.cameras.sources import KINDS
-from recognition.cameras.sources.base import SourceFailed
+from recognition.cameras.sources.base import Picture, SourceFailed
 from recognition.engine import engine_state, start_engine
 from recognition.live.messages import LiveMessage
 from recognition.live.session import StreamSession
@@ -86,8 +87,15 @@ class CameraPlayer:
         """Play until the end of the source, or until stopped; SourceFailed."""
         self._await_engine()
         source = KINDS[self._camera.kind].load()
-        with self._session() as slot, closing(source.frames(self._camera, self._stopped)) as frames:
-            rate = _Rate(self._camera.max_fps)
+        with closing(source.frames(self._camera, self._stopped)) as frames:
+            # No session, and no row of a stream, for a camera that cannot be opened.
+            first = next(frames, None)
+            if first is not None:
+                self._stream(chain([first], frames))
+
+    def _stream(self, frames: Iterable[Picture]) -> None:
+        rate = _Rate(self._camera.max_fps)
+        with self._session() as slot:
             for picture in frames:
                 if rate.allows(time.monotonic()):
                     slot.put(picture)
