@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from ml_engine.quality import is_too_dark
 from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.live.identity import Identity
@@ -63,6 +64,7 @@ def faces_message(
         "faces": faces,
         "timing_ms": {stage: round(ms, 1) for stage, ms in timings.items()},
         "dropped": dropped,
+        "too_dark": not faces and is_too_dark(image),
     }
 
 

@@ -14,16 +14,11 @@ from ml_engine import Face
 from ml_engine.engine import Engine
 from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
-from ml_engine.tracking import Track, Tracker
+from ml_engine.tracking import LEAST_QUALITY, Track, Tracker
 from ml_engine.types import Float32, Image
-from recognition.live.identity import (
-    RECHECK_S,
-    Identity,
-    Look,
-    Need,
-    appearance_of,
-    name_each_once,
-)
+from recognition.live.association import find_exchanges
+from recognition.live.identity import RECHECK_S, Identity, Need, name_each_once
+from recognition.live.looks import Look, appearance_of
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
 
@@ -115,6 +110,7 @@ class Recogniser:
         self._last_s = at_s
         self._embed(engine, image, wanted, ask)
         started = time.perf_counter()
+        self._associate(seen, wanted)
         passed_on = self._look(wanted, at_s)
         self._reconsider(at_s)
         name_each_once([one.identity for one in seen])
@@ -174,17 +170,36 @@ class Recogniser:
         for one, face in zip(wanted, embedded, strict=True):
             one.embedding = face.embedding
 
+    def _associate(self, seen: Sequence[SeenFace], wanted: Sequence[SeenFace]) -> None:
+        """Give faces to the tracks that their looks belong to."""
+        looked = [
+            (one.identity, one.embedding)
+            for one in wanted
+            if one.embedding is not None and one.quality >= LEAST_QUALITY
+        ]
+        faces = {one.identity.track: one for one in seen}
+        lost = [
+            identity
+            for track, identity in self._identities.items()
+            if track not in faces and identity.has_looks
+        ]
+        for track, other in find_exchanges(looked, lost, self.rulebook.likeness):
+            self._tracker.exchange(track, other)
+            faces[track].identity = self._identities[other]
+            if other in faces:
+                faces[other].identity = self._identities[track]
+
     def _look(self, wanted: list[SeenFace], at_s: float) -> list[int]:
         """Add the looks; returns the tracks that moved to another person."""
         looks = [Look(one.embedding, one.quality) for one in wanted if one.embedding is not None]
         if not looks:
             return []
         found = self.rulebook.search(np.stack([look.embedding for look in looks]))
-        decide, same_face = self.rulebook.decide, self.rulebook.same_face
+        decide, same = self.rulebook.decide, self.rulebook.same_face
         return [
             one.identity.track
             for one, look, candidates in zip(wanted, looks, found, strict=True)
-            if not one.identity.look(look, candidates, at_s, decide, same_face)
+            if not one.identity.look(look, candidates, at_s, decide, same)
         ]
 
     def _reconsider(self, at_s: float) -> None:
@@ -197,7 +212,7 @@ class Recogniser:
         for identity in self._identities.values():
             found = self.rulebook.search(identity.embeddings) if identity.has_looks else []
             by_rank = self._ranks_otherwise
-            identity.reconsider(found, at_s, self.rulebook.decide, by_rank=by_rank)
+            identity.reconsider(found, self.rulebook.decide, by_rank=by_rank)
 
     def _read_gallery_state(self) -> tuple[int, object]:
         """The gallery's revision, and who decides."""

@@ -24,11 +24,11 @@ from ml_engine.images import ImageLimits, decode_image
 from ml_engine.request import Timings
 from ml_engine.types import Image
 from recognition.cameras.models import Camera
+from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
 from recognition.live.messages import LiveFacePayload, LiveMessage
-from recognition.live.pictures import shrunk_jpeg
 from recognition.live.pipeline import FramePipeline
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
@@ -53,7 +53,6 @@ _TICK_S = 0.5
 _PAUSE_S = 0.05
 # A session ends after this many failures in a row that its source did not cause.
 _MAX_FAILURES = 20
-_PREVIEW_SIDE_PX = 960
 # A preview is not shown if its frame took longer, for example because this process was paused.
 _PREVIEW_WITHIN_S = 5.0
 
@@ -270,7 +269,7 @@ class StreamSession:
             # Made from the decoded image: its JPEG may have been turned by an EXIF note.
             previews().show(
                 self._camera.pk,
-                lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
+                lambda side_px: Preview(shrunk_jpeg(image, side_px, quality=80), message),
             )
         self._pipeline.visits.keep_pictures(image, seen)
 

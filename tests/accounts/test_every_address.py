@@ -66,6 +66,7 @@ API: dict[str, dict[str, str | None]] = {
     "job-cancel": {"POST": Scope.MANAGE},
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "camera-test": {"POST": Scope.MANAGE},
     "recordings": {"GET": Scope.EVENTS, "POST": Scope.ENROL},
     "recording": {"GET": Scope.EVENTS, "DELETE": Scope.ENROL},
     "recording-pieces": {"PUT": Scope.ENROL},

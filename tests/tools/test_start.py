@@ -78,6 +78,15 @@ def test_ipv6_names_are_written_as_django_reads_them() -> None:
     assert [start._bracketed(name) for name in ("localhost", "::1")] == ["localhost", "[::1]"]
 
 
+def test_field_key_is_made_once(tmp_path: Path) -> None:
+    start.ensure_field_key(tmp_path / "var")
+    path = tmp_path / "var" / "field_key"
+    first = path.read_text()
+    start.ensure_field_key(tmp_path / "var")
+    assert path.read_text() == first
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_exit_status_of_a_part_is_handed_on() -> None:
     with pytest.raises(SystemExit) as caught:
         start.run("-c", "raise SystemExit(7)")

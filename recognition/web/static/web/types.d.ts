@@ -33,9 +33,12 @@ export interface ErrorBody {
 /** One page of a list. */
 export interface Page<Row> {
   results: Row[];
+  /** Address of the page after it. */
+  next: string | null;
 }
 
 export interface Me {
+  name: string;
   scopes: string[];
 }
 
@@ -44,6 +47,38 @@ export type Collection = Named;
 export interface Camera extends Named {
   kind: string;
   is_enabled: boolean;
+}
+
+/** One picture of a camera that is not saved, or why there is none. */
+export interface CameraTest {
+  is_playable: boolean;
+  message: string;
+  picture: string | null;
+  size: Size | null;
+  took_ms: number;
+}
+
+/** Where in a picture faces count: polygons of points, each 0 to 1 of width and height. */
+export interface Areas {
+  watch: [number, number][][];
+  ignore: [number, number][][];
+}
+
+export interface CameraDetail extends Camera {
+  status: string;
+  status_message: string;
+  status_since: string;
+  areas: Areas;
+}
+
+/** How a camera did in about a minute until `at`. */
+export interface CameraMinute {
+  at: string;
+  frames: number;
+  fps: number;
+  dropped: number;
+  /** By stage. */
+  timing_ms: Record<string, { p50: number; p95: number }>;
 }
 
 export interface Person extends NamedPerson {
@@ -135,6 +170,7 @@ export interface Visit {
   is_open: boolean;
   review: "none" | "confirmed" | "rejected";
   face_url: string | null;
+  snapshot_url: string | null;
 }
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
@@ -206,6 +242,8 @@ export interface FacesMessage {
   faces: LiveFace[];
   timing_ms?: Timing;
   dropped?: number;
+  /** There are no faces, and the picture is too dark to show any. */
+  too_dark?: boolean;
 }
 
 /** The state of the engine before a session starts, or of the watched camera. */
