@@ -36,8 +36,8 @@ class VisitSeen:
     decision: match, unknown or ambiguous. Person and template are set only for a match.
     box: the face on the snapshot: x, y, width, height, each 0..1.
     quality: quality of the face in `face_jpeg`, 0..1. Pictures and vector may be None if the stored
-    ones are as good. pictures_at: when the pictures were taken, if that is not `at`. is_revised: the
-    stream took an earlier decision back.
+    ones are as good. pictures_at: when the pictures were taken, if that is not `at`. is_revised:
+    the stream took an earlier decision back.
     """
 
     decision: str
