@@ -38,6 +38,7 @@ class QualityPayload(TypedDict):
     pitch: float
     roll: float
     detection: float
+    covered: float
     reasons: list[str]
 
 

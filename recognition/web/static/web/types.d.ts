@@ -58,6 +58,7 @@ export interface Quality {
   sharpness: number;
   noise: number;
   blocking: number;
+  covered: number;
   brightness: number;
   /** Degrees, as pitch and roll. */
   yaw: number;
