@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from accounts.audit import Actor
@@ -34,10 +36,12 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
     list_filter = ("kind", "collection", "is_enabled", "status")
     sortable_by = ("name",)
     search_fields = ("name",)
-    readonly_fields = ("status", "status_message", "owner")
+    readonly_fields = ("page", "status", "status_message", "owner")
 
     def get_fieldsets(self, request: HttpRequest, obj: Camera | None = None) -> Any:
-        state = [("State", {"fields": ("status", "status_message", "owner")})] if obj else []
+        state = (
+            [("State", {"fields": ("page", "status", "status_message", "owner")})] if obj else []
+        )
         return [
             (None, {"fields": ("name", "collection", "kind", "address", "node", "is_enabled")}),
             ("Frames", {"fields": ("max_fps", "min_face_px", "loops")}),
@@ -54,6 +58,10 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
     @display(description="Status", label=_STATUS_COLOURS)
     def status_label(self, camera: Camera) -> tuple[str, str]:
         return camera.status, camera.get_status_display()
+
+    def page(self, camera: Camera) -> str:
+        address = reverse("camera-page", args=[camera.pk])
+        return format_html('<a href="{}">Picture, areas, figures and visits</a>', address)
 
     def save_model(self, request: HttpRequest, obj: Camera, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from accounts.access import Access
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, CameraMinute
 from recognition.web.visible import limited, one
 
 
@@ -18,3 +19,11 @@ def cameras_visible(access: Access) -> QuerySet[Camera]:
 def camera_by_id(access: Access, camera_id: UUID) -> Camera:
     cameras = cameras_visible(access).select_related("collection__embedder")
     return one(cameras, camera_id, "camera")
+
+
+def camera_minutes(
+    camera: Camera, *, since: datetime | None = None, until: datetime | None = None
+) -> QuerySet[CameraMinute]:
+    """Newest first. since: written then or later; until: before."""
+    options = {"at__gte": since, "at__lt": until}
+    return camera.minutes.filter(**{k: v for k, v in options.items() if v is not None})

@@ -107,6 +107,8 @@ EXEMPT: dict[str, str] = {
     "people.ModelVersion.figures": "figures of a network",
     "people.ModelVersion.recipe": "how a network takes its pictures",
     "people.ModelVersion.impostor_curves": "rates of strangers, without people",
+    "cameras.Camera.areas": "parts of a picture, without people",
+    "cameras.CameraMinute.timing_ms": "times of stages",
     "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
     "jobs.Job.result": "counts",
     "notices.Notice.related": "ids alone; deleted after a day, or once it is delivered",

@@ -40,7 +40,7 @@ from tests.recognition.notices.rows import make_webhook
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
 OPEN = {"health-live", "health-ready", "login", "logout", "admin/login/", "admin:logout"}
-PAGES = {"home", "live", "try", "help", "docs"}
+PAGES = {"home", "live", "camera-page", "try", "help", "docs"}
 # REST: which scope each method needs; None: any caller who is known. Others are not there.
 ANYBODY = None
 API: dict[str, dict[str, str | None]] = {
@@ -65,6 +65,7 @@ API: dict[str, dict[str, str | None]] = {
     "job-cancel": {"POST": Scope.MANAGE},
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "camera-minutes": {"GET": Scope.IDENTIFY},
     "imports": {"GET": Scope.ENROL, "POST": Scope.ENROL},
     "import": {"GET": Scope.ENROL, "DELETE": Scope.ENROL},
     "import-pieces": {"PUT": Scope.ENROL},

@@ -3,7 +3,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from accounts.names import validate_visible
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, CameraMinute
 from recognition.cameras.sources import address_help
 from recognition.web.boundaries import FieldOptions
 
@@ -22,6 +22,7 @@ class CameraInput(serializers.ModelSerializer):
             "max_fps",
             "min_face_px",
             "loops",
+            "areas",
             "is_enabled",
         )
         # The service says it, as 409: it knows of a name that was taken a moment ago.
@@ -44,9 +45,32 @@ class CameraSerializer(serializers.ModelSerializer):
             "max_fps",
             "min_face_px",
             "loops",
+            "areas",
             "is_enabled",
             "status",
             "status_message",
+            "status_since",
             "created_at",
         )
+        read_only_fields = fields
+
+
+class MinutesFilter(serializers.Serializer):
+    since = serializers.DateTimeField(required=False, help_text="Written at this time or later.")
+    until = serializers.DateTimeField(required=False, help_text="Written before this time.")
+
+
+class PercentilesSerializer(serializers.Serializer):
+    p50 = serializers.FloatField()
+    p95 = serializers.FloatField()
+
+
+class CameraMinuteSerializer(serializers.ModelSerializer):
+    """About a minute until `at`. Stages: queue, decode, detect, align, embed, search, total."""
+
+    timing_ms = serializers.DictField(child=PercentilesSerializer())
+
+    class Meta:
+        model = CameraMinute
+        fields = ("at", "frames", "fps", "dropped", "timing_ms")
         read_only_fields = fields

@@ -9,4 +9,9 @@ from recognition.cameras.api import views
 urlpatterns = [
     path("cameras", views.CamerasView.as_view(), name="cameras"),
     path("cameras/<uuid:camera_id>", views.CameraView.as_view(), name="camera"),
+    path(
+        "cameras/<uuid:camera_id>/minutes",
+        views.CameraMinutesView.as_view(),
+        name="camera-minutes",
+    ),
 ]

@@ -7,8 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Scope
-from recognition.cameras.api.serializers import CameraInput, CameraSerializer
-from recognition.cameras.selectors import camera_by_id, cameras_visible
+from recognition.cameras.api.serializers import (
+    CameraInput,
+    CameraMinuteSerializer,
+    CameraSerializer,
+    MinutesFilter,
+)
+from recognition.cameras.selectors import camera_by_id, camera_minutes, cameras_visible
 from recognition.cameras.services import cameras
 from recognition.people import selectors
 from recognition.people.selectors import collection_or_only
@@ -86,3 +91,19 @@ class CameraView(ApiView):
         camera = camera_by_id(self.access, camera_id)
         cameras.camera_delete(camera=camera, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class CameraMinutesView(ApiView):
+    @operation(
+        "cameras_minutes",
+        "How a camera's frames were answered, by the minute",
+        scope=Scope.IDENTIFY,
+        parameters=[MinutesFilter],
+        answer=CameraMinuteSerializer(many=True),
+        errors=(404,),
+        about="One row a minute while the camera plays; kept for 7 days.",
+    )
+    def get(self, request: Request, camera_id: UUID) -> Response:
+        camera = camera_by_id(self.access, camera_id)
+        rows = camera_minutes(camera, **self.read_query(MinutesFilter))
+        return self.paged(rows, CameraMinuteSerializer)
