@@ -4,7 +4,7 @@ decide."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
 from ml_engine.tracking import LEAST_QUALITY, Track, Tracker
 from ml_engine.types import Float32, Image
+from recognition.live.areas import EVERYWHERE, Areas
 from recognition.live.association import find_exchanges
 from recognition.live.identity import RECHECK_S, Identity, Need, name_each_once
 from recognition.live.looks import Look, appearance_of
@@ -80,11 +81,19 @@ class LookBudget:
 class Recogniser:
     """For one stream, in its thread, and for one model: that of the rulebook's collection.
 
-    caller: identifies this stream, so that the engine can be fair.
+    caller: identifies this stream, so that the engine can be fair. areas: gives those in force.
     """
 
-    def __init__(self, rulebook: Rulebook, *, caller: str, min_face_px: int | None) -> None:
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        *,
+        caller: str,
+        min_face_px: int | None,
+        areas: Callable[[], Areas] = lambda: EVERYWHERE,
+    ) -> None:
         self.rulebook = rulebook
+        self._areas = areas
         self._caller = caller
         self._wanted_faces = Wanted(min_face_px=min_face_px, max_faces=_FACES_A_FRAME)
         self._model = rulebook.collection.embedder.version
@@ -102,6 +111,7 @@ class Recogniser:
         person. EngineBusy, EngineClosed, DatabaseError."""
         ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
         (faces,) = engine.find([image], self._wanted_faces, ask)
+        faces = self._areas().keep(faces, image)
         tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
         for track in over:
             self._identities.pop(track.number, None)

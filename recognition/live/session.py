@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -28,7 +29,9 @@ from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
+from recognition.live.drawn_areas import areas_of
 from recognition.live.messages import LiveFacePayload, LiveMessage
+from recognition.live.minutes import camera_minutes
 from recognition.live.pipeline import FramePipeline
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
@@ -107,6 +110,7 @@ class StreamSession:
         # frame does not count as time without a face.
         self._last_s = self._ready_s = time.monotonic()
         self._load = Load()
+        self._noted_dropped = 0
         self._failures = 0
         self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
         name = f"stream-{self.id.hex[-8:]}"
@@ -131,7 +135,11 @@ class StreamSession:
             rulebook = Rulebook(self._collection)
             with self._own_stream() as stream:
                 self._pipeline = FramePipeline(
-                    rulebook, stream, self._tell_event, min_face_px=self._min_face_px
+                    rulebook,
+                    stream,
+                    self._tell_event,
+                    min_face_px=self._min_face_px,
+                    areas=partial(areas_of, self._camera.pk if self._camera else None),
                 )
                 self._answer_frames()
         except LeaseLost:
@@ -265,6 +273,10 @@ class StreamSession:
         faces = [self._face(one) for one in seen]
         message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
+        if self._camera is not None:
+            dropped = self._slot.dropped - self._noted_dropped
+            self._noted_dropped += dropped
+            camera_minutes().note(self._camera.pk, timings, dropped=dropped)
         if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
             # Made from the decoded image: its JPEG may have been turned by an EXIF note.
             previews().show(

@@ -49,6 +49,7 @@ def ids(person: Person) -> dict[str, str]:
         "job_id": job_start(kind="measure", actor=ACTOR),
         "import_id": make_refused_item(person.collection).run,
         "export_id": make_export(person.collection),
+        "recording_id": make_recording(person.collection),
     }
     ids = {name: str(row.pk) for name, row in rows.items()}
     return ids | {"key_id": "0" * 32, "number": "0"}
