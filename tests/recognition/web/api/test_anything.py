@@ -18,7 +18,14 @@ from recognition.jobs.services import job_start
 from recognition.people.models import Person
 from tests import contract
 from tests.callers import with_key
-from tests.factories import ACTOR, enrol, make_camera, make_event, make_person
+from tests.factories import (
+    ACTOR,
+    enrol,
+    make_camera,
+    make_event,
+    make_person,
+    make_recording,
+)
 from tests.recognition.bulk.rows import make_export, make_refused_item
 from tests.recognition.notices.rows import make_webhook
 
