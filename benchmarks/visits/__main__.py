@@ -142,21 +142,23 @@ def _people(photos: Path) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _cast(
-    known: dict[str, list[str]], stage: Stage, bank: Bank, rulebook: PhotoRulebook, wanted: int
+    known: dict[str, list[str]], stage: Stage, bank: Bank, rulebook: PhotoRulebook, wanted: slice
 ) -> tuple[list[Person], int]:
     """People whose other photo is recognised, as it is: the model's misses are not what is
     measured. Also how many were tried."""
     cast: list[Person] = []
-    for tried, (name, photos) in enumerate(known.items(), start=1):
+    tried = 0
+    for name, photos in known.items():
+        if len(cast) == wanted.stop:
+            break
+        tried += 1
         face = bank.face(View(photos[1], 100))
         if face is not None and face.embedding is not None:
             decision = rulebook.decide(rulebook.search(face.embedding[None])[0])
             if stage.names.get(decision.person) == name:
                 cast.append(Person(name, photos[1]))
         bank.forget()
-        if len(cast) == wanted:
-            return cast, tried
-    return cast, len(known)
+    return cast[wanted], tried
 
 
 def _enrolled(names: Sequence[str]) -> tuple[Collection, dict[Any, str]]:
@@ -219,7 +221,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     bank.save()
     rulebook = PhotoRulebook(collection, templates)
     stage = Stage(collection, names, bank, rulebook)
-    cast, tried = _cast(known, stage, bank, rulebook, options.people)
+    cast, tried = _cast(known, stage, bank, rulebook, _slice(options.people))
     seen: list[Seen] = []
     for scene in _progress(all_scenes(cast), "scenes"):
         if not options.scenes or scene.name in options.scenes:
@@ -276,7 +278,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=data, metavar="DIR")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "bench", metavar="DIR",
                         help="for visits.json, and for what the networks found")  # fmt: skip
-    parser.add_argument("--people", type=int, default=16, help="of the gallery, in every scene")
+    parser.add_argument(
+        "--people", default="16:28", metavar="FROM:TO", help="of the gallery, in the scenes"
+    )
     parser.add_argument("--gallery", type=int, default=10**6, help="people enrolled, at most")
     parser.add_argument("--strangers", default=":", metavar="FROM:TO", help="all by default")
     parser.add_argument("--fps", type=float, nargs="+", default=[5.0, 10.0, 15.0, 25.0])
