@@ -337,7 +337,7 @@ def test_a_database_that_is_away_does_not_end_the_session(
         stream.wait_for(lambda message: message["type"] == "session.started")
         with monkeypatch.context() as patch:
             patch.setattr(writer, "event_open", away)
-            patch.setattr("recognition.live.rulebook.Collection.objects", None)
+            patch.setattr("recognition.live.rulebook.Readings.newest", away)
             patch.setattr(session_module, "_TICK_S", 0.05)
             answer = stream.show(photo(ANN, looks=1), frames=6)
             assert _face(answer)["person"]["name"] == "Ann"
