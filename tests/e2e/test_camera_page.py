@@ -77,6 +77,7 @@ def test_page_of_a_camera_is_linked_from_wall_and_visits(open_page: OpenPage, do
 
 def test_area_is_drawn_with_the_keyboard(open_page: OpenPage, api: Api, door: str) -> None:
     page = open_page(f"/cameras/{door}/")
+    expect(page.locator(".state")).to_have_text("Live", timeout=PATIENCE_MS)
     page.get_by_role("button", name="Watch an area").press("Enter")
     first = page.get_by_role("button", name="Watched area 1, point 1 of 4")
     expect(first).to_be_focused()
