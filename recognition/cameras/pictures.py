@@ -1,12 +1,25 @@
-"""Frames as JPEGs of limited size."""
+"""Frames of cameras as RGB pictures, and as JPEGs of limited size."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from django.conf import settings
 
-from ml_engine.images import encode_jpeg
+from ml_engine.images import ImageLimits, decode_image, encode_jpeg
 from ml_engine.types import Image
+from recognition.cameras.sources.base import Picture
+
+# A little more than a 4K picture: larger ones would take seconds.
+MAX_PIXELS = 10_000_000
+
+
+def as_rgb(picture: Picture) -> Image:
+    """RGB uint8 (h, w, 3). ImageError if it is no picture, or too large."""
+    if isinstance(picture, bytes):
+        limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=MAX_PIXELS)
+        return decode_image(picture, limits)
+    return picture() if callable(picture) else picture
 
 
 def shrunk_jpeg(image: Image, side_px: int, *, quality: int) -> bytes:

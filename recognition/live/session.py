@@ -16,16 +16,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
-from ml_engine.images import ImageLimits, decode_image
 from ml_engine.request import Timings
-from ml_engine.types import Image
 from recognition.cameras.models import Camera
-from recognition.cameras.pictures import shrunk_jpeg
+from recognition.cameras.pictures import as_rgb, shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
@@ -49,8 +46,6 @@ from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
-# A little more than a 4K picture: larger ones would take seconds.
-_MAX_PIXELS = 10_000_000
 # Visits must also end if no frames come.
 _TICK_S = 0.5
 _PAUSE_S = 0.05
@@ -112,7 +107,6 @@ class StreamSession:
         self._load = Load()
         self._noted_dropped = 0
         self._failures = 0
-        self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
         name = f"stream-{self.id.hex[-8:]}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -265,7 +259,7 @@ class StreamSession:
     def _work_on(self, frame: Frame) -> None:
         started = time.monotonic()
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
-        image = self._decoded(frame)
+        image = as_rgb(frame.content)
         timings["decode"] = (time.monotonic() - started) * 1000
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
         seen = self._pipeline.see(image, frame.arrived_s, came_at, timings, self._load)
@@ -284,11 +278,6 @@ class StreamSession:
                 lambda side_px: Preview(shrunk_jpeg(image, side_px, quality=80), message),
             )
         self._pipeline.visits.keep_pictures(image, seen)
-
-    def _decoded(self, frame: Frame) -> Image:
-        if isinstance(frame.content, bytes):
-            return decode_image(frame.content, self._limits)
-        return frame.content() if callable(frame.content) else frame.content
 
     def _face(self, one: SeenFace) -> LiveFacePayload:
         decision, recogniser = one.identity.decision, self._pipeline.recogniser

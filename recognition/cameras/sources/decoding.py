@@ -12,12 +12,11 @@ from av.container import InputContainer
 from django.conf import settings
 
 from ml_engine.types import Image
+from recognition.cameras.pictures import MAX_PIXELS
 from recognition.cameras.sources.base import SourceFailed
 
 # FFmpeg's names of the formats of video files.
 PLAYABLE_FILES = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
-# A little more than a 4K picture: larger ones would take seconds.
-MAX_PIXELS = 10_000_000
 # In the order of preference. With `primary_ctx` all cameras share one context, TensorFlow's.
 _DEVICES: dict[str, dict[str, object]] = {"cuda": {"primary_ctx": "1"}, "qsv": {}}
 
