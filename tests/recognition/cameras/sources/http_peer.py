@@ -106,6 +106,22 @@ class _Handler(BaseHTTPRequestHandler):
     def _mjpeg(self) -> None:
         self._parts(self.peer.content.jpegs * 1000)
 
+    def _picture(self) -> None:
+        """One picture for each request; now and then the camera is busy."""
+        number = self.peer.asked.count("picture")
+        if number % 4 == 3:
+            self._status(503)
+        else:
+            jpegs = self.peer.content.jpegs
+            self._answer(jpegs[number % len(jpegs)], "image/jpeg")
+
+    def _once(self) -> None:
+        """A picture, and then no more."""
+        if self.peer.asked.count("once") == 1:
+            self._answer(self.peer.content.jpegs[0], "image/jpeg")
+        else:
+            self._status(404)
+
     def _few(self) -> None:
         self._parts(self.peer.content.jpegs[:5])
 

@@ -165,6 +165,23 @@ def test_http_camera_gives_the_pictures_that_are_sent(
     assert _difference(pictures, sent_pictures) < 5
 
 
+def test_camera_of_single_pictures_is_asked_again_and_again(
+    http_camera: HttpPeer, sent_pictures: list[Image]
+) -> None:
+    pictures = _pictures(network_camera(http_camera.url("picture")), 6)
+    assert _difference(pictures, sent_pictures) < 5
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+    # Two of these answers said that the camera is busy, and one picture came while it was opened.
+    assert http_camera.asked.count("picture") == len(pictures) + 3
+
+
+def test_camera_whose_single_pictures_end_is_a_failure(
+    http_camera: HttpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SILENCE_S", 2.0)
+    assert "No picture came" in str(_failure(network_camera(http_camera.url("once"))))
+
+
 @pytest.mark.parametrize("mount", ["basic", "digest"])
 def test_http_camera_is_played_with_its_password(http_camera: HttpPeer, mount: str) -> None:
     url = http_camera.url(mount)
