@@ -71,6 +71,7 @@ API: dict[str, dict[str, str | None]] = {
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
     "camera-test": {"POST": Scope.MANAGE},
+    "camera-senders": {"GET": Scope.MANAGE},
     "recordings": {"GET": Scope.EVENTS, "POST": Scope.ENROL},
     "recording": {"GET": Scope.EVENTS, "DELETE": Scope.ENROL},
     "recording-pieces": {"PUT": Scope.ENROL},
