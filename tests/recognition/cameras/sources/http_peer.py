@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         peer, name = self.peer, self.path.partition("?")[0].strip("/")
         peer.asked.append(name)
-        with suppress(OSError):  # nobody reads any more
+        with suppress(OSError):  # the client has gone
             if name in peer.pages:
                 self._answer(peer.pages[name].encode(), "application/vnd.apple.mpegurl")
             elif name in peer.redirects:
@@ -215,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
-        """Not into the output of the tests."""
+        """Keep the output of the tests clean."""
 
 
 def huge_jpeg(jpeg: bytes) -> bytes:

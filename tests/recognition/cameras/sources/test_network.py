@@ -54,7 +54,7 @@ def _image(picture: Picture) -> Image:
 
 
 def _failure(camera: Camera) -> SourceFailed:
-    """What ends a camera that is played for as long as it goes."""
+    """Play a camera until it fails; returns the failure."""
     with pytest.raises(SourceFailed) as caught:
         for _ in NetworkCamera().frames(camera, threading.Event()):
             pass
@@ -62,7 +62,7 @@ def _failure(camera: Camera) -> SourceFailed:
 
 
 def _difference(pictures: list[Image], sent: list[Image]) -> float:
-    """Of the worst one to the most similar picture that was sent: levels of 255."""
+    """How far the worst picture is from the most similar one that was sent, in levels of 255."""
     known = np.stack([_small(picture) for picture in sent])
     return max(float(np.abs(known - _small(one)).mean((1, 2, 3)).min()) for one in pictures)
 
