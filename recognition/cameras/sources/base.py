@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ml_engine.types import Image
 
 if TYPE_CHECKING:
     from recognition.cameras.models import Camera
 
-# Encoded, as RGB, or a function that gives the RGB picture: of a frame that nobody takes, only the
-# decoding is paid, and not the conversion.
-Picture: TypeAlias = "bytes | Image | Callable[[], Image]"
+
+@runtime_checkable
+class LazyPicture(Protocol):
+    """A decoded frame that becomes RGB when somebody needs that: the conversion takes longer than
+    the decoding, and most frames show nothing new."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
+    def rgb(self) -> Image:
+        """uint8 (h, w, 3)."""
+
+    def brightness(self) -> NDArray[np.uint8]:
+        """(h, w), or (h, w, 3) as RGB if there is nothing cheaper."""
+
+
+# Encoded, as RGB, or decoded and not yet RGB.
+Picture: TypeAlias = bytes | Image | LazyPicture
 
 
 class SourceFailed(Exception):

@@ -1,0 +1,175 @@
+"""`python -m benchmarks.attention`: what a stream sees that looks only where it has to.
+
+Real videos are shown frame by frame at some rates. Each frame is looked at whole, and as
+`recognition.live.attention` decides; the faces of the first are the truth for the second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from benchmarks.document import table, write_block
+from benchmarks.machine import stamp
+from benchmarks.peers import ROOT
+from ml_engine import EngineConfig, FaceEngine, Wanted, load_engine
+from ml_engine.geometry import iou
+from ml_engine.types import Face, Float32
+from ml_engine.zoo import default_weights_dir
+from recognition.cameras.sources.decoding import VideoPicture, decoded
+from recognition.live.attention import NOTHING, Attention, Watch, small_grey
+
+VIDEOS = (
+    "short_hamilton_clip.mp4",
+    "one-by-one-person-detection.mp4",
+    "street_crowd.mp4",
+)
+RATES = (5.0, 10.0)
+MIN_FACE_PX = 40
+# A face counts as found if a box covers it this much.
+_SAME_IOU = 0.4
+# A face is looked for again where it was seen within this time: as long as a track lives.
+_SEEN_S = 1.5
+
+
+@dataclass(slots=True)
+class Sums:
+    """of `frames` frames: CPU seconds of looking whole and as decided, faces there and found."""
+
+    frames: int = 0
+    whole_s: float = 0.0
+    decided_s: float = 0.0
+    watch_s: float = 0.0
+    there: int = 0
+    found: int = 0
+    nothing: int = 0
+    parts: int = 0
+
+
+class Follower:
+    """The boxes of the last moments, as a tracker would give them."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, Float32]] = []
+
+    def boxes(self, at_s: float) -> list[Float32]:
+        self._seen = [(seen_s, box) for seen_s, box in self._seen if at_s - seen_s <= _SEEN_S]
+        return [box for _, box in self._seen]
+
+    def see(self, faces: Sequence[Face], at_s: float) -> None:
+        for face in faces:
+            self._seen = [
+                (seen_s, box)
+                for seen_s, box in self._seen
+                if iou(face.box[None], box[None])[0, 0] < 0.2
+            ]
+            self._seen.append((at_s, face.box))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.attention")
+    data = Path(os.environ.get("FACEREC_DATA", ROOT.parent / "shared" / "data"))
+    parser.add_argument("--data", type=Path, default=data, metavar="DIR")
+    parser.add_argument("--seconds", type=float, default=60, help="of each video at most")
+    parser.add_argument("--dry-run", action="store_true")
+    options = parser.parse_args()
+    measured_on = stamp("python -m benchmarks.attention")
+    engine = load_engine(EngineConfig(weights_dir=default_weights_dir()))
+    engine.warm_up()
+    rows = [
+        _row(name, fps, _measure(engine, options.data / "videos" / name, fps, options.seconds))
+        for name in VIDEOS
+        for fps in RATES
+    ]
+    engine.close()
+    text = f"{_HEAD}\n\n{table(_COLUMNS, rows)}\n\n{_WORDS}\n\n{measured_on}"
+    print(text)
+    if not options.dry_run:
+        write_block("attention", text)
+
+
+_HEAD = "## Looking only where something is new"
+_COLUMNS = [
+    *("video", "frames a second", "frames", "not looked at", "in part"),
+    *("CPU ms a frame, whole", "as decided", "of it the decision", "faces found again"),
+]
+_WORDS = (
+    f"Smallest face {MIN_FACE_PX} px. `faces found again`: of the faces that a look at the whole "
+    "frame finds, those found in the same frame by a look that the stream decided on; the others "
+    "are found some frames later."
+)
+
+
+def _row(name: str, fps: float, sums: Sums) -> list[str]:
+    frames = max(1, sums.frames)
+    return [
+        name,
+        f"{fps:.0f}",
+        str(sums.frames),
+        f"{sums.nothing / frames:.0%}",
+        f"{sums.parts / frames:.0%}",
+        f"{sums.whole_s / frames * 1000:.1f}",
+        f"{sums.decided_s / frames * 1000:.1f}",
+        f"{sums.watch_s / frames * 1000:.2f}",
+        f"{sums.found} of {sums.there}",
+    ]
+
+
+def _measure(engine: FaceEngine, path: Path, fps: float, seconds: float) -> Sums:
+    sums, watch, follower = Sums(), Watch(), Follower()
+    for picture, at_s in _frames(path, fps, seconds):
+        image = picture.rgb()
+        began = time.process_time()
+        (truth,) = engine.find([image], Wanted(min_face_px=MIN_FACE_PX))
+        sums.whole_s += time.process_time() - began
+        began = time.process_time()
+        attention = watch.attend(
+            small_grey(picture.brightness()), picture.size, follower.boxes(at_s), at_s
+        )
+        sums.watch_s += time.process_time() - began
+        faces = _looked(engine, image, attention)
+        sums.decided_s += time.process_time() - began
+        follower.see(faces, at_s)
+        sums.frames += 1
+        sums.nothing += attention is NOTHING
+        sums.parts += attention.region is not None
+        sums.there += len(truth)
+        sums.found += _found_again(truth, faces)
+    return sums
+
+
+def _frames(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPicture, float]]:
+    next_s = 0.0
+    with av.open(str(path)) as container:
+        for frame in decoded(container):
+            at_s = frame.time or 0.0
+            if at_s > seconds:
+                return
+            if at_s >= next_s:
+                next_s += 1 / fps
+                yield VideoPicture(frame), at_s
+
+
+def _looked(engine: FaceEngine, image: np.ndarray, attention: Attention) -> list[Face]:
+    if not attention.is_needed:
+        return []
+    wanted = Wanted(min_face_px=MIN_FACE_PX, region=attention.region)
+    return engine.find([image], wanted)[0]
+
+
+def _found_again(truth: Sequence[Face], faces: Sequence[Face]) -> int:
+    if not truth or not faces:
+        return 0
+    overlap = iou(np.stack([face.box for face in truth]), np.stack([face.box for face in faces]))
+    return int((overlap.max(axis=1) >= _SAME_IOU).sum())
+
+
+if __name__ == "__main__":
+    main()
