@@ -1,17 +1,17 @@
-# Everything that a person or a machine runs; `make help` lists it.
+# All commands of the project; `make help` lists them.
 #
-# Variables, for `make run` and what belongs to it (or in the environment, or in .env):
+# Variables of `make run`, on the command line, in the environment or in .env:
 #   PORT=8000   HOST=127.0.0.1   HTTPS=1   DB=mysql
-# PYTHON names the Python (3.11 to 3.13) that the environment is made with.
+# PYTHON is the Python (3.11 to 3.13) for the virtual environment.
 PYTHON ?= python3
 VENV := .venv/bin/python
-# The linters must not touch the data of a site that runs here.
+# The linters must not touch the data of a site that runs in this folder.
 LINT := env -u DATABASE_URL -u REDIS_URL ENV_FILE=/dev/null FACEREC_VAR=var/lint $(VENV)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo password weights test unit lint format bench lock clean
 
-help: ## list what there is to make
+help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ## install what the site needs, without starting it
@@ -41,7 +41,7 @@ unit: ## the tests that need no database, weights, process or browser
 	@$(PYTHON) -m tools.prepare dev
 	@env -u PYTHONDONTWRITEBYTECODE $(VENV) -m pytest -m unit $(ARGS)
 
-lint: ## style, types, import lines, migrations, OpenAPI, the pages' scripts
+lint: ## check style, types, imports, migrations, OpenAPI and the scripts of pages
 	@$(PYTHON) -m tools.prepare lint
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
@@ -52,7 +52,7 @@ lint: ## style, types, import lines, migrations, OpenAPI, the pages' scripts
 	npm run --silent lint
 	npm run --silent types
 
-format: ## let ruff format and mend what it can
+format: ## let ruff format the code and fix what it can
 	@$(PYTHON) -m tools.prepare dev
 	$(VENV) -m ruff format .
 	$(VENV) -m ruff check --fix .
@@ -62,9 +62,9 @@ bench: ## measure against the peers and write docs/benchmarks.md; ARGS=detection
 	@$(VENV) -m tools.weights --all
 	@exec $(VENV) -m benchmarks $(ARGS)
 
-lock: ## resolve requirements/*.txt anew and pin the result
+lock: ## resolve requirements/*.txt again and pin the result
 	@$(PYTHON) -m tools.lock
 
-clean: ## remove the environment and caches; data below var/ stay
+clean: ## remove the environment and caches; keeps the data below var/
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache node_modules var/lint var/static
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

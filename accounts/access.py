@@ -1,7 +1,7 @@
-"""Who may do what: one set of scopes for people (by role) and for programs (by key).
+"""Who may do what. People have scopes through their role, programs through their API key.
 
-An `Access` says who calls and with which scopes; every edge (REST, websocket, page, admin) makes
-one and asks it, so that a rule is written once.
+An `Access` says who calls and with which scopes. REST, websockets, pages and the admin build one
+for a caller and ask it, so each rule is written only once.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ROLE_SCOPES: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A caller. `collection_id` limits an API key to one collection; None is all of them."""
+    """A caller. `collection_id` limits an API key to one collection; None means all collections."""
 
     user: User | None = None
     key: ApiKey | None = None
@@ -53,7 +53,7 @@ class Access:
 
     @property
     def name(self) -> str:
-        """For the audit log and for rate limits."""
+        """The caller's name in the audit log and for rate limits."""
         if self.key is not None:
             return f"key:{self.key.prefix}"
         return f"user:{self.user.username}" if self.user is not None else "anonymous"
@@ -69,7 +69,7 @@ NOBODY = Access()
 
 
 def access_of_user(user: object) -> Access:
-    """The access of a signed-in, active user; NOBODY for anybody else."""
+    """The access of a signed-in, active user; otherwise NOBODY."""
     if not getattr(user, "is_authenticated", False) or not getattr(user, "is_active", False):
         return NOBODY
     return Access(user=user, scopes=user.scopes)  # type: ignore[arg-type, attr-defined]
@@ -81,7 +81,7 @@ def access_of_key(key: ApiKey) -> Access:
 
 
 def access_of(request: object) -> Access:
-    """The access behind a DRF or Django request."""
+    """The access of the caller of a DRF or Django request."""
     from accounts.models import ApiKey
 
     auth = getattr(request, "auth", None)

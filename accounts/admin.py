@@ -1,6 +1,9 @@
-"""Users in the admin. Keys and the audit log are in `recognition.people.admin.keys` and
-`recognition.events.admin.audit`: they name collections and people, of which accounts know
-nothing."""
+"""Users in the admin.
+
+API keys and the audit log are in `recognition.people.admin.keys` and
+`recognition.events.admin.audit`, because they show collections and people and this app must not
+import those.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from accounts.administrators import is_last_administrator
 from accounts.audit import Actor, record
 from accounts.models import User
 
-# Roles take the place of Django's groups and permissions.
+# Roles replace Django's groups and permissions.
 admin.site.unregister(Group)
 
 _ROLE_COLOURS = {Role.ADMINISTRATOR: "danger", Role.OPERATOR: "info", Role.VIEWER: "default"}
@@ -29,7 +32,7 @@ _ROLE_COLOURS = {Role.ADMINISTRATOR: "danger", Role.OPERATOR: "info", Role.VIEWE
 
 class UserForm(UserChangeForm):
     def clean(self) -> dict[str, Any]:
-        """The site must not be left without anybody who may manage it."""
+        """Refuse a change that leaves the site without an administrator."""
         values = super().clean() or self.cleaned_data
         stays = values.get("role") == Role.ADMINISTRATOR and values.get("is_active")
         if not stays and is_last_administrator(self.instance):
@@ -67,7 +70,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         is_oneself = obj is not None and obj.pk == request.user.pk
         return allowed and not is_oneself and not is_last_administrator(obj)
 
-    # In place of Django's own log of the admin.
+    # The next four methods write to the audit log instead of Django's own log of the admin.
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         record(Actor.of_request(request), "user.create", obj, role=obj.role)

@@ -1,4 +1,4 @@
-"""The first administrator, and a way back in for one who has lost the password."""
+"""The first administrator, and new passwords for users who lost theirs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from accounts.browsers import attempts_forget
 from accounts.models import User
 
 FIRST_NAME = "admin"
-# Without letters and digits that are taken for one another.
+# Without letters and digits that look alike.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def new_password() -> str:
-    """79 random bits, easy to read from a screen and to type."""
+    """A password of 79 random bits, easy to read from a screen and to type."""
     groups = ("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
     return "-".join(groups)
 
@@ -26,7 +26,7 @@ def new_password() -> str:
 def administrator_ensure(*, password: str, actor: Actor) -> User | None:
     """Make the first administrator; None if there is one already.
 
-    Raises ValidationError for a password that the rules of sign-in refuse.
+    Raises ValidationError if a password validator refuses the password.
     """
     if User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).exists():
         return None
@@ -38,9 +38,9 @@ def administrator_ensure(*, password: str, actor: Actor) -> User | None:
 
 
 def password_set(*, user: User, password: str, actor: Actor) -> None:
-    """Give a user a new password; lifts a lock for wrong ones, and ends the user's sessions.
+    """Set a user's password, remove locks for wrong passwords, and end the user's sessions.
 
-    Raises ValidationError for a password that the rules of sign-in refuse.
+    Raises ValidationError if a password validator refuses the password.
     """
     validate_password(password, user)
     with transaction.atomic():
@@ -51,7 +51,7 @@ def password_set(*, user: User, password: str, actor: Actor) -> None:
 
 
 def is_last_administrator(user: object) -> bool:
-    """Whether the site would have no administrator without this one."""
+    """True if the user is the only active administrator."""
     if not isinstance(user, User):
         return False
     administrators = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)
@@ -59,7 +59,8 @@ def is_last_administrator(user: object) -> bool:
 
 
 def administrator_find(username: str = "") -> User | None:
-    """The user of this name; without one `admin`, or else the first administrator."""
+    """The user with this name. If no name is given: the administrator `admin`, or else the one
+    created first. None if there is no such user."""
     if username:
         return User.objects.filter(username=username).first()
     administrators = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).order_by("pk")

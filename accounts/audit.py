@@ -1,4 +1,4 @@
-"""Writing the audit log. Services call `record`; edges say who acts with an `Actor`."""
+"""Writing the audit log. Services call `record`; their callers pass an `Actor`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accounts.models import AuditEntry
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, as the audit log names them."""
+    """Who acts, as written to the audit log."""
 
     name: str
     request_id: str = ""
@@ -37,19 +37,21 @@ class Actor:
 
     @classmethod
     def of_scope(cls, scope: Mapping[str, Any]) -> Actor:
-        """Of a websocket. The server puts there who a trusted proxy says is the client."""
+        """The actor behind a websocket. Behind a trusted proxy, the server has set `client` to the
+        address that the proxy reports."""
         access: Access = scope["access"]
         client = scope.get("client")
         return cls(name=access.name, address=_address(client[0]) if client else None)
 
 
-# Views of one actor that follow the first within this time are one entry, of at most this many.
+# Views by one actor are collected in one entry, for this time after the first view and up to this
+# number of views.
 _VIEWS_WITHIN = timedelta(minutes=10)
 _MOST_VIEWS = 200
 
 
 def _address(text: str) -> str | None:
-    """None for what is none, such as the path of a Unix socket."""
+    """The address if `text` is one; None otherwise, such as for the path of a Unix socket."""
     try:
         return str(ip_address(text))
     except ValueError:
@@ -88,8 +90,8 @@ def record(
 def record_view(
     actor: Actor, picture: Model, *, person_id: UUID | None, collection_id: UUID
 ) -> None:
-    """Record that a picture of a person was shown. A page shows many: they are one entry, whose
-    details name every picture, and the people with the number of views of each."""
+    """Record that a picture of a person was shown. A page shows many pictures, so several views
+    share one entry. Its details list all pictures, and each person with the number of views."""
     seen = f"{picture._meta.model_name}:{picture.pk}"
     entries = AuditEntry.objects.filter(
         at__gte=timezone.now() - _VIEWS_WITHIN,
@@ -98,7 +100,8 @@ def record_view(
         address=actor.address,
         collection_id=collection_id,
     )
-    # Found without locks, then locked: the other entries of these minutes stay free.
+    # Find the entry without locks and then lock only this one: a locking search could lock other
+    # entries of these minutes, too.
     newest = list(entries.order_by("-id").values_list("pk", flat=True)[:1])
     with transaction.atomic():
         entry = AuditEntry.objects.select_for_update().filter(pk__in=newest).first()

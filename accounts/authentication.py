@@ -12,7 +12,7 @@ from accounts.models import ApiKey
 
 
 def key_in_headers(authorization: str, api_key: str) -> str:
-    """The secret that was sent, or an empty string."""
+    """The secret in the values of `Authorization` and `X-Api-Key`, or an empty string."""
     scheme, _, value = authorization.partition(" ")
     return value.strip() if scheme.lower() == "bearer" else api_key.strip()
 

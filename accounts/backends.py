@@ -1,4 +1,4 @@
-"""Sign-in by name and password, and Django's permissions derived from the role."""
+"""Sign-in with name and password. The role of a user decides Django's permissions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMINISTRATOR: 2}
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """The least role that may do each thing to rows of a model in the admin."""
+    """The lowest role that may view, add, change and delete rows of a model in the admin."""
 
     view: Role = Role.ADMINISTRATOR
     add: Role = Role.ADMINISTRATOR
@@ -26,7 +26,7 @@ _OPERATORS = Rights(Role.VIEWER, Role.OPERATOR, Role.OPERATOR, Role.OPERATOR)
 _READ_ONLY = Rights(view=Role.VIEWER)
 _ADMINISTRATORS = Rights()
 
-# Every model of ours by `app.model`. A model that is not here is the administrator's alone.
+# All our models, by `app.model`. Only administrators may use a model that is missing here.
 RIGHTS: dict[str, Rights] = {
     "people.person": _OPERATORS,
     "people.faceimage": _OPERATORS,
@@ -47,6 +47,7 @@ RIGHTS: dict[str, Rights] = {
     "cameras.camera": _READ_ONLY,
     "cameras.stream": _READ_ONLY,
     "cameras.camerahost": _ADMINISTRATORS,
+    "cameras.camerahub": _ADMINISTRATORS,
     "notices.webhook": _ADMINISTRATORS,
     "notices.delivery": _ADMINISTRATORS,
     "notices.attempt": _ADMINISTRATORS,
@@ -61,7 +62,8 @@ RIGHTS: dict[str, Rights] = {
 
 
 class RoleBackend(ModelBackend):
-    """An administrator is a superuser, whom Django asks nothing; for others `RIGHTS` counts."""
+    """Permissions from `RIGHTS`. Django does not check them for administrators, who are
+    superusers."""
 
     def get_user_permissions(self, user_obj: object, obj: Model | None = None) -> set[str]:
         return set()

@@ -1,7 +1,7 @@
-"""Browsers that a user has signed in with before. Their wrong passwords are counted apart, so that
-a stranger at the same address (an office, a proxy) cannot lock the user out.
+"""Browsers that a user has signed in with before. Wrong passwords from such a browser are counted
+separately, so that a stranger at the same address (an office, a proxy) cannot lock the user out.
 
-Such a browser has a signed cookie with an id of its own and with whom it is known for.
+The browser keeps a signed cookie with a random id and the users who have signed in with it.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ COOKIE = "known_browser"
 _SALT = "accounts.browsers"
 _KEPT = timedelta(days=365)
 _MOST_USERS = 10
-# No name of a user has it.
+# Separates the name from the id of the browser. User names cannot contain it.
 _BETWEEN = "#"
 
 
 def counted_name(request: HttpRequest, credentials: dict[str, Any] | None = None) -> str | None:
-    """Under which name a wrong password is counted: axes' `AXES_USERNAME_CALLABLE`."""
+    """The name under which a wrong password is counted (`AXES_USERNAME_CALLABLE` of axes)."""
     name = (credentials or request.POST).get("username")
     browser = known_browser(request, name or "")
     return f"{name}{_BETWEEN}{browser}" if browser else name
 
 
 def known_browser(request: HttpRequest, username: str) -> str:
-    """The id of the request's browser if this user has signed in with it before, or nothing."""
+    """The id of the browser if the user has signed in with it before; otherwise an empty string."""
     cookie = _cookie_of(request)
     return cookie["id"] if _tag(username) in cookie["users"] else ""
 
 
 def browser_remember(*, request: HttpRequest, response: HttpResponse, username: str) -> None:
-    """This user has signed in."""
+    """Add the user, who has just signed in, to the cookie of the browser."""
     cookie = _cookie_of(request)
     others = [tag for tag in cookie["users"] if tag != _tag(username)]
     cookie["users"] = [*others, _tag(username)][-_MOST_USERS:]
@@ -54,7 +54,7 @@ def browser_remember(*, request: HttpRequest, response: HttpResponse, username: 
 
 
 def attempts_forget(*, username: str) -> None:
-    """Lift the locks of a name, whatever browser they are for."""
+    """Remove the locks of a name for all browsers."""
     AccessAttempt.objects.filter(
         Q(username=username) | Q(username__startswith=f"{username}{_BETWEEN}")
     ).delete()
@@ -68,5 +68,5 @@ def _cookie_of(request: HttpRequest) -> dict[str, Any]:
 
 
 def _tag(username: str) -> str:
-    """The cookie does not tell names."""
+    """A hash that stands for the user in the cookie, so that the cookie does not contain names."""
     return salted_hmac(_SALT, username).hexdigest()[:16]

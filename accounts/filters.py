@@ -1,4 +1,4 @@
-"""Filters of lists."""
+"""Filters of lists in the admin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 
 class BetweenFilter(RangeDateTimeFilter):
-    """From one time to another, in the site's time zone; a date alone means the whole day."""
+    """A range of times, both ends included, in the site's time zone. A date without a time means
+    the whole day."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59.999999")
@@ -26,7 +27,7 @@ class BetweenFilter(RangeDateTimeFilter):
     def _moment(self, end: str, time_of_day: str) -> datetime | None:
         date = self.used_parameters.get(f"{self.parameter_name}_{end}_0")
         time = self.used_parameters.get(f"{self.parameter_name}_{end}_1") or time_of_day
-        with suppress(ValueError):  # the 31st of June
+        with suppress(ValueError):  # a date that does not exist, such as the 31st of June
             moment = parse_datetime(f"{date} {time}") if date else None
             return timezone.make_aware(moment) if moment else None
         return None

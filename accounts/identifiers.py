@@ -1,4 +1,4 @@
-"""Public ids: UUIDs whose first bits are the time, so that new rows lie together in the index."""
+"""Public ids: UUIDs that begin with the time, so that new rows lie together in the index."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import uuid
 
 
 def uuid7() -> uuid.UUID:
-    """RFC 9562 version 7: 48 bits of Unix milliseconds, 12 bits of what is left of the time (a
-    quarter of a microsecond), so that a list by id is a list by time, then random bits."""
+    """A UUID of version 7 (RFC 9562): 48 bits of Unix milliseconds, 12 bits of the fraction of the
+    millisecond (a resolution of about 0.25 µs), then random bits. Sorting by id sorts by time."""
     milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
     fraction = nanoseconds * 4096 // 1_000_000
     value = milliseconds << 80 | fraction << 64 | int.from_bytes(os.urandom(8), "big")

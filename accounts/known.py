@@ -1,4 +1,4 @@
-"""Whether the headers of a request name a caller whom the site knows; scopes are asked later."""
+"""Tell from the headers of a request whether its caller is known. Scopes are checked later."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from accounts.threads import in_database_thread
 
 @in_database_thread
 def is_known(scope: dict[str, Any]) -> bool:
-    """True with a valid API key or the session of an active user.
+    """True if the headers have a valid API key or the session of an active user.
 
-    Raises what the database raises.
+    Raises DatabaseError or InterfaceError if the database is away.
     """
     request = ASGIRequest(scope, io.BytesIO())
     sent = request.headers

@@ -1,4 +1,4 @@
-"""Lists in the admin that stay quick with a million rows: a page is read along an index."""
+"""Admin lists that stay fast with a million rows, because each page is read from an index."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from unfold.views import ChangeList
 
 
 class LongList(ChangeList):
-    """Sorted by one column of `sortable_by` at a time, also if the address asks for another one,
-    and by the key in the same direction: an index has that order, and no other."""
+    """Sorts by one column of `sortable_by`, then by the primary key in the same direction, because
+    only these orders have an index. Other columns in the address are ignored."""
 
     def get_ordering_field(self, field_name: Any) -> Any:
         return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
@@ -31,8 +31,8 @@ class LongList(ChangeList):
 
 
 class LongListAdmin(ModelAdmin):
-    """Newest first. `sortable_by` names columns that an index begins with. Related rows are
-    fetched beside the page (`prefetch_related`): for a join the database may sort all rows first.
+    """The newest rows come first. Each column in `sortable_by` must be the first one of an index.
+    Fetch related rows with `prefetch_related`: for a join the database may sort all rows first.
     """
 
     list_per_page = 50

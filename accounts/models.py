@@ -31,7 +31,8 @@ class FacerecUserManager(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person who signs in. The role decides; Django's groups and permissions are not used."""
+    """A person who signs in. The role decides what a user may do; Django's groups and permissions
+    are not used."""
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
 
@@ -46,31 +47,36 @@ class User(AbstractUser):
         validate_visible(self.username)
 
     def save(self, *args: object, **kwargs: object) -> None:
-        # Everybody may look into the admin; what they see there follows from the role.
+        # All users may open the admin; the role decides what they see there.
         self.is_staff = True
         self.is_superuser = self.role == Role.ADMINISTRATOR
         super().save(*args, **kwargs)  # type: ignore[arg-type]
 
 
 def _hash_secret(secret: str) -> str:
-    # Keys are 256 random bits, so a fast keyed hash is as safe as a slow one; the key of the HMAC
-    # keeps a stolen database from being checked against guesses elsewhere.
+    # Secrets have 256 random bits, so a fast hash is as safe as a slow one. Without SECRET_KEY, the
+    # key of the HMAC, a stolen database cannot be used to check guesses.
     return hmac.new(settings.SECRET_KEY.encode(), secret.encode(), hashlib.sha256).hexdigest()
 
 
 class ApiKey(models.Model):
-    """A program's key. Only its hash is stored; the secret is shown once, when it is made."""
+    """An API key of a program. Only the hash of the secret is stored; the secret is shown once,
+    when the key is made."""
 
     PREFIX = "frk_"
     USED_RESOLUTION = timedelta(minutes=1)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, validators=[validate_visible])
-    prefix = models.CharField(max_length=16, editable=False, help_text="How the key begins.")
+    prefix = models.CharField(
+        max_length=16, editable=False, help_text="The first characters of the key."
+    )
     hash = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(default=list, help_text="What the key may do.")
-    # By id and without a foreign key: accounts know nothing of recognition.
-    collection_id = models.UUIDField(null=True, blank=True, help_text="Only this collection.")
+    # An id and not a foreign key, because accounts must not depend on recognition.
+    collection_id = models.UUIDField(
+        null=True, blank=True, help_text="The only collection that the key may use. Empty: all."
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, editable=False)
     made_by = models.ForeignKey(
         "self",
@@ -78,7 +84,7 @@ class ApiKey(models.Model):
         on_delete=models.SET_NULL,
         related_name="made",
         editable=False,
-        help_text="The key that made it; it ends with that one.",
+        help_text="The key that made this key, which ends with its maker.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -94,7 +100,8 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(cls, *, name: str, scopes: list[str], **fields: object) -> tuple[ApiKey, str]:
-        """Make a key; returns it with its secret, which cannot be read again."""
+        """Make a key. Returns it with its secret, which is not stored. ValueError for an unknown
+        scope."""
         unknown = set(scopes) - set(Scope.values)
         if unknown:
             raise ValueError(f"Unknown scopes: {', '.join(sorted(unknown))}")
@@ -116,27 +123,27 @@ class ApiKey(models.Model):
 
     @property
     def is_valid(self) -> bool:
-        """Switched on, not over, and its maker, where that is known, may still sign in."""
+        """True if the key is active and not expired, and its user, if it has one, is active."""
         is_over = self.expires_at is not None and self.expires_at <= timezone.now()
         is_made_by_somebody = self.created_by is None or self.created_by.is_active
         return self.is_active and not is_over and is_made_by_somebody
 
     @property
     def scopes_now(self) -> frozenset[str]:
-        """What it was made for, as far as its maker's role allows that today."""
+        """The scopes of the key that its user's role allows today."""
         own = frozenset(self.scopes)
         return own if self.created_by is None else own & self.created_by.scopes
 
     def mark_used(self, now: datetime | None = None) -> None:
-        """Remember the use; at most one write a minute, so that a busy key is not a hot row."""
+        """Store the time of use, at most once a minute, so that a busy key causes few writes."""
         now = now or timezone.now()
         if self.last_used_at is None or now - self.last_used_at > self.USED_RESOLUTION:
             ApiKey.objects.filter(pk=self.pk).update(last_used_at=now)
 
 
 class AuditEntry(models.Model):
-    """Who did what to which face data. Targets are named by type and id, so that entries outlive
-    what they speak of; names of people and vectors never stand in it."""
+    """Who did what to which face data. A target is stored as its type and id, so that the entry
+    stays when the target is deleted. Entries never contain names of people or vectors."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.CharField(max_length=200, help_text="user:NAME, key:PREFIX, camera:ID, system")

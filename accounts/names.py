@@ -1,4 +1,4 @@
-"""Names that people can see."""
+"""Names must have a visible character."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import unicodedata
 
 from django.core.exceptions import ValidationError
 
-# Letters and symbols that are drawn as nothing: fillers of Hangul, and the empty Braille cell.
+# Letters and symbols that are drawn blank: fillers of Hangul, and the empty Braille cell.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def is_visible(text: str) -> bool:
-    """Whether the text has a letter, a digit, a sign or a symbol: not only spaces, accents, and
-    characters that are invisible or change the direction."""
+    """True if the text has a letter, digit, punctuation mark or symbol, and not only spaces,
+    accents, and characters that are invisible or change the direction of the text."""
     return any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in text)
 
 
 def validate_visible(value: str) -> None:
-    """Of models, forms and serializers."""
+    """A validator for models, forms and serializers."""
     if not is_visible(value):
         raise ValidationError("This has no character that can be seen.", code="invisible")

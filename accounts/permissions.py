@@ -1,4 +1,4 @@
-"""DRF permissions: a view names the scope each method needs."""
+"""DRF permissions. Each view names the scope that each of its methods needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from accounts.access import access_of
 
 if TYPE_CHECKING:
-    # DRF's views read the default permissions, these here, while they are imported.
+    # Importing DRF's views imports the default permissions, which are in this file.
     from rest_framework.views import APIView
 
 
@@ -20,14 +20,14 @@ class IsSignedIn(BasePermission):
 
 
 class HasScope(BasePermission):
-    """Asks `view.required_scope` (a scope) or `view.required_scopes` (method or action to scope;
-    `"*"` is the rest). A view that names none is closed to everybody."""
+    """The caller needs the scope in `view.required_scope`, or in `view.required_scopes`, which maps
+    a method or action to a scope (`"*"`: all others). A view with neither refuses all callers."""
 
     message = "This account or key may not do that."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not _is_handled(request, view):
-            # A known caller learns that there is no such method, which the view itself says: 405.
+            # The view does not have this method and will answer 405, but only to known callers.
             return access_of(request).is_signed_in
         scope = self._scope(request, view)
         return scope is not None and access_of(request).may(scope)

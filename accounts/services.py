@@ -1,6 +1,7 @@
-"""API keys: issued and revoked, with an entry in the audit log.
+"""Issue, change and revoke API keys, with an entry in the audit log.
 
-A key that a key made neither exceeds nor outlives it, however many keys lie between.
+A key can make other keys. Such a key never has more rights than its maker and never lives longer.
+This holds along the whole chain of makers.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ def key_issue(
     maker: ApiKey | None = None,
     actor: Actor,
 ) -> tuple[ApiKey, str]:
-    """A new key with its secret, which cannot be read again. ValueError for an unknown scope.
+    """Make a key. Returns it with its secret, which is not stored. ValueError for an unknown scope.
 
-    maker: the key that makes it, if no user does: the new key ends with it and has its user.
-    PermissionDenied if the new key would exceed or outlive it, or if it is not valid any more.
+    maker: the key that makes the new one, if no user does. The new key ends with its maker and
+    belongs to the maker's user. PermissionDenied if the new key would have more rights or live
+    longer than the maker, or if the maker is no longer valid.
     """
     if maker is not None:
-        # Locked: it must not be revoked, or get an earlier end, before its new key is there.
+        # Lock the maker, so that it cannot be revoked or shortened before the new key is stored.
         maker = _locked(maker)
         expires_at = expires_at or maker.expires_at
         user = maker.created_by
@@ -53,7 +55,7 @@ def key_issue(
 
 @transaction.atomic
 def key_update(*, key: ApiKey, actor: Actor, **changes: object) -> None:
-    """Its name and its expiry; what a key may do is settled when it is made."""
+    """Change the name or expiry of a key. Its scopes and collection never change."""
     _locked(key)
     for name, value in changes.items():
         setattr(key, name, value)
@@ -71,8 +73,8 @@ def key_update(*, key: ApiKey, actor: Actor, **changes: object) -> None:
 
 @transaction.atomic
 def key_revoke(*, key: ApiKey, actor: Actor) -> None:
-    """Switch a key off for good, with the keys that it made; they stay in the list, so that the
-    audit log can be read."""
+    """Revoke a key, and all keys that it made, for good. The rows stay, because the audit log
+    refers to them."""
     _locked(key)
     key.is_active = False
     key.save(update_fields=["is_active"])
@@ -88,7 +90,7 @@ def _locked(key: ApiKey) -> ApiKey:
 
 
 def _made_by(key: ApiKey) -> Iterator[ApiKey]:
-    """The active keys that it made, and those that they made."""
+    """All active keys that `key` made, directly or through other keys."""
     for made in key.made.select_for_update().filter(is_active=True):
         yield made
         yield from _made_by(made)

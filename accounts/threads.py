@@ -1,7 +1,7 @@
-"""Database calls of websockets, in a few threads of their own.
+"""Database calls of websockets, in their own pool of threads.
 
-Channels' `database_sync_to_async` runs the calls of all sockets in one thread of the process: one
-slow call keeps every socket waiting, and sockets that open at once open one after the other.
+Channels' `database_sync_to_async` runs the calls of all sockets in one thread of the process. One
+slow call makes all sockets wait, and sockets that open at the same time open one after the other.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from channels.db import DatabaseSyncToAsync
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Each one has a connection to the database while it is at work.
+# A busy thread uses one connection to the database.
 THREADS = 8
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="socket-database")
 
 
 def in_database_thread(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """The function as one to await; it closes its connection when `CONN_MAX_AGE` is over."""
+    """An awaitable version of the function. It closes its connection after `CONN_MAX_AGE`."""
     return DatabaseSyncToAsync(function, thread_sensitive=False, executor=_threads)

@@ -1,10 +1,10 @@
-"""Who opens a websocket: a session whose page comes from an allowed origin, or an API key.
+"""Authentication of websockets: by session or by API key.
 
-A browser cannot set headers on a websocket, and sends its cookies to any page's request; so a
-session counts only with an Origin of our own, while a key (header, or the subprotocol
-`facerec.key.SECRET`) needs none.
+A browser sends its cookies with a websocket that any page opens, so a session counts only if the
+Origin is this site or a trusted one. A key needs no Origin. It comes in a header or, because a
+browser cannot set headers on a websocket, in the subprotocol `facerec.key.SECRET`.
 
-While the database is away it is not known who opens a socket: it is closed with UNAVAILABLE.
+While the database is away, no caller can be authenticated: sockets are closed with UNAVAILABLE.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from accounts.threads import in_database_thread
 logger = logging.getLogger(__name__)
 
 KEY_SUBPROTOCOL = "facerec.key."
-# Close code, after HTTP's 503: a part of the server is away. A client tries again later.
+# Close code, chosen after HTTP's 503: a part of the server is away, and the client may try later.
 UNAVAILABLE = 4503
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[Any]]
 
@@ -46,7 +46,7 @@ def _sent_key(scope: dict[str, Any]) -> str:
 
 
 def origin_is_ours(scope: dict[str, Any]) -> bool:
-    """True if the page that opened the socket was served by this site, or by a trusted origin."""
+    """True if the page that opened the socket comes from this site or from a trusted origin."""
     headers = _headers(scope)
     origin = headers.get("origin", "")
     if origin in settings.CSRF_TRUSTED_ORIGINS:
@@ -68,7 +68,8 @@ def _scheme(scope: dict[str, Any], headers: dict[str, str]) -> str:
 
 
 def answered_subprotocol(scope: dict[str, Any]) -> str | None:
-    """A browser that offers some wants one of them back: not the key, if there is another."""
+    """The subprotocol to answer with: a browser that offers some requires one of them in the
+    answer. Not the one with the key, if there is another."""
     offered: list[str] = scope.get("subprotocols", [])
     if not offered:
         return None
@@ -78,7 +79,7 @@ def answered_subprotocol(scope: dict[str, Any]) -> str | None:
 
 @in_database_thread
 def _access_of(scope: dict[str, Any]) -> Access:
-    """NOBODY for a stranger. Raises what the database raises."""
+    """The access of the caller; NOBODY without a valid key or session. Raises database errors."""
     if secret := _sent_key(scope):
         return _access_of_secret(secret)
     if not origin_is_ours(scope):
@@ -95,7 +96,7 @@ def _access_of_secret(secret: str) -> Access:
 
 
 class AccessMiddleware:
-    """Puts `scope["access"]`: an `Access`, NOBODY for a stranger."""
+    """Sets `scope["access"]` to the caller's `Access`; NOBODY without a valid key or session."""
 
     def __init__(self, inner: Application) -> None:
         self.inner = inner
@@ -111,7 +112,8 @@ class AccessMiddleware:
 
 
 async def _turn_away(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Open it and close it: a browser does not show a page why a handshake was refused."""
+    """Accept the socket and close it with a code, because a browser does not tell a page why a
+    handshake was refused."""
     await receive()
     await send({"type": "websocket.accept", "subprotocol": answered_subprotocol(scope)})
     reason = "The database does not answer."

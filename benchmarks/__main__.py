@@ -1,7 +1,7 @@
 """`python -m benchmarks [PART…]`: measure and write docs/benchmarks.md.
 
-Nothing else should run meanwhile. Peers are installed once, into environments of their own under
-`var/peers`.
+Run it on a machine that does nothing else. Peers are installed once, each into its own environment
+below `var/peers`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Who is recognised: LFW's protocol, true matches at low false-match rates, identification with
-strangers, quality, and the five celebrities, all from one pass over the photos."""
+"""Accuracy: LFW's protocol, true matches at low false-match rates, identification with strangers,
+quality, and the five celebrities. All of it needs only one pass over the photos."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ml_engine.zoo import presets_of
 
 IMAGES = ROOT / "docs" / "images"
 PRESETS = tuple(card.name for card in presets_of("embedder"))
-# Which embeddings are averaged with the mirror image: of probes, of the enrolled.
+# Which embeddings are averaged with the mirror image: of probes, of enrolled photos.
 FLIPS = {"none": (False, False), "enrolled": (False, True), "both": (True, True)}
-# What was chosen on the first three can be held against the others: nobody is in both.
+# Values chosen on the first three folds can be tested on the others: no person is in both.
 FOLDS = {"1 to 3": (1, 2, 3), "4 and 5": (4, 5)}
 
 
-# At lower rates two folds have too few pairs of strangers.
+# For lower rates, two folds have too few pairs of strangers.
 _HELD_OUT_RATES = 3
 
 

@@ -19,9 +19,10 @@ import numpy as np
 from benchmarks.document import table, write_block
 from benchmarks.machine import stamp
 from benchmarks.peers import ROOT
-from ml_engine import EngineConfig, FaceEngine, Wanted, load_engine
+from ml_engine import EngineConfig, Face, Wanted, load_engine
+from ml_engine.engine import Engine
 from ml_engine.geometry import iou
-from ml_engine.types import Face, Float32
+from ml_engine.types import Float32, Image
 from ml_engine.zoo import default_weights_dir
 from recognition.cameras.sources.decoding import VideoPicture, decoded
 from recognition.live.attention import NOTHING, Attention, Watch, small_grey
@@ -122,7 +123,7 @@ def _row(name: str, fps: float, sums: Sums) -> list[str]:
     ]
 
 
-def _measure(engine: FaceEngine, path: Path, fps: float, seconds: float) -> Sums:
+def _measure(engine: Engine, path: Path, fps: float, seconds: float) -> Sums:
     sums, watch, follower = Sums(), Watch(), Follower()
     for picture, at_s in _frames(path, fps, seconds):
         image = picture.rgb()
@@ -157,7 +158,7 @@ def _frames(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPictu
                 yield VideoPicture(frame), at_s
 
 
-def _looked(engine: FaceEngine, image: np.ndarray, attention: Attention) -> list[Face]:
+def _looked(engine: Engine, image: Image, attention: Attention) -> list[Face]:
     if not attention.is_needed:
         return []
     wanted = Wanted(min_face_px=MIN_FACE_PX, region=attention.region)

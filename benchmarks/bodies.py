@@ -1,8 +1,9 @@
-"""`python -m benchmarks.bodies`: what large requests cost everybody else.
+"""`python -m benchmarks.bodies`: how much large requests slow down all other requests.
 
-A stranger's form of 60 MB in small parts, twenty of them at once, ten photos of 6 MB beside a live
-stream, and 24 pictures of 49 megapixels at once: how long `/health/live` or a frame waits
-meanwhile, and how much memory is left. The callers are another process on the same machine.
+Sends, one after the other: a form of 60 MB in small parts from a caller who is not signed in,
+twenty such forms at once, ten photos of 6 MB during a live stream, and 24 pictures of 49 megapixels
+at once. Measures how long `/health/live` or a frame waits meanwhile, and how much memory is left.
+The callers run in another process on the same machine.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _PATIENCE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A request; of a stranger without a key."""
+    """A request; without a key, from a caller who is not signed in."""
 
     port: int
     path: str
@@ -63,7 +64,7 @@ class Post:
     def _sent(self) -> int:
         headers = {"Content-Type": self.kind} | ({"X-Api-Key": self.key} if self.key else {})
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE_S)
-        # A server that has answered may close before it has read everything.
+        # A server that has answered may close the connection before it has read the whole body.
         with suppress(BrokenPipeError, ConnectionResetError):
             client.request("POST", self.path, self.body, headers)
         return client.getresponse().status
@@ -124,7 +125,7 @@ def _collection() -> str:
 
 
 def strangers(site: Site, portrait: bytes) -> None:
-    """Forms on the page to sign in, one and then twenty at once."""
+    """Forms to the sign-in page: one, and then twenty at once."""
     for count in (1, STRANGERS):
         before = site.memory_mb
         with _often(lambda: _health_s(site)) as waits, _most_memory(site) as memory:
@@ -134,7 +135,7 @@ def strangers(site: Site, portrait: bytes) -> None:
 
 
 def photos(site: Site, portrait: bytes) -> None:
-    """Ten photos as forms, beside a live stream."""
+    """Ten photos as forms, during a live stream."""
     form = _form_of(_photo_of(6 * MB))
     with _often(lambda: _health_s(site)) as health, _live(site, portrait) as frames:
         time.sleep(5)
@@ -170,7 +171,7 @@ PARTS: dict[str, Callable[[Site, bytes], None]] = {
 
 
 def _photo_of(size: int) -> bytes:
-    """Noise that has about so many bytes as a JPEG."""
+    """A picture of noise that has about this many bytes as a JPEG."""
     side = round((size / 1.05) ** 0.5)
     noise = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
     return encode_jpeg(noise, 90)
@@ -182,7 +183,7 @@ def _form_of(photo: bytes) -> bytes:
 
 
 def _sent(count: int, post: Post) -> list[int]:
-    """Statuses of so many at once, by another process: this one measures."""
+    """The statuses of requests that another process sends at once, while this process measures."""
     with ProcessPoolExecutor(1, get_context("spawn")) as other:
         return other.submit(_at_once, count, post).result()
 
@@ -194,7 +195,7 @@ def _at_once(count: int, post: Post) -> list[int]:
 
 @contextmanager
 def _often(measure: Callable[[], float]) -> Iterator[list[float]]:
-    """Measured values of a thread, seconds each, while `with` lasts."""
+    """The values in seconds that a thread measures during the `with` block."""
     values: list[float] = []
     is_over = threading.Event()
 
@@ -228,7 +229,8 @@ def _health_s(site: Site) -> float:
 
 @contextmanager
 def _live(site: Site, frame: bytes) -> Iterator[list[float]]:
-    """Seconds from each frame of a stream to its answer; the next one is sent then."""
+    """Seconds from each frame of a stream to its answer. The next frame is sent after the
+    answer."""
     url, key = f"ws://127.0.0.1:{site.port}/ws/live/", {"X-Api-Key": site.key}
     with connect(url, additional_headers=key) as socket:
         socket.send(json.dumps({"type": "session.start", "collection": site.collection}))

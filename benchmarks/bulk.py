@@ -1,9 +1,10 @@
-"""`python -m benchmarks.bulk`: thousands of photos imported as a ZIP, the worker killed meanwhile.
+"""`python -m benchmarks.bulk`: import thousands of photos as a ZIP while the worker is killed.
 
-The photos are those of LFW, some of them a second time with other bytes, one in ten enlarged to 12
-megapixels. They are imported on a private MariaDB by a worker that is killed with SIGKILL. Ends
-with an error unless each photo is enrolled or refused exactly once, the report is complete and no
-file is left over. Then the first photos are enrolled through REST, one by one, by one caller.
+The photos are those of LFW. Some are sent a second time with other bytes, and one in ten is
+enlarged to 12 megapixels. A worker on a private MariaDB imports them, and is killed with SIGKILL
+several times. The benchmark fails unless each photo is enrolled or refused exactly once, the report
+is complete, and no file is left over. Then one caller enrols the first photos one by one through
+REST.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _environment(folder: Path, weights: Path, database_url: str) -> dict[str, st
 
 
 def _write_zip(path: Path, lfw: Path, count: int, seed: int) -> int:
-    """Returns how many are large."""
+    """Returns the number of large photos."""
     dice = random.Random(seed)
     photos = sorted(lfw.rglob("*.jpg"))
     chosen = [(photo, False) for photo in photos[:count]]
@@ -159,7 +160,7 @@ def _collection(name: str) -> Collection:
 
 
 def _work(run: ImportRun, options: argparse.Namespace) -> tuple[float, list[int]]:
-    """Seconds from the first worker's start to the end, and photos that were done at each kill."""
+    """Seconds from the start of the first worker to the end, and the photos done at each kill."""
     kills = [options.photos * (n + 1) // (options.kills + 1) for n in range(options.kills)]
     done_at: list[int] = []
     started = time.monotonic()
@@ -196,7 +197,7 @@ def _is_over(run: ImportRun) -> bool:
 
 
 def _check(run: ImportRun, photos: int) -> Counter[str]:
-    """AssertionError unless rows, files and report tell the same, of every photo, once."""
+    """AssertionError unless rows, files and report agree and have each photo exactly once."""
     from recognition.bulk.models import Archive
     from recognition.bulk.services.report import report_rows
     from recognition.people.models import FaceImage
@@ -219,7 +220,8 @@ def _check(run: ImportRun, photos: int) -> Counter[str]:
 
 
 def _rest_rate(path: Path, count: int) -> float:
-    """Photos a second of one caller who sends one after the other: a person, then each photo."""
+    """Photos per second of one caller who sends one request after the other: a person, then
+    photos."""
     from accounts.access import Scope
     from accounts.audit import SYSTEM
     from accounts.services import key_issue

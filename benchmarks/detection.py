@@ -1,7 +1,7 @@
-"""Finding faces: our detector against the package `mtcnn` and OpenCV's YuNet.
+"""Face detection: our detector against the package `mtcnn` and OpenCV's YuNet.
 
-Everybody gets the same pictures in the same run and takes turns picture by picture, so that what
-else the machine does hits all alike. Times are of one picture a call, without decoding.
+All get the same pictures in one run and take turns after each picture, so that other load on the
+machine slows all of them equally. Times are for one picture per call, without decoding.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCRIPTS = Path(__file__).parent / "peer_scripts"
 SIZE = (640, 480)
 PICTURES = 12
 ROUNDS = 15
-# Faces that a picture must show, counted from this side on in the picture as it is timed.
+# A picture must show faces of at least this side, in the size in which it is timed.
 FACES, FACE_PX = (3, 5), 30
 CURVE_FROM = 0.3
 
@@ -155,8 +155,8 @@ def _times(runs: list[list[Answer]], of_picture: Callable[..., float]) -> NDArra
 
 
 def _agreement(theirs: list[list[Answer]], ours: list[list[Answer]], doubtful: list[Answer]) -> str:
-    """Which faces both find; the package's own least score is 0.8, ours 0.7. `doubtful`: ours with
-    whatever score."""
+    """The faces that both find. The lowest score of the package is 0.8, and ours is 0.7.
+    `doubtful`: our faces with any score."""
     both = only_ours = 0
     rated: list[str] = []
     for their_runs, our_runs, anything in zip(theirs, ours, doubtful, strict=True):
@@ -233,7 +233,7 @@ def _answer(values: dict) -> Answer:
 
 
 def _pictures(photos: list[WiderPhoto]) -> list[Image]:
-    """The first photos that show so many faces, scaled into 640x480."""
+    """The first photos with this many faces, scaled to fit into 640x480."""
     chosen = []
     for photo in photos:
         image = decode_image(photo.path.read_bytes())
@@ -247,7 +247,7 @@ def _pictures(photos: list[WiderPhoto]) -> list[Image]:
 
 
 def _portraits(weights: Path) -> list[Image]:
-    """Without data: four of the sample portraits in one picture."""
+    """Four of the sample portraits in one picture, for a machine without data."""
     images = [decode_image(path.read_bytes()) for path in fetch("samples", weights).values()]
     height = max(image.shape[0] for image in images)
     padded = [np.pad(i, ((0, height - i.shape[0]), (0, 0), (0, 0))) for i in images]
@@ -255,7 +255,7 @@ def _portraits(weights: Path) -> list[Image]:
 
 
 def _framed(image: Image) -> Image:
-    """Scaled into the size, on black."""
+    """The picture scaled to fit into the size, on black."""
     scale = min(SIZE[0] / image.shape[1], SIZE[1] / image.shape[0])
     width, height = round(image.shape[1] * scale), round(image.shape[0] * scale)
     framed = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)

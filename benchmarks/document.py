@@ -1,9 +1,9 @@
-"""Blocks of docs/benchmarks.md: each is replaced as a whole between its two comments, and what
-stands around them is left alone.
+"""Blocks of docs/benchmarks.md. Each block between its two comments is replaced as a whole; the
+text around the blocks stays unchanged.
 
     python -m benchmarks.document NAME FILE.md
 
-puts in what a benchmark left in a file.
+inserts a block that a benchmark has written to a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
 
 def write_block(name: str, text: str, document: Path = DOCUMENT) -> None:
-    """Replace the block `name`; a new one goes to the end."""
+    """Replace the block `name`; append it if it is new."""
     begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
     block = f"{begin}\n{text.strip()}\n{end}"
     before = document.read_text() if document.exists() else "# Benchmarks\n"
@@ -33,7 +33,7 @@ def write_block(name: str, text: str, document: Path = DOCUMENT) -> None:
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Markdown; the first column is text, the others are numbers."""
+    """A table in Markdown. The first column is text, the others are numbers."""
     marks = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, marks, *rows))
 

@@ -1,8 +1,8 @@
-"""Embedding faces: our networks against what their weights came from.
+"""Face embedding: our networks against the originals of their weights.
 
-dlib's ResNet against `dlib-bin` with the same file, MobileFaceNet against the published LiteRT
-file run as it is; both take turns with ours in one run. The floor is what the multiplications
-alone would take at the speed that this machine reaches in a matrix product.
+dlib's ResNet is compared with `dlib-bin` and the same file, MobileFaceNet with the published LiteRT
+file, run unchanged. Both take turns with ours in one run. The floor is the time that the
+multiplications alone would take at this machine's speed of matrix products.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _timed(runs: dict[str, Callable[[], float]], rounds: int) -> dict[str, NDArr
 
 
 def _asked(process: Process, faces: int, **question: int) -> float:
-    """Milliseconds of a face."""
+    """Milliseconds per face."""
     return process.ask(**question)["ms"] / faces
 
 
@@ -132,7 +132,7 @@ def _ours(weights: Path, name: str, crops: NDArray[np.uint8]) -> Callable[[], fl
 
 
 def _crops(engine: FaceEngine, name: str) -> NDArray[np.uint8]:
-    """Eight faces of the samples, cut for an embedder."""
+    """Eight faces from the samples, cut out for an embedder."""
     aligner = aligner_of(embedder_card(name))
     crops: list[NDArray[np.uint8]] = []
     for path in fetch("samples", engine.config.weights_dir).values():
@@ -143,13 +143,13 @@ def _crops(engine: FaceEngine, name: str) -> NDArray[np.uint8]:
 
 
 def _converted(weights: Path) -> Path:
-    """The file that our runtime made of MobileFaceNet, newest first."""
+    """The newest file that our runtime has converted from MobileFaceNet."""
     found = (weights / "converted").glob("mobilefacenet-*.tflite")
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
 def _floors(weights: Path) -> dict[str, float]:
-    """Milliseconds of a face's operations at the machine's speed in a matrix product."""
+    """Milliseconds for the operations of one face at the machine's speed of matrix products."""
     from ml_engine.networks import dlib_resnet, mobilefacenet
 
     models = {
@@ -165,7 +165,8 @@ def _floors(weights: Path) -> dict[str, float]:
 
 
 def operations(model: object) -> float:
-    """Multiplications and additions of a Keras model's convolutions and dense layers, one row."""
+    """Multiplications and additions of a Keras model's convolutions and dense layers, for one
+    face."""
     total = 0.0
     for layer in model.layers:  # type: ignore[attr-defined]
         kernel = next((w for w in layer.weights if w.name == "kernel"), None)

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.idle_sockets`: do websockets stay open that have nothing to tell?
+"""`python -m benchmarks.idle_sockets`: do idle websockets stay open?
 
-Opens many feeds of events through a private Redis, lets them idle, and counts those that closed.
-Then kills Redis, starts it again, and measures how long it takes until as many are open again, for
-clients that try again as the page does.
+Opens many event feeds through a private Redis, leaves them idle, and counts those that close. Then
+kills Redis, starts it again, and measures the time until all feeds are open again, with clients
+that reconnect like the page does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ml_engine.zoo import default_weights_dir
 from tools.private_redis import RedisServer
 
 _OPEN_WITHIN_S = 60.0
-# As long as the page waits between two tries.
+# The pause of the page between two attempts.
 _AGAIN_S = 5.0
 _AWAY_S = 10.0
 _PATIENCE_S = 120.0
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Feeds:
-    """Clients that connect again until they are told to end. closed: how their sockets closed."""
+    """Clients that reconnect until they are told to end. closed: how their sockets were closed."""
 
     def __init__(self, url: str, key: str, count: int) -> None:
         self.count = count
@@ -75,7 +75,8 @@ class _Feeds:
         await asyncio.gather(*self._clients, return_exceptions=True)
 
     async def all_open(self) -> float:
-        """Seconds until all have been open for two seconds, less these."""
+        """Seconds until all sockets are open. They must stay open for two seconds, which do not
+        count."""
         started = steady_since = time.monotonic()
         while (now := time.monotonic()) - started < _PATIENCE_S:
             if len(self.open) < self.count:

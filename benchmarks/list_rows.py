@@ -1,4 +1,5 @@
-"""Rows by the hundred thousand, straight into the database, and the addresses that list them."""
+"""Inserts hundreds of thousands of rows into the database, and lists the addresses that show
+them."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def fill(amounts: Amounts) -> None:
 
 
 def rest_addresses() -> Iterator[str]:
-    """Every list, with each of its filters; below /api/v1/."""
+    """The addresses of all lists below /api/v1/, with each of their filters."""
     from recognition.cameras.models import Camera
     from recognition.notices.models import Webhook
     from recognition.people.models import Collection, Person
@@ -104,7 +105,7 @@ def admin_addresses(user: Any) -> Iterator[str]:
 
 
 def _choices(spec: Any, changes: Any) -> Iterator[str]:
-    """Query strings of a filter."""
+    """The query strings of a filter."""
     choices = list(spec.choices(changes))
     queries = [choice["query_string"] for choice in choices if "query_string" in choice]
     yield from islice(queries, 1, 1 + _FILTERS_TRIED)

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.lists`: how long every list, search, filter and page of the admin takes.
+"""`python -m benchmarks.lists`: how long each list, search, filter and page of the admin takes.
 
-Fills a private MariaDB with 100,000 people, 300,000 images and 100,000 events, and asks for each
+Fills a private MariaDB with 100,000 people, 300,000 images and 100,000 events, and requests each
 address in this process, without a network. Run it by hand, on a machine that does nothing else.
 """
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _collect_static() -> None:
-    """Pages name static files by their hash."""
+    """Collect static files, because pages refer to them by their hash."""
     from django.core.management import call_command
 
     call_command("collectstatic", interactive=False, verbosity=0)
@@ -64,7 +64,7 @@ def _fill_once(amounts: Amounts) -> None:
 
 
 def _measured(rounds: int) -> Iterator[tuple[str, list[float]]]:
-    """Milliseconds of each address."""
+    """The milliseconds of each address."""
     program, user = _program(), _user()
     administrator = _signed_in(user)
     for address in rest_addresses():
@@ -115,7 +115,7 @@ def _signed_in(user: Any) -> Get:
 
 
 def _told(times: dict[str, list[float]]) -> int:
-    """Prints the slowest; 1 if one is over the limit."""
+    """Prints the slowest addresses; returns 1 if one is over the limit."""
     p95 = {address: _p95(each) for address, each in times.items()}
     slowest = sorted(p95, key=lambda address: -p95[address])
     rows = [

@@ -1,9 +1,10 @@
-"""Latency and endurance of a live stream, against a server that runs already.
+"""Latency and endurance of a live stream, measured against a running server.
 
     python -m benchmarks.live --key-file KEY [--url ws://localhost:8000] [--pid PID] [--minutes 30]
 
-Sends JPEG frames at a fixed rate over /ws/live/, whether they are answered or not, and looks at the
-server's process every ten seconds. Memory is USS: what would be free if the process ended.
+Sends JPEG frames over /ws/live/ at a fixed rate, without waiting for answers, and samples the
+server's process every ten seconds. Memory is USS: the memory that would be free if the process
+ended.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import psutil
 from websockets.asyncio.client import connect
 
 SAMPLE_EVERY_S = 10.0
-# Caches fill and pools grow at first.
+# At first, caches fill and pools grow.
 SETTLED_AFTER_MIN = 10.0
 SIZE = (640, 480)
 _JPEG_QUALITY = 85
@@ -35,7 +36,7 @@ _JPEG_QUALITY = 85
 
 @dataclass(frozen=True)
 class Sample:
-    """The server's process at one moment."""
+    """The state of the server's process at one moment."""
 
     minute: float
     uss_mb: float
@@ -46,7 +47,7 @@ class Sample:
 
 @dataclass
 class Measured:
-    """What came of it. latencies: from a frame sent to its answer, in order of the answers."""
+    """The results. latencies: from sending a frame to its answer, in the order of the answers."""
 
     sent: int = 0
     latencies_ms: list[float] = field(default_factory=list)
@@ -60,7 +61,7 @@ class Measured:
 
 
 class Client:
-    """One stream. `sent_at`: of frames that are not answered yet."""
+    """One stream. `sent_at`: times of the frames that are not answered yet."""
 
     def __init__(self, frames: Sequence[bytes], fps: float, seconds: float) -> None:
         self.measured = Measured()
@@ -118,7 +119,7 @@ class Client:
         measured.faces += len(message["faces"])
         measured.named += sum(face["person"] is not None for face in message["faces"])
         measured.dropped = message["dropped"]
-        # Frames before it were dropped: they will not be answered.
+        # Earlier frames were dropped and will not be answered.
         for older in [other for other in self._sent_at if other <= number]:
             del self._sent_at[older]
 
@@ -153,7 +154,7 @@ class Client:
 
 
 def settled(samples: Sequence[Sample]) -> list[Sample]:
-    """From minute 10 on; of a shorter run the second half."""
+    """The samples from minute 10 on, or the second half of a shorter run."""
     last = samples[-1].minute if samples else 0.0
     since = SETTLED_AFTER_MIN if last > SETTLED_AFTER_MIN + 1 else last / 2
     return [sample for sample in samples if sample.minute >= since]

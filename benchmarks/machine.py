@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""Describes the machine that a figure was measured on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("numpy", "tensorflow-cpu", "tensorflow", "ai-edge-litert", "opencv-p
 
 
 def describe_machine() -> str:
-    """Processor, cores that may be used, memory."""
+    """The processor, the usable cores, and the memory."""
     cores = len(os.sched_getaffinity(0))
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return f"{_processor()}, {cores} cores, {memory_gb:.0f} GB"

@@ -1,10 +1,11 @@
-"""More live cameras than two cores can serve: what a frame costs then, and who gets served.
+"""More live cameras than two cores can serve: the cost of a frame, and how fairly cameras are
+served.
 
-Every camera is a `StreamSession` of its own on the real engine, in one process. Frames are made
-beforehand and put decoded, so nothing but the recognition is measured. In the middle of a run each
-camera shows another person in the same place: the track goes on, and the old name must not.
+Each camera is a `StreamSession` on the real engine, all in one process. Frames are made beforehand
+and put in decoded, so that only recognition is measured. In the middle of a run each camera shows
+another person in the same place: the track continues, and the old name must disappear.
 
-Run as a script, `VAR WEIGHTS DATA PASSES`, it measures and prints one JSON line for each run.
+Run as a script with `VAR WEIGHTS DATA PASSES`, it measures and prints one JSON line for each run.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ CAMERAS = (4, 8, 16, 32)
 FPS = 5.0
 SECONDS = 90.0
 SIZE = (640, 480)
-# One turn of the movement of a face.
+# The period of the movement of a face.
 _FRAMES = 25
 _PEOPLE = 12
 _MOST_PASSES = 3
@@ -56,7 +57,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To one frame: when it came, after how long, and the names in it."""
+    """The answer to one frame: when it arrived, after how long, and the names in it."""
 
     frame: int
     at_s: float
@@ -78,7 +79,7 @@ class Shown:
         return self.people[frame >= self.exchanged]
 
     def hear(self, message: dict[str, Any], now: float) -> None:
-        """Take in a message of the session."""
+        """Count a message of the session."""
         if message["type"] == "faces":
             people = [face["person"] for face in message["faces"] if face["person"]]
             names = frozenset(person["name"] for person in people)
@@ -107,7 +108,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run with so many cameras. cpu_s: of the whole process, between first and last frame."""
+    """One run with this many cameras. cpu_s: of the whole process, from the first to the last
+    frame."""
 
     cameras: int
     seconds: float
@@ -220,7 +222,7 @@ def main() -> None:
     var, weights, data, passes = sys.argv[1:]
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
-        # No .env: what is set on this machine is not what is measured.
+        # Ignore .env, so that the settings of this machine do not change the result.
         "ENV_FILE": os.devnull,
         "FACEREC_VAR": var,
         "WEIGHTS_DIR": weights,
@@ -289,7 +291,7 @@ def _pair(cast: Sequence[Cast], camera: int) -> tuple[Cast, Cast]:
 
 
 def _exchange_of(camera: int) -> int:
-    """In the middle of the run, and not for all cameras at once."""
+    """The moment of the exchange: in the middle of the run, and not for all cameras at once."""
     return round(SECONDS * FPS / 2) + camera % _FRAMES - _FRAMES // 2
 
 

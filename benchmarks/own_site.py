@@ -1,4 +1,4 @@
-"""A site of its own for a measurement: a folder, a key, and `manage.py serve`."""
+"""A separate site for a measurement: its folder, an API key, and `manage.py serve`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from benchmarks.peers import ROOT
 
 
 def set_up(folder: Path, weights: Path, **settings: str) -> None:
-    """Make this process, and those that it starts, the site that lies in `folder`."""
+    """Set up this process, and those that it starts, as the site in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
-        # No .env: what is set on this machine is not what is measured.
+        # Ignore .env, so that the settings of this machine do not change the result.
         "ENV_FILE": os.devnull,
         "FACEREC_VAR": str(folder),
         "WEIGHTS_DIR": str(weights),
@@ -39,7 +39,7 @@ def set_up(folder: Path, weights: Path, **settings: str) -> None:
 
 
 def new_key(*scopes: str) -> str:
-    """The secret of a key."""
+    """The secret of a new key."""
     from accounts.audit import SYSTEM
     from accounts.services import key_issue
 
@@ -48,7 +48,7 @@ def new_key(*scopes: str) -> str:
 
 @contextmanager
 def served(port: int) -> Iterator[int]:
-    """The site's process id."""
+    """Start the site; returns its process id."""
     site = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT)
     try:
         yield site.pid

@@ -1,11 +1,11 @@
-"""`python -m benchmarks.ownership`: four processes on one MariaDB and one Redis, killed and paused
-at random, again and again.
+"""`python -m benchmarks.ownership`: four processes on one MariaDB and one Redis, which are killed
+and paused at random.
 
-Two of them serve pages, two play cameras and run jobs, with a fake engine. In each round one is
-killed, or paused for twice the lease and woken. Ends with an error as soon as something does not
-hold: a visit that stays open, two visits of one camera at a time, a camera that nobody takes over,
-a late write, a camera that is not seen through a web process. At the end it is measured how long a
-change through one web process takes to count in the other.
+Two processes serve pages; two play cameras and run jobs with a fake engine. In each round one of
+them is killed, or paused for twice the lease time and woken. The benchmark fails as soon as a visit
+stays open, a camera has two open visits, no process takes over a camera, a late write succeeds, or
+a web process does not show a camera. At the end it measures how long a change through one web
+process takes to be in force in the other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Other packages to measure against, each in a throw-away environment under `var/peers`.
+"""Other packages to compare with, each in a disposable environment below `var/peers`.
 
-They pull in versions of their own, so they never share an environment with the project. An
-environment is made once, under a name made of what is in it, and used again until the folder is
+They need other versions of packages, so they never share an environment with the project. The name
+of an environment is derived from its packages. It is made once and used until its folder is
 deleted.
 """
 
@@ -26,7 +26,7 @@ _TIMEOUT_S = 1800
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """packages: as pip takes them."""
+    """packages: requirements for pip."""
 
     name: str
     packages: tuple[str, ...]
@@ -39,7 +39,7 @@ PEERS = {
             "deepface[api]==0.0.103",
             "mtcnn==1.0.0",
             "dlib-bin==20.0.1.post1",
-            # tf-keras, which it asks for, brings this one.
+            # tf-keras, which the package requires, installs this one.
             "tensorflow~=2.21.0",
             "tf-keras~=2.21.0",
             "numpy~=2.4.0",
@@ -56,7 +56,7 @@ class PeerUnavailable(RuntimeError):
 
 
 def peer_python(name: str) -> Path:
-    """The interpreter of a peer's environment, which is made where it is missing."""
+    """The interpreter of a peer's environment. The environment is made if it is missing."""
     peer = PEERS[name]
     digest = hashlib.sha256(" ".join((sys.version, *peer.packages)).encode()).hexdigest()[:8]
     folder = FOLDER / f"{name}-{digest}"
@@ -100,14 +100,14 @@ class Process:
             text=True,
             env=_environment(),
         )
-        self.ask()  # answers once it is ready
+        self.ask()  # it answers when it is ready
 
     def ask(self, **question: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
-        # Libraries write lines of their own to the same place.
+        # Libraries write other lines to the same output.
         while line := self._process.stdout.readline():
             if line.startswith("{"):
                 return json.loads(line)
@@ -120,7 +120,7 @@ class Process:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours on the path of a peer."""
+    """The environment of a peer, without our packages on its path."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "DJANGO"))}
     return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3"}
 

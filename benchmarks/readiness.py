@@ -1,11 +1,11 @@
-"""`python -m benchmarks.readiness`: is a site with a large gallery ready once it says so?
+"""`python -m benchmarks.readiness`: is a site with a large gallery really ready when it says so?
 
 Fills an empty database with people who have one random template each, serves it, waits until
-readiness says `ready`, and compares the first identify with those that follow. Run it by hand, on
-a machine that does nothing else: 300,000 templates take some minutes.
+readiness says `ready`, and compares the time of the first identify with the following ones. Run it
+by hand, on a machine that does nothing else: 300,000 templates take some minutes.
 
-The picture has a size that the engine warms up with. The first picture of another size takes longer
-at any time, not only after a start.
+The picture has a size that the engine is warmed up for. The first picture of another size always
+takes longer, not only after a start.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fill(templates: int) -> None:
-    """Unless an earlier run did."""
+    """Fill the gallery, unless an earlier run did."""
     from accounts.audit import SYSTEM
     from recognition.people.model_versions import ensure_model_version
     from recognition.people.models import Collection
@@ -77,7 +77,7 @@ def _fill(templates: int) -> None:
 
 
 def _photo(weights: Path) -> bytes:
-    """A face in the middle of 640x480 pixels."""
+    """A face in the centre of a picture of 640x480 pixels."""
     image = decode_image(fetch("samples", weights)["obama.jpg"].read_bytes())
     height, width = image.shape[:2]
     scale = min(640 / width, 480 / height)
@@ -89,7 +89,7 @@ def _photo(weights: Path) -> bytes:
 
 
 def _measured(url: str, key: str, photo: bytes, started: float) -> int:
-    """Prints the figures; 1 if the first identify took too long."""
+    """Prints the figures; returns 1 if the first identify took too long."""
     deadline = started + _PATIENCE_S
     told = ""
     while (state := _readiness(url)) != "ready":

@@ -1,7 +1,7 @@
 """From a JPEG to names over HTTP: our site against DeepFace's own REST API.
 
-Both serve a gallery of 10,000 people on this machine and take turns, a few seconds each; the
-callers are one more process. DeepFace has the network `Dlib` with the file of our `dlib_resnet`.
+Both serve a gallery of 10,000 people on this machine and take turns of a few seconds each. The
+callers run in another process. DeepFace uses the network `Dlib` with the file of our `dlib_resnet`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from ml_engine.types import Image
 from ml_engine.zoo import ensure, fetch
 
 SIZE = (640, 480)
-# How many people each picture shows, and how often that is gone through.
+# The numbers of people in the pictures, and how often this list is repeated.
 FACES, TIMES = (1, 2, 3, 4, 5), 2
 CLIENTS = 8
 TURN_S = 5.0
-# Fewer than other parts: a round has a turn of some seconds for each setting.
+# Fewer than in other parts, because in a round each setting has a turn of some seconds.
 ROUNDS = 5
 _JPEG_QUALITY = 90
 _YUNET_NAME = "face_detection_yunet_2023mar.onnx"
@@ -89,7 +89,7 @@ def benchmark(weights: Path, data: Path, rounds: int = ROUNDS) -> str:
 
 
 def _measure(settings: list[Setting], callers: Process, site: Process, rounds: int) -> None:
-    """In turns; a first, shorter round is not counted."""
+    """Measure in turns. A first, shorter round is not counted."""
     for turn in tqdm(range(rounds + 1), "rest", unit="round"):
         for setting in settings:
             before = site.ask(about=1)["engine"]["detect"]
@@ -176,7 +176,7 @@ def _text(settings: list[Setting], pictures: int) -> str:
 
 
 def _against_theirs(settings: list[Setting]) -> str:
-    """Our one client against theirs, by the median over the rounds: both were in each round."""
+    """Our single client against theirs: the median over the rounds, each of which had both."""
     lines = []
     for preset in PRESETS:
         ours = next(s for s in settings if f"ours, {preset}, 1 " in s.name)
@@ -246,7 +246,7 @@ def _lay_out(weights: Path, data: Path) -> int:
 
 
 def _people(weights: Path, data: Path) -> Iterator[tuple[str, bytes, bytes]]:
-    """Name, photo to enrol, photo to show; again and again where there are few."""
+    """A name, a photo to enrol and a photo to show. Repeated if there are few people."""
     folders = sorted((data / "lfw").iterdir()) if (data / "lfw").is_dir() else []
     for folder in folders:
         photos = sorted(folder.glob("*.jpg"))
@@ -259,7 +259,7 @@ def _people(weights: Path, data: Path) -> Iterator[tuple[str, bytes, bytes]]:
 
 
 def _tiled(photos: list[Image]) -> Image:
-    """Three in a row, on black."""
+    """Photos in rows of three, on black."""
     columns = min(len(photos), 3)
     rows = [photos[start : start + columns] for start in range(0, len(photos), columns)]
     width, height = SIZE[0] // columns, SIZE[1] // len(rows)

@@ -1,12 +1,12 @@
-"""Callers of a REST API, in a process of their own: PICTURES.json as the argument, which holds
-files and the names of the people in them.
+"""Clients of a REST API, in a separate process. The argument PICTURES.json lists files and the
+names of the people in them.
 
 A question {"host": "127.0.0.1:8000", "path": "/…", "clients": 8, "seconds": 5, "group": 5, …} sends
-pictures in turn from number "first" on, each client one after the other over its own connection,
-for so long and then to the end of a group, so that slow and fast servers get the same mix. It is
-answered with milliseconds and with how many faces there were, were named, and named rightly.
-A picture goes as the raw body with "headers", or, where there is a "form", beside its fields as the
-file "img".
+the pictures in order, beginning with number "first". Each client has one connection and sends one
+picture after the other. They send for "seconds" and then to the end of a group, so that slow and
+fast servers get the same mix of pictures. The answer has the milliseconds, and the number of faces,
+of named faces and of correctly named faces. A picture is sent as the raw body with "headers". If
+there is a "form", it is sent as the file "img" beside the fields of the form.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Answers:
 
 
 class Round:
-    """One question's worth of calls."""
+    """The calls of one question."""
 
     def __init__(
         self, pictures: Sequence[bytes], people: Sequence[set[str]], question: dict[str, Any]
@@ -90,7 +90,7 @@ class Round:
         connection.close()
 
     def _next(self, until: float) -> int | None:
-        """The number of the next picture; None when it is over."""
+        """The number of the next picture; None at the end."""
         with self._lock:
             if time.perf_counter() >= until and self._sent % self._question["group"] == 0:
                 return None

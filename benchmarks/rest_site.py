@@ -1,9 +1,9 @@
-"""Our site with a large gallery, to be measured: VAR WEIGHTS PEOPLE PORT as arguments.
+"""Our site with a large gallery, for a measurement: VAR WEIGHTS PEOPLE PORT as arguments.
 
-VAR is a new folder. PEOPLE holds one photo of each person to be enrolled, named after them; the
-other people of the gallery have a random template each. It is served by `manage.py serve`.
-Answers once the engine is ready and the site listens; a question {"about": 1} is answered with the
-engine's counters, the key and the collections by preset.
+VAR is a new folder. PEOPLE has one photo of each person to enrol, with the person's name as its
+file name. The other people of the gallery have one random template each. `manage.py serve` serves
+the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
+counters of the engine, the key, and the collections by preset.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _SEED = 1
 
 def main() -> None:
     var, weights, people, port = sys.argv[1:]
-    sys.path.insert(0, str(ROOT))  # a script finds its own folder alone
+    sys.path.insert(0, str(ROOT))  # Python adds only the folder of the script to the path
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
-        # No .env: what is set on this machine is not what is measured.
+        # Ignore .env, so that the settings of this machine do not change the result.
         "ENV_FILE": os.devnull,
         "FACEREC_VAR": var,
         "WEIGHTS_DIR": weights,
@@ -73,7 +73,7 @@ def _listens(port: int) -> bool:
 
 
 def _filled(people: Path) -> dict[str, Any]:
-    """Collections by preset, and a key for them."""
+    """The collections by preset, and a key for them."""
     from accounts.access import Scope
     from accounts.audit import SYSTEM
     from accounts.services import key_issue

@@ -1,13 +1,13 @@
-"""Searching a gallery: every kind of index beside FAISS's flat one, in one run.
+"""Search in a gallery: each kind of index against FAISS's flat index, in one run.
 
     python -m benchmarks search
     python -m benchmarks.search [--sizes 100000 1000000] [--kinds int8] [--spectrum flat]
 
-Templates are made up, with the spectrum of MobileFaceNet's embeddings (all but a ten-thousandth of
-their variance lies in 58 of 192 dimensions); `--spectrum flat` spreads them evenly, which no
-network does and approximate search likes least. Half of the queries are another look at somebody
-who is enrolled (cosine about 0.7), half are strangers. The kinds are timed in turn, query by query,
-so that what else the machine does falls on all alike.
+Templates are random, with the spectrum of MobileFaceNet's embeddings (all but a ten-thousandth of
+their variance is in 58 of 192 dimensions). `--spectrum flat` spreads the variance evenly over all
+dimensions, which no network does and which is the hardest case for approximate search. Half of the
+queries are other pictures of enrolled people (cosine about 0.7), half are strangers. The kinds take
+turns after each query, so that other load on the machine slows all of them equally.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CHUNK = 8192
 _BATCH = 64
 _CHANGES = 300
 _EFFECTIVE_DIMENSIONS = 58
-_LOOK_NOISE = 1.0  # against the length of a vector: a cosine of about 0.7
+_LOOK_NOISE = 1.0  # relative to the length of a vector: gives a cosine of about 0.7
 
 Search = Callable[[Float32, int], tuple[Float32, np.ndarray]]
 
@@ -72,7 +72,7 @@ class Measured:
 
 
 class People:
-    """Made-up templates, the same for the same number."""
+    """Random templates, the same for the same number."""
 
     def __init__(self, *, is_flat: bool) -> None:
         rng = np.random.default_rng(0)
@@ -88,7 +88,7 @@ class People:
             yield ids, self._draw(len(ids), first)
 
     def queries(self, count: int) -> Float32:
-        """Other looks at the first people, and strangers, in turn."""
+        """Other pictures of the first people, and strangers, in turn."""
         known = self._draw(_CHUNK, 0)[:count]
         others = self._draw(count, 1 << 40)
         looks = _unit(known + _LOOK_NOISE * others)
@@ -105,7 +105,7 @@ def _unit(vectors: Float32) -> Float32:
 
 
 def memory_mb() -> tuple[float, float]:
-    """Anonymous and mapped memory of this process that lies in RAM."""
+    """The anonymous and the mapped memory of this process in RAM."""
     gc.collect()
     lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
     return tuple(int(lines[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile"))  # type: ignore[return-value]
@@ -176,7 +176,7 @@ def time_queries(results: list[Measured], searches: dict[str, Search], queries: 
     for result in results:
         result.p50_ms, result.p99_ms = np.percentile(result.times_ms, [50, 99])
         result.least_ms = min(result.times_ms)
-    # Under load FAISS's own threads wait for each other: the better of the two counts.
+    # Under load the threads of FAISS wait for each other, so the better of the two counts.
     flat_ms = min(result.p50_ms for result in results[:2])
     for result in results:
         result.against_flat = result.p50_ms / flat_ms
@@ -190,7 +190,7 @@ def compare(results: list[Measured], searches: dict[str, Search], queries: Float
     exact_scores, exact = searches[FLAT](queries, K)
     for result in results:
         scores, ids = searches[result.kind](queries, K)
-        # Equal scores are equally right, whichever of two comes first.
+        # If two scores are equal, either order is right.
         is_best = (ids[:, 0] == exact[:, 0]) | np.isclose(
             scores[:, 0], exact_scores[:, 0], rtol=0, atol=1e-6
         )
@@ -202,7 +202,7 @@ def compare(results: list[Measured], searches: dict[str, Search], queries: Float
 
 
 def time_changes(result: Measured, index: VectorIndex, people: People) -> None:
-    """One template goes and comes back, at full size."""
+    """Remove one template and add it again, at full size."""
     _, vectors = next(people.chunks(_CHUNK))
     times: dict[str, list[float]] = {"remove": [], "add": []}
     for number in range(_CHANGES):

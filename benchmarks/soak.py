@@ -16,8 +16,8 @@ OUT = ROOT / "var" / "bench"
 
 
 def benchmark(weights: Path, data: Path, rounds: int) -> str:
-    """The block as Markdown; draws docs/images/soak.svg and keeps every sample in
-    var/bench/soak.json. rounds mean nothing here."""
+    """The block as Markdown. Draws docs/images/soak.svg and writes all samples to
+    var/bench/soak.json. `rounds` is not used."""
     engine = load_engine(EngineConfig(weights_dir=weights))
     photos = data / "celebs5"
     report = evaluate_soak(engine, frames=FRAMES, data=photos if photos.is_dir() else None)

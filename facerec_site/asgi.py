@@ -12,7 +12,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from facerec_site.handler import get_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "facerec_site.settings")
-# First: it loads the apps that the imports below need.
+# This comes first because it loads the apps that the imports below need.
 django_application = get_application()
 
 from accounts.websocket import with_access  # noqa: E402

@@ -1,8 +1,9 @@
-"""Who may send a large body, and how much of them the process takes at once.
+"""Limits on request bodies: who may send a large one, and how many bytes one process holds.
 
-Decided by the headers alone, before anything of the body is read. What is let in has a share of a
-bound for all callers together until it is answered: bodies of up to 1 MB share one that strangers
-may use, too; larger ones, and those that find no room there, need a valid session or key.
+The decision needs only the headers, so nothing of the body has been read yet. Each admitted body
+counts against a limit (a `Room`) until its request is answered. There are two rooms. Bodies of up
+to 1 MB use the first one, without signing in. Larger bodies, and small ones for which the first
+room is full, use the second one and need a valid session or key.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ Receive = Callable[[], Awaitable[AsgiDict]]
 Send = Callable[[AsgiDict], Awaitable[None]]
 Application = Callable[[AsgiDict, Any, Any], Awaitable[None]]
 
-# So much comes with the headers; a form to sign in has less. It is not counted.
+# Bodies up to this size, such as the sign-in form, are not counted.
 SMALL_BYTES = 64 * 2**10
-# Largest body of a stranger, and all of such bodies together.
+# Largest body of a caller who is not signed in, and the limit on all such bodies together.
 STRANGERS_BYTES = 2**20
 STRANGERS_ROOM_BYTES = 64 * 2**20
-# How long a body may take to come: a connection that is slower than this is no upload.
+# A body must arrive within this time plus its size at the slowest rate.
 _ARRIVES_WITHIN_S = 30.0
 _SLOWEST_BYTES_PER_S = 16 * 2**10
 
@@ -46,7 +47,8 @@ _TOO_SLOW = ErrorAnswer(408, "request_timeout", "The request took too long to ar
 
 
 class Room:
-    """What bodies of one kind may hold together. For the event loop's thread alone."""
+    """A limit on the bytes of several bodies together. Not thread-safe: only the thread of the
+    event loop uses it."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
@@ -86,7 +88,7 @@ class BodyGate:
             room.leave(size)
 
     async def _admit(self, scope: AsgiDict, size: int | None) -> Room | ErrorAnswer:
-        """The room that the body has its share of now, or why it is refused."""
+        """The room that the body was counted in, or the error to answer with."""
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if size is None:
             return _NO_LENGTH
@@ -114,13 +116,13 @@ class BodyGate:
         except OSError as error:
             if body.is_complete:
                 raise
-            # Django keeps a large body in a temporary file, before any view is asked.
+            # Django writes a large body to a temporary file before it calls the view.
             logger.warning("a body could not be kept: %s", error)
             await _refuse(scope, send, answer_for(error))
 
 
 class _Arriving:
-    """The application's way to its body; TimeoutError if that takes too long to come."""
+    """A `receive` that raises TimeoutError if the body takes too long to arrive."""
 
     def __init__(self, receive: Receive, size: int) -> None:
         self.is_complete = False
@@ -138,7 +140,7 @@ class _Arriving:
 
 
 def _announced_bytes(scope: AsgiDict) -> int | None:
-    """None if the length is not announced, or is no length."""
+    """The value of Content-Length; None if it is missing or not a number."""
     sent = dict(scope["headers"])
     if b"transfer-encoding" in sent:
         return None

@@ -1,4 +1,4 @@
-"""What a person must not overlook on the terminal."""
+"""Framed messages on the terminal, for what the reader must not overlook."""
 
 from __future__ import annotations
 

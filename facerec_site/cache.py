@@ -1,7 +1,7 @@
-"""The cache that processes share: Redis, and this process's own memory while Redis is away.
+"""The cache: Redis, shared by all processes. While Redis is away, each process uses its own memory.
 
-The cache counts calls and sign-ins. A request must not fail, nor wait, because they cannot be
-counted together: meanwhile each process counts alone.
+The cache counts calls and sign-ins. A request must not fail or wait because Redis is away; until
+Redis is back, each process counts only its own requests.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
-# After a failure Redis is left alone for so long: a request does not wait for a connection that
-# the request before it waited for in vain.
+# After a failure Redis is not asked again for this long, so that not every request waits for a
+# connection that fails.
 RETRY_S = 3.0
 
 
 class Circuit:
-    """Whether Redis may be asked now. Thread-safe."""
+    """A circuit breaker: says whether Redis may be asked now. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._retry_at: float | None = None
 
     def lets_through(self) -> bool:
-        """True if Redis answered last. While it is away, True for one caller every RETRY_S."""
+        """True if the last call of Redis succeeded. While Redis is away, True for one caller every
+        RETRY_S."""
         with self._lock:
             if self._retry_at is None:
                 return True
@@ -64,7 +65,7 @@ class _Shared:
 
 
 class RedisServers(Part):
-    """The servers that this process has asked, by their addresses."""
+    """The client and circuit of each group of Redis servers, by the addresses of the group."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, _Shared] = {}
@@ -79,7 +80,7 @@ class RedisServers(Part):
 
 
 def _operation(name: str) -> Callable[..., Any]:
-    """The cache method of this name, with the own memory behind it."""
+    """The cache method `name`: asks Redis, or this process's memory if Redis is away."""
 
     def method(self: SharedCache, *args: Any, **kwargs: Any) -> Any:
         circuit = self.shared.circuit
@@ -97,7 +98,7 @@ def _operation(name: str) -> Callable[..., Any]:
 
 
 class SharedCache(RedisCache):
-    """Backend for `CACHES`. What was counted in the own memory is not carried over to Redis."""
+    """Backend for `CACHES`. Counts from the time without Redis are not added to Redis later."""
 
     _servers: list[str]
     _options: dict[str, Any]

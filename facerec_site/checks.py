@@ -1,7 +1,7 @@
-"""System checks: what would stop the site, or make it less safe, is said at the start.
+"""System checks: report at the start what would stop the site or make it less safe.
 
-`manage.py check` asks the folders and the weights, `--database default` the database as well, and
-`--deploy` what matters only where strangers can reach the site.
+`manage.py check` looks at folders and weights. `--database default` adds the database, and
+`--deploy` adds what matters only if strangers can reach the site.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ml_engine.zoo import ARTEFACTS, preset
 from recognition.engine import engine_config
 from recognition.people.model_versions import missing_versions
 
-# What DATABASE_URL may name: Django knows how to speak to older ones, the services need these.
+# The oldest versions that the services work with. Django itself supports older ones.
 LEAST_MYSQL = (8, 0, 11)
 LEAST_MARIADB = (10, 6)
 
 
 @register()
 def folders_are_writable(**kwargs: Any) -> list[CheckMessage]:
-    """E001: pictures, or anything else that the site writes, could not be written."""
+    """E001: the site cannot write to one of its folders."""
     wanted = {"FACEREC_VAR": settings.VAR_DIR, "MEDIA_ROOT": settings.MEDIA_ROOT}
     return [
         Error(
@@ -51,7 +51,7 @@ def detector_is_known(**kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def weights_are_there(**kwargs: Any) -> list[CheckMessage]:
-    """W001: the engine will not start; everything else does."""
+    """W001: weights are missing, so the engine will not start. The rest of the site will."""
     if detector_is_known():
         return []
     config = engine_config()
@@ -76,7 +76,7 @@ def weights_are_there(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def secret_key_is_secret(**kwargs: Any) -> list[CheckMessage]:
-    """E002: the key's file can be read by others."""
+    """E002: other users of the machine can read the file of the secret key."""
     path = Path(settings.VAR_DIR) / "secret_key"
     if not path.exists() or path.read_text() != settings.SECRET_KEY:
         return []  # it came from the environment
@@ -88,7 +88,7 @@ def secret_key_is_secret(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def pictures_are_private(**kwargs: Any) -> list[CheckMessage]:
-    """E003: others on the machine can read the pictures of people."""
+    """E003: other users of the machine can read the pictures of people."""
     folder = Path(settings.MEDIA_ROOT)
     if not folder.is_dir() or not stat.S_IMODE(folder.stat().st_mode) & 0o007:
         return []
@@ -98,7 +98,8 @@ def pictures_are_private(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def database_keeps_promises(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """E010 to E013: MySQL or MariaDB is too old, forgiving, or isolates in another way."""
+    """E010 to E013: MySQL or MariaDB is too old, not in strict mode, or has the wrong isolation
+    level or character set."""
     messages: list[CheckMessage] = []
     for alias in databases or []:
         connection: Any = connections[alias]
@@ -109,7 +110,7 @@ def database_keeps_promises(databases: Any = None, **kwargs: Any) -> list[CheckM
 
 @register(Tags.database)
 def model_versions_are_there(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """W002: a collection's faces were embedded by a version that is not installed."""
+    """W002: the model version that embedded a collection's faces is not installed."""
     if not databases:
         return []
     try:
@@ -150,7 +151,7 @@ def _charset(connection: Any) -> str:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Also where it does not exist yet, but can be made."""
+    """True also if the folder does not exist yet but can be made."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

@@ -1,4 +1,4 @@
-"""What pages may load and whom they may speak to, for browsers to enforce."""
+"""The Content-Security-Policy header: what a browser lets a page load and connect to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COMMON = [
     "default-src 'self'",
     "img-src 'self' blob: data:",
     "media-src 'self' blob:",
-    # 'self' is not enough for websockets in every browser.
+    # In some browsers 'self' does not cover websockets.
     "connect-src 'self' ws: wss:",
     "worker-src 'self' blob:",
     "object-src 'none'",
@@ -20,10 +20,11 @@ _COMMON = [
     "frame-ancestors 'none'",
 ]
 _STYLES_IN_THE_PAGE = "style-src 'self' 'unsafe-inline'"
-# Alpine, which Unfold's pages are made with, evaluates what their attributes say.
+# The pages of Unfold use Alpine, which evaluates expressions in HTML attributes.
 _EVALUATED = "script-src 'self' 'unsafe-eval'"
 POLICY = "; ".join(_COMMON)
-# By the beginning of the path, where pages are not all ours. No page has a script within it.
+# Policies of pages that come from other packages, by the start of their path. No page has inline
+# scripts.
 _OTHERS = {
     "/admin/": "; ".join([*_COMMON, _EVALUATED, _STYLES_IN_THE_PAGE]),
     "/api/docs/": "; ".join([*_COMMON, _STYLES_IN_THE_PAGE]),

@@ -1,10 +1,9 @@
 """One shape for every error: `{"error": {"code", "message", "details"}, "request_id"}`.
 
-`exception_handler` serves DRF's views; `bad_request`, `forbidden`, `not_found` and `server_error`
-are Django's own handlers, which answer the same way below /api/ and /health/ and leave pages of
-the browser to Django. A database that is away, and a disk that is full, read-only or gone, have
-their own answers everywhere, wherever they were met: in a view, in a middleware, or while a page
-was rendered.
+`exception_handler` serves DRF's views. `bad_request`, `forbidden`, `not_found` and `server_error`
+are handlers of Django: below /api/ and /health/ they answer in the same shape, and for pages they
+leave the answer to Django. If the database is away, or a disk is full, read-only or gone, the
+answer is the same for an error in a view, in a middleware, or while a page is rendered.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ _SUB_PATH = (
 _UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError)
 _DATABASE_AWAY = (OperationalError, InterfaceError)
 _PROGRAMS = ("/api/", "/health/")
-# What a picture is refused for, where it is not simply a bad request.
+# Status of a refused picture, by error code; 400 for all other codes.
 _IMAGE_STATUS = {
     "image_too_large": 413,
     "too_many_pixels": 413,
@@ -92,7 +91,7 @@ _HTTP_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """What is said about one exception. `retry_after_s` becomes the header Retry-After."""
+    """The answer to one exception. `retry_after_s` becomes the header Retry-After."""
 
     status: int
     code: str
@@ -112,7 +111,7 @@ def error_body(answer: ErrorAnswer, request: object) -> dict[str, Any]:
 
 
 def error_response(answer: ErrorAnswer, request: object) -> JsonResponse:
-    """JSON whatever the caller accepts: an error must not fail on content negotiation."""
+    """A JSON response, whatever the Accept header says: an error must not fail on negotiation."""
     response = JsonResponse(error_body(answer, request), status=answer.status)
     if answer.retry_after_s is not None:
         response["Retry-After"] = _seconds(answer)
@@ -124,7 +123,7 @@ def _seconds(answer: ErrorAnswer) -> str:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
-    """DRF's hook: every exception of a view becomes an answer of the one shape."""
+    """DRF's hook (EXCEPTION_HANDLER): turn an exception of a view into an error of our shape."""
     request = context.get("request")
     answer = answer_for(exc)
     is_outage = _is_outage(exc)
@@ -134,14 +133,14 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
     response = error_response(answer, request)
     if is_outage:
         _log_outage(exc, request, response)
-    # Set by DRF on what is answered 401.
+    # DRF sets it on exceptions that it answers with 401.
     if challenge := getattr(exc, "auth_header", None):
         response["WWW-Authenticate"] = challenge
     return response
 
 
 def answer_for(exc: Exception) -> ErrorAnswer:
-    """The answer to one exception; unknown ones say nothing of what happened inside."""
+    """The answer to one exception. The answer to an unknown one tells no internals."""
     if isinstance(exc, ServiceError):
         return _of_service(exc)
     if isinstance(exc, EngineError):
@@ -165,7 +164,7 @@ def _of_engine(exc: EngineError) -> ErrorAnswer:
     if isinstance(exc, ImageError):
         return ErrorAnswer(_IMAGE_STATUS.get(exc.code, 400), exc.code, exc.message)
     if isinstance(exc, ModelFileError):
-        # The caller is not told where the file should be.
+        # Log the path of the file here, because the answer must not tell it to the caller.
         logger.error("%s", exc)
     if isinstance(exc, EngineBusy):
         return ErrorAnswer(503, exc.code, exc.message, retry_after_s=exc.retry_after_s)
@@ -181,7 +180,7 @@ def _of_engine(exc: EngineError) -> ErrorAnswer:
 
 
 def _of_fields(detail: Any) -> ErrorAnswer:
-    """Which field is wrong and why, in `details.fields`."""
+    """400, with each wrong field and its errors in `details.fields`."""
     fields = detail if isinstance(detail, dict) else {"non_field_errors": detail}
     names = ", ".join(str(name) for name in fields if name != "non_field_errors")
     message = f"Check: {names}." if names else "The request is not valid."
@@ -231,22 +230,22 @@ def _of_django(exc: Exception) -> ErrorAnswer:
 
 
 def _is_for_programs(path: str) -> bool:
-    """True for addresses that answer JSON; the others show pages to people."""
+    """True for addresses that answer with JSON; all others show pages."""
     return path.startswith(_PROGRAMS)
 
 
 def _is_outage(error: BaseException | None) -> bool:
-    """The database or a disk is not as it should be."""
+    """True if the database does not answer, or a disk is full, read-only or gone."""
     return isinstance(error, _DATABASE_AWAY) or problem_of(error) is not None
 
 
 def _log_outage(error: BaseException, request: object, response: HttpResponse) -> None:
-    """One line: while it lasts, each request fails in the same way."""
+    """Log one line without a traceback: during an outage every request fails in the same way."""
     process().part(DatabaseRoom).note(error)
     text = "request %s: a part of the server is away: %s"
     trace = error if logger.isEnabledFor(logging.DEBUG) else None
     logger.warning(text, request_id_of(request), error, exc_info=trace)
-    # Django logs a response with such a status as an error otherwise.
+    # Otherwise Django would log a response with this status as an error.
     response._has_been_logged = True  # type: ignore[attr-defined]
 
 
@@ -265,7 +264,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form of a page; DRF has its own word for the API, see `_of_drf`."""
+    """The answer to a form without a valid CSRF token. For the API, DRF raises; see `_of_drf`."""
     told = f"{reason} {_HOW_TO_TRUST}" if reason.startswith(_WRONG_ORIGIN) else ""
     return render(request, "403_csrf.html", {"wrong_origin": told}, status=403)
 
@@ -282,7 +281,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _is_below_a_path(path: str) -> bool:
-    """An address of ours with something before it, as a proxy asks for."""
+    """True if the path without its first part is one of our addresses: then a proxy serves the
+    site below a path."""
     _, _, rest = path.removeprefix("/").partition("/")
     try:
         return bool(rest) and resolve(f"/{rest}").url_name is not None
@@ -304,12 +304,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def plain_answer(status: int, message: str) -> ErrorAnswer:
-    """With the code that its status has everywhere."""
+    """An answer whose code follows from its status."""
     return ErrorAnswer(status, _HTTP_CODES.get(status, "internal_error"), message)
 
 
 def refusal(answer: ErrorAnswer, path: str, request: object) -> HttpResponse:
-    """An answer that no view gave: a page for people, the one shape for programs."""
+    """A response made outside of any view: JSON for programs, otherwise a page."""
     if _is_for_programs(path):
         return error_response(answer, request)
     page = "503.html" if answer.status == 503 else "refused.html"
@@ -321,7 +321,7 @@ def refusal(answer: ErrorAnswer, path: str, request: object) -> HttpResponse:
 
 
 def refusal_messages(answer: ErrorAnswer, path: str, *, request_id: str) -> list[AsgiDict]:
-    """`refusal` to a request that Django never saw, as the two messages of ASGI."""
+    """The response of `refusal` as two ASGI messages, for a request that Django never sees."""
     response = refusal(answer, path, SimpleNamespace(request_id=request_id))
     response["X-Request-Id"] = request_id
     response["Content-Length"] = str(len(response.content))

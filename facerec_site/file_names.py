@@ -1,7 +1,8 @@
-"""Uploads whatever their file is called.
+"""Accept an upload whatever its file name is.
 
-Django leaves out a part of a form whose header is not UTF-8, or whose file name comes to nothing,
-and refuses the whole form for a header over 1 kB. Here a name that does not fit is changed first.
+Django drops a part of a form if its header is not UTF-8 or if nothing is left of its cleaned file
+name, and it refuses the whole form if a header is over 1 kB. Here such names are changed before
+Django reads them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ multipartparser: Any = _stubbed  # the stubs lack most of its names
 
 _LONGEST_NAME = 100
 _LONGEST_HEADER = 900
-# Beyond it Django refuses the form.
+# Django refuses a form with a longer header.
 _MOST_READ = 64 * 1024
 _NAMELESS = "picture"
 _FILE_NAME = re.compile(r'\bfilename="((?:[^"\\]|\\.)*)"')
@@ -25,7 +26,7 @@ _OTHER_FILE_NAME = re.compile(r';\s*filename(\*?)=(?!")[^;\r\n]*', re.IGNORECASE
 
 
 def accept_any_file_name() -> None:
-    """In every form that this process reads: of the API, of pages and of the admin."""
+    """Replace the parser of form parts, for the whole process: API, pages and admin."""
     multipartparser.Parser = _PartParser
 
 
@@ -51,8 +52,8 @@ def _readable(header: bytes) -> bytes:
 
 
 def _fitting(name: str) -> str:
-    """Its end, for there is the kind of the file; another one for a name that Django takes for
-    none."""
+    """The last 100 characters, which keep the file extension; a replacement if Django would drop
+    the name."""
     base = re.split(r"[/\\]", html.unescape(name))[-1]
     seen = "".join(character for character in base if character.isprintable()).strip()
     return _NAMELESS if name and seen in ("", ".", "..") else name[-_LONGEST_NAME:]

@@ -1,9 +1,9 @@
-"""Django behind ASGI, with every request in one thread from the first middleware to the last.
+"""Django's ASGI handler, changed so that each request runs in one thread through all middleware.
 
-Nothing here is asynchronous, and Django's own handler hands a request back and forth between the
-event loop and a thread at every middleware: that cost several milliseconds of each request, all of
-them in the loop's thread, which websockets share. Django also writes the temporary file of a large
-body in that thread.
+Our middleware and views are synchronous. Django's own handler would pass a request between the
+event loop and a thread at every middleware. That costs several milliseconds per request in the
+thread of the event loop, which websockets also use. Django's handler also writes the temporary file
+of a large body in that thread.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class OneThreadHandler(ASGIHandler):
         self._middleware_chain = sync_to_async(chain, thread_sensitive=True)
 
     async def read_body(self, receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> IO[bytes]:
-        """The whole body: in memory if it is small, else in a file that a thread writes."""
+        """Read the whole body: into memory if it is small, otherwise into a file, written by
+        another thread."""
         most = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
         body = tempfile.SpooledTemporaryFile(max_size=most)  # noqa: SIM115
         try:
@@ -47,6 +48,6 @@ class OneThreadHandler(ASGIHandler):
 
 
 def get_application() -> OneThreadHandler:
-    """In place of `django.core.asgi.get_asgi_application`."""
+    """Replaces `django.core.asgi.get_asgi_application`."""
     django.setup(set_prefix=False)
     return OneThreadHandler()

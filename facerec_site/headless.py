@@ -1,4 +1,4 @@
-"""Processes without pages: what keeps one running, and its answers to those who supervise it."""
+"""Parts of a process without the role `web`: its event loop, and its answers to health probes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATHS = "/health/"
 
 
 class NoServer:
-    """In place of `SiteServer` in a process that opens no port: the loop alone."""
+    """Replaces `SiteServer` in a process that opens no port: only runs the event loop."""
 
     failure: str | None = None
 
@@ -21,7 +21,7 @@ class NoServer:
         self.ready_callable: Callable[[], None] = lambda: None
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Run the event loop until `stop` is called."""
         asyncio.set_event_loop(self.loop)
         self.ready_callable()
         self.loop.run_forever()
@@ -30,14 +30,14 @@ class NoServer:
         self.loop.stop()
 
     async def drain(self, timeout_s: float) -> None:
-        """There are no requests."""
+        """Nothing to do: there are no requests."""
 
     async def hang_up(self) -> None:
-        """There are no connections."""
+        """Nothing to do: there are no connections."""
 
 
 def only_health(application: Application) -> Application:
-    """The application as far as /health/; 404 for anything else."""
+    """The application, limited to addresses below /health/; others are answered 404."""
 
     async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"].startswith(_PATHS):

@@ -1,4 +1,4 @@
-"""Health for whoever supervises the process: is it alive, and can it do its work?"""
+"""Health probes: is the process alive, and can it do its work?"""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ PATHS = "/health/"
 OK = "ok"
 DOWN = "down"
 LOADING = "loading"
-# Below the second that a supervisor waits for a probe by default.
+# Supervisors wait 1 s for a probe by default; this must be less.
 CHANNEL_TIMEOUT_S = 0.7
-# Without these a process goes on with everything but live notices: it still takes requests.
+# Parts that are not needed to serve requests: without them only live notices stop.
 _DISPENSABLE = frozenset({"channel_layer"})
-# So it does in these states: it stores nothing new, but reads, recognises and deletes.
+# States in which a process still serves: it stores nothing new, but reads, recognises and deletes.
 _SERVES = frozenset(Problem)
 
 
 class HostMiddleware(CommonMiddleware):
-    """Django's own, which refuses hosts that are not ours; but a probe asks by an address that no
-    list of hosts can know."""
+    """CommonMiddleware refuses unknown hosts. Probes are let through: they call the process by an
+    address that ALLOWED_HOSTS cannot list in advance."""
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         return None if request.path.startswith(PATHS) else super().process_request(request)
@@ -47,7 +47,8 @@ class HostMiddleware(CommonMiddleware):
 @require_safe
 @never_cache
 def live(request: HttpRequest) -> JsonResponse:
-    """The process answers. Nothing else is asked, so that a lost database kills no process."""
+    """The process answers. Nothing else is checked, so that no supervisor kills a process because
+    the database is lost."""
     return JsonResponse({"status": OK})
 
 
@@ -55,21 +56,21 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
     """503 while a part is missing that requests need. `missing` names every part that does not
-    answer, or stores nothing new (`full`, `read_only`, `gone`); if requests can do without all of
-    these, the status is `degraded`, with 200. An administrator who is signed in is also told the
-    counters of the engine's queues."""
+    answer or that stores nothing new (`full`, `read_only`, `gone`). If requests can do without all
+    missing parts, the answer is 200 with the status `degraded`. A signed-in administrator also gets
+    the counters of the engine's queues."""
     parts = {name: check() for name, check in _CHECKS.items()}
     missing = [name for name, state in parts.items() if state != OK]
     is_ready = all(name in _DISPENSABLE or parts[name] in _SERVES for name in missing)
     status = ("degraded" if missing else "ready") if is_ready else "not_ready"
     body: dict[str, Any] = {"status": status, "parts": parts, "missing": missing}
-    # Without the database nobody can be known.
+    # Without the database nobody can be authenticated.
     if parts["database"] != DOWN and access_of_user(request.user).may(Scope.MANAGE):
         body["engine"] = engine_stats()
     response = JsonResponse(body, status=200 if is_ready else 503)
     if not is_ready:
         response["Retry-After"] = "2"
-        # "Not yet" is an answer, not an error to be logged at every probe.
+        # "Not ready yet" is a normal answer: Django must not log each one as an error.
         response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
@@ -88,27 +89,27 @@ def _storage() -> str:
     """The folder of pictures."""
     try:
         return media_problem() or OK
-    except (DatabaseError, InterfaceError):  # the database's own state says it
+    except (DatabaseError, InterfaceError):  # reported as the state of the database
         return OK
 
 
 def _engine() -> str:
     state = str(engine_state()["state"])
-    # Without pages and cameras it is built for the first job that needs it.
+    # A process that only runs jobs builds the engine for the first job that needs it.
     is_not_needed = state == "off" and process().roles == {"jobs"}
     return OK if state == "ready" or is_not_needed else state
 
 
 def _galleries() -> str:
-    """The first question to a gallery that is not loaded would wait for it, minutes if it is
-    large."""
+    """`loading` until all galleries are loaded: a search in one that is not loaded waits for it,
+    for minutes if it is large."""
     return LOADING if process().part(GalleryLoader).is_loading else OK
 
 
 def _channel_layer() -> str:
     try:
         async_to_sync(_message_goes_round)()
-    except Exception as error:  # each error of the layer's client means the same here
+    except Exception as error:  # any error of the layer's client means that it is down
         logger.warning("readiness: the channel layer does not answer: %r", error)
         return DOWN
     return OK

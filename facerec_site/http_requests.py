@@ -1,10 +1,10 @@
 """HTTP requests of Daphne whose bodies reach the application in pieces.
 
-Daphne takes a whole body before the application is asked, and Twisted parses forms in the event
-loop. Here a request is handed to the application when its headers are there, and the body piece by
-piece as the application takes it (`BodyGate` refuses by the headers). An answer that is given
-before the body has come ends the connection, but what the client still sends is read for a while:
-it would not see the answer otherwise.
+Daphne reads a whole body before it calls the application, and Twisted parses forms in the event
+loop. Here the application is called as soon as the headers are there (`BodyGate` decides by them),
+and gets the body in pieces as it asks for them. If the application answers before the body has
+arrived, the connection is closed after the answer. Until then the rest of the body is read and
+dropped, for a limited time: a client that is still sending would not see the answer otherwise.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from twisted.web.http import HTTPChannel
 from facerec_site.errors import ErrorAnswer, error_body, plain_answer, refusal_messages
 from recognition.web.boundaries import AsgiDict
 
-# Keep-alive: a balancer in front gives up a connection after 60 s by default. It must be the first
-# to do so, or a request of its meets a connection that is closed just now.
+# Keep-alive. A load balancer closes an idle connection after 60 s by default. It must close first:
+# otherwise it may send a request on a connection that we are just closing.
 _IDLE_S = 75
 _LIVENESS = b"/health/live"
 _STOPPING = ErrorAnswer(
     503, "stopping", "The server restarts. Try again in a moment.", retry_after_s=5
 )
-# Of one body, what may wait for the application.
+# Most bytes of one body that wait for the application.
 _MOST_WAITING_BYTES = 2**18
-# A client that was answered before its body had come may send on for so long.
+# A client that was answered before its body arrived may go on sending for this long.
 _SENDS_ON_FOR_S = 30.0
 
 
 class Body(asyncio.Queue[AsgiDict]):
-    """What the application reads of one request. Nothing is read from the client while much of it
-    waits."""
+    """The queue that the application reads the body of one request from. While it is full, nothing
+    is read from the client."""
 
     def __init__(self, request: SiteRequest) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Body(asyncio.Queue[AsgiDict]):
 
 
 class SiteRequest(WebRequest):
-    """`is_arriving`: its body has begun to come and is not there yet."""
+    """`is_arriving`: the headers are there, and the body is not complete yet."""
 
     is_arriving = False
     _expects_continue = False
@@ -75,7 +75,7 @@ class SiteRequest(WebRequest):
         super().__init__(*args, parsePOSTFormSubmission=False, **options)
 
     def gotLength(self, length: int | None) -> None:
-        """All headers are there. `length` is None if the body comes in chunks."""
+        """Called when all headers are there. `length` is None if the body comes in chunks."""
         if length == 0:
             super().gotLength(length)
             return
@@ -83,7 +83,7 @@ class SiteRequest(WebRequest):
         self.content = io.BytesIO()
         expect = self.requestHeaders.getRawHeaders(b"expect", [b""])[0]
         self._expects_continue = expect.lower() == b"100-continue"
-        # Twisted would ask for the body at once, before anybody knows who sends it.
+        # Twisted would ask for the body at once, before the caller is checked.
         self.requestHeaders.removeHeader(b"expect")
         channel = self.channel
         super().requestReceived(channel._command, channel._path, channel._version)
@@ -94,7 +94,7 @@ class SiteRequest(WebRequest):
             self.application_queue.put_nowait(piece)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """All of it is there."""
+        """Called when the whole request is there."""
         if not self.is_arriving:
             super().requestReceived(command, path, version)
             return
@@ -107,7 +107,7 @@ class SiteRequest(WebRequest):
             self.application_queue.put_nowait({"type": "http.request", "body": b""})
 
     def process(self) -> Any:
-        # A process that drains is alive: a supervisor must not be told otherwise.
+        # A process that drains is still alive, and must say so to its supervisor.
         if self.server.is_draining and self.path != _LIVENESS:
             return self.refuse(_STOPPING)
         upgrade = self.requestHeaders.getRawHeaders(b"upgrade", [b""])[0]
@@ -116,7 +116,7 @@ class SiteRequest(WebRequest):
         return super().process()
 
     def ask_for_body(self) -> None:
-        """The application wants the body: a client that asked first may send it."""
+        """The application wants the body: send `100 Continue` to a client that waits for it."""
         if self._expects_continue and self.is_arriving and self.channel is not None:
             self.channel.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._expects_continue = False
@@ -130,7 +130,7 @@ class SiteRequest(WebRequest):
             self.channel._networkProducer.resumeProducing()
 
     def refuse(self, answer: ErrorAnswer) -> None:
-        """Answer without asking the application; nothing if it began to answer already."""
+        """Answer without the application. Does nothing if the application has begun to answer."""
         if self._response_started:
             return
         self.request_start = getattr(self, "request_start", time.time())
@@ -139,15 +139,15 @@ class SiteRequest(WebRequest):
             self.handle_reply(message)
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
-        """Daphne's own errors are pages without an id."""
+        """Replaces Daphne's error pages, which have no request id."""
         self.refuse(plain_answer(status, body))
 
     def handle_reply(self, message: AsgiDict) -> None:
         starts = message["type"] == "http.response.start"
         is_last = self.server.is_draining or self.is_arriving
         if starts and is_last and self.channel is not None:
-            # The client sends its next request on another connection, to another process if this
-            # one stops.
+            # The client must open a new connection for its next request. If this process stops, the
+            # new connection goes to another process.
             self.responseHeaders.setRawHeaders(b"connection", [b"close"])
             self.channel.persistent = False
         super().handle_reply(message)
@@ -173,7 +173,7 @@ class SiteRequest(WebRequest):
 
 class _Channel(HTTPChannel):
     def _respondToBadRequestAndDisconnect(self) -> None:
-        """Twisted's own answer to what is no HTTP is a status line alone."""
+        """Answer with a JSON error. Twisted would send only a status line."""
         if not (self.requests and self.requests[-1].startedWriting):
             caller = SimpleNamespace(request_id=uuid.uuid4().hex)
             body = json.dumps(error_body(plain_answer(400, "This is not HTTP."), caller)).encode()
@@ -187,12 +187,12 @@ class _Channel(HTTPChannel):
         self.loseConnection()
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Twisted's own closes the connection without a word."""
+        """Answer with an error. Twisted would close the connection without one."""
         self._respondToBadRequestAndDisconnect()
 
 
 class SiteHttpFactory(HTTPFactory):
-    # Twisted's own chooses between HTTP/1.1 and HTTP/2, which `SiteRequest` does not speak.
+    # Twisted's default also accepts HTTP/2, which `SiteRequest` does not support.
     protocol = _Channel
 
     def acceptableProtocols(self) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Close a listening socket without breaking a connection that is being made."""
+"""Close a listening socket without breaking connections that are being established."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import socket
 import struct
 import sys
 
-# linux/socket.h; Python has no name for it.
+# From linux/socket.h; Python has no constant for it.
 _SO_ATTACH_FILTER = 26
-# A program of the kernel's packet filter, as (code, jump if true, jump if false, value): drop a
-# segment that begins a connection (byte 13 of its header has the flag SYN), pass all others.
+# A program for the kernel's packet filter (BPF), as (code, jump if true, jump if false, value). It
+# drops each segment that starts a connection (flag SYN in byte 13 of its header), and no others.
 _DROP_NEW_CONNECTIONS = (
     (0x30, 0, 0, 13),
     (0x45, 0, 1, 0x02),
@@ -20,10 +20,11 @@ _DROP_NEW_CONNECTIONS = (
 
 
 def begin_no_connections(listener: socket.socket) -> None:
-    """From now on a new connection is not answered: its client tries again, after a second.
+    """Ignore new connections from now on; their clients try again after a second.
 
-    A listening socket that is closed resets the connections that nobody has accepted yet. With
-    this, all that have begun can be accepted first. Only Linux knows it; elsewhere nothing changes.
+    Closing a listening socket resets all connections that are not accepted yet. With this filter,
+    those that have begun can be accepted before the socket is closed. Linux only; on other systems
+    this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,4 +1,4 @@
-"""A database from before the split into apps is refused before anything is changed in it."""
+"""Refuse a database from before the split into apps, before `migrate` changes anything in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request has an id: the caller's own, if it is a sane one, or a new one."""
+"""Every request has an id: the one that the caller sent, if it is valid, or a new one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def request_id_for(sent: str) -> str:
 
 
 class RequestIdMiddleware:
-    """Sets `request.request_id` and answers it in `X-Request-Id`."""
+    """Sets `request.request_id`, and the header `X-Request-Id` of the response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

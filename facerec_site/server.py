@@ -1,11 +1,11 @@
-"""Daphne, with what a long-running site needs beside it: bodies in pieces (`http_requests.py`),
-waiting for slow readers, close codes of every kind, and an end in order.
+"""Daphne, extended for a long-running site: bodies in pieces (`http_requests.py`), waiting for slow
+readers, all close codes, and an orderly stop.
 
-Daphne cancels everything at once when it is told to stop, takes no notice of how much a client has
-not read yet, and knows only part of the close codes.
+Daphne alone cancels everything at once when it is told to stop, keeps sending to a client that does
+not read, and supports only some close codes.
 
-The end: `drain` answers what runs and refuses what comes, on connections that are open and on new
-ones; `hang_up` then closes every connection with nothing left unanswered.
+Stopping has two steps: `drain` lets running requests finish and refuses new ones, on open and new
+connections. Then `hang_up` closes every connection, after all requests are answered.
 """
 
 from __future__ import annotations
@@ -30,31 +30,32 @@ from facerec_site.http_requests import Body, SiteHttpFactory, SiteRequest
 from facerec_site.listener import begin_no_connections
 
 logger = logging.getLogger(__name__)
-# Its type says nothing of what it has.
+# Any, because the type of Twisted's reactor does not declare its methods.
 reactor: Any = made_reactor
 
 P = TypeVar("P")
 
-# A client that reads nothing for so long is gone.
+# A client that reads nothing for this long counts as gone.
 _READS_WITHIN_S = 20.0
 _POLL_S = 0.05
-# A websocket whose handshake takes longer is refused with 503. It waits for the database, which has
-# limits of its own below this one.
+# A websocket whose handshake takes longer is refused with 503. The handshake waits for the
+# database, whose own time limits are shorter than this one.
 HANDSHAKE_S = 30
-# A client that is busy needs a while to read that its socket is closed. Autobahn gives it a second,
-# and cuts the connection: the client may not have read yet even that it was opened.
+# Time for a busy client to answer a close frame. Autobahn's default is 1 s and then cuts the
+# connection: the client may not even have read yet that the socket was opened.
 _GOODBYE_WITHIN_S = 10
-# While it drains: how long requests that have begun to arrive, and sockets that were closed, are
-# waited for; how long a connection that has begun takes to be made; and how long one that was
-# accepted last has to send its request.
+# Time limits while stopping. For requests that have begun to arrive, and for sockets to close:
 _SETTLED_WITHIN_S = 3.0
+# For TCP connections that have begun to be established:
 _HANDSHAKES_WITHIN_S = 0.2
+# For the connections accepted last to send their request:
 _LINGER_S = 0.3
+# For answers to reach their clients:
 _FLUSHED_WITHIN_S = 2.0
 _MOST_ACCEPTED = 10_000
-# "Service restart": a browser comes back by itself.
+# Close code "service restart": our pages connect again by themselves.
 RESTART = 1012
-# What the live socket's own code for it is.
+# The same close code that the live socket uses.
 _TOO_LARGE = 4413
 _RESTARTS = "The server restarts."
 _LONGEST_REASON = 123
@@ -65,13 +66,13 @@ _UNFINISHED = ErrorAnswer(
 
 class _Socket(WebSocketProtocol):
     def _max_message_size_exceeded(self, *sizes_and_reason: object) -> None:
-        """Known from the message's head: nothing of it is kept."""
+        """The size is known from the message's header, so nothing of the message is kept."""
         if self.state == self.STATE_OPEN:
             self.failedByMe = True
             _close(self, _TOO_LARGE, "The message is far too large.")
 
     def check_timeouts(self) -> None:
-        """Daphne's own says "Access denied" to a client whose handshake takes too long."""
+        """Answer 503 if the handshake takes too long. Daphne would say "Access denied"."""
         is_waiting = self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred")
         if is_waiting and self.duration() > HANDSHAKE_S:
             deny = ConnectionDeny(code=503, reason="The server is busy")
@@ -84,14 +85,14 @@ class _Socket(WebSocketProtocol):
 
 @implementer(IPushProducer)
 class _Line:
-    """One websocket's way out: full while the client has not read what was sent. Nothing is read
-    from the client meanwhile, so that no answers are added."""
+    """The output of one websocket. While the client does not read what was sent, the line is full,
+    and nothing is read from the client, so that no more answers are added."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._is_clear = asyncio.Event()
         self._is_clear.set()
-        # The connection began as HTTP, whose producer is still registered.
+        # The connection began as HTTP, and the producer of HTTP is still registered.
         transport.unregisterProducer()
         transport.registerProducer(self, True)  # noqa: FBT003
 
@@ -107,7 +108,7 @@ class _Line:
         self._is_clear.set()
 
     async def clear(self, timeout_s: float) -> bool:
-        """Wait until there is room; False where the client reads nothing."""
+        """Wait until there is room; False if the client reads nothing within `timeout_s`."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._is_clear.wait()
@@ -117,14 +118,14 @@ class _Line:
 
 
 class SiteServer(Server):
-    """`failure` says why it could not listen; `ports` are where it does."""
+    """`failure` says why the server could not listen; `ports` are the ports it listens on."""
 
     def __init__(self, application: Any, **options: Any) -> None:
         super().__init__(
             application,
             signal_handlers=False,
-            # Autobahn drops a connection whose handshake takes longer than this, without a word:
-            # it must not be what ends one.
+            # After this time Autobahn drops the connection without an answer. It is longer than
+            # our own limit, so that ours comes first.
             websocket_handshake_timeout=2 * HANDSHAKE_S,
             **options,
         )
@@ -143,7 +144,7 @@ class SiteServer(Server):
 
     @http_factory.setter
     def http_factory(self, made: HTTPFactory) -> None:
-        # Daphne makes its own when it runs, and leaves no other place to name another.
+        # Daphne sets its own factory in `run` and has no option for another one.
         self._http_factory = SiteHttpFactory(made.server)
 
     @property
@@ -153,7 +154,7 @@ class SiteServer(Server):
     @ws_factory.setter
     def ws_factory(self, made: WebSocketFactory) -> None:
         made.protocol = _Socket
-        # What is no websocket message is answered with a close code, too.
+        # failByDrop=False: answer invalid websocket data with a close code.
         made.setProtocolOptions(closeHandshakeTimeout=_GOODBYE_WITHIN_S, failByDrop=False)
         self._ws_factory = made
 
@@ -162,7 +163,7 @@ class SiteServer(Server):
             return super().create_application(protocol, scope)
         body = Body(protocol)
         if protocol.is_arriving:
-            # Daphne would hand on what is there of the body as if it were all.
+            # Daphne would pass on the part of the body that is there as if it were the whole body.
             protocol.content.close()
         scope["asgi"] = {"version": "3.0"}
         answered = self.application(scope, body.get, partial(self.handle_reply, protocol))
@@ -193,14 +194,14 @@ class SiteServer(Server):
             return
         await super().handle_reply(protocol, message)
         if message["type"] == "websocket.accept" and self.is_draining:
-            # Its handshake began before.
+            # The handshake began before the process was told to stop.
             _close(protocol, RESTART, _RESTARTS)
         line = self._lines.get(protocol)
         if line is not None and not await line.clear(_READS_WITHIN_S):
             protocol.dropConnection(abort=True)
 
     async def drain(self, timeout_s: float) -> None:
-        """Send websockets away and let requests that run finish; later ones are answered 503."""
+        """Close websockets and let running requests finish; new requests are answered 503."""
         self.is_draining = True
         for protocol in list(self.connections):
             if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
@@ -218,18 +219,18 @@ class SiteServer(Server):
             request.refuse(_UNFINISHED)
 
     async def hang_up(self) -> None:
-        """After `drain`: take no more connections, and close those there are once what was
-        answered is sent."""
+        """After `drain`: accept no more connections, and close the open ones when all answers are
+        sent."""
         for port in self.ports:
             begin_no_connections(port.socket)
         await asyncio.sleep(_HANDSHAKES_WITHIN_S)
         for port in self.ports:
-            # A connection that the system has accepted and we have not would be cut: take all of
-            # them, in the same turn of the loop that then closes the port.
+            # Closing the port cuts connections that the system has accepted and we have not. So
+            # accept all of them in the same turn of the event loop that closes the port.
             port.numberAccepts = _MOST_ACCEPTED
             reactor.callLater(0, port.doRead)
             await defer.maybeDeferred(port.stopListening).asFuture(self.loop)
-        # The last ones send a request still, and are answered.
+        # The connections accepted last still send a request, and get an answer.
         await asyncio.sleep(_LINGER_S)
         for transport in _open_transports():
             transport.loseConnection()
@@ -238,18 +239,18 @@ class SiteServer(Server):
             await asyncio.sleep(_POLL_S)
 
     def kill_all_applications(self) -> defer.Deferred:
-        # Connections without an application make the original fail.
+        # Daphne's own method fails for a connection without an application.
         for details in list(self.connections.values()):
             if (instance := details.get("application_instance")) is not None:
                 instance.cancel()
         return defer.succeed(None)
 
     def _running(self) -> list[SiteRequest]:
-        """Requests that the application works on, also those whose client has left."""
+        """Requests that the application works on, including those whose client has left."""
         return [p for p, details in self._all(SiteRequest) if _is_at_work(details)]
 
     def _unsettled(self) -> bool:
-        """Whether a request has begun to arrive and is not there yet, or a socket is left."""
+        """True if a request has not arrived completely, or a websocket is still open."""
         is_arriving = any(
             request.is_arriving or not {"application_instance", "disconnected"} & details.keys()
             for request, details in self._all(SiteRequest)

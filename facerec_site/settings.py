@@ -1,6 +1,6 @@
-"""Settings, all of them, read from the environment (and `.env`) here and nowhere else.
+"""The settings of the site. No other module reads the environment or `.env`.
 
-Every variable is listed with its meaning in `.env.example`.
+`.env.example` lists every variable with its meaning.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 from django.urls import reverse_lazy
+
+# Unfold, the look of the admin, reads its settings from here.
+from facerec_site.admin_theme import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -26,7 +28,8 @@ DEBUG = env.bool("DEBUG", False)
 
 
 def _write_secret_key(path: Path) -> None:
-    """Written beside and linked: of several processes that start at once, all read the same key."""
+    """Write the key to a file of its own, then link it: if several processes start at once, the
+    first link wins and all read the same key."""
     from django.core.management.utils import get_random_secret_key
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +42,8 @@ def _write_secret_key(path: Path) -> None:
 
 
 def _secret_key() -> str:
-    """The key from the environment, or one made once and kept readable by the owner alone."""
+    """The key from the environment; otherwise one from a file, made at the first start, that only
+    its owner can read."""
     key = env.str("SECRET_KEY", "")
     if key:
         if len(key) < 40:
@@ -55,13 +59,14 @@ SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TRUSTED_ORIGINS", default=[])
 CSRF_FAILURE_VIEW = "facerec_site.errors.csrf_failure"
-# Cookies and redirects follow what the site is served as.
+# If the site is served over HTTPS, cookies are sent over HTTPS only.
 HTTPS = env.bool("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("HTTPS_REDIRECT", False)
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 0)
-# HSTS for subdomains and for the browsers' preload list reaches beyond this host: not ours to set.
+# These checks ask for HSTS on all subdomains and in the preload list of browsers. Both affect hosts
+# other than this one, so they are not decided here.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", False) else None
@@ -73,7 +78,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 
 INSTALLED_APPS = [
     "daphne",
-    # Before Unfold and the admin: the start page of the admin is ours.
+    # Before Unfold and the admin, so that our template replaces the start page of the admin.
     "recognition.web",
     "recognition.notices",
     "recognition.jobs",
@@ -132,20 +137,20 @@ TEMPLATES = [
 ]
 
 
-# Cameras, streams and jobs belong to one process, which renews its lease each third of this time;
-# if it does not, another process takes over when the time has passed.
+# A camera, a stream or a job belongs to one process. The process renews its lease every third of
+# this time; if it does not, another process takes over after this time.
 LEASE_S = env.float("LEASE_S", 15)
 
 
 def _database() -> dict:
-    """SQLite below VAR_DIR, or what DATABASE_URL names; with what each needs to be safe."""
-    # Empty counts as unset: that is what a compose file makes of a variable that is not there.
+    """The database of DATABASE_URL, or SQLite in VAR_DIR, with the options that keep data safe."""
+    # Empty counts as unset: a compose file passes an unset variable on as an empty one.
     url = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR / 'facerec.sqlite3'}"
     config: dict = dict(env.db_url_config(url))
     options = config.setdefault("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
-        # Without IMMEDIATE, two threads that read and then write deadlock. FULL: an acknowledged
-        # commit is on the disk, and survives a power cut.
+        # IMMEDIATE: two threads that read and then write would deadlock otherwise. FULL: a commit
+        # is on the disk before it is acknowledged, so it survives a power cut.
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
@@ -157,15 +162,16 @@ def _database() -> dict:
             "isolation_level": "read committed",
             "init_command": "SET sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,"
             "ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE'"
-            # Two indexes at once lose the order of each: a list would be sorted as a whole.
+            # If the database combines two indexes, it loses the order of both and sorts the whole
+            # list.
             ", optimizer_switch='index_merge_intersection=off'"
-            # A paused process would keep its locks: MariaDB ends the transaction. MySQL cannot.
+            # A paused process keeps its locks until MariaDB ends its transaction. MySQL cannot.
             f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
-        # A host that does not answer is the same as one that refuses: a request is answered 503.
+        # If the host does not answer within 3 s, the request is answered 503.
         options.setdefault("connect_timeout", 3)
-        # No persistent connections: under ASGI each request has a thread of its own, and its
-        # connection would outlive it without ever being used again.
+        # No persistent connections: under ASGI each request runs in a thread of its own, so no
+        # later request could use the connection.
         config["CONN_MAX_AGE"] = 0
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return config
@@ -183,12 +189,12 @@ if REDIS_URL:
                 "hosts": [
                     {
                         "address": REDIS_URL,
-                        # channels_redis lets the server wait 5 s for a message, so an empty answer
-                        # takes 5 s: a limit of 5 s, redis-py's default, cuts it off. A server that
-                        # vanished without a word is noticed after this time.
+                        # channels_redis lets the server wait up to 5 s for a message. redis-py's
+                        # default timeout of 5 s would end that wait just before the answer. A
+                        # server that disappears without closing is noticed after this time.
                         "socket_timeout": 15,
                         "socket_connect_timeout": 5,
-                        # Each socket that opens takes one; redis-py refuses more than 100.
+                        # Each open websocket uses one; the default of redis-py is 100.
                         "max_connections": 1000,
                     }
                 ],
@@ -200,7 +206,7 @@ if REDIS_URL:
         "default": {
             "BACKEND": "facerec_site.cache.SharedCache",
             "LOCATION": REDIS_URL,
-            # A request waits for it.
+            # Short, because requests wait for the cache.
             "OPTIONS": {
                 "socket_timeout": 1,
                 "socket_connect_timeout": 1,
@@ -230,19 +236,19 @@ LOGIN_URL = reverse_lazy("login")
 LOGIN_REDIRECT_URL = reverse_lazy("live")
 LOGOUT_REDIRECT_URL = reverse_lazy("login")
 
-# For the first administrator; empty: a random one, shown once.
+# Of the first administrator. Empty: a random password, shown once.
 ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", "")
-# Sign-in: a name is locked for one address after so many failures. What one address may try of all
-# names is SIGN_IN_RATE: axes has one limit for all that it counts.
+# After this many failed sign-ins, a name is locked for one address. SIGN_IN_RATE limits how often
+# one address may try any names: axes has only one limit for everything that it counts.
 AXES_FAILURE_LIMIT = env.int("SIGN_IN_FAILURES", 10)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-# A browser that the user has signed in with before has a count of its own.
+# Failures in a browser that the user has signed in with before are counted separately.
 AXES_USERNAME_CALLABLE = "accounts.browsers.counted_name"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False
-# A lock ends by itself, and `make password` lifts it.
+# The admin needs no pages for locks: a lock ends after AXES_COOLOFF_TIME, or with `make password`.
 AXES_ENABLE_ADMIN = False
 
 REST_FRAMEWORK = {
@@ -284,41 +290,6 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# The colour of the pages, from light to dark.
-_PRIMARY = {
-    "50": "oklch(97.4% .014 277)",
-    "100": "oklch(94.5% .030 277)",
-    "200": "oklch(88.9% .060 277)",
-    "300": "oklch(80.5% .105 277)",
-    "400": "oklch(70.0% .150 276)",
-    "500": "oklch(60.0% .190 274)",
-    "600": "oklch(52.5% .215 272)",
-    "700": "oklch(46.0% .200 272)",
-    "800": "oklch(39.0% .165 272)",
-    "900": "oklch(33.5% .125 272)",
-    "950": "oklch(25.0% .090 272)",
-}
-UNFOLD = {
-    "SITE_TITLE": "Facerec",
-    "SITE_HEADER": "Facerec",
-    "SITE_ICON": lambda request: static("web/logo.svg"),
-    "SITE_FAVICONS": [
-        {
-            "rel": "icon",
-            "type": "image/svg+xml",
-            "href": lambda request: static("web/logo.svg"),
-        }
-    ],
-    "COLORS": {"primary": _PRIMARY},
-    "SHOW_HISTORY": False,
-    "STYLES": [lambda request: static("web/admin.css")],
-    "DASHBOARD_CALLBACK": "recognition.events.admin.dashboard.dashboard",
-    "SIDEBAR": {
-        "show_search": False,
-        "navigation": "recognition.events.admin.dashboard.navigation",
-    },
-}
-
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STORAGES = {
@@ -326,14 +297,14 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = DEBUG
-# Face images are personal data: no MEDIA_URL, every file goes through an authorised view.
-# One folder for one database: what the database does not name is swept away.
+# Face images are personal data: there is no MEDIA_URL, and views that check permissions send them.
+# Each database needs its own folder, because files that the database does not list are removed.
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", str(VAR_DIR / "media")))
-# With less room than this on its disk, no picture is written.
+# If its disk has less free space than this, no picture is written.
 KEEP_FREE_BYTES = env.int("KEEP_FREE_MB", 64) * 2**20
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_UPLOAD_MB", 64) * 2**20
-# Bodies of all requests that are under way in one process.
+# Limit on the bodies of all unanswered requests of one process together.
 MAX_BODIES_MB = env.int("MAX_BODIES_MB", 512)
 
 LANGUAGE_CODE = "en"
@@ -341,7 +312,7 @@ FORMAT_MODULE_PATH = "facerec_site.formats"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 USE_TZ = True
 
-# The engine, handed to `ml_engine` as its config.
+# The fields of `ml_engine`'s EngineConfig.
 WEIGHTS_DIR = Path(env.str("WEIGHTS_DIR", str(VAR_DIR / "weights")))
 ENGINE = {
     "device": env.str("ENGINE_DEVICE", "auto"),
@@ -350,39 +321,44 @@ ENGINE = {
     "max_queue": env.int("ENGINE_QUEUE", 64),
     "min_face_px": env.int("MIN_FACE_PX", 40),
 }
-# Gives the engine the card of an embedder that is not in the zoo, by its version.
+# A function that returns the card of an embedder that is not in the zoo, given its version.
 ENGINE_FIND_CARD = "recognition.people.model_files.card_of_version"
 # How long a picture may wait for the engine before its caller is answered 503.
 ENGINE_DEADLINE_S = env.int("ENGINE_DEADLINE_S", 30)
 MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 32)
 MAX_IMAGE_MEGAPIXELS = env.int("MAX_IMAGE_MEGAPIXELS", 64)
 MAX_IMAGES_PER_REQUEST = env.int("MAX_IMAGES_PER_REQUEST", 100)
-# Above it, so that a view says what was too many; Django itself only breaks off.
+# Higher than that limit, so that the view can answer with a clear error. Django's own limit would
+# only abort the request.
 DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 
 # Imports: the largest archive, and how long a report with its refused photos is kept.
 MAX_IMPORT_GB = env.float("MAX_IMPORT_GB", 20)
 IMPORTS_KEPT_DAYS = env.int("IMPORTS_KEPT_DAYS", 30)
 
-# On SIGTERM: how long requests that run, visits and the engine have to end.
+# After SIGTERM, running requests, open visits and the engine have this long to finish.
 DRAIN_S = env.float("DRAIN_S", 25)
 
 # Live
 VIDEO_DIR = Path(env.str("VIDEO_DIR", str(VAR_DIR / "videos")))
+# Where processes that play cameras receive ImageZMQ's request/reply.
+IMAGEZMQ_BIND = env.str("IMAGEZMQ_BIND", "tcp://127.0.0.1:5555")
 MAX_STREAMS = env.int("MAX_STREAMS", 16)
 MAX_STREAMS_PER_CALLER = env.int("MAX_STREAMS_PER_CALLER", 4)
 STREAM_IDLE_S = env.int("STREAM_IDLE_S", 60)
 MAX_FRAME_BYTES = round(env.float("MAX_FRAME_MB", 4) * 2**20)
-# Up to here a frame that is too large is answered, and its stream goes on.
+# A frame between MAX_FRAME_BYTES and this size is refused and its stream goes on. A larger one
+# closes the socket.
 MOST_FRAME_BYTES = 4 * MAX_FRAME_BYTES
 
 # Webhooks
 WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)
-# From resolving the name to the answer's first line.
+# Time limit of one delivery, from resolving the host name to the first line of the answer.
 WEBHOOK_LIMIT_S = env.float("WEBHOOK_LIMIT_S", 10)
-# Pauses between the attempts of one message: after the last one it is given up, 40 hours later.
+# Pauses between the attempts to deliver one message. After the last attempt, 40 hours after the
+# first, it is given up.
 DELIVERY_RETRIES_S = [5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43200]
-# A webhook whose every attempt failed for so long is switched off.
+# If every attempt fails for this long, the webhook is switched off.
 DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120)
 DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", 30)
 

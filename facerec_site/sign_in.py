@@ -1,4 +1,4 @@
-"""The page to sign in, at the pace that one address may have; locks on names are django-axes'."""
+"""The sign-in page. It limits how often one address may try; django-axes locks single names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SignInView(LoginView):
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """429 before any password is looked at: checking one is made to take long."""
+        """Answer 429 before a password is checked, because checking one is slow by design."""
         throttle = SignInRateThrottle()
         if throttle.allow_request(request, self):  # type: ignore[arg-type]
             return super().post(request, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Static files are collected once and again when one of them has changed."""
+"""Collect static files at the first start, and again after one of them has changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STAMP = ".collected"
 
 
 def collect_changed() -> bool:
-    """Collect static files; False if what lies in STATIC_ROOT is what would be collected."""
+    """Collect static files; False if STATIC_ROOT is up to date."""
     stamp = Path(settings.STATIC_ROOT) / STAMP
     fingerprint = _fingerprint()
     if stamp.exists() and stamp.read_text() == fingerprint:
@@ -24,7 +24,7 @@ def collect_changed() -> bool:
 
 
 def _fingerprint() -> str:
-    """Names, sizes and times of all files that the finders see: reading them would take seconds."""
+    """A hash of names, sizes and times of all static files; reading them would take seconds."""
     digest = hashlib.sha256()
     for finder in get_finders():
         for path, storage in finder.list([]):

@@ -1,4 +1,4 @@
-"""How often one caller may call."""
+"""Limits on how often one caller may call."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from accounts.access import access_of
 from accounts.browsers import known_browser
 
 if TYPE_CHECKING:
-    # DRF's views read the default throttles, these here, while they are imported.
+    # Importing DRF's views imports the default throttles, which are in this file.
     from rest_framework.views import APIView
 
 
 class SignInRateThrottle(SimpleRateThrottle):
-    """One rate for each address, whatever names it tries, by setting `SIGN_IN_RATE`. A browser that
-    the user has signed in with before has a rate of its own."""
+    """Setting `SIGN_IN_RATE`, counted for each address, whatever names it tries. A browser that the
+    user has signed in with before is counted separately."""
 
     scope = "sign_in"
 
@@ -29,11 +29,12 @@ class SignInRateThrottle(SimpleRateThrottle):
 
 
 class CallerRateThrottle(SimpleRateThrottle):
-    """One rate for each key or user, by setting `API_RATE`. Strangers were refused before."""
+    """Setting `API_RATE`, counted for each key or user. Callers without either were refused
+    before."""
 
     scope = "caller"
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
-        # Names may hold characters that a cache refuses.
+        # As hexadecimal digits, because a cache refuses some characters that names may have.
         ident = access_of(request).name.encode().hex()
         return self.cache_format % {"scope": self.scope, "ident": ident}

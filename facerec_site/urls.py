@@ -30,9 +30,9 @@ urlpatterns = [
     path("health/ready", health.ready, name="health-ready"),
     path("accounts/login/", SignInView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
-    # One place to sign in; `next` goes along.
+    # The admin has no sign-in page of its own; `next` is passed on to ours.
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
-    # No row has a page outside of the admin, which Django's own view would look for.
+    # The admin's "view on site" would look for a page of the row outside of the admin; none exists.
     path("admin/r/<path:address>", admin.site.admin_view(no_such_page)),
     path("admin/", admin.site.urls),
     path("api/v1/", include("recognition.people.api.urls")),

@@ -91,6 +91,7 @@ class LocalExecutor:
             max_wait_ms=config.max_wait_ms,
             max_queue=config.max_queue,
             in_flight=in_flight,
+            size_of=lambda image: image.shape[0] * image.shape[1],
         )
         self._embed = DynamicBatcher[Crop, Float32](
             self._embed_batch,

@@ -25,7 +25,6 @@ CROP_PX = 112
 # The part of the crop that shows the face without hair and background. Measurements on the whole
 # crop do not predict errors.
 _FACE = (slice(30, 102), slice(22, 90))
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Detail: sides that the crop is shrunk to, and the share of its contrast that may be lost. The box
 # of a face is as wide as this share of the crop.
 _SIDES = (10, 14, 20, 28, 40, 56, 80)
@@ -89,16 +88,17 @@ REASON_TEXTS = {
 def measure(face: Face, crop: NDArray[np.uint8], picture: Image) -> Quality:
     """face: with box, landmarks, score. crop: cut by `TEMPLATE_112`, RGB (112, 112, 3). picture:
     that it was cut from."""
-    grey = crop.astype(np.float32) @ _LUMA
+    shown = _grey(crop)[_FACE]
     yaw, pitch, roll = pose(face.landmarks)
-    grain = noise(grey)
+    strength = contrast(shown)
+    grain = noise(shown, strength)
     parts = {
         "size_px": face.size_px,
-        "detail_px": min(face.size_px, detail_px(grey, grain)),
-        "sharpness": sharpness(grey),
+        "detail_px": min(face.size_px, detail_px(shown, strength, grain)),
+        "sharpness": sharpness(shown, strength),
         "noise": grain,
-        "blocking": blocking(picture, face.box, contrast(grey)),
-        "brightness": float(grey[_FACE].mean()),
+        "blocking": blocking(picture, face.box, strength),
+        "brightness": float(shown.mean()),
         "yaw": yaw,
         "pitch": pitch,
         "roll": roll,
@@ -126,62 +126,68 @@ def refusals(quality: Quality, policy: Policy) -> tuple[str, ...]:
     )
 
 
-def sharpness(grey: Float32) -> float:
-    """Grey crop (112, 112) to about 1 for a press photo, 0.2 for a blurred one.
+def _grey(picture: NDArray[np.uint8]) -> Float32:
+    """RGB (h, w, 3) to grey levels (h, w), not rounded: rounding looks like grain."""
+    import cv2
+
+    return cv2.cvtColor(picture.astype(np.float32), cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
+
+
+def sharpness(shown: Float32, strength: float) -> float:
+    """Grey face of the crop to about 1 for a press photo, 0.2 for a blurred one.
 
     Energy of the second difference over two pixels, against the contrast of the face, after
     averaging 2x2 pixels, which takes noise off. Sideways and up and down apart, and the smaller one
     counts: motion blurs in one direction only.
+
+    strength: see `contrast`.
     """
-    face = grey[_FACE]
-    variance = contrast(grey) ** 2
-    fine = (face[:-1, :-1] + face[1:, :-1] + face[:-1, 1:] + face[1:, 1:]) / 4
+    fine = (shown[:-1, :-1] + shown[1:, :-1] + shown[:-1, 1:] + shown[1:, 1:]) / 4
     sideways = fine[:, :-4] - 2 * fine[:, 2:-2] + fine[:, 4:]
     upward = fine[:-4] - 2 * fine[2:-2] + fine[4:]
-    energies = (float(np.mean(part**2)) / variance for part in (sideways, upward))
+    energies = (float(np.mean(part**2)) / strength**2 for part in (sideways, upward))
     return min(energy / typical for energy, typical in zip(energies, _TYPICAL_ENERGY, strict=True))
 
 
-def contrast(grey: Float32) -> float:
-    """Of the face, in grey levels."""
-    return float(np.sqrt(grey[_FACE].var() + 25.0))
+def contrast(shown: Float32) -> float:
+    """Of a face, in grey levels."""
+    return float(np.sqrt(shown.var() + 25.0))
 
 
-def noise(grey: Float32) -> float:
-    """Grey crop (112, 112) to the standard deviation of its grain against the contrast of the face:
-    0.01 for a press photo, 0.3 for strong noise.
+def noise(shown: Float32, strength: float) -> float:
+    """Grey face of the crop to the standard deviation of its grain against its contrast: 0.01 for a
+    press photo, 0.3 for strong noise.
 
     Immerkær, "Fast Noise Variance Estimation", 1996, with the median, which edges do not disturb.
     """
-    face = grey[_FACE]
-    rows = face[:-2] - 2 * face[1:-1] + face[2:]
+    rows = shown[:-2] - 2 * shown[1:-1] + shown[2:]
     grain = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
-    return float(np.median(np.abs(grain))) / (0.6745 * 6) / contrast(grey)
+    return float(np.median(np.abs(grain))) / (0.6745 * 6) / strength
 
 
-def detail_px(grey: Float32, grain: float) -> float:
-    """Grey crop (112, 112) to the number of pixels across the face that would show as much: to as
+def detail_px(shown: Float32, strength: float, grain: float) -> float:
+    """Grey face of the crop to the number of pixels across the face that would show as much: to as
     many it can be shrunk before a fiftieth of what it shows is lost.
 
     grain: see `noise`; it shows nothing.
     """
     import cv2
 
-    face, lost = grey[_FACE], []
-    height, width = face.shape
+    lost = []
+    height, width = shown.shape
     for side in _SIDES:
         share = side / CROP_PX
         size = (round(share * width), round(share * height))
-        small = cv2.resize(face, size, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
         back = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-        error = float(((back - face) ** 2).mean()) / contrast(grey) ** 2
+        error = cv2.norm(back, shown, cv2.NORM_L2SQR) / shown.size / strength**2
         lost.append(max(error - grain**2 * (1 - share**2), 1e-6))
     falling = np.minimum.accumulate(lost)
     side = np.exp(np.interp(-np.log(_LOST), -np.log(falling), np.log(_SIDES)))
     return float(_BOX_SHARE * side)
 
 
-def blocking(picture: Image, box: Float32, face_contrast: float) -> float:
+def blocking(picture: Image, box: Float32, strength: float) -> float:
     """How far grey levels jump at the edges of 8x8 blocks, more than beside them, against the
     contrast of the face: 0.04 for a press photo, 0.4 for JPEG of quality 5.
 
@@ -191,15 +197,19 @@ def blocking(picture: Image, box: Float32, face_contrast: float) -> float:
     part = picture[y1:y2, x1:x2]
     if not _BLOCKS_FROM_PX <= min(part.shape[:2]) <= _BLOCKS_TO_PX:
         return 0.0
-    grey = part.astype(np.float32) @ _LUMA
-    return max(0.0, min(_jumps(grey), _jumps(grey.T))) / face_contrast
+    grey = _grey(part)
+    return max(0.0, min(_jump(grey, axis) for axis in (0, 1))) / strength
 
 
-def _jumps(grey: Float32) -> float:
-    """Mean jump between columns at the edges of blocks, wherever these lie, over the others'."""
-    steps = np.abs(np.diff(grey, axis=1))
-    jump = (steps[:, 1:-1] - (steps[:, :-2] + steps[:, 2:]) / 2).mean(axis=0)
-    phases = np.array([jump[phase::8].mean() for phase in range(8)])
+def _jump(grey: Float32, axis: int) -> float:
+    """Mean step between rows (0) or columns (1) at the edges of blocks, wherever these lie, over
+    the steps beside them and over those elsewhere."""
+    import cv2
+
+    before, after = (grey[:-1], grey[1:]) if axis == 0 else (grey[:, :-1], grey[:, 1:])
+    steps = cv2.reduce(cv2.absdiff(before, after), 1 - axis, cv2.REDUCE_AVG).ravel()
+    jumps = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
+    phases = np.array([jumps[phase::8].mean() for phase in range(8)])
     best = phases.max()
     return float(best - (phases.sum() - best) / 7)
 

@@ -1,4 +1,4 @@
-"""What holds for every answer of the API, checked while a test reads it."""
+"""Reads answers of the API in tests, and checks what must be true for all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 
 
 def refusal(answer: Any, status: int, code: str) -> dict[str, Any]:
-    """The `error` of a refusal that has this status, this code and the one shape."""
+    """The `error` of a refusal. Checks its status, code and shape."""
     assert answer.status_code == status, answer.content[:500]
     body: dict[str, Any] = answer.json()
     assert set(body) == {"error", "request_id"}
@@ -25,14 +25,14 @@ def refusal(answer: Any, status: int, code: str) -> dict[str, Any]:
 
 
 def good(answer: Any, status: int = 200) -> Any:
-    """The JSON of a good answer."""
+    """The JSON of a successful answer."""
     assert answer.status_code == status, answer.content[:500]
     assert answer["X-Request-Id"]
     return answer.json() if answer.content else None
 
 
 def streamed(answer: Any) -> bytes:
-    """The body of a good answer that is made while it is sent."""
+    """The body of a successful streamed answer."""
     assert answer.status_code == 200, answer
 
     async def collected() -> bytes:

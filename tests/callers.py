@@ -1,4 +1,4 @@
-"""Clients of the API: somebody signed in with a role, or a program with a key."""
+"""Clients of the API: a signed-in user with a role, or a program with a key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.factories import make_user
 
 
 class Caller(APIClient):
-    """DRF's client, which a test may hand anything that becomes text.
+    """DRF's client, with values of any type that can be converted to text.
 
     Whatever it is answered is held to the OpenAPI document, so every test of the API is a test of
     that as well. `ends_with_commit`: False lets the test roll its request back.
@@ -41,12 +41,12 @@ class Caller(APIClient):
         return super().patch(path, data, **extra)
 
     def send(self, path: str, body: bytes, content_type: str, method: str = "POST") -> Any:
-        """A body as it is."""
+        """Send a body unchanged."""
         return self.generic(method, path, body, content_type)  # type: ignore[arg-type]
 
 
 class PageClient(Client):
-    """A browser without scripts: Django's client, whose requests end with their commit."""
+    """A browser without scripts: Django's client, which runs the steps after each commit."""
 
     def request(self, **request: Any) -> Any:
         with committed():
@@ -60,7 +60,7 @@ def signed_in(role: str = Role.ADMINISTRATOR, *, checks_csrf: bool = False) -> C
 
 
 def new_key(*scopes: str, collection: Collection | None = None, **fields: Any) -> str:
-    """The secret of a new key with these scopes, none if none is named."""
+    """The secret of a new key with these scopes; without arguments it has none."""
     limit = collection.pk if collection else None
     return ApiKey.issue(name="program", scopes=list(scopes), collection_id=limit, **fields)[1]
 

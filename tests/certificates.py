@@ -1,4 +1,4 @@
-"""A certificate for localhost that no authority knows."""
+"""A self-signed certificate for localhost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """Paths of the certificate, which is its own authority, and of its key."""
+    """The paths of the certificate and of its key. The certificate is also its own authority."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -32,7 +32,7 @@ def committed() -> Iterator[None]:
 
 
 def commit_services(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each service that `module` calls by a name of its own end with its commit."""
+    """Make each service that `module` has imported run the steps after its commit."""
     for name, value in list(vars(module).items()):
         if _is_service(value):
             monkeypatch.setattr(module, name, committed()(value))
@@ -46,7 +46,7 @@ def _is_service(value: object) -> bool:
 
 
 class FailedSteps(logging.Handler):
-    """Hears which steps after a commit failed: they are logged, and the caller is not told."""
+    """Collects the steps after a commit that failed. They are only logged, not raised."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class FailedSteps(logging.Handler):
         self.records.append(record)
 
     def expect(self, *words: str) -> None:
-        """These failed, in this order and no others; each is a part of what is logged."""
+        """Check that exactly these steps failed, in this order. Each is a part of a log message."""
         told = [str(record.exc_info[1]) for record in self.records if record.exc_info]
         self.records.clear()
         assert len(told) == len(words), told

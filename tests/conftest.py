@@ -1,4 +1,4 @@
-"""What tests share. Fakes stand in for the engine alone; database, files and rules are real."""
+"""Fixtures of all tests. Only the engine is a fake; database, files and rules are real."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m unit`: the tests that need nothing beside Python."""
+    """Mark the tests that need nothing but Python, for `-m unit`."""
     for item in filter(is_unit_test, items):
         item.add_marker(pytest.mark.unit)
 
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, settings: Any) -> None:
-    """Files of a test go with it."""
+    """The files of a test are removed after it."""
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.VIDEO_DIR = tmp_path / "videos"
     settings.VIDEO_DIR.mkdir()
@@ -42,7 +42,7 @@ def _own_folders(tmp_path: Path, settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_process() -> Iterator[None]:
-    """What a process keeps between requests does not pass from one test to the next."""
+    """Each test gets a new process object, so that no state passes from one test to the next."""
     fresh = Process()
     use_process(fresh)
     yield
@@ -52,7 +52,7 @@ def _fresh_process() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _services_commit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Called in a test, they end with their commit, as a request does."""
+    """If a test calls a service, the steps after its commit run, as they do in a request."""
     mark = request.node.get_closest_marker("django_db")
     if not (mark and mark.kwargs.get("transaction")):
         commit_services(request.module, monkeypatch)
@@ -70,13 +70,13 @@ def failed_steps() -> Iterator[FailedSteps]:
 
 @pytest.fixture
 def client() -> Client:
-    """In place of pytest-django's: what waits for the commit runs with each request."""
+    """Replaces pytest-django's client: the steps after a commit run with each request."""
     return PageClient()
 
 
 @pytest.fixture
 def engine() -> FakeEngine:
-    """A fake engine in place of the process's own."""
+    """A fake engine that replaces the engine of the process."""
     from recognition.engine import use_engine
 
     fake = FakeEngine()
@@ -121,7 +121,7 @@ def sample_photo(weights_dir: Path) -> Callable[[str], bytes]:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of evaluation photos; mark the test `data`. Skips where it is not there."""
+    """The folder of evaluation photos; mark the test `data`. Skips the test if it is missing."""
     folder = Path(os.environ.get("FACEREC_DATA", _DATA))
     if not folder.is_dir():
         pytest.skip(f"no evaluation photos in {folder}: set FACEREC_DATA")
@@ -135,7 +135,7 @@ def actor() -> Actor:
 
 @pytest.fixture
 def access(db: None) -> Access:
-    """An administrator's."""
+    """The client of an administrator."""
     from tests.factories import make_access
 
     return make_access()
@@ -157,5 +157,5 @@ def person(collection: Collection) -> Person:
 
 @pytest.fixture
 def close_connections() -> Callable[[], None]:
-    """For threads of a test: close what the thread opened."""
+    """Close the database connections of a test's thread at its end."""
     return connections.close_all

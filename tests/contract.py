@@ -1,4 +1,4 @@
-"""Holds answers of the API to its own OpenAPI document, strictly: status, type, every field."""
+"""Checks answers of the API against its OpenAPI document: status, type, and every field."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
 
-# Said once for all operations: a method or an address that is not there, a broken request.
+# Not in the document of each operation: unknown methods and addresses, and broken requests.
 _ANYWHERE = {405}
 Document = dict[str, Any]
 
 
 @cache
 def document() -> Document:
-    """As it is served."""
+    """The OpenAPI document, as it is served."""
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
 @cache
 def _paths() -> list[tuple[re.Pattern[str], str]]:
-    """Without variables first: they are more exact."""
+    """Paths without variables come first, because they are more exact."""
     templates = sorted(document()["paths"], key=lambda path: ("{" in path, path))
     return [(re.compile(re.sub(r"{\w+}", "[^/]+", path)), path) for path in templates]
 
@@ -42,7 +42,7 @@ def operation_of(method: str, path: str) -> Document | None:
 
 
 def check(method: str, path: str, answer: Any) -> None:
-    """AssertionError where the answer is not what the document says."""
+    """AssertionError if the answer is not what the document says."""
     operation = operation_of("GET" if method == "HEAD" else method, path)
     if operation is None or answer.status_code in _ANYWHERE:
         return
@@ -65,7 +65,7 @@ def check(method: str, path: str, answer: Any) -> None:
 
 
 def check_value(schema: Document, value: Any) -> None:
-    """AssertionError where the value is not of the schema."""
+    """AssertionError if the value does not match the schema."""
     validator = Draft202012Validator(_strict(schema), format_checker=FormatChecker())
     errors = list(validator.iter_errors(value))
     assert not errors, f"{errors[0].json_path}: {errors[0].message}"
@@ -88,7 +88,7 @@ def _validator(operation_id: str, status: int) -> Draft202012Validator:
 
 
 def _strict(node: Any) -> Any:
-    """OpenAPI 3.0 as JSON schema, references followed, fields that are not named forbidden."""
+    """An OpenAPI 3.0 schema as JSON schema. References are resolved, and other fields forbidden."""
     if isinstance(node, list):
         return [_strict(item) for item in node]
     if not isinstance(node, dict):

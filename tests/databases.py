@@ -1,4 +1,4 @@
-"""The database of a test, for processes that it starts, and ways to take it away from them."""
+"""The database of a test, for the processes that it starts, and ways to make it unavailable."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _may_write() -> bool:
 
 @contextmanager
 def locked_sqlite() -> Iterator[None]:
-    """Nobody else can write to the SQLite file within."""
+    """Within this block, no other process can write to the SQLite file."""
     other = sqlite3.connect(connection.settings_dict["NAME"], timeout=30, isolation_level=None)
     try:
         other.execute("BEGIN EXCLUSIVE")

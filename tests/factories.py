@@ -1,4 +1,4 @@
-"""Rows for tests, with the values that most tests do not care about."""
+"""Rows for tests, with default values for fields that most tests do not check."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def make_user(role: str = Role.ADMINISTRATOR, **values: Any) -> User:
 
 
 def make_access(role: str = Role.ADMINISTRATOR, *, collection: Collection | None = None) -> Access:
-    """Access of a new user with this role; limited to a collection as a key would be."""
+    """The access of a new user with this role, limited to a collection like that of a key."""
     access = access_of_user(make_user(role))
     limit = str(collection.pk) if collection else None
     return Access(user=access.user, scopes=access.scopes, collection_id=limit)
@@ -104,7 +104,7 @@ def add_people(
 
 
 def make_calibration(collection: Collection, **figures: Any) -> Calibration:
-    """As if the collection had been measured, on more people than it has."""
+    """A measurement of the collection, on more people than it has."""
     point = {"fmr": 0.01, "threshold": 0.4, "fnmr": 0.02, "fnmr_interval": [0.01, 0.03],
              "false_match_count": 49, "has_enough_pairs": True}  # fmt: skip
     measured = {
@@ -145,7 +145,7 @@ def make_camera(collection: Collection | None = None, **values: Any) -> Camera:
 
 
 def seen(person: Person | None = None, *, number: int = 1, **values: Any) -> VisitSeen:
-    """What a stream saw: the person, or somebody unknown with the face of `number`."""
+    """What a stream saw: the person, or an unknown face, the one of `number`."""
     fields: dict[str, Any] = {
         "decision": "match" if person else "unknown",
         "person_id": person.pk if person else None,
@@ -162,7 +162,7 @@ def seen(person: Person | None = None, *, number: int = 1, **values: Any) -> Vis
 
 
 def own_stream(collection: Collection, camera: Camera | None = None) -> OwnStream:
-    """The stream of this process that all visits of a collection in a test come from."""
+    """A stream of this process for all visits of a collection in a test."""
     row = Stream.objects.filter(collection=collection, caller=ACTOR.name, ended_at=None).first()
     if row is None:
         begun = stream_begin(
@@ -174,7 +174,7 @@ def own_stream(collection: Collection, camera: Camera | None = None) -> OwnStrea
 
 @committed()
 def update_event(event: Event, look: VisitSeen, **values: Any) -> Event:
-    """The stream of the event sees it again; `values` are those of `event_update`."""
+    """Update an event through its stream; `values` are arguments of `event_update`."""
     stream = own_stream(event.collection, event.camera)
     return event_update(event=event, stream=stream, seen=look, **({"ended_at": look.at} | values))
 

@@ -22,14 +22,14 @@ from ml_engine.zoo import EmbedderCard, embedder_card, preset
 Image = NDArray[np.uint8]
 _LEVELS = 7  # of each colour: 343 people
 _STEP = 32
-# The background is between these; its shade tells one photo of somebody from another.
+# The grey of the background is between these. It is different for each photo of a person.
 _DARKEST, _BACKGROUND = 4, 24
 _CORNER = np.zeros(2, np.float32)
 _LANDMARKS = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.55], [0.35, 0.75], [0.65, 0.75]])
 
 
 def colour_of(person: int) -> tuple[int, int, int]:
-    """Person 0..342 to a colour that survives JPEG."""
+    """A colour for person 0..342 that survives JPEG."""
     levels = person % _LEVELS, person // _LEVELS % _LEVELS, person // _LEVELS**2
     red, green, blue = (48 + _STEP * level for level in levels)
     return red, green, blue
@@ -136,7 +136,7 @@ class FakeEngine:
         ]
 
     def warm_up(self) -> None:
-        """Nothing to warm."""
+        """Nothing to warm up."""
 
     def stats(self) -> Stats:
         return {}
@@ -160,14 +160,14 @@ def _person_at(image: Image, face: Face) -> int:
 
 
 def _looks_of(image: Image) -> int:
-    """One photo is told from another by its background, of which some is in a cut face too."""
+    """The number of the photo, from its background, which a cut face also shows."""
     brightest = image.max(axis=2)
     background = brightest[brightest <= _BACKGROUND]
     return max(0, round(float(np.median(background))) - _DARKEST) if background.size else 0
 
 
 def _faces(image: Image) -> list[Face]:
-    """Squares, largest first."""
+    """All coloured squares, largest first."""
     import cv2
 
     mask = (image.max(axis=2) > _BACKGROUND).astype(np.uint8)

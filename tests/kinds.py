@@ -1,4 +1,4 @@
-"""What a test uses beside Python, as its markers, fixtures and folder say."""
+"""Tells from its markers, fixtures and folder what a test needs besides Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def uses_database(item: pytest.Item) -> bool:
 
 
 def is_unit_test(item: pytest.Item) -> bool:
-    """Neither database nor weights, processes or a browser."""
+    """True if the test needs no database, weights, processes or browser."""
     if uses_database(item) or any(map(item.get_closest_marker, _MARKERS)):
         return False
     module = getattr(item, "module", None)

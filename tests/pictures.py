@@ -124,13 +124,13 @@ def sixteen_bit_grey(photo: bytes) -> bytes:
 
 
 def twelve_bit_grey(photo: bytes) -> bytes:
-    """As some cameras write them: 12 bits in a file of 16."""
+    """12 bits in a file of 16 bits, as some cameras write them."""
     grey = np.asarray(opened(photo).convert("L"), np.uint16) * 16
     return saved(Image.fromarray(grey), "PNG")
 
 
 def without_its_end(photo: bytes) -> bytes:
-    """All of the picture is there, the marker after it is not."""
+    """A complete picture without the end marker."""
     return photo[: photo.rindex(b"\xff\xd9")]
 
 

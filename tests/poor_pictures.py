@@ -24,13 +24,13 @@ def leaning(vector: Float32) -> Float32:
 
 
 def all_lean(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on the engine sees poor pictures."""
+    """Make the engine see poor pictures from now on."""
     vector = engine._vector
     monkeypatch.setattr(engine, "_vector", lambda *asked: leaning(vector(*asked)))
 
 
 def know_the_direction() -> None:
-    """The curves in force know what poor pictures have in common."""
+    """Give the curves in force a cohort of poor pictures."""
     cohort = Cohort({"noise": tuple(_DIRECTION.tolist())}, usual=0.03)
     for version in ModelVersion.objects.filter(role="embedder"):
         curve = curve_in_use(version)
@@ -40,7 +40,7 @@ def know_the_direction() -> None:
 
 
 def forget_the_direction() -> None:
-    """The curves in force know nothing of poor pictures."""
+    """Remove the cohort from the curves in force."""
     for version in ModelVersion.objects.filter(role="embedder"):
         curve = curve_in_use(version)
         assert curve is not None

@@ -1,4 +1,4 @@
-"""What an import may bring along: neither TensorFlow nor Django where they do not belong."""
+"""Imports do not load TensorFlow or Django where these are not allowed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ import ml_engine.engine
 
 
 def _loaded_after(statement: str) -> set[str]:
-    """Modules in a fresh interpreter after `statement`."""
+    """The loaded modules in a new interpreter after `statement`."""
     code = f"{statement}\nimport sys\nprint(' '.join(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True

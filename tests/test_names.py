@@ -1,4 +1,4 @@
-"""Names of tests: each is used once, so that a failure says which test it is."""
+"""Each name of a test is used only once, so that a failure tells which test it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEAST_WORDS = 4
 
 @cache
 def _names() -> dict[str, list[str]]:
-    """Files by the name of each test in them, as often as it is defined there."""
+    """The files of each name of a test, once for each definition."""
     found: dict[str, list[str]] = defaultdict(list)
     for path in sorted(_TESTS.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -31,5 +31,5 @@ def test_two_tests_never_share_a_name() -> None:
 
 
 def test_every_test_name_has_at_least_four_words() -> None:
-    """Fewer cannot tell both the thing and the expectation."""
+    """A name with fewer words cannot say both the thing and the expectation."""
     assert [name for name in _names() if len(name.split("_")) - 1 < _LEAST_WORDS] == []

@@ -1,4 +1,4 @@
-"""A self-signed certificate, so that a browser on another computer may use its camera."""
+"""A self-signed certificate: on another computer, a browser gives its camera only over HTTPS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class CertificateFiles:
 
 
 def ensure_certificate(folder: Path, names: list[str]) -> CertificateFiles:
-    """Files of a certificate for these names and addresses; the old one as long as it serves."""
+    """The files of a certificate for these names and addresses. A new one is made if the old one
+    does not cover them or expires within 30 days."""
     files = CertificateFiles(folder / "certificate.pem", folder / "key.pem")
     if not _serves(files, names):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,7 +59,7 @@ def _make(files: CertificateFiles, names: list[str]) -> None:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # A phone's clock may be a little behind.
+        # One day earlier, because the clock of another device may be slow.
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + VALID)
         .add_extension(

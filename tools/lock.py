@@ -1,7 +1,7 @@
 """`python3 -m tools.lock`: writes requirements/lock-*.txt from requirements/*.txt.
 
-One resolution for all: the other locks are held to the versions of lock-cpu.txt, so that they can
-be installed together. The resolver (uv) lives in an environment that is thrown away.
+All locks are constrained to the versions of lock-cpu.txt, so that they can be installed together.
+The resolver (uv) is installed in a temporary environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tools.messages import note
 from tools.prepare import LOCKS, ROOT
 
 RESOLVER = "uv==0.13.9"
-# The first is resolved freely, the others after it.
+# The first lock is resolved without constraints, the others with its versions.
 NAMES = ("cpu", "mysql", "gpu", "dev")
 OPTIONS = (
     "--universal",

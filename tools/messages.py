@@ -1,4 +1,4 @@
-"""What the make targets say: progress on one line each, and one line when something is missing."""
+"""Messages of the make targets: one line for each step, and one line if something is missing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def note(text: str) -> None:
 
 
 def stop(text: str) -> NoReturn:
-    """End the program with one line that says what to do."""
+    """End the program with one line that tells the user what to do."""
     sys.stdout.flush()
     raise SystemExit(f"facerec: {text}")

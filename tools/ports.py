@@ -9,14 +9,14 @@ import psutil
 
 
 def free_port() -> int:
-    """A port that nobody on loopback listens on just now."""
+    """A port on which no program listens on loopback now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def is_free(host: str, port: int) -> bool:
-    """True if a server could listen there. OSError for a host that is not of this machine."""
+    """True if a server can listen there. OSError if the host is not an address of this machine."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -33,7 +33,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def lan_addresses() -> list[str]:
-    """IPv4 addresses under which other computers may reach this one."""
+    """The IPv4 addresses of this machine for other computers."""
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     found = [
         entry.address
@@ -45,6 +45,6 @@ def lan_addresses() -> list[str]:
 
 
 def names_of_machine() -> list[str]:
-    """Its host name, and the name that it has in a local network."""
+    """The host name of this machine, and its name in a local network (`.local`)."""
     name = socket.gethostname().lower()
     return [name] if "." in name else [name, f"{name}.local"]

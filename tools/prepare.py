@@ -1,12 +1,13 @@
 """`python3 -m tools.prepare [dev] [lint] [test]`: system packages and the virtual environment.
 
-Without a word it is what the site needs; MySQL's client as well where DB or DATABASE_URL ask for
-it, in the environment or in `.env`. `dev` adds Python's linters and what tests need, `lint` the
-linters of the pages' scripts as well: npm puts them into node_modules, and nothing else needs them.
+Without arguments this installs what the site needs, with MySQL's client if DB or DATABASE_URL needs
+it, in the environment or in `.env`. `dev` adds the Python linters and the packages of the tests.
+`lint` also adds the linters of the scripts, which npm puts into node_modules; nothing else needs
+npm.
 
-What is installed is pinned with hashes in requirements/lock-*.txt. A stamp remembers which lock the
-environment holds, so that a second call takes no time. Run with the Python that the environment
-shall use; nothing beside the standard library is there yet.
+All packages are pinned with hashes in requirements/lock-*.txt. A stamp file records the installed
+lock, so that a second call takes no time. Run this with the Python that the environment must use.
+Only the standard library is available at this point.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tools.messages import note, stop
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCKS = ROOT / "requirements"
-# What TensorFlow has wheels for.
+# The Python versions for which TensorFlow has wheels.
 OLDEST, NEWEST = (3, 11), (3, 13)
 PURPOSES = ("dev", "lint", "test")
 
@@ -55,14 +56,15 @@ def check_python() -> None:
 
 
 def purposes_of_settings() -> list[str]:
-    """`mysql` for a private server, `mysql-client` for somebody else's."""
+    """`mysql` for a private server, `mysql-client` for an existing server, or nothing."""
     if _setting("DB") == "mysql":
         return ["mysql"]
     return ["mysql-client"] if _setting("DATABASE_URL").startswith("mysql") else []
 
 
 def _setting(name: str) -> str:
-    """Of the environment, or of `.env`; far simpler than what the site reads, but enough here."""
+    """A variable of the environment or of `.env`. Reads less syntax than the site does, which is
+    enough here."""
     if name in os.environ:
         return os.environ[name]
     path = Path(os.environ.get("ENV_FILE") or ROOT / ".env")
@@ -82,10 +84,11 @@ def locks_for(purposes: list[str]) -> list[str]:
 
 
 def kind() -> str:
-    """`gpu` or `cpu`, once chosen kept: `tensorflow` and `tensorflow-cpu` overwrite each other."""
+    """`gpu` or `cpu`. An environment keeps its kind, because `tensorflow` and `tensorflow-cpu`
+    overwrite each other's files."""
     made_for = [name for name in ("gpu", "cpu") if _stamp(name).exists()]
     if made_for == ["cpu"] and has_gpu():
-        note(f"a GPU is there, but {VENV.name} was made without: `make clean` lets it be used")
+        note(f"there is a GPU, but {VENV.name} was made without it: run `make clean` to use it")
     return made_for[0] if made_for else ("gpu" if has_gpu() else "cpu")
 
 
@@ -127,7 +130,7 @@ def install(names: list[str]) -> None:
 
 
 def install_script_linters() -> None:
-    """ESLint and TypeScript, as package-lock.json names them."""
+    """Install ESLint and TypeScript in the versions of package-lock.json."""
     lock = hashlib.sha256((ROOT / "package-lock.json").read_bytes()).hexdigest()
     stamp = ROOT / "node_modules" / ".lock"
     if stamp.exists() and stamp.read_text() == lock:

@@ -1,4 +1,4 @@
-"""A MariaDB of our own in one folder: loopback only, a generated password, stopped by its pid."""
+"""A private MariaDB in one folder: on loopback only, with a generated password."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tools.system import find_program
 NAME = "facerec"
 START_S = 60
 STOP_S = 60
-# For a database that is thrown away: nothing has to survive a crash.
+# Options for a disposable database, whose data need not survive a crash.
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-binlog=0")
 
 
 class MariadbServer:
-    """A server whose data lie in `folder`. After `kill` it can be started again on the same port,
-    and finds what was committed.
+    """A server with its data in `folder`. After `kill` it can be started again on the same port,
+    with all committed data.
 
-    is_disposable: a crash may lose data, which makes it faster.
+    is_disposable: makes the server faster, but a crash may lose data.
     """
 
     def __init__(self, folder: Path, *, is_disposable: bool = False) -> None:
@@ -43,14 +43,14 @@ class MariadbServer:
         return _url(self._folder)
 
     def start(self) -> None:
-        """Returns once it answers."""
+        """Start the server, and return when it answers."""
         folder = self._folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (folder / "data" / "mysql").exists():
             _set_up(folder / "data")
         self._port = self._port or free_port()
         (folder / "port").write_text(str(self._port))
-        # In a session of its own: Ctrl-C must reach the site first, which still writes while it
+        # In a new session, so that Ctrl-C does not reach the server: the site still writes while it
         # stops.
         self.process = subprocess.Popen(
             _command(folder, self._port, is_disposable=self._is_disposable),
@@ -62,7 +62,7 @@ class MariadbServer:
         _wait_until_ready(folder, self.process)
 
     def kill(self) -> None:
-        """As a crash does; harmless if it does not run."""
+        """Kill the server, as in a crash. Does nothing if it is not running."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(STOP_S)
@@ -81,10 +81,10 @@ class MariadbServer:
 
 @contextmanager
 def private_mariadb(folder: Path, *, is_disposable: bool = False) -> Iterator[str]:
-    """DATABASE_URL of a running server whose data lie in `folder`.
+    """The DATABASE_URL of a running server with its data in `folder`.
 
-    The caller that holds the folder's lock owns the server and stops it in the end. A second caller
-    uses the same server and leaves it running.
+    The caller that holds the lock of the folder owns the server and stops it at the end. A second
+    caller uses the same server and leaves it running.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as lock:
@@ -123,9 +123,9 @@ def _command(folder: Path, port: int, *, is_disposable: bool) -> list[str]:
         "--no-defaults",
         *_as_root(),
         f"--datadir={folder / 'data'}",
-        # The system's folder is swept, and shared with servers that delete what looks like theirs.
+        # Not in the system's temporary folder, from which other servers and cleaners delete files.
         f"--tmpdir={_own_tmp(folder)}",
-        # Below the data folder, since the path of a socket may have 107 characters only.
+        # Relative to the data folder, because the path of a socket may have at most 107 characters.
         "--socket=private.sock",
         f"--port={port}",
         "--bind-address=127.0.0.1",
@@ -158,7 +158,7 @@ def _set_up(data: Path) -> None:
         f"--datadir={data}",
         "--skip-test-db",
         "--skip-name-resolve",
-        # Its root is whoever runs this, through the socket, without a password.
+        # The user who runs this is root of the server, through the socket and without a password.
         "--auth-root-authentication-method=socket",
         f"--auth-root-socket-user={getpass.getuser()}",
     ]
@@ -175,12 +175,12 @@ def _mariadbd() -> str:
 
 
 def _as_root() -> list[str]:
-    # It refuses to run as root unless told so.
+    # Without this option the server refuses to run as root.
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
 def _first_statements(folder: Path) -> Path:
-    """Run at each start, before anybody can connect. One statement a line."""
+    """A file of statements that run at each start, before anyone can connect; one on each line."""
     account = f"'{NAME}'@'127.0.0.1'"
     path = folder / "init.sql"
     path.touch(mode=0o600)
@@ -220,7 +220,7 @@ def _wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def _answers(port: int) -> bool:
-    """A MariaDB greets first."""
+    """True if the server sends its greeting."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             return bool(connection.recv(1))
@@ -229,7 +229,7 @@ def _answers(port: int) -> bool:
 
 
 def _stop_left_behind(folder: Path) -> None:
-    """A server whose owner was killed still runs on these data: end it, by its pid."""
+    """Stop a server that still runs on these data because its owner was killed."""
     try:
         pid = int((folder / "pid").read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -1,4 +1,4 @@
-"""A Redis of our own for the tests: loopback only, in memory, stopped by its pid."""
+"""A private Redis for the tests: on loopback only, in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOP_S = 20
 
 
 class RedisServer:
-    """A server that keeps nothing. After `kill` it can be started again on the same port."""
+    """A server that stores nothing on disk. After `kill` it can be started again on its port."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         program = find_program("redis-server", "valkey-server")
@@ -35,7 +35,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Returns once it answers."""
+        """Start the server, and return when it answers."""
         self.process = subprocess.Popen(
             self._command,
             stdin=subprocess.DEVNULL,
@@ -45,7 +45,7 @@ class RedisServer:
         _wait_until_ready(self.port, self.process)
 
     def kill(self) -> None:
-        """As a crash does; harmless if it does not run."""
+        """Kill the server, as in a crash. Does nothing if it is not running."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(STOP_S)
@@ -60,7 +60,7 @@ class RedisServer:
 
 @contextmanager
 def private_redis(folder: Path, *, port: int | None = None) -> Iterator[str]:
-    """REDIS_URL of a running server; on a free port unless one is named."""
+    """The REDIS_URL of a running server, on the given port or on a free one."""
     server = RedisServer(folder, port)
     try:
         server.start()

@@ -1,8 +1,10 @@
 """`python -m tools.run_tests [pytest arguments]`: all tests, in three parts.
 
-The tests that use a database run on SQLite and on a private MariaDB, those that use none run once.
-They run side by side as far as there are cores, each with folders, a Redis and a cache of its own.
-What pytest prints carries the name of its part.
+The tests that use a database run on SQLite and on a private MariaDB. The others run once. The parts
+run in parallel as far as there are cores, each with its own folders, Redis and cache. Each line of
+pytest's output begins with the name of its part. If only a few tests fail, they run once more with
+the machine to themselves. The end of the output names them in any case: a test that passes only
+then waits for a time instead of a state.
 """
 
 from __future__ import annotations
@@ -25,11 +27,15 @@ from tools.private_mariadb import private_mariadb
 from tools.private_redis import private_redis
 from tools.system import CHROMIUM_NAMES, find_program
 
-# pytest's exit status if no test was selected: no failure of a part when tests were named.
+# pytest's exit status if no test was selected. If the user named tests, this is no failure.
 NO_TESTS = 5
-# Tests wait a lot, for servers and browsers, so one part more than the usual two cores.
+# pytest's exit status if all tests ran and some failed.
+TESTS_FAILED = 1
+# If more tests fail, something is broken, and running them again only costs time.
+FEW = 10
+# One more than the usual two cores, because tests often wait for servers and browsers.
 SIDE_BY_SIDE = 3
-# What would point the tests at another database, or change what they expect.
+# Variables that would point the tests to another database or change what they expect.
 _SITE_SETTINGS = frozenset(
     {
         "ADMIN_PASSWORD",
@@ -47,7 +53,7 @@ _SITE_SETTINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One run of pytest. `only`: the tests that use a `database`, or the `others`."""
+    """One run of pytest. `only`: `database` (tests that use a database) or `others`."""
 
     name: str
     only: str
@@ -55,16 +61,17 @@ class Part:
 
 
 class RunningPart:
-    """A part in a process of its own; what it prints is shown with the part's name before it."""
+    """A part that runs in its own process. Each line of its output gets the name of the part."""
 
     def __init__(self, part: Part, folder: Path, redis_url: str, arguments: Sequence[str]) -> None:
         self.part = part
+        self.failures: list[str] = []
         self._started = time.monotonic()
         self._process = subprocess.Popen(
             [*_command(part), *arguments],
             cwd=ROOT,
             env=_environment(part, folder, redis_url),
-            start_new_session=True,  # Ctrl-C reaches it once, through us
+            start_new_session=True,  # so that Ctrl-C reaches it only through us
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -75,7 +82,7 @@ class RunningPart:
         self._reader.start()
 
     def wait(self) -> int:
-        """pytest's exit status."""
+        """Wait for the end; returns pytest's exit status."""
         status = self._process.wait()
         self._reader.join()
         took = time.monotonic() - self._started
@@ -83,7 +90,7 @@ class RunningPart:
         return status
 
     def stop(self) -> None:
-        """Let it take down what it started, as Ctrl-C does."""
+        """Interrupt pytest like Ctrl-C, so that it stops the servers that it has started."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             self.wait()
@@ -92,6 +99,8 @@ class RunningPart:
         assert self._process.stdout
         for line in self._process.stdout:
             print(f"{self.part.name} | {line}", end="", flush=True)
+            if line.startswith(("FAILED ", "ERROR ")):  # a line of pytest's summary
+                self.failures.append(line.rstrip())
 
 
 def _command(part: Part) -> list[str]:
@@ -114,6 +123,8 @@ def _environment(part: Part, folder: Path, redis_url: str) -> dict[str, str]:
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
+    # In the background of a shell it is ignored, by us and by the parts.
+    signal.signal(signal.SIGINT, _interrupt)
     ensure_browser()
     subprocess.run([sys.executable, "-m", "tools.weights", "--all"], cwd=ROOT, check=True)
     with (
@@ -126,26 +137,55 @@ def main(arguments: list[str]) -> int:
             Part("MariaDB", "database", database_url),
             Part("SQLite", "database"),
         ]
-        statuses = run_parts(parts, folder, arguments, at_a_time=min(SIDE_BY_SIDE, cores() + 1))
+        statuses = run_all(parts, folder, arguments)
     return worst(statuses, may_be_empty=bool(arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of a part. status: the exit status of pytest. failures: lines of its summary."""
+
+    status: int
+    failures: Sequence[str] = ()
+
+    @property
+    def is_worth_another_look(self) -> bool:
+        return self.status == TESTS_FAILED and len(self.failures) <= FEW
+
+
+def run_all(parts: Sequence[Part], folder: Path, arguments: Sequence[str]) -> dict[str, int]:
+    """pytest's exit status of each part, by its name: that of the second run, if there was one."""
+    at_a_time = min(SIDE_BY_SIDE, cores() + 1)
+    results = run_parts(parts, folder / "first", arguments, at_a_time=at_a_time)
+    statuses = {name: result.status for name, result in results.items()}
+    if again := [part for part in parts if results[part.name].is_worth_another_look]:
+        note("the tests that failed run once more, by themselves")
+        arguments = [*arguments, "--last-failed"]
+        second = run_parts(again, folder / "second", arguments, at_a_time=1)
+        statuses |= {name: result.status for name, result in second.items()}
+    for name, result in results.items():
+        for failure in result.failures:
+            note(f"{name}: {failure}{'' if statuses[name] else ' (passed by itself)'}")
+    return statuses
 
 
 def run_parts(
     parts: Sequence[Part], folder: Path, arguments: Sequence[str], *, at_a_time: int
-) -> dict[str, int]:
-    """pytest's exit status of each part, by its name."""
+) -> dict[str, Result]:
+    """The result of each part, by the name of the part."""
     running: list[RunningPart] = []
 
-    def run(part: Part) -> int:
+    def run(part: Part) -> Result:
         own = folder / part.name.lower()
         with private_redis(own) as redis_url:
-            running.append(RunningPart(part, own, redis_url, arguments))
-            return running[-1].wait()
+            one = RunningPart(part, own, redis_url, arguments)
+            running.append(one)
+            return Result(one.wait(), one.failures)
 
     with ThreadPoolExecutor(at_a_time) as pool:
         begun = {part.name: pool.submit(run, part) for part in parts}
         try:
-            return {name: status.result() for name, status in begun.items()}
+            return {name: result.result() for name, result in begun.items()}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for one in running:
@@ -154,9 +194,9 @@ def run_parts(
 
 
 def worst(statuses: Mapping[str, int], *, may_be_empty: bool) -> int:
-    """The exit status of all: of a part that failed, if one did.
+    """The exit status of the whole run: the one of the first part that failed, or 0.
 
-    may_be_empty: tests were named, and a part may have none of them; but one must have some.
+    may_be_empty: the user named tests, so a part may have none of them, but not all parts.
     """
     empty = {name for name, status in statuses.items() if status == NO_TESTS and may_be_empty}
     if len(empty) == len(statuses):
@@ -172,7 +212,7 @@ def cores() -> int:
 
 
 def ensure_browser() -> None:
-    """If the system brings no Chromium outside a snap: the one that Playwright fetches."""
+    """If the system has no Chromium (one in a snap does not count), let Playwright install one."""
     if find_program(*CHROMIUM_NAMES) is None:
         note("fetching Chromium")
         command = [sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"]

@@ -1,8 +1,8 @@
-"""`python -m tools.start run|demo|password`: everything around the site, in order.
+"""`python -m tools.start run|demo|password`: start the site with all that it needs.
 
 Reads PORT, HOST, HTTPS and DB from the environment or `.env`. Checks the port, starts the private
-MariaDB if asked, fetches weights, brings the database up to date, serves, and takes all of it down
-again when it is told to stop.
+MariaDB if asked, fetches weights, migrates the database, and serves. When it is told to stop, it
+stops all of them again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EVERYWHERE = ("0.0.0.0", "::")
 
 
 class Interrupted(BaseException):
-    """We were told to stop."""
+    """This program was told to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Options:
         return self.host in EVERYWHERE
 
     def names(self) -> list[str]:
-        """Names and addresses that the site may be asked by."""
+        """The names and addresses of the site, for ALLOWED_HOSTS and the certificate."""
         if self.is_open:
             return [*LOCAL_NAMES, *names_of_machine(), *lan_addresses()]
         return LOCAL_NAMES if self.host in LOCAL_NAMES else [*LOCAL_NAMES, self.host]
 
     def addresses(self) -> list[str]:
-        """What to type into a browser: on this computer, then on others."""
+        """URLs to open in a browser: first on this computer, then on others."""
         scheme = "https" if self.is_https else "http"
         elsewhere = lan_addresses() if self.is_open else []
         first = "localhost" if self.is_open or self.host in LOCAL_NAMES else self.host
@@ -63,12 +63,12 @@ def read_options(env: environ.Env) -> Options:
     is_https = env.bool("HTTPS", False)
     database = env.str("DB", "")
     if database not in ("", "sqlite", "mysql"):
-        stop(f"DB={database} is not known: leave it out, or say DB=mysql.")
+        stop(f"DB={database} is not known: leave it out, or set DB=mysql.")
     try:
         port = env.int("PORT", 8000)
     except ValueError:
         stop(f"PORT={env.str('PORT')} is not a number.")
-    # Whoever asks for HTTPS wants to come from another computer.
+    # HTTPS is for browsers on other computers, so it listens on all addresses by default.
     host = env.str("HOST", "") or ("0.0.0.0" if is_https else "127.0.0.1")
     return Options(port, host, is_https, database == "mysql")
 
@@ -82,7 +82,7 @@ def main(target: str) -> None:
     env.read_env(env.str("ENV_FILE", str(ROOT / ".env")))
     var = Path(env.str("FACEREC_VAR", str(ROOT / "var"))).resolve()
     options = read_options(env)
-    # Faces, keys and passwords: what is written is for its owner alone.
+    # Only the owner may read the files that are written: they contain faces, keys and passwords.
     os.umask(0o077)
     try:
         if target == "password":
@@ -96,7 +96,7 @@ def main(target: str) -> None:
 
 def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
     check_port(options)
-    # TensorFlow greets with a page of what it found, and warns of what is not ours; errors stay.
+    # Hide TensorFlow's messages and warnings about the machine; errors are still shown.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("ALLOWED_HOSTS", ",".join(_bracketed(n) for n in options.names()))
     certificate = _certificate(options, var) if options.is_https else None
@@ -116,8 +116,8 @@ def check_port(options: Options) -> None:
         stop(f"cannot listen on {options.host} port {options.port}: {error}")
     if not free:
         stop(
-            f"port {options.port} is in use, perhaps by a Facerec that runs already. "
-            f"Take another one: make run PORT={options.port + 1}"
+            f"port {options.port} is in use, perhaps by another Facerec. "
+            f"Choose another one: make run PORT={options.port + 1}"
         )
 
 
@@ -131,9 +131,10 @@ def _certificate(options: Options, var: Path) -> CertificateFiles:
 
 @contextmanager
 def database(options: Options, var: Path) -> Iterator[None]:
-    """With DB=mysql: a MariaDB below `var`, told to the site by DATABASE_URL.
+    """With DB=mysql, run a MariaDB below `var` and set DATABASE_URL to it.
 
-    Its pictures lie beside it: the site removes files that its database does not name.
+    Its pictures are in a folder beside it, because the site removes files that its database does
+    not list.
     """
     folder = var / "mariadb"
     with private_mariadb(folder) if options.has_mariadb else nullcontext() as url:
@@ -152,19 +153,19 @@ def serve_command(options: Options, certificate: CertificateFiles | None) -> lis
 
 
 def tell_addresses(options: Options) -> None:
-    """For other computers; what to open on this one the server says when it is up."""
+    """Print the URLs for other computers. The server prints the one for this computer itself."""
     if options.is_open:
         note(f"from other computers: {'  or  '.join(options.addresses()[1:])}")
     if options.is_https:
-        note("the certificate is self-signed: the browser warns once, and may be told to go on")
+        note("the certificate is self-signed: browsers warn once, and you can tell them to go on")
     elif options.is_open:
-        note("browsers on other computers give no camera without HTTPS: make run HTTPS=1")
+        note("on other computers, browsers give a camera only over HTTPS: make run HTTPS=1")
 
 
 def run(*arguments: str) -> None:
-    """Run a part with the Python of the environment; ends this program if the part fails.
+    """Run Python with these arguments. If it fails, this program ends with the same status.
 
-    In a session of its own, so that Ctrl-C reaches it once, through us, as SIGTERM.
+    It runs in a new session, so that Ctrl-C reaches it only through us, as SIGTERM.
     """
     process = subprocess.Popen(
         [sys.executable, *arguments], cwd=ROOT, start_new_session=True, stdin=subprocess.DEVNULL
@@ -179,7 +180,7 @@ def run(*arguments: str) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let it finish what it does; a second signal ends it at once."""
+    """Ask the process to stop, and wait. If we get a second signal, kill it."""
     _signal(process, signal.SIGTERM)
     try:
         process.wait()
@@ -196,7 +197,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    # What failed has said why.
+    # The failed program has already printed the reason.
     raise SystemExit(status if status > 0 else 128 - status)
 
 

@@ -1,5 +1,5 @@
-"""What the machine must have beside Python: looked for, installed where we may, or else named with
-the command that installs it."""
+"""System packages that are needed besides Python. Missing ones are installed if we have the right
+to; otherwise the command that installs them is shown."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from tools.messages import note, stop
 
-# Servers lie outside an ordinary user's PATH on Debian.
+# On Debian, servers are in folders that are not in the PATH of ordinary users.
 _SERVER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Something that must be there. `packages` are those of Debian and Ubuntu."""
+    """A requirement. `packages` are the packages of Debian and Ubuntu that provide it."""
 
     name: str
     packages: tuple[str, ...]
@@ -29,7 +29,7 @@ class Part:
 
 
 def find_program(*names: str) -> str | None:
-    """Where the first of these programs lies, or None."""
+    """The path of the first of these programs that exists, or None."""
     found = (shutil.which(name, path=_SERVER_PATH) for name in names)
     return next((path for path in found if path), None)
 
@@ -39,7 +39,7 @@ def _runs(*names: str) -> Callable[[], bool]:
 
 
 def _has_node() -> bool:
-    """New enough for ESLint, with npm beside it."""
+    """True if npm and a Node.js that is new enough for ESLint are there."""
     node = find_program("node")
     if node is None or find_program("npm") is None:
         return False
@@ -48,7 +48,7 @@ def _has_node() -> bool:
 
 
 def _makes_environments() -> bool:
-    # Debian takes `ensurepip` out of its python3.
+    # Debian's python3 package does not contain `ensurepip`.
     code = "import ensurepip, venv"
     return _succeeds([sys.executable, "-c", code])
 
@@ -71,20 +71,20 @@ def _succeeds(command: list[str]) -> bool:
 
 
 def _is_ubuntu() -> bool:
-    # Ubuntu's package of Chromium is a snap, which needs a running snapd: not for containers.
+    # Ubuntu's Chromium package is a snap, which needs a running snapd; containers have none.
     release = Path("/etc/os-release")
     return release.exists() and "ubuntu" in release.read_text().lower()
 
 
 PYTHON = (Part("venv for Python", ("python3-venv",), _makes_environments),)
-# mysqlclient comes as source and is built.
+# mysqlclient has no wheels and must be compiled.
 MYSQL_CLIENT = (
     Part("a C compiler", ("gcc", "libc6-dev"), _runs("cc", "gcc", "clang")),
     Part("pkg-config", ("pkg-config",), _runs("pkg-config")),
     Part("Python's headers", ("python3-dev",), _has_python_headers),
     Part("MariaDB's client library", ("libmariadb-dev",), _has_mysql_headers),
 )
-# The core packages bring the server without a system service.
+# The core packages contain the server without a system service.
 MARIADB = (
     Part("MariaDB", ("mariadb-server-core", "mariadb-client-core"), _runs("mariadbd", "mysqld")),
     Part("MariaDB's set-up", ("mariadb-client-core",), _runs("my_print_defaults")),
@@ -98,9 +98,9 @@ NODE = (Part("Node.js 18.18 or newer with npm", ("nodejs", "npm"), _has_node),)
 def parts_for(
     purposes: Iterable[str], *, has_venv: bool = False, has_mysql_client: bool = False
 ) -> list[Part]:
-    """What the site, on MySQL or not, the tests and the linters of scripts need.
+    """The requirements of the site (with or without MySQL), the tests, and the script linters.
 
-    What only makes a part of the environment is left out once that part is there.
+    What is needed only to make a part of the environment is left out if that part exists already.
     """
     wanted = set(purposes)
     parts = [] if has_venv else list(PYTHON)
@@ -116,7 +116,7 @@ def parts_for(
 
 
 def ensure(parts: list[Part]) -> None:
-    """Install what is missing, or stop with the command that does."""
+    """Install what is missing. If that is not possible, stop and show the command to run."""
     missing = [part for part in parts if not part.is_there()]
     if not missing:
         return
@@ -136,11 +136,11 @@ def ensure(parts: list[Part]) -> None:
 def _by_hand(packages: list[str]) -> str:
     if shutil.which("apt-get"):
         return f"Run: sudo apt-get update && sudo apt-get install -y {' '.join(packages)}"
-    return f"Install what your system calls {' '.join(packages)} (names of Debian and Ubuntu)."
+    return f"Install your system's packages for {' '.join(packages)} (names of Debian and Ubuntu)."
 
 
 def _apt() -> list[str] | None:
-    """apt-get in a way that asks nobody, or None where we may not."""
+    """The command for apt-get without questions; None if we may not install packages."""
     if shutil.which("apt-get") is None:
         return None
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
@@ -155,7 +155,7 @@ def _install(apt: list[str], packages: list[str]) -> bool:
     command = [*apt, "install", "-y", "-q", "--no-install-recommends", *packages]
     if _run_quietly(command):
         return True
-    # The list of packages may be old, or on a fresh machine not there at all.
+    # The list of packages may be old; on a new machine there is none.
     return _run_quietly([*apt, "update", "-q"]) and _run_quietly(command, is_last=True)
 
 

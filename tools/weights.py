@@ -1,4 +1,4 @@
-"""`python -m tools.weights [--all]`: fetch missing weights, to where the settings say."""
+"""`python -m tools.weights [--all]`: fetch missing weights to the folder of the settings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from tools.prepare import ROOT
 
 
 def main(*, is_all: bool) -> int:
-    """Fetch what the settings need, or all. 0 if everything that is needed is there.
+    """Fetch the weights that the settings need, or all. Returns 0 if the needed ones are there.
 
-    Optional weights that cannot be had are named and left out, unless the settings need them.
+    Optional weights that cannot be fetched are reported and left out, unless the settings need
+    them.
     """
     env = environ.Env()
     env.read_env(env.str("ENV_FILE", str(ROOT / ".env")))
@@ -30,12 +31,12 @@ def main(*, is_all: bool) -> int:
     wanted = [*needed, *(name for name in FETCHED if name not in needed)] if is_all else needed
     status = _fetch(wanted, folder)
     if _fetch(optional, folder):
-        note("these are optional and left out; the rest works without them")
+        note("these weights are optional and left out; all else works without them")
     return status
 
 
 def _needed(detector: str) -> list[str]:
-    """Artefacts of the models that the site starts with."""
+    """The artefacts of the default models."""
     try:
         models = (preset(detector, "detector"), preset(EngineConfig().embedder))
     except KeyError as error:
@@ -44,7 +45,7 @@ def _needed(detector: str) -> list[str]:
 
 
 def _fetch(names: list[str], folder: Path) -> int:
-    """The exit status of `python -m ml_engine fetch`, which shows its progress."""
+    """Run `python -m ml_engine fetch` for the missing ones; returns its exit status."""
     missing = [name for name in names if not _is_there(name, folder)]
     return engine_command(["fetch", "--weights", str(folder), *missing]) if missing else 0
 

@@ -1,1 +1,1 @@
-"""Experiments behind figures of the documents: `python -m benchmarks.laboratory --help`."""
+"""Experiments whose figures are in the documents: `python -m benchmarks.laboratory --help`."""

@@ -58,7 +58,7 @@ def _recalibration(options: argparse.Namespace) -> None:
 
 
 def _kinds(options: argparse.Namespace) -> int:
-    """1 if the promise is broken in a kind of picture."""
+    """Returns 1 if the promise is broken in a kind of picture."""
     from benchmarks.laboratory.kinds import evaluate_kinds
 
     report = evaluate_kinds(
@@ -108,7 +108,7 @@ def _search(options: argparse.Namespace) -> None:
 
 
 def _soak(options: argparse.Namespace) -> int:
-    """1 if something grew."""
+    """Returns 1 if something grew."""
     from benchmarks.laboratory.charts import draw_soak
     from benchmarks.laboratory.soak import evaluate_soak
 

@@ -1,8 +1,8 @@
-"""Enrolment and identification from start to end, on photos as they come.
+"""Enrolment and identification from start to end, on unprepared photos.
 
-A folder of `train/<person>/` is enrolled, every photo with its largest face, as an upload is;
-`val/<person>/` is identified with the threshold that the product takes by default for so many
-templates. A folder of other people's photos tells how many strangers are given a name.
+The photos in `train/<person>/` are enrolled, each with its largest face, like an upload. The photos
+in `val/<person>/` are identified with the default threshold for this number of templates. A folder
+with photos of other people shows how many strangers get a name.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ml_engine.types import Float32
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
-# Of the strangers' data set, LFW: people who are enrolled here.
+# People of LFW, the data set of strangers, who are also among the enrolled people.
 ENROLLED_IN_LFW = ("Ben_Affleck", "Jerry_Seinfeld", "Madonna")
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One photo that was identified. `similarity` and `named` are None without a face."""
+    """An identified photo. `similarity` and `named` are None if no face was found."""
 
     photo: str
     person: str
@@ -45,7 +45,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class CelebsReport:
-    """strangers_named: photos that were given a name; people_named: people of whom one was."""
+    """strangers_named: photos that got a name; people_named: people with at least one such
+    photo."""
 
     preset: str
     people: int
@@ -131,7 +132,7 @@ def evaluate_celebs(
 def _identify(
     vector: Float32, gallery: Float32, owners: Sequence[str], threshold: float
 ) -> tuple[str | None, float | None, bool]:
-    """The best person, their similarity, and whether that is a match."""
+    """The most similar person, the similarity, and whether it is a match."""
     scores = gallery @ vector
     order = np.argsort(-scores, kind="stable")
     candidates = person_candidates(scores[order], order, lambda row: owners[row])

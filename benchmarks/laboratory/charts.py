@@ -18,7 +18,7 @@ _SOAK_LINES = {
 
 
 def draw_discard(report: DiscardReport, path: Path) -> None:
-    """The error rate that is left after the worst pairs were discarded."""
+    """The error rate that remains after the worst pairs were discarded."""
     shares = [100 * share for share in report.shares]
     lines = series(
         (name, list(zip(shares, [100 * value for value in values], strict=True)))

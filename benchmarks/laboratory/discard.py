@@ -1,10 +1,10 @@
 """Does quality predict errors? The error-versus-discard curve.
 
-The threshold is fixed where a share of LFW's strangers is matched. Then the genuine pairs with the
-worst quality (of the worse of two photos) are thrown away bit by bit: if quality predicts errors,
-the share of pairs that are not matched (FNMR) falls, and the faster the better. It is drawn for the
-score and for each of its parts. Grother, Tabassi, "Performance of Biometric Quality Measures",
-2007.
+The threshold is set so that a fixed share of LFW's pairs of strangers match. Then the genuine pairs
+with the worst quality (that of the worse photo) are discarded step by step. If quality predicts
+errors, the share of genuine pairs that do not match (FNMR) falls; the faster it falls, the better.
+The curve is drawn for the quality score and for each of its parts. Grother, Tabassi, "Performance
+of Biometric Quality Measures", 2007.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Does a threshold that was set on some people hold for others?
 
-The people of LFW are divided into two halves at random, those with several photos and those with
-one apart. From all pairs of strangers in the first half comes a threshold at which one stranger in
-a hundred would be named, as the product sets it: an impostor curve, and the number enrolled. In the
-second half everybody with several photos is enrolled with the lowest-numbered one, and what counts
-is how many of those with one photo are named (FPIR).
+The people of LFW are divided at random into two halves. People with several photos and people with
+one photo are divided separately. From all pairs of strangers in the first half follows a threshold
+for naming one stranger in a hundred. The product sets it in the same way: from an impostor curve
+and the number of enrolled people. In the second half, all people with several photos are enrolled
+with the lowest-numbered one. The result is how many of the people with one photo are named (FPIR).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 HALVES = 200
-# What nine of ten halves are held against.
+# The band that nine of ten halves should be in.
 BAND = (0.004, 0.022)
 _LEAST_PEOPLE = 20
 # Of all pairs, the most alike ones, among which every threshold lies.

@@ -1,12 +1,13 @@
-"""Are strangers named as rarely as is promised, in every kind of picture?
+"""Are strangers named as rarely as promised, in every kind of picture?
 
-People of LFW are drawn at random: some are enrolled with one photo each, others are strangers, and
-on the rest the impostor curve and its cohort are fitted. Photos are spoiled in the kinds of
-`ml_engine.evaluation.degradations`. Everybody is enrolled in each kind, and each in a kind drawn at
-random ("mixed"); strangers, and other photos of the people enrolled, come by in each kind and
-mixed. The rule is the product's: the default threshold for so many templates, which rises by the
-cohort; enrolled faces averaged with their mirror images, the others not; photos that the standard
-quality policy refuses are not enrolled, and their people count as not named.
+People of LFW are chosen at random. Some are enrolled with one photo each, some are strangers, and
+the impostor curve and its cohort are fitted on the rest. Photos are degraded in the kinds of
+`ml_engine.evaluation.degradations`. There is one gallery for each kind, and one in which each
+person has a random kind ("mixed"). Strangers, and other photos of the enrolled people, are
+identified in each kind and mixed. The rules are those of the product: the default threshold for
+this number of templates, raised by the cohort; enrolled faces are averaged with their mirror
+images, others are not. Photos that the standard quality policy refuses are not enrolled, and their
+people count as not named.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from ml_engine.types import EngineError, Float32
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
-# More people than these are not needed to fit.
+# Fitting does not need more people than these.
 _MOST_REST = 600
 MIXED = "mixed"
 _PROBES_EACH = 1
 _SEED = 1
 _Z = 1.96  # of a 95 % interval
-# A face that was not found is like nobody.
+# The similarity of a face that was not found.
 _NOBODY = -2.0
 
 
@@ -70,7 +71,7 @@ class KindsReport:
 
     @property
     def broken(self) -> list[Cell]:
-        """Cells that break the promise: the interval lies wholly above what is aimed at."""
+        """Cells that break the promise: the whole interval is above the target."""
         return [cell for cell in self.cells if cell.strangers.low > DEFAULT_FPIR]
 
     def as_dict(self) -> dict[str, object]:
@@ -137,7 +138,7 @@ class Parts:
     rest: NDArray[np.intp]
 
     def within(self, rows: NDArray[np.intp]) -> Parts:
-        """The same photos, numbered among these rows."""
+        """The same photos, as positions in these rows."""
         return Parts(
             enrolled=np.searchsorted(rows, self.enrolled),
             probes=np.searchsorted(rows, self.probes),
@@ -186,7 +187,7 @@ def kinds_report(
         kind: _Shown.of(faces, choice, Variant(preset, flip=True), parts.enrolled, gate=True)
         for kind, choice in choices.items()
     }
-    # Probes are mixed otherwise than the gallery.
+    # Probes get other random kinds than the gallery.
     choices[MIXED] = np.random.default_rng(_SEED + 1).integers(len(names), size=len(photos))
     cells = []
     for seen, choice in choices.items():

@@ -1,12 +1,13 @@
-"""Does a collection that was measured on its own people name strangers as rarely as is asked for?
+"""Does a collection that was measured on its own people name strangers as rarely as it should?
 
 The people of LFW's folds 1 to 3 are enrolled with all their photos, averaged with their mirror
-images as in service, and make an impostor curve of their own; every person of folds 4 and 5 comes
-by once, with their first photo as it is. Then smaller collections are drawn from all people, and
-everybody who was not drawn comes by. Each threshold is set for one stranger in a hundred.
+images as in service, and an impostor curve is measured on them. Each person of folds 4 and 5 is
+identified once, with the first photo, unchanged. Then smaller collections are chosen at random from
+all people, and all other people are identified. Each threshold is set for one stranger in a
+hundred.
 
-The curves that come with the presets were made of the same photos, so it is no wonder that they
-hold. What an own curve is for is shown with a wrong one, whose scores are squeezed to lower ones.
+The curves of the presets were made from the same photos, so they are correct here. To show the use
+of a collection's own curve, a wrong curve with lower scores is compared as well.
 """
 
 from __future__ import annotations

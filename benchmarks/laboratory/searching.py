@@ -1,10 +1,11 @@
-"""Does a quick search find what an exact one does, for faces that had no part in how it was made?
+"""Does approximate search find the same faces as exact search, for faces that no index was tuned
+on?
 
-The gallery is filled with made-up faces: neighbours of people of LFW's folds 1 to 3, two of whom
-are mixed for each. From those alone each kind of index learns what it needs to (which dimensions
-are in use, where lists lie). Only then come the faces that the test is about: of LFW's folds 4 and
-5, and of other sets of photos that are there. Every second one is enrolled, flip-averaged, and all
-are searched for as a live frame shows them. What an exact search finds is right.
+The gallery is filled with synthetic faces: each is a mixture of two people of LFW's folds 1 to 3.
+Each kind of index is trained only on these (which dimensions are used, where the lists are). The
+test then adds other faces: those of LFW's folds 4 and 5, and of other sets of photos if they exist.
+Every second one is enrolled, flip-averaged. All are searched for as in a live frame. The result of
+the exact search counts as correct.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 LEARNT_FROM, HELD_OUT = (1, 2, 3), (4, 5)
-# Other sets, which are used where they are there, with their folders beside LFW's.
+# Other sets of photos, used if they exist, in folders beside LFW.
 OTHERS = {"WIDER FACE": "wider", "five celebrities": "celebs5"}
 SIZE = 100_000
 K = 5
@@ -185,12 +186,12 @@ def _found(
     (exact_scores, exact_ids), (scores, ids) = (
         (part[rows] for part in both) for both in (exact, answer)
     )
-    # Equal scores are equally right, whichever of two comes first.
+    # If two scores are equal, either order is right.
     is_best = (ids[:, 0] == exact_ids[:, 0]) | (scores[:, 0] > exact_scores[:, 0] - 1e-6)
     common = (ids[:, :, None] == exact_ids[:, None]).any(axis=2)
     return Found(kind, source, int(rows.sum()), float(is_best.mean()), float(common.mean()))
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """Of all its folders; none where it is not there."""
+    """The photos in all folders of a set; none if the set does not exist."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)

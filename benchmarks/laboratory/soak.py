@@ -1,14 +1,15 @@
-"""Endurance: does memory grow, are threads or file handles gained, over many thousand frames?
+"""Endurance: does the number of threads or file handles, or the memory, grow over many thousand
+frames?
 
 Two callers share the engine, as in service: a live stream (detect, then embed), and a REST client
-whose pictures come as files, some of other sizes, some broken. Frames show one to five faces of
-photos, mirrored, scaled, lit and placed otherwise each time, so that no cache sees the same twice.
+that sends files, some of other sizes and some broken. Frames show one to five faces from photos,
+which are mirrored, scaled, lit and placed differently each time, so that no cache sees one twice.
 
-Memory is what the process alone holds and cannot give back (anonymous pages that lie in RAM). It
-goes up and down with the sizes of pictures for which networks are kept ready, so what counts is the
-mean of the last tenth of the run against that of the first, after a start that is not counted. Each
-network that is ready has a thread and a handle, two while it is made, so of those it is what nine
-of ten samples do not exceed.
+Memory means the memory that only this process uses and cannot give back (anonymous pages in RAM).
+It varies with the sizes of pictures for which networks are kept ready. So the mean of the last
+tenth of the run is compared with that of the first tenth, after a start that is not counted. Each
+ready network has a thread and a handle, and two while it is made, so for these the 90th percentile
+of the samples is compared.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ SIZE = (640, 480)
 MAX_FACES = 5
 MAX_GROWTH = 0.01
 _SAMPLES = 2000
-# Photos of a folder that faces are taken from, at most.
+# Most photos of a folder from which faces are taken.
 _PHOTOS = 60
 # Of the REST client's pictures one in so many is broken, and one in so many has another size: in
 # turn, so that every part of a run keeps the same networks ready and no chance is in its memory.
 _BROKEN_EVERY = 50
 _ODD_EVERY = 4
-# More than the shapes that any cache keeps.
+# More than the number of shapes that any cache keeps.
 _ODD_SIZES = (
     (160, 120), (250, 250), (320, 240), (480, 640), (800, 600), (1024, 1024), (1280, 720),
     (1920, 1080),
@@ -62,7 +63,7 @@ _LIVE, _REST = Ask(caller="live"), Ask(caller="rest")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The process when so many frames were done."""
+    """The state of the process after a number of frames."""
 
     frames: int
     anonymous_mb: float
@@ -211,7 +212,7 @@ def _call(
     numbers: Iterator[int],
     done: queue.SimpleQueue[int | Exception],
 ) -> None:
-    """Frame after frame, until all numbers are taken."""
+    """Send one frame after the other, until all numbers are used."""
     try:
         for number in numbers:
             done.put(kind(engine, cut, number))
@@ -220,13 +221,13 @@ def _call(
 
 
 def _live(engine: FaceEngine, cut: Sequence[Image], number: int) -> int:
-    """How many faces were found."""
+    """The number of faces found."""
     frame = make_frame(cut, number)
     return len(engine.embed(frame, engine.find([frame], ask=_LIVE)[0], _LIVE))
 
 
 class _RestClient:
-    """How many faces were found; _REFUSED for a broken picture."""
+    """The number of faces found; _REFUSED for a broken picture."""
 
     def __init__(self) -> None:
         self._sent = 0
@@ -244,7 +245,7 @@ class _RestClient:
 
 
 def _broken(engine: FaceEngine, file: bytes) -> int:
-    """Half a file, and a picture without pixels: both are to be refused."""
+    """Half a file, and a picture without pixels. Both must be refused."""
     try:
         image = decode_image(file[: len(file) // 2])
     except ImageError:
@@ -278,7 +279,7 @@ def make_frame(cut: Sequence[Image], number: int, size: tuple[int, int] = SIZE) 
 
 
 def _cut_faces(engine: FaceEngine, paths: Sequence[Path]) -> list[Image]:
-    """Every face of the photos with what is around it, about square."""
+    """All faces of the photos with a margin, about square."""
     cut = []
     for path in paths:
         image = decode_image(path.read_bytes())

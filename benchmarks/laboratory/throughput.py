@@ -1,8 +1,8 @@
-"""Where the time goes: milliseconds by stage and batch size, on the device there is.
+"""Milliseconds of each stage by batch size, on the device of this machine.
 
-The pictures are the public-domain samples, scaled to one size, so that it runs anywhere and means
-the same everywhere. Figures are medians and the 95th percentile of single calls; nothing else
-should run meanwhile.
+The pictures are the public-domain samples, scaled to one size, so that it runs anywhere with
+comparable results. Figures are medians and 95th percentiles of single calls. Run it on a machine
+that does nothing else.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _timing(name: str, batch: int, call: Callable[[], object], repeats: int) -> 
 
 
 def _pictures(engine: FaceEngine, size: tuple[int, int]) -> list[Image]:
-    """The samples, scaled and cut to `size`: the middle of their top, where the face is."""
+    """The samples, scaled and cut to `size`: the centre of the upper part, where the face is."""
     import cv2
 
     pictures = []

@@ -1,10 +1,10 @@
 """Run in the environment of `deepface`: HOME STORE.sqlite PEOPLE COUNT PORT
 DETECTORS as arguments.
 
-HOME is a folder of its own with the weights in `.deepface/weights`. Fills the store with the photos
-of PEOPLE, found by each of the detectors, and with random embeddings up to COUNT, builds the
-approximate index, then serves the package's own app as its image does: gunicorn with one worker.
-Answers once that listens, and ends it with its own input.
+HOME is a separate folder with the weights in `.deepface/weights`. Fills the store with the photos
+of PEOPLE, as found by each of the detectors, and with random embeddings up to COUNT. Builds the
+approximate index, then serves the app of the package as its container image does: gunicorn with one
+worker. Answers when the app listens, and stops it when the input of this script ends.
 """
 
 import http.client

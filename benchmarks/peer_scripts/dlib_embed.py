@@ -1,6 +1,6 @@
 """Run in the environment of `dlib-bin`: WEIGHTS.dat CROPS.npz as arguments.
 
-A question {"batch": 8} embeds so many crops and answers with the milliseconds.
+A question {"batch": 8} embeds 8 crops, and the answer is the time in milliseconds.
 """
 
 import json

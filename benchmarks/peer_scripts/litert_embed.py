@@ -1,6 +1,6 @@
-"""A LiteRT file run as it is, in our own environment: FILE.tflite BATCH THREADS as arguments.
+"""Runs a LiteRT file unchanged, in our own environment: FILE.tflite BATCH THREADS as arguments.
 
-A question {"run": 1} runs it once on its own batch and answers with the milliseconds.
+A question {"run": 1} runs it once on one batch, and the answer is the time in milliseconds.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Run in the environment of the package `mtcnn`: `PICTURES.npz` with `pictures` as arguments.
 
-A question {"picture": 3, "options": {…}} is answered with boxes, scores and milliseconds; one with
-"path" reads that file first, outside of the time.
+A question {"picture": 3, "options": {…}} is answered with boxes, scores and milliseconds. A
+question with "path" reads that file first; the reading is not timed.
 """
 
 import json
@@ -25,7 +25,7 @@ for line in sys.stdin:
         started = time.perf_counter()
         try:
             faces = detector.detect_faces(image, box_format="xyxy", **question.get("options", {}))
-        except Exception as error:  # it fails on some pictures in which it finds nothing
+        except Exception as error:  # the package fails on some pictures without a face
             faces, answer["error"] = [], str(error)[:200]
         answer["ms"] = 1000 * (time.perf_counter() - started)
         answer["boxes"] = [[float(v) for v in face["box"]] for face in faces or []]

@@ -1,6 +1,6 @@
 """YuNet of OpenCV, in our own environment: MODEL.onnx PICTURES.npz as arguments.
 
-Answers as `mtcnn_detect.py` does; "score" is the least score.
+Answers like `mtcnn_detect.py`; "score" in a question is the lowest score to return.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""How dates are written, by language."""
+"""Formats of dates and times, one package for each language."""

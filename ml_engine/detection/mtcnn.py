@@ -26,9 +26,9 @@ from ml_engine.detection.thresholds import Thresholds
 from ml_engine.geometry import clipped, iou, moved_by_offsets, nms, nms_by_group, squared
 from ml_engine.networks import mtcnn as networks
 from ml_engine.request import EVERY_FACE, Wanted
-from ml_engine.runtime.deadline import check_deadline
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.network import Network
+from ml_engine.runtime.pauses import pause
 from ml_engine.types import Face, Float32, Image
 from ml_engine.zoo import ensure, preset
 
@@ -89,7 +89,7 @@ class MtcnnDetector:
         score_threshold = self._thresholds.score if threshold is None else threshold
         pyramids: dict[int, Pyramid] = {}
         for index, image in enumerate(images):
-            check_deadline()
+            pause()
             if layout := plan(image.shape[1], image.shape[0], smallest):
                 pyramids[index] = Pyramid(image, layout)
         faces: list[list[Face]] = [[] for _ in images]

@@ -28,7 +28,7 @@ from ml_engine.detection.pyramid import level_sizes, source_sizes
 from ml_engine.detection.thresholds import Thresholds
 from ml_engine.networks import mtcnn as networks
 from ml_engine.request import EVERY_FACE, Wanted
-from ml_engine.runtime.deadline import check_deadline
+from ml_engine.runtime.pauses import pause
 from ml_engine.types import Face, Float32, Image
 
 GRID_PX = 160
@@ -83,7 +83,7 @@ class GraphMtcnn:
         found: list[list[Face]] = [[] for _ in images]
         launched = []
         for members, canvas in _batches(images, smallest):
-            check_deadline()
+            pause()
             batch, sizes = _laid_out([images[index] for index in members], canvas)
             launched.append((members, self._run(batch, sizes, smallest, score_threshold)))
         for members, answers in launched:

@@ -15,8 +15,8 @@ import numpy as np
 
 from ml_engine.geometry import clipped
 from ml_engine.request import EVERY_FACE, Wanted
-from ml_engine.runtime.deadline import check_deadline
 from ml_engine.runtime.device import ResolvedDevice
+from ml_engine.runtime.pauses import pause
 from ml_engine.types import Face, Float32, Image, WeightsUnavailable
 from ml_engine.zoo import ARTEFACTS, ensure, preset
 
@@ -43,14 +43,14 @@ class YunetDetector:
 
     def detect(self, images: Sequence[Image], wanted: Wanted = EVERY_FACE) -> list[list[Face]]:
         smallest = wanted.min_face_px or self._min_face_px
-        threshold = wanted.score_threshold
-        self._network.setScoreThreshold(SCORE_THRESHOLD if threshold is None else threshold)
-        return [self._faces(image, smallest)[: wanted.max_faces] for image in images]
+        threshold = SCORE_THRESHOLD if wanted.score_threshold is None else wanted.score_threshold
+        return [self._faces(image, smallest, threshold)[: wanted.max_faces] for image in images]
 
-    def _faces(self, image: Image, smallest_px: int) -> list[Face]:
+    def _faces(self, image: Image, smallest_px: int, threshold: float) -> list[Face]:
         import cv2
 
-        check_deadline()
+        pause()  # others may use the network meanwhile
+        self._network.setScoreThreshold(threshold)
         height, width = image.shape[:2]
         scale = min(1.0, _SMALLEST_PX / smallest_px)
         size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -3,7 +3,9 @@
 One thread owns the model, so nothing else needs a lock. The queue is bounded and fair. A call that
 finds it full is refused at once with EngineBusy, and a call whose deadline passes with
 DeadlineExceeded, so that no caller waits for an answer that comes too late. A batch that runs is
-broken off when the last of its deadlines has passed.
+broken off when the last of its deadlines has passed. One that runs for long lets much smaller calls
+go first at each of its pauses (see `runtime.pauses`), but spends no more time on them than on
+itself.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Generic, TypedDict, TypeVar, cast
 
 from ml_engine.request import Timings
-from ml_engine.runtime.deadline import working_until
 from ml_engine.runtime.fair_queue import FairQueue, Ticket
+from ml_engine.runtime.pauses import working
 from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _ORDINARY = Ticket()
+# A batch that has run for so long lets calls of at most this part of its work go first.
+_LONG_S = 0.05
+_MUCH_SMALLER = 0.25
 
 
 @dataclass(slots=True)
@@ -82,6 +87,7 @@ class DynamicBatcher(Generic[Item, Result]):
     max_queue: most calls waiting.
     in_flight: the number of calls that may come here; a batch does not wait for more calls than
         that. None if it is unknown.
+    size_of: how much work an item is, in any unit; all are alike by default.
     """
 
     def __init__(
@@ -93,8 +99,10 @@ class DynamicBatcher(Generic[Item, Result]):
         max_queue: int,
         name: str,
         in_flight: Callable[[], int] | None = None,
+        size_of: Callable[[Item], float] = lambda item: 1.0,
     ) -> None:
         self._work = work
+        self._size_of = size_of
         self._max_batch = max_batch
         self._max_wait_s = max_wait_ms / 1000
         self._name = name
@@ -202,7 +210,7 @@ class DynamicBatcher(Generic[Item, Result]):
             self._wait_for_company()
             if self._closed:
                 return None
-            return self._take_batch()
+            return self._take_batch(math.inf)
 
     def _wait_for_company(self) -> None:
         if not self._queue:
@@ -219,13 +227,16 @@ class DynamicBatcher(Generic[Item, Result]):
             return False
         return self._in_flight is None or len(self._queue) < self._in_flight()
 
-    def _take_batch(self) -> list[_Call[Item, Result]]:
+    def _take_batch(self, largest: float) -> list[_Call[Item, Result]]:
+        """The next calls that are a batch; none that is more work than `largest`."""
         now = time.perf_counter()
         batch: list[_Call[Item, Result]] = []
         size = 0
         for call in self._queue.in_turn(now):
             if call.ticket.expires_at <= now:
                 self._expire(call)
+                continue
+            if self._size(call) > largest:
                 continue
             fits = not batch or size + len(call.items) <= self._max_batch
             if fits and (not batch or call.key == batch[0].key):
@@ -239,7 +250,8 @@ class DynamicBatcher(Generic[Item, Result]):
         for call in batch:
             call.started_at = started
         try:
-            with working_until(max(call.ticket.expires_at for call in batch)):
+            until = max(call.ticket.expires_at for call in batch)
+            with working(until=until, give_way=self._way_for_others(batch, started)):
                 items = [item for call in batch for item in call.items]
                 results = self._results(items, batch[0].key)
         except BaseException as error:
@@ -250,6 +262,31 @@ class DynamicBatcher(Generic[Item, Result]):
         for call in batch:
             call.future.set_result(results[start : start + len(call.items)])
             start += len(call.items)
+
+    def _size(self, call: _Call[Item, Result]) -> float:
+        return sum(map(self._size_of, call.items))
+
+    def _way_for_others(
+        self, batch: list[_Call[Item, Result]], started: float
+    ) -> Callable[[], None]:
+        """For a pause of this batch. What goes first itself lets nobody go first: being smaller,
+        it is not long."""
+        largest = sum(map(self._size, batch)) * _MUCH_SMALLER
+        next_at = started + _LONG_S
+
+        def give_way() -> None:
+            nonlocal next_at
+            began = time.perf_counter()
+            if began < next_at:
+                return
+            with self._changed:
+                others = [] if self._closed else self._take_batch(largest)
+            if others:
+                self._answer(others)
+                # As much time for this batch before the next ones.
+                next_at = time.perf_counter() + (time.perf_counter() - began)
+
+        return give_way
 
     def _results(self, items: list[Item], key: object) -> list[Result]:
         results = self._work(items, key)

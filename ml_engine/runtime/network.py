@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.runtime.deadline import check_deadline
+from ml_engine.runtime.pauses import pause
 
 # Builds a Keras model with its weights. Called only if a model has to be converted or run.
 ModelBuilder = Callable[[], Any]
@@ -42,12 +42,12 @@ def run_in_parts(
             arrays or what can be made arrays later, once all parts were given to it.
 
     Raises:
-        DeadlineExceeded: between two parts; see `runtime.deadline`.
+        DeadlineExceeded: between two parts; see `runtime.pauses`.
     """
     launched = []
     start = 0
     for size in parts_of(len(batch), sizes, call_rows):
-        check_deadline()
+        pause()
         part = batch[start : start + size]
         launched.append((len(part), run_padded(part, size)))
         start += size

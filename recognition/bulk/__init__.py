@@ -1,1 +1,1 @@
-"""Many people at once: imports of photos and of collections, exports, each run by a job."""
+"""Many people at once: jobs that import photos or collections, and jobs that export collections."""

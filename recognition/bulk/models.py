@@ -1,4 +1,4 @@
-"""Archives in pieces, imports with an outcome for each photo, exports."""
+"""Archives in pieces, imports with an outcome for each photo, and exports."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from recognition.web.identifiers import BinaryCollatedCharField, uuid7
 
 
 class Archive(models.Model):
-    """A ZIP that lies in the media storage in pieces, so that it can be sent and written bit by
-    bit, and read by a worker on another machine."""
+    """A ZIP in the media storage, stored in pieces. So it can be sent and written piece by piece,
+    and a worker on another machine can read it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     size = models.PositiveBigIntegerField(help_text="In bytes.")
-    received = models.PositiveBigIntegerField(default=0, help_text="So many bytes are here.")
+    received = models.PositiveBigIntegerField(default=0, help_text="Bytes that have arrived.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
 
@@ -31,7 +31,7 @@ def _piece_path(instance: Piece, filename: str) -> str:
 
 
 class Piece(models.Model):
-    """The bytes of an archive from `offset` on."""
+    """The `size` bytes of an archive that begin at `offset`."""
 
     archive = models.ForeignKey(Archive, on_delete=models.CASCADE, related_name="pieces")
     offset = models.PositiveBigIntegerField()
@@ -50,7 +50,7 @@ class Piece(models.Model):
 
 
 class ImportRun(models.Model):
-    """One archive that is enrolled. Its items are its report."""
+    """The import of one archive. Its items are its report."""
 
     class State(models.TextChoices):
         UPLOADING = "uploading", "Waiting for its archive"
@@ -59,9 +59,9 @@ class ImportRun(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
-    name = models.CharField(max_length=200, help_text="Of the archive or the folder.")
+    name = models.CharField(max_length=200, help_text="Name of the archive or folder.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
-    # Gone once the import is over.
+    # Deleted when the import is over.
     archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     is_planned = models.BooleanField(default=False, help_text="Every photo has its item.")
@@ -82,24 +82,24 @@ def _picture_path(instance: ImportItem, filename: str) -> str:
 
 
 class ImportItem(models.Model):
-    """One photo of an import, and what became of it: enrolled or refused, once."""
+    """One photo of an import and its outcome: enrolled or refused. The outcome is written once."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Not looked at yet"
         ENROLLED = "enrolled", "Enrolled"
         REFUSED = "refused", "Refused"
 
-    # Refusals that a person may overrule; the photo is kept for it.
+    # Refusals that a user may overrule. The photo is kept for that.
     OVERRULED = frozenset({"low_quality", "several_faces", "looks_like_another_person"})
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="items")
-    number = models.PositiveIntegerField(help_text="In the order of the archive, from 0.")
-    path = models.CharField(max_length=500, help_text="In the archive.")
+    number = models.PositiveIntegerField(help_text="Position in the archive, from 0.")
+    path = models.CharField(max_length=500, help_text="Path in the archive.")
     person_key = BinaryCollatedCharField(
-        max_length=255, blank=True, help_text="Equal for photos of one person."
+        max_length=255, blank=True, help_text="The same for all photos of one person."
     )
-    who = models.JSONField(default=dict, help_text="Values of the person, if there is none yet.")
+    who = models.JSONField(default=dict, help_text="Values for a new person.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     code = models.CharField(max_length=64, blank=True)
     message = models.CharField(max_length=500, blank=True)
@@ -108,7 +108,7 @@ class ImportItem(models.Model):
     image = models.ForeignKey(FaceImage, null=True, on_delete=models.SET_NULL, related_name="+")
     picture = models.FileField(upload_to=_picture_path, max_length=200, blank=True)
     tries = models.PositiveSmallIntegerField(
-        default=0, help_text="How often an attempt of the job began with it."
+        default=0, help_text="Number of attempts of the job that began with it."
     )
     done_at = models.DateTimeField(null=True)
 
@@ -122,7 +122,7 @@ class ImportItem(models.Model):
             models.Index(fields=["run", "person_key"], name="item_by_person"),
         ]
 
-    # Not a column: under which name `picture` is written.
+    # Not a column: part of the file name under which `picture` is written.
     picture_id: UUID | None = None
 
     def __str__(self) -> str:
@@ -137,13 +137,14 @@ class ImportItem(models.Model):
         )
 
     def file_id(self, attempt: int) -> UUID:
-        """The id under which this attempt of the job stores what it makes of the photo. A later
-        attempt finds the files of one that was killed, and takes none away that is its own."""
+        """The id of the files that this attempt of the job writes for the photo. It is different
+        for each attempt, so that a later attempt can remove the files of a killed one without
+        removing its own."""
         return UUID(int=self.pk.int ^ attempt)
 
 
 class Export(models.Model):
-    """A collection written into an archive."""
+    """A collection that is written to an archive."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="exports")

@@ -13,7 +13,7 @@ from recognition.web.payloads import PersonReference
 
 
 class ImportPayload(TypedDict):
-    """received: of `size` bytes. outcomes: photos by what became of them."""
+    """received: bytes that have arrived, out of `size`. outcomes: number of photos by outcome."""
 
     id: str
     collection: str

@@ -23,7 +23,7 @@ def import_by_id(access: Access, import_id: UUID) -> ImportRun:
 def items_list(
     run: ImportRun, *, state: str | None = None, code: str | None = None
 ) -> QuerySet[ImportItem]:
-    """In the order of the archive."""
+    """The items of an import, in the order of the archive."""
     wanted = {"state": state, "code": code}
     rows = run.items.select_related("person")
     return rows.filter(**{name: value for name, value in wanted.items() if value is not None})
@@ -34,7 +34,7 @@ def item_by_number(run: ImportRun, number: int) -> ImportItem | None:
 
 
 def outcome_counts(run: ImportRun) -> dict[str, int]:
-    """Photos by what became of them: `enrolled`, `pending`, and codes of refusals."""
+    """Number of photos by outcome: `enrolled`, `pending`, and each code of refusal."""
     rows = run.items.order_by().values_list("state", "code").annotate(n=Count("pk"))
     return {
         (code if state == ImportItem.State.REFUSED else state): count for state, code, count in rows

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from accounts.audit import Actor
 from accounts.long_lists import LongListAdmin
 from recognition.cameras.models import Camera
+from recognition.cameras.selectors import strangers
 from recognition.cameras.services.cameras import camera_create, camera_delete, camera_update
-from recognition.cameras.sources import address_help
+from recognition.cameras.sources import KINDS, address_help
 from recognition.web.admin.services import ServiceAdmin
 
 _STATUS_COLOURS = {
@@ -40,13 +41,23 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
         state = [("State", {"fields": ("status", "status_message", "owner")})] if obj else []
         return [
             (None, {"fields": ("name", "collection", "kind", "address", "node", "is_enabled")}),
-            ("Frames", {"fields": ("max_fps", "min_face_px", "loops")}),
+            ("Frames", {"fields": ("max_fps", "min_face_px", "loops", "answers")}),
             *state,
         ]
 
     def get_form(self, request: HttpRequest, obj: Camera | None = None, **kwargs: Any) -> Any:
         kwargs["help_texts"] = {"address": address_help()}
         return super().get_form(request, obj, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """With a hint of senders that are no camera yet."""
+        for sender in strangers() if self.has_add_permission(request) else []:
+            messages.info(
+                request,
+                f"A sender named {sender.name!r} was seen on {sender.node}: add a camera of the "
+                f"kind {KINDS[sender.kind].title!r} with this name as its address.",
+            )
+        return super().changelist_view(request, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
         return super().get_queryset(request).prefetch_related("collection")

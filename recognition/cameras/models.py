@@ -21,6 +21,10 @@ class Camera(Leased):
         RUNNING = "running", "Running"
         FAILED = "failed", "Failed"
 
+    class Answers(models.TextChoices):
+        OK = "ok", "OK"
+        JSON = "json", "What was recognised last, as JSON"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="cameras")
     name = models.CharField(max_length=100, unique=True, validators=[validate_visible])
@@ -39,6 +43,12 @@ class Camera(Leased):
         default=40, validators=[MinValueValidator(20), MaxValueValidator(1000)]
     )
     loops = models.BooleanField(default=True, help_text="Play a file again from the start.")
+    answers = models.CharField(
+        max_length=8,
+        choices=Answers.choices,
+        default=Answers.OK,
+        help_text="What a sender of ImageZMQ is answered to each of its frames.",
+    )
     is_enabled = models.BooleanField(default=True)
     status = models.CharField(
         max_length=16, choices=Status.choices, default=Status.OFF, editable=False
@@ -62,6 +72,24 @@ class CameraHost(models.Model):
 
     def __str__(self) -> str:
         return self.process
+
+
+class CameraHub(Leased):
+    """The receiver of all cameras of one kind on one machine. The process that listens there holds
+    its lease, and plays all of them.
+
+    strangers: how many frames came from each sender that is no camera, by its name.
+    """
+
+    kind = models.CharField(max_length=16, editable=False)
+    node = models.CharField(max_length=64, editable=False)
+    strangers = models.JSONField(default=dict, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "node"], name="hub_once_per_node")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.node}"
 
 
 class Stream(Leased):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from accounts.access import Access
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, CameraHub
 from recognition.web.visible import limited, one
 
 
@@ -18,3 +19,24 @@ def cameras_visible(access: Access) -> QuerySet[Camera]:
 def camera_by_id(access: Access, camera_id: UUID) -> Camera:
     cameras = cameras_visible(access).select_related("collection__embedder")
     return one(cameras, camera_id, "camera")
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A sender at a hub that no camera names."""
+
+    kind: str
+    node: str
+    name: str
+    frames: int
+
+
+def strangers() -> list[Stranger]:
+    """For those who may see all cameras."""
+    known = set(Camera.objects.values_list("kind", "node", "address"))
+    return [
+        Stranger(hub.kind, hub.node, name, frames)
+        for hub in CameraHub.objects.exclude(strangers={})
+        for name, frames in hub.strangers.items()
+        if (hub.kind, hub.node, name) not in known
+    ]

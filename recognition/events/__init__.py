@@ -1,1 +1,1 @@
-"""Events: one for each visit; review, search, retention."""
+"""Events, one for each visit: their review, search and retention."""

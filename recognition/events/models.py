@@ -20,7 +20,7 @@ def _face_path(instance: Event, filename: str) -> str:
 
 
 class Event(models.Model):
-    """One visit: one track in front of one camera, however many frames it lasted."""
+    """One visit: one track in front of one camera, for any number of frames."""
 
     Decision = Decision
 
@@ -43,12 +43,16 @@ class Event(models.Model):
     decision = models.CharField(max_length=16, choices=Decision.choices)
     started_at = models.DateTimeField(db_index=True)
     ended_at = models.DateTimeField(help_text="Last seen.")
-    is_open = models.BooleanField(default=True, help_text="False once the face is gone.")
-    similarity = models.FloatField(null=True, help_text="Best over the visit.")
-    threshold = models.FloatField(help_text="In force at the time.")
+    is_open = models.BooleanField(default=True, help_text="False after the face has gone.")
+    similarity = models.FloatField(null=True, help_text="The highest of the visit.")
+    threshold = models.FloatField(help_text="The threshold at that time.")
     false_match_rate = models.FloatField(null=True)
     image = models.ForeignKey(
-        FaceImage, null=True, blank=True, on_delete=models.SET_NULL, help_text="Matched image."
+        FaceImage,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        help_text="The image that matched.",
     )
     model = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT)
     negative = models.OneToOneField(
@@ -64,16 +68,16 @@ class Event(models.Model):
     box = models.JSONField(
         default=list, help_text="The face on the snapshot: [x, y, width, height], each 0 to 1."
     )
-    # The face of the visit as a template, so that an unknown face can be enrolled or searched for.
+    # The template of the face, so that an unknown face can be enrolled or searched for.
     vector = models.BinaryField(null=True)
     quality = models.FloatField(default=0.0)
     review = models.CharField(max_length=16, choices=Review.choices, default=Review.NONE)
 
     class Meta:
         ordering = ["-id"]
-        # An index of a single column, as each foreign key has, gives its rows in the order of their
-        # ids, which lists have. One of several columns that begins with a key would replace its
-        # own on MySQL.
+        # Lists are sorted by id. An index on a single column, such as the one of each foreign key,
+        # returns rows in order of their ids. No index has several columns and begins with a foreign
+        # key, because on MySQL it would replace the index of that key.
         indexes = [
             models.Index(fields=["decision"], name="event_by_decision"),
             models.Index(fields=["review"], name="event_by_review"),
@@ -85,7 +89,8 @@ class Event(models.Model):
 
     @property
     def who(self) -> str:
-        """Whom the event shows, in words. A match without a person is of one who was erased."""
+        """The name to show for the event. A match without a person means that the person was
+        erased."""
         if self.person is None:
             return "Erased" if self.decision == Decision.MATCH else "Nobody known"
         is_rejected = self.review == self.Review.REJECTED
@@ -93,7 +98,7 @@ class Event(models.Model):
 
     @property
     def is_named_by_hand(self) -> bool:
-        """The name was given by a user: the similarity says nothing about it."""
+        """True if a user gave the name, so that it does not follow from the similarity."""
         is_below = self.similarity is None or self.similarity < self.threshold
         return self.decision == Decision.MATCH and self.person_id is not None and is_below
 

@@ -15,7 +15,7 @@ from recognition.web.payloads import EventPayload, Named, NamedPerson
 
 
 def event_payload(event: Event) -> EventPayload:
-    """An event as JSON; it reads the names of camera and person."""
+    """An event as JSON. Reads the related camera and person."""
     return {
         "id": str(event.pk),
         "collection": str(event.collection_id),
@@ -35,7 +35,7 @@ def event_payload(event: Event) -> EventPayload:
 
 
 def events_data(ids: Sequence[UUID]) -> dict[UUID, EventPayload]:
-    """For notices: the events that are there."""
+    """The data of events for notices; events that no longer exist are left out."""
     rows = Event.objects.filter(pk__in=ids).defer("vector").select_related("camera", "person")
     return {row.pk: event_payload(row) for row in rows}
 

@@ -40,8 +40,8 @@ def events_list(
     until: datetime | None = None,
     is_open: bool | None = None,
 ) -> QuerySet[Event]:
-    """Newest first. since: still seen then or later; until: begun before. Collection, camera and
-    person are ids, and must be visible."""
+    """Events, newest first. since: last seen at this time or later; until: started before this
+    time. collection, camera and person are ids of rows that the caller must be allowed to see."""
     wanted: ColumnValues = {}
     if collection is not None:
         wanted["collection"] = collection_by_id(access, collection)
@@ -66,9 +66,10 @@ def events_list(
 
 
 def with_person_among(events: QuerySet[Event], people: QuerySet[Person]) -> tuple[QuerySet[Any], Q]:
-    """The events, and the condition that they are of these people. Few people are named one by
-    one. Many are looked up event by event, in the order of the list, until its page is full: for a
-    join the database sorts all events of the people first."""
+    """The events, and a condition that selects those of these people. If the people are few, the
+    condition lists their ids. Otherwise it looks up the person of each event, so that the database
+    reads events in the order of the list only until the page is full. With a join it would first
+    sort all events of these people."""
     few = list(people.order_by().values_list("pk", flat=True)[: _FEW + 1])
     if len(few) <= _FEW:
         return events, Q(person__in=few)
@@ -81,13 +82,13 @@ def event_by_id(access: Access, event_id: UUID) -> Event:
 
 
 def matched_image(event: Event) -> FaceImage | None:
-    """The photo that the event was matched by; None if it belongs to another person now."""
+    """The photo that the face matched; None if this photo now belongs to another person."""
     image = event.image
     return image if image is not None and image.person_id == event.person_id else None
 
 
 def counts(access: Access) -> dict[str, int]:
-    """Figures for a start page; days begin in the site's time zone."""
+    """Counts for the start page. A day begins at midnight in the site's time zone."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     today = _events(access).filter(started_at__gte=midnight)
     running = cameras_visible(access).filter(status=Camera.Status.RUNNING)
@@ -101,6 +102,6 @@ def counts(access: Access) -> dict[str, int]:
 
 
 def _events(access: Access) -> QuerySet[Event]:
-    # Camera and person may be missing: these joins do not change the order in which events are
-    # read. A join with the collection would, and then all events are sorted for each page.
+    # Joins with camera and person, which may be null, do not change the order in which events are
+    # read. A join with the collection would, and then all events would be sorted for each page.
     return limited(Event.objects.select_related("camera", "person").defer("vector"), access)

@@ -1,1 +1,1 @@
-"""Long work as rows: a job has a lease, progress, a log and a result; workers run them."""
+"""Long work as rows. A job has a lease, progress, a log and a result; workers run the jobs."""

@@ -1,4 +1,4 @@
-"""Jobs in the admin: how far they are, what came of them, an end to them, and once more."""
+"""Jobs in the admin: see their progress and result, cancel them, and start them again."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Job)
 class JobAdmin(LongListAdmin):
-    """A list and a page that show jobs as they run. Nothing is added or changed by a form. For
-    administrators, who may start jobs of every kind."""
+    """A list and a page that show running jobs. No form adds or changes a job. Only administrators
+    may see them, because they may start jobs of all kinds."""
 
     when_empty = "Measuring, training and the hourly upkeep appear here."
     list_display = ("title", "state_now", "created_by", "created_at", "ended_at")
@@ -94,7 +94,7 @@ class JobAdmin(LongListAdmin):
 
 
 def _do(request: HttpRequest, job: Job) -> Job:
-    """What a button asks for; the job to show then."""
+    """Do what the pressed button asks for; returns the job to show next."""
     acts: dict[str, Callable[[Job, Actor], tuple[Job, str]]] = {
         "cancel": _cancel,
         "retry": _retry,
@@ -102,7 +102,7 @@ def _do(request: HttpRequest, job: Job) -> Job:
     }
     act = acts.get(request.POST.get("do", ""))
     if act is None:
-        raise ServiceError("bad_request", "Nothing was asked for.")
+        raise ServiceError("bad_request", "The form does not say what to do.")
     shown, told = act(job, Actor.of_request(request))
     messages.success(request, told)
     return shown
@@ -114,11 +114,11 @@ def _cancel(job: Job, actor: Actor) -> tuple[Job, str]:
 
 
 def _retry(job: Job, actor: Actor) -> tuple[Job, str]:
-    return job_retry(job=job, actor=actor), "This is the job anew."
+    return job_retry(job=job, actor=actor), "The job is started again, as this new job."
 
 
 def _now(job: Job, actor: Actor) -> tuple[Job, str]:
-    """Of a single kind that waits for its time."""
+    """Start a job of a single kind that waits for its time (`run_after`)."""
     started = job_start(
         kind=job.kind, actor=actor, parameters=job.parameters, collection=job.collection_id
     )

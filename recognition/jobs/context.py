@@ -1,4 +1,4 @@
-"""What the function of a job is given: it tells how far it is, and learns if it must stop."""
+"""The context of a job's function: for reporting progress, and for learning if it must stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recognition.web.leases import KeptLease, LeaseLost, renew
 
 logger = logging.getLogger(__name__)
 
-# Progress comes as often as a function likes, and is written at most so often.
+# A function may report progress at any rate; it is written at most this often.
 _WRITE_EVERY_S = 0.5
 _ASK_EVERY_S = 1.0
 _LONGEST_OUTAGE_S = 600.0
@@ -30,7 +30,7 @@ LONGEST_LOG = 20_000
 
 
 class JobCancelled(Exception):
-    """Somebody asked the job to stop."""
+    """A user cancelled the job."""
 
 
 class WorkerStopping(Exception):
@@ -38,8 +38,8 @@ class WorkerStopping(Exception):
 
 
 def when_database_is_back(act: Callable[[], None], stopping: threading.Event) -> None:
-    """Run `act` until the database was there for it; not any more if the process ends. An outage
-    of ten minutes comes out as its error."""
+    """Run `act`, and repeat it while the database is away. Gives up silently if the process ends,
+    and with the database's error after an outage of ten minutes."""
     deadline = time.monotonic() + _LONGEST_OUTAGE_S
     while True:
         try:
@@ -54,7 +54,7 @@ def when_database_is_back(act: Callable[[], None], stopping: threading.Event) ->
 
 
 class JobContext:
-    """One attempt at a job. Every write is refused once another worker owns the job."""
+    """One attempt at a job. After another worker takes over the job, all writes are refused."""
 
     def __init__(self, job: Job, kept: KeptLease, stopping: threading.Event) -> None:
         self._job = job
@@ -76,7 +76,7 @@ class JobContext:
 
     @property
     def attempt(self) -> int:
-        """1 is the first: a later one may find what an earlier one stored."""
+        """The number of this attempt, from 1. Earlier attempts may have stored something."""
         return self._job.attempts
 
     @property
@@ -89,23 +89,23 @@ class JobContext:
         return self._job.log
 
     def progress(self, fraction: float, message: str = "") -> None:
-        """Say how much is done, from 0 to 1, and of what. A step: raises as `check` does, but
-        does not wait for a database that is away."""
+        """Report the fraction that is done, from 0 to 1, and what the job is doing. This is a step:
+        it raises the same exceptions as `check`, but does not wait while the database is away."""
         self._job.progress = min(1.0, max(0.0, fraction))
         self._job.message = message[:_LONGEST_MESSAGE]
         self._step()
 
     def log(self, line: str) -> None:
-        """Add a line to the job's log. A step, as `progress` is."""
+        """Add a line to the job's log. This is a step, like `progress`."""
         self.note(line)
         self._step()
 
     def check(self) -> None:
-        """Ask whether to go on: call it after what took long, and first in each transaction that
-        stores something, for then no other worker takes the job before the transaction ends.
-        Outside of a transaction it waits while the database is away.
+        """Ask if the job should go on. Call it after work that took long, and first in each
+        transaction that stores something: then no other worker can take the job before the
+        transaction ends. Outside of a transaction it waits while the database is away.
 
-        Raises LeaseLost, JobCancelled or WorkerStopping: let them pass."""
+        Raises LeaseLost, JobCancelled or WorkerStopping. Do not catch them."""
         self._check_here()
         if connection.in_atomic_block:
             self._write()
@@ -135,7 +135,7 @@ class JobContext:
         except (OperationalError, InterfaceError) as error:
             if connection.in_atomic_block:
                 raise
-            logger.warning("a job could not write how far it is: %s", error)
+            logger.warning("a job could not write its progress: %s", error)
             connection.close()
 
     def _write(self) -> None:

@@ -22,14 +22,17 @@ Run: TypeAlias = "Callable[[JobContext, JsonObject], JsonObject]"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """run: dotted name of `(context, parameters) -> result`. It may run again from the start after
-    a failure or a killed worker, so its steps must bear being done twice.
+    """run: dotted name of a function `(context, parameters) -> result`. After a failure or a killed
+    worker it runs again from the start, so repeating its steps must do no harm.
 
-    scope: who may start, see and cancel such jobs.
-    is_long: may take hours; such jobs have a thread of their own, so that nobody waits behind one.
-    is_single: one open job for each collection at a time; starting it again gives that one.
-    max_attempts: killed workers count, too. retry_after_s: doubled with each attempt.
-    every: the site itself starts it again so long after its end. It is single, of no collection.
+    scope: the scope needed to start, see and cancel such jobs.
+    is_long: it may take hours. Such jobs run in a thread of their own, so that short jobs do not
+    wait for them.
+    is_single: each collection has at most one open job of this kind; starting another one returns
+    the open one.
+    max_attempts: includes attempts of killed workers. retry_after_s: doubled after each attempt.
+    every: the site starts the next job of this kind this long after the end of the last one. Such a
+    kind is single and has no collection.
     """
 
     run: str
@@ -42,7 +45,7 @@ class Kind:
     every: timedelta | None = None
 
     def load(self) -> Run:
-        """The function; imported at its first use, for a worker alone needs it."""
+        """The function. It is imported at its first use, because only workers need it."""
         return import_string(self.run)
 
 
@@ -69,7 +72,7 @@ KINDS: dict[str, Kind] = {
         is_long=True,
         is_single=True,
     ),
-    # Each attempt goes on where the last one ended, however that was.
+    # Each attempt continues after the last photo that the one before it finished.
     "import": Kind(
         run="recognition.bulk.services.running.import_job",
         title="Import",
@@ -86,7 +89,7 @@ KINDS: dict[str, Kind] = {
 
 
 def kind_named(name: str) -> Kind:
-    """ServiceError 400 `unknown_kind` if there is none."""
+    """The kind with this name. ServiceError 400 `unknown_kind` if there is none."""
     kind = KINDS.get(name)
     if kind is None:
         raise ServiceError("unknown_kind", f"There is no kind of job {name!r}.")
@@ -94,5 +97,5 @@ def kind_named(name: str) -> Kind:
 
 
 def title_of(name: str) -> str:
-    """For pages; also for a kind that this version does not know any more."""
+    """The title of a kind, for pages; the name of a kind that this version no longer has."""
     return KINDS[name].title if name in KINDS else name

@@ -1,4 +1,4 @@
-"""A job: long work as a row that outlives requests, processes and machines."""
+"""A job: long work, stored as a row so that it survives the end of requests and processes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Job(Leased):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, editable=False)
     parameters = models.JSONField(default=dict, editable=False)
-    # Without a foreign key: jobs know nothing of collections. For keys limited to one.
+    # Not a foreign key, because jobs must not depend on people. For API keys of one collection.
     collection_id = models.UUIDField(null=True, editable=False)
     created_by = models.CharField(max_length=200, editable=False, help_text="As in the audit log.")
-    # Of an open job of a kind of which there is one at a time; empty once it has ended.
+    # Set while a job of a single kind is open, so that the database refuses a second one.
     unique_key = models.CharField(max_length=100, null=True, unique=True, editable=False)  # noqa: DJ001
 
     state = models.CharField(
@@ -35,7 +35,7 @@ class Job(Leased):
     run_after = models.DateTimeField(editable=False)
     cancel_requested = models.BooleanField(default=False, editable=False)
     attempts = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="How often it was begun."
+        default=0, editable=False, help_text="Number of attempts."
     )
 
     progress = models.FloatField(default=0, editable=False, help_text="From 0 to 1.")
@@ -45,7 +45,9 @@ class Job(Leased):
     error_code = models.CharField(max_length=64, blank=True, editable=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, editable=False, help_text="Of the last attempt.")
+    started_at = models.DateTimeField(
+        null=True, editable=False, help_text="Start of the last attempt."
+    )
     ended_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

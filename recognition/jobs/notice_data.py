@@ -1,4 +1,4 @@
-"""What a notice tells of jobs."""
+"""The data about jobs in notices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from recognition.notices.payloads import JobData
 
 
 def jobs_data(ids: Sequence[UUID]) -> dict[UUID, JobData]:
-    """Of the jobs that are there. Neither result nor message: they may name people."""
+    """The data of the jobs that still exist. Results and messages are left out because they may
+    name people."""
     return {
         row.pk: {
             "id": str(row.pk),

@@ -1,4 +1,4 @@
-"""A job as JSON, the same over REST, on the socket and in the admin's script."""
+"""A job as JSON, the same for REST, for the socket and for the script of the admin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class JobError(TypedDict):
 
 
 class JobPayload(TypedDict):
-    """progress: 0 to 1. Times are UTC with Z. attempts: begun so far, of max_attempts."""
+    """progress: 0 to 1. Times are UTC with Z. attempts: started so far, out of max_attempts."""
 
     id: str
     kind: str
@@ -38,14 +38,14 @@ class JobPayload(TypedDict):
 
 
 class JobMessage(TypedDict):
-    """What the socket `/ws/jobs/` sends each time that a job gets on."""
+    """Sent by the socket `/ws/jobs/` each time a job changes."""
 
     type: Literal["job"]
     job: JobPayload
 
 
 class JobDetail(JobPayload):
-    """What one job alone tells: lists and the socket leave it out."""
+    """The answer for one job, with fields that lists and the socket leave out."""
 
     parameters: JsonObject
     log: str
@@ -76,7 +76,7 @@ def job_payload(job: Job) -> JobPayload:
 
 
 def job_publish(job: Job) -> None:
-    """Show pages that follow the job how it is now; never raises."""
+    """Send the present state of the job to the pages that follow it. Never raises."""
     publish_job(job_payload(job), collection_id=job.collection_id)
 
 

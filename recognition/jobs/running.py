@@ -1,4 +1,4 @@
-"""One job from its lease to its end."""
+"""Run one job: take its lease, call its function, and store how it ended."""
 
 from __future__ import annotations
 
@@ -35,14 +35,15 @@ from recognition.web.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 
-# Several workers look at the same time, and each job goes to one of them.
+# Number of candidates to try: another worker may take the first ones at the same moment.
 _LOOK_AT = 8
 _LONGEST_WAIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. wait_s: of one that goes back to the queue."""
+    """How an attempt ended. wait_s: pause before the next attempt, if the job is queued again.
+    counts: whether it counts as an attempt."""
 
     state: Job.State
     message: str = ""
@@ -53,8 +54,8 @@ class Outcome:
 
 
 def run_next(kinds: Collection[str], stopping: threading.Event) -> bool:
-    """Take the oldest job of these kinds that is due, or that a dead worker left, and run it to
-    its end. False if there is none. DatabaseError if the database is away."""
+    """Take the oldest job of these kinds that is due, or whose worker died, and run it. False if
+    there is none. DatabaseError or InterfaceError if the database is away."""
     taken = _take(kinds)
     if taken is None:
         return False
@@ -95,7 +96,7 @@ def _take(kinds: Collection[str]) -> tuple[Job, Lease] | None:
 
 
 def _attempt(job: Job, kind: Kind, context: JobContext) -> Outcome:
-    """Run the job's function. LeaseLost if another worker owns the job by now."""
+    """Run the job's function. LeaseLost if another worker has taken over the job."""
     if job.cancel_requested:
         return Outcome(Job.State.CANCELLED)
     if job.attempts > kind.max_attempts:
@@ -120,7 +121,7 @@ def _attempt(job: Job, kind: Kind, context: JobContext) -> Outcome:
 
 
 def _told(error: Exception) -> str:
-    """What failed, without folders of the machine: the log has them."""
+    """The error as text, without paths of this machine, which only the server's log contains."""
     if isinstance(error, EngineError):
         return error.message
     what = error.strerror if isinstance(error, OSError) else error
@@ -128,7 +129,7 @@ def _told(error: Exception) -> str:
 
 
 def _refused(error: ServiceError, job: Job, kind: Kind) -> Outcome:
-    """A refusal stays one, unless the service only asks to wait."""
+    """A refusal (4xx) would come again, so the job fails. After a 5xx it is tried again later."""
     if error.status < 500:
         return Outcome(Job.State.FAILED, error.message, error.code)
     return _failed(error.code, error.message, job, kind)

@@ -13,8 +13,8 @@ from recognition.web.visible import limited, one
 
 
 def may_see(access: Access, *, kind: str, collection: UUID | str | None) -> bool:
-    """Whether the caller may start such jobs; a key that is limited to a collection sees what
-    belongs to that collection alone."""
+    """True if the caller may start such jobs. A key that is limited to a collection sees only the
+    jobs of that collection."""
     return kind in KINDS and access.may(KINDS[kind].scope) and access.may_use_collection(collection)
 
 
@@ -25,7 +25,7 @@ def jobs_list(
     state: str | None = None,
     collection: UUID | None = None,
 ) -> QuerySet[Job]:
-    """Newest first."""
+    """The jobs that the caller may see, newest first."""
     kinds = [name for name in KINDS if access.may(KINDS[name].scope)]
     rows = limited(Job.objects.filter(kind__in=kinds), access)
     wanted = {"kind": kind, "state": state, "collection_id": collection}
@@ -37,5 +37,5 @@ def job_by_id(access: Access, job_id: UUID) -> Job:
 
 
 def newest_job(kind: str, collection: UUID) -> Job | None:
-    """The last one of this kind that was started for the collection, whatever came of it."""
+    """The newest job of this kind for the collection, in any state; None if there is none."""
     return Job.objects.filter(kind=kind, collection_id=collection).first()

@@ -1,4 +1,4 @@
-"""Jobs started, cancelled, tried again and pruned."""
+"""Start, cancel, retry and prune jobs."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from recognition.web.leases import DatabaseTime
 from recognition.web.transactions import after_commit, in_transaction
 
 _KEPT = timedelta(days=30)
-# Of what the site starts itself, and went well: there are many, and they tell little.
+# Periodic jobs that succeeded are kept for less time: there are many, and they tell little.
 _PERIODIC_KEPT = timedelta(days=2)
 
 
 def job_start(
     *, kind: str, actor: Actor, parameters: JsonObject | None = None, collection: UUID | None = None
 ) -> Job:
-    """A new job in the queue. Of a single kind, the open job of this collection if there is one;
-    if that one still waits for its time, it is due now."""
+    """Put a new job in the queue. If the kind is single and the collection has an open job of it,
+    return that one; if it waits for its time, it becomes due now."""
 
     def start() -> Job:
         job = _insert(kind, actor.name, parameters or {}, collection)
         if job is None:
-            # Should that one end in this moment, the second try finds its place free.
+            # If the open job ends at this moment, the second call of `start` can insert a new one.
             return _due_now(_unique_key(kind, collection)) or start()
         record(actor, "job.start", job, collection_id=collection, kind=kind)
         after_commit(partial(job_publish, job))
@@ -43,7 +43,8 @@ def job_start(
 
 
 def job_cancel(*, job: Job, actor: Actor) -> Job:
-    """A queued job ends at once, a running one at its next step. ServiceError 409 `job_ended`."""
+    """Cancel a job. A queued job ends at once, a running one at its next step. ServiceError 409
+    `job_ended` if it has ended already."""
 
     def cancel() -> None:
         rows = Job.objects.filter(pk=job.pk)
@@ -63,8 +64,8 @@ def job_cancel(*, job: Job, actor: Actor) -> Job:
 
 
 def job_retry(*, job: Job, actor: Actor) -> Job:
-    """A new job with the kind and the parameters of one that has ended. ServiceError 409
-    `job_open` while it has not."""
+    """Start a new job with the kind and parameters of one that has ended. ServiceError 409
+    `job_open` if it has not ended."""
     if job.is_open:
         raise ServiceError("job_open", "The job has not ended yet.", status=409)
     return job_start(
@@ -73,16 +74,16 @@ def job_retry(*, job: Job, actor: Actor) -> Job:
 
 
 def queue_periodic() -> None:
-    """See that each periodic kind has its one open job, whatever other processes do. An end queues
-    the next one, so this is for a new database or a new kind."""
+    """Make sure that each periodic kind has one open job. The end of a job queues the next one, so
+    this is needed only for a new database or a new kind. Several processes may call it at once."""
     for name, kind in KINDS.items():
         if kind.every and not Job.objects.filter(unique_key=_unique_key(name, None)).exists():
             _insert(name, SYSTEM.name, {}, None)
 
 
 def job_ended(job: Job, state: Job.State) -> None:
-    """Within the transaction that ends a job: others are told, and a periodic kind is queued anew.
-    That a periodic one went well is no news."""
+    """Called in the transaction that ends a job: write a notice, and queue the next job of a
+    periodic kind. The success of a periodic job needs no notice."""
     every = KINDS[job.kind].every if job.kind in KINDS else None
     if every is not None:
         _insert(job.kind, SYSTEM.name, {}, None, wait_s=every.total_seconds())
@@ -107,7 +108,8 @@ def _insert(
     *,
     wait_s: float = 0.0,
 ) -> Job | None:
-    """None if there is an open job of this single kind. The database sees to it."""
+    """Insert a job; None if the kind is single and has an open job. A unique column of the
+    database checks this."""
     try:
         with transaction.atomic():
             job = Job.objects.create(
@@ -124,7 +126,7 @@ def _insert(
 
 
 def _due_now(unique_key: str | None) -> Job | None:
-    """The open job of a single kind, which waits no longer; None if it has ended meanwhile."""
+    """Make the open job with this key due now and return it; None if it has ended meanwhile."""
     rows = Job.objects.filter(unique_key=unique_key)
     waiting = rows.filter(state=Job.State.QUEUED, run_after__gt=DatabaseTime())
     waiting.update(run_after=DatabaseTime())
@@ -136,7 +138,7 @@ def _unique_key(kind: str, collection: UUID | None) -> str | None:
 
 
 def _read(job: Job) -> Job:
-    """As it is in the database, where its times are set."""
+    """The job as stored, with the times that the database has set."""
     found = Job.objects.filter(pk=job.pk).first()
     if found is None:
         raise not_found("job")

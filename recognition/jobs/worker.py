@@ -1,4 +1,4 @@
-"""The worker: threads of a process with the role `jobs`, which take jobs and run them."""
+"""The worker: threads that take jobs and run them, in a process with the role `jobs`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PERIODIC_EVERY_S = 60.0
 
 
 class Worker(Part):
-    """Two threads: one for the kinds that may take hours, one for all others, so that nobody who
-    waits at a page waits behind an import. More work at once would only share the same cores; a
-    site that needs it runs more worker processes."""
+    """Two threads: one for kinds that may take hours and one for all others, so that a user who
+    waits for a short job does not wait for an import. More threads would only share the same cores;
+    a site that needs more runs more worker processes."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -41,8 +41,8 @@ class Worker(Part):
             thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Jobs stop at their next step, and go back to the queue. False if one did not: then its
-        lease lapses, and another worker takes it."""
+        """Running jobs stop at their next step and go back to the queue. False if one does not stop
+        in time; its lease lapses later, and another worker takes it."""
         deadline = time.monotonic() + timeout_s
         self._stopping.set()
         running = [thread for thread in self._threads if thread.ident is not None]
@@ -62,7 +62,7 @@ class Worker(Part):
             self._periodic_due_s = time.monotonic() + _PERIODIC_EVERY_S
 
     def _work(self, kinds: list[str]) -> bool:
-        """False if there was nothing to do, or no database."""
+        """Run one job. False if none is due or the database is away."""
         try:
             self._see_to_periodic()
             return run_next(kinds, self._stopping)

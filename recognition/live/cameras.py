@@ -1,5 +1,5 @@
-"""The cameras that this process plays: its share of all, each as long as the process holds the
-lease."""
+"""The cameras that this process plays: its share of all, and those of its hubs, each as long as the
+process holds the lease."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from django.db import DatabaseError, InterfaceError, connections
 from recognition.cameras.models import Camera, Stream
 from recognition.cameras.services.cameras import camera_give_back, camera_show
 from recognition.cameras.services.hosts import host_gone, host_seen, hosts_up, share_of
-from recognition.cameras.sources import played_kinds
+from recognition.cameras.sources import has_hub, played_kinds
 from recognition.engine import engine_state, get_engine, start_engine
 from recognition.events.services.streams import streams_end_lapsed
+from recognition.live.hubs import HeldHubs
 from recognition.live.player import CameraPlayer, CameraState
 from recognition.web.errors import ServiceError
 from recognition.web.leases import Contact, KeptLease, LeaseKeeper, free_or_lapsed, take
@@ -29,9 +30,12 @@ from recognition.web.process import Part, process
 logger = logging.getLogger(__name__)
 
 POLL_S = 2.0
-# Part of the time to stop, for writes after the last camera has stopped.
-_WRITES_S = 1.0
+# Part of the time to stop, for hubs and writes after the last camera has stopped.
+_AFTERWARDS_S = 2.5
 _STOP_S = 5.0
+
+# Cameras that are shared out together: those of a node, or of a hub there. Node, and kind of hub.
+_Group = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -42,7 +46,6 @@ class _Played:
     player: CameraPlayer
     kept: KeptLease
     signature: tuple[object, ...]
-    node: str
     shown: CameraState | None = None
 
 
@@ -54,6 +57,7 @@ class CameraRunner(Part):
         self._contact = Contact()
         self._stopped = threading.Event()
         self._wake = threading.Event()
+        self._hubs = HeldHubs(self._wake.set)
         self._stop_by_s = 0.0
         self._seen_s = -math.inf  # when this process was last written as one that plays
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
@@ -63,7 +67,7 @@ class CameraRunner(Part):
 
     def stop(self, timeout_s: float) -> bool:
         """Stop all cameras and release them; False if that took too long."""
-        self._stop_by_s = time.monotonic() + timeout_s - _WRITES_S
+        self._stop_by_s = time.monotonic() + timeout_s - _AFTERWARDS_S
         self._stopped.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -98,33 +102,41 @@ class CameraRunner(Part):
         shares = self._shares(list(cameras.values()))
         self._stop_what_is_not_ours(cameras, shares)
         self._play_again(cameras)
-        for node, share in shares.items():
-            self._take([c for c in cameras.values() if c.node == node], share)
+        for group, share in shares.items():
+            self._take([c for c in cameras.values() if _group(c) == group], share)
 
-    def _shares(self, cameras: list[Camera]) -> dict[str, int]:
-        """The number of cameras to play, by node. A process whose engine is not ready leaves them
-        to others, if there are any."""
+    def _shares(self, cameras: list[Camera]) -> dict[_Group, int]:
+        """The number of cameras to play, by group: all of a hub that this process holds. A process
+        whose engine is not ready leaves them to others, if there are any."""
         if not _engine_is_ready():
             host_gone(process())
             self._seen_s = -math.inf
         elif time.monotonic() - self._seen_s >= settings.LEASE_S / 4:
             host_seen(process())
             self._seen_s = time.monotonic()
-        return share_of(process(), hosts_up(), cameras)
+        hosts, node = hosts_up(), process().node
+        spread = share_of(process(), hosts, [c for c in cameras if not has_hub(c.kind)])
+        shares = {(node, ""): share for node, share in spread.items()}
+        is_able = process().id in hosts or node not in hosts.values()
+        wanted = {c.kind for c in cameras if has_hub(c.kind) and c.node == node and is_able}
+        held = self._hubs.follow(wanted, may_be_lapsed=self._contact.is_steady)
+        return shares | {(node, kind): len(cameras) for kind in held}
 
-    def _stop_what_is_not_ours(self, cameras: dict[UUID, Camera], shares: dict[str, int]) -> None:
-        """Stop cameras that are lost, disabled, deleted, of another node, or above this process's
-        share."""
+    def _stop_what_is_not_ours(
+        self, cameras: dict[UUID, Camera], shares: dict[_Group, int]
+    ) -> None:
+        """Stop cameras that are lost, disabled, deleted, of another node or hub, or above this
+        process's share."""
         left = dict(shares)
         over = []
         for pk, played in self._played.items():
             camera = cameras.get(pk)
-            node = camera.node if camera is not None else None
+            group = _group(camera) if camera is not None else None
             is_over = played.kept.is_lost or played.player.is_stopped
-            if is_over or node is None or left.get(node, 0) <= 0:
+            if is_over or group is None or left.get(group, 0) <= 0:
                 over.append(pk)
             else:
-                left[node] -= 1
+                left[group] -= 1
         self._stop_and_give_back(over, time.monotonic() + _STOP_S)
 
     def _play_again(self, cameras: dict[UUID, Camera]) -> None:
@@ -173,7 +185,7 @@ class CameraRunner(Part):
 
     def _play(self, camera: Camera, kept: KeptLease) -> None:
         player = CameraPlayer(camera, changed=self._wake.set)
-        self._played[camera.pk] = _Played(player, kept, _signature(camera), camera.node)
+        self._played[camera.pk] = _Played(player, kept, _signature(camera))
         player.start()
 
     def _lose(self, pk: UUID) -> None:
@@ -199,10 +211,13 @@ class CameraRunner(Part):
         try:
             host_gone(process())
             self._stop_and_give_back(list(self._played), self._stop_by_s)
+            self._hubs.close()
+            self._hubs.give_back()
         except (DatabaseError, InterfaceError) as error:
             logger.warning("cameras were not given back: %s", error)
             for played in self._played.values():
                 _join(played, self._stop_by_s)
+            self._hubs.close()
 
     def _stop_and_give_back(self, pks: list[UUID], deadline_s: float) -> None:
         over = {pk: self._played[pk] for pk in pks}
@@ -231,9 +246,15 @@ def _engine_is_ready() -> bool:
     return state == "ready"
 
 
+def _group(camera: Camera) -> _Group:
+    return camera.node, camera.kind if has_hub(camera.kind) else ""
+
+
 def _signature(camera: Camera) -> tuple[object, ...]:
     return (
+        camera.kind,
         camera.address,
+        camera.answers,
         camera.max_fps,
         camera.min_face_px,
         camera.loops,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from recognition.cameras.models import Camera
 from recognition.cameras.sources import KINDS
-from recognition.cameras.sources.base import SourceFailed
+from recognition.cameras.sources.base import AnsweringSource, Remark, Source, SourceFailed
 from recognition.engine import engine_state, start_engine
 from recognition.live.messages import LiveMessage
 from recognition.live.session import StreamSession
@@ -43,6 +43,7 @@ class CameraPlayer:
         self.state = CameraState(Camera.Status.STARTING)
         self._camera = camera
         self._changed = changed
+        self._remark = Remark("")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.pk}", daemon=True)
 
@@ -86,11 +87,17 @@ class CameraPlayer:
         """Play until the end of the source, or until stopped; SourceFailed."""
         self._await_engine()
         source = KINDS[self._camera.kind].load()
-        with self._session() as slot, closing(source.frames(self._camera, self._stopped)) as frames:
+        with (
+            self._session(source) as slot,
+            closing(source.frames(self._camera, self._stopped)) as frames,
+        ):
             rate = _Rate(self._camera.max_fps)
-            for picture in frames:
-                if rate.allows(time.monotonic()):
-                    slot.put(picture)
+            for given in frames:
+                if isinstance(given, Remark):
+                    self._remark = given
+                    self._show_remark()
+                elif rate.allows(time.monotonic()):
+                    slot.put(given)
                 if slot.is_closed:
                     return
 
@@ -106,15 +113,23 @@ class CameraPlayer:
             self._stopped.wait(0.2)
 
     @contextmanager
-    def _session(self) -> Iterator[FrameSlot]:
+    def _session(self, source: Source) -> Iterator[FrameSlot]:
         """A stream session for the frames; SourceFailed if it ended by itself."""
         slot = FrameSlot()
         failure: list[str] = []
+        self._remark = Remark("")
+        answering = source if isinstance(source, AnsweringSource) else None
+
+        def hear(message: LiveMessage) -> None:
+            self._hear(message, failure)
+            if answering is not None and message["type"] in ("faces", "error"):
+                answering.answer(self._camera, message)
+
         session = StreamSession(
             collection=self._camera.collection,
             camera=self._camera,
             slot=slot,
-            sink=lambda message: self._hear(message, failure),
+            sink=hear,
             is_paced=True,
         )
         session.start()
@@ -129,10 +144,15 @@ class CameraPlayer:
 
     def _hear(self, message: LiveMessage, failure: list[str]) -> None:
         if message["type"] == "session.started":
-            self._show(Camera.Status.RUNNING)
+            self._show_remark()
         elif message["type"] == "error":
             # Many frames may fail for one reason, so log only the last error.
             failure[:] = [str(message["message"])]
+
+    def _show_remark(self) -> None:
+        """The camera is played, and this is what its source says of it."""
+        status = Camera.Status.WAITING if self._remark.is_waiting else Camera.Status.RUNNING
+        self._show(status, self._remark.text)
 
     def _show(self, status: Camera.Status, message: str = "") -> None:
         state = CameraState(status, message[:300])

@@ -1,1 +1,1 @@
-"""What others are told: notices as rows, and how they reach pages and webhooks."""
+"""Notices: rows that tell others what happened, and how they reach pages and webhooks."""

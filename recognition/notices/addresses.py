@@ -1,7 +1,7 @@
-"""Where a webhook may point to: which URLs are accepted, and which addresses are connected to.
+"""URLs that a webhook may have, and addresses that it may connect to.
 
-A name is resolved once and the connection goes to an address that was checked, so a name that
-answers something else the second time (DNS rebinding) gains nothing.
+A host name is resolved once, and the connection goes to the address that was checked. So a name
+that resolves to another address the second time (DNS rebinding) cannot get around the check.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from urllib3.util import parse_url
 
 LONGEST_URL = 500
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Below it are services that do not expect HTTP, such as mail and SSH.
+# Ports below belong to services that do not expect HTTP, such as mail and SSH.
 _FIRST_FREE_PORT = 1024
-# Beside what Python's tables call private: protocol assignments (Oracle's metadata service is one),
-# relays of 6to4, and the host of a virtual machine at Azure.
+# Internal networks that `ipaddress` does not count as private: protocol assignments (Oracle's
+# metadata service is there), relays of 6to4, and the host of a virtual machine at Azure.
 _INTERNAL_V4 = tuple(
     ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
 )
-# All of the public IPv6 internet, and of it 6to4, which ends at any IPv4 address.
+# The public IPv6 internet, and the part of it for 6to4, which leads to any IPv4 address.
 _PUBLIC_V6, _6TO4 = ip_network("2000::/3"), ip_network("2002::/16")
-# Translated to the IPv4 address in its last 32 bits.
+# NAT64: translated to the IPv4 address in the last 32 bits.
 _NAT64 = ip_network("64:ff9b::/96")
 
 Address = IPv4Address | IPv6Address
 
 
 class UrlRefused(Exception):
-    """A webhook may not point there. `code` is for programs, the text for people."""
+    """A webhook may not have this URL. `code` is for programs, `message` is for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class UrlRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebhookUrl:
-    """A URL, checked and taken apart. `path` includes the query; `host` has no brackets."""
+    """The parts of a checked URL. `path` includes the query; `host` has no brackets."""
 
     scheme: str
     host: str
@@ -51,7 +51,7 @@ class WebhookUrl:
 
 
 def checked_url(text: str) -> WebhookUrl:
-    """UrlRefused if it is no URL that a webhook may have. Names are not resolved here."""
+    """Parse a URL. UrlRefused if a webhook may not have it. Host names are not resolved here."""
     if len(text) > LONGEST_URL or any(c <= " " or c == "\x7f" for c in text):
         raise UrlRefused("invalid_url", f"A URL has {LONGEST_URL} characters at most, no spaces.")
     try:
@@ -69,14 +69,15 @@ def checked_url(text: str) -> WebhookUrl:
 
 
 def allowed_addresses(url: WebhookUrl) -> list[str]:
-    """The addresses of the URL's host, to be connected to as they are. It waits for the resolver.
+    """The addresses of the URL's host. Connect to these, and do not resolve the name again. Blocks
+    until the resolver answers.
 
-    UrlRefused if one of them is internal (unless WEBHOOK_ALLOW_INTERNAL), or if there is none.
+    UrlRefused if there is no address, or if one is internal (unless WEBHOOK_ALLOW_INTERNAL).
     """
     try:
         found = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise UrlRefused("unknown_host", f"There is no address of {url.host}.") from error
+        raise UrlRefused("unknown_host", f"No address was found for {url.host}.") from error
     # The fifth entry is (address, port, ...).
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     for address in addresses:
@@ -85,7 +86,8 @@ def allowed_addresses(url: WebhookUrl) -> list[str]:
 
 
 def is_internal(address: Address) -> bool:
-    """Loopback, private, link-local, multicast, reserved, metadata: not on the public internet."""
+    """True if the address is not on the public internet: loopback, private, link-local, multicast,
+    reserved, or a metadata service."""
     if isinstance(address, IPv6Address):
         if address in _NAT64:
             return is_internal(IPv4Address(address.packed[-4:]))
@@ -106,7 +108,8 @@ def _checked_port(port: int | None, scheme: str) -> int:
 
 
 def _refuse_internal_literal(host: str) -> None:
-    """What the URL itself gives away is said when it is entered, not at the first attempt."""
+    """Refuse a URL that contains an internal address already when it is entered, not only at the
+    first delivery."""
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"
     try:

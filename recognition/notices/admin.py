@@ -1,4 +1,4 @@
-"""Webhooks: added, tested, switched on and off; and the log of what was sent."""
+"""Webhooks and the log of their deliveries in the admin."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class WebhookForm(forms.ModelForm):
         required=False,
         choices=[(kind, kind) for kind in NOTICE_KINDS],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Which notices are sent; none chosen: all.",
+        help_text="The notices to send. If none is chosen, all are sent.",
     )
     collection_id = forms.TypedChoiceField(
         label="Collection",
@@ -72,7 +72,7 @@ class WebhookForm(forms.ModelForm):
 
 @admin.register(Webhook)
 class WebhookAdmin(ServiceAdmin, LongListAdmin):
-    when_empty = "Add a URL that is told of each visit and each change of a person."
+    when_empty = "Add a URL that receives each visit and each change of a person."
     form = WebhookForm
     list_display = ("url", "kinds_text", "collection_name", "state", "created_at")
     list_filter = ("is_enabled",)
@@ -114,7 +114,7 @@ class WebhookAdmin(ServiceAdmin, LongListAdmin):
             return hook.off_reason
         if since := hook.receiver.failing_since:
             return f"{hook.receiver.failures} failed attempts since {since:%Y-%m-%d %H:%M} UTC."
-        return "Nothing failed lately."
+        return "No failures."
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)
@@ -127,7 +127,7 @@ class WebhookAdmin(ServiceAdmin, LongListAdmin):
         request.new_webhook = made  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: Webhook, *args: Any) -> HttpResponse:
-        """The only page that ever shows the secret. It must not stay in a cache or a session."""
+        """The only page that shows the secret. It must not stay in a cache or a session."""
         context = {
             **self.admin_site.each_context(request),
             "title": "New webhook",
@@ -145,7 +145,7 @@ class WebhookAdmin(ServiceAdmin, LongListAdmin):
     def send_test(self, request: HttpRequest, obj: Webhook) -> None:
         with refusals_shown(request):
             webhook_test(webhook=obj, actor=Actor.of_request(request))
-            messages.success(request, "A test is sent; reload this page to see how it went.")
+            messages.success(request, "A test is being sent. Reload this page to see the result.")
 
     def response_change(self, request: HttpRequest, obj: Webhook) -> HttpResponse:
         if "notices_webhook_send_test" not in request.POST:
@@ -157,13 +157,11 @@ class WebhookAdmin(ServiceAdmin, LongListAdmin):
     def show_log(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         return redirect(_log_url(self.row_or_404(request, object_id)))
 
-    # In place of Django's own log of the admin.
-
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The audit log has it."""
+        """Do not use Django's own log of the admin: the service writes to the audit log."""
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """As above."""
+        """Do nothing, like `log_addition`."""
 
 
 class AttemptInline(TabularInline):
@@ -178,9 +176,9 @@ class AttemptInline(TabularInline):
 
 @admin.register(Delivery)
 class DeliveryAdmin(LongListAdmin):
-    """Read only: what was sent, and what waits."""
+    """Read only: deliveries that were sent and that wait."""
 
-    when_empty = "They appear once a webhook is told something."
+    when_empty = "Deliveries appear here when something is sent to a webhook."
     list_display = ("created_at", "kind", "webhook_link", "state_label", "attempts", "last_attempt")
     list_display_links = ("created_at",)
     list_filter = ("state", "kind")

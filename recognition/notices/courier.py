@@ -1,4 +1,4 @@
-"""One receiver's messages, in order, under its lease: sent, and recorded by the lease's number."""
+"""Send the messages of one receiver in order and record each attempt, while holding its lease."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ from recognition.web.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 
-# Then another receiver that waits for a slot has its turn.
+# After this time the slot goes to another receiver that waits.
 _SLICE_S = 10.0
-# After each failed attempt the receiver has a rest, whatever else is due: 1 s, 2 s, 4 s ...
+# After a failed attempt nothing is sent to the receiver for 1 s, 2 s, 4 s, ... at most this long.
 _LONGEST_REST_S = 60.0
 _RECORD_AGAIN_S = 0.5
-# Of a pause, so that receivers that came back are not met by everything at once.
+# Lengthen each pause by a random fraction up to this, so that a receiver that is back does not get
+# all messages at once.
 _JITTER = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """One attempt, to be recorded."""
+    """An attempt that is to be recorded."""
 
     receiver: Receiver
     delivery: Delivery
@@ -50,8 +51,8 @@ class _Sent:
 
 
 def serve_receiver(pk: int, stopped: threading.Event) -> None:
-    """Send what is due for a receiver, until it fails, nothing is due, or its slice is over.
-    Nothing happens if another process holds it."""
+    """Send what is due for a receiver, until an attempt fails, nothing is due, or its time slice is
+    over. Does nothing if another process holds the receiver."""
     rows = Receiver.objects.filter(pk=pk)
     lease = take(rows.filter(next_at__lte=DatabaseTime()), owner=process().id)
     if lease is None:
@@ -63,15 +64,15 @@ def serve_receiver(pk: int, stopped: threading.Event) -> None:
             if not _send_next(pk, kept, stopped):
                 break
     except (LeaseLost, NotSent):
-        logger.info("receiver %s is another process's by now", pk)
+        logger.info("receiver %s was taken over by another process", pk)
     finally:
         kept.drop()
         release(rows, lease)
 
 
 def _send_next(pk: int, kept: KeptLease, stopped: threading.Event) -> bool:
-    """False if nothing is due, or the attempt failed."""
-    # Without it the receiver was deleted, or switched off a moment ago.
+    """Send the next message. False if nothing is due or the attempt failed."""
+    # None if the receiver was deleted or switched off a moment ago.
     receiver = Receiver.objects.filter(pk=pk, next_at__isnull=False).first()
     due = Delivery.objects.filter(
         receiver=pk, state=Delivery.State.PENDING, next_at__lte=DatabaseTime()
@@ -96,8 +97,8 @@ def _attempt(receiver: Receiver, delivery: Delivery, kept: KeptLease) -> Outcome
 
 
 def _record_patiently(sent: _Sent, kept: KeptLease, stopped: threading.Event) -> None:
-    """Record it, also if the database comes back only later: what was sent and is not recorded is
-    sent again."""
+    """Record the attempt, and retry while the database is away: a message that was sent but not
+    recorded is sent again."""
     while True:
         try:
             in_transaction(lambda: _record(sent, kept))
@@ -111,7 +112,7 @@ def _record_patiently(sent: _Sent, kept: KeptLease, stopped: threading.Event) ->
 
 
 def _record(sent: _Sent, kept: KeptLease) -> None:
-    """LeaseLost if the receiver is another process's."""
+    """LeaseLost if another process has taken over the receiver."""
     lock_held(kept.rows, kept.lease)
     delivery, outcome = sent.delivery, sent.outcome
     number = delivery.attempts + 1
@@ -134,7 +135,7 @@ def _record(sent: _Sent, kept: KeptLease) -> None:
 
 
 def _what_next(delivery: Delivery, number: int, outcome: Outcome) -> tuple[str, float]:
-    """The state, and in how many seconds the next attempt is due."""
+    """The new state, and the seconds until the next attempt."""
     if outcome.is_success:
         return Delivery.State.DELIVERED, 0.0
     pauses_s = [] if delivery.kind == TEST_KIND else settings.DELIVERY_RETRIES_S
@@ -150,7 +151,7 @@ def _note_failure(sent: _Sent) -> None:
     receiver.failing_since = receiver.failing_since or now
     receiver.save(update_fields=["failures", "failing_since"])
     rest_s = min(2.0 ** (receiver.failures - 1), _LONGEST_REST_S)
-    # It may have been switched off meanwhile, which leaves `next_at` empty.
+    # `next_at` stays empty if the receiver was switched off meanwhile.
     on = Receiver.objects.filter(pk=receiver.pk, next_at__isnull=False)
     on.update(next_at=DatabaseTime(rest_s))
     if reason := _reason_to_stop(sent.outcome, now - receiver.failing_since):
@@ -158,10 +159,10 @@ def _note_failure(sent: _Sent) -> None:
 
 
 def _reason_to_stop(outcome: Outcome, failing_for: timedelta) -> str:
-    """Empty: go on."""
+    """Why to switch the receiver off; empty if sending should go on."""
     if outcome.is_gone:
         return "The receiver answered that it wants no more messages."
     hours = failing_for.total_seconds() / 3600
     if hours > settings.DELIVERY_OFF_AFTER_H:
-        return f"Each attempt of {hours:.0f} hours failed. The last one: {outcome.message}"
+        return f"All attempts failed for {hours:.0f} hours. The last one: {outcome.message}"
     return ""

@@ -1,4 +1,4 @@
-"""From this process to the sockets that are open in it."""
+"""Passes messages to the sockets that are open in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from recognition.notices.payloads import PageMessage
 from recognition.web.process import Part
 
-# Called from any thread; must not wait. Whether the socket's caller may see it is its own to ask.
+# Called from any thread; must not block. The listener checks if its caller may see the message.
 Listener = Callable[[PageMessage], None]
 
 

@@ -1,4 +1,4 @@
-"""Notices as they are committed, by whatever process: for the sinks of this one."""
+"""Reads notices that any process commits, and passes them to the sinks of this process."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from recognition.web.process import Part
 
 logger = logging.getLogger(__name__)
 
-# A page hears of a change in another process within a second.
+# Short enough for a page to show a change made in another process within a second.
 POLL_S = 0.3
 _AFTER_FAILURE_S = 2.0
 _MOST_AT_ONCE = 500
-# An id that is missing belongs to a transaction that is not committed yet, or never will be: it is
-# waited for so long, and while no more than this came after it.
+# A missing id belongs to a transaction that is not committed yet or never will be. The reader waits
+# for it for this time, and until this many notices came after it.
 _GAP_S = 60.0
 _MOST_BEYOND = 5000
 
 
 class NoticeReader:
-    """Reads each notice once, in the order of commits. Ids are given before the commit: one with a
-    smaller id can come later."""
+    """Reads each notice once, in the order of commits. A row gets its id before the commit, so a
+    notice with a smaller id can appear later."""
 
     def __init__(self) -> None:
         self._up_to: int | None = None
-        # Read already, though an id before them is missing.
+        # Ids that were read although a smaller id is still missing.
         self._beyond: set[int] = set()
         self._gap_after = -1
         self._gap_since_s = 0.0
 
     def read(self) -> list[Notice]:
-        """What is new; nothing at the first call, which only sees where the table ends."""
+        """The new notices. The first call returns none: it only finds the end of the table."""
         if self._up_to is None:
             newest = Notice.objects.order_by("pk").last()
             self._up_to = newest.pk if newest else 0
@@ -48,7 +48,7 @@ class NoticeReader:
         return found
 
     def _advanced(self, up_to: int) -> int:
-        """Up to where nothing is missing, or not waited for any more."""
+        """The last id up to which no id is missing, or the missing ones are given up."""
         while self._beyond:
             if up_to + 1 not in self._beyond:
                 if not self._is_given_up(up_to):
@@ -93,7 +93,7 @@ class Follower(Part):
                 untold = []
                 pause_s = POLL_S
             except (DatabaseError, InterfaceError) as error:
-                logger.warning("pages hear nothing: the database does not answer: %s", error)
+                logger.warning("pages get no notices: the database does not answer: %s", error)
                 connections.close_all()
                 pause_s = _AFTER_FAILURE_S
             except Exception:
@@ -103,8 +103,8 @@ class Follower(Part):
 
 
 def tell(notices: list[Notice]) -> None:
-    """A sink that fails does not keep the others. If the database does not answer, all of them are
-    told again later."""
+    """Pass notices to all sinks. A sink that fails does not stop the others. If the database does
+    not answer, the caller repeats all of them later."""
     for sink in following_sinks():
         try:
             sink.tell(notices)

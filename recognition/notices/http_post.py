@@ -1,4 +1,4 @@
-"""One POST to an address that was checked, with a hard end, without redirects."""
+"""One POST to a checked address, with a hard time limit and without redirects."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def post(
     limit_s: float,
     may_send: Callable[[], bool] = lambda: True,
 ) -> Outcome:
-    """Send `body`; a status of 2xx is a success. The answer, or an error after `limit_s` (the name
-    service has limits of its own). `may_send` is asked right before the request is written, once
-    the connection stands; NotSent if it says no."""
+    """Send `body`; a status of 2xx is a success. Errors are returned as an Outcome; after `limit_s`
+    the attempt has timed out (the resolver has its own limits). `may_send` is called when the
+    connection is open, right before the request is written; NotSent if it returns False."""
     began_s = time.monotonic()
     try:
         outcome = _post(checked_url(url), body, headers, began_s + limit_s, may_send)
@@ -83,7 +83,7 @@ def _left(deadline_s: float) -> float:
 
 
 def _connected(addresses: list[str], port: int, deadline_s: float) -> socket.socket:
-    """A connection to the first of them that takes one."""
+    """A connection to the first address that accepts one."""
     failure: OSError = TimeoutError()
     for number, address in enumerate(addresses):
         share_s = _left(deadline_s) / (len(addresses) - number)
@@ -96,11 +96,11 @@ def _connected(addresses: list[str], port: int, deadline_s: float) -> socket.soc
 
 @contextmanager
 def _cut_at(deadline_s: float, link: socket.socket) -> Iterator[None]:
-    """Cut the connection at the deadline: the limit of a socket is one for each read, and a
-    receiver that sends a byte now and then would never reach it. TimeoutError if it was cut, also
-    if that ended the answer in a way that can be read."""
+    """Cut the connection at the deadline. A socket's own limit counts for each read, so a receiver
+    that sends a byte now and then would never reach it. TimeoutError if the connection was cut,
+    even if the answer up to then can be parsed."""
     was_cut = threading.Event()
-    # TLS takes over the descriptor of `link`; the copy is one of the same connection.
+    # TLS takes over the descriptor of `link`; the copy refers to the same connection.
     copy = link.dup()
 
     def cut() -> None:
@@ -124,7 +124,7 @@ def _cut_at(deadline_s: float, link: socket.socket) -> Iterator[None]:
 
 
 class _Http(HTTPConnection):
-    """HTTP over a connection that stands already."""
+    """HTTP over a connection that is already open."""
 
     def __init__(self, link: socket.socket, **options: Any) -> None:
         super().__init__(**options)
@@ -135,7 +135,7 @@ class _Http(HTTPConnection):
 
 
 class _Https(HTTPSConnection):
-    """The same with TLS, for the name in the URL."""
+    """The same with TLS; the certificate must match the host name in the URL."""
 
     def __init__(self, link: socket.socket, **options: Any) -> None:
         super().__init__(**options, ssl_context=ssl.create_default_context())

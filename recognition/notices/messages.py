@@ -1,4 +1,5 @@
-"""From ids to what is told, at the moment it is sent: what is gone by then is told by ids alone."""
+"""Build the message of a notice at the moment it is sent. A subject that is gone by then appears
+only with its ids."""
 
 from __future__ import annotations
 
@@ -13,19 +14,19 @@ from recognition.notices.models import Notice
 from recognition.notices.payloads import TEST_KIND, Message, SubjectData, TestMessage
 from recognition.web.numbers import utc_text
 
-# What a kind's name begins with, and who knows more of such a subject: a function from ids to what
-# is told of those that are there.
+# By the first part of a kind's name: a function that takes ids and returns the data of those
+# subjects that still exist.
 SUBJECTS: dict[str, str] = {
     "event": "recognition.events.payloads.events_data",
     "person": "recognition.people.payloads.persons_data",
     "job": "recognition.jobs.notice_data.jobs_data",
 }
-# Nothing is looked up: the subject went with what the notice tells.
+# Kinds for which nothing is looked up, because the subject is gone.
 _ENDINGS_WITHOUT_DATA = (".deleted", ".erased")
 
 
 def data_of(subject: str, ids: Sequence[UUID]) -> Mapping[UUID, SubjectData]:
-    """What is told of events, people or jobs; of those that are gone nothing."""
+    """The data of events, people or jobs; those that are gone are left out."""
     return import_string(SUBJECTS[subject])(ids)
 
 
@@ -39,7 +40,7 @@ def message_of(notice: Notice) -> Message:
 
 
 def check_message(webhook_id: UUID) -> TestMessage:
-    """What the test button sends."""
+    """The message that the test button sends."""
     return {
         "type": TEST_KIND,
         "timestamp": utc_text(datetime.now(UTC)),

@@ -1,4 +1,4 @@
-"""The outbox: what happened, whom to tell, and how that went."""
+"""The outbox: what happened, who must be told, and how each delivery went."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from recognition.web.leases import DatabaseTime, Leased
 
 
 class Notice(models.Model):
-    """One thing that happened, written in its own transaction. Nothing but ids: names are read
-    when it is told, so that an erased person leaves nothing here."""
+    """Something that happened, written in the same transaction. A notice has only ids. Names are
+    read when it is sent, so that an erased person leaves nothing here."""
 
     kind = models.CharField(max_length=32)
-    subject_id = models.UUIDField(help_text="The event, person or job that it speaks of.")
-    # Without a foreign key: notices know nothing of collections, and outlive them.
+    subject_id = models.UUIDField(help_text="The event, person or job that it is about.")
+    # Not a foreign key: notices must not depend on people, and they outlive collections.
     collection_id = models.UUIDField(null=True)
-    related = models.JSONField(default=dict, help_text="Lists of other ids, by what they are.")
+    related = models.JSONField(default=dict, help_text="Lists of other ids, by name.")
     created_at = models.DateTimeField(db_default=DatabaseTime(), db_index=True, editable=False)
 
     class Meta:
@@ -32,15 +32,15 @@ class Notice(models.Model):
 
 
 class Receiver(Leased):
-    """One receiver of a sink. The process that sends to it holds its lease, so it never has two
-    messages under way."""
+    """One receiver of a sink. The process that sends to it holds its lease, so only one message at
+    a time is being sent to it."""
 
     sink = models.CharField(max_length=16)
-    key = models.CharField(max_length=64, help_text="Which one it is, for its sink.")
+    key = models.CharField(max_length=64, help_text="Identifies the receiver for its sink.")
     next_at = models.DateTimeField(
         null=True,
         db_default=DatabaseTime(),
-        help_text="Nothing is sent before; empty: it is switched off.",
+        help_text="Nothing is sent before this time. Empty: switched off.",
     )
     failures = models.PositiveIntegerField(default=0, help_text="Failed attempts in a row.")
     failing_since = models.DateTimeField(null=True)
@@ -55,7 +55,7 @@ class Receiver(Leased):
 
 
 class Delivery(models.Model):
-    """One notice on its way to one receiver; its id is the id of the message."""
+    """The delivery of one notice to one receiver. Its id is the id of the message."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -63,17 +63,17 @@ class Delivery(models.Model):
         FAILED = "failed", "Given up"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # Empty for a test, and once the notice was pruned.
+    # Empty for a test message, and after the notice is pruned.
     notice = models.ForeignKey(Notice, null=True, on_delete=models.SET_NULL)
     kind = models.CharField(max_length=32, db_index=True)
-    # No constraint in the database: it would lock the receiver's row for each transaction that
-    # writes a notice, while the sender renews its lease on that row.
+    # No foreign key constraint in the database: each transaction that writes a notice would lock
+    # the receiver's row, while the sender renews its lease on the same row.
     receiver = models.ForeignKey(
         Receiver, on_delete=models.CASCADE, db_constraint=False, related_name="deliveries"
     )
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_at = models.DateTimeField(db_default=DatabaseTime(), help_text="Of the next attempt.")
+    next_at = models.DateTimeField(db_default=DatabaseTime(), help_text="Time of the next attempt.")
     created_at = models.DateTimeField(db_default=DatabaseTime(), db_index=True)
 
     class Meta:
@@ -88,7 +88,7 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """A line of the log of a delivery. Nothing of the receiver's answer but its status."""
+    """An attempt of a delivery, for its log. Only the status of the receiver's answer is kept."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="log")
     number = models.PositiveSmallIntegerField()
@@ -106,19 +106,21 @@ class Attempt(models.Model):
 
 
 class Webhook(models.Model):
-    """A URL that is sent notices."""
+    """A URL to which notices are sent."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     receiver = models.OneToOneField(Receiver, on_delete=models.CASCADE, editable=False)
     url = models.CharField(max_length=LONGEST_URL, verbose_name="URL")
-    # In the clear, for it must be read to sign; the log, lists and answers never show it.
+    # In plain text, because it is needed for signing. The log, lists and answers never show it.
     secret = models.CharField(max_length=64, default=new_secret, editable=False)
-    # Without a foreign key, as above.
-    collection_id = models.UUIDField(null=True, blank=True, help_text="Only of this collection.")
-    kinds = models.JSONField(default=list, blank=True, help_text="Which notices; empty: all.")
+    # Not a foreign key, as in Notice.
+    collection_id = models.UUIDField(
+        null=True, blank=True, help_text="Only notices of this collection."
+    )
+    kinds = models.JSONField(default=list, blank=True, help_text="The notices to send. Empty: all.")
     is_enabled = models.BooleanField(default=True)
     off_reason = models.CharField(
-        max_length=200, blank=True, editable=False, help_text="Why it was switched off by itself."
+        max_length=200, blank=True, editable=False, help_text="Why the server switched it off."
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False
@@ -132,6 +134,6 @@ class Webhook(models.Model):
         return self.url
 
     def wants(self, kind: str, collection_id: UUID | None) -> bool:
-        """Whether it is sent notices of this kind and collection."""
+        """True if notices of this kind and collection are sent to this webhook."""
         is_of_kind = not self.kinds or kind in self.kinds
         return is_of_kind and self.collection_id in (None, collection_id)

@@ -1,4 +1,4 @@
-"""The types of what is told: kinds of notices, and the messages that are sent out."""
+"""Types of notices and of the messages that are sent out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ EventKind = Literal["event.opened", "event.decided", "event.closed", "event.dele
 PersonKind = Literal["person.enrolled", "person.renamed", "person.merged", "person.erased"]
 JobKind = Literal["job.ended"]
 NoticeKind = EventKind | PersonKind | JobKind
-# Events changed together, with their person: for pages that show them. Others are told what
-# happened to the person.
+# Only for pages: several events changed because their person changed. Webhooks get a notice about
+# the person instead.
 PageKind = Literal["events.changed"]
 TestKind = Literal["webhook.test"]
 
@@ -24,8 +24,8 @@ TEST_KIND: TestKind = "webhook.test"
 
 
 class SubjectData(TypedDict):
-    """What is told of each subject, and all that is told of one that is gone. `merged`: the ids of
-    the people that were merged into this one, of `person.merged`."""
+    """Data of every subject. A subject that is gone has no other data. `merged` (only in
+    `person.merged`): the ids of the people that were merged into this one."""
 
     id: str
     collection: str | None
@@ -39,7 +39,7 @@ class PersonData(SubjectData):
 
 
 class JobData(SubjectData):
-    """`error_code`: empty unless it failed. REST tells the rest."""
+    """`error_code` is empty unless the job failed. REST has all other details."""
 
     kind: str
     state: str
@@ -91,7 +91,7 @@ class PageEventGone(TypedDict):
 
 
 class PageMessage(TypedDict):
-    """What `/ws/events/` sends."""
+    """A message of `/ws/events/`."""
 
     type: Literal["event"]
     event: PageEvent | PageEventGone

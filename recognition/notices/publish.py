@@ -1,4 +1,4 @@
-"""The only module that speaks to the channel layer. Callable from any thread; never blocks."""
+"""The only module that sends to the channel layer. May be called from any thread; never blocks."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ logger = logging.getLogger(__name__)
 
 ALL_EVENTS = "events"
 ALL_JOBS = "jobs"
-# What may be under way at once: more piles up only while the layer does not answer.
+# Most messages that are being sent at once. There are more only while the layer does not answer.
 _MOST_UNDER_WAY = 500
-# Longer than the limit for a connection to the layer, shorter than that for its answers.
+# Longer than the layer's time limit for connecting, shorter than the one for its answers.
 _TIMEOUT_S = 8.0
 
 
 class Publisher(Part):
-    """The loop of this process in which it speaks to the layer: the layer in memory is not
-    thread-safe. Without a loop nothing is told."""
+    """Sends to the channel layer in one event loop, because the in-memory layer is not thread-safe.
+    Without a loop nothing is sent."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -53,7 +53,8 @@ class Publisher(Part):
 
     async def _send(self, message: AsgiDict, groups: Sequence[str]) -> None:
         layer = get_channel_layer()
-        # One after the other: with Redis each takes a connection of its own, and would overtake.
+        # One message after the other: with Redis each uses its own connection, so a later message
+        # could arrive first.
         async with asyncio.timeout(_TIMEOUT_S), self._turn:
             for group in groups:
                 await layer.group_send(group, message)
@@ -65,7 +66,7 @@ class Publisher(Part):
 
 
 def set_loop(loop: asyncio.AbstractEventLoop | None) -> None:
-    """The loop of the server."""
+    """Set the event loop of the server, in which messages are sent."""
     process().part(Publisher).use(loop)
 
 
@@ -78,15 +79,15 @@ def jobs_group(collection_id: object) -> str:
 
 
 def publish_event(event_payload: Mapping[str, object], *, collection_id: object) -> None:
-    """Tell everybody who follows events; nobody where there is no server in this process.
+    """Send an event to the pages that follow events, if this process runs a server.
 
-    Never raises: whoever misses an event finds it in the database.
+    Never raises: a page that misses the message finds the event in the database.
     """
     message = {"type": "event.published", "event": event_payload}
     process().part(Publisher).publish(message, (ALL_EVENTS, events_group(collection_id)))
 
 
 def publish_job(job_payload: Mapping[str, object], *, collection_id: object) -> None:
-    """Tell the pages that follow jobs how far this one is. Never raises."""
+    """Send the state of a job to the pages that follow jobs. Never raises."""
     message = {"type": "job.published", "job": job_payload}
     process().part(Publisher).publish(message, (ALL_JOBS, jobs_group(collection_id)))

@@ -1,7 +1,7 @@
-"""The relay: takes receivers that something is due for, and sends it to them side by side.
+"""The relay: finds receivers that have something due, and sends to several of them in parallel.
 
-Any number of processes may run one. A receiver belongs to the process that holds its lease, so it
-has one message under way at most, and one that hangs delays no other.
+Any number of processes may run a relay. A receiver belongs to the process that holds its lease, so
+it gets one message at a time. A receiver that hangs does not delay the others.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from recognition.web.process import Part
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
-# Receivers at once: healthy ones, and those that failed the last time. However many of these hang,
-# there is room for the others.
+# Number of receivers served at once, by whether their last attempt failed (True). Failing receivers
+# have their own slots, so that they cannot block the healthy ones, even if all of them hang.
 SLOTS = {False: 12, True: 8}
 _AFTER_FAILURE_S = 5.0
 
@@ -41,7 +41,8 @@ class Relay(Part):
         self._thread.start()
 
     def stop(self, timeout_s: float) -> bool:
-        """Messages under way are waited for, and recorded; what is due stays for others."""
+        """Waits until running attempts are recorded. Messages that are due are left to other
+        processes."""
         self._stopped.set()
         if not self._thread.is_alive():
             return True
@@ -66,7 +67,7 @@ class Relay(Part):
 
     def _hand_out(self) -> None:
         if not Receiver.objects.exists():
-            return  # on most sites, and cheaper than to ask what is due
+            return  # most sites have none, and this is cheaper than asking what is due
         with self._lock:
             busy = dict(self._busy)
         for is_failing, slots in SLOTS.items():
@@ -90,8 +91,9 @@ class Relay(Part):
 
 
 def due_receivers(most: int, *, is_failing: bool, without: list[int]) -> list[int]:
-    """Primary keys of receivers that something is due for and that no process holds, the longest
-    due first. is_failing: whether their last attempt failed."""
+    """Primary keys of at most `most` receivers that have something due and that no process holds,
+    longest due first. is_failing: whether to return those whose last attempt failed, or the
+    others."""
     if most <= 0:
         return []
     now = DatabaseTime()

@@ -12,12 +12,12 @@ from accounts.access import Access
 from recognition.notices.models import Delivery, Webhook
 from recognition.web.visible import limited, one
 
-# Upwards, so by name: webhooks know nothing of collections but their ids.
+# By name, because this app must not import people, which is a layer above.
 COLLECTIONS = "recognition.people.selectors.collections_visible"
 
 
 def webhooks_visible(access: Access) -> QuerySet[Webhook]:
-    """A key of one collection sees the webhooks of that collection alone."""
+    """A key that is limited to one collection sees only the webhooks of that collection."""
     return limited(Webhook.objects.prefetch_related("receiver"), access)
 
 
@@ -30,13 +30,13 @@ def deliveries_of(webhook: Webhook) -> QuerySet[Delivery]:
 
 
 def collections_visible(access: Access) -> QuerySet[Any]:
-    """Rows with `pk` and `name`."""
+    """The collections that the caller sees; rows with `pk` and `name`."""
     return import_string(COLLECTIONS)(access)
 
 
 def collection_limit(access: Access, collection_id: UUID | None) -> UUID | None:
-    """What a webhook may be limited to: a key of one collection makes webhooks of its own only.
-    `not_found` for a collection that the caller does not see."""
+    """The collection to limit a webhook to. A key that is limited to one collection can only make
+    webhooks of that one. `not_found` for a collection that the caller does not see."""
     if collection_id is None:
         return UUID(access.collection_id) if access.collection_id else None
     return one(collections_visible(access), collection_id, "collection").pk

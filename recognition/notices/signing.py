@@ -1,6 +1,6 @@
-"""Signatures by the Standard Webhooks convention: a receiver checks them with any of its libraries.
+"""Signatures as defined by Standard Webhooks; receivers can check them with its libraries.
 
-The secret is `whsec_` and the base64 of the key. What is signed is `id.timestamp.body`.
+The secret is `whsec_` and the base64 of the key. The signed text is `id.timestamp.body`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def new_secret() -> str:
 def signed_headers(
     secret: str, *, message_id: str, timestamp_s: int, body: bytes
 ) -> dict[str, str]:
-    """The three headers of one message. `timestamp_s` is the Unix time of this attempt: receivers
-    refuse old ones, so that a recorded message cannot be replayed."""
+    """The three headers of one message. `timestamp_s` is the Unix time of this attempt. Receivers
+    refuse old timestamps, so that a recorded message cannot be replayed."""
     key = base64.b64decode(secret.removeprefix(PREFIX))
     signed = f"{message_id}.{timestamp_s}.".encode() + body
     digest = hmac.new(key, signed, hashlib.sha256).digest()

@@ -1,4 +1,4 @@
-"""Figures of a measured collection, as its row keeps them in JSON."""
+"""Figures of a measured collection, as stored in the JSON of its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Embedders in a user's own files: rows in the table of models beside those of the zoo."""
+"""Embedders in a user's own files, as rows of the table of models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recognition.people.models import ModelVersion
 
 
 def card_of_version(version: str) -> EmbedderCard | None:
-    """For the engine: the card of a row, by its version `name@hash`; None if there is none."""
+    """The card of the row with this version (`name@hash`), for the engine, or None."""
     name, _, digits = version.partition("@")
     rows = ModelVersion.objects.filter(source=ModelVersion.Source.FILE, name=name)
     row = rows.filter(sha256__startswith=digits).first()
@@ -35,7 +35,7 @@ def card_of_row(row: ModelVersion) -> EmbedderCard:
 
 
 def is_in_place(row: ModelVersion) -> bool:
-    """The row's file is there, and has the row's hash."""
+    """True if the row's file exists and has the row's hash."""
     path = Path(settings.WEIGHTS_DIR) / row.file
     try:
         stat = path.stat()
@@ -46,6 +46,6 @@ def is_in_place(row: ModelVersion) -> bool:
 
 @lru_cache(maxsize=32)
 def _hash_of(path: Path, size: int, modified_ns: int) -> str:
-    """SHA-256 of a file, cached by size and time: a model has hundreds of megabytes."""
+    """SHA-256 of a file. Cached by size and time, because a model has hundreds of megabytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,7 +13,7 @@ from recognition.people.models import Collection, ModelVersion
 from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
 
-# Marks a curve in a row's JSON that an administrator loaded in place of the preset's.
+# Marks a curve in a row's JSON that an administrator loaded instead of the preset's.
 LOADED = "is_loaded"
 
 
@@ -115,7 +115,7 @@ def missing_version(collection: Collection) -> MissingVersion | None:
 
 
 def missing_versions() -> list[MissingVersion]:
-    """Of all collections; for the start page and the system check."""
+    """The missing versions of all collections, for the start page and the system check."""
     rows = Collection.objects.select_related("embedder").order_by("name")
     return [missing for row in rows if (missing := missing_version(row)) is not None]
 

@@ -98,7 +98,7 @@ def verify_payload(result: VerifyResult) -> VerifyPayload:
 
 
 def persons_data(ids: Sequence[UUID]) -> dict[UUID, PersonData]:
-    """For notices: data of those people who still exist."""
+    """The data of people for notices; people who no longer exist are left out."""
     return {
         row.pk: {
             "id": str(row.pk),

@@ -29,7 +29,7 @@ class Rules:
 
     @property
     def is_fixed(self) -> bool:
-        """Set by hand: the same in every kind of picture."""
+        """True if the threshold was set by hand. Then it is the same in all kinds of pictures."""
         return self.source == "fixed"
 
 

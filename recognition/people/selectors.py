@@ -22,12 +22,14 @@ def collection_by_id(access: Access, collection_id: UUID) -> Collection:
 
 
 def collection_or_only(access: Access, collection_id: UUID | None) -> Collection:
-    """The named collection, or the only one that the caller sees."""
+    """The collection with this id; without an id, the only one that the caller sees."""
     if collection_id is not None:
         return collection_by_id(access, collection_id)
     visible = list(collections_visible(access)[:2])
     if len(visible) != 1:
-        raise ServiceError("collection_required", "Say which collection.", collections=len(visible))
+        raise ServiceError(
+            "collection_required", "Send the id of a collection.", collections=len(visible)
+        )
     return visible[0]
 
 
@@ -39,7 +41,7 @@ def persons_list(
     external_id: str | None = None,
     label: str | None = None,
 ) -> QuerySet[Person]:
-    """query: see `persons_found`."""
+    """The people that the caller may see. query: see `persons_found`."""
     people = limited(Person.objects.all(), access)
     if collection is not None:
         people = people.filter(collection=collection)
@@ -51,7 +53,8 @@ def persons_list(
 
 
 def persons_found(people: QuerySet[Person], query: str) -> QuerySet[Person]:
-    """Those of whose name, external id or labels each word of the query is a part."""
+    """The people who match all words of the query: each word must be part of the name, the external
+    id or a label."""
     words = folded(query).split()
     for word in words:
         people = people.filter(search_text__contains=word)
@@ -59,7 +62,7 @@ def persons_found(people: QuerySet[Person], query: str) -> QuerySet[Person]:
 
 
 def persons_labelled(people: QuerySet[Person], label: str) -> QuerySet[Person]:
-    """Those with this label, whatever its case and accents."""
+    """The people with this label. Case and accents are ignored."""
     return people.filter(search_text__contains=label_line(label))
 
 
@@ -69,12 +72,12 @@ def person_by_id(access: Access, person_id: UUID) -> Person:
 
 
 def lookalikes_of(person_id: UUID) -> QuerySet[Lookalike]:
-    """Pairs of the person and somebody else who looks alike."""
+    """The rows of pairs of this person and a different person who looks alike."""
     return Lookalike.objects.filter(Q(first=person_id) | Q(second=person_id))
 
 
 def lookalike_ids(person_id: UUID) -> set[UUID]:
-    """Who looks like the person and is somebody else."""
+    """Ids of different people who look like this person."""
     pairs = lookalikes_of(person_id).values_list("first", "second")
     return {other for pair in pairs for other in pair} - {person_id}
 

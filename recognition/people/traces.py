@@ -17,8 +17,8 @@ from recognition.people.models import Collection, Person
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """What one trace did. counts: rows by their name, for the answer and the audit log. files: to
-    be removed after the commit."""
+    """The effect of one trace. counts: numbers of rows by name, for the answer and the audit log.
+    files: to be removed after the commit."""
 
     counts: dict[str, int] = field(default_factory=dict)
     files: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Trace:
 
     forget: called with the collection and the person. move: called with the collection, the person
     that goes and the person that remains; None if nothing moves and the first one is forgotten.
-    Both run in the transaction that holds the locks of collection and people.
+    Both run in the transaction that has locked the collection and the people.
     """
 
     fields: tuple[str, ...]
@@ -38,7 +38,7 @@ class Trace:
     move: str | None = None
 
 
-# In this order: events name images, so they come first.
+# The order matters: events refer to images, so they come first.
 TRACES: dict[str, Trace] = {
     "events": Trace(
         fields=(
@@ -79,7 +79,7 @@ TRACES: dict[str, Trace] = {
             "bulk.ImportItem.person",
             "bulk.ImportItem.who",
             "bulk.ImportItem.picture",
-            # An archive goes when its job is over, or swept; an export of the person at once.
+            # Archives of imports end with their job or in the sweep; exports are deleted at once.
             "bulk.Piece.file",
         ),
         forget="recognition.bulk.services.traces.imports_forget",
@@ -99,23 +99,24 @@ TRACES: dict[str, Trace] = {
     ),
 }
 
-# Fields that describe no person, or are deleted with the person's row; with the reason.
+# Fields that do not describe a person, or are deleted with the person's row, with the reason.
 EXEMPT: dict[str, str] = {
     "people.Person.metadata": "deleted with the person's row",
     "people.Person.labels": "deleted with the person's row",
     "people.Calibration.impostor_curve": "rates of pairs, without people",
     "people.ModelVersion.figures": "figures of a network",
-    "people.ModelVersion.recipe": "how a network takes its pictures",
+    "people.ModelVersion.recipe": "preprocessing of a network",
     "people.ModelVersion.impostor_curves": "rates of strangers, without people",
+    "cameras.CameraHub.strangers": "names of machines that send pictures, and counts",
     "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
     "jobs.Job.result": "counts",
-    "notices.Notice.related": "ids alone; deleted after a day, or once it is delivered",
+    "notices.Notice.related": "only ids; deleted after a day, or after the delivery",
     "notices.Webhook.kinds": "kinds of notices",
     "accounts.ApiKey.scopes": "rights of a program",
-    "accounts.AuditEntry.details": "ids and counts; the log outlives what it tells of",
+    "accounts.AuditEntry.details": "ids and counts; entries stay after their targets are deleted",
 }
 
-# What goes with a collection beside rows of this app: functions that take the locked collection.
+# Functions that delete a collection's rows in other apps. They get the locked collection.
 OF_COLLECTION: tuple[str, ...] = (
     "recognition.events.services.events.events_of_collection_delete",
     "recognition.bulk.services.imports.imports_of_collection_delete",
@@ -126,17 +127,17 @@ Move = Callable[[Collection, Person, Person], Traced]
 
 
 def forget_all(collection: Collection, person: Person) -> Traced:
-    """Delete everything about a person except the row itself."""
+    """Delete all data of a person except the row itself."""
     return _sum([_forget(trace)(collection, person) for trace in TRACES.values()])
 
 
 def move_all(collection: Collection, source: Person, target: Person) -> Traced:
-    """Everything about `source` goes to `target`, or is forgotten."""
+    """Move all data of `source` to `target`, or delete them."""
     return _sum([_move(trace, collection, source, target) for trace in TRACES.values()])
 
 
 def forget_collection(collection: Collection) -> None:
-    """Within the transaction that deletes the collection, and holds its lock."""
+    """Called in the transaction that has locked the collection and deletes it."""
     for name in OF_COLLECTION:
         import_string(name)(collection)
 

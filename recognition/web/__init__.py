@@ -1,1 +1,1 @@
-"""Shared by all apps: errors, transactions, leases, identifiers, and bases of REST and pages."""
+"""Code shared by all apps: errors, transactions, leases, ids, and bases of REST and of pages."""

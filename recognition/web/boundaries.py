@@ -1,4 +1,4 @@
-"""Types of frameworks that hold values of any type: each named once, with its reason."""
+"""Types for values whose contents a framework defines. Each has a name and its reason here."""
 
 from __future__ import annotations
 

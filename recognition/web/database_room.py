@@ -1,8 +1,10 @@
-"""Room for the database: some MB that SQLite gets when its disk is full, so that something can be
-deleted, and what a server database said last.
+"""Free space for the database.
 
-The reserve is a file beside SQLite's. It is let go when the disk is full and taken back when there
-is room again; in between nothing new is stored, so that it lasts for what makes room.
+SQLite needs space even to delete rows. A reserve file of 8 MB lies beside its database. When the
+disk is full, the file is removed, so that users can delete something; when there is space again, it
+is made again. In between nothing new is stored, so that the space is left for deleting.
+
+For MySQL and MariaDB, only the last error of a write is remembered.
 """
 
 from __future__ import annotations
@@ -32,12 +34,12 @@ RESERVE_BYTES = 8 * 2**20
 # With less than this free, SQLite may fail with its next write.
 _LEAST_BYTES = 2**20
 _LOOKS_EVERY_S = 2.0
-# A server database is asked nothing for it: so long what it said last stands.
+# A database server is not asked for its free space. Its last error counts for this long.
 _STANDS_S = 60.0
 
 
 class DatabaseRoom(Part):
-    """Thread-safe. Every process of a SQLite database looks after the one reserve."""
+    """Thread-safe. Each process that uses a SQLite database watches the same reserve file."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -57,7 +59,7 @@ class DatabaseRoom(Part):
         return self._thread is None or not self._thread.is_alive()
 
     def problem(self) -> Problem | None:
-        """Why the database stores nothing new."""
+        """Why the database stores nothing new; None if it does."""
         if connection.vendor == "sqlite":
             least = 0 if _reserve().exists() else _LEAST_BYTES
             found = folder_problem(database_folder(), least_bytes=least)
@@ -67,7 +69,7 @@ class DatabaseRoom(Part):
         return failed[0] if failed and is_recent else None
 
     def note(self, error: BaseException) -> bool:
-        """A write failed. True if there is more room now, so that it is worth another try."""
+        """Note a failed write. True if this freed space, so that the write can be retried."""
         problem = problem_of(error)
         if problem is None:
             return False
@@ -76,7 +78,7 @@ class DatabaseRoom(Part):
         return is_sqlite and problem == Problem.FULL and self._let_go()
 
     def look(self) -> None:
-        """Let the reserve go, or take it back, as there is room."""
+        """Remove the reserve if the disk is full, and make it again if there is space."""
         folder = database_folder()
         if _reserve().exists():
             self._is_let_go = False
@@ -92,7 +94,7 @@ class DatabaseRoom(Part):
             try:
                 self.look()
             except OSError as error:
-                logger.warning("the reserve of the database was not looked after: %s", error)
+                logger.warning("the reserve of the database could not be checked: %s", error)
             if self._stopped.wait(_LOOKS_EVERY_S):
                 return
 
@@ -102,7 +104,7 @@ class DatabaseRoom(Part):
         except OSError:
             return False
         self._is_let_go = True
-        logger.error("the disk of the database is full: its reserve was let go")
+        logger.error("the disk of the database is full: its reserve was removed")
         return True
 
     def _take(self) -> None:
@@ -119,12 +121,12 @@ class DatabaseRoom(Part):
 
 
 def storage_problem() -> Problem | None:
-    """Why nothing new is stored: of the pictures' disk, or of the database's."""
+    """Why nothing new can be stored: a problem of the disk of pictures, or of the database."""
     return media_problem() or process().part(DatabaseRoom).problem()
 
 
 def storage_problems() -> list[str]:
-    """What to tell people of it; usually nothing."""
+    """Messages about problems of disks, for people; usually none."""
     found = {media_problem(), process().part(DatabaseRoom).problem()} - {None}
     return sorted(storage_refusal(problem).message for problem in found if problem)
 

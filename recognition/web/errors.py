@@ -1,4 +1,4 @@
-"""The one exception that services raise for a request that they refuse."""
+"""The exception that services raise if they refuse a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picture files: written before their rows, removed after them."""
+"""Picture files. A file is written before its row, and removed after its row is deleted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class NewFiles:
         """
         if problem := storage_problem():
             raise storage_refusal(problem)
-        # Known before anything is written: what a full disk cut off is removed as well.
+        # Remember the name before writing: if the disk is full, an incomplete file must be removed.
         wanted = file.field.generate_filename(file.instance, "picture.jpg")
         wanted = default_storage.get_available_name(wanted, file.field.max_length)
         self._names.append(wanted)
@@ -49,7 +49,7 @@ class NewFiles:
         setattr(file.instance, file.field.attname, name)
 
     def discard(self, *files: FieldFile) -> None:
-        """Remove some of the written files after all."""
+        """Remove some of the written files."""
         remove([file.name for file in files if file.name])
 
     def discard_all(self) -> None:
@@ -86,7 +86,8 @@ def remove(names: Iterable[str]) -> None:
 
 
 def _flush(name: str) -> None:
-    """A commit survives a power cut, so its file must: the content, and its name in the folder."""
+    """Write the file and its name in the folder to the disk: a commit survives a power cut, so its
+    files must, too."""
     path = default_storage.path(name)
     for each in (path, os.path.dirname(path)):  # noqa: PTH120
         descriptor = os.open(each, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Ids: those that we make, and those of other systems."""
+"""Our own ids, and ids of other systems."""
 
 from __future__ import annotations
 

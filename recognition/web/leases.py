@@ -33,7 +33,7 @@ from recognition.web.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
 
-# Of the lease time: two renewals may fail before the lease lapses.
+# Renew after this fraction of LEASE_S, so that two renewals may fail before the lease lapses.
 _RENEW_AT = 1 / 3
 
 
@@ -200,7 +200,7 @@ class KeptLease:
     def is_sure(self) -> bool:
         """True if no other process can own the row now, by this machine's clock; check it before
         effects outside the database. False also if the database was away for LEASE_S, or this
-        process was paused for so long."""
+        process was paused for that time."""
         return not self.is_lost and time.monotonic() - self.renewed_s < settings.LEASE_S
 
     def check(self) -> None:
@@ -209,7 +209,7 @@ class KeptLease:
             raise LeaseLost
 
     def drop(self) -> None:
-        """Stop to renew. The row stays taken: see `release`."""
+        """Stop renewing the lease. The row stays taken until `release` or until it lapses."""
         self.is_dropped = True
 
 

@@ -1,4 +1,4 @@
-"""Numbers and times in the form that answers have."""
+"""The format of numbers and times in answers."""
 
 from __future__ import annotations
 

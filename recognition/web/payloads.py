@@ -1,7 +1,7 @@
 """The shapes of answers, defined once for REST, sockets, webhooks and clients.
 
 Boxes are x, y, width and height in pixels of the picture; times are UTC with `Z`; ids are text.
-Jobs and notices define theirs beside their rows.
+The apps jobs and notices define their own shapes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class PersonReference(NamedPerson):
 
 
 class QualityPayload(TypedDict):
-    """Angles in degrees, brightness 0 to 255, the others 0 to 1 but for `size_px`."""
+    """`yaw`, `pitch` and `roll` are degrees, `size_px` and `detail_px` are pixels, brightness is 0
+    to 255, and all others are 0 to 1."""
 
     score: float
     size_px: float
@@ -66,7 +67,7 @@ class DecisionPayload(TypedDict):
 
 
 class IdentifiedFacePayload(FacePayload, DecisionPayload):
-    """A face with what was decided."""
+    """A face and the decision about it."""
 
 
 class VerifyPayload(TypedDict):
@@ -81,7 +82,7 @@ class VerifyPayload(TypedDict):
 
 
 class OutcomePayload(TypedDict):
-    """What became of one picture that was sent for enrolment."""
+    """The result for one picture that was sent for enrolment."""
 
     index: int
     name: str

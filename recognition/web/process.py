@@ -20,8 +20,8 @@ from django.utils.module_loading import import_string
 logger = logging.getLogger(__name__)
 
 ROLES = ("web", "cameras", "jobs")
-# Parts in the order of their start, each with the roles that need it. They stop in reverse order: a
-# part stands below the parts that it uses.
+# Parts in the order of their start, each with the roles that need it. They stop in reverse order:
+# a part must come after the parts that it uses.
 PARTS: dict[str, frozenset[str]] = {
     "recognition.web.database_room.DatabaseRoom": frozenset(ROLES),
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),

@@ -1,7 +1,7 @@
-"""What is wrong with a disk, told apart by what happened: it is full, read-only, or gone.
+"""Problems of a disk: it is full, read-only, or gone.
 
-Errors of files and of databases are classified here alone. Pictures are refused before the disk is
-full to the last byte: the database needs room to delete something.
+Only this module classifies errors of files and databases. Pictures are refused before the disk is
+completely full, because the database needs space to delete rows.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _OF_ERRNO = {
     errno.ENODEV: Problem.GONE,
     errno.ENOTCONN: Problem.GONE,
 }
-# SQLite's primary result codes. With an I/O error, or a file that cannot be opened, it does not say
-# what happened: its folder does.
+# SQLite's primary result codes. For an I/O error (10) or a file that cannot be opened (14), it does
+# not tell the cause; then the state of its folder decides.
 _OF_SQLITE = {13: Problem.FULL, 8: Problem.READ_ONLY}
 _SQLITE_UNCLEAR = {10, 14}
 _SQLITE_NEEDS_BYTES = 2**20
@@ -49,29 +49,29 @@ _OF_MYSQL = {
     1290: Problem.READ_ONLY,  # ER_OPTION_PREVENTS_STATEMENT
     1836: Problem.READ_ONLY,  # ER_READ_ONLY_MODE
 }
-# What MySQL and MariaDB add to other errors that the system caused.
+# MySQL and MariaDB add the number of the system's error to their message: "(Errcode: 28 …)".
 _SYSTEM_ERROR = "rrcode: {}"
 _TOLD = {
     Problem.FULL: (
         507,
         "storage_full",
-        "There is no room on the server: nothing new can be stored. Delete events, images or "
-        "people, or make room on its disk.",
+        "The server's disk is full: nothing new can be stored. Delete events, images or people, or "
+        "free space on the disk.",
     ),
     Problem.READ_ONLY: (
         503,
         "storage_read_only",
-        "The server may not write to its disk: nothing new can be stored until that is mended.",
+        "The server cannot write to its disk: nothing new can be stored until this is fixed.",
     ),
     Problem.GONE: (
         503,
         "storage_gone",
-        "The server's folder of pictures is not there: see whether its disk is mounted.",
+        "The server's folder of pictures is missing. Check that its disk is mounted.",
     ),
 }
 CODES = frozenset(code for _, code, _ in _TOLD.values())
-# Stands in the folder of pictures once it is in use. The place where a disk is mounted is still a
-# folder when the disk is gone, and would be filled in its stead.
+# A folder that is made in the folder of pictures at its first use. If the disk of pictures is not
+# mounted, its mount point is an empty folder without this mark, and nothing must be written there.
 _MARK = ".facerec-media"
 
 
@@ -82,7 +82,7 @@ def storage_refusal(problem: Problem) -> ServiceError:
 
 
 def problem_of(error: BaseException | None) -> Problem | None:
-    """What happened to the disk if that is the error's cause."""
+    """The problem of the disk that caused the error; None if the error has another cause."""
     if isinstance(error, DatabaseError):
         return _problem_of_database(error)
     if isinstance(error, OSError):
@@ -106,7 +106,7 @@ def _problem_of_database(error: DatabaseError) -> Problem | None:
 
 
 def folder_problem(folder: Path, *, least_bytes: int) -> Problem | None:
-    """FULL if less than `least_bytes` are free."""
+    """The problem of the folder's disk. FULL if less than `least_bytes` are free."""
     try:
         room = os.statvfs(folder)
     except OSError:
@@ -119,8 +119,8 @@ def folder_problem(folder: Path, *, least_bytes: int) -> Problem | None:
 
 
 def media_problem() -> Problem | None:
-    """Of the folder of pictures. Raises what the database raises: an empty folder is in order only
-    if no row names a picture."""
+    """The problem of the folder of pictures. An empty folder is fine only if no row of the database
+    names a picture, so this may raise DatabaseError or InterfaceError."""
     root = Path(settings.MEDIA_ROOT)
     mark = root / _MARK
     try:
@@ -135,7 +135,7 @@ def media_problem() -> Problem | None:
 
 
 def _is_first_use(root: Path) -> bool:
-    # In use since before there was a mark.
+    # The folder was already in use before the mark was introduced.
     if root.is_dir() and any(root.iterdir()):
         return True
     return not any(
@@ -147,5 +147,5 @@ def _is_first_use(root: Path) -> bool:
 
 
 def database_folder() -> Path:
-    """Of SQLite's file."""
+    """The folder of SQLite's file."""
     return Path(connection.settings_dict["NAME"]).parent

@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made: tables as CSV, and files of any size."""
+"""Answers that are sent while they are produced: tables as CSV, and files of any size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from django.utils.http import content_disposition_header
 
 M = TypeVar("M", bound=Model)
 _ROWS = 500
-# A spreadsheet takes a cell that begins so for a formula, and runs it. At the end: wide signs.
+# A spreadsheet treats a cell that begins with one of these as a formula and runs it. The last four
+# are full-width characters.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
 
 
 def csv_response(
     name: str, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> StreamingHttpResponse:
-    """In UTF-8 with a mark at its beginning, by which spreadsheets know it."""
+    """A CSV file in UTF-8, with a byte order mark so that spreadsheets detect the encoding."""
     lines = chain([header], rows)
 
     def parts() -> Iterator[bytes]:
@@ -37,15 +38,15 @@ def csv_response(
 
 
 def csv_cell(value: object) -> object:
-    """What people typed is only text: a quote keeps it from being a formula. Numbers stay."""
+    """Put a quote before text that a spreadsheet would run as a formula. Numbers stay unchanged."""
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
 
 
 def stream(parts: Iterator[bytes], *, name: str, content_type: str) -> StreamingHttpResponse:
-    """Each part is made in the request's thread when the one before is sent: nothing is collected
-    in memory, and the event loop does not wait."""
+    """Each part is produced in the request's thread after the one before it was sent. So the answer
+    is never in memory as a whole, and the event loop does not wait."""
 
     async def sent() -> AsyncIterator[bytes]:
         while part := await sync_to_async(lambda: next(parts, b""))():
@@ -59,7 +60,8 @@ def stream(parts: Iterator[bytes], *, name: str, content_type: str) -> Streaming
 
 
 def newest_first(rows: QuerySet[M]) -> Iterator[M]:
-    """All rows by descending id, a page at a time: a driver would read all of them at once."""
+    """All rows by descending id, read in pages, because a database driver would load all rows at
+    once."""
     rows = rows.order_by("-pk")
     page = list(rows[:_ROWS])
     while page:

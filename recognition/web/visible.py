@@ -1,7 +1,7 @@
 """Rows that a caller may see.
 
-An API key may be limited to one collection; rows outside it count as missing, so that the owner of
-the key does not learn of them. Scopes are checked by views and consumers.
+An API key may be limited to one collection. Rows outside of it count as missing, so that the owner
+of the key does not learn about them. Views and consumers check the scopes.
 """
 
 from __future__ import annotations

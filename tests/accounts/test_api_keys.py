@@ -1,4 +1,4 @@
-"""API keys: shown once, stored hashed, valid until they are not."""
+"""API keys: the secret is shown once and stored as a hash; a key is valid until it ends."""
 
 from __future__ import annotations
 

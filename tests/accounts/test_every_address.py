@@ -1,6 +1,6 @@
-"""Every address of the site, asked by everybody: who gets an answer is what this table says.
+"""Every address of the site is called by every kind of caller. The tables say who gets an answer.
 
-A new address that is not in the table makes the first test fail.
+The first test fails for an address that is not in a table.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.access import ROLE_SCOPES, Role, Scope
+from accounts.access import Role, Scope
 from accounts.audit import SYSTEM, record
 from accounts.models import ApiKey, AuditEntry, User
 from recognition.cameras.models import Camera
@@ -24,7 +23,8 @@ from recognition.jobs.services import job_start
 from recognition.notices.models import Delivery
 from recognition.people.models import Collection, Person
 from recognition.people.services.lookalikes import lookalike_add
-from tests.callers import Caller, signed_in, with_key, with_secret
+from tests.accounts.asking import SCOPES_OF, ask, ask_form, caller_of, leads_to_sign_in
+from tests.callers import Caller, signed_in, with_key
 from tests.factories import (
     enrol,
     make_calibration,
@@ -41,7 +41,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
 OPEN = {"health-live", "health-ready", "login", "logout", "admin/login/", "admin:logout"}
 PAGES = {"home", "live", "try", "help", "docs"}
-# REST: which scope each method needs; None: any caller who is known. Others are not there.
+# REST: the scope that each method needs; None: any known caller. All other methods answer 405.
 ANYBODY = None
 API: dict[str, dict[str, str | None]] = {
     "schema": {"GET": ANYBODY},
@@ -100,10 +100,11 @@ API: dict[str, dict[str, str | None]] = {
     "api-keys": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
     "api-key": {"GET": Scope.MANAGE, "DELETE": Scope.MANAGE},
 }
-# Here the scope is that of the row, and a row of another one is "not there".
+# The row decides which scope is needed. Without that scope the answer is 404.
 BY_ROW = {"job", "job-cancel"}
 LISTS = ("persons", "imports", "exports", "images", "events", "cameras", "webhooks", "api-keys")
-# The admin: whose page it is, and who may send its form. NOBODY: read only, or made elsewhere.
+# The admin: the lowest role that may see a page, and the one that may send its form. NOBODY: the
+# page is read-only, or such rows are made elsewhere.
 NOBODY = ""
 VIEWER, OPERATOR, ADMINISTRATOR = Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR
 ADMIN: dict[str, tuple[str, str]] = {
@@ -117,7 +118,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_person_photo_delete": (NOBODY, OPERATOR),
     "admin:people_person_add_photos": (OPERATOR, OPERATOR),
     "admin:people_person_lookalike": (NOBODY, OPERATOR),
-    "admin:people_collection_measure": (VIEWER, VIEWER),  # it only leads on to the next
+    "admin:people_collection_measure": (VIEWER, VIEWER),  # only redirects to the next
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
     "admin:events_event_review": (NOBODY, OPERATOR),
@@ -125,7 +126,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:notices_webhook_show_log": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:auth_user_password_change": (ADMINISTRATOR, ADMINISTRATOR),
 }
-# Model to who may look, add, change, delete.
+# By model: the lowest role that may view, add, change and delete rows.
 MODELS: dict[str, tuple[str, str, str, str]] = {
     "people_person": (VIEWER, OPERATOR, OPERATOR, OPERATOR),
     "events_event": (VIEWER, NOBODY, OPERATOR, OPERATOR),
@@ -148,10 +149,10 @@ for _name, (_look, _add, _change, _delete) in MODELS.items():
         f"admin:{_name}_add": (_add, _add),
         f"admin:{_name}_change": (_look, _change),
         f"admin:{_name}_delete": (_delete, _delete),
-        # It only leads on to `change`.
+        # Only redirects to `change`.
         f"admin/{_name.replace('_', '/')}/<path:object_id>/": (VIEWER, VIEWER),
     }
-# Answered by the admin itself, whatever they are asked: 404, or where something else is.
+# The admin itself answers these: with 404 or a redirect.
 ADMIN_OTHERS = {
     "admin:login",
     "admin:autocomplete",
@@ -162,7 +163,7 @@ ADMIN_OTHERS = {
 
 
 def _addresses() -> Iterator[tuple[str, str]]:
-    """Name (or route, where there is none) and route of everything that the site answers."""
+    """The name and the route of each address of the site. Without a name, the route twice."""
 
     def walk(resolver: URLResolver, route: str, space: str) -> Iterator[tuple[str, str]]:
         for entry in resolver.url_patterns:
@@ -181,13 +182,13 @@ ROUTES = dict(_addresses())
 
 def test_every_address_is_in_the_table() -> None:
     known = OPEN | PAGES | set(API) | set(ADMIN) | ADMIN_OTHERS
-    assert set(ROUTES) - known == set(), "an address that nobody decided about"
-    assert known - set(ROUTES) == set(), "an address that is not there any more"
+    assert set(ROUTES) - known == set(), "an address that is in no table"
+    assert known - set(ROUTES) == set(), "an address that no longer exists"
 
 
 @dataclass
 class World:
-    """One row of each kind, and the addresses that name them."""
+    """One row of each model, and the addresses with their ids."""
 
     collection: Collection
     ids: dict[str, Any] = field(default_factory=dict)
@@ -197,7 +198,7 @@ class World:
         model = re.match(r"admin/\w+/(\w+)/", route)
         object_id = self.ids.get(f"admin_{model[1]}", self.ids.get(model[1])) if model else None
         ids = self.ids | {"object_id": object_id, "id": self.ids["user"], "content_type_id": 1}
-        # The two that are regular expressions, at their end.
+        # Two routes end with a regular expression.
         plain = re.sub(r"\^?\(\?P<\w+>(\w+|\.\*).*", r"\1", route).replace(".*", "other")
         plain = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[match[1]]), plain)
         if name == "admin:app_list":
@@ -237,49 +238,6 @@ def world(person: Person) -> World:
     return World(person.collection, ids)
 
 
-def ask(caller: Caller, method: str, address: str) -> Any:
-    """An answer, of which nothing stays."""
-    caller.ends_with_commit = False
-    with transaction.atomic():
-        answer = caller.generic(method, address, "{}" if method != "GET" else "",
-                                content_type="application/json")  # fmt: skip
-        transaction.set_rollback(True)
-    return answer
-
-
-def ask_form(caller: Caller, method: str, address: str) -> Any:
-    caller.ends_with_commit = False
-    with transaction.atomic():
-        answer = (
-            caller.get(address) if method == "GET" else caller.post(address, {}, format="multipart")
-        )
-        transaction.set_rollback(True)
-    return answer
-
-
-SCOPES_OF: dict[str, frozenset[str]] = {
-    **{role.value: ROLE_SCOPES[role] for role in Role},
-    **{f"key:{scope.value}": frozenset({scope.value}) for scope in Scope},
-    "key:": frozenset(),
-}
-
-
-def caller_of(name: str) -> Caller:
-    kind, _, scope = name.partition(":")
-    if kind == "key":
-        key = ApiKey.issue(name="program", scopes=[scope] if scope else [])
-        return with_secret(key[1])
-    return signed_in(kind)
-
-
-def _leads_to_sign_in(answer: Any) -> bool:
-    """The first address leads to the live page, which asks to sign in itself."""
-    to = answer.get("Location", "")
-    return answer.status_code == 302 and to.startswith(
-        ("/accounts/login/", "/admin/login/", "/live/")
-    )
-
-
 @pytest.mark.parametrize("name", SCOPES_OF)
 def test_every_rest_address_asks_for_its_scope(world: World, name: str) -> None:
     caller, scopes = caller_of(name), SCOPES_OF[name]
@@ -299,14 +257,14 @@ def test_every_rest_address_asks_for_its_scope(world: World, name: str) -> None:
 
 
 def test_stranger_is_refused_at_every_address(world: World) -> None:
-    """Health and the page to sign in answer; everything else says so, and not what is there."""
+    """Only health and the sign-in page answer. All others answer 401, or redirect to sign-in."""
     stranger = Caller()
     names = [*API, *PAGES, *ADMIN, *ADMIN_OTHERS - {"admin:login"}]
     wrong = []
     for name in names:
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"):
             answer = ask(stranger, method, world.address(name))
-            if answer.status_code == 401 or _leads_to_sign_in(answer):
+            if answer.status_code == 401 or leads_to_sign_in(answer):
                 continue
             if answer.status_code == 405 and not answer.content:
                 continue
@@ -334,7 +292,7 @@ def test_pictures_have_no_address_of_their_own(world: World, folder: str) -> Non
 
 
 def test_no_page_of_the_admin_shows_a_number_of_many_digits(world: World) -> None:
-    """Such as 0.7123456789012345 for a quality; inputs may hold them."""
+    """Such as 0.7123456789012345 for a quality. Input fields may have them."""
     Event.objects.update(quality=0.7123456789012345, similarity=0.8123456789012345)
     caller, wrong = signed_in(Role.ADMINISTRATOR), []
     for name in ADMIN:
@@ -392,13 +350,13 @@ def test_a_key_opens_neither_pages_nor_the_admin(world: World) -> None:
     wrong = []
     for name in [*PAGES, *ADMIN]:
         answer = ask_form(program, "GET", world.address(name))
-        if answer.status_code != 405 and not _leads_to_sign_in(answer):
+        if answer.status_code != 405 and not leads_to_sign_in(answer):
             wrong.append((name, answer.status_code))
     assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_a_key_of_another_collection_sees_nothing(world: World) -> None:
-    """Every operation that names something says that it is not there; lists are empty."""
+    """All operations on a row answer 404, and lists are empty."""
     program = with_key(collection=make_collection(name="Elsewhere"))
     wrong = []
     for name, methods in API.items():

@@ -1,4 +1,4 @@
-"""Each model of ours has a row in the table of rights, and nothing else has."""
+"""The table of rights has a row for each of our models, and no other rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in: locked after too many wrong passwords, and nowhere else to lead than here."""
+"""Sign-in: names are locked after too many wrong passwords, and `next` leads only to this site."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sign_in(client: Client, name: str = "vera", password: str = PASSWORD, **extr
 
 
 def leave(client: Client) -> None:
-    """The session is over; the browser is the same."""
+    """The session has ended, and the browser is the same."""
     del client.cookies[site.SESSION_COOKIE_NAME]
 
 
@@ -168,7 +168,7 @@ class TestLock:
 
 
 class TestPace:
-    """Of one address, whatever names it tries."""
+    """The attempts of one address count together, whatever names it tries."""
 
     @pytest.fixture(autouse=True)
     def _three_a_minute(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -215,7 +215,7 @@ def test_sign_in_leads_back_to_the_page_that_asked(client: Client, vera: User) -
 
 
 def test_sign_in_starts_a_new_session(client: Client, vera: User) -> None:
-    """An id that somebody planted in the browser before does not become the user's."""
+    """A browser id that another person set before does not become the user's."""
     session = client.session
     session["planted"] = True
     session.save()

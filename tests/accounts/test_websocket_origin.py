@@ -1,4 +1,4 @@
-"""A session opens a websocket only from a page of our own."""
+"""A session opens a websocket only from a page of this site."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _scope(origin: str, host: str = "localhost:8000") -> dict:
         ("http://localhost:9000", "localhost:8000", False),
         ("", "localhost:8000", False),
         ("null", "localhost:8000", False),
-        # A page that was reached under a name we do not answer to (DNS rebinding).
+        # A page that was loaded under a host name that is not ours (DNS rebinding).
         ("http://evil.example", "evil.example", False),
     ],
 )

@@ -1,4 +1,4 @@
-"""What the benchmark of overloaded cameras makes of the answers."""
+"""How the benchmark of overloaded cameras counts answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_only_the_person_who_is_shown_counts_as_named() -> None:
 @pytest.mark.parametrize(
     ("names", "old_name_s"),
     [
-        # An answer stands until the next one: also if that one is right.
+        # An answer counts until the next one, even if the next one is right.
         ({9: {"Ada"}, 12: {"Bea"}}, 2.1),
         ({9: {"Ada"}, 10: {"Ada"}, 11: set(), 12: {"Ada"}, 14: {"Bea"}}, 4.1),
         ({9: {"Ada"}, 12: {"Ada"}}, 10.0),

@@ -1,4 +1,4 @@
-"""What people do on the pages, in a few words."""
+"""Steps that users do on pages, as functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.site import PASSWORD
 
 WINDOW = (1280, 800)
 PHONE = (360, 740)
-# The machine may be busy with other things; nothing here measures speed.
+# Long, because the machine may be busy; these tests do not measure speed.
 PATIENCE_MS = 45_000
 
 
@@ -50,7 +50,7 @@ def stop_camera(page: Page) -> None:
 
 
 def present(page: Page, name: str) -> Locator:
-    """Who is in the picture now."""
+    """The chip of a person who is in the picture now."""
     return page.locator("#present li.present-face", has_text=name)
 
 
@@ -64,7 +64,7 @@ def expect_present(page: Page, name: str) -> None:
 
 
 def overflow_px(page: Page) -> int:
-    """By how much the page is wider than its window."""
+    """The number of pixels by which the page is wider than its window."""
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
 
 

@@ -15,7 +15,7 @@ from tests.e2e.site import Api, Site
 from tools.system import CHROMIUM_NAMES, find_program
 
 OpenPage = Callable[..., Page]
-# Not those of the admin's theme.
+# Errors of scripts of the admin's theme do not count.
 OUR_SCRIPTS = tuple(
     f"/static/{app}/" for app in ("web", "live", "people", "bulk", "jobs", "events")
 )
@@ -36,7 +36,7 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(_site: Site) -> Site:
-    """The site, running, with nobody enrolled and nothing seen."""
+    """A running site without people and events."""
     Api(_site).forget_everything()
     return _site
 

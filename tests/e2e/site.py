@@ -1,4 +1,4 @@
-"""The whole site as people run it: a process with a database and a folder of its own."""
+"""The whole site as users run it: a process with its own database and folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASSWORD = "a-long-one-for-tests-7"
 ADMINISTRATOR = "admin"
 _READY_WITHIN_S = 180
 _STOPS_WITHIN_S = 40
-# What a machine may have set for a site of its own.
+# Variables that may be set on this machine for another site.
 _NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "HTTPS", "SECRET_KEY", "DEBUG")
 _MAKE_VIEWER = """
 from accounts.models import User
@@ -88,7 +88,7 @@ class Site:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """As a crash would end it."""
+        """End the process like a crash."""
         self._end(signal.SIGKILL)
 
     def log_tail(self) -> str:
@@ -120,7 +120,7 @@ class Site:
 
 
 class Api:
-    """REST as the signed-in administrator, to arrange a test and to look at what came of it."""
+    """REST as the signed-in administrator, to prepare a test and to check its results."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -149,7 +149,7 @@ class Api:
         self._write("DELETE", path).raise_for_status()
 
     def file(self, path: str) -> bytes:
-        """What lies behind an address that an answer gave."""
+        """The content at an address from an answer."""
         response = self._session.get(self._site.url + path, timeout=60)
         response.raise_for_status()
         return response.content
@@ -162,7 +162,7 @@ class Api:
         return person
 
     def forget_everything(self) -> None:
-        """People, cameras and events; visits of the test before come to their end first."""
+        """Delete people, cameras and events, after the visits of the test before have ended."""
         for camera in self.rows("cameras"):
             self.delete(f"cameras/{camera['id']}")
         deadline = time.monotonic() + 20

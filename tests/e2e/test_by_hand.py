@@ -1,4 +1,4 @@
-"""What people do with the API's docs page, and with photos in the admin, by hand."""
+"""Steps by hand on the docs page of the API, and with photos in the admin."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_docs_page_sends_what_was_chosen(
     page = open_page("/api/docs/")
     expect(page.locator(".opblock").first).to_be_visible(timeout=PATIENCE_MS)
     assert _try(page, "recognise-identify", sample_photo("obama")) == 200
-    # A session's writes are taken with the token that the page sends along.
+    # The page sends the CSRF token, so writes with the session are accepted.
     block = page.locator("#operations-persons-persons_create")
     block.locator(".opblock-summary-control").click()
     block.locator(".try-out__btn").click()

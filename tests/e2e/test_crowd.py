@@ -15,7 +15,7 @@ from tests.fakes import portrait
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.timeout(180)]
 ROWS, COLUMNS, STEP_PX, FACE_PX = 5, 9, 150, 80
-# What the page draws last: boxes are strokes, labels are filled.
+# The last drawing of the page: boxes are strokes, labels are filled.
 _RECORD = """
 window.drawn = {labels: [], boxes: []};
 const canvas = CanvasRenderingContext2D.prototype;
@@ -77,7 +77,7 @@ def _show(page: Page, step_px: int) -> None:
     page.wait_for_timeout(500)
 
 
-# Close together, and far enough apart that some labels have room.
+# Close together, but with enough space for some labels.
 @pytest.mark.parametrize("step_px", [STEP_PX, 3 * STEP_PX])
 @pytest.mark.parametrize("window", [WINDOW, PHONE])
 def test_crowd_has_no_label_on_a_face_and_a_short_list(

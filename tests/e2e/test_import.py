@@ -59,7 +59,7 @@ def expect_report(page: Page) -> None:
 def test_dropped_folder_is_sent_enrolled_and_reported(
     open_page: OpenPage, api: Api, folder: Path
 ) -> None:
-    """The connection breaks off once while it is sent."""
+    """The connection breaks once while the archive is sent."""
     page = open_page(PAGE)
     broken: list[str] = []
 
@@ -98,7 +98,9 @@ def test_dropped_zip_goes_on_after_a_pause(
     drop(page, archive)
     expect(page.locator(".fr-drop-state")).to_contain_text("8.0 of", timeout=PATIENCE_MS)
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator(".fr-drop-state")).to_have_text("Paused. Drop the same again to go on.")
+    expect(page.locator(".fr-drop-state")).to_have_text(
+        "Paused. Drop the same file or folder again to continue."
+    )
     page.unroute_all()
     page.reload()
     sent: list[str] = []
@@ -118,6 +120,6 @@ def test_file_that_is_no_archive_is_refused_on_the_page(
     page = open_page(PAGE)
     drop(page, tmp_path / "photos.zip")
     expect(page.locator(".fr-drop-state")).to_have_text(
-        "This is no ZIP archive, or not all of it is here.", timeout=PATIENCE_MS
+        "This is not a ZIP archive, or it is not complete.", timeout=PATIENCE_MS
     )
     assert len(api.rows("imports")) == before

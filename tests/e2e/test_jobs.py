@@ -1,4 +1,4 @@
-"""A job is run from its page in the admin, which shows how it gets on."""
+"""A job is started from its page in the admin, which shows its progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_job_that_waits_is_run_now_and_its_page_shows_what_came_of_it(
     row = page.locator("#result_list tr", has=page.locator(f"[data-job='{waiting['id']}']"))
     row.get_by_role("link").first.click()
     page.get_by_role("button", name="Run now").click()
-    # The page is not touched: its script hears of the end, and loads what came of it.
+    # Without any action of the user, the script learns of the end and loads the result.
     expect(page.locator(".fr-job-state")).to_have_text("Done", timeout=PATIENCE_MS)
     expect(page.get_by_role("button", name="Start it again")).to_be_visible()
     expect(page.locator(".fr-log")).to_contain_text("Attempt 1 of 3")

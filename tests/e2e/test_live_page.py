@@ -1,4 +1,4 @@
-"""The main job, in a browser: somebody steps in front of a camera and is named."""
+"""The main use, in a browser: a person steps in front of a camera and is named."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_enrolled_person_is_named_and_a_visit_is_one_event(
     expect(page.locator("#figures")).to_have_text(re.compile(r"[\d.]+ fps · \d+ ms · \d+ dropped"))
     expect(present(page, "Barack Obama")).to_contain_text(re.compile(r"0\.\d\d, needs 0\.\d\d"))
     expect(visits(page, "Barack Obama")).to_have_count(1, timeout=PATIENCE_MS)
-    # Both photos come past, again and again.
+    # The video shows both photos again and again.
     page.wait_for_timeout(8000)
     expect(visits(page)).to_have_count(1)
     expect(visits(page)).to_contain_text("here now")
@@ -121,7 +121,7 @@ def test_stranger_beside_a_known_person_is_unknown(
     page.wait_for_timeout(3000)
     named = {(face["person"] or {}).get("name") for m in record.faces for face in m["faces"]}
     assert named == {"Barack Obama", None}
-    # He stands on the left, and his box does so too.
+    # He is on the left, so his box must be there, too.
     boxes = {face["decision"]: face["box"] for face in record.faces[-1]["faces"]}
     assert boxes["match"][0] + boxes["match"][2] < 320 < boxes["unknown"][0]
     stop_camera(page)
@@ -253,10 +253,13 @@ def test_live_page_waits_for_an_engine_that_warms_up(open_page: OpenPage, obama_
         socket.on_message(on_message)
 
     page.route_web_socket("/ws/live/", on_socket)
+    parts = {"engine": "warming_up"}
+    page.route("**/health/ready", lambda route: route.fulfill(json={"parts": parts}))
     page.reload()
     start_camera(page)
     expect(page.locator("#state")).to_have_text("Warming up…", timeout=PATIENCE_MS)
     expect(page.locator("#stage-message")).to_contain_text("goes on by itself")
+    parts["engine"] = "ok"
     say(type="session.started", session="1", model="m", device="cpu")
     expect(page.locator("#state")).to_have_text("Live", timeout=PATIENCE_MS)
     expect(page.locator("#present")).to_have_text("No face in the picture")

@@ -1,4 +1,4 @@
-"""What the content policy forbids is nothing that pages of others need: `open_page` sees to it."""
+"""The content policy forbids nothing that pages of other packages need; `open_page` checks it."""
 
 from __future__ import annotations
 

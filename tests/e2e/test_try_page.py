@@ -119,7 +119,7 @@ def test_a_photo_can_be_dropped_anywhere(open_page: OpenPage, sample_photo: Phot
 def test_boxes_lie_on_the_face_of_a_photo_that_the_camera_turned(
     open_page: OpenPage, sample_photo: Photos
 ) -> None:
-    """EXIF says that it must be turned: the API and the page must do so alike."""
+    """A photo with an EXIF rotation: the API and the page must turn it in the same way."""
     page = open_page("/try/")
     _choose(page, turned=_turned_with_exif(sample_photo("obama")))
     answer = _answer(page)
@@ -127,7 +127,7 @@ def test_boxes_lie_on_the_face_of_a_photo_that_the_camera_turned(
     assert height > width
     expect(page.locator(".photo canvas")).to_have_css("aspect-ratio", f"{width} / {height}")
     assert len(answer["faces"]) == 1
-    # What the card cuts out of the picture is what the same box shows in the upright photo.
+    # The crop on the card must equal the same box of the upright photo.
     cut = page.locator(".face-card canvas.crop").evaluate(
         "canvas => [...canvas.getContext('2d').getImageData(0, 0, 192, 192).data]"
     )

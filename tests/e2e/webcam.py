@@ -1,4 +1,4 @@
-"""Videos of people in front of a camera, made of photographs that are moved and zoomed."""
+"""Videos of people in front of a camera, made from photographs that are moved and zoomed."""
 
 from __future__ import annotations
 

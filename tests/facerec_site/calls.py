@@ -25,7 +25,7 @@ class Answer:
 
     @property
     def is_another_time(self) -> bool:
-        """503 of a site that stops: it says when to come back, and that the connection ends."""
+        """True for the 503 of a site that stops: it has Retry-After and ends the connection."""
         return (
             self.status == 503
             and "stopping" in self.body

@@ -1,4 +1,4 @@
-"""What tests of the served site share."""
+"""Fixtures for tests of the served site."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.system import find_program
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Start another one; it is killed if it is still there in the end."""
+    """Start another site; it is killed at the end if it still runs."""
     started: list[Served] = []
 
     def begin(*arguments: str, **environment: str) -> Served:
@@ -28,7 +28,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of our own that the test may kill and start again."""
+    """A private Redis that the test may kill and start again."""
     if find_program("redis-server", "valkey-server") is None:
         pytest.skip("Redis is not installed")
     server = RedisServer(tmp_path / "redis")

@@ -43,7 +43,7 @@ REFUSED = "another process has ended its stream"
 
 
 def until(is_so: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> float:
-    """Wait until something is so; the seconds that took."""
+    """Wait until a condition is true; returns the seconds that this took."""
     started = time.monotonic()
     while not is_so():
         if time.monotonic() - started > timeout_s:
@@ -53,7 +53,7 @@ def until(is_so: Callable[[], object], what: str, timeout_s: float = PATIENCE_S)
 
 
 def state() -> str:
-    """What the rows say, for a failure."""
+    """The state of the rows, for the message of a failure."""
     cameras = Camera.objects.values_list("name", "owner", "lease_until", "status", "status_message")
     streams = Stream.objects.filter(ended_at=None)
     open_ = streams.values_list("camera__name", "caller", "owner", "lease_until")
@@ -62,7 +62,7 @@ def state() -> str:
 
 
 class Client:
-    """A browser that streams its own frames to one web process; it comes back by itself."""
+    """A browser that streams its own frames to one web process; it reconnects by itself."""
 
     def __init__(self, house: House, name: str, key: str) -> None:
         self._house = house
@@ -95,7 +95,7 @@ class Client:
 
 
 class House:
-    """`members`: the processes that live or are paused, by name."""
+    """`members`: the processes that run or are paused, by name."""
 
     def __init__(
         self, folder: Path, collection: Collection, *, key: str, redis_url: str, **environment: str
@@ -247,7 +247,7 @@ class Rounds:
             done.taken_over_s = time.monotonic() - begun_s
 
     def _look_at_previews(self, done: Round) -> None:
-        """Of one camera, through every web process that answers."""
+        """View one camera through each web process that answers."""
         camera = self._dice.choice(list(Camera.objects.values_list("pk", flat=True)))
         for name, roles in ROLES.items():
             if roles == "web" and name != done.victim:
@@ -278,7 +278,7 @@ def _sleep_until(at_s: float) -> None:
 
 @contextmanager
 def nothing_doubled() -> Iterator[None]:
-    """Within, and over all in the end: no camera has two streams or two visits at a time."""
+    """Check, in this block and at its end, that no camera has two streams or two open visits."""
     stopped = threading.Event()
     found: list[str] = []
 
@@ -310,7 +310,7 @@ def _doubled() -> list[str]:
 
 
 def _overlapping_visits() -> list[str]:
-    """Each camera shows one person all the time, so its visits follow each other."""
+    """Each camera always shows one person, so its visits must not overlap."""
     found = []
     for camera in Camera.objects.filter(kind=FILE):
         visits = camera.events.order_by("started_at").values_list("pk", "started_at", "ended_at")

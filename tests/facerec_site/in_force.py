@@ -1,4 +1,4 @@
-"""How long a change that is made through one web process takes to count in another."""
+"""How long a change through one web process takes to be in force in another one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATIENCE_S = 30.0
 
 @dataclass(slots=True)
 class Delays:
-    """In seconds, from the answer to the change until the other process names the face so."""
+    """Seconds from the answer to the change until the other process gives that name."""
 
     enrol: list[float] = field(default_factory=list)
     rename: list[float] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Site:
             return json.loads(answer.read() or b"null")
 
     def name_of(self, picture: bytes, collection: UUID) -> str | None:
-        """Who is in the picture."""
+        """The name that the process gives to the first face in the picture, if any."""
         answer = self.call("POST", f"identify?collection={collection}", picture)
         person = answer["faces"][0]["person"]
         return person["name"] if person else None

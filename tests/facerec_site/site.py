@@ -1,4 +1,4 @@
-"""A site in a process of its own, and talking to it through real connections."""
+"""A site in a separate process, and calls to it over real connections."""
 
 from __future__ import annotations
 
@@ -83,6 +83,13 @@ class Served:
             self.process.kill()
             self.process.wait()
 
+    @property
+    def tracebacks(self) -> str:
+        """What the log shows of errors that nobody expected; empty if there were none."""
+        text = "".join(self.lines)
+        begin = text.find("Traceback (most recent call last)")
+        return "" if begin < 0 else text[max(0, begin - 2000) :]
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with sqlite3.connect(self.folder / "facerec.sqlite3") as database:
             return database.execute(sql).fetchall()
@@ -94,7 +101,7 @@ class Served:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """Nothing of this machine's own site."""
+    """An environment without the variables of another site on this machine."""
     names = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
     inherited = {name: value for name, value in os.environ.items() if name not in names}
     return {**inherited, "ENV_FILE": os.devnull, "FACEREC_VAR": str(folder)}

@@ -1,4 +1,4 @@
-"""The gate for bodies: who is let in is decided by headers, and what all hold has a bound."""
+"""The gate for bodies: it decides by headers, and limits all bodies together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Site:
-    """In Django's place: holds its body until it is let go."""
+    """Replaces Django: holds the body until the test releases it."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -55,7 +55,7 @@ def key() -> str:
 def sends(
     gate: BodyGate, size: object, path: str = "/api/v1/detect", **headers: str
 ) -> ApplicationCommunicator:
-    """A request that announces so many bytes and has sent none of them."""
+    """A request that announces this many bytes and has sent none of them."""
     sent = {"content-length": str(size), "x-request-id": "mine"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }

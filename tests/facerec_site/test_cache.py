@@ -1,4 +1,4 @@
-"""The cache of several processes goes on in the own memory while Redis is away."""
+"""The shared cache uses the memory of each process while Redis is away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own pages come with a policy; tests/e2e sees that the browser finds nothing against it."""
+"""Pages have a content policy; tests/e2e check that browsers report no violation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site on a disk of its own that gets full, read-only or lost: a tmpfs in a namespace."""
+"""A site on a separate disk that becomes full, read-only or lost: a tmpfs in a namespace."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Disk:
         self.seen = Path(f"/proc/{self.site.process.pid}/root{folder}")
 
     def fill(self) -> None:
-        """To the last byte."""
+        """Fill the disk completely."""
         filling = os.open(self.seen / "filling", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             with suppress(OSError):
@@ -119,7 +119,7 @@ def _until(is_so: Callable[[], bool]) -> None:
 
 
 def _readiness(site: Served) -> dict[str, str]:
-    """States of what stores, by part."""
+    """The states of the parts that store data, by name."""
     answer = get(site, "/health/ready")
     assert answer.status == 200, answer.body
     return {name: json.loads(answer.body)["parts"][name] for name in ("database", "storage")}
@@ -148,7 +148,7 @@ def test_full_disk_is_told_and_room_is_made_through_the_site(disk: Disk) -> None
     disk.fill()
     _until(lambda: _readiness(site)["storage"] == "full")
     assert _code(_enrol(site, _BOB)) == (507, "storage_full")
-    assert "There is no room on the server" in _start_page(site)
+    assert "The server's disk is full" in _start_page(site)
     assert len(_images(site)) == 1
     erased = ask(site, new_connection(site), "DELETE", f"/api/v1/persons/{other}")
     assert erased.status == 204, erased.body
@@ -158,7 +158,7 @@ def test_full_disk_is_told_and_room_is_made_through_the_site(disk: Disk) -> None
     (disk.seen / "filling").unlink()
     _until(lambda: _is_in_order(site))
     assert _enrol(site, _BOB).status == 201
-    assert "There is no room on the server" not in _start_page(site)
+    assert "The server's disk is full" not in _start_page(site)
 
 
 def test_media_that_is_read_only_is_told_and_nothing_is_lost(disk: Disk) -> None:
@@ -167,7 +167,7 @@ def test_media_that_is_read_only_is_told_and_nothing_is_lost(disk: Disk) -> None
     disk.make_media_read_only()
     assert _code(_enrol(site, _BOB)) == (503, "storage_read_only")
     assert _readiness(site) == {"database": "ok", "storage": "read_only"}
-    assert "may not write to its disk" in _start_page(site)
+    assert "cannot write to its disk" in _start_page(site)
     assert identify(site).status == 200
     assert _picture(site).status == 200
     asyncio.run(_visit(site))
@@ -185,7 +185,7 @@ def test_media_that_are_gone_are_told_and_come_back(disk: Disk) -> None:
     assert _code(_enrol(site, _BOB)) == (503, "storage_gone")
     assert _code(_picture(site)) == (503, "storage_gone")
     assert _readiness(site) == {"database": "ok", "storage": "gone"}
-    assert "folder of pictures is not there" in _start_page(site)
+    assert "folder of pictures is missing" in _start_page(site)
     assert list((disk.seen / "media").iterdir()) == [], "nothing is put in its place"
     (disk.seen / "media").rmdir()
     (disk.seen / "away").rename(disk.seen / "media")
@@ -195,7 +195,7 @@ def test_media_that_are_gone_are_told_and_come_back(disk: Disk) -> None:
 
 
 async def _visit(site: Served) -> None:
-    """Somebody is seen while pictures cannot be stored, and leaves."""
+    """A person is seen, and leaves, while pictures cannot be stored."""
     async with site.socket("/ws/live/", key="key") as client:
         await start_session(client, site)
         for _ in range(8):

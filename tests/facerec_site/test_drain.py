@@ -43,7 +43,7 @@ def test_identifies_that_run_are_answered_and_later_ones_refused(slow_site: Serv
 
 
 def test_no_connection_breaks_while_clients_keep_coming(slow_site: Served) -> None:
-    """Some on a new connection each time, others on one that they keep."""
+    """Some clients use a new connection for each request, others keep one."""
     seen: list[str] = []
 
     def call(*, keeps: bool) -> None:

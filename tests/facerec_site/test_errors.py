@@ -33,7 +33,7 @@ REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def check_shape(answer: Any) -> dict[str, Any]:
-    """The error inside, after the whole body was looked at."""
+    """The `error` of the body, after the whole body was checked."""
     body: dict[str, Any] = answer.json()
     assert set(body) == {"error", "request_id"}
     assert set(body["error"]) == {"code", "message", "details"}
@@ -217,7 +217,7 @@ class TestRequestId:
 
 @pytest.mark.django_db
 class TestBehindProxy:
-    """What is set wrongly is said, with what to set."""
+    """The error names the wrong setting and the right one."""
 
     def test_unknown_host_is_named_by_its_setting(self, client: Client) -> None:
         answer = client.get("/live/", headers={"host": "faces.example"})

@@ -1,4 +1,4 @@
-"""Alive and ready are two questions."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TestReady:
 def test_alive_answers_without_the_database(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No database mark on this test: touching it would fail."""
+    """This test has no database mark, so any use of the database would fail."""
     answer = client.get(LIVE)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 

@@ -1,4 +1,4 @@
-"""Requests as Twisted hands them over: bodies in pieces, early answers, errors of one shape."""
+"""Requests from Twisted: bodies in pieces, early answers, and errors in the usual shape."""
 
 from __future__ import annotations
 

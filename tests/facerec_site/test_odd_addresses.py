@@ -1,4 +1,4 @@
-"""Addresses that nobody means: answered as such, never by a failure of the server."""
+"""Odd addresses get a 4xx answer, and never an error of the server."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_no_time_fails_the_server(world: World) -> None:  # noqa: F811
 
 
 def _admin_addresses() -> Iterator[str]:
-    """Each page of the admin that names something, with odd things in its place."""
+    """Each page of the admin whose address has an id, with odd values instead of the id."""
     for route in ROUTES.values():
         if route.startswith("admin/") and "<" in route and "(?P" not in route:
             for text in filter(None, TEXTS):

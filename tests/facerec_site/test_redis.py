@@ -47,7 +47,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    """The one of the test run, or one of our own."""
+    """The Redis of the test run, or a private one."""
     if url := os.environ.get("REDIS_URL_TEST"):
         yield url
         return
@@ -96,7 +96,7 @@ def test_published_event_reaches_another_process(
 
 
 def test_cache_lies_in_redis_and_is_shared(redis_url: str, settings: Any) -> None:
-    """Of it the rates of calls are made."""
+    """The throttles of calls keep their counts in this cache."""
     use_redis(settings, redis_url)
     cache.set("throttle_caller_test", [1.0, 2.0], 60)
     assert cache.get("throttle_caller_test") == [1.0, 2.0]

@@ -1,4 +1,4 @@
-"""Settings come from the environment; .env.example tells of each one."""
+"""Settings come from the environment, and .env.example lists all of them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from django.conf import settings
 from facerec_site.management.commands import serve
 
 ROOT = Path(__file__).parents[2]
-# Read by `make run` and told to the site by arguments.
+# `make run` reads these and passes them to the site as arguments.
 OF_MAKE = {"PORT", "HOST", "DB"}
 EXAMPLE_LINE = re.compile(r"^#([A-Z_]+)=(.*)$", re.MULTILINE)
 
 
 def read_variables() -> dict[str, object]:
-    """Each variable that settings.py reads with its default; Ellipsis where that is no literal."""
+    """Each variable that settings.py reads, with its default; Ellipsis if that is not a literal."""
     found: dict[str, object] = {}
     for node in ast.walk(ast.parse((ROOT / "facerec_site" / "settings.py").read_text())):
         is_read = (
@@ -64,14 +64,14 @@ def test_env_example_shows_the_defaults() -> None:
 
 
 def test_env_example_explains_every_variable() -> None:
-    """Each variable, or each group of them, follows a comment."""
+    """There is a comment before each variable or group of variables."""
     lines = (ROOT / ".env.example").read_text().splitlines()
     starts = [i for i, line in enumerate(lines) if EXAMPLE_LINE.match(line)]
     assert all(re.match(r"# |#[A-Z_]+=", lines[i - 1]) for i in starts)
 
 
 def run_python(code: str, var: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs with the site's own settings, not those of the tests."""
+    """Run code with the settings of the site, not with those of the tests."""
     plain = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -121,7 +121,7 @@ def test_redis_serves_cache_and_channels(tmp_path: Path) -> None:
 
 
 def test_limits_on_one_wait_are_never_equal(tmp_path: Path) -> None:
-    """Which of two equal limits ends the wait is chance: each one leaves time to the one inside."""
+    """If two limits on one wait are equal, chance decides which one ends it."""
     from channels_redis.core import RedisChannelLayer
 
     from facerec_site import health, server
@@ -132,9 +132,9 @@ def test_limits_on_one_wait_are_never_equal(tmp_path: Path) -> None:
     redis, mysql = "redis://cache.example/1", "mysql://name:secret@db.example/faces"
     found: Any = settings_of(tmp_path, *names, REDIS_URL=redis, DATABASE_URL=mysql)
     (layer,) = found["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"]
-    # A message that is waited for in Redis.
+    # Waiting for a message in Redis.
     assert RedisChannelLayer.brpop_timeout < layer["socket_timeout"]
-    # A handshake, which asks the database and joins groups.
+    # A handshake of a websocket, which asks the database and joins groups.
     handshake = [
         found["DATABASES"]["default"]["OPTIONS"]["connect_timeout"],
         layer["socket_connect_timeout"],
@@ -142,9 +142,9 @@ def test_limits_on_one_wait_are_never_equal(tmp_path: Path) -> None:
         server.HANDSHAKE_S,
     ]
     assert handshake == sorted(set(handshake))
-    # A message that is published.
+    # Publishing a message.
     assert layer["socket_connect_timeout"] < publish._TIMEOUT_S < layer["socket_timeout"]
-    # A probe, which gives up after a second unless told otherwise.
+    # A health probe, which gives up after a second by default.
     assert health.CHANNEL_TIMEOUT_S < 1
     # The end of a process, to which container runtimes give 30 seconds.
     assert found["DRAIN_S"] + serve._PATIENCE_S < 30

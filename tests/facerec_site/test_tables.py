@@ -1,4 +1,4 @@
-"""The tables as the models describe them, and a server that is used safely."""
+"""The tables match the models, and the server has safe settings."""
 
 from __future__ import annotations
 

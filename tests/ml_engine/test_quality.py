@@ -12,7 +12,15 @@ import pytest
 
 from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.detection import Detector
-from ml_engine.quality import POLICIES, REASON_TEXTS, measure, pose, refusals, sharpness
+from ml_engine.quality import (
+    POLICIES,
+    REASON_TEXTS,
+    contrast,
+    measure,
+    pose,
+    refusals,
+    sharpness,
+)
 from ml_engine.request import Wanted
 from ml_engine.types import Face, Float32, Image, Quality
 
@@ -148,10 +156,13 @@ def test_quality_ignores_pixels_around_the_face(portrait: tuple[Image, Face]) ->
 
 
 def test_sharpness_is_of_contrast_not_of_light() -> None:
-    texture = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 200, (112, 112)), (0, 0), 1.5)
+    def sharpness_of(grey: Float32) -> float:
+        return sharpness(grey, contrast(grey))
+
+    texture = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 200, (72, 68)), (0, 0), 1.5)
     grey = (130 + texture).astype(np.float32)
-    assert sharpness(grey * 0.6 + 20) == pytest.approx(sharpness(grey), rel=0.15)
-    assert sharpness(np.full((112, 112), 99, np.float32)) == 0
+    assert sharpness_of(grey * 0.6 + 20) == pytest.approx(sharpness_of(grey), rel=0.15)
+    assert sharpness_of(np.full((72, 68), 99, np.float32)) == 0
 
 
 def _turned(landmarks: Float32, degrees: float) -> Float32:

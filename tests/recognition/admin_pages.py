@@ -13,20 +13,20 @@ def address(name: str, *args: Any) -> str:
 
 
 def page(answer: Any) -> str:
-    """The text of a page that came."""
+    """The text of a page, which must have the status 200."""
     assert answer.status_code == 200, answer
     return answer.content.decode()
 
 
 def errors_of(answer: Any) -> str:
-    """What a form that came back says is wrong."""
+    """The errors of a form that was refused."""
     assert answer.status_code == 200, answer
     form = answer.context["adminform"].form
     return " ".join(str(error) for errors in form.errors.values() for error in errors)
 
 
 def told(answer: Any) -> list[str]:
-    """The messages that wait for the next page."""
+    """The messages for the next page."""
     return [str(message) for message in answer.wsgi_request._messages]
 
 

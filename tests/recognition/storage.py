@@ -1,4 +1,4 @@
-"""What lies where pictures are kept, and whether it is what the rows say."""
+"""The files in the folder of pictures, compared with the rows."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from recognition.people.models import Collection, FaceImage, Template
 
 
 def stored_files() -> set[str]:
-    """Names below MEDIA_ROOT."""
+    """The names of all files below MEDIA_ROOT."""
     root = Path(settings.MEDIA_ROOT)
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
 def named_files() -> set[str]:
-    """Names that rows give."""
+    """The names of files in rows."""
     rows = [
         *FaceImage.objects.values_list("file", "original"),
         *Event.objects.values_list("snapshot", "face"),
@@ -30,7 +30,7 @@ def named_files() -> set[str]:
 
 
 def assert_consistent(collection: Collection, *galleries: Gallery) -> None:
-    """Rows, files, templates and every gallery tell the same."""
+    """Check that rows, files, templates and all galleries agree."""
     collection.refresh_from_db()
     assert stored_files() == named_files()
     templates = Template.objects.filter(collection=collection)

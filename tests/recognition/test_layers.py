@@ -1,4 +1,4 @@
-"""Relations between models point down, as imports do: import-linter does not see `"app.Model"`."""
+"""Relations between models point down, like imports. import-linter does not see `"app.Model"`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 
-# From the lowest to the highest; jobs and notices stand side by side.
+# From the lowest to the highest layer; jobs and notices are in the same layer.
 LEVELS = {
     "accounts": 0,
     "web": 1,

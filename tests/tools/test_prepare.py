@@ -91,14 +91,14 @@ class TestInstall:
             (self.locks / f"lock-{name}.txt").write_text(f"{name}==1")
 
     def fake_pip(self, status: int) -> None:
-        """A Python that notes its arguments and ends with this status."""
+        """A program instead of Python that records its arguments and ends with this status."""
         python = self.venv / "bin" / "python"
         python.parent.mkdir(exist_ok=True)
         python.write_text(f'#!/bin/sh\necho "$@" >> {self.venv}/calls\nexit {status}\n')
         python.chmod(0o755)
 
     def install(self, *names: str) -> None:
-        """As `main` does: what is not there yet."""
+        """Install what is missing, as `main` does."""
         prepare.install([name for name in names if not prepare._is_installed(name)])
 
     def calls(self) -> list[str]:
@@ -133,7 +133,7 @@ class TestInstall:
     def test_kind_of_tensorflow_is_kept(
         self, monkeypatch: pytest.MonkeyPatch, made_for: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Never both: they overwrite each other."""
+        """Never both, because they overwrite each other."""
         self.fake_pip(0)
         self.install(made_for)
         monkeypatch.setattr(prepare, "has_gpu", lambda: made_for == "cpu")
@@ -144,7 +144,7 @@ class TestInstall:
 class TestScriptLinters:
     @pytest.fixture
     def npm(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A program that makes node_modules as npm does, and notes its arguments."""
+        """A program that makes node_modules like npm, and records its arguments."""
         program = tmp_path / "npm"
         program.write_text(
             '#!/bin/sh\nmkdir -p node_modules\necho "$1" >> calls\nexit $(cat status)\n'
@@ -189,7 +189,7 @@ class TestScriptLinters:
 
 
 class TestLocks:
-    """What is committed."""
+    """The committed lock files."""
 
     folder = Path(__file__).parents[2] / "requirements"
 

@@ -1,4 +1,4 @@
-"""A real MariaDB, made, used and stopped."""
+"""A real MariaDB is made, used and stopped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 @contextmanager
 def connected(url: str) -> Iterator[Any]:
-    """A cursor on what DATABASE_URL names."""
+    """A cursor on the database of DATABASE_URL."""
     import environ
 
     found = environ.Env.db_url_config(url)

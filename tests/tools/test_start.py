@@ -1,4 +1,4 @@
-"""What happens around the site; the site itself is tested elsewhere."""
+"""Starting and stopping around the site; the site itself is tested elsewhere."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_exit_status_of_a_part_is_handed_on() -> None:
     assert caught.value.code == 7
 
 
-# Writes past Python's buffers: a signal may come while the line before is still being written.
+# Write without Python's buffers: a signal may come while the line before is being written.
 PART = """
 import os, signal, time
 def end(number, frame):
@@ -109,7 +109,7 @@ except start.Interrupted:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_the_site_drain(number: int) -> None:
-    """Sent to the whole group, as Ctrl-C is: the site hears of it once, as SIGTERM."""
+    """Sent to the whole group, like Ctrl-C. The site gets it only once, as SIGTERM."""
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, PART],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""`make weights`: what the settings need, and what they can do without."""
+"""`make weights`: weights that the settings need, and optional ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools import weights
 
 @pytest.fixture
 def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names that are fetched into an empty folder; `yunet` cannot be had."""
+    """The names that are fetched into an empty folder; `yunet` is not available."""
     names: list[str] = []
 
     def command(arguments: list[str]) -> int:

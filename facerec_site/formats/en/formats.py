@@ -1,4 +1,4 @@
-"""Dates in the order of most of the world, times to the second: events are close to each other."""
+"""Dates as day, month, year. Times have seconds, because events follow each other closely."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i:s"

@@ -1,4 +1,4 @@
-"""`manage.py bootstrap`: what must be there before the site is served; quick when it is."""
+"""`manage.py bootstrap`: make what the site needs before it is served. Quick if all is there."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ class Command(BaseCommand):
             user = administrator_ensure(password=password, actor=SYSTEM)
         except ValidationError as error:
             raise CommandError(f"ADMIN_PASSWORD: {' '.join(error.messages)}") from error
-        # A password from the environment is known to whoever set it.
+        # A password from the environment is known already.
         if user is not None and not chosen:
             self.stdout.write(password_box(user.username, password))

@@ -1,4 +1,4 @@
-"""`manage.py password [USERNAME]`: a new password for somebody who cannot sign in any more."""
+"""`manage.py password [USERNAME]`: set a new password for a user who cannot sign in any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the roles of one process, all of them by default, until it is told to stop."""
+"""`manage.py serve`: run one process with some or all roles, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from recognition.web.process import ROLES, Process, process, use_process
 
 logger = logging.getLogger(__name__)
 
-# Of the time to stop, requests that run may have so much; the rest is for frames, visits and the
-# engine.
+# Running requests get this share of the time to stop; frames, visits and the engine get the rest.
 _REQUESTS_SHARE = 0.6
-# What is not over by then is cut, before a supervisor does it.
+# If the process has not stopped this long after DRAIN_S, it exits at once, before its supervisor
+# kills it.
 _PATIENCE_S = 3.0
-# Connections that wait to be accepted; the system may allow fewer (net.core.somaxconn).
+# Most connections that wait to be accepted; the system may allow fewer (net.core.somaxconn).
 _BACKLOG = 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -62,7 +62,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         made = _process(options)
         server = _server(made, options)
-        # What this program did before, `made` does not know.
+        # Stop the process object that was in use before `made`.
         process().stop(settings.DRAIN_S)
         use_process(made)
         serving = _Serving(server, made, lambda: self._tell(made, server, options))
@@ -97,7 +97,7 @@ def _process(options: dict[str, Any]) -> Process:
 
 
 def _server(made: Process, options: dict[str, Any]) -> Any:
-    """What the process listens with, and if it opens no port, what keeps its loop running."""
+    """The server that listens, or a `NoServer` if the process opens no port."""
     is_web = "web" in made.roles
     if not is_web:
         options["port"], options["https"] = options["health_port"], False
@@ -106,7 +106,7 @@ def _server(made: Process, options: dict[str, Any]) -> Any:
     endpoint = _endpoint(options)
     if problem := _port_problem(options["host"], options["port"]):
         raise CommandError(problem)
-    # Late: it imports the whole site.
+    # Imported only now because it imports the whole site.
     from facerec_site.asgi import application
     from facerec_site.server import SiteServer
 
@@ -117,8 +117,8 @@ def _server(made: Process, options: dict[str, Any]) -> Any:
         websocket_max_message_size=settings.MOST_FRAME_BYTES,
         websocket_max_frame_size=settings.MOST_FRAME_BYTES,
         websocket_timeout=-1,
-        # The client's own address, for the audit log and for locks on sign-in: of the headers
-        # that proxies set, the one that is never a list that a client began.
+        # The header with the client's address, for the audit log and for locks on sign-in. Not
+        # X-Forwarded-For: that is a list, and its first entries may come from the client.
         proxy_forwarded_address_header="X-Real-IP" if _is_behind_proxy() else None,
         server_name="",
     )
@@ -133,7 +133,7 @@ def _address(server: Any, options: dict[str, Any]) -> str:
 
 
 class _Serving:
-    """From the first connection to the last: parts are started, and stopped in order."""
+    """Starts the parts of the process when the server is ready, and stops them in order."""
 
     def __init__(self, server: Any, made: Process, tell: Callable[[], None]) -> None:
         self._server = server
@@ -159,7 +159,7 @@ class _Serving:
         if self._draining is not None:
             logger.warning("stopped at once")
             os._exit(1)
-        # Whatever hangs, the process goes.
+        # Exit even if something hangs.
         last = threading.Timer(settings.DRAIN_S + _PATIENCE_S, os._exit, (1,))
         last.daemon = True
         last.start()
@@ -181,7 +181,7 @@ class _Serving:
 
 
 def _endpoint(options: dict[str, Any]) -> str:
-    """Where to listen, in Twisted's words."""
+    """Where to listen, as an endpoint description of Twisted."""
     if not options["https"]:
         where = build_endpoint_description_strings(host=options["host"], port=options["port"])[0]
         return f"{where}:backlog={_BACKLOG}"
@@ -192,7 +192,7 @@ def _endpoint(options: dict[str, Any]) -> str:
         _escaped(str(value)) for value in (options["key"], options["cert"], options["host"])
     )
     port = options["port"]
-    # The first certificate is the site's own; the chain is told apart only where there is one.
+    # The first certificate is the site's own. Twisted must be told of a chain only if there is one.
     is_chain = options["cert"].read_text(errors="replace").count("BEGIN CERTIFICATE") > 1
     chain = f":extraCertChain={cert}" if is_chain else ""
     return f"ssl:{port}:privateKey={key}:certKey={cert}{chain}:interface={host}:backlog={_BACKLOG}"
@@ -203,7 +203,7 @@ def _escaped(value: str) -> str:
 
 
 def _port_problem(host: str, port: int) -> str | None:
-    """What to do where the port cannot be had; before anything is loaded."""
+    """Why the port cannot be opened, and what to do; None if it can. Called before slow imports."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host.strip("[]"), port), family=family).close()

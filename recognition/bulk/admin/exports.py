@@ -1,4 +1,4 @@
-"""Exports of collections: begun, followed, downloaded, deleted."""
+"""Exports of collections in the admin: start, watch, download and delete them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ExportForm(forms.ModelForm):
     class Meta:
         model = Export
         fields = ("collection", "has_originals")
-        help_texts = {"has_originals": "Also the whole photos, if the collection keeps them."}
+        help_texts = {"has_originals": "Include the original photos, if the collection keeps them."}
 
 
 @admin.register(Export)
 class ExportAdmin(ServiceAdmin):
-    """For administrators: an export is everything that is stored of a collection's people."""
+    """Only for administrators: an export has all data that is stored of a collection's people."""
 
-    when_empty = "An export holds all of a collection: its people, faces and templates."
+    when_empty = "An export has all data of a collection: its people, faces and templates."
     form = ExportForm
     list_display = ("collection", "created_at", "state_now", "download", "created_by")
     list_display_links = ("created_at",)
@@ -81,7 +81,7 @@ class ExportAdmin(ServiceAdmin):
         return lines, {"exports": len(lines)}, set(), []
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
-        """The audit log has it."""
+        """Do not use Django's own log of the admin: the service writes to the audit log."""
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
-        """As above."""
+        """Do nothing, like `log_addition`."""

@@ -1,4 +1,4 @@
-"""Imports: an archive or a folder dropped on a page, progress, and a report to act on."""
+"""Imports in the admin: drop an archive or a folder on a page, watch it, and act on its report."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class ImportRunAdmin(ServiceAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Where an archive or a folder is dropped. Its script sends it over REST."""
+        """The page on which an archive or a folder is dropped. Its script sends it over REST."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         if request.method == "POST":
-            messages.error(request, "Sending an import needs scripts in the browser.")
+            messages.error(request, "An import can be sent only with JavaScript.")
         context = self._context(
             request,
             title="Import people",
@@ -73,7 +73,7 @@ class ImportRunAdmin(ServiceAdmin):
         form_url: str = "",
         extra_context: TemplateContext | None = None,
     ) -> HttpResponse:
-        """The report: what became of each photo."""
+        """The report: the outcome of each photo."""
         run = self.get_object(request, object_id)
         if not self.has_view_permission(request, run):
             raise PermissionDenied
@@ -109,7 +109,7 @@ class ImportRunAdmin(ServiceAdmin):
         return lines, {"imports": len(lines)}, set(), []
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
-        """The audit log has it."""
+        """Do not use Django's own log of the admin: the service writes to the audit log."""
 
     def _act(self, request: HttpRequest, run: ImportRun) -> HttpResponse:
         if not access_of(request).may(Scope.ENROL):
@@ -118,7 +118,7 @@ class ImportRunAdmin(ServiceAdmin):
         with refusals_shown(request):
             if request.POST.get("do") == "cancel":
                 import_cancel(run=run, actor=actor)
-                messages.success(request, "It stops at its next photo.")
+                messages.success(request, "The import stops at its next photo.")
             elif (number := request.POST.get("enrol", "")).isdecimal():
                 self._enrol(request, run, int(number), actor)
         return redirect(request.get_full_path())
@@ -135,7 +135,7 @@ class ImportRunAdmin(ServiceAdmin):
 
 
 def _chosen(run: ImportRun, chosen: str) -> QuerySet[ImportItem]:
-    """Items of a state, or refused ones of a code."""
+    """The items with the chosen state, or the refused ones with the chosen code."""
     if chosen in ImportItem.State.values:
         return items_list(run, state=chosen)
     return items_list(run, state=ImportItem.State.REFUSED, code=chosen)
@@ -148,12 +148,12 @@ class Refusal:
 
     @property
     def title(self) -> str:
-        """`several_faces` as people say it."""
+        """The code as text for people: `several_faces` becomes "Several faces"."""
         return self.code.replace("_", " ").capitalize()
 
 
 def _refusals(counts: dict[str, int]) -> list[Refusal]:
-    """The most frequent first."""
+    """All refusals, most frequent first."""
     others = {ImportItem.State.ENROLLED, ImportItem.State.PENDING}
     found = [Refusal(code, count) for code, count in counts.items() if code not in others]
     return sorted(found, key=lambda refusal: -refusal.count)

@@ -1,4 +1,4 @@
-"""Exports: a collection as an archive."""
+"""Exports: collections as archives."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ class ExportsView(ApiView):
         answer=ExportSerializer,
         status=202,
         errors=(404, *WITH_BODY),
-        about="People, faces and templates with the version of their model, as a ZIP that another "
-        "installation imports. Kept for seven days, and no longer than all of its people.",
+        about="A job writes people, faces, and templates with the version of their model to a ZIP, "
+        "which another installation can import. The export is deleted after seven days, or when a "
+        "person in it is erased.",
     )
     def post(self, request: Request) -> Response:
         values = self.read(ExportInput)

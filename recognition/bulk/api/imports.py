@@ -1,4 +1,4 @@
-"""Imports: an archive sent in pieces, enrolled by a job, and its report."""
+"""Imports: receive an archive in pieces, start the job that enrols it, and show its report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _CSV = {(200, "text/csv"): OpenApiTypes.BINARY}
 
 
 class PieceParser(BaseParser):
-    """The body itself is the piece. The announced length was looked at before."""
+    """The body itself is the piece. Its announced length was checked before."""
 
     media_type = "application/octet-stream"
 
@@ -93,9 +93,10 @@ class ImportsView(ApiView):
         answer=ImportSerializer,
         status=201,
         errors=(404, 422, 507, *WITH_BODY),
-        about="Then PUT the ZIP piece by piece, and POST finish. The ZIP holds a folder of photos "
-        "for each person; or a CSV with `file` and `name` or `external_id` (and `labels` with `;` "
-        "between them, `consent`, `consent_at`); or an export of a collection.",
+        about="Next, PUT the ZIP piece by piece, then POST finish. The ZIP contains a folder of "
+        "photos for each person; or photos and a CSV with `file` and `name` or `external_id` "
+        "(optionally `labels` separated by `;`, `consent`, `consent_at`); or an export of a "
+        "collection.",
     )
     def post(self, request: Request) -> Response:
         values = self.read(ImportInput)
@@ -111,7 +112,7 @@ class ImportView(_ImportApiView):
         scope=Scope.ENROL,
         answer=ImportSerializer,
         errors=(404,),
-        about="Cancel it with POST jobs/{id}/cancel of its job.",
+        about="To cancel it, cancel its job with POST jobs/{id}/cancel.",
     )
     def get(self, request: Request, import_id: UUID) -> Response:
         return Response(import_payload(self.run(import_id)))
@@ -141,9 +142,10 @@ class ImportPiecesView(_ImportApiView):
         parameters=[PieceQuery],
         answer=PieceAnswerSerializer,
         errors=(404, 409, 507, *WITH_BODY),
-        about=f"As the body, at most {MOST_PIECE_BYTES // 2**20} MB; {PIECE_BYTES // 2**20} MB are "
-        "a good size. After a failure read the import and go on from `received`; 409 "
-        "`wrong_offset` tells it too. A piece that was sent before is answered again.",
+        about=f"The body is the piece: at most {MOST_PIECE_BYTES // 2**20} MB; "
+        f"{PIECE_BYTES // 2**20} MB is a good size. After a failure, read the import and continue "
+        "from `received`; the error 409 `wrong_offset` has it, too. If a piece is sent twice, the "
+        "second answer is the same as the first.",
     )
     def put(self, request: Request, import_id: UUID) -> Response:
         run = self.run(import_id)
@@ -152,7 +154,7 @@ class ImportPiecesView(_ImportApiView):
             most = MOST_PIECE_BYTES // 2**20
             message = f"A piece has {most} MB at most."
             raise ServiceError("bad_piece", message, status=413, max_mb=most)
-        # An empty body reaches no parser.
+        # DRF calls no parser for an empty body.
         body = request.data
         data = body.get("piece", b"") if isinstance(body, dict) else b""
         received = service.import_piece(run=run, offset=offset, data=data)
@@ -162,13 +164,13 @@ class ImportPiecesView(_ImportApiView):
 class ImportFinishView(_ImportApiView):
     @operation(
         "imports_finish",
-        "Start the import: all of its archive is here",
+        "Start the import, after all pieces are sent",
         scope=Scope.ENROL,
         answer=ImportSerializer,
         status=202,
         errors=(404, 409, 422),
-        about="An archive that is not fit is refused with 422 and gone: not a ZIP, encrypted, with "
-        "paths that lead out of it, one that would unpack to far more than it is.",
+        about="A bad archive is refused with 422 and deleted: not a ZIP, encrypted, with paths "
+        "that lead out of it, or with contents that are far larger than the archive.",
     )
     def post(self, request: Request, import_id: UUID) -> Response:
         service.import_finish(run=self.run(import_id), actor=self.actor)
@@ -180,7 +182,7 @@ class ImportItemsView(_ImportApiView):
 
     @operation(
         "imports_items_list",
-        "List what became of each photo",
+        "List the outcome of each photo",
         scope=Scope.ENROL,
         parameters=[ItemFilter],
         answer=ImportItemSerializer(many=True),
@@ -195,7 +197,7 @@ class ImportItemsView(_ImportApiView):
 class ImportReportView(_ImportApiView):
     @operation(
         "imports_report",
-        "The same as CSV",
+        "Get the outcomes as CSV",
         scope=Scope.ENROL,
         answer=_CSV,
         errors=(404,),
@@ -207,13 +209,13 @@ class ImportReportView(_ImportApiView):
 class ImportItemEnrolView(_ImportApiView):
     @operation(
         "imports_items_enrol",
-        "Enrol a refused photo after all",
+        "Enrol a photo in spite of its refusal",
         scope=Scope.ENROL,
         answer=ImportItemSerializer,
         status=201,
         errors=(404, 409, 422, 503, 507),
-        about="For `low_quality`, `several_faces` (the largest face counts) and "
-        "`looks_like_another_person`. It is in the audit log.",
+        about="Only for the refusals `low_quality`, `several_faces` (the largest face is enrolled) "
+        "and `looks_like_another_person`. It is written to the audit log.",
     )
     def post(self, request: Request, import_id: UUID, number: int) -> Response:
         item = item_enrol(item=self.item(import_id, number), actor=self.actor)
@@ -223,7 +225,7 @@ class ImportItemEnrolView(_ImportApiView):
 class ImportItemFileView(_ImportApiView):
     @operation(
         "imports_items_file",
-        "A refused photo that is kept, as it was sent",
+        "Get a refused photo that is kept, unchanged",
         scope=Scope.ENROL,
         answer={(200, "image/jpeg"): OpenApiTypes.BINARY},
         errors=(404,),

@@ -1,5 +1,5 @@
-"""What the OpenAPI document says of imports and exports; `recognition.bulk.payloads` makes the
-answers."""
+"""Imports and exports in the OpenAPI document. The answers themselves are built by
+`recognition.bulk.payloads`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class ImportInput(serializers.Serializer):
     """An import that waits for its archive."""
 
     collection = serializers.UUIDField(
-        required=False, help_text="May be left out where the caller sees only one."
+        required=False, help_text="Optional if the caller sees only one."
     )
     name = serializers.CharField(
-        max_length=200, required=False, default="archive.zip", help_text="For people."
+        max_length=200, required=False, default="archive.zip", help_text="Shown to people."
     )
-    size = serializers.IntegerField(min_value=1, help_text="Of the ZIP, in bytes.")
+    size = serializers.IntegerField(min_value=1, help_text="Size of the ZIP in bytes.")
 
 
 class PieceQuery(serializers.Serializer):
@@ -31,21 +31,25 @@ class PieceQuery(serializers.Serializer):
 
 
 class PieceAnswerSerializer(serializers.Serializer):
-    received = serializers.IntegerField(help_text="So many bytes are here: go on from there.")
+    received = serializers.IntegerField(
+        help_text="Bytes that have arrived: the offset of the next piece."
+    )
 
 
 class ImportSerializer(serializers.Serializer):
-    """One archive that is enrolled."""
+    """The import of one archive."""
 
     id = serializers.UUIDField()
     collection = serializers.UUIDField()
     name = serializers.CharField()
     state = serializers.ChoiceField(choices=ImportRun.State.choices)
-    size = serializers.IntegerField(allow_null=True, help_text="While its archive is kept.")
+    size = serializers.IntegerField(
+        allow_null=True, help_text="Bytes; null after the archive is deleted."
+    )
     received = serializers.IntegerField(allow_null=True)
     outcomes = serializers.DictField(
         child=serializers.IntegerField(),
-        help_text="Photos by what became of them: `enrolled`, `pending`, or why refused.",
+        help_text="Number of photos: `enrolled`, `pending`, and by each code of refusal.",
     )
     job = JobSerializer(allow_null=True)
     created_by = serializers.CharField()
@@ -59,27 +63,29 @@ class ItemFilter(serializers.Serializer):
 
 
 class ImportItemSerializer(serializers.Serializer):
-    """A photo of an import, and what became of it."""
+    """A photo of an import, and its outcome."""
 
-    number = serializers.IntegerField(help_text="In the order of the archive, from 0.")
-    file = serializers.CharField(help_text="Empty once its person is erased.")
+    number = serializers.IntegerField(help_text="Position in the archive, from 0.")
+    file = serializers.CharField(help_text="Empty after its person is erased.")
     state = serializers.ChoiceField(choices=ImportItem.State.choices)
-    code = serializers.CharField(help_text="`accepted`, or why not; empty while it is pending.")
+    code = serializers.CharField(
+        help_text="`accepted`, or the code of the refusal; empty while it is pending."
+    )
     message = serializers.CharField()
     quality = serializers.FloatField(allow_null=True)
     person = PersonReferenceSerializer(allow_null=True)
     image = serializers.UUIDField(allow_null=True, help_text="The stored image.")
-    may_be_overruled = serializers.BooleanField(help_text="POST …/enrol enrols it after all.")
+    may_be_overruled = serializers.BooleanField(help_text="POST …/enrol can still enrol it.")
 
 
 class ExportInput(serializers.Serializer):
-    """A collection to be written into an archive."""
+    """A collection to export."""
 
     collection = serializers.UUIDField(
-        required=False, help_text="May be left out where the caller sees only one."
+        required=False, help_text="Optional if the caller sees only one."
     )
     has_originals = serializers.BooleanField(
-        required=False, default=False, help_text="Also the whole photos, if they are kept."
+        required=False, default=False, help_text="Include the original photos, if they are kept."
     )
 
 
@@ -87,8 +93,8 @@ class ExportSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     collection = serializers.UUIDField()
     has_originals = serializers.BooleanField()
-    is_complete = serializers.BooleanField(help_text="It can be downloaded.")
-    size = serializers.IntegerField(allow_null=True, help_text="In bytes, once it is complete.")
+    is_complete = serializers.BooleanField(help_text="If true, it can be downloaded.")
+    size = serializers.IntegerField(allow_null=True, help_text="Bytes; null until it is complete.")
     job = JobSerializer(allow_null=True)
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()

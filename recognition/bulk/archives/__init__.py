@@ -1,1 +1,1 @@
-"""Archives as files: their pieces read as one, what is wrong with a ZIP, and what it holds."""
+"""Archives as files: read their pieces as one file, check a ZIP, and read its contents."""

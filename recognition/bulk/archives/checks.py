@@ -1,7 +1,8 @@
-"""What is wrong with a ZIP, told before anything of it is unpacked.
+"""Checks of a ZIP before anything is unpacked.
 
-A hostile archive must cost no more than its own size: its list of entries is bounded before it is
-read, entries that share bytes are refused, and a photo is never read beyond the limit of photos.
+A hostile archive must not use more memory or disk than its own size. So the size of its list of
+entries is checked before the list is read, entries that share bytes are refused, and no more of a
+photo is read than the size limit for photos.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import IO
 from recognition.web.errors import ServiceError
 
 MOST_ENTRIES = 300_000
-# Of the list at the end of a ZIP, which is read into memory.
+# Limit for the list of entries at the end of a ZIP, which is read into memory.
 _MOST_DIRECTORY_BYTES = 64 * 2**20
 _MOST_RATIO = 100
 _SMALL_BOMB_BYTES = 2**30
@@ -31,7 +32,7 @@ _LONGEST_COMMENT = 65_535
 
 
 def open_archive(file: IO[bytes]) -> zipfile.ZipFile:
-    """The archive, checked. ServiceError 422 says what is wrong with it."""
+    """Open and check the archive. ServiceError 422 says what is wrong with it."""
     _check_directory(file)
     try:
         archive = zipfile.ZipFile(file)
@@ -43,7 +44,7 @@ def open_archive(file: IO[bytes]) -> zipfile.ZipFile:
 
 
 def _check_directory(file: IO[bytes]) -> None:
-    """How long the list of entries says that it is, before it is read."""
+    """Check the announced length of the list of entries, before the list is read."""
     size = file.seek(0, 2)
     start = max(0, size - _LONGEST_COMMENT - _END_BYTES)
     file.seek(start)
@@ -59,7 +60,8 @@ def _check_directory(file: IO[bytes]) -> None:
 
 
 def _large_directory(file: IO[bytes], end: int) -> tuple[int, int] | None:
-    """The same of the 64-bit list, if there is one."""
+    """Number of entries and length of the list in the ZIP64 format; None if there is no such
+    list."""
     if end < _LOCATOR_BYTES:
         return None
     file.seek(end - _LOCATOR_BYTES)
@@ -95,7 +97,7 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if entry.flag_bits & _ENCRYPTED:
         raise _refused("encrypted_archive", "The archive is encrypted. Pack it without a password.")
     if entry.compress_type not in _METHODS:
-        told = f"{entry.filename!r:.100} is packed in a way that is not read here."
+        told = f"{entry.filename!r:.100} is compressed with a method that is not supported."
         raise _refused("unsupported_compression", told)
     if not _is_safe(entry):
         told = f"{entry.filename!r:.100} leads out of the archive."
@@ -103,12 +105,12 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 
 def path_of(entry: zipfile.ZipInfo) -> str:
-    """With slashes, also if a program of Windows wrote it otherwise."""
+    """The path with slashes, even if a Windows program wrote backslashes."""
     return entry.orig_filename.replace("\\", "/")
 
 
 def _is_safe(entry: zipfile.ZipInfo) -> bool:
-    """A path below the archive's own root, and no link."""
+    """True if the path stays below the root of the archive and the entry is not a link."""
     name = path_of(entry)
     path = PurePosixPath(name)
     is_link = stat.S_ISLNK(entry.external_attr >> 16)
@@ -120,21 +122,21 @@ def _check_bomb(files: Sequence[zipfile.ZipInfo]) -> None:
     packed = sum(entry.compress_size for entry in files)
     unpacked = sum(entry.file_size for entry in files)
     if unpacked > max(_SMALL_BOMB_BYTES, _MOST_RATIO * packed):
-        told = f"It would unpack to {unpacked / 2**30:.1f} GB, far more than it has itself."
+        told = f"It would unpack to {unpacked / 2**30:.1f} GB, far more than its own size."
         raise _refused("archive_bomb", told)
     end = 0
     for entry in sorted(files, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:
-            raise _refused("archive_bomb", "Its files lie in each other.")
+            raise _refused("archive_bomb", "Files in the archive overlap.")
         end = entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size
 
 
 def _not_an_archive() -> ServiceError:
-    return _refused("not_an_archive", "This is no ZIP archive, or not all of it is here.")
+    return _refused("not_an_archive", "This is not a ZIP archive, or it is not complete.")
 
 
 def _too_many_entries() -> ServiceError:
-    told = f"There are too many files in it: {MOST_ENTRIES:,} at most."
+    told = f"The archive has too many files: {MOST_ENTRIES:,} at most."
     return _refused("too_many_entries", told)
 
 

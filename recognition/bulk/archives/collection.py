@@ -1,7 +1,7 @@
-"""A collection as an archive: what an export writes and an import reads.
+"""The format of a collection as an archive: an export writes it, and an import reads it.
 
-`collection.json` says what it is. Photos lie in `faces/NNNNNN/` and `originals/NNNNNN/`, and the
-people they are of, with templates, in `people/NNNNNN.jsonl`: a line of JSON for each person.
+`collection.json` describes the archive. Photos are in `faces/NNNNNN/` and `originals/NNNNNN/`.
+Their people, with templates, are in `people/NNNNNN.jsonl`: one line of JSON for each person.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from recognition.web.errors import ServiceError
 
 FORMAT, VERSION = "facerec-collection", 1
 MANIFEST = "collection.json"
-# Of one jsonl: some hundred people.
+# Limit for one jsonl file, which has 50 people in our own exports.
 _MOST_PART_BYTES = 64 * 2**20
 _PERSON_FIELDS = ("name", "external_id", "metadata", "labels", "consent", "consent_at", "is_active")
 _LONGEST_LIST = 100
 
 
 def person_line(person: Person, images: list[tuple[FaceImage, list[Template]]]) -> bytes:
-    """A line of `people/`. Templates come with the versions of their models."""
+    """The line of a person in `people/`. Each template has the version of its model."""
     told = {
         "id": str(person.pk),
         **{name: getattr(person, name) for name in _PERSON_FIELDS if name != "consent_at"},
@@ -53,8 +53,8 @@ def is_collection(archive: zipfile.ZipFile) -> bool:
 
 
 class CollectionArchive:
-    """What another installation exported. embedder: version of the model of the collection that it
-    goes to."""
+    """A collection that another installation exported. embedder: model version of the collection
+    that it is imported into."""
 
     def __init__(self, archive: zipfile.ZipFile, embedder: str) -> None:
         self._archive = archive
@@ -62,19 +62,20 @@ class CollectionArchive:
         self._part: tuple[str, dict[str, JsonDict]] = ("", {})
         manifest = self._json(MANIFEST)
         if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
-            message = f"{MANIFEST} is not of an export that this version reads."
+            message = f"{MANIFEST} does not have a format that this version can read."
             raise ServiceError("bad_export", message, status=422)
         self.model = str(manifest.get("model", ""))[:200]
 
     def planned(self) -> Iterator[PlannedPhoto]:
-        """Each image, and each person without one, in order."""
+        """One item for each image, and one for each person without images, in order."""
         for name in sorted(self._archive.namelist()):
             if name.startswith("people/") and name.endswith(".jsonl"):
                 for person in self._people(name):
                     yield from self._planned(name, person)
 
     def read(self, item: ImportItem) -> StoredFace | None:
-        """None for a person without images. PictureRefused if it cannot be read."""
+        """The face of an item; None for a person without images. PictureRefused if it cannot be
+        read."""
         path = PurePosixPath(item.path)
         if path.parts[0] != "faces":
             return None
@@ -83,7 +84,7 @@ class CollectionArchive:
         try:
             return self._stored(part, path.stem, image or {})
         except (KeyError, TypeError, ValueError, binascii.Error) as error:
-            raise PictureRefused("bad_export", "What the export says of it is broken.") from error
+            raise PictureRefused("bad_export", "The data of this photo are broken.") from error
 
     def _planned(self, name: str, person: JsonDict) -> Iterator[PlannedPhoto]:
         part = PurePosixPath(name).stem
@@ -117,7 +118,8 @@ class CollectionArchive:
         )
 
     def _images(self, name: str) -> dict[str, JsonDict]:
-        """By id, of one part. Items come part by part."""
+        """The images in one file of `people/`, by id. Only the last file is kept in memory, because
+        items come file by file."""
         if self._part[0] != name:
             people = list(self._people(name))
             images = {str(image["id"]): image for person in people for image in person["images"]}
@@ -159,7 +161,7 @@ def _image(image: FaceImage, templates: list[Template]) -> JsonDict:
 
 
 def _image_values(image: JsonDict) -> ColumnValues:
-    """Columns of a FaceImage, of the kinds that they must have: an archive may say anything."""
+    """Columns of a FaceImage, converted to their types: an archive may contain any values."""
     landmarks = [[float(x), float(y)] for x, y in image["landmarks"][:_LONGEST_LIST]]
     x, y, width, height = (float(value) for value in image["box"])
     parts = image["quality_parts"]
@@ -182,7 +184,7 @@ def _part(value: Any) -> float | list[str] | None:
 
 
 def _vector(text: str) -> Float32:
-    """(d,) of length 1."""
+    """A template of shape (d,) and length 1. ValueError if it is not."""
     vector = Template.unpack(base64.b64decode(text, validate=True))
     if not np.isfinite(vector).all() or abs(float(np.linalg.norm(vector)) - 1) > 0.01:
         raise ValueError("not a template")

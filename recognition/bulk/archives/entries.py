@@ -1,4 +1,4 @@
-"""Reading one file of an archive, never more of it than is wanted."""
+"""Read one file of an archive, up to a limit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, V
 
 
 def read_entry(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *, most: int) -> bytes:
-    """At most one byte more than `most`, so that the limit of photos is what refuses it.
+    """Read at most `most` + 1 bytes, so that a file over the limit is refused as too large.
 
     PictureRefused `broken_entry` if it cannot be unpacked."""
     try:
         with archive.open(name) as file:
             return file.read(most + 1)
     except _BROKEN as error:
-        message = "The file is broken within the archive."
+        message = "The file is broken in the archive."
         raise PictureRefused("broken_entry", message) from error

@@ -1,4 +1,4 @@
-"""An archive of photos: a folder for each person, or a list as CSV that says whose each one is."""
+"""An archive of photos with a folder for each person, or with a CSV that names their people."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError
 
 COLUMNS = ("file", "name", "external_id", "labels", "consent", "consent_at")
-# Django would make text of whatever an export says.
+# Checked here, because Django would convert any value of an export to text.
 _TEXTS = {"name", "external_id", "consent", "consent_at"}
 _MOST_LIST_BYTES = 64 * 2**20
 _LONGEST_KEY = 255
-# Before the name of a folder, in the key of its person.
+# Prefix of `person_key` for a person who is named by a folder.
 FOLDER_KEY = "folder:"
-# What systems put beside photos without being asked.
+# Files that operating systems put beside photos.
 _JUNK = {"thumbs.db", "desktop.ini"}
 _JUNK_FOLDER = "__MACOSX"
 
 
 class PhotoArchive:
-    """The photos of a ZIP, and of whom they are."""
+    """The photos of a ZIP and their people."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -50,16 +50,16 @@ class PhotoArchive:
             self._entries.setdefault(path, entry)
 
     def planned(self) -> Iterator[PlannedPhoto]:
-        """In the order of the archive. ServiceError 422 `bad_list` if its CSV cannot be read."""
+        """The photos to enrol, in order. ServiceError 422 `bad_list` if the CSV cannot be read."""
         lists = [path for path in self._entries if _is_list(path)]
         if len(lists) > 1:
-            raise _bad_list(f"There are {len(lists)} CSV files: there may be one.")
+            raise _bad_list(f"There are {len(lists)} CSV files: only one is allowed.")
         yield from self._listed(lists[0]) if lists else self._by_folder()
         for path in self._doubles:
-            yield refused(path, "double_path", "There are two files of this name.")
+            yield refused(path, "double_path", "There are two files with this name.")
 
     def read(self, item: ImportItem) -> bytes:
-        """The photo. PictureRefused if it cannot be unpacked."""
+        """The encoded photo. PictureRefused if it cannot be unpacked."""
         most = settings.MAX_IMAGE_MB * 2**20
         return read_entry(self._archive, self._entries[item.path], most=most)
 
@@ -69,7 +69,7 @@ class PhotoArchive:
         for path in paths:
             folders = path.parts[skipped:-1]
             if not folders:
-                message = "It lies in no folder, which would be named after its person."
+                message = "It is not in a folder with the name of a person."
                 yield refused(str(path), "no_person", message)
             else:
                 name = folders[0].replace("_", " ").strip() or folders[0]
@@ -85,13 +85,13 @@ class PhotoArchive:
             named = [file] if file in left else folders.get(file, [])
             found = [path for path in named if path in left]
             if not found:
-                message = "The list names it, and it is not in the archive (or named twice)."
+                message = "The CSV lists it, but it is not in the archive, or it is listed twice."
                 yield refused(file[:500], "file_missing", message)
             for path in found:
                 del left[path]
                 yield _planned(path, row)
         for path in left:
-            yield refused(path, "not_in_list", "The CSV of the archive does not name it.")
+            yield refused(path, "not_in_list", "The CSV of the archive does not list it.")
 
     def _rows(self, list_path: str) -> Iterator[dict[str, str]]:
         entry = self._entries[list_path]
@@ -113,7 +113,7 @@ class PhotoArchive:
 
 
 def person_values(row: dict[str, str]) -> ColumnValues:
-    """Of a row of the list. ValueError says what is wrong with it."""
+    """The values of the person in a row of the CSV. ValueError says what is wrong with the row."""
     values: ColumnValues = {"name": row["name"] or row["external_id"]}
     if not values["name"]:
         raise ValueError("name or external_id: one of them is needed")
@@ -130,7 +130,7 @@ def person_values(row: dict[str, str]) -> ColumnValues:
 
 
 def check_person(values: ColumnValues) -> None:
-    """ValueError names the field that no person can have."""
+    """ValueError if a person cannot have these values; it names the wrong fields."""
     for name, value in values.items():
         if name in _TEXTS and not isinstance(value, str):
             raise ValueError(f"{name}: this is not text")
@@ -145,7 +145,7 @@ def _planned(path: str, row: dict[str, str]) -> PlannedPhoto:
     try:
         who = person_values(row)
     except ValueError as error:
-        return refused(path, "bad_row", f"Its row of the list cannot be used: {error}."[:500])
+        return refused(path, "bad_row", f"Its row in the CSV cannot be used: {error}."[:500])
     key = f"id:{row['external_id']}" if row["external_id"] else f"name:{row['name']}"
     return PlannedPhoto(path, key[:_LONGEST_KEY], who)
 
@@ -153,14 +153,14 @@ def _planned(path: str, row: dict[str, str]) -> PlannedPhoto:
 def _check_columns(columns: list[str]) -> None:
     unknown = sorted(set(columns) - {*COLUMNS, ""})
     if unknown:
-        told = f"It has columns that are not known: {', '.join(unknown)[:200]}."
-        raise _bad_list(f"{told} There are: {', '.join(COLUMNS)}.")
+        told = f"The CSV has unknown columns: {', '.join(unknown)[:200]}."
+        raise _bad_list(f"{told} Known columns: {', '.join(COLUMNS)}.")
     if "file" not in columns or not {"name", "external_id"} & set(columns):
-        raise _bad_list("It needs a column file, and name or external_id (or both).")
+        raise _bad_list("The CSV needs a column file, and name or external_id (or both).")
 
 
 def _by_folder_above(paths: Iterable[str]) -> dict[str, list[str]]:
-    """Each folder, with all files below it."""
+    """All files below each folder, by folder."""
     folders: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         for folder in PurePosixPath(path).parents:
@@ -169,7 +169,7 @@ def _by_folder_above(paths: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _common_depth(paths: list[PurePosixPath]) -> int:
-    """How many folders all files lie in together, which are not named after a person."""
+    """Number of outer folders that contain all files. These are not named after a person."""
     depth = 0
     while all(len(path.parts) > depth + 2 for path in paths):
         if len({path.parts[depth] for path in paths}) > 1:
@@ -179,7 +179,7 @@ def _common_depth(paths: list[PurePosixPath]) -> int:
 
 
 def _is_list(path: str) -> bool:
-    """A CSV at the top, or in a single folder there."""
+    """True for a CSV at the top of the archive or in a folder at the top."""
     return path.lower().endswith(".csv") and path.count("/") <= 1
 
 

@@ -1,4 +1,4 @@
-"""The pieces of an archive as one file to read."""
+"""Read the pieces of an archive as one file."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def opened(archive: Archive) -> io.BufferedReader:
 
 
 def chunks_of(archive: Archive) -> Iterator[bytes]:
-    """All of it, in order, a part at a time."""
+    """The bytes of the archive, in chunks."""
     with opened(archive) as file:
         while data := file.read(_BUFFER):
             yield data
 
 
 class PiecesFile(io.RawIOBase):
-    """Reads one piece at a time, wherever the media storage keeps it."""
+    """Reads one piece at a time from the media storage."""
 
     def __init__(self, archive: Archive) -> None:
         rows = list(archive.pieces.values_list("offset", "size", "file"))
@@ -89,5 +89,5 @@ class PiecesFile(io.RawIOBase):
 
 
 def _lost() -> ServiceError:
-    message = "A piece of the archive is gone from the media storage. Send it again."
+    message = "A piece of the archive is missing in the media storage. Send the archive again."
     return ServiceError("archive_lost", message, status=409)

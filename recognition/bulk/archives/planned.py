@@ -1,4 +1,4 @@
-"""What is to be done for each photo of an archive, before any of it is looked at."""
+"""The plan for each photo of an archive, made before any photo is examined."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from recognition.web.boundaries import ColumnValues
 
 @dataclass(frozen=True, slots=True)
 class PlannedPhoto:
-    """path: in the archive. person_key: equal for photos of one person. who: values of a person who
-    is made if there is none; `entry` beside them is an archive's own. code and message: why it is
-    refused already."""
+    """path: path in the archive. person_key: the same for all photos of one person. who: values for
+    a new person, if the collection does not have this person yet. code and message: the reason, if
+    the photo is refused already."""
 
     path: str
     person_key: str = ""

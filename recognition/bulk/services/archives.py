@@ -1,4 +1,4 @@
-"""Archives: made, filled piece by piece, removed, and swept if nothing needs them any more."""
+"""Make archives, store their pieces, remove them, and sweep files that no row names."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A piece of this size is what our own scripts send; no request is larger than the other one.
+# The size of a piece that our own scripts send, and the largest piece that is accepted.
 PIECE_BYTES = 8 * 2**20
 MOST_PIECE_BYTES = 16 * 2**20
-# Left for the pictures that come out of it, and for everything else.
+# Free space to leave for the photos that are enrolled from the archive, and for everything else.
 _KEPT_FREE_BYTES = 512 * 2**20
 _FOLDER = "archives"
-# Between a file and its row lie at most a few seconds, and some retries.
+# A file is written some seconds, with retries, before its row. Younger files are never swept.
 _GRACE = timedelta(minutes=10)
 
 
 def archive_create(size: int) -> Archive:
-    """For so many bytes. ServiceError 413 `archive_too_large`, 507 `storage_full`."""
+    """Make an archive of `size` bytes. ServiceError 413 `archive_too_large`, 507 `storage_full`."""
     most = settings.MAX_IMPORT_GB * 2**30
     if size > most:
         message = f"An archive may have {settings.MAX_IMPORT_GB:g} GB at most (MAX_IMPORT_GB)."
         raise ServiceError("archive_too_large", message, status=413, max_bytes=int(most))
     free = _free_bytes()
     if free is not None and size > free - _awaited_bytes() - _KEPT_FREE_BYTES:
-        message = "There is not enough room on the server for this archive."
+        message = "The server does not have enough free disk space for this archive."
         raise ServiceError("storage_full", message, status=507)
     return Archive.objects.create(size=size)
 
 
 def piece_put(*, archive: Archive, offset: int, data: bytes) -> int:
-    """The next bytes of the archive; returns how many are here now. A piece that is here already
-    is not stored again: an answer may have been lost.
+    """Store the next bytes of the archive; returns the number of bytes that have arrived. A client
+    that did not get the answer sends a piece again; then it is not stored twice.
 
-    ServiceError 409 `wrong_offset` tells in `received` where to go on.
+    ServiceError 409 `wrong_offset` has in `received` the offset to continue from.
     """
     if not 0 < len(data) <= MOST_PIECE_BYTES:
         most = MOST_PIECE_BYTES // 2**20
@@ -82,14 +82,15 @@ def piece_put(*, archive: Archive, offset: int, data: bytes) -> int:
 
 
 def archive_remove(archive: Archive | None) -> None:
-    """With its pieces; within the transaction of what it belonged to."""
+    """Remove the archive and its pieces. Called in the transaction that removes its owner."""
     if archive is not None:
         remove_after_commit(archive.pieces.values_list("file", flat=True))
         archive.delete()
 
 
 def archives_sweep(*, grace: timedelta = _GRACE) -> int:
-    """Remove the files below `archives/` that no row names, left by a crash; returns how many."""
+    """Remove files below `archives/` that no row names, such as after a crash. Returns their
+    number."""
     before = timezone.now() - grace
     orphans: list[str] = []
     for folder in folders_below(_FOLDER):
@@ -103,7 +104,7 @@ def archives_sweep(*, grace: timedelta = _GRACE) -> int:
 
 
 def folders_below(folder: str) -> list[UUID]:
-    """Those that are named after a row."""
+    """The folders below `folder` whose name is the id of a row."""
     try:
         names = default_storage.listdir(folder)[0]
     except FileNotFoundError:
@@ -119,7 +120,7 @@ def files_of(folder: str) -> list[str]:
 
 
 class ArchiveWriter(io.RawIOBase):
-    """A file to write, such as `zipfile` does, into an archive whose size is not known before."""
+    """A writable file, such as `zipfile` needs, that stores an archive of unknown size."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -141,7 +142,7 @@ class ArchiveWriter(io.RawIOBase):
         return len(view)
 
     def finish(self) -> None:
-        """Store what is left."""
+        """Store the last bytes, and set the size of the archive."""
         while self._left:
             self._put(min(PIECE_BYTES, len(self._left)))
         Archive.objects.filter(pk=self._archive.pk).update(size=F("received"))
@@ -155,7 +156,7 @@ class ArchiveWriter(io.RawIOBase):
 
 def _check_offset(archive: Archive, offset: int, size: int) -> None:
     if offset != archive.received:
-        message = f"{archive.received} bytes are here: send what comes next."
+        message = f"{archive.received} bytes have arrived: send the bytes after these."
         raise ServiceError("wrong_offset", message, status=409, received=archive.received)
     if offset + size > archive.size:
         message = f"The archive was announced with {archive.size} bytes; this is more."
@@ -163,7 +164,7 @@ def _check_offset(archive: Archive, offset: int, size: int) -> None:
 
 
 def _free_bytes() -> int | None:
-    """None if the storage has no end."""
+    """Free bytes of the media storage; None if it has no limit."""
     try:
         root = Path(default_storage.path(""))
     except NotImplementedError:
@@ -174,7 +175,7 @@ def _free_bytes() -> int | None:
 
 
 def _awaited_bytes() -> int:
-    """What others have announced and not sent yet."""
+    """Bytes that other uploads have announced and not sent yet."""
     uploading = ImportRun.objects.filter(state=ImportRun.State.UPLOADING)
     rows = Archive.objects.filter(pk__in=uploading.values("archive"))
     return rows.aggregate(n=Sum(F("size") - F("received")))["n"] or 0

@@ -1,4 +1,4 @@
-"""Exports: a collection written into an archive by a job, and downloaded."""
+"""Exports: a job writes a collection to an archive, which can be downloaded."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from recognition.web.files import remove
 from recognition.web.numbers import utc_text
 from recognition.web.transactions import in_transaction
 
-# People of one part: their templates are read together when it is imported.
+# People in one part of an export. An import reads the templates of one part together.
 _PART = 50
 
 
 def export_start(*, collection: Collection, has_originals: bool, actor: Actor) -> Export:
-    """A job that writes the collection into an archive."""
+    """Start a job that writes the collection to an archive."""
 
     def start() -> Export:
         export = Export.objects.create(
@@ -54,16 +54,16 @@ def export_start(*, collection: Collection, has_originals: bool, actor: Actor) -
 
 
 def export_chunks(*, export: Export, actor: Actor) -> Iterator[bytes]:
-    """The archive, a part at a time. ServiceError 409 `export_incomplete`."""
+    """The bytes of the archive, in chunks. ServiceError 409 `export_incomplete`."""
     if not export.is_complete or export.archive is None:
-        message = "The export is not written yet, or a person of it was erased since."
+        message = "The export is not written yet, or a person in it was erased since."
         raise ServiceError("export_incomplete", message, status=409)
     record(actor, "export.download", export, collection_id=export.collection_id)
     return chunks_of(export.archive)
 
 
 def export_delete(*, export: Export, actor: Actor) -> None:
-    """The export with its archive; its job, if it runs, ends with that."""
+    """Delete the export and its archive. If its job runs, the job ends."""
 
     def delete() -> None:
         row = Export.objects.select_for_update().filter(pk=export.pk).first()
@@ -75,7 +75,7 @@ def export_delete(*, export: Export, actor: Actor) -> None:
 
 
 def export_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The kind of job that writes an export. A later attempt begins anew."""
+    """The function of the job that writes an export. Each attempt starts from the beginning."""
     export = _export(str(parameters["export"]))
     try:
         archive = _new_archive(context, export)
@@ -94,7 +94,7 @@ def export_job(context: JobContext, parameters: JsonObject) -> JsonObject:
 
 
 def _new_archive(context: JobContext, export: Export) -> Archive:
-    """In place of what a killed attempt wrote."""
+    """A new archive. Removes what a killed attempt wrote."""
 
     def renew() -> tuple[Archive, list[str]]:
         context.check()
@@ -115,7 +115,7 @@ def _write(context: JobContext, export: Export, archive: Archive) -> JsonObject:
     total = collection.persons.count()
     writer = ArchiveWriter(archive)
     people = images = missing = 0
-    # Pictures are packed already: they are stored as they are.
+    # JPEG is compressed already, so pictures are stored without compression.
     with zipfile.ZipFile(cast("BufferedWriter", writer), "w", zipfile.ZIP_STORED) as file:
         file.writestr(MANIFEST, _manifest(collection, export))
         for number, part in enumerate(_parts(collection)):
@@ -136,7 +136,8 @@ def _write(context: JobContext, export: Export, archive: Archive) -> JsonObject:
 
 
 def _parts(collection: Collection) -> Iterator[list[Person]]:
-    """People by their ids, which stays right while some come and go."""
+    """All people in order of their ids, so that people who are added or erased meanwhile cause no
+    gap and no repetition."""
     templates = Prefetch("templates", Template.objects.select_related("model", "detector"))
     images = Prefetch("images", FaceImage.objects.order_by("pk").prefetch_related(templates))
     people = Person.objects.filter(collection=collection).order_by("pk").prefetch_related(images)
@@ -147,7 +148,7 @@ def _parts(collection: Collection) -> Iterator[list[Person]]:
 
 
 def _add_files(file: zipfile.ZipFile, image: FaceImage, part: int, export: Export) -> bool:
-    """False if the picture is gone."""
+    """Add the files of an image. False if its picture is gone."""
     try:
         with image.file.open("rb") as opened:
             file.writestr(f"faces/{part:06d}/{image.pk}.jpg", opened.read())

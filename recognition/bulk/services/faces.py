@@ -1,4 +1,5 @@
-"""One face of an exported collection: stored as it was, with its template if its model is here."""
+"""Import one face of an exported collection. If the collection has the same model version, the
+template is taken over."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def face_take_over(
     collection: Collection,
     read: Callable[[], StoredFace | None],
 ) -> None:
-    """Store the face, or the person who has none, and write the outcome."""
+    """Store the face, or a person without images, and write the outcome."""
     try:
         face = read()
         if face is None:
@@ -55,7 +56,7 @@ def _store(
     message = "The face and its template were taken over."
     if face.vector is None:
         there = ", ".join(face.models) or "none"
-        message = f"Embedded anew for {collection.embedder.version}; the export has {there}."
+        message = f"Embedded again by {collection.embedder.version}; the export has {there}."
 
     def owner() -> Person:
         context.check()
@@ -81,7 +82,7 @@ def _add_person(context: JobContext, run: ImportRun, item: ImportItem) -> None:
         lock_collection(run.collection_id)
         is_known = known_person(run, item) is not None
         person = owner_of(run, item, context.actor)
-        told = "is there already" if is_known else "was added"
+        told = "exists already" if is_known else "was added"
         mark_enrolled(item, person, None, message=f"The person {told}; there is no photo.")
 
     in_transaction(add)

@@ -1,4 +1,4 @@
-"""A folder, or a ZIP, of this machine's disk as an import."""
+"""Import a folder or a ZIP from the disk of this machine."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from recognition.bulk.services.imports import (
 from recognition.people.models import Collection
 
 Told = Callable[[int, int], None]
-# What a ZIP adds to each file, at most, beside its path twice.
+# The most bytes that a ZIP adds for each file, in addition to storing its path twice.
 _PER_FILE_BYTES = 512
 
 
 def folder_import(
     *, collection: Collection, path: Path, actor: Actor, told: Told = lambda done, total: None
 ) -> ImportRun:
-    """Bring the folder or the ZIP to where workers read it, and start the import. told: bytes that
-    are there, of how many. What was begun is removed again if it fails."""
+    """Copy the folder or the ZIP to the media storage, where workers read it, and start the import.
+    told: called with the bytes copied so far and their total. If this fails, the import is
+    deleted."""
     is_folder = path.is_dir()
     files = sorted(file for file in path.rglob("*") if file.is_file()) if is_folder else [path]
     size = sum(file.stat().st_size for file in files)

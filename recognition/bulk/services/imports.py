@@ -1,4 +1,4 @@
-"""Imports: begun, given their archive, started, closed, deleted and swept."""
+"""Create imports, receive their archives, and start, close, delete and sweep imports."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import remove, remove_after_commit
 from recognition.web.transactions import in_transaction
 
-# The smallest ZIP there is.
+# The size of an empty ZIP.
 _LEAST_BYTES = 22
-# An upload that nobody goes on with.
+# An upload that gets no more pieces is deleted after this time.
 _UPLOAD_KEPT = timedelta(days=2)
 _EXPORT_KEPT = timedelta(days=7)
 _FOLDER = "imports"
 
 
 def import_create(*, collection: Collection, name: str, size: int, actor: Actor) -> ImportRun:
-    """An import that waits for its archive of `size` bytes."""
+    """Make an import that waits for its archive of `size` bytes."""
     if size < _LEAST_BYTES:
-        message = "An archive has 22 bytes at least."
+        message = "An archive has at least 22 bytes."
         raise ServiceError("not_an_archive", message, status=422)
 
     def create() -> ImportRun:
@@ -54,23 +54,23 @@ def import_create(*, collection: Collection, name: str, size: int, actor: Actor)
 
 
 def import_piece(*, run: ImportRun, offset: int, data: bytes) -> int:
-    """The next bytes of its archive; see `piece_put`."""
+    """Store the next bytes of the archive; see `piece_put`."""
     if run.state != ImportRun.State.UPLOADING or run.archive is None:
         raise _has_started()
     return piece_put(archive=run.archive, offset=offset, data=data)
 
 
 def import_finish(*, run: ImportRun, actor: Actor) -> ImportRun:
-    """All of it is here: look at it and start the job. Asked again, the same run.
+    """Called when the whole archive has arrived: check it and start the job. A second call changes
+    nothing and returns the run.
 
-    ServiceError 409 `archive_incomplete`; 422 if the archive is not fit, and then nothing of it is
-    left.
+    ServiceError 409 `archive_incomplete`; 422 if the archive is bad: then the import is deleted.
     """
     if run.state != ImportRun.State.UPLOADING or run.archive is None:
         return run
     if run.archive.received < run.archive.size:
         received, size = run.archive.received, run.archive.size
-        message = f"{received} of {size} bytes are here."
+        message = f"{received} of {size} bytes have arrived."
         raise ServiceError("archive_incomplete", message, status=409, received=received)
     try:
         with opened(run.archive) as file:
@@ -98,7 +98,8 @@ def import_finish(*, run: ImportRun, actor: Actor) -> ImportRun:
 
 
 def import_close(run: ImportRun, *, code: str = "cancelled") -> None:
-    """Its job is over: what was not looked at is refused with that reason, and the archive goes."""
+    """End the import: refuse the photos that are still pending with `code`, and remove the
+    archive."""
 
     def close() -> None:
         row = ImportRun.objects.select_for_update().filter(pk=run.pk).first()
@@ -119,8 +120,8 @@ def import_close(run: ImportRun, *, code: str = "cancelled") -> None:
 
 
 def import_settle(run: ImportRun) -> bool:
-    """Close the import if its job is over without having done so: it was cancelled before it ran,
-    or its workers died. True if it was."""
+    """Close the import if its job has ended without closing it: the job was cancelled before it
+    ran, or its workers died. True if this call closed the import."""
     if run.state != ImportRun.State.STARTED or (run.job is not None and run.job.is_open):
         return False
     is_cancelled = run.job is not None and run.job.state == Job.State.CANCELLED
@@ -129,24 +130,24 @@ def import_settle(run: ImportRun) -> bool:
 
 
 def import_cancel(*, run: ImportRun, actor: Actor) -> None:
-    """Photos that are enrolled stay so. ServiceError 409 `job_ended`."""
+    """Cancel the job of the import. Enrolled photos stay. ServiceError 409 `job_ended`."""
     if run.job is None:
-        raise ServiceError("job_ended", "It has no job that could be cancelled.", status=409)
+        raise ServiceError("job_ended", "The import has no job to cancel.", status=409)
     job_cancel(job=run.job, actor=actor)
     run.refresh_from_db()
     import_settle(run)
 
 
 def import_delete(*, run: ImportRun, actor: Actor) -> None:
-    """The import with its archive, report and kept photos. People who were enrolled stay.
-    ServiceError 409 `job_open` while its job runs."""
+    """Delete the import, its archive, its report and its kept photos. People who were enrolled
+    stay. ServiceError 409 `job_open` if its job has not ended."""
 
     def delete() -> None:
         row = ImportRun.objects.select_for_update().filter(pk=run.pk).first()
         if row is None:
             return
         if row.job is not None and row.job.is_open:
-            raise ServiceError("job_open", "Cancel its job first.", status=409)
+            raise ServiceError("job_open", "Cancel the job of the import first.", status=409)
         record(actor, "import.delete", row, collection_id=row.collection_id)
         _forget(row)
 
@@ -154,8 +155,8 @@ def import_delete(*, run: ImportRun, actor: Actor) -> None:
 
 
 def bulk_sweep() -> int:
-    """What is left of jobs that are gone, uploads that nobody goes on with, old reports and
-    exports, and files without rows; returns how many."""
+    """Close imports whose job is gone, and delete abandoned uploads, old reports and exports, and
+    files without rows. Returns their number."""
     now = timezone.now()
     started = ImportRun.objects.filter(state=ImportRun.State.STARTED).select_related("job")
     over = sum(import_settle(run) for run in started)
@@ -174,7 +175,7 @@ def bulk_sweep() -> int:
 
 
 def imports_of_collection_delete(collection: Collection) -> None:
-    """Within the transaction that deletes the collection."""
+    """Called in the transaction that deletes the collection."""
     for run in ImportRun.objects.filter(collection=collection.pk).select_related("archive"):
         _forget(run)
     for export in Export.objects.filter(collection=collection.pk).select_related("archive"):
@@ -182,7 +183,7 @@ def imports_of_collection_delete(collection: Collection) -> None:
 
 
 def export_forget(export: Export) -> None:
-    """Within a transaction."""
+    """Delete the export and its archive. Must be called in a transaction."""
     archive_remove(export.archive)
     export.delete()
 
@@ -194,7 +195,7 @@ def _forget(run: ImportRun) -> None:
 
 
 def _sweep_pictures() -> int:
-    """Kept photos whose import is gone."""
+    """Remove kept photos whose import is gone; returns their number."""
     folders = folders_below(_FOLDER)
     there = set(ImportRun.objects.filter(pk__in=folders).values_list("pk", flat=True))
     orphans = [name for pk in folders if pk not in there for name in files_of(f"{_FOLDER}/{pk}")]
@@ -203,5 +204,5 @@ def _sweep_pictures() -> int:
 
 
 def _has_started() -> ServiceError:
-    message = "The import has its archive already."
+    message = "The import already has its archive."
     return ServiceError("import_started", message, status=409)

@@ -1,4 +1,4 @@
-"""Whose photo an item of an import is, and what became of it: written once for each item."""
+"""The person and the outcome of an item of an import. The outcome is written once."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from recognition.web.transactions import in_transaction
 
 
 class Overtaken(Exception):
-    """The item has its outcome already: its person was erased meanwhile, or another was quicker."""
+    """The item already has an outcome: its person was erased, or another caller was faster."""
 
 
 def known_person(run: ImportRun, item: ImportItem, sha256: str = "") -> Person | None:
-    """Whom the collection has for this item; None if the person is to be made.
+    """The person of this item, if the collection has this person; None if the person must be made.
 
-    The person of an earlier photo of the same key; else by external id; else by the exact name, if
-    no external id is given. sha256: of an exported face, which tells its person on its own.
-    PictureRefused `ambiguous_name` if several people have the name.
+    First the person of an earlier photo with the same key; then by external id; then, if no
+    external id is given, by the exact name. sha256: hash of an exported face; if it is given, the
+    person who has this face is used instead of the name. PictureRefused `ambiguous_name` if several
+    people have the name.
     """
     people = Person.objects.filter(collection=run.collection_id)
     earlier = run.items.filter(person_key=item.person_key).exclude(person=None).first()
@@ -45,8 +46,8 @@ def known_person(run: ImportRun, item: ImportItem, sha256: str = "") -> Person |
 
 
 def owner_of(run: ImportRun, item: ImportItem, actor: Actor, sha256: str = "") -> Person:
-    """The person, locked, and made if there is none; within the transaction that stores a photo of
-    them, under the collection's lock."""
+    """The person of this item, locked; made if there is none. Called in the transaction that stores
+    the photo, which holds the lock of the collection."""
     known = known_person(run, item, sha256)
     if known is not None:
         return lock_person(known.pk)
@@ -61,8 +62,8 @@ def mark_enrolled(
     message: str = "The face is enrolled.",
     before: str = ImportItem.State.PENDING,
 ) -> None:
-    """Within the transaction that stores the image. Overtaken if the item is not `before` any
-    more."""
+    """Called in the transaction that stores the image. Overtaken if the state of the item is no
+    longer `before`."""
     remove_after_commit([item.picture.name])
     _mark(
         item,
@@ -85,7 +86,7 @@ def mark_refused(
     person: Person | None = None,
     picture: bytes = b"",
 ) -> None:
-    """In a transaction of its own. The picture is kept if a person may overrule the refusal."""
+    """Write the refusal in its own transaction. Keep the picture if a user may overrule it."""
     with NewFiles() as files:
         if picture and refused.code in ImportItem.OVERRULED:
             item.picture_id = item.file_id(context.attempt)
@@ -114,7 +115,7 @@ def _mark(item: ImportItem, before: str, **values: object) -> None:
 
 
 def _by_name(people: QuerySet[Person], name: str) -> Person | None:
-    # MariaDB compares names without regard to case and accents.
+    # MariaDB ignores case and accents when it compares names.
     exact = [person for person in people.filter(name=name)[:50] if person.name == name]
     if len(exact) > 1:
         message = f"Several people of the collection have the name {name!r}: give an external id."
@@ -123,7 +124,7 @@ def _by_name(people: QuerySet[Person], name: str) -> Person | None:
 
 
 def is_refusal(error: ServiceError) -> bool:
-    """Whether it is about this one photo or person, and the import goes on."""
+    """True if the error concerns only this photo or person, so that the import can go on."""
     return error.status < 500 and error.code not in {
         "not_found",
         "embedder_changed",

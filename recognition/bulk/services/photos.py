@@ -1,4 +1,4 @@
-"""One photo of an import: looked at, then enrolled or refused; and enrolled after all."""
+"""Enrol or refuse one photo of an import, and enrol a refused one if a user overrules it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def photo_enrol(
     collection: Collection,
     read: Callable[[], bytes],
 ) -> None:
-    """Look at the photo and write its outcome. What is not about this photo is raised."""
+    """Examine the photo and write its outcome. Raises errors that do not concern this photo."""
     person, data = None, b""
     try:
         person = known_person(run, item)
@@ -53,10 +53,10 @@ def photo_enrol(
 
 
 def item_enrol(*, item: ImportItem, actor: Actor) -> ImportItem:
-    """Enrol a refused face after all: the largest of its photo, for the person it was sent for.
+    """Overrule a refusal: enrol the largest face of the photo for the person that it was sent for.
 
-    ServiceError 409 `not_overruled` if it was not refused for what a person may overrule, 422 if
-    the photo cannot be enrolled at all.
+    ServiceError 409 `not_overruled` if a user may not overrule this refusal, 422 if the photo
+    cannot be enrolled at all.
     """
     if not item.may_be_overruled:
         raise _not_overruled()
@@ -94,7 +94,7 @@ def item_enrol(*, item: ImportItem, actor: Actor) -> ImportItem:
 
 
 def patiently(context: JobContext, act: Callable[[], T]) -> T:
-    """Others come first at the engine: as long as it is busy, wait."""
+    """Call `act`, and wait and repeat while the engine is busy: other requests come first."""
     while True:
         try:
             return act()
@@ -104,13 +104,13 @@ def patiently(context: JobContext, act: Callable[[], T]) -> T:
 
 
 def duplicate() -> PictureRefused:
-    return PictureRefused("duplicate_image", "This picture of this person is stored already.")
+    return PictureRefused("duplicate_image", "This picture of this person is already stored.")
 
 
 def _look(
     context: JobContext, collection: Collection, person: Person | None, data: bytes
 ) -> FaceToStore:
-    # Known by its bytes: before any work.
+    # Compare the bytes before any work is done.
     if person is not None and _has(person, hashlib.sha256(data).hexdigest()):
         raise duplicate()
     inspection = Inspection(
@@ -153,5 +153,5 @@ def _has(person: Person, sha256: str) -> bool:
 
 
 def _not_overruled() -> ServiceError:
-    message = "This photo was not refused for what a person may overrule, or it is gone."
+    message = "The refusal of this photo cannot be overruled, or the photo is gone."
     return ServiceError("not_overruled", message, status=409)

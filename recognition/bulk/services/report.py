@@ -1,4 +1,4 @@
-"""The report of an import as a table: one row for each photo."""
+"""The report of an import as a table with one row for each photo."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BATCH = 500
 
 
 def report_table(run: ImportRun, actor: Actor) -> StreamingHttpResponse:
-    """As CSV, which is in the audit log: it names people."""
+    """The report as CSV. It names people, so the download is recorded in the audit log."""
     record(actor, "import.report", run, collection_id=run.collection_id)
     return csv_response(f"import-{run.pk}.csv", REPORT_COLUMNS, report_rows(run))
 

@@ -1,7 +1,7 @@
-"""The job of an import: plan an item for each photo, then take them one by one.
+"""The job of an import: plan an item for each photo, then enrol or refuse them one by one.
 
-It may be killed at any moment. What an item became is written in the transaction that stores its
-image, so a later attempt goes on with the first one that has no outcome.
+The job may be killed at any moment. The outcome of an item is written in the transaction that
+stores its image, so a later attempt continues with the first item that has no outcome.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from recognition.web.transactions import in_transaction
 logger = logging.getLogger(__name__)
 
 _BATCH = 200
-# How often an attempt may begin with the same photo: it may be what kills the workers.
+# A photo with which more attempts began is refused: it may be what kills the workers.
 _MOST_TRIES = 3
 
 Contents: TypeAlias = PhotoArchive | CollectionArchive
 
 
 def import_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The kind of job that enrols an archive. A refusal of the whole and a cancel close the import;
-    what ends an attempt alone does not."""
+    """The function of the job that enrols an archive. The import is closed if it is cancelled or
+    refused as a whole. It stays open if only this attempt ends."""
     run = (
         ImportRun.objects.select_related("collection__embedder", "archive")
         .filter(pk=str(parameters["import"]))
@@ -58,7 +58,7 @@ def import_job(context: JobContext, parameters: JsonObject) -> JsonObject:
     if run is None:
         raise not_found("import")
     if run.state == ImportRun.State.OVER and run.job_id == context.job_id:
-        return dict(outcome_counts(run))  # the worker was killed between this end and the job's
+        return dict(outcome_counts(run))  # a worker was killed after it closed the import
     try:
         if run.archive is None:
             raise ServiceError("import_over", "This import is over.", status=409)
@@ -79,7 +79,7 @@ def _run(context: JobContext, run: ImportRun, archive: zipfile.ZipFile) -> None:
     contents: Contents
     if is_collection(archive):
         contents = CollectionArchive(archive, collection.embedder.version)
-        context.log(f"An export of a collection with {contents.model}.")
+        context.log(f"The archive is an export of a collection with {contents.model}.")
     else:
         contents = PhotoArchive(archive)
     if not run.is_planned:
@@ -88,7 +88,7 @@ def _run(context: JobContext, run: ImportRun, archive: zipfile.ZipFile) -> None:
 
 
 def _plan(context: JobContext, run: ImportRun, photos: Iterable[PlannedPhoto]) -> None:
-    """An item for each photo. What a killed attempt has planned is planned again."""
+    """Make an item for each photo. Items that a killed attempt made are deleted first."""
     run.items.all().delete()
     left = enumerate(photos)
     while items := [_item(run, number, photo) for number, photo in islice(left, _BATCH)]:
@@ -145,7 +145,7 @@ def _enrol(
     contents: Contents,
 ) -> None:
     if item.tries > _MOST_TRIES:
-        refused = PictureRefused("worker_lost", "Its worker ended each time it was looked at.")
+        refused = PictureRefused("worker_lost", "The worker ended each time at this photo.")
         mark_refused(context, item, refused)
     elif isinstance(contents, PhotoArchive):
         photo_enrol(context, run, item, collection, partial(contents.read, item))
@@ -154,8 +154,8 @@ def _enrol(
 
 
 def _go_on(context: JobContext, item: ImportItem | None) -> None:
-    """Begin with the first photo that has no outcome: files that killed attempts made of it go, and
-    that it was begun with is counted."""
+    """Prepare the first photo without an outcome: count that an attempt begins with it, and remove
+    files that killed attempts wrote for it."""
     if item is None:
         return
 

@@ -1,6 +1,6 @@
-"""What imports and exports hold of a person who is erased or merged.
+"""Erase or merge a person's data in imports and exports.
 
-Each function runs within the transaction that holds the locks of collection and people.
+Each function runs in the transaction that has locked the collection and the people.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from recognition.people.traces import Traced
 
 
 def imports_forget(collection: Collection, person: Person) -> Traced:
-    """Items keep their outcome alone, without file name, values and kept photo. Photos that are
-    still to come are refused. Exports of the collection go: they hold the person's face."""
+    """Items of the person keep only their outcome: file name, values and kept photo are removed.
+    Pending photos of the person are refused. All exports of the collection are deleted, because
+    they contain the person's face."""
     items = ImportItem.objects.filter(run__collection=collection.pk, person=person)
     for run_id, key in set(items.values_list("run_id", "person_key")):
         same = ImportItem.objects.filter(run=run_id, person_key=key)
@@ -25,7 +26,7 @@ def imports_forget(collection: Collection, person: Person) -> Traced:
             message="The person was erased while the import ran.",
             done_at=timezone.now(),
         )
-        # Also photos that were refused before there was a row of the person.
+        # Include photos that were refused before the row of the person was made.
         same.update(person=person)
     pictures = list(items.exclude(picture="").values_list("picture", flat=True))
     emptied = items.update(person=None, image=None, path="", person_key="", who={}, picture="")

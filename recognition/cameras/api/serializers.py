@@ -22,6 +22,7 @@ class CameraInput(serializers.ModelSerializer):
             "max_fps",
             "min_face_px",
             "loops",
+            "answers",
             "is_enabled",
         )
         # The service says it, as 409: it knows of a name that was taken a moment ago.
@@ -44,6 +45,7 @@ class CameraSerializer(serializers.ModelSerializer):
             "max_fps",
             "min_face_px",
             "loops",
+            "answers",
             "is_enabled",
             "status",
             "status_message",

@@ -37,7 +37,10 @@ class CamerasView(ApiView):
         errors=(404, 409, *WITH_BODY),
         ignores_own=True,
         about="`browser`: frames come over the websocket. `file`: a video in the server's folder "
-        "of videos is played as a camera; `address` is its name.",
+        "of videos is played as a camera; `address` is its name. `usb`: `address` is a device of "
+        "`node`, such as /dev/video0. `imagezmq`: `address` is the name that a sender of ImageZMQ "
+        "gives to the hub of `node`; `answers` says what it is answered. `imagezmq_sub`: "
+        "`address` is tcp://host:port of a publisher of ImageZMQ.",
     )
     def post(self, request: Request) -> Response:
         values: CheckedFields = self.read(CameraInput)

@@ -27,6 +27,21 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='CameraHub',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('owner', models.CharField(blank=True, default='', editable=False, max_length=128)),
+                ('lease_number', models.PositiveBigIntegerField(default=0, editable=False)),
+                ('lease_until', models.DateTimeField(editable=False, null=True)),
+                ('kind', models.CharField(editable=False, max_length=16)),
+                ('node', models.CharField(editable=False, max_length=64)),
+                ('strangers', models.JSONField(default=dict, editable=False)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('kind', 'node'), name='hub_once_per_node')],
+            },
+        ),
+        migrations.CreateModel(
             name='Camera',
             fields=[
                 ('owner', models.CharField(blank=True, default='', editable=False, max_length=128)),
@@ -40,6 +55,7 @@ class Migration(migrations.Migration):
                 ('max_fps', models.FloatField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
                 ('min_face_px', models.PositiveIntegerField(default=40, validators=[django.core.validators.MinValueValidator(20), django.core.validators.MaxValueValidator(1000)])),
                 ('loops', models.BooleanField(default=True, help_text='Play a file again from the start.')),
+                ('answers', models.CharField(choices=[('ok', 'OK'), ('json', 'What was recognised last, as JSON')], default='ok', help_text='What a sender of ImageZMQ is answered to each of its frames.', max_length=8)),
                 ('is_enabled', models.BooleanField(default=True)),
                 ('status', models.CharField(choices=[('off', 'Off'), ('waiting', 'Waiting'), ('starting', 'Starting'), ('running', 'Running'), ('failed', 'Failed')], default='off', editable=False, max_length=16)),
                 ('status_message', models.CharField(blank=True, editable=False, max_length=300)),

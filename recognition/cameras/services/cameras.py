@@ -11,6 +11,7 @@ from django.db.models.functions import Concat
 
 from accounts.audit import Actor, record
 from recognition.cameras.models import Camera, Stream
+from recognition.cameras.services.hosts import default_node
 from recognition.cameras.sources import BROWSER, KINDS, played_kinds
 from recognition.people.models import Collection
 from recognition.web.boundaries import ColumnValues
@@ -108,10 +109,13 @@ def _with_status(camera: Camera) -> Camera:
 
 def _save(camera: Camera, fields: list[str] | None = None) -> None:
     if (kind := KINDS.get(camera.kind)) and kind.source:
+        if kind.is_local and not camera.node:
+            camera.node = default_node()
         kind.load().check(camera)
     try:
         with transaction.atomic():
-            camera.save(update_fields=fields)
+            # The node may have been filled in.
+            camera.save(update_fields=fields and {*fields, "node"})
     except IntegrityError as error:
         message = "There is a camera of this name already."
         raise ServiceError("name_taken", message, status=409) from error

@@ -9,24 +9,24 @@ from django.conf import settings
 
 from recognition.cameras.models import Camera, CameraHost
 from recognition.web.leases import DatabaseTime
-from recognition.web.process import Process
+from recognition.web.process import Process, process
 
 # Of LEASE_S: a process that was not seen for so long is forgotten.
 _FORGOTTEN_AFTER = 100
 
 
-def host_seen(process: Process) -> None:
+def host_seen(host: Process) -> None:
     """This process can play cameras now. To be said again within LEASE_S."""
-    mine = CameraHost.objects.filter(pk=process.id)
+    mine = CameraHost.objects.filter(pk=host.id)
     if not mine.update(seen_at=DatabaseTime()):
-        CameraHost.objects.create(process=process.id, node=process.node)
+        CameraHost.objects.create(process=host.id, node=host.node)
     long_ago = DatabaseTime(-_FORGOTTEN_AFTER * settings.LEASE_S)
     CameraHost.objects.filter(seen_at__lt=long_ago).delete()
 
 
-def host_gone(process: Process) -> None:
+def host_gone(host: Process) -> None:
     """It plays no more."""
-    CameraHost.objects.filter(pk=process.id).delete()
+    CameraHost.objects.filter(pk=host.id).delete()
 
 
 def hosts_up() -> dict[str, str]:
@@ -35,16 +35,21 @@ def hosts_up() -> dict[str, str]:
     return dict(lately.values_list("process", "node"))
 
 
-def share_of(
-    process: Process, hosts: Mapping[str, str], cameras: Sequence[Camera]
-) -> dict[str, int]:
-    """How many of the cameras `process` plays at most: of those without a node (""), and of those
+def default_node() -> str:
+    """The machine of a camera that hangs on one and names none: the only one with a process that
+    plays cameras, or else this one."""
+    nodes = set(hosts_up().values())
+    return nodes.pop() if len(nodes) == 1 else process().node
+
+
+def share_of(host: Process, hosts: Mapping[str, str], cameras: Sequence[Camera]) -> dict[str, int]:
+    """How many of the cameras `host` plays at most: of those without a node (""), and of those
     on its own node. Cameras are spread evenly over the hosts that can play them; if there is no
-    host, this process takes all."""
+    host, it takes all."""
     shares = {}
-    for node in {"", process.node}:
+    for node in {"", host.node}:
         count = sum(camera.node == node for camera in cameras)
-        able = [host for host, on in hosts.items() if node in ("", on)]
-        is_able = process.id in able or not able
+        able = [name for name, on in hosts.items() if node in ("", on)]
+        is_able = host.id in able or not able
         shares[node] = ceil(count / max(1, len(able))) if is_able else 0
     return shares

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -35,6 +36,15 @@ class LazyPicture(Protocol):
 Picture: TypeAlias = bytes | Image | LazyPicture
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Between two frames: what the status of the camera says from now on; an empty text takes the
+    remark before it back. is_waiting: no frames come at present."""
+
+    text: str
+    is_waiting: bool = False
+
+
 class SourceFailed(Exception):
     """The camera cannot be played now; the message is for people, and holds no secret.
 
@@ -53,7 +63,33 @@ class Source(Protocol):
     def check(self, camera: Camera) -> None:
         """Refuse values that cannot be played, before they are stored: ServiceError."""
 
-    def frames(self, camera: Camera, stopped: threading.Event) -> Generator[Picture, None, None]:
+    def frames(
+        self, camera: Camera, stopped: threading.Event
+    ) -> Generator[Picture | Remark, None, None]:
         """Open the camera and give each frame when it is there, in the order of the camera, until
         its end or until `stopped` is set. Waiting for a frame takes a few seconds at most. Closing
         the generator lets go of the camera. SourceFailed."""
+
+
+@runtime_checkable
+class AnsweringSource(Source, Protocol):
+    """A source whose cameras can be told what was recognised."""
+
+    def answer(self, camera: Camera, message: Mapping[str, object]) -> None:
+        """The newest answer to a frame of this camera, as in the protocol of the live websocket.
+        Must not wait."""
+
+
+class Hub(Protocol):
+    """Receives the frames of all cameras of one kind on this machine. A `Part` of the process; one
+    process of the machine opens it."""
+
+    def open(self) -> None:
+        """Listen, unless it does already. If that fails, its cameras say why, and it is called
+        again later."""
+
+    def close(self) -> None:
+        """Answer all senders that wait, then listen no more."""
+
+    def strangers(self) -> dict[str, int]:
+        """Senders that are no camera here: their names, and how many frames each has sent."""

@@ -1,3 +1,3 @@
-"""Pages of the admin for events and the audit log, and its start page."""
+"""Events, the audit log and the start page in the admin."""
 
 from recognition.events.admin import audit, events  # noqa: F401

@@ -1,4 +1,4 @@
-"""The audit log. It stores ids; the names that they have now are looked up for the page."""
+"""The audit log in the admin. The log stores ids; the page shows their present names."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from recognition.cameras.models import Camera
 from recognition.events.models import Event
 from recognition.people.models import Collection, FaceImage, Person
 
-# Of a value in a list.
+# Most characters of a value in the list.
 _SHORT = 40
 _MOST_NAMED = 3
-# How each kind of target is named, and what is read with it.
+# For each kind of target: its model, its name for people, and the rows to read with it.
 _TARGETS: dict[str, tuple[type[Model], Callable[[Any], str], tuple[str, ...]]] = {
     "person": (Person, lambda row: row.name, ()),
     "faceimage": (FaceImage, lambda row: f"photo of {row.person.name}", ("person",)),
@@ -33,16 +33,16 @@ _TARGETS: dict[str, tuple[type[Model], Callable[[Any], str], tuple[str, ...]]] =
 }
 # Details that hold the id of a person.
 _PERSON_DETAILS = ("person", "before", "merged")
-# Told by the column of the target.
+# Details that the column of the target already shows.
 _FOLDED = {"pictures", "people", "views"}
 Names = dict[tuple[str, str], str]
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LongListAdmin):
-    """Read only, for administrators as well."""
+    """Read-only, even for administrators."""
 
-    when_empty = "Each search, view, enrolment and deletion is written here."
+    when_empty = "Each search, view, enrolment and deletion is recorded here."
     list_display = ("at", "actor", "action", "whom", "details_text", "address")
     list_display_links = ("at",)
     list_filter = ("action", "target_type", ("at", BetweenFilter))
@@ -100,7 +100,7 @@ class AuditEntryAdmin(LongListAdmin):
 
 
 def names_of(entries: Iterable[AuditEntry]) -> Names:
-    """What the targets of these entries, and the people in their details, are called now."""
+    """The present names of the targets of these entries, and of the people in their details."""
     wanted: dict[str, set[str]] = {}
     for entry in entries:
         wanted.setdefault(entry.target_type, set()).add(entry.target_id)
@@ -116,7 +116,7 @@ def names_of(entries: Iterable[AuditEntry]) -> Names:
 
 
 def _ids(model: type[Model], texts: Iterable[str]) -> list[Any]:
-    """Those that may be a key of the model: the log outlives changes of kinds."""
+    """The texts that can be a key of the model. Old entries may have ids of another type."""
     found = []
     for text in texts:
         try:
@@ -127,7 +127,7 @@ def _ids(model: type[Model], texts: Iterable[str]) -> list[Any]:
 
 
 def _name(names: Names, kind: str, target_id: str) -> str:
-    # The beginning of an id is its time, and so the same in many.
+    # Show the end of the id: ids begin with the time, so many have the same beginning.
     gone = f"{kind} …{target_id[-8:]}"
     return names.get((kind, target_id), gone)
 

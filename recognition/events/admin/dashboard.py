@@ -1,4 +1,4 @@
-"""The admin's start page: counts, the engine's state, the last events."""
+"""The start page of the admin (counts, state of the engine, last events) and its menu."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def dashboard(request: HttpRequest, context: TemplateContext) -> TemplateContext
 
 
 def navigation(request: HttpRequest) -> list[NavigationGroup]:
-    """Unfold's sidebar: what people look for, in that order."""
+    """The menu in Unfold's sidebar. Pages that users need most come first."""
     administrator = access_of(request).may(Scope.MANAGE)
 
     def item(title: str, icon: str, url: str) -> NavigationItem:

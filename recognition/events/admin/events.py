@@ -1,4 +1,4 @@
-"""Events: who was where, with the picture."""
+"""Events in the admin: who was where, with pictures, and their review."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _REVIEW_COLOURS = {
 
 @admin.register(Event)
 class EventAdmin(ServiceAdmin, LongListAdmin):
-    when_empty = "Start a camera on the live page: each visit of a face becomes one event."
+    when_empty = "Start a camera on the live page. Each visit of a face becomes one event."
     list_display = (
         "face_thumbnail",
         "who",
@@ -141,15 +141,16 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
     def quality_text(self, event: Event) -> str:
         return f"{event.quality:.2f}"
 
-    @display(description="False matches at it")
+    @display(description="False match rate")
     def false_match_text(self, event: Event) -> str:
-        """How often two strangers are as alike."""
+        """How often strangers reach this similarity."""
         rate = event.false_match_rate
         if event.is_named_by_hand:
             return "named by hand"
         if rate is None:
             return "not known"
-        return f"1 in {1 / rate:,.0f} comparisons of strangers" if rate > 1e-12 else "hardly ever"
+        told = f"1 in {1 / rate:,.0f} comparisons of strangers"
+        return told if rate > 1e-12 else "almost never"
 
     def delete_model(self, request: HttpRequest, obj: Event) -> None:
         event_delete(event=obj, actor=Actor.of_request(request))
@@ -189,7 +190,7 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
 
     @method_decorator(require_POST)
     def review_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
-        """The buttons of an event's page."""
+        """Called by the buttons on the page of an event."""
         event = get_object_or_404(Event.objects.select_related("person"), pk=event_id)
         if not self.has_change_permission(request, event):
             raise PermissionDenied
@@ -200,7 +201,7 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
 
     @method_decorator(require_POST)
     def undo_view(self, request: HttpRequest) -> HttpResponse:
-        """Give the events that were reviewed last their reviews of before."""
+        """Restore the reviews that the last reviewed events had before."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         undo_last(request)
@@ -213,7 +214,8 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
         form_url: str = "",
         extra_context: TemplateContext | None = None,
     ) -> HttpResponse:
-        """For review: the buttons stand beside the pictures, and there is nothing to save."""
+        """The page for reviewing an event. Its buttons are beside the pictures, and it has no form
+        to save."""
         event = self.get_object(request, unquote(object_id))
         extra: TemplateContext = dict.fromkeys(
             ("show_save", "show_save_and_continue", "show_save_and_add_another"), False
@@ -227,7 +229,7 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
         return super().change_view(request, object_id, form_url, extra | (extra_context or {}))
 
     def _pages_beside(self, request: HttpRequest, event: Event) -> TemplateContext:
-        """The newer and the older event, of the list that the page was opened from."""
+        """The next newer and next older event in the list that the page was opened from."""
         of_list = copy(request)
         of_list.GET = QueryDict(request.GET.get("_changelist_filters", ""))
         try:
@@ -242,7 +244,7 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
 
 
 def _back(request: HttpRequest, default: str) -> HttpResponse:
-    """To the page that the form stands on."""
+    """Redirect to the page that the form is on."""
     there = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(there, {request.get_host()}, request.is_secure())
     return redirect(there if is_ours else default)

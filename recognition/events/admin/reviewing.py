@@ -1,4 +1,4 @@
-"""Reviews from the admin: what each one did, in words, and the way back."""
+"""Reviews from the admin: a message says what a review did, and offers to undo it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_UNDONE = 1000
 
 
 def review_and_tell(request: HttpRequest, events: Iterable[Event], review: str) -> None:
-    """Review each event; a message says what that does, with a button to undo it."""
+    """Review each event, and show a message that says what this does, with a button to undo it."""
     before: list[tuple[str, str]] = []
     reviewed: list[Event] = []
     for event in events:
@@ -53,14 +53,14 @@ def _words(events: list[Event], review: Event.Review) -> str:
     if review == Event.Review.CONFIRMED:
         return f"Confirmed: {count} of {told}." if names else f"Confirmed: {count}."
     if review == Event.Review.NONE:
-        return f"The review of {count} is taken back."
+        return f"The review of {count} is removed."
     if not names:
-        return f"Rejected: {count}. There was no name to take away."
+        return f"Rejected: {count}. There was no name to remove."
     if not any(event.negative_id for event in events):
-        return f"Rejected: {count} of {told}. Other visits are named as before."
+        return f"Rejected: {count} of {told}. This does not change how other visits are named."
     return (
-        f"Rejected: {count} of {told}. A face that is more similar to a rejected one than to "
-        f"the photos of {told} will be unknown from now on, and will not get that name."
+        f"Rejected: {count} of {told}. From now on, a face that is more similar to a rejected face "
+        f"than to the photos of {told} will not get that name."
     )
 
 

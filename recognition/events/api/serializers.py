@@ -13,10 +13,10 @@ class EventFilter(serializers.Serializer):
     decision = serializers.ChoiceField(choices=Event.Decision.choices, required=False)
     review = serializers.ChoiceField(choices=Event.Review.choices, required=False)
     since = serializers.DateTimeField(required=False, help_text="Seen at this time or later.")
-    until = serializers.DateTimeField(required=False, help_text="Begun before this time.")
+    until = serializers.DateTimeField(required=False, help_text="Started before this time.")
     # DRF's metaclass takes fields out of the class, so this is not Field.label.
     label = serializers.CharField(  # type: ignore[assignment]
-        required=False, help_text="Of people with this label."
+        required=False, help_text="Only events of people with this label."
     )
     is_open = serializers.BooleanField(required=False, default=None, allow_null=True)
 
@@ -27,7 +27,7 @@ class NamedSerializer(serializers.Serializer):
 
 
 class EventSerializer(serializers.Serializer):
-    """One visit: one event, however many frames it lasted."""
+    """One visit, for any number of frames."""
 
     id = serializers.UUIDField()
     collection = serializers.UUIDField()

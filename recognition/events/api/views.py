@@ -1,4 +1,4 @@
-"""Events: who was where, their pictures, review, and enrolment of an unknown face."""
+"""Events: read and review them, send their pictures, and enrol the face of an event."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class EventsView(ApiView):
 class EventsTableView(ApiView):
     @operation(
         "events_table",
-        "The same events as CSV, all of them",
+        "Get all events as CSV, with the same filters",
         scope=Scope.EVENTS,
         parameters=[EventFilter],
         answer={(200, "text/csv"): OpenApiTypes.BINARY},
@@ -76,9 +76,9 @@ class EventView(ApiView):
         answer=EventSerializer,
         errors=(404, *WITH_BODY),
         ignores_own=True,
-        about="A face whose name is rejected is not named so again, in live streams, by `identify` "
-        "and by `verify`, as long as it is more like that face than like the person's own images. "
-        "Taking the rejection back takes that back, and so does deleting the event.",
+        about="If the name of a face is rejected, a face that is more similar to it than to the "
+        "person's own images does not get that name again: in live streams, by `identify` and by "
+        "`verify`. This ends when the rejection is removed or the event is deleted.",
     )
     def patch(self, request: Request, event_id: UUID) -> Response:
         event = event_by_id(self.access, event_id)
@@ -103,7 +103,7 @@ class EventView(ApiView):
 class EventSnapshotView(ApiView):
     @operation(
         "events_snapshot",
-        "The frame of an event as a JPEG",
+        "Get the frame of an event as a JPEG",
         scope=Scope.EVENTS,
         parameters=[PictureVersion],
         answer=_PICTURE,
@@ -119,7 +119,7 @@ class EventSnapshotView(ApiView):
 class EventFaceView(ApiView):
     @operation(
         "events_face",
-        "The best face of an event as a JPEG",
+        "Get the best face of an event as a JPEG",
         scope=Scope.EVENTS,
         parameters=[PictureVersion],
         answer=_PICTURE,
@@ -141,7 +141,8 @@ class EventEnrolView(ApiView):
         answer=EnrolledFaceSerializer,
         status=201,
         errors=(404, 409, 422, 503, 507, *WITH_BODY),
-        about="As a new person (`name`) or one who is there (`person`); the event is named too.",
+        about="The face is enrolled as a new person (`name`) or for an existing one (`person`). "
+        "The event gets this name, too.",
     )
     def post(self, request: Request, event_id: UUID) -> Response:
         event = event_by_id(self.access, event_id)

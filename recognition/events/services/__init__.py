@@ -1,1 +1,1 @@
-"""Everything that writes events."""
+"""All code that writes events."""

@@ -1,4 +1,4 @@
-"""Enrolling the face of a visit."""
+"""Enrol the face of an event."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from recognition.web.errors import ServiceError, not_found
 def event_enrol(
     *, event: Event, person: Person | None = None, name: str | None = None, actor: Actor
 ) -> tuple[Person | None, ImageOutcome]:
-    """Enrol the face of a visit, for `person` or for a new person of this name; the event gets that
-    person too. A refused picture makes no person.
+    """Enrol the face of an event for `person`, or for a new person with this name. The event gets
+    the same person. If the picture is refused, no person is made.
 
-    ServiceError 409 if the event's picture is gone.
+    ServiceError 409 if the picture of the event is gone.
     """
     collection = collection_for_enrolment(event.collection_id)
     check_collection(person, collection)
@@ -56,7 +56,7 @@ def _face_jpeg(event: Event) -> bytes:
                 return file.read()
     except FileNotFoundError:
         pass
-    message = "The picture of this face is not there any more."
+    message = "The picture of this face no longer exists."
     raise ServiceError("event_has_no_face", message, status=409)
 
 
@@ -70,7 +70,7 @@ def _name_event(
     row.decision = Event.Decision.MATCH
     row.review = Event.Review.CONFIRMED
     row.save(update_fields=["person", "image", "decision", "review"])
-    # The face counts no more as "not this person": the person's own images tell it now.
+    # The event is confirmed now, so its face no longer counts as "not this person".
     negative_follow(row, collection)
     record(actor, "event.name", row, collection_id=row.collection_id, person=str(person.pk))
     announce(row, "event.decided")

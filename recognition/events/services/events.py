@@ -1,4 +1,4 @@
-"""Visits: opened, updated and closed by live streams, reviewed by people, pruned by age."""
+"""Events: live streams open, update and close them, users review them, and old ones are deleted."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _RANK = {Event.Decision.UNKNOWN: 0, Event.Decision.AMBIGUOUS: 1, Event.Decision.
 
 @dataclass(frozen=True, slots=True)
 class VisitSeen:
-    """What a stream knows of a visit at one moment.
+    """What a stream knows about a visit at one moment.
 
-    decision: match, unknown or ambiguous; the person and template are set for a match alone.
-    box: of the face on the snapshot: x, y, width, height, each 0..1.
-    quality: of the face in `face_jpeg`, 0..1; pictures and vector may be None where the stored ones
-    are as good. pictures_at: when they were taken, where that is not `at`.
+    decision: match, unknown or ambiguous. Person and template are set only for a match.
+    box: the face on the snapshot: x, y, width, height, each 0..1.
+    quality: quality of the face in `face_jpeg`, 0..1. Pictures and vector may be None if the stored
+    ones are as good. pictures_at: when the pictures were taken, if that is not `at`.
     """
 
     decision: str
@@ -61,10 +61,11 @@ def event_open(
     seen: VisitSeen,
     started_at: datetime,
 ) -> Event:
-    """A new visit. A person who was erased meanwhile is nobody: the visit begins as unknown. Where
-    anybody was erased since the pictures were taken, it has none: they may show them.
+    """Make an event for a new visit. If its person was erased meanwhile, the event begins as
+    unknown. If any person of the collection was erased after the pictures were taken, the pictures
+    are not stored, because they may show that person.
 
-    `not_found` where the collection is gone. LeaseLost if another process ended the stream.
+    `not_found` if the collection is gone. LeaseLost if another process ended the stream.
     """
     collection_id = stream.collection.pk
     with NewFiles() as files:
@@ -72,23 +73,14 @@ def event_open(
         _write_pictures(pictures, seen, files)
 
         def insert() -> Event:
-            if not Collection.objects.filter(pk=collection_id).exists():
-                raise not_found("collection")
-            event = Event(
-                pk=pictures.pk,
-                collection_id=collection_id,
-                camera=_still_there(stream.camera),
-                stream_id=stream.id,
-                model=model,
-                started_at=started_at,
-                ended_at=seen.at,
-            )
+            event = _new_event(stream, model=model, started_at=started_at, ended_at=seen.at)
+            event.pk = pictures.pk
             may_take = _lock_pictures(collection_id, seen)
             person = _lock_person_of(collection_id, seen)
             _identify(event, seen, person)
             if may_take and not _is_gone(seen, person):
                 _take_pictures(event, pictures)
-            # Last of all locks: until then the lease of the stream can be renewed.
+            # Lock the stream last: until then its lease can be renewed.
             lock_held(stream.rows, stream.lease)
             event.save(force_insert=True)
             announce(event, "event.opened")
@@ -100,15 +92,30 @@ def event_open(
         return event
 
 
+def _new_event(
+    stream: OwnStream, *, model: ModelVersion | None, started_at: datetime, ended_at: datetime
+) -> Event:
+    if not Collection.objects.filter(pk=stream.collection.pk).exists():
+        raise not_found("collection")
+    return Event(
+        collection_id=stream.collection.pk,
+        camera=_still_there(stream.camera),
+        stream_id=stream.id,
+        model=model,
+        started_at=started_at,
+        ended_at=ended_at,
+    )
+
+
 def event_update(
     *, event: Event, stream: OwnStream, seen: VisitSeen, ended_at: datetime, is_open: bool = True
 ) -> Event:
-    """The visit went on, or ended (`is_open` False). A clearer face replaces the stored pictures;
-    a decision becomes surer, never less sure; what a person reviewed stays as they left it.
-    Pictures that were taken before somebody of the collection was erased are not stored any more.
+    """Update the event of a visit that goes on or has ended (`is_open` False). A face of better
+    quality replaces the stored pictures. The decision can become more certain, never less. The
+    decision of a reviewed event does not change. Pictures that were taken before any person of the
+    collection was erased are not stored.
 
-    `not_found` where the event was deleted meanwhile. LeaseLost if another process ended the
-    stream.
+    `not_found` if the event was deleted meanwhile. LeaseLost if another process ended the stream.
     """
     with NewFiles() as files:
         pictures = Event(pk=event.pk)
@@ -153,7 +160,8 @@ def _announce_update(event: Event, *, is_decided_anew: bool) -> None:
 
 
 def event_review(*, event: Event, review: str, actor: Actor) -> Event:
-    """What somebody says of a visit. Where they reject a name, its face is not named so again."""
+    """Store a user's review of an event. If the user rejects the name, similar faces do not get it
+    again."""
 
     def update() -> Event:
         collection = lock_collection(event.collection_id)
@@ -169,7 +177,7 @@ def event_review(*, event: Event, review: str, actor: Actor) -> Event:
 
 
 def event_delete(*, event: Event, actor: Actor) -> None:
-    """The event with its pictures."""
+    """Delete the event and its pictures."""
 
     def delete() -> None:
         collection = lock_collection(event.collection_id)
@@ -182,8 +190,8 @@ def event_delete(*, event: Event, actor: Actor) -> None:
 
 
 def events_delete(events: QuerySet[Event], collection: Collection) -> int:
-    """Within a transaction that holds the collection's lock: rows, and their files after the
-    commit. Returns how many rows."""
+    """Delete events, and their files after the commit; returns the number of rows. Called in a
+    transaction that has locked the collection."""
     negatives_of_events_delete(events, collection)
     remove_after_commit(name for names in events.values_list("snapshot", "face") for name in names)
     return events.order_by().delete()[0]
@@ -194,7 +202,8 @@ def events_of_collection_delete(collection: Collection) -> None:
 
 
 def events_prune(now: datetime | None = None) -> int:
-    """Delete what is older than its collection keeps events, or those of unknown faces."""
+    """Delete events that are older than the retention of their collection. Events of unknown faces
+    have their own retention."""
     now = now or timezone.now()
     return sum(_prune(collection, now) for collection in Collection.objects.all())
 
@@ -228,7 +237,7 @@ def _locked(event_id: UUID) -> Event:
 
 
 def _lock_person_of(collection_id: UUID, seen: VisitSeen) -> Person | None:
-    """The person that was seen, locked; None for nobody, and for somebody who is gone."""
+    """The person of the visit, locked; None if there is none or the person was erased."""
     if seen.person_id is None:
         return None
     lock_collection(collection_id)
@@ -236,8 +245,9 @@ def _lock_person_of(collection_id: UUID, seen: VisitSeen) -> Person | None:
 
 
 def _lock_pictures(collection_id: UUID, seen: VisitSeen) -> bool:
-    """Whether the pictures may be stored: nobody of the collection was erased since they were
-    taken. The collection stays locked, so that nobody is erased before the transaction ends."""
+    """True if the pictures may be stored: no person of the collection was erased since they were
+    taken. If there are pictures, the collection stays locked, so that no person can be erased
+    before the transaction ends."""
     if not (seen.snapshot_jpeg or seen.face_jpeg):
         return True
     erased_at = lock_collection(collection_id).last_erasure_at
@@ -245,7 +255,7 @@ def _lock_pictures(collection_id: UUID, seen: VisitSeen) -> bool:
 
 
 def _is_gone(seen: VisitSeen, person: Person | None) -> bool:
-    """The stream still speaks of somebody who was erased."""
+    """True if the person that the stream names was erased."""
     return seen.person_id is not None and person is None
 
 
@@ -265,7 +275,7 @@ def _write_pictures(event: Event, seen: VisitSeen, files: NewFiles) -> None:
 
 
 def _take_pictures(row: Event, fresh: Event) -> None:
-    """Put newly written pictures in place of the stored ones."""
+    """Replace the stored pictures by the newly written ones."""
     if fresh.snapshot:
         remove_after_commit([row.snapshot.name])
         row.snapshot, row.box = fresh.snapshot.name, fresh.box
@@ -289,7 +299,7 @@ def _or_least(similarity: float | None) -> float:
 
 
 def _identify(event: Event, seen: VisitSeen, person: Person | None) -> None:
-    """Take over what was decided."""
+    """Copy the decision of the stream to the event."""
     is_gone = _is_gone(seen, person)
     event.decision = Event.Decision.UNKNOWN if is_gone else seen.decision
     event.person = person

@@ -1,6 +1,6 @@
-"""Faces of rejected events as negatives: kept while the event is rejected, and deleted with it.
+"""Negatives from rejected events. A negative is kept while the event is rejected.
 
-Each function runs within a transaction that holds the collection's lock.
+Each function runs in a transaction that has locked the collection.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from recognition.people.services.negatives import negative_add, negatives_delete
 
 
 def negative_follow(event: Event, collection: Collection) -> None:
-    """Keep the event's face as one that is not its person's while the event is rejected."""
+    """Store the face of a rejected event as a negative of its person, or remove the negative if the
+    event is no longer rejected."""
     if event.review != Event.Review.REJECTED:
         negatives_of_events_delete(Event.objects.filter(pk=event.pk), collection)
         event.negative = None

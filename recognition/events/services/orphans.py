@@ -1,4 +1,4 @@
-"""Picture files that no row names: left by a crash, or by a removal that failed."""
+"""Remove picture files that no row names, such as after a crash or a failed removal."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from recognition.web.files import remove
 
 logger = logging.getLogger(__name__)
 
-# Between a file and its row lie at most a few seconds, and some retries.
+# A file is written some seconds, with retries, before its row. Younger files are never removed.
 GRACE_S = 600.0
 _FOLDERS = ("faces", "originals", "events")
 _BATCH = 500
-# A crash leaves a handful; a database that was exchanged leaves all.
+# A crash leaves only a few files. With the wrong database, most files belong to no row.
 _FEW = 50
 
 
 def sweep_orphans(*, grace_s: float = GRACE_S) -> int:
-    """Remove picture files that no row names and that are older than `grace_s`; returns how many.
+    """Remove picture files that no row names and that are older than `grace_s`; returns their
+    number.
 
-    Only files named as ours are: what somebody else put there stays. Where many are left over, and
-    more than there are rows for, the folder belongs to another database: nothing is removed then.
+    Only files whose name begins with an id are removed; other files stay. If there are many such
+    files, and more than half of all files, the folder belongs to another database, and nothing is
+    removed.
     """
     old = [name for name in _old_files(time.time() - grace_s) if _owner(name) is not None]
     orphans: list[str] = []
@@ -50,7 +52,7 @@ def sweep_orphans(*, grace_s: float = GRACE_S) -> int:
 
 
 def _orphans(names: list[str]) -> list[str]:
-    """Those of them that no row names."""
+    """The files that no row names."""
     owners = {owner for name in names if (owner := _owner(name)) is not None}
     named: set[str] = set()
     for row in FaceImage.objects.filter(pk__in=owners).values_list("file", "original"):
@@ -72,7 +74,7 @@ def _old_files(before: float) -> Iterator[str]:
 
 
 def _owner(name: str) -> UUID | None:
-    """The id that a file's name begins with."""
+    """The id at the start of the file name; None if there is none."""
     try:
         return UUID(Path(name).name[:36])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Telling others about events: what they may rely on as notices, progress to open pages alone."""
+"""Tell others about events: by notices, and about progress only by messages to open pages."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from recognition.notices.publish import publish_event
 from recognition.notices.services.notices import notice_write
 from recognition.web.transactions import after_commit
 
-# More than a page shows; a page that shows older ones reads them again.
+# More events than a page shows at once.
 MOST_TOLD = 100
 
 
 def announce(event: Event, kind: EventKind) -> None:
-    """Within the transaction that wrote it."""
+    """Write a notice about an event, in the transaction that writes the event."""
     notice_write(kind, subject_id=event.pk, collection_id=event.collection_id)
 
 
 def announce_progress(event: Event) -> None:
-    """An open visit goes on, and nothing was decided anew; what is told is what was written."""
+    """Tell open pages that a visit goes on with the same decision. Sent after the commit."""
     payload = {**event_payload(event), "kind": "updated"}
     after_commit(lambda: publish_event(payload, collection_id=event.collection_id))
 
 
 def announce_changed(collection_id: UUID, event_ids: Sequence[UUID]) -> None:
-    """Events that were changed all at once, the newest first: pages that show them follow. Others
-    are told what happened to the person."""
+    """Write a notice, only for pages, that several events changed at once; `event_ids` are newest
+    first. Webhooks get a notice about the person instead."""
     if newest := event_ids[:MOST_TOLD]:
         notice_write(
             "events.changed",

@@ -1,4 +1,4 @@
-"""The end of streams: in order, or by another process if theirs is gone."""
+"""End streams: by their own process, or by another one if their process is gone."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from recognition.web.leases import Lease, lapsed, lock_held, take
 from recognition.web.process import process
 from recognition.web.transactions import in_transaction
 
-# At once; the next round takes the others.
+# Most streams in one round; the next round takes the others.
 _MOST_AT_ONCE = 50
-# Streams without events are kept so long.
+# Streams without events are kept for this time.
 _KEPT = timedelta(days=7)
 
 
 def stream_end(*, stream_id: UUID, lease: Lease) -> int:
-    """The stream is over, and its visits are: returns how many were still open. LeaseLost."""
+    """End the stream and its open visits; returns how many were open. LeaseLost if another process
+    owns the stream."""
 
     def end() -> int:
-        # The stream's row last: its lease can be renewed until then.
+        # Lock the stream last: until then its lease can be renewed.
         rows = Event.objects.select_for_update().filter(stream=stream_id, is_open=True)
         left = list(rows.defer("vector").order_by("pk"))
         streams = Stream.objects.filter(pk=stream_id)
@@ -40,8 +41,8 @@ def stream_end(*, stream_id: UUID, lease: Lease) -> int:
 
 
 def streams_end_lapsed() -> int:
-    """End the streams that their process left without a word; returns how many visits were open.
-    Those of this process are left out: it may have slept, and goes on."""
+    """End the streams whose process is gone without ending them; returns how many visits were open.
+    Streams of this process are left out: it may have been paused, and goes on."""
     mine = process().id
     left = lapsed(Stream.objects.exclude(owner=mine)).order_by("lease_until")
     closed = 0
@@ -52,6 +53,6 @@ def streams_end_lapsed() -> int:
 
 
 def streams_prune() -> int:
-    """Delete streams that are over and of which no event is left."""
+    """Delete old streams that have ended and have no events; returns their number."""
     old = Stream.objects.filter(ended_at__lt=timezone.now() - _KEPT, events=None)
     return Stream.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:5000])).delete()[0]

@@ -1,4 +1,4 @@
-"""Events as a table."""
+"""Events as a CSV table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = ("id", "collection", "camera", "started_at", "ended_at", "is_open", "
 
 
 def events_table(events: QuerySet[Event], actor: Actor) -> StreamingHttpResponse:
-    """These events as CSV, which is in the audit log."""
+    """These events as CSV. The download is recorded in the audit log."""
     record(actor, "event.table", target_type="event")
     rows = events.select_related("camera", "person").defer("vector")
     return csv_response("events.csv", _COLUMNS, map(_row, newest_first(rows)))

@@ -1,6 +1,6 @@
-"""Events of a person who is erased or merged.
+"""Erase or merge the events of a person.
 
-Each function runs within the transaction that holds the locks of collection and people.
+Each function runs in the transaction that has locked the collection and the people.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _BATCH = 500
 
 
 def events_forget(collection: Collection, person: Person) -> Traced:
-    """The events become those of nobody, without picture and vector. Visits of other people to the
-    same stream at the same time lose their snapshot: it is a whole frame, and may show the person.
-    """
+    """Remove person, pictures and vector from the person's events. Events of other people in the
+    same stream at the same time lose their snapshot, which is a whole frame and may show the
+    person."""
     events = Event.objects.filter(person=person)
     newest = _newest_events(person)
     shared = _take_shared_snapshots(person)
@@ -42,17 +42,18 @@ def events_move(collection: Collection, source: Person, target: Person) -> Trace
 
 
 def _newest_events(person: Person) -> list[UUID]:
-    """Those that pages may be showing."""
+    """The person's newest events, which open pages may show."""
     newest = person.events.order_by("-started_at").values_list("pk", flat=True)
     return list(newest[:MOST_TOLD])
 
 
 def _take_shared_snapshots(person: Person) -> list[str]:
-    """Empty the snapshots of others on which the person may be seen; the names of their files."""
+    """Remove snapshots of other people's events that may show the person; returns the names of
+    their files."""
     there = _times_in_streams(person)
     others = Event.objects.filter(collection=person.collection_id, stream__in=there)
     rows = others.exclude(person=person).exclude(snapshot="").order_by()
-    # Compared here: a join by overlapping times takes minutes where there are many events.
+    # Compare times in Python: a join by overlapping times takes minutes if there are many events.
     names = {
         pk: name
         for pk, name, stream, begun, ended in rows.values_list(
@@ -68,7 +69,8 @@ def _take_shared_snapshots(person: Person) -> list[str]:
 
 @dataclass(slots=True)
 class _Times:
-    """When somebody was there, in order of their coming. last_ends: the latest end so far."""
+    """The visits of a person to one stream, sorted by start. last_ends: the latest end of all
+    visits up to each one."""
 
     starts: list[datetime] = field(default_factory=list)
     last_ends: list[datetime] = field(default_factory=list)

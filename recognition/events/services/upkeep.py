@@ -1,5 +1,5 @@
-"""What is to be done now and then: old events, files without rows, logs that nobody reads,
-sessions that are over, deciders that are out of date."""
+"""Periodic upkeep: remove old events, files without rows, old logs and expired sessions, and train
+outdated deciders again."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ _SIGN_INS_KEPT = timedelta(days=90)
 
 
 def upkeep(before: Callable[[float, str], None] = lambda fraction, name: None) -> dict[str, int]:
-    """Do all of it once; returns how much was removed (of deciders: begun to train).
+    """Run all steps once; returns the number of removed rows or files of each step (for `deciders`:
+    the number of trainings started).
 
-    before: told of each step how much is done, and what comes next; it may raise to stop.
+    before: called before each step with the fraction that is done and the name of the step. It may
+    raise to stop.
     """
     done = {}
     for number, (name, step) in enumerate(_STEPS.items()):
@@ -38,7 +40,7 @@ def upkeep(before: Callable[[float, str], None] = lambda fraction, name: None) -
 
 
 def upkeep_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The kind of job that does it every hour."""
+    """The function of the hourly job."""
     done = upkeep(lambda fraction, name: context.progress(fraction, name.replace("_", " ")))
     return {name: count for name, count in done.items() if count}
 
@@ -48,7 +50,7 @@ def _prune_sessions() -> int:
 
 
 def _prune_sign_ins() -> int:
-    """Names and addresses of who signed in, or tried to."""
+    """Delete old names and addresses of sign-ins and failed attempts."""
     logs = (AccessAttempt, AccessFailureLog, AccessLog)
     before = timezone.now() - _SIGN_INS_KEPT
     return sum(log.objects.filter(attempt_time__lt=before).delete()[0] for log in logs)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of jobs; `recognition.jobs.payloads` makes the answers."""
+"""Jobs in the OpenAPI document. The answers themselves are built by `recognition.jobs.payloads`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ class JobFilter(serializers.Serializer):
 
 
 class JobErrorSerializer(serializers.Serializer):
-    code = serializers.CharField(help_text="Stable; for programs.")
-    message = serializers.CharField(help_text="For people.")
+    code = serializers.CharField(help_text="For programs; stable.")
+    message = serializers.CharField(help_text="For people; may change.")
 
 
 class JobSerializer(serializers.Serializer):
-    """Work that outlasts a request. Read it again until its state is done, failed or cancelled."""
+    """Work that takes longer than a request. Read it until its state is done, failed or
+    cancelled."""
 
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=_KINDS)
@@ -30,19 +31,21 @@ class JobSerializer(serializers.Serializer):
     collection = serializers.UUIDField(allow_null=True)
     state = serializers.ChoiceField(choices=Job.State.choices)
     progress = serializers.FloatField(help_text="From 0 to 1.")
-    message = serializers.CharField(help_text="What it does, or why it failed.")
-    result = serializers.DictField(allow_null=True, help_text="Of a job that is done.")
-    error = JobErrorSerializer(allow_null=True, help_text="Of a job that failed.")
-    cancel_requested = serializers.BooleanField(help_text="It stops at its next step.")
-    attempts = serializers.IntegerField(help_text="Begun so far, also by workers that died.")
+    message = serializers.CharField(help_text="What the job is doing, or why it failed.")
+    result = serializers.DictField(allow_null=True, help_text="Null unless the job is done.")
+    error = JobErrorSerializer(allow_null=True, help_text="Null unless the job failed.")
+    cancel_requested = serializers.BooleanField(help_text="If true, it stops at its next step.")
+    attempts = serializers.IntegerField(
+        help_text="Attempts so far, including those of workers that died."
+    )
     max_attempts = serializers.IntegerField()
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
-    run_after = serializers.DateTimeField(help_text="It is not begun earlier.")
-    started_at = serializers.DateTimeField(allow_null=True, help_text="Of the last attempt.")
+    run_after = serializers.DateTimeField(help_text="The job does not start earlier.")
+    started_at = serializers.DateTimeField(allow_null=True, help_text="Start of the last attempt.")
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
 class JobDetailSerializer(JobSerializer):
     parameters = serializers.DictField()
-    log = serializers.CharField(help_text="Its newest lines.")
+    log = serializers.CharField(help_text="The newest lines of the log.")

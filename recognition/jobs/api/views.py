@@ -1,4 +1,4 @@
-"""Jobs: how far they are, and an end to them."""
+"""Read and cancel jobs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from recognition.jobs.services import job_cancel
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import operation
 
-_VISIBLE = "A caller sees the jobs of the kinds that they may start."
+_VISIBLE = "A caller sees the jobs of all kinds that the caller may start."
 
 
 class _JobsApiView(ApiView):
-    # The scope belongs to the kind of each job.
+    # Each kind of job needs its own scope; the selectors check it.
     permission_classes = [IsSignedIn]
 
 
@@ -58,7 +58,7 @@ class JobCancelView(_JobsApiView):
         scope=None,
         answer=JobSerializer,
         errors=(404, 409),
-        about="A job that waits ends at once, one that runs at its next step: read it again. "
+        about="A waiting job ends at once. A running job ends at its next step: read it again. "
         + _VISIBLE,
     )
     def post(self, request: Request, job_id: UUID) -> Response:

@@ -15,13 +15,13 @@ class WebhookInput(serializers.Serializer):
         source="collection_id",
         required=False,
         allow_null=True,
-        help_text="Notices of this collection only.",
+        help_text="Send only notices of this collection.",
     )
     kinds = serializers.ListField(
         child=serializers.ChoiceField(choices=NOTICE_KINDS),
         required=False,
         max_length=len(NOTICE_KINDS),
-        help_text="Which notices; empty: all.",
+        help_text="The notices to send; if empty, all.",
     )
     is_enabled = serializers.BooleanField(required=False)
 
@@ -31,9 +31,9 @@ class WebhookSerializer(serializers.ModelSerializer):
 
     collection = serializers.UUIDField(source="collection_id", allow_null=True)
     kinds = serializers.ListField(child=serializers.ChoiceField(choices=NOTICE_KINDS))
-    off_reason = serializers.CharField(help_text="Why it was switched off by itself.")
+    off_reason = serializers.CharField(help_text="Why the server switched it off; usually empty.")
     failures = serializers.IntegerField(
-        source="receiver.failures", help_text="Attempts that failed since the last success."
+        source="receiver.failures", help_text="Failed attempts since the last success."
     )
     failing_since = serializers.DateTimeField(source="receiver.failing_since", allow_null=True)
 
@@ -54,7 +54,7 @@ class WebhookSerializer(serializers.ModelSerializer):
 
 
 class NewWebhookSerializer(WebhookSerializer):
-    secret = serializers.CharField(help_text="Checks the signatures. Shown this once.")
+    secret = serializers.CharField(help_text="For checking signatures. Shown only once.")
 
     class Meta(WebhookSerializer.Meta):
         fields = (*WebhookSerializer.Meta.fields, "secret")
@@ -75,7 +75,7 @@ class DeliverySerializer(serializers.ModelSerializer):
     """A message to the webhook; `id` is its `webhook-id`."""
 
     next_attempt_at = serializers.SerializerMethodField()
-    log = AttemptSerializer(many=True, help_text="Its attempts, the first one first.")
+    log = AttemptSerializer(many=True, help_text="The attempts, oldest first.")
 
     class Meta:
         model = Delivery

@@ -1,4 +1,4 @@
-"""Webhooks, and the log of what was sent to them."""
+"""Webhooks and the log of their deliveries."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class WebhooksView(ApiView):
         status=201,
         errors=(404, *WITH_BODY),
         ignores_own=True,
-        about="Notices are sent to the URL from then on, signed with `secret`, which this answer "
-        "alone shows.",
+        about="From now on notices are sent to the URL. They are signed with `secret`, which only "
+        "this answer shows.",
     )
     def post(self, request: Request) -> Response:
         values = cast("WebhookValues", self.read(WebhookInput))
@@ -84,7 +84,7 @@ class WebhookView(ApiView):
         answer=WebhookSerializer,
         errors=(404, *WITH_BODY),
         ignores_own=True,
-        about="Switched on, it is sent what has waited for it meanwhile.",
+        about="When it is switched on, the notices that waited for it are sent.",
     )
     def patch(self, request: Request, webhook_id: UUID) -> Response:
         hook = webhook_by_id(self.access, webhook_id)
@@ -115,8 +115,8 @@ class WebhookTestView(ApiView):
         answer=DeliverySerializer,
         status=202,
         errors=(404, 409),
-        about="It is of the kind `webhook.test`, is sent within a second, and is tried once: see "
-        "`deliveries` for how it went.",
+        about="A message of the kind `webhook.test` is sent within a second and tried only once. "
+        "GET `deliveries` shows the result.",
     )
     def post(self, request: Request, webhook_id: UUID) -> Response:
         hook = webhook_by_id(self.access, webhook_id)
@@ -127,7 +127,7 @@ class WebhookTestView(ApiView):
 class DeliveriesView(ApiView):
     @operation(
         "webhooks_deliveries_list",
-        "List what was sent to a webhook, and what waits",
+        "List the deliveries to a webhook, sent and waiting",
         scope=Scope.MANAGE,
         answer=DeliverySerializer(many=True),
         errors=(404,),

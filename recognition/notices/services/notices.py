@@ -1,4 +1,4 @@
-"""Notices: written in the transaction of what they tell, and pruned once they were told."""
+"""Write notices in the transaction of the change that they tell, and delete old ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from recognition.notices.models import Delivery, Notice, Receiver
 from recognition.notices.payloads import NOTICE_KINDS, NoticeKind, PageKind
 from recognition.notices.sinks import relayed_sinks
 
-# For pages, and for a reader of the log: which notice a delivery was of.
+# Pages read a notice within this time, and a reader of the log can see what a delivery was about.
 _NOTICES_KEPT = timedelta(days=1)
 _BATCH = 1000
 
@@ -27,9 +27,11 @@ def notice_write(
     collection_id: UUID | None,
     related: Mapping[str, Iterable[UUID]] | None = None,
 ) -> None:
-    """Tell sinks what the transaction does, once it is committed. `related`: other ids, by name.
+    """Write a notice about the change of this transaction; sinks get it after the commit.
+    `related`: lists of other ids, by name.
 
-    RuntimeError outside a transaction: what is told would not be bound to what was done.
+    RuntimeError outside of a transaction, because the notice and the change must be committed
+    together.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("A notice is written in the transaction of what it tells.")
@@ -48,8 +50,8 @@ def notice_write(
 
 
 def notices_prune() -> int:
-    """Delete deliveries older than DELIVERIES_KEPT_DAYS, also those that were never taken, and
-    notices older than a day that no delivery waits for; returns how many rows."""
+    """Delete deliveries older than DELIVERIES_KEPT_DAYS, including those that never succeeded, and
+    notices older than a day that no delivery waits for. Returns the number of deleted rows."""
     now = timezone.now()
     kept = timedelta(days=settings.DELIVERIES_KEPT_DAYS)
     receivers = Receiver.objects.filter(pk=OuterRef("receiver"))
@@ -63,7 +65,7 @@ def notices_prune() -> int:
 
 
 def _delete(rows: QuerySet) -> int:
-    """A batch at a time: no transaction and no list grows with what was left lying."""
+    """Delete in batches, so that transactions and lists stay small even if there are many rows."""
     count = 0
     while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:_BATCH]):
         count += len(ids)

@@ -1,4 +1,4 @@
-"""Webhooks: added, changed, tested, switched off, removed."""
+"""Add, change, test, switch off and remove webhooks."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class WebhookValues(TypedDict, total=False):
 
 
 def webhook_create(*, actor: Actor, user: User | None, **values: Unpack[WebhookValues]) -> Webhook:
-    """A new webhook; its `secret` is to be shown this once. ServiceError (400) for a URL that a
-    webhook may not have."""
+    """Make a webhook. Its `secret` must be shown to the user only once. ServiceError (400) if a
+    webhook may not have this URL."""
     _refuse_bad_url(values["url"])
 
     def create() -> Webhook:
@@ -47,8 +47,9 @@ def webhook_create(*, actor: Actor, user: User | None, **values: Unpack[WebhookV
 
 
 def webhook_update(*, webhook: Webhook, actor: Actor, **changes: Unpack[WebhookValues]) -> Webhook:
-    """The webhook with the changes. Switched on, or with another URL, it begins anew: what waits
-    for it is due at once. Errors as of `webhook_create`; `not_found` if it was deleted."""
+    """Change a webhook. If it is switched on or gets another URL, its failures are forgotten and
+    waiting deliveries are due at once. Same errors as `webhook_create`; `not_found` if it was
+    deleted."""
     if "url" in changes:
         _refuse_bad_url(changes["url"])
 
@@ -72,7 +73,7 @@ def webhook_update(*, webhook: Webhook, actor: Actor, **changes: Unpack[WebhookV
 
 
 def webhook_delete(*, webhook: Webhook, actor: Actor) -> None:
-    """With its log, and with what waits for it."""
+    """Delete a webhook, its log, and its waiting deliveries."""
 
     def delete() -> None:
         row = _locked(webhook)
@@ -84,8 +85,9 @@ def webhook_delete(*, webhook: Webhook, actor: Actor) -> None:
 
 
 def webhook_test(*, webhook: Webhook, actor: Actor) -> Delivery:
-    """Send a message of the kind `webhook.test`, tried once, also while the receiver fails. The
-    log of the delivery shows how it went. ServiceError (409) if the webhook is switched off."""
+    """Send a message of the kind `webhook.test`. It is tried only once, and also while the receiver
+    is failing. The log of the delivery shows the result. ServiceError (409) if the webhook is
+    switched off."""
 
     def queue() -> Delivery:
         row = _locked(webhook)
@@ -102,7 +104,7 @@ def webhook_test(*, webhook: Webhook, actor: Actor) -> Delivery:
 
 
 def webhook_switch_off(*, webhook: Webhook, reason: str) -> None:
-    """By the relay, in its transaction."""
+    """Called by the relay, in its transaction."""
     webhook.is_enabled, webhook.off_reason = False, reason[:200]
     webhook.save(update_fields=["is_enabled", "off_reason"])
     _hold(webhook)
@@ -112,7 +114,7 @@ def webhook_switch_off(*, webhook: Webhook, reason: str) -> None:
 
 
 def _locked(webhook: Webhook) -> Webhook:
-    """Its row now, and its receiver's, locked in the same order as by the relay."""
+    """The present row of the webhook. Its receiver is locked first, as the relay does."""
     receivers = Receiver.objects.select_for_update().filter(pk=webhook.receiver_id)
     if not receivers.exists():
         raise not_found("webhook")

@@ -1,4 +1,4 @@
-"""Where notices go: the table of sinks."""
+"""The table of sinks, which are the destinations of notices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from recognition.notices.sinks.base import FollowingSink, RelayedSink
 
-# Adding one: a file with its class, and a row here. Receivers name their sink by its key.
+# A new sink is a file with its class and a row here. Receivers name their sink by its key.
 SINKS: dict[str, str] = {
     "page": "recognition.notices.sinks.page.PageSink",
     "webhook": "recognition.notices.sinks.webhook.WebhookSink",
@@ -28,5 +28,5 @@ def relayed_sinks() -> dict[str, RelayedSink]:
 
 @cache
 def _sinks() -> dict[str, FollowingSink | RelayedSink]:
-    """They hold nothing, so one of each serves every thread."""
+    """One object of each sink for all threads: sinks have no state."""
     return {name: import_string(path)() for name, path in SINKS.items()}

@@ -1,4 +1,4 @@
-"""What a sink is. There are two ways to hang on the outbox."""
+"""Base classes of sinks. A sink gets notices from the outbox in one of two ways."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from recognition.notices.models import Delivery, Notice, Receiver
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt ended. `error` is a code, empty for success; `status` is the HTTP status,
-    if there was an answer. Nothing of the answer's body is kept: it may name people."""
+    """How one attempt ended. `error` is a code, empty for success. `status` is the HTTP status, if
+    there was an answer. The body of the answer is not kept, because it may name people."""
 
     error: str = ""
     message: str = ""
     status: int | None = None
     duration_ms: int = 0
-    # The receiver said that it wants no more messages.
+    # The receiver answered that it wants no more messages.
     is_gone: bool = False
 
     @property
@@ -27,33 +27,34 @@ class Outcome:
 
 
 class NotSent(Exception):
-    """The message was not sent, because it is not this process's to send any more."""
+    """The message was not sent, because this process no longer holds the receiver's lease."""
 
 
 class FollowingSink(ABC):
-    """Is told every notice, in each process with the role `web`, a moment after its commit. For
-    what is gone with the process anyway: no row says what was told."""
+    """Gets every notice shortly after its commit, in each process with the role `web`. Only for
+    receivers that end with the process, such as open pages: no row records what was sent."""
 
     @abstractmethod
     def tell(self, notices: Sequence[Notice]) -> None:
-        """In the order of their commits. Must not block."""
+        """Pass on notices, which come in the order of their commits. Must not block."""
 
 
 class RelayedSink(ABC):
-    """Has receivers, each of which is told a notice until it took it: a `Delivery` row for each,
-    sent by one process with the role `jobs`."""
+    """Has receivers. For each receiver of a notice there is a `Delivery` row, which one process
+    with the role `jobs` sends, and repeats until the receiver accepts it."""
 
     @abstractmethod
     def receivers_of(self, notice: Notice) -> list[int]:
-        """The primary keys of the receivers that are to be told; in the notice's transaction."""
+        """Primary keys of the receivers of a notice. Called in the notice's transaction."""
 
     @abstractmethod
     def send(
         self, receiver: Receiver, delivery: Delivery, *, may_send: Callable[[], bool]
     ) -> Outcome:
-        """One attempt, within limits of its own. `may_send` is asked as late as possible: NotSent
-        if it says no. An exception counts as a failed attempt."""
+        """Make one attempt, within the sink's own time limit. Call `may_send` as late as possible,
+        and raise NotSent if it returns False. Any other exception counts as a failed attempt."""
 
     @abstractmethod
     def switch_off(self, receiver: Receiver, reason: str) -> None:
-        """It failed for too long, or wants no more messages; in the transaction that records it."""
+        """The receiver failed for too long or wants no more messages. Called in the transaction
+        that records the attempt."""

@@ -1,4 +1,4 @@
-"""Open pages: the messages of `/ws/events/`, for the sockets of this process."""
+"""The sink of open pages: messages of `/ws/events/` for the sockets of this process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def _changed_events(notice: Notice) -> list[UUID]:
 
 
 def _messages(notice: Notice, events: Mapping[UUID, SubjectData]) -> Iterator[PageMessage]:
-    """As the events are now: one that was deleted meanwhile has a notice of its own."""
+    """Messages with the present state of the events. An event that was deleted meanwhile has its
+    own notice."""
     if notice.kind == "event.deleted":
         gone, collection = str(notice.subject_id), str(notice.collection_id)
         yield {"type": "event", "event": {"id": gone, "collection": collection, "kind": "deleted"}}

@@ -1,4 +1,4 @@
-"""Webhooks: each notice as one signed POST."""
+"""The sink of webhooks: sends each notice as one signed POST."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""Pages of the admin for galleries and keys."""
+"""People, collections, models and API keys in the admin."""
 
 from recognition.people.admin import collections, keys, people  # noqa: F401

@@ -1,4 +1,4 @@
-"""Collections with their rules, and the models that they may use."""
+"""Collections with their rules, and the models that they use, in the admin."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from recognition.web.admin.services import ServiceAdmin, refusals_shown
 
 class CollectionForm(forms.ModelForm):
     embedder = EmbedderField(
-        help_text="Makes vectors of faces. Fixed while the collection has any."
+        help_text="The model that embeds faces. It cannot change while there are templates."
     )
 
     class Meta:
@@ -70,7 +70,8 @@ class CollectionForm(forms.ModelForm):
             self.initial["embedder"] = embedder.version if is_file else embedder.name
 
     def clean_embedder(self) -> ModelVersion:
-        """Show the refusal at the field: all vectors of a gallery come from one model."""
+        """All vectors of a gallery must come from one model. The service refuses a change, too;
+        this shows the error at the field."""
         embedder = self.cleaned_data["embedder"]
         changes = not self.instance._state.adding and "embedder" in self.changed_data
         if changes and self.instance.templates.exists():
@@ -79,7 +80,7 @@ class CollectionForm(forms.ModelForm):
 
 
 def take_up_model_view(request: HttpRequest, collection_id: UUID) -> HttpResponse:
-    """The start page's button for a collection whose model version is not installed."""
+    """Called by the button on the start page for a collection whose model version is missing."""
     if not access_of(request).may(Scope.MANAGE):
         raise PermissionDenied
     collection = get_object_or_404(Collection.objects.select_related("embedder"), pk=collection_id)
@@ -101,7 +102,7 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
     fieldsets = (
         (None, {"fields": ("name", "description", "embedder")}),
         (
-            "When a face is somebody",
+            "When a face matches",
             {
                 "fields": (
                     "threshold_in_force",
@@ -118,7 +119,7 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
             {"fields": ("decider_in_force", "decider", "flip_averaging", "search_kind")},
         ),
         (
-            "What is kept",
+            "What is stored",
             {
                 "fields": (
                     "quality_policy",
@@ -150,11 +151,12 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
 
     @display(description="Threshold")
     def threshold(self, collection: Collection) -> str:
-        """By what the row says: the threshold in force would load the gallery of each row."""
+        """The threshold rule of the row. The list does not show the threshold in force, because
+        that would load the gallery of each row."""
         if collection.match_threshold is not None:
             return f"{collection.match_threshold:.3f}"
         rate = collection.target_false_match_rate
-        return "follows the size" if rate is None else f"for a false-match rate of {rate:g}"
+        return "from gallery size" if rate is None else f"for a false-match rate of {rate:g}"
 
     @display(description="Threshold in force")
     def threshold_in_force(self, collection: Collection) -> str:
@@ -225,9 +227,9 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ModelAdmin):
-    """Read only: rows are made from the presets of the engine."""
+    """Read-only: rows are made from the presets of the engine."""
 
-    when_empty = "They appear once a collection uses one."
+    when_empty = "A model appears here when a collection uses it."
     list_display = ("version", "role", "dimension", "created_at")
     fields = (
         "name",
@@ -265,7 +267,7 @@ class ModelVersionAdmin(ModelAdmin):
 
     def _card(self, version: ModelVersion, field: str) -> str:
         preset = PRESETS.get(version.name)
-        return getattr(preset, field) if preset else "not of this version any more"
+        return getattr(preset, field) if preset else "no longer part of Facerec"
 
     def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple:
         return self.fields

@@ -14,7 +14,7 @@ from recognition.people.models.person import validate_labels
 
 
 class LabelsField(forms.CharField):
-    """A list of texts, written with commas between them."""
+    """A list of texts, separated by commas."""
 
     widget = UnfoldAdminTextInputWidget
 
@@ -36,7 +36,7 @@ class LabelsField(forms.CharField):
 
 
 class EmbedderField(forms.TypedChoiceField):
-    """One of the engine's embedders, as the row that stands for it."""
+    """A choice of embedders. The value is the row of the embedder."""
 
     widget = UnfoldAdminSelectWidget
 
@@ -45,7 +45,7 @@ class EmbedderField(forms.TypedChoiceField):
 
 
 def _embedders() -> list[tuple[str, str]]:
-    """Presets, then files of the user's own."""
+    """Presets, then the site's own model files."""
     files = ModelVersion.objects.filter(source=ModelVersion.Source.FILE)
     names = [preset.name for preset in presets_of("embedder")] + [row.version for row in files]
     return [(name, name) for name in names]

@@ -1,4 +1,4 @@
-"""API keys: created with a name and scopes, shown once, then only switched off."""
+"""API keys in the admin. A key is shown once when it is made; later it can only be switched off."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class KeyForm(forms.ModelForm):
         required=False,
         initial=True,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Once switched off, a key stays off, and so do the keys that it made.",
+        help_text="A key that is switched off stays off, and so do the keys that it made.",
     )
 
     class Meta:
@@ -69,13 +69,13 @@ class KeyForm(forms.ModelForm):
     def clean_expires_at(self) -> datetime | None:
         until = self.cleaned_data["expires_at"]
         if until is not None and "expires_at" in self.changed_data and until <= timezone.now():
-            raise ValidationError("This time is over.")
+            raise ValidationError("This time is in the past.")
         return until
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(LongListAdmin):
-    when_empty = "A key lets a program use the API: give it a name and choose what it may do."
+    when_empty = "A key lets a program use the API. Give it a name and choose what it may do."
     form = KeyForm
     list_display = (
         "name",
@@ -87,7 +87,7 @@ class ApiKeyAdmin(LongListAdmin):
         "state",
     )
     list_filter = ("is_active",)
-    list_select_related = ("created_by",)  # it may be missing: see EventAdmin
+    list_select_related = ("created_by",)  # nullable, so the order of reading stays; see EventAdmin
     search_fields = ("name", "prefix")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
@@ -102,7 +102,7 @@ class ApiKeyAdmin(LongListAdmin):
     def collection_name(self, key: Any) -> str:
         if key.collection_id is None:
             return "all"
-        return key.collection_title or "one that is gone"
+        return key.collection_title or "a deleted one"
 
     @display(description="State", label=_STATES)
     def state(self, key: ApiKey) -> str:
@@ -116,10 +116,10 @@ class ApiKeyAdmin(LongListAdmin):
         return {}
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False  # it is switched off and stays, so that the audit log can be read
+        return False  # keys are only switched off, because the audit log refers to them
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple:
-        # The scopes of a key never change after it was created: its holder relies on them.
+        # The scopes of a key never change, because its user relies on them.
         if obj is None:
             return ()
         settled = ("scopes", "collection_id", "prefix", "made_by", "created_at", "last_used_at")
@@ -156,7 +156,7 @@ class ApiKeyAdmin(LongListAdmin):
         request.issued_secret = secret  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: ApiKey, *args: Any) -> HttpResponse:
-        """The only page that ever shows the secret. It must not stay in a cache or a session."""
+        """The only page that shows the secret. It must not stay in a cache or a session."""
         context = {
             **self.admin_site.each_context(request),
             "title": f"API key {obj.name}",
@@ -170,7 +170,7 @@ class ApiKeyAdmin(LongListAdmin):
         return response
 
     def log_addition(self, request: HttpRequest, obj: ApiKey, message: Any) -> None:
-        """Do nothing: the audit log records it."""
+        """Do not use Django's own log of the admin: the service writes to the audit log."""
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
-        """As above."""
+        """Do nothing, like `log_addition`."""

@@ -1,4 +1,4 @@
-"""Two who look alike and are two people: recorded and taken back with a button."""
+"""Buttons that record, or take back, that two people who look alike are different people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lookalikes_listed(person: Person) -> Iterable[Person]:
 
 @require_POST
 def lookalike_view(request: HttpRequest, person_id: UUID, other_id: UUID) -> HttpResponse:
-    """`do`: "add" or "remove"."""
+    """Adds the pair, or removes it if the form field `do` is "remove"."""
     person, other = (get_object_or_404(Person, pk=pk) for pk in (person_id, other_id))
     if not access_of(request).may(Scope.ENROL):
         raise PermissionDenied

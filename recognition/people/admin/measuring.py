@@ -1,4 +1,4 @@
-"""The page that measures a collection on its own people and trains its SVM, with the results."""
+"""The page that measures a collection on its own people, trains its SVM, and shows the results."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _do(request: HttpRequest, collection: Collection) -> str:
     }
     act = acts.get(request.POST.get("do", ""))
     if act is None:
-        raise ServiceError("bad_request", "Nothing was asked for.")
+        raise ServiceError("bad_request", "The form does not say what to do.")
     return act(collection, Actor.of_request(request))
 
 
@@ -121,7 +121,7 @@ def _rule(collection: Collection) -> TemplateContext | None:
 
 
 def _points(state: CalibrationState) -> list[TemplateContext]:
-    """Rates as "one in" so many, and as percentages."""
+    """The operating points for the page: rates as "1 in N" and as percentages."""
     return [
         {
             "one_in": round(1 / point["fmr"]),

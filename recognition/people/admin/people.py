@@ -1,4 +1,4 @@
-"""People: thumbnails, photos added with an answer for each, merge and erase."""
+"""People in the admin: the list, the page with photos and visits, and merging and erasing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from recognition.web.boundaries import TemplateContext
 
 _MOST_PHOTOS_SHOWN = 200
 _MOST_VISITS_SHOWN = 6
-# In the heading of a page about several people.
+# People who are named in the heading of a page about several people.
 _MOST_NAMED = 5
 _CONSENT_COLOURS = {
     Person.Consent.UNKNOWN: "default",
@@ -75,23 +75,23 @@ class PersonForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Changes are found by comparing with the row, not with the initial values in the request.
+        # Find changes by comparing with the row, not with the initial values in the request.
         for field in self.fields.values():
             field.show_hidden_initial = False
 
     def clean_external_id(self) -> str | None:
-        # An empty string would count as an external id, and these are unique.
+        # An empty string would be an external id, and external ids are unique.
         return self.cleaned_data["external_id"] or None
 
 
 def _visits(person: Person) -> QuerySet:
-    """Newest first; of the app of events, which this one does not import."""
+    """The person's events, newest first. By the relation: this app must not import events."""
     return person.events.defer("vector").select_related("camera").order_by("-started_at")
 
 
 @admin.register(Person)
 class PersonAdmin(ServiceAdmin, LongListAdmin):
-    when_empty = "Add a person and then photos, or drop a photo on Try it and enrol the face."
+    when_empty = "Add a person and then photos, or drop a photo on Try it and enrol the face there."
     form = PersonForm
     list_display = (
         "thumbnail",
@@ -108,7 +108,7 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
     list_filter = ("collection", LabelFilter, "is_active", "consent")
     list_filter_submit = True
     sortable_by = ("name",)
-    # Names the field that `get_search_results` looks in: without any there is no search box.
+    # Django shows a search box only if this is not empty. `get_search_results` does the search.
     search_fields = ("search_text",)
     search_help_text = "Part of a name, an external id or a label"
     actions = ("merge_people", "download_people", "erase_people")
@@ -121,10 +121,10 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
-        # Subqueries run for the rows of one page only; a join would run for all rows.
+        # Subqueries run only for the rows of one page; a join would run for all rows.
         images = FaceImage.objects.filter(person=OuterRef("pk"))
         count = images.order_by().values("person").annotate(n=Count("pk")).values("n")
-        # By name: this app knows nothing of events.
+        # By name, because this app must not import events.
         events = Person._meta.get_field("events").related_model._default_manager
         visits = events.filter(person=OuterRef("pk")).order_by("-pk")
         return (
@@ -166,13 +166,13 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
         return person.consent, person.get_consent_display()
 
     def get_actions(self, request: HttpRequest) -> dict:
-        """Hide Django's delete action: `erase_people` does the same and says so."""
+        """Hide the delete action: `erase_people` does the same and says what it erases."""
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
 
     def get_readonly_fields(self, request: HttpRequest, obj: Person | None = None) -> tuple:
-        # Templates belong to a collection; a person does not move between them.
+        # A person cannot move to another collection, because templates belong to a collection.
         return ("collection",) if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:  # noqa: FBT001
@@ -190,7 +190,7 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
         person_erase(person=obj, actor=Actor.of_request(request))
 
     def response_add(self, request: HttpRequest, obj: Person, *args: Any) -> HttpResponse:
-        """Go on to the photos after a new person was added."""
+        """After a person is added, go on to the page for photos."""
         if {"_addanother", "_continue", "_popup"} & set(request.POST):
             return super().response_add(request, obj, *args)
         messages.success(request, f"{obj.name} was added. Now add photos.")
@@ -283,7 +283,7 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
         return None
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
-        """What `Delete` removes with a person, for the confirmation page."""
+        """What is deleted with these people, for the confirmation page."""
         people = list(objs)
         photos = FaceImage.objects.filter(person__in=people).count()
         lines = [
@@ -293,20 +293,21 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
         return lines, {"people": len(people), "photos": photos}, denied, []
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
-        """Do nothing: the audit log records it, without the name."""
+        """Do not use Django's own log of the admin, which would keep the names of erased people.
+        The services write to the audit log, without names."""
 
     def log_deletion(self, request: HttpRequest, obj: Model, object_repr: str) -> None:
-        """As above: Django's own log would keep the erased person's name."""
+        """Do nothing, like `log_deletions`."""
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
-        """As above."""
+        """Do nothing, like `log_deletions`."""
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> None:
-        """As above."""
+        """Do nothing, like `log_deletions`."""
 
 
 def _one_of(people: QuerySet[Person], person_id: str) -> Person | None:
     try:
         return people.filter(pk=person_id).first()
-    except ValidationError:  # no id at all
+    except ValidationError:  # not an id
         return None

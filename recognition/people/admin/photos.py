@@ -1,4 +1,4 @@
-"""Photos of a person in the admin: upload with a result for each photo, and deletion."""
+"""Photos of a person in the admin: upload with a result for each photo, and delete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from recognition.web.uploads import Upload
 
 
 def limits() -> dict[str, int]:
-    """Limits on number and size of photos, the same as in REST."""
+    """Limits on the number and size of photos, the same as for REST."""
     return {
         "most_photos": settings.MAX_IMAGES_PER_REQUEST,
         "most_mb": settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20,
@@ -38,7 +38,7 @@ def person_url(person_id: UUID | str) -> str:
 
 
 def photos_view(request: HttpRequest, person_id: UUID, site: AdminSite) -> HttpResponse:
-    """The upload form; after an upload, what the engine found in each photo."""
+    """The upload form. After an upload, also what the engine found in each photo."""
     person = get_object_or_404(Person, pk=person_id)
     if not access_of(request).may(Scope.ENROL):
         raise PermissionDenied
@@ -81,7 +81,7 @@ def _enrol(request: HttpRequest, person: Person) -> list[UploadRow]:
         raise ServiceError("no_photo", "Choose at least one photo.")
     if len(files) > most["most_photos"] or size > most["most_mb"] * 2**20:
         told = f"at most {most['most_photos']} photos and {most['most_mb']} MB"
-        raise ServiceError("too_many_photos", f"That is too much for one go: {told}.")
+        raise ServiceError("too_many_photos", f"This is too much at once: {told}.")
     # Read just enough of a file to see that it is too large.
     enough = most["photo_mb"] * 2**20 + 1
     uploads = [Upload(file.name or "", file.read(enough)) for file in files]

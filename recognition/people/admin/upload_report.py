@@ -1,4 +1,4 @@
-"""What the engine found in each uploaded photo, as pictures and words for the page."""
+"""The report of an upload: what the engine found in each photo, as pictures and text."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class UploadRow:
     accepted: bool
     title: str
     message: str
-    preview: str  # data URL, empty if the file is no picture
+    preview: str  # data URL; empty if the file is not a picture
     choices: str  # "x,y,width,height" of each face to choose from, in pixels of the upload
     size: str  # "width,height" of the upload
     quality: Quality | None
@@ -89,7 +89,7 @@ def _preview(upload: Upload, outcome: ImageOutcome) -> tuple[str, tuple[int, int
 
 
 def _choices(outcome: ImageOutcome) -> str:
-    """Of a picture that shows several people: each of its faces, to choose one."""
+    """The boxes of all faces, if the picture shows several people and the user must choose one."""
     if outcome.code != "several_faces":
         return ""
     boxes = [(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in outcome.boxes]
@@ -97,7 +97,7 @@ def _choices(outcome: ImageOutcome) -> str:
 
 
 def _boxes(outcome: ImageOutcome) -> list[tuple[float, ...]]:
-    """x1 y1 x2 y2 of the stored face, or of every face found if none was stored."""
+    """x1 y1 x2 y2 of the stored face, or of all faces if none was stored."""
     if outcome.image is not None:
         x, y, width, height = outcome.image.box
         return [(x, y, x + width, y + height)]

@@ -28,7 +28,7 @@ def outcome_payload(outcome: ImageOutcome) -> OutcomePayload:
 
 
 def enrol_answer(outcomes: Sequence[ImageOutcome]) -> EnrolPayload:
-    """The body of the good answer; ServiceError 422 if every picture was refused."""
+    """The body of the answer; ServiceError 422 if all pictures were refused."""
     payloads = [outcome_payload(outcome) for outcome in outcomes]
     accepted = sum(outcome.accepted for outcome in outcomes)
     if not accepted:
@@ -38,7 +38,7 @@ def enrol_answer(outcomes: Sequence[ImageOutcome]) -> EnrolPayload:
 
 
 def enrolled_answer(person: Person | None, outcome: ImageOutcome) -> JsonDict:
-    """The body for one face; ServiceError 422 if it was refused."""
+    """The body of the answer for one face; ServiceError 422 if it was refused."""
     if outcome.image is None:
         raise _refusal([outcome], [outcome_payload(outcome)])
     owner = person or outcome.image.person
@@ -46,7 +46,7 @@ def enrolled_answer(person: Person | None, outcome: ImageOutcome) -> JsonDict:
 
 
 def _refusal(outcomes: Sequence[ImageOutcome], payloads: list[OutcomePayload]) -> ServiceError:
-    """Has the code of the pictures if all have the same one."""
+    """The error if no picture was accepted. If all have the same code, the error has it, too."""
     codes = {outcome.code for outcome in outcomes}
     if len(codes) == 1:
         code, message = outcomes[0].code, outcomes[0].message

@@ -49,31 +49,31 @@ class Collection(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(-1.0), MaxValueValidator(1.0)],
-        help_text="Least similarity (cosine) of a match. Empty: from the target rate below.",
+        help_text="Lowest similarity (cosine) of a match. Empty: from the target rate below.",
     )
     target_false_match_rate = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1e-8), MaxValueValidator(0.5)],
-        help_text="How often one comparison of strangers may match (FMR). Empty: follows the size "
+        help_text="How often one comparison of strangers may match (FMR). Empty: from the size "
         "of the gallery and the rate below.",
     )
     target_false_positive_rate = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1e-6), MaxValueValidator(0.5)],
-        help_text="How often a stranger may be named, however many are enrolled (FPIR). It counts "
-        "where neither of the above is set. Empty: 0.01.",
+        help_text="How often a stranger may be named, for any number of enrolled people (FPIR). "
+        "Used if neither of the above is set. Empty: 0.01.",
     )
     uses_own_curve = models.BooleanField(
         default=False,
-        help_text="Take thresholds from the scores of this collection's own people, once they "
-        "were measured, instead of those that came with the embedder.",
+        help_text="Take thresholds from the scores of this collection's own people, after a "
+        "measurement, instead of the curve of the embedder.",
     )
     match_margin = models.FloatField(
         default=0.03,
         validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="Two people closer than this to each other in similarity: ambiguous.",
+        help_text="If the similarities of two people differ by less, a face is ambiguous.",
     )
     quality_policy = models.CharField(
         max_length=16, choices=QualityPolicy.choices, default=QualityPolicy.STANDARD
@@ -83,7 +83,7 @@ class Collection(models.Model):
         max_length=16,
         choices=FlipAveraging.choices,
         default=FlipAveraging.ENROLLED,
-        help_text="Average a face's vector with that of its mirror image: fewer errors.",
+        help_text="Average a face's vector with that of its mirror image, for fewer errors.",
     )
     search_kind = models.CharField(
         max_length=16, choices=SearchKind.choices, default=SearchKind.AUTO
@@ -91,15 +91,15 @@ class Collection(models.Model):
     event_retention_days = models.PositiveIntegerField(
         default=90,
         validators=[MaxValueValidator(MOST_RETENTION_DAYS)],
-        help_text="Events are erased after so many days. 0: kept.",
+        help_text="Days after which events are deleted. 0: never.",
     )
     unknown_retention_days = models.PositiveIntegerField(
         default=14,
         validators=[MaxValueValidator(MOST_RETENTION_DAYS)],
-        help_text="The same for events of unknown faces. 0: kept.",
+        help_text="The same for events of unknown faces. 0: never.",
     )
     keeps_originals = models.BooleanField(
-        default=False, help_text="Keep the whole uploaded photo beside the face cut from it."
+        default=False, help_text="Also store the whole uploaded photo."
     )
     # Counts changes of the gallery. Raised under the row's lock, so that revisions become visible
     # in order; other processes follow it (see GalleryChange).

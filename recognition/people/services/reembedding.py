@@ -86,7 +86,7 @@ def taking_up_start(*, collection: Collection, actor: Actor) -> Job:
     if installed_version(collection.embedder) is None:
         raise _unknown(collection)
     if missing_version(collection) is None:
-        message = f"The collection goes by {collection.embedder.version}, which is installed."
+        message = f"The collection uses {collection.embedder.version}, which is installed."
         raise ServiceError("model_version_current", message, status=409)
     return job_start(kind="take_up_model", collection=collection.pk, actor=actor)
 

@@ -1,3 +1,3 @@
-"""What the admin pages of all apps share."""
+"""Code shared by the admin pages of all apps."""
 
 from recognition.web.admin import actions  # noqa: F401

@@ -1,4 +1,4 @@
-"""Actions on many rows of a list: asked for once more, done one by one, told in the end."""
+"""Actions on many rows of a list: ask for confirmation, act on each row, report the result."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def confirmation_page(
     title: str,
     **context: object,
 ) -> HttpResponse:
-    """Asks whether the action is meant; its form leads to `confirmed_rows`.
+    """A page that asks to confirm the action; `confirmed_rows` reads its form.
 
-    If all rows of a list are chosen, the form carries that choice and not the rows: Django refuses
-    a form of more than a thousand fields. `newest` keeps out what was added since.
+    If the user chose all rows of a list, the form contains only that choice and not the rows,
+    because Django refuses a form of more than a thousand fields. The field `newest` excludes rows
+    that are added before the user confirms.
     """
     is_all = request.POST.get("select_across") == "1"
     count = rows.count()
@@ -60,7 +61,7 @@ def confirmation_page(
 
 
 def confirmed_rows(request: HttpRequest, rows: QuerySet[M]) -> QuerySet[M] | None:
-    """The rows that were confirmed; None until the action is."""
+    """The rows that the user confirmed; None before the confirmation."""
     if "confirmed" not in request.POST:
         return None
     newest = request.POST.get("newest")
@@ -73,8 +74,8 @@ def confirmed_rows(request: HttpRequest, rows: QuerySet[M]) -> QuerySet[M] | Non
 
 
 def done_each(request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object]) -> int:
-    """Call `act` with each row; returns how often it was done. A refusal does not keep the others;
-    each reason is told once."""
+    """Call `act` with each row; returns the number of successes. If a service or the engine refuses
+    one row, the others are still tried. Each reason is shown once."""
     done, refusals = 0, Counter[str]()
     pks = list(rows.values_list("pk", flat=True))
     for start in range(0, len(pks), _ROWS_AT_ONCE):
@@ -92,7 +93,7 @@ def done_each(request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], ob
 
 @admin.action(description="Delete", permissions=["delete"])
 def delete_selected(model_admin: Any, request: HttpRequest, rows: QuerySet) -> HttpResponse | None:
-    """In place of Django's own, which sends every row to the browser and back."""
+    """Replaces Django's own action, which sends every row to the browser and back."""
     chosen = confirmed_rows(request, rows)
     if chosen is None:
         title = f"Delete these {model_admin.opts.verbose_name_plural}?"

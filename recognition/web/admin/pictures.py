@@ -1,4 +1,4 @@
-"""Small pictures in lists and forms. The files come through the authorised views of the API."""
+"""Small pictures in lists and forms. Views of the API, which check permissions, send the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls services from admin pages: a refusal is shown on the page, and the form keeps its input."""
+"""Call services from admin pages. A refusal is shown on the page, and the form keeps its input."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ServiceAdmin(ModelAdmin):
     """Saves and deletes through services: a ServiceError becomes an error of the form."""
 
     def row_or_404(self, request: HttpRequest, object_id: object) -> Model:
-        """For actions of a page, which get what stands in the address."""
+        """The row with this id, for actions of a page, which get only the id from the address."""
         row = self.get_object(request, str(object_id))
         if row is None:
             raise Http404
@@ -58,7 +58,7 @@ class ServiceAdmin(ModelAdmin):
         return _refused(form, refusal) if refusal else form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> ColumnValues:
-        """If there is only one collection, it is chosen already."""
+        """If there is only one collection, preselect it."""
         return self._only_collection() | super().get_changeform_initial_data(request)
 
     def _only_collection(self) -> ColumnValues:

@@ -1,6 +1,7 @@
-"""Which parameters and fields an operation takes: a request with any other is refused.
+"""The parameters and fields that an operation accepts. A request with any other one is refused.
 
-A misspelt name that is ignored answers everything, or changes nothing, without a word.
+If a misspelt name were ignored, a filter would return everything and an update would change
+nothing, and the caller would not notice.
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ from rest_framework.request import Request
 from recognition.web.errors import ServiceError
 
 PAGING = ("cursor", "page_size")
-# Of names that the caller made up: so many are told, each so long at most.
+# An error repeats at most this many unknown names, each cut to this length.
 _MOST_TOLD = 10
 _LONGEST_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Names of query parameters and of fields of the body. ignored: fields of the object's own
-    answer that nobody may write; a client may send back what it was given. is_binary: the body has
-    no fields, and the view reads it as it is."""
+    """Accepted names of query parameters and of body fields.
+
+    ignored: read-only fields of the object. They are accepted and ignored, so that a client may
+    send back an object that it received. is_binary: the body has no fields; the view reads its
+    bytes.
+    """
 
     parameters: frozenset[str]
     fields: frozenset[str]
@@ -39,7 +43,7 @@ class Accepted:
 def accepted_by(
     *, parameters: Iterable[Any], request: Any, answer: Any, ignores_own: bool
 ) -> Accepted:
-    """From what `recognition.web.api.schema.operation` is told."""
+    """Derive the accepted names from the arguments of `recognition.web.api.schema.operation`."""
     is_list = isinstance(answer, serializers.ListSerializer)
     in_query = [name for each in parameters for name in _names(each)]
     return Accepted(
@@ -51,8 +55,8 @@ def accepted_by(
 
 
 def refuse_unknown(request: Request, accepted: Accepted) -> None:
-    """ServiceError 400 that names what there is; 400 too for a parameter that is empty or given
-    twice."""
+    """Refuse unknown names with a ServiceError (400) that lists the known ones. A parameter that is
+    empty or given twice is a ValidationError (400)."""
     _refuse_others("parameter", request.query_params, accepted.parameters)
     _refuse_empty(request.query_params)
     for name, values in request.query_params.lists():
@@ -67,17 +71,17 @@ def refuse_unknown(request: Request, accepted: Accepted) -> None:
 
 
 def unknown_names(kind: str, unknown: Iterable[str], known: Iterable[str]) -> ServiceError:
-    """kind: parameter, field, option."""
+    """The error for unknown names. kind: parameter, field or option."""
     wrong = [str(name)[:_LONGEST_TOLD] for name in sorted(unknown, key=str)][:_MOST_TOLD]
     there = sorted(known)
-    told = f"There are: {', '.join(there)}." if there else "There is none here."
+    told = f"Known: {', '.join(there)}." if there else "None is accepted here."
     message = f"Not a known {kind}: {', '.join(wrong)}. {told}"
     return ServiceError(f"unknown_{kind}", message, unknown=wrong, known=there)
 
 
 def _names(declared: Any) -> list[str]:
-    """Of a serializer (class, instance, list of them), a query parameter, or a dict from media
-    types to serializers. Anything else names nothing."""
+    """The names in a serializer (class, instance or list serializer), in a query parameter, or in a
+    dict of serializers by media type. Any other value has no names."""
     if isinstance(declared, dict):
         return [name for each in declared.values() for name in _names(each)]
     if isinstance(declared, OpenApiParameter):
@@ -100,7 +104,7 @@ def _body(request: Request, accepted: Accepted) -> Mapping[str, Any]:
         return body
     if body and not accepted.fields:
         raise _no_body()
-    return {}  # what is no object is refused by whoever reads it
+    return {}  # not an object: refused later, when its fields are read
 
 
 def _no_body() -> ServiceError:

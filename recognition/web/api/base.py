@@ -1,4 +1,4 @@
-"""Shared by all views: the caller, reading of bodies, and paging of lists."""
+"""The base of all views: the caller, reading of bodies, and paging of lists."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AlwaysJson(DefaultContentNegotiation):
 
 
 class ApiView(GenericAPIView):
-    """A view whose methods are marked with `recognition.web.api.schema.operation`."""
+    """A view whose methods are decorated with `recognition.web.api.schema.operation`."""
 
     http_method_names = [*METHODS, "head"]
     parser_classes = [SafeJsonParser]
@@ -51,13 +51,13 @@ class ApiView(GenericAPIView):
 
     @property
     def required_scopes(self) -> dict[str, str]:
-        """Scope by method, for `HasScope`; a method without a mark stays closed."""
+        """The scope of each method, for `HasScope`. A method without the decorator is refused."""
         methods = {name.upper(): getattr(self, name) for name in METHODS if hasattr(self, name)}
         scopes = {name: method.scope for name, method in methods.items() if _is_marked(method)}
         return scopes | ({"HEAD": scopes["GET"]} if "GET" in scopes else {})
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # First of all: reading the session of the caller already reads the body of a form.
+        # This must come first: to find the caller's session, Django already reads a form's body.
         refuse_oversized(request)
         super().initial(request, *args, **kwargs)
         method = getattr(self, str(request.method).lower(), None)
@@ -65,12 +65,12 @@ class ApiView(GenericAPIView):
             refuse_unknown(request, method.accepted)
 
     def dispatch(self, *args: Any, **kwargs: Any) -> Any:
-        """Times are UTC, in and out, wherever the site is."""
+        """Times in requests and answers are UTC, whatever TIME_ZONE is."""
         with timezone.override(UTC):
             return super().dispatch(*args, **kwargs)
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
-        """Answers with data of people are not cached, not even by browsers."""
+        """Answers contain personal data, so nobody may cache them, not even browsers."""
         response = super().finalize_response(*args, **kwargs)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
@@ -84,8 +84,8 @@ class ApiView(GenericAPIView):
         return Actor.of_request(self.request)
 
     def read(self, serializer_class: type[Serializer], **options: Any) -> CheckedFields:
-        """The body (and the query under it), checked. An optional field that is null counts as
-        left out, unless null means something for it."""
+        """The validated fields of the body and the query; the body overrides the query. If an
+        optional field is null, it counts as missing, unless the field allows null."""
         fields = _without_nulls(request_fields(self.request), serializer_class)
         return _checked(serializer_class(data=fields, **options))
 
@@ -98,7 +98,7 @@ class ApiView(GenericAPIView):
 
 
 class PictureView(ApiView):
-    """A view that takes pictures in any of the three ways."""
+    """A view that accepts pictures as multipart files, as base64 in JSON, or as the raw body."""
 
     parser_classes = [MultiPartParser, SafeJsonParser, ImageParser]
 

@@ -1,4 +1,4 @@
-"""The only way out for pictures of people: audited and never cached."""
+"""The only code that sends pictures of people. Each view is audited, and answers are not cached."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from recognition.web.storage import media_problem, problem_of, storage_refusal
 
 
 class PictureVersion(serializers.Serializer):
-    """Of every address that answers a picture."""
+    """The query of every address that answers with a picture."""
 
     of = serializers.CharField(
         required=False,
         max_length=100,
-        help_text="Any text of yours: under another one a browser fetches the picture again.",
+        help_text="Any text. With a different text, a browser fetches the picture again.",
     )
 
 

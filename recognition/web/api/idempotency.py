@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a repeated request gets the stored answer and is not done again."""
+"""`Idempotency-Key`: a repeated request gets the stored answer and is not executed again."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def answer_once(
 ) -> Response:
     """The answer of `act`, or the stored one of an equal request by the same caller.
 
-    content: the content of the request as bytes; another content under the same key is a 409.
-    atomic: run `act` and store its answer in one transaction; for quick acts.
+    content: the content of the request as bytes. The same key with different content is a 409.
+    atomic: run `act` and store its answer in one transaction; only if `act` is quick.
     An exception is not stored: nothing was done, so the key may be used again.
     """
     key = request.headers.get(HEADER, "")
@@ -90,7 +90,7 @@ def _claim(caller: str, key: str, fingerprint: str) -> IdempotencyRecord:
         message = f"This {HEADER} was used for another request."
         raise ServiceError("idempotency_key_reused", message, status=409)
     if record is None or (record.status is None and not _took_over(record)):
-        message = "The first request with this key is still at work."
+        message = "The first request with this key is still running."
         raise ServiceError("idempotency_in_progress", message, status=409, retry_after=2)
     return record
 
@@ -105,7 +105,7 @@ def _took_over(record: IdempotencyRecord) -> bool:
 
 def _keep(record: IdempotencyRecord, answer: Answer) -> None:
     record.status = answer.status
-    # In the form in which it is read back: dates and ids as text.
+    # The same form as when it is read back: dates and ids as text.
     record.body = json.loads(json.dumps(answer.body, cls=DjangoJSONEncoder))
     record.person_id = answer.person_id
     record.save(update_fields=["status", "body", "person_id"])

@@ -5,43 +5,44 @@ from __future__ import annotations
 from recognition.web.boundaries import JsonDict
 
 ABOUT = """\
-Detect, verify, identify and enrol faces; read who was where.
+Detect, verify, identify and enrol faces, and read who was where.
 
-**Who calls.** A key, as `Authorization: Bearer KEY` or `X-Api-Key: KEY` (make one with
-POST `api-keys`, or in the admin), or the session of somebody who signed in. A key is never taken
-from the query. Each operation names the scope that it asks for.
+**Authentication.** Send a key as `Authorization: Bearer KEY` or `X-Api-Key: KEY` (make one with
+POST `api-keys`, or in the admin), or use the session of a signed-in user. A key in the query is
+not accepted. Each operation names the scope that it needs.
 
-**Pictures** come in three ways, the same for every operation that takes one: as a file of a
-multipart form, as base64 (or a data: URL) within JSON, or as the body itself with
-`Content-Type: image/jpeg` (or png, webp, bmp). Options stand in the query, whatever the way; a
-form or JSON may hold them as fields beside the picture instead.
+**Pictures.** Every operation that takes a picture accepts it in three ways: as a file of a
+multipart form, as base64 (or a data: URL) in JSON, or as the body itself with
+`Content-Type: image/jpeg` (or png, webp, bmp and others). Options go into the query; with a form or
+JSON they may also be fields beside the picture.
 
 **Errors** have one shape: `{"error": {"code", "message", "details"}, "request_id"}`. Codes are
 stable, messages are for people. Every response carries its `X-Request-Id`; send one to choose it.
 
 **Lists** are paged: follow `next` until it is null.
 
-**Jobs.** What takes longer than an answer may is answered 202 with a job: read GET `jobs/{id}`
-until its `state` is `done`, `failed` or `cancelled`.
+**Jobs.** An operation that takes long answers 202 with a job. Read GET `jobs/{id}` until its
+`state` is `done`, `failed` or `cancelled`.
 
-**Retries.** `Idempotency-Key` (any text of yours, at most 200 characters) on enrolment: the same
-request with the same key is answered again (`Idempotency-Replayed: true`) and not done again.
-After 429 and 503 wait as long as `Retry-After` says.
+**Retries.** Send `Idempotency-Key` (any text of at most 200 characters) with an enrolment. If the
+same request comes again with the same key, it gets the first answer
+(`Idempotency-Replayed: true`) and is not executed again. After 429 and 503, wait as long as
+`Retry-After` says.
 """
 
 _TAGS = {
-    "recognise": "A picture in, an answer out, nothing kept.",
+    "recognise": "Recognise faces in a picture. The picture is not stored.",
     "persons": "People, and the enrolment of their images.",
     "images": "The stored faces.",
     "events": "Who was where: one event for each visit.",
     "collections": "Galleries and their rules.",
-    "cameras": "Where frames come from.",
-    "imports": "Archives of photos, or of another collection, enrolled by a job, with a report.",
+    "cameras": "Sources of frames.",
+    "imports": "Archives of photos or of another collection. A job enrols them and reports.",
     "exports": "Collections as archives.",
-    "jobs": "Work that outlasts a request: how far it is, and what came of it.",
-    "webhooks": "URLs that are sent notices, and the log of what was sent.",
-    "keys": "API keys; shown once, stored hashed.",
-    "about": "The caller, and the models there are.",
+    "jobs": "Work that takes longer than a request: its progress and its result.",
+    "webhooks": "URLs that receive notices, and the log of deliveries.",
+    "keys": "API keys. Each is shown once and stored as a hash.",
+    "about": "The caller, and the models of this site.",
 }
 _TAG_OF = {
     **dict.fromkeys(("detect", "verify", "identify", "embed"), "recognise"),
@@ -70,7 +71,7 @@ def finish(result: JsonDict, generator: object, request: object, public: bool) -
 
 
 def _label(responses: JsonDict, shared: JsonDict) -> None:
-    """Replace errors by references, as each is the same everywhere, and name headers."""
+    """Replace errors by references, because each is the same in all operations, and add headers."""
     for status, response in responses.items():
         headers: JsonDict = {"X-Request-Id": _TEXT}
         if status in ("429", "503"):

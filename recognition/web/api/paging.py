@@ -1,5 +1,4 @@
-"""Lists have pages behind an opaque cursor, newest first: stable while rows are added and
-deleted."""
+"""Pages of lists, newest first. The opaque cursor keeps them stable while rows come and go."""
 
 from __future__ import annotations
 
@@ -16,13 +15,13 @@ from recognition.web.errors import ServiceError
 
 
 class NewestFirst(CursorPagination):
-    """By id: the first bits of an id are the time."""
+    """Sorts by id, which sorts by time: an id begins with the time."""
 
     ordering: str | tuple[str, ...] = "-id"
     page_size = 50
     page_size_query_param = "page_size"
-    page_size_query_description = "How many of them; 500 at most."
-    cursor_query_description = "Where the page begins: from `next` or `previous` of another page."
+    page_size_query_description = "Rows on a page; at most 500."
+    cursor_query_description = "Start of the page: from `next` or `previous` of another page."
     max_page_size = 500
 
     def paginate_queryset(
@@ -31,14 +30,14 @@ class NewestFirst(CursorPagination):
         try:
             return super().paginate_queryset(queryset, request, view)
         except (NotFound, ValidationError, ValueError, OverflowError) as error:
-            message = "This cursor is not one of ours. Begin again without it."
+            message = "This cursor is not valid. Start again without a cursor."
             raise ServiceError("bad_cursor", message) from error
 
     def get_page_size(self, request: Request) -> int | None:
         asked = request.query_params.get(self.page_size_query_param)
         if asked is None:
             return self.page_size
-        # Few digits: Python refuses to read a number of thousands of them.
+        # Limit the digits: Python refuses to parse a number with thousands of them.
         if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked)):
             raise serializers.ValidationError(
                 {"page_size": ["This must be a whole number from 1."]}

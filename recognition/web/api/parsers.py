@@ -24,7 +24,7 @@ class SafeJsonParser(JSONParser):
 
 
 class ImageParser(BaseParser):
-    """The body itself is the picture: `Content-Type: image/…`."""
+    """For bodies that are a picture: `Content-Type: image/…`."""
 
     media_type = "image/*"
 

@@ -1,8 +1,7 @@
-"""The only place that reads pictures from requests: multipart files, base64 in JSON, or the raw
-body.
+"""The only code that reads pictures from requests: multipart files, base64 in JSON, or a raw body.
 
-In each case a serializer's `PictureField` gives an `Upload` (name and bytes). The engine decides
-later whether the bytes are a picture.
+In each case the `PictureField` of a serializer gives an `Upload` (name and bytes). The engine
+decides later if the bytes are a picture.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ def image_too_large() -> ServiceError:
 
 
 def refuse_oversized(request: Request) -> None:
-    """413 by the announced length, before the body is looked at. `BodyGate` has limits for requests
-    of any kind."""
+    """413 if the announced length of a raw picture is too large. The body is not read for this.
+    `BodyGate` limits all requests, whatever their kind."""
     if is_raw_image(request) and _announced_length(request) > max_image_bytes():
         raise image_too_large()
 
@@ -63,8 +62,8 @@ def is_raw_image(request: Request) -> bool:
 
 
 def request_fields(request: Request) -> QueryDict | CheckedFields:
-    """The fields of the body, which override those of the query: a raw body has options only
-    there."""
+    """The fields of the body and of the query; those of the body override. With a raw body all
+    options come from the query."""
     query, body = request.query_params, request.data
     if isinstance(body, QueryDict):
         fields = copy(body)  # a deep copy would copy the files
@@ -74,7 +73,7 @@ def request_fields(request: Request) -> QueryDict | CheckedFields:
     if not isinstance(body, dict):
         raise serializers.ValidationError("The body must be a JSON object.")
     if is_raw_image(request):
-        # An empty body reaches no parser; it is an empty picture, not a missing one.
+        # DRF calls no parser for an empty body. It counts as an empty picture, not a missing one.
         body = {"image": SimpleUploadedFile("body", b"")} | body
     return query.dict() | body
 
@@ -90,9 +89,9 @@ def _upload_of(value: object) -> Upload:
 
 
 def _decoded(text: str) -> bytes:
-    """Base64 of either alphabet, alone or as a data: URL; line breaks and a missing padding are
-    allowed."""
-    # 4 characters stand for 3 bytes: told apart before anything is copied.
+    """Decode base64 in the standard or the URL-safe alphabet, alone or as a data: URL. Line breaks
+    and missing padding are allowed."""
+    # 4 characters encode 3 bytes, so the length tells the size before anything is copied.
     if len(text) > max_image_bytes() * 1.4 + 200:
         raise image_too_large()
     match = _DATA_URL.match(text)
@@ -112,7 +111,7 @@ class PictureField(serializers.Field):
     """One picture, as `Upload`."""
 
     def get_value(self, dictionary: Any) -> Any:
-        # A list would silently be reduced to its last picture.
+        # Otherwise all pictures but the last one would be ignored silently.
         if isinstance(dictionary, QueryDict) and len(dictionary.getlist(self.field_name or "")) > 1:
             raise ServiceError("several_pictures", f"Send one picture as `{self.field_name}`.")
         return super().get_value(dictionary)

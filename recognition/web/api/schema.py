@@ -28,13 +28,13 @@ InputClass = type[serializers.Serializer]
 
 
 class ErrorDetailSerializer(serializers.Serializer):
-    code = serializers.CharField(help_text="Stable; for programs.")
-    message = serializers.CharField(help_text="For people.")
-    details = serializers.DictField(help_text="Such as `fields`: what is wrong with each.")
+    code = serializers.CharField(help_text="For programs; stable.")
+    message = serializers.CharField(help_text="For people; may change.")
+    details = serializers.DictField(help_text="Such as `fields`: the errors of each field.")
 
 
 class ErrorSerializer(serializers.Serializer):
-    """Every error, whatever went wrong."""
+    """The shape of every error."""
 
     error = ErrorDetailSerializer()
     request_id = serializers.CharField(help_text="Also in the header X-Request-Id.")
@@ -44,15 +44,15 @@ _ERRORS: dict[int, tuple[str, str, str]] = {
     400: ("The request or the picture is not valid.", "validation_error", "Check: image."),
     401: ("Not signed in, or the key is not valid.", "not_authenticated", "Sign in first."),
     403: ("The scope is missing.", "permission_denied", "This account or key may not do that."),
-    404: ("There is no such thing, or not for this key.", "not_found", "There is no such person."),
-    409: ("It cannot be done as things are.", "conflict", "The collection has people."),
-    411: ("The length of the body is not announced.", "length_required", "Send Content-Length."),
+    404: ("It does not exist, or not for this key.", "not_found", "There is no such person."),
+    409: ("The present state does not allow it.", "conflict", "The collection has people."),
+    411: ("Content-Length is missing.", "length_required", "Send Content-Length."),
     413: ("Too large.", "image_too_large", "A picture may have 20 MB at most."),
-    415: ("Not a type that is understood.", "unsupported_media_type", "Send JSON or a picture."),
+    415: ("The media type is not supported.", "unsupported_media_type", "Send JSON or a picture."),
     422: ("The picture cannot be used.", "no_face", "No face was found in the picture."),
     429: ("Too many requests; see Retry-After.", "throttled", "Try again in 3 seconds."),
     503: ("Busy or warming up; see Retry-After.", "engine_busy", "The engine's queue is full."),
-    507: ("There is no room for pictures.", "storage_full", "There is no room for pictures."),
+    507: ("The server's disk is full.", "storage_full", "The server's disk is full."),
 }
 ALWAYS = (400, 401, 403, 429)
 WITH_BODY = (411, 413, 415)
@@ -62,7 +62,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
     str,
     OpenApiParameter.HEADER,
-    description="The same key with the same content is answered again, and not done again.",
+    description="A repeated request with the same key gets the first answer and is not executed.",
 )
 
 
@@ -89,12 +89,12 @@ def operation(
     about: str = "",
     ignores_own: bool = False,
 ) -> Callable[[F], F]:
-    """Documents a view's method, sets the scope it asks for (None: any caller who is known) and
-    which names it takes: `ApiView` refuses others.
+    """Documents a method of a view. Sets the scope that it needs (None: any known caller) and the
+    names that it accepts; `ApiView` refuses all other names.
 
-    answer: serializer of the good answer, None for an empty one; for what is no JSON a dict from
-    (status, media type) to its type.
-    ignores_own: the body is the object that is answered; its fields that nobody may write are
+    answer: serializer of the answer to a success; None for an empty answer. If the answer is not
+    JSON, a dict from (status, media type) to its type.
+    ignores_own: the body is an object of the same shape as the answer; its read-only fields are
     ignored.
     """
     needs = f"Scope: `{scope.value}`." if scope else "Any account or key."
@@ -122,10 +122,10 @@ def operation(
 
 
 def picture_request(input_class: InputClass) -> JsonDict:
-    """The ways to send a body with pictures.
+    """The bodies with which pictures can be sent, by media type.
 
-    For forms only the files are described. Options are query parameters in each way, and the docs
-    page would send every field of a form.
+    For forms only the files are described: options are query parameters anyway, and the docs page
+    would send every field of a form, filled in or not.
     """
     return {
         "multipart/form-data": _with_files(input_class),
@@ -141,7 +141,7 @@ def _with_files(input_class: InputClass) -> InputClass:
         if isinstance(field, PictureField | PictureListField)
     }
     name = input_class.__name__.removesuffix("Serializer")
-    doc = "Pictures as files; options stand in the query, or as fields beside them."
+    doc = "Pictures as files. Options go into the query, or are fields beside the files."
     return type(f"{name}FormSerializer", (serializers.Serializer,), {"__doc__": doc, **fields})
 
 

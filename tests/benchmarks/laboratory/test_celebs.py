@@ -1,4 +1,4 @@
-"""Enrol, identify and name no strangers, on photos as they come."""
+"""Enrolment and identification on unprepared photos, in which no stranger is named."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ml_engine.engine import FaceEngine
 def test_all_are_found_right_and_above_the_default_threshold(
     real_engine: FaceEngine, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every sixth photo of LFW's strangers: all of them take minutes."""
+    """Every sixth photo of LFW's strangers, because all of them take minutes."""
     everybody = celebs._strangers(data_dir / "lfw")
     monkeypatch.setattr(celebs, "_strangers", lambda folder: everybody[::6])
     report = evaluate_celebs(

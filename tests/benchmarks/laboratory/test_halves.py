@@ -1,4 +1,4 @@
-"""A threshold set on half of the people, held against the other half."""
+"""A threshold that was set on half of the people, tested on the other half."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quick search against an exact one."""
+"""Approximate search compared with exact search."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_all_kinds_are_held_against_the_exact_one() -> None:
 def test_a_search_that_loses_what_it_should_find_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Dimensions learnt from faces of a plane, held against others outside of it."""
+    """Dimensions learnt from faces in a plane, tested with faces outside of it."""
     monkeypatch.setattr(ByteScanner, "candidates", lambda self, k: k)
     known = unit_vectors(200, DIMENSION, seed=1)
     known[:, 8:] = 0

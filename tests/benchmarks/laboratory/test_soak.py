@@ -1,4 +1,4 @@
-"""Endurance: what is steady passes, and a leak of each kind is caught."""
+"""Endurance: a steady run passes, and each kind of leak is found."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ml_engine.types import Image
 
 
 def _samples(memory: Callable[[int], float], threads: int = 9, handles: int = 20) -> list[Sample]:
-    """A hundred; threads and handles are those of the last half."""
+    """A hundred samples. Threads and handles are the given ones in the last half."""
     return [
         Sample(n, memory(n), threads if n > 50 else 9, handles if n > 50 else 20)
         for n in range(1, 101)
@@ -59,7 +59,7 @@ def test_frames_differ_and_are_the_same_for_the_same_number() -> None:
 
 @pytest.fixture
 def leaks() -> Iterator[list[Any]]:
-    """What is planted; taken out again."""
+    """A leak for the test, which is removed afterwards."""
     planted: list[Any] = []
     yield planted
     for thing in planted:

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from ml_engine.runtime.deadline import working_until
 from ml_engine.runtime.network import Batch, parts_of, run_in_parts
+from ml_engine.runtime.pauses import working
 from ml_engine.types import DeadlineExceeded
 
 
@@ -56,6 +56,6 @@ def test_parts_that_would_come_too_late_are_not_run() -> None:
         time.sleep(0.05)
         return [np.zeros((size, 1), np.float32)]
 
-    with working_until(time.perf_counter() + 0.02), pytest.raises(DeadlineExceeded):
+    with working(until=time.perf_counter() + 0.02), pytest.raises(DeadlineExceeded):
         run_in_parts(np.zeros((9, 1, 1, 1), np.float32), (1,), 0.3, run_padded)
     assert sizes == [1]

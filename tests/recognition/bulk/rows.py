@@ -17,7 +17,7 @@ from tests.fakes import photo
 
 
 def make_refused_item(collection: Collection) -> ImportItem:
-    """The one photo of an import that is over: a person may overrule its refusal."""
+    """The only photo of an import that is over. A user may overrule its refusal."""
     run = ImportRun.objects.create(
         collection=collection, name="a.zip", state=ImportRun.State.OVER, is_planned=True
     )

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 @pytest.fixture

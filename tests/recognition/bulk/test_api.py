@@ -29,7 +29,7 @@ API = "/api/v1"
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 def begin(api: Caller, data: bytes, **values: Any) -> Any:

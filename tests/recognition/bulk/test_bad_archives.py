@@ -1,4 +1,4 @@
-"""Archives that are not fit: each is refused with its own code, and leaves nothing."""
+"""Bad archives: each is refused with its own code, and nothing of it is left."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ def thousands_of_empty_files() -> bytes:
 
 
 def bomb() -> bytes:
-    """Says that it unpacks to 4 GB."""
+    """An archive that claims to unpack to 4 GB."""
     data = bytearray(zip_of({"Ann/1.jpg": photo(1)}))
     struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 0xFFFFFFF0)
     return bytes(data)
 
 
 def overlapping() -> bytes:
-    """Every entry is the same bytes of the file: small, and as much work as many."""
+    """All entries are the same bytes of the file: a small file that causes much work."""
     data = bytearray(zip_of({f"Ann/{number}.jpg": photo(1) for number in range(3)}))
     at = data.index(b"PK\x01\x02")
     while (at := data.find(b"PK\x01\x02", at + 1)) > 0:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 @pytest.fixture
@@ -128,5 +128,5 @@ def test_file_that_is_no_archive_is_refused_and_leaves_nothing(
 
 
 def test_path_that_is_not_there_is_refused(collection: Collection, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="that is there"):
+    with pytest.raises(CommandError, match="that exists"):
         run("Main", tmp_path / "nothing")

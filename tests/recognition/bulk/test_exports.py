@@ -1,4 +1,4 @@
-"""A collection exported, and imported into another one."""
+"""A collection is exported, and imported into another one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _IMAGE_FIELDS = ("sha256", "box", "landmarks", "crop_left", "crop_top", "crop_sc
 
 @pytest.fixture(autouse=True)
 def _engine(engine: FakeEngine) -> None:
-    """The fake one."""
+    """Use the fake engine."""
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_templates_of_a_model_that_is_not_here_are_made_anew_and_that_is_said(
     run_jobs()
     item = run.items.exclude(image=None).first()
     assert item is not None
-    assert item.message.startswith(f"Embedded anew for {other.embedder.version}")
+    assert item.message.startswith(f"Embedded again by {other.embedder.version}")
     assert full.embedder.version in item.message
     dimensions = set(Template.objects.filter(collection=other).values_list("dimension", "model"))
     assert dimensions == {(other.embedder.dimension, other.embedder_id)}

@@ -1,4 +1,4 @@
-"""Imports and exports whose workers are killed at every step, paused, and doubled."""
+"""Imports and exports whose workers are killed at each step, paused, or run twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 _RUNNING = "recognition.bulk.services.running"
 _PHOTOS = "recognition.bulk.services.photos"
 _OUTCOMES = "recognition.bulk.services.outcomes"
-# From the beginning to the end of an import: each worker gets further than the one before.
+# In the order of an import: each worker gets further than the one before.
 STEPS = (
     f"{_RUNNING}._item:after:3",  # while it is planned
     "recognition.people.services.enrolment._insert:before:1",  # file written, no row
@@ -40,7 +40,7 @@ STEPS = (
 
 
 def _photos() -> dict[str, bytes]:
-    """Of two people, some of which are refused."""
+    """Photos of two people, some of which are refused."""
     files = {}
     for person in (1, 2):
         for looks in range(3):
@@ -75,7 +75,7 @@ def test_import_whose_workers_are_killed_at_every_step_does_each_photo_once(
     wait_for(lambda: has_ended(job))
     job.refresh_from_db()
     assert last.poll() is None
-    # The import was over already, and only the job's row did not know.
+    # The import had ended already, but the row of the job did not say so yet.
     assert (job.state, job.error_code) == (Job.State.DONE, ""), job.log
     assert job.attempts == len(STEPS) + 1
     assert_each_photo_once(run, collection)
@@ -94,7 +94,7 @@ def test_two_workers_of_which_one_is_paused_do_each_photo_once(
     paused.send_signal(signal.SIGCONT)
     job = Job.objects.get(kind="import")
     wait_for(lambda: has_ended(job))
-    time.sleep(1.0)  # for what the one that woke late would still do
+    time.sleep(1.0)  # time for what the worker that woke late would still do
     assert_each_photo_once(run, collection)
 
 

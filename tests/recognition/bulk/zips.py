@@ -23,7 +23,7 @@ def zip_of(files: Mapping[str, bytes]) -> bytes:
 
 
 def people_zip(people: int = 3, photos: int = 2) -> bytes:
-    """Folders Person_0, Person_1… with so many photos of each."""
+    """Folders Person_0, Person_1… with this many photos of each."""
     return zip_of(
         {
             f"Person_{person}/{looks}.jpg": photo(person + 1, looks=looks)
@@ -35,7 +35,7 @@ def people_zip(people: int = 3, photos: int = 2) -> bytes:
 
 @committed()
 def sent(collection: Collection, data: bytes, name: str = "people.zip") -> ImportRun:
-    """An import whose archive is here, not started yet."""
+    """An import whose archive has arrived, and that is not started yet."""
     run = import_create(collection=collection, name=name, size=len(data), actor=ACTOR)
     import_piece(run=run, offset=0, data=data)
     return ImportRun.objects.get(pk=run.pk)
@@ -47,6 +47,6 @@ def started(collection: Collection, data: bytes) -> ImportRun:
 
 
 def outcomes(run: ImportRun) -> dict[str, str]:
-    """Code by path; "pending" for what has none."""
+    """The code of each path; "pending" if it has none."""
     rows = ImportItem.objects.filter(run=run.pk).values_list("path", "code", "state")
     return {path: code or state for path, code, state in rows}

@@ -1,4 +1,4 @@
-"""The engine of the process: started aside, awaited, failed and tried again, stopped."""
+"""The engine of the process: starts in the background, is awaited, fails, tries again, stops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Build = Callable[[Any], FakeEngine]
 
 
 class _Factory:
-    """In place of `load_engine`: builds when it is let, or fails."""
+    """Replaces `load_engine`: builds when the test allows it, or fails."""
 
     def __init__(self) -> None:
         self.may_build = threading.Event()

@@ -67,7 +67,7 @@ class TestList:
     def test_event_list_works_in_another_time_zone(
         self, viewer: Client, collection: Collection, settings: Any
     ) -> None:
-        """MariaDB without its tables of time zones cannot tell days of Berlin."""
+        """Without its tables of time zones, MariaDB cannot convert to the time of Berlin."""
         settings.TIME_ZONE = "Europe/Berlin"
         event = make_event(collection)
         assert listed(viewer) == {event}
@@ -178,7 +178,7 @@ class TestActions:
         Event.objects.filter(pk=events[0].pk).update(review="confirmed")
         (message,) = told(act(operator, MODEL, "reject_events", *events))
         assert "Rejected: 2 events of Ann Example" in message
-        assert "will be unknown from now on" in message
+        assert "will not get that name" in message
         assert address(f"{MODEL}_undo_review") in message
         assert Negative.objects.count() == 2
         assert "Not Ann Example" in page(operator.get(address(f"{MODEL}_changelist")))
@@ -194,7 +194,7 @@ class TestActions:
         self, operator: Client, collection: Collection
     ) -> None:
         (message,) = told(act(operator, MODEL, "reject_events", make_event(collection, number=5)))
-        assert "There was no name to take away" in message
+        assert "There was no name to remove" in message
 
     def test_confirming_several_events_names_the_people(
         self, operator: Client, person: Person
@@ -232,7 +232,7 @@ class TestActions:
     ) -> None:
         event = make_event(person=person)
         text = page(act(operator, MODEL, "delete_selected", event))
-        assert "They go for good" in text
+        assert "They are deleted for good" in text
         act(operator, MODEL, "delete_selected", event, confirmed="yes")
         assert not Event.objects.exists()
         assert AuditEntry.objects.filter(action="event.delete").exists()

@@ -1,4 +1,4 @@
-"""The audit log in the admin names people, and pictures that a page shows are one entry."""
+"""The audit log in the admin names people, and all pictures of one page are one entry."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 
 class _World:
-    """The same in two collections; a caller may see all, the first one, or nothing."""
+    """The same rows in two collections. A caller may see both, only the first, or nothing."""
 
     def __init__(self) -> None:
         self.collections = [make_collection(), make_collection()]
@@ -176,7 +176,7 @@ def test_counts_include_only_visible_rows(world: _World) -> None:
 
 
 def test_ids_sort_by_time_of_creation(access: Access, collection: Collection) -> None:
-    """Lists are paged by them, so every database must sort them so."""
+    """Lists are paged by ids, so every database must sort them in this way."""
     people = [make_person(collection, name=str(number)) for number in range(3)]
     base = [Person(pk=uuid7(), collection=collection, name=str(n)) for n in range(60)]
     assert [p.name for p in selectors.persons_list(access)] == [p.name for p in reversed(people)]

@@ -13,7 +13,7 @@ from tests.recognition.jobs.workers import StartWorker, Worker, start_worker_pro
 
 @pytest.fixture
 def kinds_for_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adds the job kinds that only tests use."""
+    """Adds kinds of jobs that only tests use."""
     for name, kind in TEST_KINDS.items():
         monkeypatch.setitem(kinds.KINDS, name, kind)
 

@@ -43,7 +43,7 @@ def count(context: JobContext, parameters: JsonObject) -> JsonObject:
 
 
 def sleep(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """One long step, in which nothing is asked."""
+    """One long step, in which the job does not call `check`."""
     _step(context, 0)
     time.sleep(float(str(parameters["pause_s"])))
     context.check()
@@ -52,7 +52,7 @@ def sleep(context: JobContext, parameters: JsonObject) -> JsonObject:
 
 
 def hold(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """Stay within a transaction for a while, which the file `marker` tells."""
+    """Stay in a transaction for a while. The file `marker` shows that it has begun."""
     with transaction.atomic():
         context.check()
         Path(str(parameters["marker"])).touch()

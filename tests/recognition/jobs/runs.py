@@ -9,7 +9,7 @@ from recognition.jobs.running import run_next
 
 
 def run_jobs() -> int:
-    """Run what is due, one after the other; returns how many attempts that took."""
+    """Run the jobs that are due, one after the other; returns the number of attempts."""
     attempts = 0
     while run_next(list(KINDS), threading.Event()):
         attempts += 1

@@ -28,7 +28,7 @@ def url(job: Job) -> str:
 
 
 def do(client: Client, job: Job, what: str) -> str:
-    """What the page says after a button was pressed."""
+    """The message on the page after a button was pressed."""
     answer = client.post(url(job), {"do": what})
     assert answer.status_code == 302
     return told(answer)[-1]
@@ -69,7 +69,7 @@ def test_cancel_of_a_running_job_is_shown(administrator: Client, job: Job) -> No
     Job.objects.update(state=Job.State.RUNNING)
     assert do(administrator, job, "cancel") == "It stops at its next step."
     text = page(administrator.get(url(job)))
-    assert "A cancel is asked for" in text
+    assert "The job is being cancelled" in text
     assert 'value="cancel"' not in text
 
 
@@ -91,7 +91,7 @@ def test_periodic_job_that_waits_is_run_now(administrator: Client) -> None:
 
 
 def test_unknown_action_on_a_job_is_refused(administrator: Client, job: Job) -> None:
-    assert do(administrator, job, "nonsense") == "Nothing was asked for."
+    assert do(administrator, job, "nonsense") == "The form does not say what to do."
     assert administrator.get(address("jobs_job_change", "nonsense")).status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""Workers whose database goes away, and comes back."""
+"""Workers whose database goes away and comes back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ on_a_file = pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLit
 
 @on_a_server
 def test_job_goes_on_when_the_database_was_away_for_a_moment(start_worker: StartWorker) -> None:
-    """Shorter than the lease: the step that met the gap fails, and the attempt after it is done."""
+    """An outage shorter than the lease: the step during it fails, and the next attempt succeeds."""
     with line_to_database() as line:
         worker = start_worker(port=line.port)
         job = start_job(steps=20, pause_s=0.05)
@@ -45,7 +45,7 @@ def test_job_goes_on_when_the_database_was_away_for_a_moment(start_worker: Start
 def test_long_step_survives_a_database_that_was_away_for_longer_than_the_lease(
     start_worker: StartWorker,
 ) -> None:
-    """Nobody else took the job: the worker still owns it, and its result counts."""
+    """No other worker took the job, so this worker still owns it and its result counts."""
     with line_to_database() as line:
         worker = start_worker(port=line.port)
         job = start_job("sleep", pause_s=4 * LEASE_S)

@@ -1,4 +1,4 @@
-"""The progress of a job that runs in a process of its own, seen by a page of another one."""
+"""The progress of a job that runs in one process, seen by a page of another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job from its lease to its end, within one process."""
+"""A job from its lease to its end, in one process."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_log_keeps_its_newest_lines(context: JobContext) -> None:
 
 
 class Away:
-    """A call that finds no database the first times."""
+    """A call that fails the first times because the database is away."""
 
     def __init__(self, call: Any, times: int) -> None:
         self.call, self.times, self.tries = call, times, 0

@@ -1,4 +1,4 @@
-"""Jobs started, cancelled, tried again, repeated and pruned."""
+"""Jobs are started, cancelled, retried, repeated and pruned."""
 
 from __future__ import annotations
 

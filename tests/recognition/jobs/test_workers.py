@@ -1,4 +1,4 @@
-"""Real worker processes that are killed, paused, doubled, cut off from the database and stopped."""
+"""Real worker processes that are killed, paused, doubled, stopped, or lose their database."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _is_under_way(job: Job, steps: int) -> bool:
 def test_jobs_survive_workers_that_are_killed_and_paused_at_random(
     start_worker: StartWorker,
 ) -> None:
-    """KILL_ROUNDS (3) times one of two workers is killed, or paused for longer than its lease."""
+    """One of two workers is killed, or paused for longer than its lease, KILL_ROUNDS (3) times."""
     workers = [start_worker(), start_worker()]
     jobs = []
     for turn in range(int(os.environ.get("KILL_ROUNDS", "3"))):
@@ -63,7 +63,7 @@ def test_jobs_survive_workers_that_are_killed_and_paused_at_random(
 
 
 def assert_done_by_one_attempt_after_the_other(job: Job) -> None:
-    """No attempt wrote after the next one had begun, and the last one did all of it."""
+    """No attempt wrote after the next one had begun, and the last one did all steps."""
     job.refresh_from_db()
     assert job.state == Job.State.DONE, job.log
     entries = AuditEntry.objects.filter(action=STEP, target_id=job.pk).order_by("pk")
@@ -95,7 +95,7 @@ def test_paused_worker_that_wakes_after_its_lease_writes_nothing(start_worker: S
 def test_paused_worker_that_wakes_after_the_job_was_done_changes_nothing(
     start_worker: StartWorker,
 ) -> None:
-    """It wakes in a long step, in which it asks for nothing, and then wants to store."""
+    """It wakes in a long step without `check`, and then tries to store something."""
     paused = start_worker()
     job = start_job("sleep", pause_s=0.5)
     wait_for(lambda: steps_of(job) == 1)

@@ -18,7 +18,7 @@ def main() -> None:
     from tests.recognition.jobs.kinds_for_tests import TEST_KINDS
 
     if connections.settings["default"]["ENGINE"].endswith("sqlite3"):
-        # A file that stays locked is told sooner than in 30 s.
+        # Report a locked file sooner than after 30 s.
         connections.settings["default"]["OPTIONS"]["timeout"] = 1
     KINDS.clear()
     KINDS.update(TEST_KINDS)

@@ -1,4 +1,4 @@
-"""Real worker processes for tests, and what a test asks of their jobs."""
+"""Real worker processes for tests, and checks of their jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ StartWorker = Callable[..., Worker]
 def start_worker_process(
     database_url: str, folder: Path, *, module: str = "tests.recognition.jobs.work", **more: str
 ) -> Worker:
-    """Waits for jobs when this returns. more: variables of its environment."""
+    """Start a worker, and return when it waits for jobs. more: variables of its environment."""
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,

@@ -1,4 +1,4 @@
-"""A process with the role `web`, as far as notices go."""
+"""The follower of notices of a process with the role `web`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recognition.web.process import process
 
 
 def start_following(monkeypatch: pytest.MonkeyPatch) -> Follower:
-    """The process's follower, which has seen where the table ends."""
+    """The follower of this process, which has found the end of the table."""
     has_begun = threading.Event()
     read = NoticeReader.read
 

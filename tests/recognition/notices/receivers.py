@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback, as the receiver of webhooks: it answers as a test tells it."""
+"""A real HTTP server on loopback that receives webhooks and answers as a test tells it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         answer(200)(self)
 
     def log_message(self, *args: Any) -> None:
-        """Nothing: the test's output is its own."""
+        """Log nothing, so that the output of tests stays clean."""
 
 
 class Receiver(ThreadingHTTPServer):
@@ -68,7 +68,7 @@ class Receiver(ThreadingHTTPServer):
         self.got: list[str] = []
         self._behaviours = list(behaviours)
         self._changed = threading.Condition()
-        # Set at the end: behaviours that hang go on.
+        # Set at the end, so that hanging behaviours continue.
         self.is_over = threading.Event()
         self.scheme = "https" if tls else "http"
         if tls:
@@ -80,7 +80,7 @@ class Receiver(ThreadingHTTPServer):
         return f"{self.scheme}://localhost:{self.server_port}/hook"
 
     def will(self, *behaviours: Behaviour) -> None:
-        """How the next requests are answered."""
+        """Set how the next requests are answered."""
         with self._changed:
             self._behaviours = list(behaviours)
 
@@ -98,7 +98,7 @@ class Receiver(ThreadingHTTPServer):
             return list(self.received)
 
     def handle_error(self, *args: Any) -> None:
-        """Clients that were cut off are part of the tests."""
+        """Ignore clients that were cut off: tests do this on purpose."""
 
     def close(self) -> None:
         self.is_over.set()
@@ -135,7 +135,7 @@ def hang(handler: Handler) -> None:
 
 
 def drip(handler: Handler) -> None:
-    """A byte of an endless header, now and then: no single read takes long."""
+    """Send a byte of an endless header now and then, so that no single read takes long."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
     while not handler.server.is_over.wait(0.05):
         handler.wfile.write(b"x")
@@ -152,6 +152,6 @@ def speak_ssh(handler: Handler) -> None:
 
 
 def closed_port() -> int:
-    """A port of loopback on which nothing listens."""
+    """A port on loopback on which no program listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]

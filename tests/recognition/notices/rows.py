@@ -30,18 +30,18 @@ def tell(
     collection: UUID | None = None,
     **related: list[UUID],
 ) -> None:
-    """Write a notice; of a subject that needs no row, if none is named."""
+    """Write a notice. The default is about a subject that needs no row."""
     with transaction.atomic():
         notice_write(kind, subject_id=subject or uuid4(), collection_id=collection, related=related)
 
 
 def serve(hook: Webhook) -> None:
-    """What the relay's courier does for the webhook's receiver."""
+    """Send what is due for the webhook's receiver, like a courier of the relay."""
     serve_receiver(hook.receiver_id, threading.Event())
 
 
 def make_due(hook: Webhook) -> None:
-    """The pauses after a failure are over."""
+    """End the pauses after a failure."""
     now = DatabaseTime()
     Receiver.objects.filter(pk=hook.receiver_id).update(next_at=now)
     Delivery.objects.filter(receiver=hook.receiver_id).update(next_at=now)

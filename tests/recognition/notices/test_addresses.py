@@ -1,4 +1,4 @@
-"""Where webhooks may point to."""
+"""URLs and addresses that webhooks may have."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ PUBLIC = [
 
 @pytest.fixture
 def resolver(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Names and their addresses, in place of the name service."""
+    """Names and their addresses, instead of the resolver."""
     names: dict[str, list[str]] = {}
 
     def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:

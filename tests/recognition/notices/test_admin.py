@@ -81,7 +81,7 @@ def test_webhook_page_says_why_it_is_off(administrator: Caller) -> None:
 def test_test_button_leads_to_the_log(administrator: Caller) -> None:
     hook = make_webhook()
     text = submit(administrator, change_url(hook), url=hook.url, is_enabled="on", **TEST)
-    assert "A test is sent" in text
+    assert "A test is being sent" in text
     assert "webhook.test" in text
     assert Delivery.objects.get().kind == "webhook.test"
 

@@ -172,7 +172,7 @@ class TestFailure:
         assert len(receiver.received) == 3
 
     def test_failing_receiver_is_paused(self, hook: Webhook, receiver: Server) -> None:
-        """Also from messages that were never tried."""
+        """Not even messages that were never tried are sent during the pause."""
         receiver.will(answer(500))
         tell()
         tell()
@@ -321,7 +321,7 @@ class TestLease:
         self, hook: Webhook, receiver: Server
     ) -> None:
         def taken_over(handler: Handler) -> None:
-            """As if the sender had been paused: the lease lapses, and another sender succeeds."""
+            """As if the sender had been paused: the lease lapses, and another sender takes over."""
             rows = Receiver.objects.filter(pk=hook.receiver_id)
             rows.update(lease_until=DatabaseTime(-1))
             assert take(rows, owner="other")
@@ -341,7 +341,7 @@ class TestLease:
         self, hook: Webhook, receiver: Server, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def paused(*args: Any, **options: Any) -> Any:
-            settings.LEASE_S = 0.0  # what was taken is not sure any more
+            settings.LEASE_S = 0.0  # the lease that was taken is no longer sure
             return real(*args, **options)
 
         real = courier.relayed_sinks

@@ -1,4 +1,4 @@
-"""How pages hear of what any process committed."""
+"""Pages learn of notices that any process commits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add(*ids: int) -> None:
 
 @pytest.fixture
 def heard() -> Iterator[list[Any]]:
-    """What a socket of this process is told."""
+    """The messages to a socket of this process."""
     messages: list[Any] = []
     feed = process().part(Feed)
     feed.join(messages.append)
@@ -170,7 +170,7 @@ class TestFollower:
     def test_notice_is_told_when_the_database_is_back(
         self, heard: list[Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Also one that was read before its event could be read."""
+        """Even a notice that was read before its event could be read."""
         failures = [OperationalError("gone away")] * 2
         monkeypatch.setattr(follower, "_AFTER_FAILURE_S", 0.05)
 

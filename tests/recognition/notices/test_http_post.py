@@ -1,4 +1,4 @@
-"""One POST against a real server that answers, refuses, hangs and lies."""
+"""One POST to a real server that answers, refuses, hangs and lies."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_internal_address_is_refused_without_a_connection(settings: Any) -> None
 def test_connection_goes_to_the_address_that_was_checked(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that answers a public address to the check and an internal one to the connection."""
+    """A name that resolves to a public address for the check and to an internal one afterwards."""
     asked: list[str] = []
 
     def getaddrinfo(host: str, *args: Any, **options: Any) -> Any:
@@ -164,7 +164,7 @@ class TestTls:
     def test_certificate_of_another_name_is_refused(
         self, site: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The address alone is not enough: the name of the URL is what counts."""
+        """The certificate must match the name in the URL, not only the address."""
         monkeypatch.setenv("SSL_CERT_FILE", str(self.cert))
         outcome = send(f"https://127.0.0.1:{site.server_port}/", limit_s=5.0)
         assert outcome.error == "tls_failed"

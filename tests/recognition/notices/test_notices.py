@@ -1,4 +1,4 @@
-"""Notices: bound to their transaction, for those who want them, gone in the end."""
+"""Notices: written in their transaction, delivered to subscribers, and deleted later."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class TestMessage:
 
     @pytest.mark.parametrize("kind", ["person.erased", "event.deleted"])
     def test_message_of_a_deleted_row_reads_no_row(self, kind: Any, person: Person) -> None:
-        """Also if something under this id were there again."""
+        """Even if a row with this id existed again."""
         tell(kind, subject=person.pk, collection=person.collection_id)
         message = message_of(Notice.objects.get(kind=kind))
         assert set(message["data"]) == {"id", "collection"}

@@ -1,4 +1,4 @@
-"""What a command does reaches the pages and the webhooks of a site that runs beside it."""
+"""Changes by a command reach the pages and webhooks of a site that is running."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def site(tmp_path: Path) -> Iterator[Served]:
 
 
 def run(site: Served, *arguments: str) -> float:
-    """Run another program on the site's database; returns when it had ended."""
+    """Run another program on the site's database; returns when it has ended."""
     environment = environment_of(site.folder) | {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings_test"
     }

@@ -1,4 +1,4 @@
-"""The relay: receivers side by side, in one process and in several, over kills."""
+"""The relay: receivers in parallel, in one process and in several, which are killed."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class TestRelay:
     def test_receiver_that_hangs_delays_no_other(
         self, receivers: Callable[..., Server], settings: Any
     ) -> None:
-        """Not even more of them than there are slots."""
+        """Not even if there are more of them than slots."""
         settings.WEBHOOK_LIMIT_S = 20.0
         quick = receivers()
         stuck = receivers(*[hang] * 100)
         hooks = [make_webhook(stuck.url) for _ in range(sum(relay.SLOTS.values()) + 4)]
-        # They failed before: that is how they are told from the others.
+        # They failed before, so they use the slots of failing receivers.
         Receiver.objects.update(failures=1)
         healthy = make_webhook(quick.url)
         for _ in hooks:
@@ -148,7 +148,7 @@ def test_relay_stop_waits_for_deliveries_and_records_them(
 
 
 class TestKill:
-    """Processes of their own, killed or paused while a message is under way."""
+    """Separate processes that are killed or paused while a message is being sent."""
 
     @pytest.fixture
     def start(self, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:

@@ -1,4 +1,4 @@
-"""Signatures of webhooks, against the published example of the convention."""
+"""Signatures of webhooks, compared with the published example of Standard Webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which notices the services of people, events and jobs write."""
+"""The notices that the services of people, events and jobs write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def kinds() -> list[str]:
-    """Since the last call."""
+    """The notices since the last call."""
     found = list(Notice.objects.order_by("pk").values_list("kind", flat=True))
     Notice.objects.all().delete()
     return found

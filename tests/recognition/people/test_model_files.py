@@ -1,4 +1,4 @@
-"""A user's own Keras file: a row in the table of models, and nothing changed elsewhere."""
+"""A user's own Keras file needs only a row in the table of models."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_people_are_identified_with_a_file_model(
     found = identify(collection=collection, data=sample_photo("obama"), actor=ACTOR)
     assert found.model == own_model.version
     assert found.faces[0].person_name == "Barack Obama"
-    # Enrolled with its mirror image, so not quite one.
+    # Less than 1, because the enrolled vector is averaged with its mirror image.
     assert (found.faces[0].similarity or 0) > 0.9
 
 

@@ -1,4 +1,4 @@
-"""People are found whatever the case, the accents and the way that letters are composed."""
+"""The search for people ignores case, accents and the way that letters are composed."""
 
 from __future__ import annotations
 

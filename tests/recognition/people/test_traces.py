@@ -1,4 +1,4 @@
-"""Every field that may tell of a person is in the table of traces, or is exempt with a reason."""
+"""Each field that may hold data of a person is in the table of traces, or exempt with a reason."""
 
 from __future__ import annotations
 

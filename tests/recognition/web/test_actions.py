@@ -1,4 +1,4 @@
-"""Actions of the admin on all rows of a list, however many there are."""
+"""Actions of the admin on all rows of a list, for any number of rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.recognition.admin_pages import act, address, page, told
 pytestmark = pytest.mark.django_db
 
 ROWS = 2500
-# Each action: its service, and what else its confirmation asks for.
+# For each action: its service, and further fields of its confirmation.
 SERVICES = {
     ("people_person", "erase_people"): "recognition.people.admin.people.person_erase",
     ("people_person", "merge_people"): "recognition.people.admin.people.person_merge",
@@ -104,7 +104,7 @@ def test_action_on_all_rows_reaches_each_of_them(
         assert done == []
         fields = _hidden(page(answer))
         assert len(fields) < settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
-        # Added since it was asked: not meant.
+        # Added after the confirmation page was shown, so not included.
         if model == "people_person":
             make_person(collection, name="New")
         answer = administrator.post(address(f"{model}_changelist"), _flat(fields, first))

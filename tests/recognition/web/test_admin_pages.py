@@ -1,4 +1,4 @@
-"""What every page of the admin has in common: headings, empty lists, and what can be copied."""
+"""Common parts of all pages of the admin: headings, empty lists, and texts to copy."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_write_through_a_join_is_refused() -> None:
 
 
 def in_another_thread(act: Any) -> Any:
-    """What `act` returns with a connection of its own."""
+    """The result of `act`, called with a separate connection."""
     found: list[Any] = []
 
     def run() -> None:

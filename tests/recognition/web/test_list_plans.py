@@ -1,4 +1,4 @@
-"""How MariaDB reads each list: along an index, a page of it, and never all rows to sort them."""
+"""MariaDB reads one page of each list from an index, and never sorts all rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _rows() -> None:
 
 
 def _parts(node: Any, name: str) -> Iterator[Any]:
-    """What stands under this name, anywhere in a plan."""
+    """All values with this name, anywhere in a plan."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == name:
@@ -50,7 +50,7 @@ def _parts(node: Any, name: str) -> Iterator[Any]:
 
 
 def _wholly_sorted(sql: str) -> list[str]:
-    """Tables of which the query sorts, or keeps in a temporary table, more than a page."""
+    """Tables of which the query sorts more than a page, or copies more to a temporary table."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN FORMAT=JSON {sql.replace('%', '%%')}", [])
         plan = json.loads(cursor.fetchone()[0], strict=False)  # a tab in a condition
@@ -72,7 +72,7 @@ def _faults(get: Any, address: str) -> Iterator[str]:
 
 
 def _faults_of_rest(get: Any, addresses: Iterable[str]) -> Iterator[str]:
-    """Of the first page of each list and of the one after it."""
+    """The plans of the first and the second page of each list."""
     for address in addresses:
         yield from _faults(get, f"/api/v1/{address}")
         if following := get(f"/api/v1/{address}").json().get("next"):

@@ -1,4 +1,4 @@
-"""A name has something that people can see."""
+"""A name has at least one visible character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one object that holds what belongs to a process."""
+"""The object with the state of a process."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_locked_name_is_shown_the_time_to_wait(client: Client, user: User, setti
     assert "Try again in 15 minutes" in html
     assert "otto" in html
     assert f'href="{reverse("login")}?next=/try/"' in html
-    # The right password does not help now.
+    # Even the right password is refused now.
     assert _sign_in(client).status_code == 429
 
 

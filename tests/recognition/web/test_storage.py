@@ -1,4 +1,4 @@
-"""What happened to a disk, by the errors of files and databases; and the database's reserve."""
+"""Problems of a disk, found by errors of files and databases; and the reserve of the database."""
 
 from __future__ import annotations
 

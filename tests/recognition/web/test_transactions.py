@@ -1,4 +1,4 @@
-"""A transaction that the database breaks off is run again, a few times."""
+"""A transaction that the database aborts is run again a few times."""
 
 from __future__ import annotations
 

@@ -31,15 +31,15 @@ _MEGABYTE = 2**20
 
 class Command(BaseCommand):
     help = (
-        "Enrol a folder of photos (a folder for each person, or a CSV), a ZIP of the same, or an "
-        "export of a collection. Ctrl-C leaves the rest to the site's workers; --resume goes on "
-        "with it here, and --cancel ends it."
+        "Enrol a folder of photos (with a folder for each person, or with a CSV), a ZIP of such a "
+        "folder, or an export of a collection. After Ctrl-C the workers of the site continue; "
+        "--resume continues here, and --cancel ends the import."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("collection", help="its name or id")
+        parser.add_argument("collection", help="name or id of the collection")
         parser.add_argument("path", type=Path, nargs="?", help="a folder or a ZIP")
-        parser.add_argument("--resume", type=UUID, metavar="IMPORT", help="go on with an import")
+        parser.add_argument("--resume", type=UUID, metavar="IMPORT", help="continue an import")
         parser.add_argument("--cancel", type=UUID, metavar="IMPORT", help="end an import")
         parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as CSV")
         parser.add_argument("--no-wait", action="store_true", help="leave it to the site's workers")
@@ -69,12 +69,12 @@ class Command(BaseCommand):
             return run
         path = options["path"]
         if path is None or not path.exists():
-            raise CommandError("Name a folder or a ZIP that is there.")
+            raise CommandError("Give the path of a folder or a ZIP that exists.")
         return folder_import(collection=collection, path=path, actor=SYSTEM, told=self._tell_copied)
 
     def _work(self, run: ImportRun) -> None:
-        """Run imports in this process until this one is over, here or in a worker. Ctrl-C and
-        SIGTERM end it at the next photo."""
+        """Run imports in this process until this import is over, whether it runs here or in a
+        worker. Ctrl-C and SIGTERM stop at the next photo."""
         stopping, over = threading.Event(), threading.Event()
         signals = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, lambda *_: stopping.set()) for number in signals]

@@ -1,4 +1,4 @@
-/** What is dropped or chosen, as something to send: a ZIP as it is, a folder as a ZIP of it. */
+/** Turns what was dropped or chosen into a parcel to send: a ZIP as it is, a folder as a new ZIP. */
 
 import { zipParts, zipSize } from "./zip.js";
 
@@ -8,8 +8,8 @@ import { zipParts, zipSize } from "./zip.js";
  * @typedef {object} Parcel
  * @property {string} name
  * @property {number} size In bytes.
- * @property {string} mark The same for the same files: by it, sending goes on.
- * @property {(from: number) => AsyncIterable<Uint8Array>} parts From an offset on.
+ * @property {string} mark The same for the same files, so that sending can continue later.
+ * @property {(from: number) => AsyncIterable<Uint8Array>} parts The bytes from an offset on.
  */
 
 /** @param {File} file @returns {Parcel} */
@@ -40,14 +40,14 @@ export function folderParcel(files) {
   };
 }
 
-/** @param {FileList} files Of an input for folders. @returns {PathFile[]} */
+/** @param {FileList} files From an input for folders. @returns {PathFile[]} */
 export function chosenFiles(files) {
   return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
 }
 
-/** @param {DataTransfer} transfer @returns {Promise<Parcel | null>} null: nothing that can be sent. */
+/** @param {DataTransfer} transfer @returns {Promise<Parcel | null>} null if there is nothing to send. */
 export async function droppedParcel(transfer) {
-  // Read at once: the list is empty after the event.
+  // Read the list now, because it is empty after the event.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const plain = [...transfer.files];
   if (plain.length === 1 && !entries[0]?.isDirectory && plain[0].name.toLowerCase().endsWith(".zip")) {
@@ -71,7 +71,7 @@ async function filesBelow(entry) {
   const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   const found = [];
   for (;;) {
-    /** @type {FileSystemEntry[]} A hundred at a time; none: that was all. */
+    /** @type {FileSystemEntry[]} At most a hundred at a time; empty at the end. */
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return found;
     for (const one of some) found.push(...(await filesBelow(one)));

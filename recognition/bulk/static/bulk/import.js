@@ -30,20 +30,20 @@ function say(text, isWrong = false) {
 /** @param {Parcel | null} parcel */
 async function send(parcel) {
   if (sending) return;
-  if (!parcel) return say("There is no file in it.", true);
+  if (!parcel) return say("There is no file to send.", true);
   sending = new AbortController();
   drop.classList.add("fr-drop-busy");
   bar.hidden = stop.hidden = false;
   try {
     const run = await begun(parcel);
     await sendRest(parcel, run, sending.signal);
-    say("Looking at the archive…");
+    say("Checking the archive…");
     await api(`imports/${run.id}/finish`, { method: "POST" });
     forget(parcel);
     location.assign(`${form.dataset.report}${run.id}/change/`);
   } catch (error) {
     if (error instanceof ApiError && error.status === 422) forget(parcel);
-    if (isAbort(error)) say("Paused. Drop the same again to go on.");
+    if (isAbort(error)) say("Paused. Drop the same file or folder again to continue.");
     else say(messageOf(error), true);
   } finally {
     sending = null;
@@ -68,7 +68,7 @@ async function begun(parcel) {
 }
 
 /**
- * A connection that breaks off is waited for.
+ * Send the parcel. If the connection breaks, wait and continue.
  *
  * @param {Parcel} parcel
  * @param {ImportRun} run

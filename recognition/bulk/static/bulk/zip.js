@@ -1,12 +1,13 @@
 /**
- * A ZIP of files, written while it is sent: nothing is packed (photos are already), and its size and
- * every byte are known from the files alone, so that sending can go on from any offset.
+ * A ZIP of files that is written while it is sent. Files are stored without compression (photos are
+ * compressed already), so its size and all bytes follow from the files, and sending can continue
+ * from any offset.
  */
 
 /** @typedef {{path: string, file: File}} PathFile */
 
 const LOCAL = 30, DESCRIPTOR = 16, CENTRAL = 46, OFFSET64 = 12, END = 22, END64 = 76;
-// Names are in UTF-8; the check sum follows the file.
+// Flags: names are in UTF-8, and the check sum follows the file.
 const FLAGS = 0x0808;
 const DAY_ONE = 0x21;
 const MOST32 = 0xffffffff, MOST16 = 0xffff;
@@ -24,14 +25,14 @@ export function crc32(crc, bytes) {
   return ~crc >>> 0;
 }
 
-/** @param {PathFile[]} files In bytes. */
+/** The size of the ZIP in bytes. @param {PathFile[]} files */
 export function zipSize(files) {
   const { entries, directoryAt, directorySize } = layout(files);
   return directoryAt + directorySize + endSize(entries.length, directoryAt);
 }
 
 /**
- * The ZIP from `from` on, in parts of any size.
+ * The bytes of the ZIP from the offset `from` on, in parts of any size.
  *
  * @param {PathFile[]} files
  * @param {number} from

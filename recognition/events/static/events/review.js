@@ -1,4 +1,4 @@
-/** The page of an event: the box on the frame, the dialog to enrol the face, and keys. */
+/** The page of an event: the box on the frame, the dialog to enrol the face, and keyboard keys. */
 
 import { EnrolDialog, enrolVisit } from "../people/enrol.js";
 import { element, inside } from "../web/element.js";

@@ -1,4 +1,4 @@
-"""`manage.py jobs list|show|start|cancel|retry`: jobs on the command line."""
+"""`manage.py jobs list|show|start|cancel|retry`: manage jobs on the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recognition.web.errors import ServiceError
 
 
 class Command(BaseCommand):
-    help = "Look at jobs, start one, cancel one, or start one again that has ended."
+    help = "List or show jobs, start or cancel a job, or start a job again that has ended."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             verbs.add_parser(verb).add_argument("id", type=UUID)
         starting = verbs.add_parser("start", help="put a job in the queue")
         starting.add_argument("kind", choices=list(KINDS))
-        starting.add_argument("--collection", type=UUID, help="its id")
+        starting.add_argument("--collection", type=UUID, help="id of the collection")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

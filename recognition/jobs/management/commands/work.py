@@ -1,4 +1,4 @@
-"""`manage.py work`: run jobs, and nothing else, until it is told to stop."""
+"""`manage.py work`: only run jobs, until the process is told to stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/** Jobs of a page, shown as they run: `.fr-job` elements, and the log of the one on its own page. */
+/** Shows running jobs on a page: elements `.fr-job`, and the log on the page of one job. */
 
 import { api, messageOf } from "../web/api.js";
 import { inside } from "../web/element.js";
@@ -6,7 +6,7 @@ import { ReconnectingSocket } from "../web/socket.js";
 
 /** @import { Job, JobDetail, JobMessage, JobState } from "../web/types.js" */
 
-// For what the socket does not bring: the log, and jobs of a process that has no way to this page.
+// Polled for what the socket does not send: the log, and jobs of processes that cannot reach this page.
 const ASK_EVERY_MS = 4000;
 /** @type {Record<JobState, string>} */
 const STATES = { queued: "Queued", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
@@ -21,7 +21,7 @@ function isOpen(node) {
 }
 
 /**
- * What was asked for may be older than what the socket told: within an attempt, progress grows.
+ * A polled answer may be older than a message of the socket: within one attempt, progress only grows.
  * @param {Job} job
  * @param {HTMLElement} node
  */
@@ -40,7 +40,7 @@ function show(job) {
     inside(node, ".fr-job-state", HTMLElement).textContent = STATES[job.state];
     inside(node, "progress", HTMLProgressElement).value = job.progress;
     inside(node, ".fr-job-message", HTMLElement).textContent = job.message;
-    // What came of it stands elsewhere on the page.
+    // Other parts of the page show the result, so load the page again.
     if (!isOpen(node) && "reload" in node.dataset) location.reload();
   }
 }

@@ -1,1 +1,1 @@
-"""Serializers of request bodies (…Input) and of answers, for validation and the schema."""
+"""Serializers of request bodies (…Input) and of answers, for validation and for OpenAPI."""

@@ -13,22 +13,28 @@ THEMES = ("light", "dark")
 
 
 class OperatingPointSerializer(serializers.Serializer):
-    """A rate of false matches, and what it costs."""
+    """A rate of false matches, its threshold, and the rate of missed matches at it."""
 
-    fmr = serializers.FloatField(help_text="Of comparisons of strangers.")
+    fmr = serializers.FloatField(
+        help_text="False-match rate: the part of comparisons of strangers that match."
+    )
     threshold = serializers.FloatField()
     fnmr = serializers.FloatField(
-        allow_null=True, help_text="Of pairs of pictures of one person, those that do not match."
+        allow_null=True,
+        help_text="False-non-match rate: the part of pairs of pictures of one person that do not "
+        "match.",
     )
     fnmr_interval = serializers.ListField(
-        child=serializers.FloatField(), allow_null=True, help_text="95 %, a bootstrap by person."
+        child=serializers.FloatField(),
+        allow_null=True,
+        help_text="95 % interval of `fnmr`, by a bootstrap over people.",
     )
     false_match_count = serializers.IntegerField(
         help_text="Pairs of people that match at this threshold."
     )
     has_enough_pairs = serializers.BooleanField(
-        help_text="Whether these are enough to tell the rate: 30 or more. If not, the threshold "
-        "follows from the model's curve."
+        help_text="True if `false_match_count` is 30 or more, which is enough to measure the rate. "
+        "If false, the threshold follows from the model's curve."
     )
 
 
@@ -45,40 +51,48 @@ class SimilarPersonSerializer(serializers.Serializer):
 
 
 class SimilarPairSerializer(serializers.Serializer):
-    """Two people who would match each other: perhaps one person, enrolled twice."""
+    """Two people who would match each other. They may be one person who is enrolled twice."""
 
     persons = SimilarPersonSerializer(many=True)
     similarity = serializers.FloatField()
-    is_left_out = serializers.BooleanField(help_text="Of the curve.")
+    is_left_out = serializers.BooleanField(help_text="If true, the curve does not include it.")
 
 
 class CalibrationSerializer(serializers.Serializer):
-    """How alike the people of a collection are, to themselves and to each other."""
+    """How similar the people of a collection are to themselves and to each other."""
 
     measured_at = serializers.DateTimeField()
     model = serializers.CharField()
-    is_current = serializers.BooleanField(help_text="The gallery has not changed much since.")
+    is_current = serializers.BooleanField(
+        help_text="True if the gallery has not changed much since."
+    )
     is_in_force = serializers.BooleanField(help_text="The collection's `uses_own_curve`.")
-    persons = serializers.IntegerField(help_text="Compared: of a large gallery a part.")
-    templates = serializers.IntegerField(help_text="The same.")
+    persons = serializers.IntegerField(
+        help_text="People who were compared. In a large gallery this is a part of all."
+    )
+    templates = serializers.IntegerField(help_text="Templates that were compared.")
     persons_enrolled = serializers.IntegerField()
     templates_enrolled = serializers.IntegerField()
-    impostor_pairs = serializers.IntegerField(help_text="Pictures of two people.")
-    genuine_pairs = serializers.IntegerField(help_text="Pictures of one person.")
+    impostor_pairs = serializers.IntegerField(help_text="Pairs of pictures of two people.")
+    genuine_pairs = serializers.IntegerField(help_text="Pairs of pictures of one person.")
     measured_until = serializers.FloatField(
-        help_text="Beyond this similarity the rates follow the model's curve: there are too few "
-        "pairs to measure them."
+        help_text="Above this similarity the rates follow the model's curve, because there are too "
+        "few pairs to measure them."
     )
-    own_threshold = serializers.FloatField(help_text="What follows for the gallery as it is.")
+    own_threshold = serializers.FloatField(
+        help_text="Threshold for the present gallery, from this measurement."
+    )
     model_threshold = serializers.FloatField(
-        allow_null=True, help_text="The same by the model's curve."
+        allow_null=True, help_text="Threshold for the present gallery, from the model's curve."
     )
     eer = serializers.FloatField(allow_null=True, help_text="Equal error rate.")
     eer_threshold = serializers.FloatField(allow_null=True)
     points = OperatingPointSerializer(many=True)
-    det = DetPointSerializer(many=True, help_text="Empty where nobody has two images.")
+    det = DetPointSerializer(
+        many=True, help_text="Points of the DET curve; empty if nobody has two images."
+    )
     similar_pairs = SimilarPairSerializer(
-        many=True, help_text="The most similar of `similar_pairs_total`."
+        many=True, help_text="The most similar ones of `similar_pairs_total`."
     )
     similar_pairs_total = serializers.IntegerField()
 
@@ -88,13 +102,17 @@ class ThemeInput(serializers.Serializer):
 
 
 class TrainedDeciderSerializer(serializers.Serializer):
-    """What the collection's SVM is worth now."""
+    """The state of the collection's SVM."""
 
-    trained_at = serializers.DateTimeField(allow_null=True, help_text="Null: it was not trained.")
-    people = serializers.IntegerField(help_text="Whom it knows.")
-    templates = serializers.IntegerField(help_text="That it was trained on.")
-    people_since = serializers.IntegerField(help_text="Enrolled, and unknown to it.")
-    is_current = serializers.BooleanField(help_text="Nothing has changed since.")
+    trained_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null if it was not trained yet."
+    )
+    people = serializers.IntegerField(help_text="People that it knows.")
+    templates = serializers.IntegerField(help_text="Templates that it was trained on.")
+    people_since = serializers.IntegerField(
+        help_text="People who were enrolled later, so that it does not know them."
+    )
+    is_current = serializers.BooleanField(help_text="True if nothing has changed since.")
 
 
 def calibration_payload(state: CalibrationState) -> JsonDict:

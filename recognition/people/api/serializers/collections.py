@@ -27,18 +27,20 @@ _RULES = (
 
 
 class CollectionInput(serializers.ModelSerializer):
-    """A gallery's rules. What is left out gets its default."""
+    """The rules of a gallery. A missing field gets its default."""
 
     embedder = serializers.CharField(
         required=False,
         max_length=80,
-        help_text="A name or a version of GET models. Fixed while the collection has templates.",
+        help_text="A name or a version from GET models. It cannot change while the collection has "
+        "templates.",
     )
 
     class Meta:
         model = Collection
         fields = (*_RULES, "embedder")
-        # The service says it, as 409: it knows of a name that was taken a moment ago.
+        # No check of uniqueness here. The service answers 409, even for a name that another request
+        # took a moment ago.
         extra_kwargs: dict[str, FieldOptions] = {"name": {"validators": [validate_visible]}}
 
 
@@ -55,7 +57,7 @@ class CollectionSerializer(serializers.ModelSerializer):
 
 
 class InForceSerializer(serializers.Serializer):
-    """Size of the gallery and the rules that follow from it now."""
+    """The size of the gallery, and the rules that follow from it now."""
 
     persons = serializers.IntegerField()
     templates = serializers.IntegerField()
@@ -63,16 +65,16 @@ class InForceSerializer(serializers.Serializer):
     margin = serializers.FloatField()
     # DRF's metaclass takes fields out of the class, so this is not Field.source.
     source = serializers.ChoiceField(  # type: ignore[assignment]
-        choices=["fixed", "target_rate", "gallery_size"], help_text="Where the threshold is from."
+        choices=["fixed", "target_rate", "gallery_size"], help_text="How the threshold was set."
     )
     curve = serializers.ChoiceField(
         choices=["model", "own"],
-        help_text="Whose scores tell what a rate is: strangers to the model, or the collection's "
-        "own people.",
+        help_text="The score curve that turns rates into thresholds: the one of the model, or one "
+        "measured on the collection's own people.",
     )
     decider = serializers.ChoiceField(
         choices=Collection.Decider.choices,
-        help_text="The nearest, where the SVM is wanted and not trained yet.",
+        help_text="`nearest` if the SVM was chosen and is not trained yet.",
     )
 
 
@@ -85,11 +87,13 @@ class CollectionDetailSerializer(CollectionSerializer):
 
 
 class ModelSerializer(serializers.Serializer):
-    """A preset of the zoo; `id` once a collection or an event has used it."""
+    """A preset, or a model file. `id` is null until a collection or an event uses it."""
 
     id = serializers.IntegerField(allow_null=True)
     name = serializers.CharField()
-    version = serializers.CharField(help_text="`name@hash`: what tells its vectors from others'.")
+    version = serializers.CharField(
+        help_text="`name@hash`. Vectors of different versions cannot be compared."
+    )
     role = serializers.ChoiceField(choices=ROLES)
     sha256 = serializers.CharField()
     dimension = serializers.IntegerField(allow_null=True)

@@ -1,4 +1,4 @@
-"""The input and the answer of enrolling one face."""
+"""Input and answer of the enrolment of one face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recognition.web.boundaries import CheckedFields
 
 
 class WhoInput(serializers.Serializer):
-    """Whom a face belongs to: a person who is enrolled already, or a new one."""
+    """The person of a face: an enrolled person, or a new one."""
 
     person = serializers.UUIDField(required=False)
     name = serializers.CharField(required=False, max_length=200, validators=[validate_visible])
@@ -25,13 +25,13 @@ class WhoInput(serializers.Serializer):
 
 class FaceEnrolOptions(WhoInput):
     collection = serializers.UUIDField(
-        required=False, help_text="May be left out where the caller sees only one."
+        required=False, help_text="Optional if the caller sees only one."
     )
     face = FaceChoiceField(help_text=FACE_HELP)
 
 
 class FaceEnrolInput(FaceEnrolOptions):
-    """A picture, and whom one of its faces belongs to."""
+    """A picture, and the person of one of its faces."""
 
     image = PictureField(help_text=PICTURE_HELP)
 

@@ -1,6 +1,6 @@
 """Faces, decisions and the inputs of detect, verify, identify and embed.
 
-Answers are built by `recognition.people.payloads`, which websockets share; the output classes here
+`recognition.people.payloads` builds the answers, for websockets, too. The output classes here only
 document them.
 """
 
@@ -24,12 +24,12 @@ _NUMBER = r"\d{1,6}(\.\d{1,3})?"
 _REGION = rf"^-?{_NUMBER},-?{_NUMBER},{_NUMBER},{_NUMBER}$"
 _FACE = rf"^(largest|central|{_REGION[1:-1]})$"
 EMBEDDERS = [preset.name for preset in presets_of("embedder")]
-PICTURE_HELP = "JPEG, PNG, WebP and others; largest side and size are limited."
+PICTURE_HELP = "JPEG, PNG, WebP and others. The file size and the number of pixels are limited."
 
 
 @extend_schema_field({"type": "string", "pattern": _FACE})
 class FaceChoiceField(serializers.Field):
-    """`FaceChoice`: a word, or a box as for `region`."""
+    """A `FaceChoice`: `largest`, `central`, or a box like that of `region`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(required=False, **options)
@@ -38,7 +38,7 @@ class FaceChoiceField(serializers.Field):
         if data == "largest" or data == "central":
             return FaceChoice(data)
         if not (isinstance(data, str) and re.fullmatch(_FACE, data)):
-            raise serializers.ValidationError("Say largest, central, or x,y,width,height.")
+            raise serializers.ValidationError("Send largest, central, or x,y,width,height.")
         x, y, width, height = map(float, data.split(","))
         return FaceChoice("box", (x, y, x + width, y + height))
 
@@ -47,8 +47,9 @@ class FaceChoiceField(serializers.Field):
 
 
 FACE_HELP = (
-    "Which face is meant: `largest`, `central`, or `x,y,width,height` in pixels of the upright "
-    "picture, whose middle lies in the face. Without it a picture of several people is refused."
+    "Which face to use: `largest`, `central`, or `x,y,width,height` in pixels of the upright "
+    "picture: a box whose centre is in the face. Without it, a picture of several people is "
+    "refused."
 )
 
 
@@ -57,27 +58,33 @@ class _Picture(serializers.Serializer):
 
 
 class _WantedFaces(serializers.Serializer):
-    """Which faces; `wanted` of the validated data."""
+    """Options for which faces to find. The validated data have them as `wanted`."""
 
     min_face_px = serializers.IntegerField(
         required=False,
         min_value=20,
         max_value=1000,
-        help_text="Smallest face looked for, as the shorter side of its box.",
+        help_text="Smallest face to find: the shorter side of its box.",
     )
     max_face_px = serializers.IntegerField(
-        required=False, min_value=20, max_value=100_000, help_text="The largest, likewise."
+        required=False,
+        min_value=20,
+        max_value=100_000,
+        help_text="Largest face to find: the shorter side of its box.",
     )
     score_threshold = serializers.FloatField(
-        required=False, min_value=0.1, max_value=1, help_text="Least score of the detector."
+        required=False, min_value=0.1, max_value=1, help_text="Lowest score of the detector."
     )
     max_faces = serializers.IntegerField(
-        required=False, min_value=1, max_value=1000, help_text="The largest ones; empty: all."
+        required=False,
+        min_value=1,
+        max_value=1000,
+        help_text="Return at most this many faces, the largest ones; all if missing.",
     )
     region = serializers.RegexField(
         _REGION,
         required=False,
-        help_text="`x,y,width,height` in pixels of the upright picture: look there alone.",
+        help_text="`x,y,width,height` in pixels of the upright picture: find faces only there.",
     )
 
     def validate(self, attrs: CheckedFields) -> CheckedFields:
@@ -100,11 +107,14 @@ class DetectInput(_Picture, DetectOptions):
 
 class IdentifyOptions(_WantedFaces):
     collection = serializers.UUIDField(
-        required=False, help_text="May be left out where the caller sees only one."
+        required=False, help_text="Optional if the caller sees only one."
     )
     max_candidates = serializers.IntegerField(default=5, min_value=1, max_value=100)
     threshold = serializers.FloatField(
-        required=False, min_value=-1, max_value=1, help_text="In place of the collection's own."
+        required=False,
+        min_value=-1,
+        max_value=1,
+        help_text="Instead of the collection's threshold.",
     )
 
 
@@ -117,18 +127,20 @@ class EmbedOptions(serializers.Serializer):
 
 
 class EmbedInput(_Picture, EmbedOptions):
-    """One picture; every face of it is embedded."""
+    """One picture. All its faces are embedded."""
 
 
 class VerifyOptions(serializers.Serializer):
     face = FaceChoiceField(help_text=FACE_HELP)
-    other_face = FaceChoiceField(help_text="The same, of `other_image`.")
+    other_face = FaceChoiceField(help_text="The same for `other_image`.")
     person = serializers.UUIDField(required=False, help_text="Compare with this person's images.")
     embedder = serializers.ChoiceField(
-        choices=EMBEDDERS, required=False, help_text="For two pictures; a person has their own."
+        choices=EMBEDDERS,
+        required=False,
+        help_text="Only for two pictures. A person is compared by the model of their collection.",
     )
     threshold = serializers.FloatField(
-        required=False, min_value=-1, max_value=1, help_text="In place of the default."
+        required=False, min_value=-1, max_value=1, help_text="Instead of the default threshold."
     )
 
 
@@ -141,7 +153,7 @@ class VerifyInput(_Picture, VerifyOptions):
         if ("other_image" in attrs) == ("person" in attrs):
             raise serializers.ValidationError("Send either `other_image` or `person`.")
         if "person" in attrs and "other_face" in attrs:
-            raise serializers.ValidationError("`other_face` is for `other_image`.")
+            raise serializers.ValidationError("`other_face` can only be used with `other_image`.")
         if "person" in attrs and "embedder" in attrs:
             raise serializers.ValidationError("A person is compared by their collection's model.")
         return attrs
@@ -157,37 +169,39 @@ class QualitySerializer(serializers.Serializer):
     score = serializers.FloatField(help_text="0 to 1")
     size_px = serializers.FloatField(help_text="Shorter side of the box.")
     detail_px = serializers.FloatField(
-        required=False, help_text="How many of these pixels show something of their own."
+        required=False, help_text="Number of these pixels that show real detail."
     )
     sharpness = serializers.FloatField()
     noise = serializers.FloatField(
-        required=False, help_text="Grain, against the contrast of the face."
+        required=False, help_text="Grain, relative to the contrast of the face."
     )
     blocking = serializers.FloatField(
-        required=False, help_text="Edges of compression blocks, likewise."
+        required=False,
+        help_text="Edges of compression blocks, relative to the contrast of the face.",
     )
     brightness = serializers.FloatField(help_text="Mean, 0 to 255")
     yaw = serializers.FloatField(help_text="Degrees")
     pitch = serializers.FloatField(help_text="Degrees")
     roll = serializers.FloatField(help_text="Degrees")
-    detection = serializers.FloatField(required=False, help_text="The detector's score.")
+    detection = serializers.FloatField(required=False, help_text="Score of the detector.")
     reasons = serializers.ListField(
-        child=serializers.CharField(), help_text="What is wrong, worst first; empty: nothing."
+        child=serializers.CharField(), help_text="Problems, worst first; empty if there is none."
     )
 
 
 class FaceSerializer(serializers.Serializer):
-    box = _pair("x, y, width, height in pixels of the picture, upright", 4)
+    box = _pair("x, y, width, height in pixels of the upright picture", 4)
     landmarks = serializers.ListField(
         child=_pair("x, y"),
         min_length=5,
         max_length=5,
-        help_text="Left eye, right eye, nose, left and right mouth corner, as seen.",
+        help_text="Left eye, right eye, nose, left and right corner of the mouth. Left and right "
+        "are those of the picture.",
     )
-    score = serializers.FloatField(help_text="The detector's.")
+    score = serializers.FloatField(help_text="Score of the detector.")
     turned = serializers.IntegerField(
-        help_text="Degrees clockwise, 0, 90, 180 or 270, by which the picture must be turned for "
-        "an upright face. A photo without a certain face is looked at turned as well."
+        help_text="Degrees clockwise (0, 90, 180 or 270) by which the picture must be turned to "
+        "make the face upright. If a photo has no certain face, it is also searched turned."
     )
     quality = QualitySerializer(allow_null=True)
 
@@ -210,10 +224,10 @@ class CandidateSerializer(serializers.Serializer):
 
 class _DecisionFields(serializers.Serializer):
     decision = serializers.ChoiceField(choices=Decision.choices)
-    similarity = serializers.FloatField(allow_null=True, help_text="Null: nobody is enrolled.")
-    threshold = serializers.FloatField(help_text="In force for this answer.")
+    similarity = serializers.FloatField(allow_null=True, help_text="Null if nobody is enrolled.")
+    threshold = serializers.FloatField(help_text="Threshold used for this answer.")
     false_match_rate = serializers.FloatField(
-        allow_null=True, help_text="How often strangers reach this similarity in one comparison."
+        allow_null=True, help_text="How often one comparison of strangers reaches this similarity."
     )
 
 
@@ -224,11 +238,13 @@ class IdentifiedFaceSerializer(FaceSerializer, _DecisionFields):
 
 
 class EmbeddedFaceSerializer(FaceSerializer):
-    embedding = serializers.ListField(child=serializers.FloatField(), help_text="Of length 1.")
+    embedding = serializers.ListField(
+        child=serializers.FloatField(), help_text="A vector of length 1."
+    )
 
 
 class _Answer(serializers.Serializer):
-    size = _pair("Width and height of the picture, upright.")
+    size = _pair("Width and height of the upright picture.")
     timing_ms = serializers.DictField(child=serializers.FloatField())
 
 
@@ -255,6 +271,8 @@ class VerifyAnswerSerializer(serializers.Serializer):
     threshold = serializers.FloatField()
     false_match_rate = serializers.FloatField(allow_null=True)
     model = serializers.CharField()
-    face = FaceSerializer(help_text="The face of `image` that was compared.")
-    other_face = FaceSerializer(allow_null=True, help_text="That of `other_image`.")
-    image = serializers.UUIDField(allow_null=True, help_text="The person's image that fits best.")
+    face = FaceSerializer(help_text="The face in `image` that was compared.")
+    other_face = FaceSerializer(
+        allow_null=True, help_text="The face in `other_image` that was compared."
+    )
+    image = serializers.UUIDField(allow_null=True, help_text="The person's most similar image.")

@@ -22,12 +22,12 @@ class KeyInput(serializers.Serializer):
 
     def validate_expires_at(self, value: datetime | None) -> datetime | None:
         if value is not None and value <= timezone.now():
-            raise serializers.ValidationError("This time is over.")
+            raise serializers.ValidationError("This time is in the past.")
         return value
 
 
 class KeySerializer(serializers.ModelSerializer):
-    """A key without its secret, which nobody can read again."""
+    """A key without its secret, which cannot be read again."""
 
     collection = serializers.UUIDField(source="collection_id", allow_null=True)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
@@ -53,7 +53,7 @@ class KeySerializer(serializers.ModelSerializer):
 
 
 class NewKeySerializer(KeySerializer):
-    secret = serializers.CharField(help_text="Shown this once.")
+    secret = serializers.CharField(help_text="Shown only once.")
 
     class Meta(KeySerializer.Meta):
         fields = (*KeySerializer.Meta.fields, "secret")
@@ -61,11 +61,13 @@ class NewKeySerializer(KeySerializer):
 
 
 class MeSerializer(serializers.Serializer):
-    """Who the server takes the caller for."""
+    """The caller, as the server sees it."""
 
     kind = serializers.ChoiceField(choices=["user", "key"])
     name = serializers.CharField()
-    role = serializers.CharField(allow_null=True, help_text="Of a user.")
+    role = serializers.CharField(allow_null=True, help_text="The role of a user; null for a key.")
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
-    collection = serializers.UUIDField(allow_null=True, help_text="The only one, of a key.")
+    collection = serializers.UUIDField(
+        allow_null=True, help_text="The collection that a key is limited to."
+    )
     expires_at = serializers.DateTimeField(allow_null=True)

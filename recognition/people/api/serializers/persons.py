@@ -16,7 +16,7 @@ from recognition.web.api.pictures import PictureField, PictureListField
 
 
 class PersonChanges(serializers.Serializer):
-    """What may be said of a person."""
+    """The fields of a person that can be changed."""
 
     name = serializers.CharField(max_length=200, validators=[validate_visible])
     external_id = serializers.CharField(
@@ -29,7 +29,7 @@ class PersonChanges(serializers.Serializer):
     metadata = serializers.DictField(
         required=False,
         validators=[validate_metadata],
-        help_text="Any JSON object of yours, up to 16 kB.",
+        help_text="Any JSON object, up to 16 kB.",
     )
     labels = serializers.ListField(
         child=serializers.CharField(max_length=LONGEST_LABEL, validators=[validate_visible]),
@@ -45,13 +45,13 @@ class PersonChanges(serializers.Serializer):
 
 class PersonInput(PersonChanges):
     collection = serializers.UUIDField(
-        required=False, help_text="May be left out where the caller sees only one."
+        required=False, help_text="Optional if the caller sees only one."
     )
 
 
 class PersonUpdate(PersonChanges):
     collection = serializers.UUIDField(
-        required=False, help_text="The person's own; another one is refused."
+        required=False, help_text="The person's collection; another one is refused."
     )
 
 
@@ -60,13 +60,13 @@ class PersonFilter(serializers.Serializer):
     query = serializers.CharField(
         required=False,
         max_length=200,
-        help_text="Words of which each is part of the name, the external id or a label, whatever "
-        "the case and the accents.",
+        help_text="Words. Each must be part of the name, the external id or a label. Case and "
+        "accents are ignored.",
     )
-    external_id = serializers.CharField(required=False, help_text="Exactly this one.")
+    external_id = serializers.CharField(required=False, help_text="Exactly this external id.")
     # DRF's metaclass takes fields out of the class, so this is not Field.label.
     label = serializers.CharField(  # type: ignore[assignment]
-        required=False, help_text="Who has this label."
+        required=False, help_text="Only people with this label."
     )
 
 
@@ -94,21 +94,23 @@ class PersonSerializer(serializers.ModelSerializer):
 
 
 class MergeInput(serializers.Serializer):
-    person = serializers.UUIDField(help_text="Who is merged into this one, and then deleted.")
+    person = serializers.UUIDField(
+        help_text="The person who is merged into this one and then deleted."
+    )
 
 
 class LookalikeInput(serializers.Serializer):
-    person = serializers.UUIDField(help_text="Who looks like this person and is somebody else.")
+    person = serializers.UUIDField(help_text="A different person who looks like this one.")
 
 
 class EraseAnswerSerializer(serializers.Serializer):
     erased = serializers.DictField(
-        child=serializers.IntegerField(), help_text="How much of each kind is gone."
+        child=serializers.IntegerField(), help_text="Number of erased items of each kind."
     )
 
 
 class EnrolOptions(serializers.Serializer):
-    face = FaceChoiceField(help_text=f"{FACE_HELP} A box is for one picture.")
+    face = FaceChoiceField(help_text=f"{FACE_HELP} A box can be sent only with one picture.")
 
 
 class EnrolInput(EnrolOptions):
@@ -122,12 +124,12 @@ class EnrolInput(EnrolOptions):
             raise serializers.ValidationError({"images": ["Send at least one picture."]})
         count = len(attrs.get("images", ())) + ("image" in attrs)
         if attrs.get("face", ONLY).box is not None and count > 1:
-            raise serializers.ValidationError({"face": ["A box is for one picture."]})
+            raise serializers.ValidationError({"face": ["Send a box only with one picture."]})
         return attrs
 
 
 class ImageSerializer(serializers.ModelSerializer):
-    """A stored face. `url` needs the same sign-in or key."""
+    """A stored face. Reading `url` needs the same session or key."""
 
     url = serializers.SerializerMethodField()
     quality_parts = serializers.DictField()
@@ -163,17 +165,17 @@ class ImageFilter(serializers.Serializer):
 
 
 class OutcomeSerializer(serializers.Serializer):
-    index = serializers.IntegerField(help_text="Which picture of the request, from 0.")
-    name = serializers.CharField(help_text="Its file name, if it had one.")
+    index = serializers.IntegerField(help_text="Number of the picture in the request, from 0.")
+    name = serializers.CharField(help_text="Its file name, if it has one.")
     accepted = serializers.BooleanField()
     code = serializers.CharField(
-        help_text="`accepted`, or why not: `no_face`, `several_faces`, `low_quality`, "
-        "`duplicate_image`, `looks_like_another_person`, or what is wrong with the file."
+        help_text="`accepted`, or the reason of the refusal: `no_face`, `several_faces`, "
+        "`low_quality`, `duplicate_image`, `looks_like_another_person`, or a problem of the file."
     )
     message = serializers.CharField()
     faces_found = serializers.IntegerField()
     turned = serializers.IntegerField(
-        help_text="Degrees clockwise by which the stored face was turned to stand upright."
+        help_text="Degrees clockwise by which the stored face was turned to make it upright."
     )
     quality = QualitySerializer(allow_null=True)
     image = serializers.UUIDField(allow_null=True, help_text="The stored image.")

@@ -1,1 +1,1 @@
-"""One file for each kind of resource."""
+"""Views, in one file for each kind of resource."""

@@ -1,4 +1,4 @@
-"""Endpoints that measure a collection on its own people and train its SVM."""
+"""Operations that measure a collection on its own people and train its SVM."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class CalibrateView(ApiView):
         answer=JobSerializer,
         status=202,
         errors=(404, 409),
-        about="Starts a job: how often they are missed, and taken for each other. GET "
-        "`calibration` reads what came of it, which takes the place of what was measured before. "
-        "It changes no rule: that does `uses_own_curve` of the collection. While such a job of "
-        "the collection is open, that one is answered.",
+        about="Starts a job that measures how often people are missed and how often they are "
+        "mistaken for each other. GET `calibration` returns the result, which replaces the one "
+        "before. It changes no rule until the collection's `uses_own_curve` is set. If the "
+        "collection has such a job that has not ended, the answer is that job.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)
@@ -64,8 +64,8 @@ class TakeUpModelView(ApiView):
         status=202,
         errors=(404, 409),
         about="For a collection that answers 409 `model_version_missing`. Starts a job that embeds "
-        "the stored faces again and then switches the collection. While such a job of the "
-        "collection is open, that one is answered.",
+        "the stored faces again and then switches the collection. If the collection has such a job "
+        "that has not ended, the answer is that job.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)
@@ -76,7 +76,7 @@ class TakeUpModelView(ApiView):
 class CalibrationView(ApiView):
     @operation(
         "collections_calibration",
-        "Read what was measured on a collection's own people",
+        "Read the measurement of a collection on its own people",
         scope=Scope.IDENTIFY,
         answer=CalibrationSerializer,
         errors=(404,),
@@ -89,7 +89,7 @@ class CalibrationView(ApiView):
 class DetPictureView(ApiView):
     @operation(
         "collections_det",
-        "See it as a DET curve",
+        "Get the measurement as a DET curve",
         scope=Scope.IDENTIFY,
         parameters=[ThemeInput],
         answer=_SVG,
@@ -110,9 +110,9 @@ class TrainView(ApiView):
         answer=JobSerializer,
         status=202,
         errors=(404, 409),
-        about="Starts a job that trains on the active people as they are then; GET `decider` reads "
-        "what came of it. It decides where the collection's `decider` is `svm`. While such a job "
-        "of the collection is open, that one is answered.",
+        about="Starts a job that trains on the people who are active when it runs. GET `decider` "
+        "returns the result. The SVM decides if the collection's `decider` is `svm`. If the "
+        "collection has such a job that has not ended, the answer is that job.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)
@@ -123,7 +123,7 @@ class TrainView(ApiView):
 class DeciderView(ApiView):
     @operation(
         "collections_decider",
-        "Read what a collection's SVM is worth",
+        "Read the state of a collection's SVM",
         scope=Scope.IDENTIFY,
         answer=TrainedDeciderSerializer,
         errors=(404,),

@@ -30,7 +30,7 @@ from recognition.web.errors import ServiceError
 
 
 def _refuse_limited_key(access: Access) -> None:
-    """403 for a key of one collection, in operations that reach beyond it."""
+    """403 for a key of one collection, in operations that affect more than that collection."""
     if access.collection_id is not None:
         message = "This key is limited to its collection."
         raise ServiceError("permission_denied", message, status=403)
@@ -108,11 +108,11 @@ class CollectionView(ApiView):
 class ModelsView(ApiView):
     @operation(
         "models_list",
-        "List the models there are",
+        "List models",
         scope=Scope.IDENTIFY,
         answer=ModelListSerializer,
-        about="Presets with their origin, licence and measured figures, then files of your own and "
-        "versions that collections still use.",
+        about="Presets with their origin, licence and measured figures. After them, your own model "
+        "files, and older versions that collections still use.",
     )
     def get(self, request: Request) -> Response:
         versions = {row.version: row for row in ModelVersion.objects.all()}
@@ -134,7 +134,7 @@ def _preset(preset: Preset, version: ModelVersion | None) -> JsonDict:
 
 
 def _other(row: ModelVersion) -> JsonDict:
-    """A file of the user's own, or a version of a preset that is not installed any more."""
+    """The site's own model file, or a version of a preset that is no longer installed."""
     is_file = row.source == ModelVersion.Source.FILE
     return {
         "id": row.pk,

@@ -1,4 +1,4 @@
-"""Enrolment of one face of a picture."""
+"""Enrol one face of a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys, and who the caller is."""
+"""API keys, and the caller."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class KeysView(ApiView):
         status=201,
         errors=(404, *WITH_BODY),
         ignores_own=True,
-        about="The answer is the only time that the secret is shown. Nobody can give a key more "
-        "than they may do themselves. A key that a key made ends with it: at the same time at the "
-        "latest, and once it is revoked.",
+        about="Only this answer shows the secret. A new key cannot have more rights than its "
+        "maker. If a key makes another key, the new one expires no later than its maker, and is "
+        "revoked with its maker.",
     )
     def post(self, request: Request) -> Response:
         values = self.read(KeyInput)
@@ -71,7 +71,7 @@ class KeyView(ApiView):
 
     @operation(
         "keys_revoke",
-        "Switch an API key off for good, with the keys that it made",
+        "Revoke an API key and the keys that it made, for good",
         scope=Scope.MANAGE,
         answer=None,
         status=204,
@@ -85,7 +85,7 @@ class KeyView(ApiView):
 class MeView(ApiView):
     permission_classes = [IsSignedIn]
 
-    @operation("me", "Who the caller is, and what they may do", scope=None, answer=MeSerializer)
+    @operation("me", "Read who the caller is and what it may do", scope=None, answer=MeSerializer)
     def get(self, request: Request) -> Response:
         return Response(_me(self.access))
 
@@ -117,22 +117,22 @@ def _key(access: Access, key_id: UUID) -> ApiKey:
 def _granted(access: Access, scopes: list[str]) -> list[str]:
     missing = sorted(set(scopes) - access.scopes)
     if missing:
-        message = f"You may not give away what you may not do: {', '.join(missing)}."
+        message = f"A key cannot have scopes that you do not have: {', '.join(missing)}."
         raise ServiceError("permission_denied", message, status=403, scopes=missing)
     return scopes
 
 
 def _end_of(access: Access, expires_at: datetime | None) -> datetime | None:
-    """A key makes no key that outlives it."""
+    """The expiry of the new key. 403 if it would outlive the key that makes it."""
     latest = access.key.expires_at if access.key else None
     if latest is not None and expires_at is not None and expires_at > latest:
-        message = f"The new key may not outlive yours, which ends at {utc_text(latest)}."
+        message = f"The new key must expire no later than yours, at {utc_text(latest)}."
         raise ServiceError("permission_denied", message, status=403)
     return expires_at or latest
 
 
 def _collection_of(access: Access, collection_id: UUID | None) -> UUID | str | None:
-    """A limited key makes keys of its own collection only."""
+    """The collection of the new key. A limited key can only make keys of its own collection."""
     if collection_id is None:
         return access.collection_id
     return selectors.collection_by_id(access, collection_id).pk

@@ -73,7 +73,7 @@ class PersonsView(ApiView):
         answer=PersonSerializer,
         status=201,
         errors=(404, 409, *WITH_BODY),
-        about="Images are added afterwards, with POST persons/{id}/images.",
+        about="Add images afterwards with POST persons/{id}/images.",
         ignores_own=True,
     )
     def post(self, request: Request) -> Response:
@@ -91,7 +91,7 @@ class PersonsView(ApiView):
 class PersonsTableView(ApiView):
     @operation(
         "persons_table",
-        "The same people as CSV, all of them",
+        "Get all people as CSV, with the same filters",
         scope=Scope.IDENTIFY,
         parameters=[PersonFilter],
         answer={(200, "text/csv"): OpenApiTypes.BINARY},
@@ -157,7 +157,7 @@ class PersonMergeView(ApiView):
         request=MergeInput,
         answer=PersonSerializer,
         errors=(404, 409, *WITH_BODY),
-        about="Images, templates and events move over; the other person is then deleted.",
+        about="Images, templates and events move to this person. Then the other one is deleted.",
     )
     def post(self, request: Request, person_id: UUID) -> Response:
         into = selectors.person_by_id(self.access, person_id)
@@ -169,7 +169,7 @@ class PersonMergeView(ApiView):
 class LookalikesView(ApiView):
     @operation(
         "persons_lookalikes_list",
-        "List who looks like a person and is somebody else",
+        "List different people who look like a person",
         scope=Scope.IDENTIFY,
         answer=PersonSerializer(many=True),
         errors=(404,),
@@ -181,15 +181,16 @@ class LookalikesView(ApiView):
 
     @operation(
         "persons_lookalikes_add",
-        "Say that two who look alike are two people",
+        "Record that two people who look alike are different people",
         scope=Scope.ENROL,
         request=LookalikeInput,
         answer=PersonSerializer,
         status=201,
         errors=(404, 409, *WITH_BODY),
-        about="For twins: enrolment refuses a photo that is more like somebody else than like its "
-        "own person, unless both are known to be two people. They cannot be merged then. Who is "
-        "recognised is still decided by similarity: between two who are too close, `ambiguous`.",
+        about="For twins. Enrolment refuses a photo that is more similar to another person than to "
+        "its own, unless both are recorded as different people. They can then no longer be merged. "
+        "Recognition still decides by similarity: if both are too similar to a face, the decision "
+        "is `ambiguous`.",
     )
     def post(self, request: Request, person_id: UUID) -> Response:
         person = selectors.person_by_id(self.access, person_id)
@@ -201,7 +202,7 @@ class LookalikesView(ApiView):
 class LookalikeView(ApiView):
     @operation(
         "persons_lookalikes_remove",
-        "Take back that two people are two",
+        "Take back that two people are different people",
         scope=Scope.ENROL,
         answer=None,
         status=204,
@@ -222,7 +223,7 @@ class PersonEraseView(ApiView):
         request=None,
         answer=EraseAnswerSerializer,
         errors=(404,),
-        about="Rows, files, templates, index rows and the pictures of their events.",
+        about="Erases rows, files, templates, index entries and pictures of the person's events.",
     )
     def post(self, request: Request, person_id: UUID) -> Response:
         person = selectors.person_by_id(self.access, person_id)
@@ -250,8 +251,8 @@ class PersonImagesView(PictureView):
         answer=EnrolAnswerSerializer,
         status=201,
         errors=(404, 409, 507, *FOR_PICTURES),
-        about="Each picture has its own outcome. 201 if at least one was accepted; otherwise 422, "
-        "with the outcomes in `error.details`, and nothing is stored.",
+        about="Each picture has its own outcome. The answer is 201 if at least one was accepted. "
+        "Otherwise it is 422 with the outcomes in `error.details`, and nothing is stored.",
     )
     def post(self, request: Request, person_id: UUID) -> Response:
         person = selectors.person_by_id(self.access, person_id)
@@ -308,7 +309,7 @@ class ImageView(ApiView):
         request=WhoInput,
         answer=ImageSerializer,
         errors=(404, 409, *WITH_BODY),
-        about="To an enrolled person (`person`) or a new one (`name`); its templates go with it.",
+        about="To an enrolled person (`person`) or a new one (`name`). Its templates move with it.",
     )
     def patch(self, request: Request, image_id: UUID) -> Response:
         image = selectors.image_by_id(self.access, image_id)
@@ -338,7 +339,7 @@ class ImageView(ApiView):
 class ImageFileView(ApiView):
     @operation(
         "images_file",
-        "The face as a JPEG",
+        "Get the face as a JPEG",
         scope=Scope.IDENTIFY,
         parameters=[PictureVersion],
         answer={(200, "image/jpeg"): OpenApiTypes.BINARY},

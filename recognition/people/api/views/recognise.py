@@ -1,4 +1,4 @@
-"""detect, verify, identify, embed: a picture in, an answer out, nothing kept."""
+"""detect, verify, identify and embed. They answer for a picture and do not store it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from recognition.web.api.schema import FOR_PICTURES, operation, picture_request
 class DetectView(PictureView):
     @operation(
         "detect",
-        "Find the faces of a picture",
+        "Find the faces in a picture",
         scope=Scope.DETECT,
         request=picture_request(DetectInput),
         parameters=[DetectOptions],
@@ -52,15 +52,15 @@ class DetectView(PictureView):
 class IdentifyView(PictureView):
     @operation(
         "identify",
-        "Name every face of a picture",
+        "Name every face in a picture",
         scope=Scope.IDENTIFY,
         request=picture_request(IdentifyInput),
         parameters=[IdentifyOptions],
         answer=IdentifyAnswerSerializer,
         errors=(404, 409, *FOR_PICTURES),
-        about="`decision` is `match`, `unknown` or `ambiguous` (two people too close). "
-        "Candidates are people, as the collection's decider ranks them, each with the image that "
-        "matched; whoever the face is known not to be is left out.",
+        about="`decision` is `match`, `unknown` or `ambiguous` (two people are too similar to the "
+        "face). Candidates are people in the order of the collection's decider, each with the "
+        "image that matched. People whose name was rejected for this face are left out.",
     )
     def post(self, request: Request) -> Response:
         options = self.read(IdentifyInput)
@@ -83,7 +83,7 @@ class IdentifyView(PictureView):
 class EmbedView(PictureView):
     @operation(
         "embed",
-        "Give the embedding of every face of a picture",
+        "Get the embedding of every face in a picture",
         scope=Scope.IDENTIFY,
         request=picture_request(EmbedInput),
         parameters=[EmbedOptions],
@@ -114,9 +114,9 @@ class VerifyView(PictureView):
         parameters=[VerifyOptions],
         answer=VerifyAnswerSerializer,
         errors=(404, 409, *FOR_PICTURES),
-        about="Each picture must show one person, or `face` says which one is meant. A face that "
-        "is known not to be the person, since an event was rejected, does not match, whatever its "
-        "similarity.",
+        about="Each picture must show one person, or `face` must say which face to use. If an "
+        "event with a similar face was rejected for this person, the face does not match, whatever "
+        "its similarity.",
     )
     def post(self, request: Request) -> Response:
         options = self.read(VerifyInput)

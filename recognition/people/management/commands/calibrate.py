@@ -1,4 +1,4 @@
-"""`manage.py calibrate`: how alike strangers are, by a collection's own people or by a file."""
+"""`manage.py calibrate`: measure a collection on its own people, or load a curve from a file."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("collection", nargs="?", help="Its name or its id.")
+        what.add_argument("collection", nargs="?", help="Name or id of the collection.")
         what.add_argument("--model", choices=[card.name for card in presets_of("embedder")])
-        parser.add_argument("--use", action="store_true", help="Put its own curve in force, too.")
+        parser.add_argument(
+            "--use", action="store_true", help="Also put the collection's own curve in force."
+        )
         parser.add_argument("--curve", type=Path, metavar="FILE", help="JSON.")
 
     def handle(self, *args: object, **options: Any) -> None:
@@ -79,7 +81,7 @@ class Command(BaseCommand):
         if is_used:
             collection = collection_update(collection=collection, actor=SYSTEM, uses_own_curve=True)
         state = calibration_state(collection)
-        assert state is not None  # it was measured a moment ago
+        assert state is not None  # measured just before
         for point in state.points:
             missed = "" if point["fnmr"] is None else f", {100 * point['fnmr']:.1f} % missed"
             pairs = f"{point['false_match_count']:,} pairs"

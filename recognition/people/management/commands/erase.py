@@ -1,4 +1,4 @@
-"""`manage.py erase PERSON`: erase everything stored of a person, as the admin and REST do."""
+"""`manage.py erase PERSON`: erase all data of a person, like the admin and REST."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recognition.people.services.persons import person_erase
 
 
 class Command(BaseCommand):
-    help = "Erase everything stored of a person. Open pages and webhooks are told."
+    help = "Erase all data of a person. Open pages and webhooks get a notice."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("person", type=UUID, help="The id of the person.")

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = "Embed the stored faces of a collection with the installed version of its model."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("collection", help="its name")
+        parser.add_argument("collection", help="name of the collection")
 
     def handle(self, *args: Any, collection: str, **options: Any) -> None:
         try:
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             )
         except ServiceError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(f"{collection} goes by {version} now.")
+        self.stdout.write(f"{collection} now uses {version}.")
 
     def _tell(self, done: int, total: int) -> None:
         self.stdout.write(f"{done} of {total} faces")

@@ -13,10 +13,10 @@ from recognition.web.errors import ServiceError
 
 
 class Command(BaseCommand):
-    help = "Train the linear SVM that decides in a collection where its decider is `svm`."
+    help = "Train the linear SVM of a collection, which decides if its decider is `svm`."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("collection", help="Its name or its id.")
+        parser.add_argument("collection", help="Name or id of the collection.")
 
     def handle(self, *args: object, **options: object) -> None:
         collection = collection_named(str(options["collection"]))

@@ -1,5 +1,5 @@
-// Photos in the admin: dropped or chosen, they are sent at once, and the answer stands on the same
-// page, so that a face of a photo can be chosen. Without this script, the form's button sends them.
+// Photos in the admin. Dropped or chosen photos are sent at once, and the answer is shown on the same
+// page, so that the user can choose a face of a photo. Without this script, the form's button sends.
 
 import { messageOf } from "../web/api.js";
 import { element, inside } from "../web/element.js";
@@ -30,7 +30,7 @@ for (const form of forms("form.fr-drop")) {
     if (!files.length) return;
     const bytes = files.reduce((sum, file) => sum + file.size, 0);
     if (files.length > most || bytes > mostBytes) {
-      say(`That is too much for one go: at most ${most} photos and ${form.dataset.mostMb} MB.`, true);
+      say(`This is too much at once: at most ${most} photos and ${form.dataset.mostMb} MB.`, true);
       input.value = "";
       return;
     }
@@ -83,7 +83,7 @@ for (const button of movable) {
 }
 
 /**
- * The part of the answered page that tells what became of each photo.
+ * The part of the answered page with the result of each photo.
  *
  * @param {HTMLFormElement} form
  */

@@ -1,4 +1,4 @@
-/** Buttons that copy a text of the page. */
+/** Buttons that copy a text from the page. */
 
 import { copyText } from "../web/element.js";
 

@@ -1,4 +1,4 @@
-/** The dialog "this face becomes this person": an enrolled one or a new one. One for every page. */
+/** The dialog that gives a face to an enrolled or a new person. All pages use it. */
 
 import { api, messageOf, query } from "../web/api.js";
 import { byId, contextOf, element, inside } from "../web/element.js";
@@ -9,7 +9,7 @@ import { byId, contextOf, element, inside } from "../web/element.js";
  * @typedef {object} Subject
  * @property {string | null} collection Where to look for people; null: everywhere.
  * @property {Node} picture The face.
- * @property {(who: Who) => Promise<unknown>} save Gives the face to a person; see below.
+ * @property {(who: Who) => Promise<unknown>} save Gives the face to a person: see the functions below.
  * @property {(name: string) => void} done Called after it was saved.
  * @property {Named | null} [person] Chosen already.
  * @property {string} [title]
@@ -114,7 +114,7 @@ export class EnrolDialog {
       this.#showOptions(results);
       const same = results.some((person) => person.name.toLowerCase() === text.toLowerCase());
       this.#hint.textContent = same
-        ? "Somebody has this name already. Choose them from the list, or save to add another person of that name."
+        ? "A person with this name exists. Choose this person from the list, or save to add another one with the same name."
         : "";
     } catch {
       this.#showOptions([]); // names can be typed without suggestions
@@ -138,7 +138,7 @@ export class EnrolDialog {
       id: `enrol-option-${index}`,
       role: "option",
       "aria-selected": "false",
-      // Before the field loses the focus and the list goes.
+      // This runs before the field loses the focus, which hides the list.
       onpointerdown: (event) => {
         event.preventDefault();
         this.#choose(person);
@@ -171,7 +171,7 @@ export class EnrolDialog {
     clearTimeout(this.#typing);
     this.#chosen = person;
     this.#name.value = person.name;
-    this.#hint.textContent = `The face is added to ${person.name}, who is enrolled already.`;
+    this.#hint.textContent = `The face is added to ${person.name}, who is already enrolled.`;
     this.#showOptions([]);
   }
 
@@ -211,7 +211,7 @@ export class EnrolDialog {
 }
 
 /**
- * The face alone, square, with a little room around it.
+ * The face alone: a square with a small margin.
  *
  * @param {ImageBitmap | HTMLCanvasElement} picture
  * @param {Box} box In pixels of the picture.

@@ -1,10 +1,10 @@
-/** Calls to the REST API as the signed-in person. */
+/** Calls of the REST API as the signed-in user. */
 
 /** @import { ErrorBody, Page } from "./types.js" */
 
 const ROOT = "/api/v1/";
 
-/** An answer that is not a good one; `message` is the API's own, for people. */
+/** An error answer. `message` is the API's message for people. */
 export class ApiError extends Error {
   /**
    * @param {number} status 0 if the server could not be reached.
@@ -19,7 +19,7 @@ export class ApiError extends Error {
 }
 
 /**
- * Call the API and give its JSON. A FormData or Blob is sent as it is, anything else as JSON.
+ * Call the API and return its JSON. A FormData or Blob is sent as it is, anything else as JSON.
  * Throws ApiError, or the AbortError of `signal`.
  *
  * @param {string} path
@@ -62,7 +62,7 @@ export function messageOf(error) {
 }
 
 /**
- * All rows of a list, in the order in which they were made: the API gives the newest first.
+ * All rows of a list, oldest first. (The API returns the newest first.)
  *
  * @param {string} path
  * @returns {Promise<any[]>}
@@ -74,7 +74,7 @@ export async function rows(path) {
 }
 
 /**
- * What may be put behind a path: `query({collection: id, empty: null})` is "?collection=id".
+ * The query to put after a path: `query({collection: id, empty: null})` is "?collection=id".
  *
  * @param {Record<string, string | number | null | undefined>} values
  */

@@ -1,4 +1,4 @@
-/** Building DOM elements. Text is only ever set as text, never as markup. */
+/** Builds DOM elements. Text is always set as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -27,8 +27,8 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 /**
- * The element of the page with this id. The pages are written with these scripts: one that lacks
- * the element, or has another kind of it, is an error.
+ * The element of the page with this id. Pages and scripts belong together, so it is an error if the
+ * element is missing or of another kind.
  *
  * @template {Element} Kind
  * @param {string} id
@@ -53,7 +53,7 @@ export function inside(parent, selector, kind) {
 }
 
 /**
- * What is drawn with.
+ * The 2D context of a canvas.
  *
  * @param {HTMLCanvasElement} canvas
  * @param {CanvasRenderingContext2DSettings} [settings]
@@ -96,7 +96,7 @@ export function toast(text, { bad = false } = {}) {
   setTimeout(() => node.remove(), bad ? 8000 : 4500);
 }
 
-/** Where short words appear; the admin's pages have no place of their own for them. */
+/** The element for short messages. It is made if the page has none, as in the admin. */
 function toasts() {
   const place = document.getElementById("toasts") ?? element("div", { id: "toasts", class: "toasts", role: "status" });
   if (!place.isConnected) document.body.append(place);
@@ -109,7 +109,7 @@ export async function copyText(source) {
     await navigator.clipboard.writeText(source.textContent ?? "");
     toast("Copied");
   } catch {
-    // Pages that came over plain http may not write there.
+    // Pages that were loaded over plain HTTP may not write to the clipboard.
     getSelection()?.selectAllChildren(source);
     toast("Selected: copy it with Ctrl C");
   }

@@ -1,4 +1,4 @@
-/** A websocket that comes back by itself, until the server says that there is no use. */
+/** A websocket that reconnects by itself, until the server says that this is useless. */
 
 import { api, isSignedOut } from "./api.js";
 
@@ -7,24 +7,24 @@ import { api, isSignedOut } from "./api.js";
  * @typedef {object} Listeners
  * @property {(data: any) => void} message A string or an ArrayBuffer.
  * @property {() => void} [open]
- * @property {(code: number) => void} [lost] Told once for each loss; the next `open` ends it.
+ * @property {(code: number) => void} [lost] Called once for each loss; the next `open` ends it.
  * @property {(refusal: Refusal) => void} [refused]
  */
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5000;
-// A connection that stayed for so long was a good one: the next loss starts from the short wait.
+// After a connection that lasted this long, the next loss starts from the short wait again.
 const STEADY_MS = 3000;
 const SIGNED_OUT = 4401;
 const TOO_MANY = 4429;
-/** Close code: a part of the server is away, and may be for a while. */
+/** Close code: a part of the server is away, perhaps for a while. */
 export const UNAVAILABLE = 4503;
-/** Close codes after which trying again changes nothing; the same words for every page.
+/** Close codes after which trying again is useless, with the same message for all pages.
  * @type {Record<number, string>} */
 const REFUSALS = {
   [SIGNED_OUT]: "You have been signed out.",
   4403: "Your account may not watch this.",
-  4404: "This is not there any more.",
+  4404: "This no longer exists.",
   [TOO_MANY]: "Too many streams are running. Stop one, then start again.",
 };
 
@@ -74,13 +74,13 @@ export class ReconnectingSocket {
     socket?.close(1000);
   }
 
-  /** The connection is of no use: close it and make another one after the longest wait. */
+  /** The connection is useless: close it, and open another one after the longest wait. */
   retry() {
     this.#isOfNoUse = true;
     this.#socket?.close(1000);
   }
 
-  /** Does nothing while the line is down. @param {string | Blob} data */
+  /** Does nothing while there is no connection. @param {string | Blob} data */
   send(data) {
     if (this.isOpen) this.#socket?.send(data);
   }
@@ -115,9 +115,9 @@ export class ReconnectingSocket {
     if (code in REFUSALS) return this.#refuse(code, reason);
     this.#on.lost?.(code);
     this.#failures += 1;
-    // A handshake that was refused looks like a server that is away: ask who we are.
+    // A refused handshake looks like a server that is away. Ask the API if we are signed in.
     if (this.#failures === 2) this.#checkSignedIn();
-    // Not all pages at once: they lost the server at the same time.
+    // A random wait, because all pages lost the server at the same time.
     this.#timer = setTimeout(this.#tryNow, this.#waitMs * (0.75 + Math.random() / 2));
     this.#waitMs = Math.min(this.#waitMs * 1.7, LONGEST_WAIT_MS);
   }
@@ -125,7 +125,7 @@ export class ReconnectingSocket {
   /** @param {number} code @param {string} reason */
   #refuse(code, reason) {
     this.close();
-    // Only where there are too many does the server know better what to say.
+    // Only for too many streams the reason that the server sends is better.
     const text = code === TOO_MANY && reason ? reason : REFUSALS[code];
     this.#on.refused?.({ text, isSignedOut: code === SIGNED_OUT });
   }

@@ -1,6 +1,6 @@
 /**
- * Light, dark, or as the system has it: one choice for these pages and the admin, whose theme
- * keeps it under this key. A plain script in the head, so that the page is not drawn twice.
+ * Light, dark, or like the system: one choice for these pages and for the admin, whose theme stores
+ * it under this key. A plain script in the head, so that the page is not drawn twice.
  */
 {
   const KEY = "adminTheme";
@@ -20,7 +20,7 @@
     const theme = chosen();
     root.classList.remove("light", "dark");
     if (theme !== "auto") root.classList.add(theme);
-    // As Swagger UI names it.
+    // The class that Swagger UI uses.
     root.classList.toggle("dark-mode", theme === "dark" || (theme === "auto" && system.matches));
     /** @type {NodeListOf<HTMLInputElement>} */
     const inputs = document.querySelectorAll("input[name=theme]");

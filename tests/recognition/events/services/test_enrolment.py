@@ -1,4 +1,4 @@
-"""Enrolling the face of a visit: a new person, or one who is there, and the event has a name."""
+"""The face of an event is enrolled for a new or an existing person, and the event gets the name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Visits: one row each, told to who watches, improved, reviewed, and pruned with their pictures."""
+"""Events: one row for each visit, which is announced, improved, reviewed and pruned."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Told:
-    """What those who watch are told: notices, and the progress of open visits."""
+    """What viewers get: notices, and the progress of open visits."""
 
     def __init__(self) -> None:
         self._messages: list[dict[str, Any]] = []
@@ -55,7 +55,7 @@ class Told:
         self._messages.append(payload)
 
     def news(self) -> list[dict[str, Any]]:
-        """Since the last call."""
+        """The messages since the last call."""
         tell(self._reader.read())
         news, self._messages = self._messages, []
         return news
@@ -187,7 +187,7 @@ def test_visit_of_an_erased_person_stores_neither_name_nor_pictures(person: Pers
 def test_a_picture_from_before_an_erasure_is_not_stored_after_it(
     person: Person, collection: Collection
 ) -> None:
-    """A frame of somebody else's visit may show the erased person."""
+    """The frame of another person's visit may show the erased person."""
     bystander = make_event(collection, snapshot_jpeg=None, face_jpeg=None, quality=0.1)
     before = timezone.now()
     person_erase(person=person, actor=ACTOR)

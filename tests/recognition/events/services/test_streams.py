@@ -39,7 +39,7 @@ def _visit(stream: OwnStream) -> Event:
 
 
 def _elsewhere() -> None:
-    """From here on, in another process."""
+    """The rest of the test runs as another process."""
     use_process(Process())
 
 

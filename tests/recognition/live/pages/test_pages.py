@@ -112,7 +112,7 @@ def test_a_form_without_its_token_is_explained() -> None:
     client = PageClient(enforce_csrf_checks=True)
     response = client.post(reverse("login"), {"username": "a", "password": "b"})
     assert response.status_code == 403
-    assert "This form has gone stale" in response.content.decode()
+    assert "This form has expired" in response.content.decode()
 
 
 def test_server_errors_have_the_look(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

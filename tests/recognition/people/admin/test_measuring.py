@@ -22,7 +22,7 @@ def measured(collection: Collection) -> str:
 
 
 def do(client: Client, collection: Collection, what: str) -> list[str]:
-    """What the page says after a button was pressed."""
+    """The message on the page after a button was pressed."""
     answer = client.post(measured(collection), {"do": what})
     assert answer["Location"] == measured(collection)
     return told(answer)
@@ -88,7 +88,7 @@ def test_measuring_page_refuses_impossible_actions(
     administrator: Client, collection: Collection
 ) -> None:
     assert "measured" in do(administrator, collection, "use")[0]
-    assert do(administrator, collection, "nonsense")[-1] == "Nothing was asked for."
+    assert do(administrator, collection, "nonsense")[-1] == "The form does not say what to do."
 
 
 def test_similar_pairs_are_shown_and_lead_to_merging(
@@ -134,12 +134,14 @@ def test_measuring_page_says_how_many_people_were_sampled(
     viewer: Client, collection: Collection
 ) -> None:
     make_calibration(collection, people_total=5000)
-    assert "of 5,000 people 100 were drawn by chance" in page(viewer.get(measured(collection)))
+    assert "100 of 5,000 people, chosen at random" in page(viewer.get(measured(collection)))
 
 
 def test_train_button_trains_the_svm(administrator: Client, filled: Collection) -> None:
     collection_update(collection=filled, actor=ACTOR, decider="svm")
-    assert "until it is trained, the nearest does" in page(administrator.get(measured(filled)))
+    assert "Until it is trained, the nearest person decides" in page(
+        administrator.get(measured(filled))
+    )
     url = address("people_collection_change", filled.pk)
     assert "Nearest, until the SVM is trained" in page(administrator.get(url))
     assert do(administrator, filled, "train") == ["The SVM is being trained."]
@@ -149,7 +151,7 @@ def test_train_button_trains_the_svm(administrator: Client, filled: Collection) 
     assert "It decides in this collection" in text
     assert "Nothing has changed since" in text
     add_people(filled, *people(3, 1, 192, seed=5))
-    assert "3 enrolled since are unknown" in page(administrator.get(measured(filled)))
+    assert "It does not know 3 people enrolled since" in page(administrator.get(measured(filled)))
 
 
 def test_failed_measurement_is_shown_to_administrators(

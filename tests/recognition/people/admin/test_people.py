@@ -1,4 +1,4 @@
-"""People in the admin: added, changed, merged, erased."""
+"""People are added, changed, merged and erased in the admin."""
 
 from __future__ import annotations
 
@@ -123,8 +123,7 @@ class TestChange:
     def test_refused_change_of_a_person_is_shown_on_the_form(
         self, operator: Client, person: Person
     ) -> None:
-        """Unique together with the collection, which is not on the form, so only the service
-        notices."""
+        """Unique together with the collection, which the form lacks: only the service checks it."""
         make_person(person.collection, external_id="x-1")
         values = values_of(person.collection, external_id="x-1")
         answer = operator.post(address(f"{MODEL}_change", person.pk), values)
@@ -235,7 +234,7 @@ class TestMerge:
 
 
 def test_names_with_markup_are_shown_as_text(operator: Client, person: Person) -> None:
-    """A name is typed by anybody who may enrol, and read by administrators."""
+    """Any user who may enrol can type a name, and administrators see it."""
     script = "<script>alert(1)</script>"
     Person.objects.filter(pk=person.pk).update(name=script, external_id=f'"{script}')
     person.refresh_from_db()

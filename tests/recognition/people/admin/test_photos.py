@@ -1,4 +1,4 @@
-"""Photos in the admin: each answered with what the engine found, and why it was refused."""
+"""Photos in the admin: each gets a result from the engine, with the reason of a refusal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def upload(client: Client, person: Person, **photos: bytes) -> Any:
 
 
 def rows(answer: Any) -> dict[str, Any]:
-    """The report by the names of the files."""
+    """The rows of the report, by file name."""
     page(answer)
     return {row.name.removesuffix(".jpg"): row for row in answer.context["report"]}
 
@@ -117,7 +117,7 @@ class TestUpload:
     ) -> None:
         setattr(settings, setting, value)
         answer = upload(operator, person, a=photo(1), b=photo(1, looks=2) + bytes(2**20))
-        assert "too much for one go" in page(answer)
+        assert "too much at once" in page(answer)
         assert not FaceImage.objects.exists()
 
     def test_upload_without_photos_is_refused(self, operator: Client, person: Person) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry
-from recognition.cameras.models import Camera, Stream
+from recognition.cameras.models import Camera, CameraHub, Stream
 from recognition.people.models import Collection, Person
 from tests.factories import enrol, make_camera, make_collection, make_event
 from tests.recognition.admin_pages import act, address, errors_of, page, told
@@ -43,7 +43,7 @@ class TestCollections:
     ) -> None:
         enrol(person, 1)
         text = page(viewer.get(address(f"{self.MODEL}_changelist")))
-        for told_of in ("Main", "mobilefacenet", "Standard", "follows the size"):
+        for told_of in ("Main", "mobilefacenet", "Standard", "from gallery size"):
             assert told_of in text
 
     def test_adding_a_collection_stores_its_rules(self, administrator: Client) -> None:
@@ -135,6 +135,7 @@ def camera(collection: Collection, **changes: Any) -> dict[str, Any]:
         "max_fps": "15",
         "min_face_px": "40",
         "loops": "on",
+        "answers": "ok",
     } | changes
 
 
@@ -148,6 +149,17 @@ class TestCameras:
         text = page(viewer.get(address(f"{self.MODEL}_changelist")))
         for told_of in ("Hall", "Failed", "No such file"):
             assert told_of in text
+
+    def test_sender_without_a_camera_is_hinted_at_to_those_who_may_add_one(
+        self, administrator: Client, viewer: Client, collection: Collection
+    ) -> None:
+        CameraHub.objects.create(kind="imagezmq", node="gate", strangers={"hall": 3, "<b>": 1})
+        make_camera(collection, kind="imagezmq", node="gate", address="hall")
+        url = address(f"{self.MODEL}_changelist")
+        text = page(administrator.get(url))
+        assert "A sender named &#x27;&lt;b&gt;&#x27; was seen on gate" in text
+        assert "&#x27;hall&#x27;" not in text
+        assert "A sender named" not in page(viewer.get(url))
 
     def test_adding_a_camera_by_form_stores_and_audits_it(
         self, administrator: Client, collection: Collection, settings: Any

@@ -1,4 +1,4 @@
-"""Collections measured on their own people, and trained, over REST."""
+"""Collections are measured on their own people, and trained, over REST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collections with their rules, and the models there are."""
+"""Collections with their rules, and the list of models."""
 
 from __future__ import annotations
 

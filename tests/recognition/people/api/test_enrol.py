@@ -1,4 +1,4 @@
-"""One face of a picture becomes a person; a stored image is given to another one."""
+"""One face of a picture is enrolled; a stored image is moved to another person."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def enrol_face(api: Caller, data: bytes, **fields: Any) -> Any:
 
 
 def boxes_of(api: Caller, data: bytes) -> list[str]:
-    """The boxes of the faces, from left to right, as the query takes them."""
+    """The boxes of the faces from left to right, in the form for the query."""
     answer = good(
         api.post("/api/v1/detect", {"image": SimpleUploadedFile("a.jpg", data)}, format="multipart")
     )

@@ -1,4 +1,4 @@
-"""Images of people: many in one request, each with its own outcome; read, shown, deleted."""
+"""Images of people: several in one request, each with its own outcome; read, sent, deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""API keys: made, shown once, limited, switched off; and who the caller is."""
+"""API keys are made, shown once, limited and switched off; and the caller can be read."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class TestMake:
 
 
 class TestMadeByAKey:
-    """A key that a key made neither exceeds nor outlives it."""
+    """A key that was made by a key has no more rights and does not live longer."""
 
     def _child_of(self, maker: str, **values: Any) -> dict[str, Any]:
         scopes = values.pop("scopes", ["identify", "manage"])

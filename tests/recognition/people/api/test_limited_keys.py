@@ -1,4 +1,4 @@
-"""A key of one collection: what lies outside it is not there, whichever way it is named."""
+"""For a key of one collection, all rows outside of it do not exist, however they are named."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
 @dataclass
 class Side:
-    """One row of each kind in one collection."""
+    """One row of each model in one collection."""
 
     collection: Collection
     person: Person

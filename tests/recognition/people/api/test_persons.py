@@ -105,7 +105,7 @@ class TestAdd:
         good(add(api, collection=collection.pk, external_id="A"), 201)
         refusal(add(api, collection=collection.pk, external_id="A"), 409, "external_id_taken")
         good(add(api, collection=other.pk, external_id="A"), 201)
-        # Not the same to the other system, whatever the database's collation thinks.
+        # Different ids for the other system, whatever the collation of the database says.
         good(add(api, collection=collection.pk, external_id="a"), 201)
 
 

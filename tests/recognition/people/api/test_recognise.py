@@ -97,7 +97,7 @@ class TestIdentify:
     def test_two_people_who_look_alike_are_ambiguous(self, api: Caller, ann: Person) -> None:
         twin = make_person(ann.collection, name="Twin")
         enrol(twin, 9)
-        # Enrolment would have refused a face that is Ann's.
+        # A row, because enrolment would refuse a face that looks like Ann.
         hers = Template.objects.filter(image__person=ann).latest("pk").vector
         Template.objects.filter(image__person=twin).update(vector=hers)
         forget_galleries()

@@ -17,7 +17,7 @@ def choose(collection: Collection, **choices: str) -> None:
 
 @committed()
 def add(person: Person, *vectors: Float32) -> list[Template]:
-    """Templates of these vectors; galleries are told."""
+    """Store templates with these vectors, and tell galleries about them."""
     rows = []
     for vector in vectors:
         owner = {"person": person, "collection": person.collection}

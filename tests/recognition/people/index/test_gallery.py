@@ -43,20 +43,20 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(params=["float32", "int8", "ivf"])
 def collection(db: None, request: pytest.FixtureRequest) -> Collection:
-    """One that is searched in each way: what a gallery promises, it promises for all of them."""
+    """A collection with each kind of search: the promises of a gallery hold for all kinds."""
     return make_collection(name="Main", search_kind=request.param)
 
 
 @pytest.fixture
 def elsewhere(collection: Collection) -> Gallery:
-    """Loaded while the collection is still empty."""
+    """A gallery that was loaded while the collection was still empty."""
     gallery = Gallery(collection)
     assert gallery.size == (0, 0)
     return gallery
 
 
 def _add_templates(person: Person, count: int, *, first: int = 0) -> list[Template]:
-    """Rows alone, by numbers of `embedding_of`; nobody is told."""
+    """Only rows, by numbers of `embedding_of`. Galleries are not told."""
     pictures = {
         "collection": person.collection,
         "file": "",
@@ -182,7 +182,7 @@ def test_only_old_changes_are_pruned(engine: FakeEngine, person: Person) -> None
 def test_a_revision_is_pruned_as_a_whole(
     person: Person, collection: Collection, elsewhere: Gallery
 ) -> None:
-    """A large one is written over seconds, of which the limit may lie in the middle."""
+    """Writing a large one takes seconds, and the limit may be reached in the middle."""
     first, second = _add_templates(person, 2)
     note_changes(collection, [first.pk, second.pk])
     old = GalleryChange.objects.filter(template_id=first.pk)
@@ -286,7 +286,7 @@ def test_while_the_database_is_away_the_known_people_are_found(
         raise DatabaseError("gone away")
 
     monkeypatch.setattr(Gallery, "_follow", away)
-    # A test is a transaction; in one, the error must come out.
+    # A test is a transaction, and in a transaction the error must be raised.
     outside = SimpleNamespace(in_atomic_block=False, close=lambda: None)
     monkeypatch.setattr(module, "connection", outside)
     gallery._next_check = 0.0
@@ -336,7 +336,7 @@ _CURVE = ImpostorCurve(
 
 @pytest.fixture
 def curved(collection: Collection) -> Collection:
-    """A collection whose model's curve has round figures."""
+    """A collection with a curve of round figures."""
     collection.embedder.impostor_curves = {preset("mtcnn").version: _CURVE.to_dict()}
     collection.embedder.save()
     return collection

@@ -1,4 +1,4 @@
-"""What a collection chooses for its gallery: who decides, whom a face is not."""
+"""Choices of a collection for its gallery: the decider, and negatives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _mixed(*parts: tuple[float, int]) -> Float32:
-    """(d,) of length 1: so much of each number's face."""
+    """(d,) of length 1: a mixture of the faces of these numbers, with these weights."""
     vector = sum(share * embedding_of(number) for share, number in parts)
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
@@ -53,7 +53,7 @@ def test_searching_asks_nothing_of_the_database(
 
 
 def test_a_vote_goes_by_several_images(person: Person) -> None:
-    """Bob has the nearest image, Ann three that are nearly as near."""
+    """Bob has the nearest image, and Ann has three that are nearly as near."""
     bob = make_person(person.collection)
     shares = (0.26, 0.27, 0.28, 0.9)
     add(person, *(_mixed((1, 1), (share, 50 + n)) for n, share in enumerate(shares)))
@@ -69,7 +69,7 @@ def test_a_vote_goes_by_several_images(person: Person) -> None:
 
 
 def test_the_mean_of_all_images_decides_and_follows_them(person: Person) -> None:
-    """Bob has the nearest image, Ann three that are nearer on average."""
+    """Bob has the nearest image, and Ann has three that are nearer on average."""
     bob = make_person(person.collection)
     images = add(person, *(_mixed((1, 1), (0.3, 50 + n)) for n in range(3)))
     add(bob, _mixed((1, 1), (0.25, 60)))
@@ -100,7 +100,7 @@ def crowd(collection: Collection) -> list[Person]:
 def test_a_trained_svm_decides_and_leaves_nobody_out(
     collection: Collection, crowd: list[Person]
 ) -> None:
-    """Strangers are left to the threshold."""
+    """Only the threshold rejects strangers."""
     choose(collection, decider="svm")
     gallery = gallery_of(collection)
     stranger = embedding_of(70)
@@ -118,7 +118,7 @@ def test_a_trained_svm_decides_and_leaves_nobody_out(
 def test_an_svm_throws_nobody_out_of_a_small_collection(
     collection: Collection, crowd: list[Person]
 ) -> None:
-    """Whoever is first by similarity, at whatever distance, is still among the candidates."""
+    """The most similar person, however far away, is still among the candidates."""
     choose(collection, decider="svm")
     decider_train(collection=collection, actor=ACTOR)
     gallery = gallery_of(collection)
@@ -136,7 +136,7 @@ def test_person_enrolled_after_svm_training_is_found(
     add(newcomer, embedding_of(70))
     gallery = gallery_of(collection)
     assert _people(gallery.search(embedding_of(70)))[0] == newcomer.pk
-    # Before those whom the SVM knows only if the face is more like them.
+    # Ranked before a person whom the SVM knows only if the face is more similar.
     found = _people(gallery.search(_mixed((1, 4), (0.5, 70))))
     assert found[:2] == [crowd[4].pk, newcomer.pk]
 
@@ -173,7 +173,7 @@ def test_the_svm_of_another_model_does_not_decide(
 
 @committed()
 def _reject(person: Person, vector: Float32) -> Negative:
-    """The face of a rejected visit; galleries are told."""
+    """Store the face of a rejected visit as a negative, and tell galleries about it."""
     negative = Negative.objects.create(
         collection=person.collection,
         person=person,
@@ -185,7 +185,7 @@ def _reject(person: Person, vector: Float32) -> Negative:
 
 
 def test_negative_keeps_a_face_from_being_named(person: Person) -> None:
-    """Until the face is more like their images than like that face."""
+    """Until the face is more similar to the person's images than to the rejected face."""
     add(person, embedding_of(1))
     here, elsewhere = gallery_of(person.collection), Gallery(person.collection)
     probe = _mixed((1, 1), (1, 2))

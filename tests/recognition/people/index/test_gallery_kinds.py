@@ -1,4 +1,4 @@
-"""Which kind of index a gallery has, and how it changes to another one."""
+"""The kind of index of a gallery, and the change to another kind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _rebuilt(gallery: Gallery) -> Gallery:
-    """Follows, and waits for what that began in the background."""
+    """Let the gallery follow the database, and wait for its background work."""
     gallery.follow(now=True)
     if gallery._rebuilding is not None:
         gallery._rebuilding.join()
@@ -82,7 +82,7 @@ def test_another_kind_is_built_while_searches_go_on(
     gallery.follow(now=True)
     assert gallery.search(embedding_of(1))[0][0].person == person.pk
     other = make_person(person.collection)
-    enrol(other, 2)  # not held up either
+    enrol(other, 2)  # not delayed either
     assert gallery.search(embedding_of(2))[0][0].person == other.pk
     assert gallery.kind == "float32"
     may_go_on.set()

@@ -1,4 +1,4 @@
-"""Galleries are in memory before anybody asks; until then the process is not ready."""
+"""Galleries are loaded before the first search. Until then the process is not ready."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def loader() -> Iterator[GalleryLoader]:
-    """That of the process, which a test starts. It is gone when the tables are emptied."""
+    """The loader of the process, which a test starts. It stops before the tables are emptied."""
     part = process().part(GalleryLoader)
     yield part
     part.stop(1)
@@ -42,7 +42,7 @@ def loader() -> Iterator[GalleryLoader]:
 
 @pytest.fixture
 def collection(engine: FakeEngine) -> Collection:
-    """One with a person, as a process finds it that starts."""
+    """A collection with a person, as a new process finds it."""
     made = make_collection(name="Main")
     enrol(make_person(made), 1)
     forget_galleries()
@@ -110,7 +110,7 @@ def test_gallery_that_is_rebuilt_stays_ready(
         follow(self)
 
     monkeypatch.setattr(Gallery, "_follow", slow)
-    # As another process does, whose changes nobody here is told of.
+    # Like a change by another process, about which nothing here is told.
     Collection.objects.filter(pk=collection.pk).update(gallery_revision=1_000)
     time.sleep(0.3)
     assert not loader.is_loading

@@ -1,4 +1,4 @@
-"""`manage.py calibrate`: a collection by its own people, a model by a file."""
+"""`manage.py calibrate`: a collection on its own people, a model with a file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_calibrate_command_says_why_it_cannot_measure(person: Person) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A curve on which strangers are more alike than on the preset's."""
+    """A curve with higher scores of strangers than the preset's."""
     values = curve_of("mobilefacenet", "mtcnn").to_dict()
     values["scores"] = [score + 0.1 for score in curve_of("mobilefacenet", "mtcnn").scores]
     values["source"] = "our own faces"

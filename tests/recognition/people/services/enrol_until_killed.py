@@ -27,7 +27,7 @@ def main() -> None:
     use_engine(FakeEngine())
     person = Person.objects.get(pk=sys.argv[1])
     for turn in count(int(sys.argv[2])):
-        # Comments behind a JPEG's end make it another file with the same picture.
+        # A comment after the end of a JPEG makes it another file with the same picture.
         uploads = [Upload("", photo(1, looks=turn) + b"%d" % turn)]
         (outcome,) = images_enrol(person=person, uploads=uploads, source="api", actor=ACTOR)
         assert outcome.image is not None, outcome.message

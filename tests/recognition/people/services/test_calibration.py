@@ -86,7 +86,7 @@ def test_large_gallery_is_measured_on_a_sample(
 
 
 def _doubled(collection: Collection) -> tuple[Person, Person]:
-    """Somebody, and the same face under another name, among a hundred."""
+    """A hundred people, one of whom is enrolled under two names."""
     everybody = _fill(collection, 100)
     double = make_person(collection, name="The same again")
     vector = Template.objects.get(image__person=everybody[0]).embedding
@@ -213,7 +213,7 @@ def test_strangers_are_named_at_the_target_rate_of_the_collection(fpir: float | 
 
 
 def _similar_pair(count: int, *, seed: int) -> Float32:
-    """Faces that differ in 30 dimensions alone."""
+    """Faces that differ only in 30 dimensions."""
     return np.pad(unit_vectors(count, 30, seed=seed), ((0, 0), (0, DIMENSION - 30)))
 
 

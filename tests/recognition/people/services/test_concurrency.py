@@ -1,4 +1,4 @@
-"""Several threads at the same people: rows, files, templates and indexes agree in the end.
+"""Several threads change the same people. In the end rows, files, templates and indexes agree.
 
 Nothing here is timed; what varies from run to run is who comes first, and every order must do.
 """
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _at_once(*jobs: Callable[[], None]) -> None:
-    """Run all in threads of their own, begun together; the first error of any comes out."""
+    """Run each in its own thread, started together. Raises the first error of any thread."""
     errors: list[BaseException] = []
     start = threading.Barrier(len(jobs))
 
@@ -59,7 +59,7 @@ def _at_once(*jobs: Callable[[], None]) -> None:
 
 
 def _enrol(person: Person, number: int, looks: int) -> bool:
-    """False where the person is gone."""
+    """False if the person is gone."""
     upload = Upload("", photo(number, looks=looks))
     try:
         images_enrol(person=person, uploads=[upload], source="api", actor=ACTOR)
@@ -110,7 +110,7 @@ def test_picture_sent_at_the_same_time_is_stored_once(
 
 
 def test_concurrent_enrolling_loses_no_template(engine: FakeEngine, collection: Collection) -> None:
-    """They all raise the same revision, and none of them is lost."""
+    """All of them raise the same revision, and none is lost."""
     people = [make_person(collection) for _ in range(6)]
     elsewhere = Gallery(collection)
     assert elsewhere.size == (0, 0)
@@ -150,7 +150,7 @@ def test_gallery_is_right_after_random_concurrent_changes(
 
 
 def _do(kind: str, people: list[Person], turn: int, dice: random.Random) -> None:
-    """One change of one of the people; each has a face of their own."""
+    """One change of one of the people, each of whom has a different face."""
     number = dice.randrange(len(people))
     person = people[number]
     collection = person.collection
@@ -173,7 +173,7 @@ def _do(kind: str, people: list[Person], turn: int, dice: random.Random) -> None
 
 
 def _visit(collection: Collection, person: Person, number: int) -> None:
-    """Somebody comes, is seen better, and goes."""
+    """A person arrives, is seen in better quality, and leaves."""
     look = seen(person, number=number, quality=0.5)
     stream = stream_begin(stream_id=uuid7(), collection=collection, camera=None)
     event = event_open(stream=stream, model=collection.embedder, seen=look, started_at=look.at)
@@ -184,7 +184,7 @@ def _visit(collection: Collection, person: Person, number: int) -> None:
 def test_visits_during_an_erasure_leave_no_picture(
     engine: FakeEngine, person: Person, collection: Collection
 ) -> None:
-    """No picture of them comes back, whoever comes first."""
+    """No picture of the person comes back, whichever thread is first."""
     visited = threading.Event()
 
     def visit() -> None:

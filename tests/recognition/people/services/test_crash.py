@@ -1,4 +1,4 @@
-"""A process that is killed in the middle of its work, and what it leaves to others."""
+"""A process that is killed in the middle of its work, and the state that it leaves."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def test_no_acknowledged_picture_is_lost_and_nothing_is_half_there(
 
     stored = set(FaceImage.objects.values_list("pk", flat=True))
     assert told <= stored
-    # The last one of each may have been stored, and not told any more.
+    # The last picture of each process may be stored without having been printed.
     assert len(stored) <= len(told) + 3
     assert_consistent(collection, gallery)

@@ -1,4 +1,4 @@
-"""The SVM of a collection: trained on who is enrolled, and never on who is not any more."""
+"""The SVM of a collection: trained on enrolled people, and without data of erased people."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_embedder_changed_while_training_stores_no_svm(
 def test_face_of_another_person_is_refused_by_every_decider(
     collection: Collection, crowd: list[Person], decider: str
 ) -> None:
-    """Everybody is above this threshold."""
+    """A threshold that everybody reaches."""
     Collection.objects.update(decider=decider, match_threshold=-1.0)
     collection.refresh_from_db()
     decider_train(collection=collection, actor=ACTOR)
@@ -189,7 +189,7 @@ def test_person_without_images_is_removed_from_the_svm(
 
 
 def test_damaged_svm_does_not_stop_an_erasure(collection: Collection, crowd: list[Person]) -> None:
-    """An erasure must not fail on it, nor leave it."""
+    """An erasure must neither fail because of it nor leave it."""
     decider_train(collection=collection, actor=ACTOR)
     TrainedDecider.objects.update(arrays=b"no arrays")
     assert decider_state(collection).trained_at is None
@@ -209,7 +209,7 @@ def test_upkeep_starts_jobs_for_outdated_svms(collection: Collection, crowd: lis
     assert deciders_retrain() == 1
     assert run_jobs() == 1
     assert decider_state(collection).is_current
-    # As it is where another version wrote it in a way of its own.
+    # As if another version had written it in another format.
     TrainedDecider.objects.update(arrays=b"no arrays")
     assert deciders_retrain() == 1
     assert run_jobs() == 1

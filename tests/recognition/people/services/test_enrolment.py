@@ -1,4 +1,4 @@
-"""Enrolment: an outcome for each picture, and nothing left of those that are refused."""
+"""Enrolment: an outcome for each picture, and nothing is left of refused pictures."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_face_of_another_person_is_refused_without_a_name(
     (outcome,) = _enrol(person, photo(5, looks=2))
     assert outcome.code == "looks_like_another_person"
     assert outcome.similar_to == other.pk
-    # The message may be kept with an answer that outlives the other person.
+    # The message may be stored with an answer, and stay after the other person is erased.
     assert other.name not in outcome.message
     assert str(other.pk) not in outcome.message
     assert_consistent(collection, gallery_of(collection))
@@ -201,10 +201,10 @@ def test_face_of_another_person_is_refused_without_a_name(
 def test_one_of_two_who_look_alike_can_still_be_enrolled_again(
     engine: FakeEngine, collection: Collection, person: Person
 ) -> None:
-    """Twins: more like oneself than like the other one is enough."""
+    """Twins: a photo only has to be more similar to its person than to the other one."""
     enrol(person, 1)
     enrol(make_person(collection), 2)
-    # Everybody is above it, so only who is closer decides.
+    # Everybody reaches it, so only the higher similarity decides.
     Collection.objects.filter(pk=collection.pk).update(match_threshold=-1.0)
     assert _enrol(person, photo(1, looks=3))[0].accepted
 

@@ -1,4 +1,4 @@
-"""Which of several faces is meant."""
+"""The choice of one of several faces."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class TestChoose:
 
 
 def _two(large: int, small: int) -> tuple[bytes, str]:
-    """A picture of two people of unlike size, and the box of the smaller one."""
+    """A picture with a large and a small face, and the box of the small one."""
     big, little = portrait(large, size=120), portrait(small, size=100)
     height = max(len(big), len(little))
     padded = [cv2.copyMakeBorder(each, 0, height - len(each), 0, 0, cv2.BORDER_REPLICATE)

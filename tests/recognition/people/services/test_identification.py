@@ -257,7 +257,7 @@ def test_a_picture_is_compared_with_a_person(engine: FakeEngine, person: Person)
 
 
 def test_every_engine_call_names_its_caller(engine: FakeEngine, person: Person) -> None:
-    """Who is not named shares one turn with everybody else."""
+    """Callers without a name share one turn in the queue."""
     enrol(person, 1)
     engine.asks.clear()
     detect(data=photo(1), actor=ACTOR)
@@ -271,7 +271,7 @@ def test_every_engine_call_names_its_caller(engine: FakeEngine, person: Person) 
 def test_the_threshold_follows_the_images_and_not_the_people(
     engine: FakeEngine, person: Person
 ) -> None:
-    """A stranger is compared with each of them."""
+    """Because a stranger is compared with each of them."""
     enrol(person, 1, 1, 1, 1)
     rules = rules_of(person.collection, gallery_of(person.collection))
     assert rules.curve is not None

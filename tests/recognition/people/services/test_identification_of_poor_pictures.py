@@ -88,7 +88,7 @@ def test_two_poor_pictures_are_verified_by_a_higher_threshold(
 def test_somebody_new_can_be_enrolled_from_poor_pictures(
     engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are not refused as looking like those who were enrolled from such ones."""
+    """They are not mistaken for people who were enrolled from poor pictures."""
     all_lean(engine, monkeypatch)
     enrol(person, 1)
     know_the_direction()

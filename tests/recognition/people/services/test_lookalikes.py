@@ -1,4 +1,4 @@
-"""Twins: two people whose photos are alike, both enrolled once somebody says so."""
+"""Twins: two people with similar photos. Both can be enrolled after this is recorded."""
 
 from __future__ import annotations
 
@@ -136,7 +136,9 @@ def test_admin_offers_it_where_a_photo_is_refused(
     assert pair in text
     assert viewer.post(pair, {"do": "add"}).status_code == 403
     assert "two people" in told(operator.post(pair, {"do": "add"}))[-1]
-    assert "is somebody else" in page(operator.get(address("people_person_change", ann.pk)))
+    assert "Different people who look alike" in page(
+        operator.get(address("people_person_change", ann.pk))
+    )
     operator.post(pair, {"do": "remove"})
     assert not Lookalike.objects.exists()
 

@@ -1,4 +1,4 @@
-"""A rejected name is not given to that face again: the events, and what comes of them."""
+"""A rejected name is not given to that face again: events and their effects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.fakes import FakeEngine, embedding_of, photo
 pytestmark = pytest.mark.django_db
 
 ANN, DOUBLE = 1, 2
-# Taken for Ann: as like her as no stranger should be, and somebody else all the same.
+# Mistaken for Ann: more similar to her than a stranger should be, but another person.
 FACE: Float32 = embedding_of(ANN) + embedding_of(DOUBLE)
 FACE = FACE / np.linalg.norm(FACE)
 
@@ -38,7 +38,7 @@ def ann(engine: FakeEngine, person: Person) -> Person:
 
 @pytest.fixture
 def mistake(ann: Person) -> Event:
-    """A visit of somebody else, under Ann's name."""
+    """A visit of another person under Ann's name."""
     return make_event(person=ann, vector=FACE, number=DOUBLE)
 
 
@@ -47,7 +47,7 @@ def _review(event: Event, review: str) -> None:
 
 
 def _is_named(collection: Collection, probe: Float32 = FACE) -> bool:
-    """In this process and, with the next look at the database, in another one."""
+    """Asks the gallery of this process and one of another process, which must agree."""
     elsewhere = _elsewhere.setdefault(str(collection.pk), Gallery(collection))
     elsewhere.follow(now=True)
     here, there = (bool(g.search(probe)[0]) for g in (gallery_of(collection), elsewhere))
@@ -187,7 +187,7 @@ def test_negative_moves_with_a_merged_person_without_images(ann: Person, mistake
 def test_enrolling_the_face_itself_removes_its_negative(
     engine: FakeEngine, ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is refused while it looks like Ann; once that was rejected, it is somebody else's."""
+    """Refused while it looks like Ann. After the rejection it counts as another person."""
     monkeypatch.setattr(engine, "lookalikes", {DOUBLE: ANN})
     seen: dict[str, Any] = {"vector": embedding_of(ANN, looks=5), "number": DOUBLE}
     event = make_event(person=ann, **seen)

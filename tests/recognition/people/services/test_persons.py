@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _rows_that_hold(*needles: str) -> list[str]:
-    """Tables of which a row holds one of the texts, in any column; ids with or without dashes."""
+    """Tables with a row that has one of the texts in any column; ids with or without dashes."""
     wanted = {form for needle in needles for form in (needle, needle.replace("-", ""))}
     found = []
     for model in apps.get_models(include_auto_created=True):
@@ -61,7 +61,7 @@ def test_external_id_of_another_person_is_refused(collection: Collection) -> Non
 
 @pytest.mark.parametrize("other", ["ÄB", "ab", "AB"])
 def test_external_ids_are_compared_byte_for_byte(collection: Collection, other: str) -> None:
-    """MariaDB's usual collations hold these for equal."""
+    """MariaDB's usual collations treat these as equal."""
     person_create(collection=collection, actor=ACTOR, name="Ann", external_id="äb")
     assert person_create(collection=collection, actor=ACTOR, name="Bea", external_id=other).pk
 
@@ -220,7 +220,7 @@ def test_events_of_an_erased_person_stay_without_a_face(engine: FakeEngine, pers
 def test_erasing_takes_the_frames_of_others_who_were_there_at_the_same_time(
     person: Person, collection: Collection
 ) -> None:
-    """A snapshot is the whole frame, with everybody in it."""
+    """A snapshot is the whole frame and shows everybody in it."""
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     other = make_person(collection)
 

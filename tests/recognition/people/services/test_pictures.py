@@ -1,4 +1,4 @@
-"""Pictures on their way in: how much of them a process holds decoded at once."""
+"""The limit on decoded pictures in one process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.recognition.live.streams import until
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """Room for four pictures of a million pixels; nobody waits long."""
+    """Limits for four pictures of a million pixels and short waits."""
     settings.MAX_IMAGE_MEGAPIXELS = 1
     monkeypatch.setattr(pictures, "_WAIT_S", 0.05)
 

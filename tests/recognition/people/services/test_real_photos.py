@@ -89,7 +89,7 @@ def test_turned_photo_is_enrolled_and_stored_upright(
 def test_a_stored_face_is_found_and_recognised_again(
     real_engine: Any, sample_photo: Photo, person: Person
 ) -> None:
-    """So that it can be embedded by another model one day."""
+    """So that another model can embed it later."""
     _enrol(person, sample_photo("obama"))
     image = person.images.get()
     with image.file.open("rb") as file:
@@ -219,5 +219,5 @@ def test_strangers_in_poor_pictures_match_about_as_rarely_as_in_clear_ones(
     scores = similarities - curve.cohort.rises_of_all(found, found)[pairs]
     threshold = curve.threshold(1e-2)
     assert (similarities >= threshold).mean() > 0.02
-    # A threshold for 1 %; of so few pairs the share is sure to 0.3 %.
+    # A threshold for 1 %. With so few pairs the measured share is exact to 0.3 %.
     assert (scores >= threshold).mean() < 0.017

@@ -1,4 +1,4 @@
-"""A collection whose model version is not installed: refused alone, and taken up again."""
+"""A collection whose model version is not installed: only it is refused, until it is taken up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OLD_HASH = "0" * 64
 
 @pytest.fixture
 def enrolled(collection: Collection) -> Person:
-    """Enrolled with a version that another installation had."""
+    """A collection that was enrolled with a version of another installation."""
     person = make_person(collection, name="Ann Example")
     enrol(person, 1, 1)
     ModelVersion.objects.filter(pk=collection.embedder_id).update(sha256=OLD_HASH)
@@ -152,7 +152,7 @@ def test_command_takes_up_the_model(outdated: Collection) -> None:
     out = StringIO()
     call_command("take_up_model", "Main", stdout=out)
     assert "2 of 2 faces" in out.getvalue()
-    assert "Main goes by mobilefacenet@" in out.getvalue()
+    assert "Main now uses mobilefacenet@" in out.getvalue()
 
 
 def test_check_warns_only_if_asked_for_the_database(outdated: Collection) -> None:

@@ -1,4 +1,4 @@
-"""Every operation of the API refuses what it does not know, and says what it knows."""
+"""Each operation of the API refuses unknown names and lists the known ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPERATIONS = [
 
 
 def _ask(method: str, address: str, body: Any = None) -> Any:
-    """An answer of an administrator's key, of which nothing stays."""
+    """The answer to a key of an administrator. All changes are rolled back."""
     caller = with_key()
     caller.ends_with_commit = False
     sent = "" if body is None else json.dumps(body)
@@ -82,7 +82,7 @@ def test_a_body_without_fields_takes_none(api: Caller) -> None:
 
 
 def test_what_was_answered_may_be_sent_back(world: World) -> None:  # noqa: F811
-    """With its id, its times and the like, which nobody may write."""
+    """With read-only fields such as its id and its times."""
     for name in ("person", "collection", "camera", "webhook", "event"):
         address = world.address(name)
         told = good(_ask("GET", address))

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
 
 def _operations() -> dict[str, Any]:
-    """By their ids."""
+    """All operations, by their ids."""
     document = copy.deepcopy(contract.document())
     found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
     operations = [result.ok() for result in found]

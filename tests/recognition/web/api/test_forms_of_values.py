@@ -1,4 +1,4 @@
-"""Values as clients really send them: null, odd base64, odd file names, times of other zones."""
+"""Values that clients really send: null, odd base64, odd file names, times in other zones."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class TestFileName:
 
 
 def _times(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """Every text of an answer that is a time, by the name of its field."""
+    """All texts in an answer that are times, by the name of their field."""
     if isinstance(value, dict):
         return [found for key, item in value.items() for found in _times(item, key)]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again is answered again, and not done again."""
+"""`Idempotency-Key`: a repeated request gets the first answer and is not executed again."""
 
 from __future__ import annotations
 

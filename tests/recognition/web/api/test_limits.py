@@ -1,4 +1,4 @@
-"""How often one caller may call, and what writes with a session must bring."""
+"""Limits on the calls of one caller, and the CSRF token that writes with a session need."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TestRate:
 
 
 class TestForgery:
-    """A page of somebody else's can send requests with the cookies of a visitor."""
+    """A page of another site can send requests with the cookies of a visitor."""
 
     def test_session_write_without_csrf_token_is_refused(self) -> None:
         client = signed_in(checks_csrf=True)

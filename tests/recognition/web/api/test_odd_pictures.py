@@ -1,4 +1,4 @@
-"""Pictures as the world sends them: bad ones get a code and leave nothing; rare good ones work."""
+"""Odd pictures: bad ones get a code and leave nothing, and rare good ones work."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class TestBad:
 
 @pytest.fixture
 def obama(real_engine: Any, sample_photo: Callable[[str], bytes], person: Person) -> Person:
-    """Enrolled with one photo; another person beside him."""
+    """A person with one enrolled photo, and another person."""
     from recognition.people.services.enrolment import images_enrol
     from recognition.web.uploads import Upload
     from tests.factories import ACTOR

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and kept by the answers.
+"""The OpenAPI document is valid and complete, and answers match it.
 
 That answers are what it says is checked by `tests.callers.Caller` with every request of every test.
 """
@@ -124,7 +124,7 @@ class TestServed:
 
 
 class TestTheCheckItself:
-    """A test that cannot fail would be none."""
+    """The check itself must be able to fail."""
 
     def _answer(self, body: dict[str, Any], status: int = 200) -> JsonResponse:
         return JsonResponse(body, status=status, headers={"X-Request-Id": "1"})

@@ -1,4 +1,4 @@
-"""A picture comes in as a file of a form, as base64 within JSON, or as the body itself."""
+"""A picture is sent as a file of a form, as base64 in JSON, or as the body itself."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class TestTooLarge:
     def test_one_picture_too_many_is_refused_with_the_limit(
         self, api: Caller, person: Person, settings: Any
     ) -> None:
-        """Before Django itself, which would not say how many may be sent."""
+        """Before Django's own limit, whose error would not say how many may be sent."""
         most = settings.MAX_IMAGES_PER_REQUEST
         files = {"images": [as_file(b"x") for _ in range(most + 1)]}
         answer = api.post(f"/api/v1/persons/{person.pk}/images", files, format="multipart")
