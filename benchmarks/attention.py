@@ -1,7 +1,8 @@
 """`python -m benchmarks.attention`: what a stream sees that looks only where it has to.
 
-Real videos are shown frame by frame at some rates. Each frame is looked at whole, and as
-`recognition.live.attention` decides; the faces of the first are the truth for the second.
+Real videos, and a room that people walk through (`benchmarks.scenes`), are shown frame by frame at
+some rates. Each frame is looked at whole, and as `recognition.live.attention` decides. The faces
+that the first look finds are the truth for the second one.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import numpy as np
 from benchmarks.document import table, write_block
 from benchmarks.machine import stamp
 from benchmarks.peers import ROOT
+from benchmarks.scenes import film, room
 from ml_engine import EngineConfig, Face, Wanted, load_engine
 from ml_engine.engine import Engine
 from ml_engine.geometry import iou
-from ml_engine.types import Float32, Image
+from ml_engine.images import decode_image
+from ml_engine.tracking import Tracker
+from ml_engine.types import Image
 from ml_engine.zoo import default_weights_dir
 from recognition.cameras.sources.decoding import VideoPicture, decoded
 from recognition.live.attention import NOTHING, Attention, Watch, small_grey
@@ -36,8 +40,6 @@ RATES = (5.0, 10.0)
 MIN_FACE_PX = 40
 # A face counts as found if a box covers it this much.
 _SAME_IOU = 0.4
-# A face is looked for again where it was seen within this time: as long as a track lives.
-_SEEN_S = 1.5
 
 
 @dataclass(slots=True)
@@ -54,26 +56,6 @@ class Sums:
     parts: int = 0
 
 
-class Follower:
-    """The boxes of the last moments, as a tracker would give them."""
-
-    def __init__(self) -> None:
-        self._seen: list[tuple[float, Float32]] = []
-
-    def boxes(self, at_s: float) -> list[Float32]:
-        self._seen = [(seen_s, box) for seen_s, box in self._seen if at_s - seen_s <= _SEEN_S]
-        return [box for _, box in self._seen]
-
-    def see(self, faces: Sequence[Face], at_s: float) -> None:
-        for face in faces:
-            self._seen = [
-                (seen_s, box)
-                for seen_s, box in self._seen
-                if iou(face.box[None], box[None])[0, 0] < 0.2
-            ]
-            self._seen.append((at_s, face.box))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attention")
     data = Path(os.environ.get("FACEREC_DATA", ROOT.parent / "shared" / "data"))
@@ -84,11 +66,12 @@ def main() -> None:
     measured_on = stamp("python -m benchmarks.attention")
     engine = load_engine(EngineConfig(weights_dir=default_weights_dir()))
     engine.warm_up()
-    rows = [
-        _row(name, fps, _measure(engine, options.data / "videos" / name, fps, options.seconds))
-        for name in VIDEOS
-        for fps in RATES
-    ]
+    rows = []
+    for fps in RATES:
+        shown = {"people in a room, 1280x720": _room(options.data, fps, options.seconds)}
+        for name in VIDEOS:
+            shown[name] = _video(options.data / "videos" / name, fps, options.seconds)
+        rows += [_row(name, fps, _measure(engine, frames)) for name, frames in shown.items()]
     engine.close()
     text = f"{_HEAD}\n\n{table(_COLUMNS, rows)}\n\n{_WORDS}\n\n{measured_on}"
     print(text)
@@ -123,21 +106,20 @@ def _row(name: str, fps: float, sums: Sums) -> list[str]:
     ]
 
 
-def _measure(engine: Engine, path: Path, fps: float, seconds: float) -> Sums:
-    sums, watch, follower = Sums(), Watch(), Follower()
-    for picture, at_s in _frames(path, fps, seconds):
+def _measure(engine: Engine, frames: Iterator[tuple[VideoPicture, float]]) -> Sums:
+    sums, watch, tracker = Sums(), Watch(MIN_FACE_PX), Tracker()
+    for picture, at_s in frames:
         image = picture.rgb()
         began = time.process_time()
         (truth,) = engine.find([image], Wanted(min_face_px=MIN_FACE_PX))
         sums.whole_s += time.process_time() - began
+        expected = [track.expected_box(at_s) for track in tracker.tracks]
         began = time.process_time()
-        attention = watch.attend(
-            small_grey(picture.brightness()), picture.size, follower.boxes(at_s), at_s
-        )
+        attention = watch.attend(small_grey(picture.brightness()), picture.size, expected, at_s)
         sums.watch_s += time.process_time() - began
         faces = _looked(engine, image, attention)
         sums.decided_s += time.process_time() - began
-        follower.see(faces, at_s)
+        tracker.update(faces, at_s)
         sums.frames += 1
         sums.nothing += attention is NOTHING
         sums.parts += attention.region is not None
@@ -146,7 +128,15 @@ def _measure(engine: Engine, path: Path, fps: float, seconds: float) -> Sums:
     return sums
 
 
-def _frames(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPicture, float]]:
+def _room(data: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPicture, float]]:
+    photos = sorted((data / "lfw").glob("*/*_0001.jpg"))[::200][:12]
+    people = [decode_image(photo.read_bytes()) for photo in photos]
+    for number, frame in enumerate(film(room(1), people, fps=fps, seconds=seconds)):
+        picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
+        yield VideoPicture(picture), number / fps
+
+
+def _video(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPicture, float]]:
     next_s = 0.0
     with av.open(str(path)) as container:
         for frame in decoded(container):

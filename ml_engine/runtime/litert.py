@@ -30,7 +30,7 @@ CONVERSION_VERSION = 4
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
 # The same for networks of any size of picture: their buffers are large.
-MAX_FREE_SHAPES = 4
+MAX_FREE_SHAPES = 8
 # A call costs little beside its rows.
 _CALL_ROWS = 0.3
 

@@ -2,7 +2,7 @@
 
 Finding faces costs most of what a frame costs, and most frames show nothing new: an empty room, or
 people whose faces are where they were. A small grey copy of the frame is compared with the picture
-of the last seconds. If nothing moved and nobody is in view, nothing is looked for; otherwise the
+of the last moments. If nothing moved and nobody is in view, nothing is looked for; otherwise the
 part that moved, together with the faces of the last frames, is enough. The whole picture is looked
 at now and then all the same: what the comparison misses is found a little later.
 """
@@ -30,9 +30,13 @@ WHOLE_EMPTY_S = 2.0
 # A cell changed if its brightness (0 to 255) differs by more than this. Of a camera's noise (sigma
 # 3 a pixel) 0.4 is left after the mean of a cell; what compression changes stays below 5.
 _CHANGED = 7
-# The picture to compare with follows the newest one within about this time.
-_FOLLOWS_S = 1.5
-# A part larger than this costs as much as the whole.
+# The picture to compare with follows the newest one within about this time: longer, and somebody
+# who walks leaves a trail behind; shorter, and what moves slowly is not seen.
+_FOLLOWS_S = 0.4
+# Sides of the square parts, in smallest faces. Few, because the engine prepares itself for each size
+# of picture.
+_SIDES = (8, 12, 16)
+# A part larger than this is not worth it.
 _MOST_OF_PICTURE = 0.5
 # Room around a face and around what moved, as a part of the face and of the picture.
 _FACE_ROOM = 0.75
@@ -55,9 +59,13 @@ NOTHING = Attention(is_needed=False)
 
 
 class Watch:
-    """The attention of one stream. Not thread-safe."""
+    """The attention of one stream. Not thread-safe.
 
-    def __init__(self) -> None:
+    min_face_px: size of the smallest face that is looked for.
+    """
+
+    def __init__(self, min_face_px: int) -> None:
+        self._sides = [side * min_face_px for side in _SIDES]
         self._background: Float32 | None = None
         self._last_s = 0.0
         self._whole_s = -np.inf  # of the last look at the whole picture
@@ -82,10 +90,22 @@ class Watch:
             parts.append(_around(moved, size))
         if not parts:
             return NOTHING
-        region = _union(parts, size)
-        if _area(region) > _MOST_OF_PICTURE * size[0] * size[1]:
+        region = self._square(_union(parts, size), size)
+        if region is None or _area(region) > _MOST_OF_PICTURE * size[0] * size[1]:
             return self._whole(at_s)
         return Attention(region)
+
+    def _square(self, part: Region, size: tuple[int, int]) -> Region | None:
+        """The smallest square with the part in its middle, moved into the picture; None if there is
+        none."""
+        x1, y1, x2, y2 = part
+        longest = max(x2 - x1, y2 - y1)
+        side = next((side for side in self._sides if side >= longest), None)
+        if side is None:
+            return None
+        left = round(min(max(0, (x1 + x2 - side) / 2), max(0, size[0] - side)))
+        top = round(min(max(0, (y1 + y2 - side) / 2), max(0, size[1] - side)))
+        return left, top, min(left + side, size[0]), min(top + side, size[1])
 
     def _whole(self, at_s: float) -> Attention:
         self._whole_s = at_s

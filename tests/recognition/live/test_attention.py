@@ -10,6 +10,7 @@ from recognition.live.attention import NOTHING, WHOLE, WHOLE_EMPTY_S, WHOLE_S, W
 
 SIZE = (1280, 720)
 STEP_S = 0.2
+MIN_FACE_PX = 40
 
 
 def _room(*, noise: float = 3.0, seed: int = 0, light: float = 0.0) -> Image:
@@ -32,7 +33,7 @@ class Camera:
     """Shows pictures to a watch, five a second."""
 
     def __init__(self) -> None:
-        self.watch = Watch()
+        self.watch = Watch(MIN_FACE_PX)
         self.now_s = 100.0
 
     def shows(self, picture: Image, faces: list[Float32] | None = None) -> object:
@@ -63,7 +64,7 @@ def test_what_moved_is_looked_at_with_room_around_it(place: tuple[int, int]) -> 
     assert (x1, y1) <= (max(0, x - 20), max(0, y - 20))
     assert x2 >= min(1280, x + 100)
     assert y2 >= min(720, y + 100)
-    assert (x2 - x1) * (y2 - y1) < 0.2 * 1280 * 720
+    assert (x2 - x1, y2 - y1) == (320, 320)
 
 
 def test_face_that_stands_still_is_looked_at_in_every_frame() -> None:
