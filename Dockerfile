@@ -1,4 +1,4 @@
-# The site in a container, made by the same make targets as everywhere.
+# The site in a container, built with the same make targets as on a machine.
 #
 #   docker build -t facerec .
 #   docker run -p 8000:8000 -v facerec:/data facerec
@@ -8,11 +8,11 @@
 FROM python:3.11-slim-bookworm AS build
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends make
 WORKDIR /app
-# What the environment is made of comes first: a change of the code leaves it as it is.
+# The environment comes first, so that a change of the code does not build it again.
 COPY Makefile ./
 COPY tools tools
 COPY requirements requirements
-# The client of MySQL is built here, so that DATABASE_URL may name one.
+# Also build the client of MySQL, so that DATABASE_URL may name a MySQL server.
 RUN make install DATABASE_URL=mysql://
 
 FROM python:3.11-slim-bookworm

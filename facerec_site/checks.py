@@ -18,6 +18,7 @@ from django.db import DatabaseError, connections
 from ml_engine.zoo import ARTEFACTS, preset
 from recognition.engine import engine_config
 from recognition.people.model_versions import missing_versions
+from recognition.web.encrypted import NEW_KEY, is_field_key, unreadable_secrets
 
 # The oldest versions that the services work with. Django itself supports older ones.
 LEAST_MYSQL = (8, 0, 11)
@@ -84,6 +85,47 @@ def secret_key_is_secret(**kwargs: Any) -> list[CheckMessage]:
         return []
     hint = f"chmod 600 {path}"
     return [Error(f"Others can read the secret key in {path}.", hint=hint, id="facerec.E002")]
+
+
+@register()
+def field_keys_are_keys(**kwargs: Any) -> list[CheckMessage]:
+    """E005: secrets could be neither encrypted nor read."""
+    hint = f"`{NEW_KEY}` prints a key."
+    return [
+        Error(f"FIELD_KEYS: number {number} is not a key.", hint=hint, id="facerec.E005")
+        for number, key in enumerate(settings.FIELD_KEYS, 1)
+        if not is_field_key(key)
+    ]
+
+
+@register(Tags.security, deploy=True)
+def field_key_is_secret(**kwargs: Any) -> list[CheckMessage]:
+    """E006: the file of the key can be read by others."""
+    path = Path(settings.VAR_DIR) / "field_key"
+    if not path.exists() or path.read_text().split() != settings.FIELD_KEYS:
+        return []  # they came from the environment
+    if not stat.S_IMODE(path.stat().st_mode) & 0o077:
+        return []
+    hint = f"chmod 600 {path}"
+    return [Error(f"Others can read the field key in {path}.", hint=hint, id="facerec.E006")]
+
+
+@register(Tags.database)
+def stored_secrets_are_readable(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """W003: the key is missing that a stored secret was encrypted with."""
+    if not databases or field_keys_are_keys():
+        return []
+    try:
+        unreadable = unreadable_secrets()
+    except DatabaseError:  # before the first migration
+        return []
+    hint = "Add the missing key to FIELD_KEYS, or enter the secrets anew."
+    return [
+        Warning(
+            f"{row}: encrypted with a key that is not in FIELD_KEYS.", hint=hint, id="facerec.W003"
+        )
+        for row in unreadable
+    ]
 
 
 @register(Tags.security, deploy=True)

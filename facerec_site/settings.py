@@ -56,6 +56,17 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+
+
+def _field_keys() -> list[str]:
+    """The keys from the environment, or the one that `make run` made."""
+    path = VAR_DIR / "field_key"
+    made = path.read_text().split() if path.exists() else []
+    return env.list("FIELD_KEYS", default=[]) or made
+
+
+# Encrypt passwords of cameras in the database: the first one encrypts, each of them decrypts.
+FIELD_KEYS = _field_keys()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TRUSTED_ORIGINS", default=[])
 CSRF_FAILURE_VIEW = "facerec_site.errors.csrf_failure"
@@ -335,6 +346,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 # Imports: the largest archive, and how long a report with its refused photos is kept.
 MAX_IMPORT_GB = env.float("MAX_IMPORT_GB", 20)
 IMPORTS_KEPT_DAYS = env.int("IMPORTS_KEPT_DAYS", 30)
+RECORDINGS_KEPT_DAYS = env.int("RECORDINGS_KEPT_DAYS", 30)
 
 # After SIGTERM, running requests, open visits and the engine have this long to finish.
 DRAIN_S = env.float("DRAIN_S", 25)
@@ -350,6 +362,12 @@ MAX_FRAME_BYTES = round(env.float("MAX_FRAME_MB", 4) * 2**20)
 # A frame between MAX_FRAME_BYTES and this size is refused and its stream goes on. A larger one
 # closes the socket.
 MOST_FRAME_BYTES = 4 * MAX_FRAME_BYTES
+
+# Network cameras
+CAMERA_ALLOW_LOCAL = env.bool("CAMERA_ALLOW_LOCAL", False)
+CAMERA_VERIFY_TLS = env.bool("CAMERA_VERIFY_TLS", False)
+# Decode on a GPU, if there is one.
+CAMERA_HARDWARE = env.bool("CAMERA_HARDWARE", True)
 
 # Webhooks
 WEBHOOK_ALLOW_INTERNAL = env.bool("WEBHOOK_ALLOW_INTERNAL", False)

@@ -195,6 +195,7 @@ class FaceEngine:
     ) -> list[list[Face]]:
         for image in images:
             _check(image)
+        wanted = replace(wanted, min_face_px=wanted.min_face_px or self.config.min_face_px)
         asked = wanted.for_detector(self.config.min_face_px)
 
         def look(images: Sequence[Image]) -> list[list[Face]]:

@@ -32,6 +32,8 @@ _LOST = 0.02
 _BOX_SHARE = 0.7
 # Blocks are looked for in faces of these sizes.
 _BLOCKS_FROM_PX, _BLOCKS_TO_PX = 24, 2 * CROP_PX
+# If the lightest twentieth of a picture is darker than this, faces are hardly found in it.
+_DARKEST = 12.0
 # Energy of a typical photo of LFW, sideways and up and down: a sharpness of 1.
 _TYPICAL_ENERGY = (0.152, 0.298)
 # Of a face without a fault: 98 % are matched.
@@ -105,6 +107,11 @@ def measure(face: Face, crop: NDArray[np.uint8], picture: Image) -> Quality:
         "detection": float(face.score),
     }
     return Quality(score=_score(**parts), reasons=reasons(_FAULTS, **parts), **parts)
+
+
+def is_too_dark(grey: NDArray[np.uint8]) -> bool:
+    """True if no part of a picture, as a small grey copy (h, w), is light enough to show a face."""
+    return bool(np.percentile(grey, 95) < _DARKEST)
 
 
 def refusals(quality: Quality, policy: Policy) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ Timings = dict[str, float]
 class Wanted:
     """Which faces of a picture.
 
-    min_face_px, max_face_px: limits for the shorter side of a face's box. Without a minimum the
-        engine's own holds; detection takes time with the inverse square of it.
+    min_face_px, max_face_px: limits for the shorter side of a face's box; no face beyond them is
+        returned. Without a minimum the engine's own holds; detection takes time with the inverse
+        square of it.
     score_threshold: least detection score, 0 to 1; None is the detector's own.
     max_faces: the largest ones of each picture; None is all of them.
     region: look in this part of each picture alone.
@@ -52,7 +53,10 @@ class Wanted:
         )
 
     def among(self, faces: Sequence[Face]) -> list[Face]:
-        """Of faces from a detector, largest first, the wanted ones."""
+        """Of faces from a detector, largest first, the wanted ones. Detectors look for faces of
+        about the least size, and return smaller ones, too."""
+        if self.min_face_px is not None:
+            faces = [face for face in faces if face.size_px >= self.min_face_px]
         if self.max_face_px is not None:
             faces = [face for face in faces if face.size_px <= self.max_face_px]
         return list(faces[: self.max_faces])

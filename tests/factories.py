@@ -20,7 +20,7 @@ from ml_engine.types import Float32
 from ml_engine.zoo import preset
 from recognition.cameras.models import Camera, Stream
 from recognition.cameras.services.streams import OwnStream, stream_begin
-from recognition.events.models import Event
+from recognition.events.models import Event, Recording
 from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.people.index import note_changes
 from recognition.people.model_versions import ensure_model_version
@@ -144,6 +144,13 @@ def make_camera(collection: Collection | None = None, **values: Any) -> Camera:
     return Camera.objects.create(collection=collection or make_collection(), **values)
 
 
+def make_recording(collection: Collection) -> Recording:
+    """Over, without its video."""
+    return Recording.objects.create(
+        collection=collection, name="hall.mp4", recorded_at=timezone.now(), state="over"
+    )
+
+
 def seen(person: Person | None = None, *, number: int = 1, **values: Any) -> VisitSeen:
     """What a stream saw: the person, or an unknown face, the one of `number`."""
     fields: dict[str, Any] = {
@@ -211,6 +218,7 @@ __all__ = [
     "make_collection",
     "make_event",
     "make_person",
+    "make_recording",
     "make_user",
     "own_stream",
     "seen",

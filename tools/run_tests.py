@@ -42,6 +42,7 @@ _SITE_SETTINGS = frozenset(
         "ALLOWED_HOSTS",
         "API_RATE",
         "DATABASE_URL",
+        "FIELD_KEYS",
         "HTTPS",
         "PYTHONDONTWRITEBYTECODE",  # without bytecode, collecting takes twice as long
         "REDIS_URL",

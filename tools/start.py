@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import environ
+from cryptography.fernet import Fernet
 
 from tools.certificate import CertificateFiles, ensure_certificate
 from tools.messages import note, stop
@@ -99,6 +100,8 @@ def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
     # Hide TensorFlow's messages and warnings about the machine; errors are still shown.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("ALLOWED_HOSTS", ",".join(_bracketed(n) for n in options.names()))
+    if not os.environ.get("FIELD_KEYS"):
+        ensure_field_key(var)
     certificate = _certificate(options, var) if options.is_https else None
     with database(options, var):
         run("-m", "tools.weights")
@@ -107,6 +110,18 @@ def start_site(options: Options, var: Path, *, is_demo: bool) -> None:
             run("manage.py", "demo")
         tell_addresses(options)
         run(*serve_command(options, certificate))
+
+
+def ensure_field_key(var: Path) -> None:
+    """Made once, for its owner alone; the settings read it."""
+    path = var / "field_key"
+    if not path.exists():
+        var.mkdir(parents=True, exist_ok=True)
+        # Written beside and renamed: half a key would be taken for one.
+        beside = path.with_name(f"field_key.{os.getpid()}")
+        beside.touch(mode=0o600)
+        beside.write_bytes(Fernet.generate_key())
+        beside.rename(path)
 
 
 def check_port(options: Options) -> None:

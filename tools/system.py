@@ -16,6 +16,7 @@ from tools.messages import note, stop
 
 # On Debian, servers are in folders that are not in the PATH of ordinary users.
 _SERVER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+SYSTEM_PYTHON = "/usr/bin/python3"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -90,6 +91,16 @@ MARIADB = (
     Part("MariaDB's set-up", ("mariadb-client-core",), _runs("my_print_defaults")),
 )
 REDIS = (Part("Redis", ("redis-server",), _runs("redis-server", "valkey-server")),)
+
+
+def _has_rtsp_server() -> bool:
+    # Its bindings are made for the system's own Python.
+    code = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    return _succeeds([SYSTEM_PYTHON, "-c", code])
+
+
+_GSTREAMER = ("gir1.2-gst-rtsp-server-1.0", "python3-gi")
+RTSP_SERVER = (Part("GStreamer's RTSP server", _GSTREAMER, _has_rtsp_server),)
 CHROMIUM = (Part("Chromium", ("chromium", "fonts-liberation"), _runs(*CHROMIUM_NAMES)),)
 
 NODE = (Part("Node.js 18.18 or newer with npm", ("nodejs", "npm"), _has_node),)
@@ -109,7 +120,8 @@ def parts_for(
     if wanted & {"mysql", "test"}:
         parts += MARIADB
     if "test" in wanted:
-        parts += REDIS if _is_ubuntu() else [*REDIS, *CHROMIUM]
+        parts += [*REDIS, *RTSP_SERVER]
+        parts += [] if _is_ubuntu() else CHROMIUM
     if "lint" in wanted:
         parts += NODE
     return parts

@@ -1,18 +1,19 @@
 """One decision for a whole track, so that a single blurred frame decides nothing.
 
 Each look at the face gives similarities to people. A person's score is the mean of their
-similarities over the looks, weighted by quality. A mean of similarities is no higher for strangers
-than a single one (averaging the embeddings themselves would raise theirs), so a threshold that was
-calibrated for one comparison stays on the safe side.
+similarities over the looks, weighted by the square of the quality and by the time that a look
+stands for, so that a camera with 25 frames a second decides as soon, and on as much, as one with 5.
+A mean of similarities is no higher for strangers than a single one (averaging the embeddings
+themselves would raise theirs), so a threshold that was calibrated for one comparison stays on the
+safe side.
 
-Until a name is firm, the mean is taken over all looks: if every few looks were judged on their own,
-a stranger who stays would get a new chance of a false name each time. A firm name rests on the last
-looks, so that it is dropped when the face belongs to another person.
+Old looks fade: a face that was covered for a while is named soon after it is seen well, and a name
+is dropped when the face belongs to another person. They fade slowly: if every few looks were judged
+on their own, a stranger who stays would get a new chance of a false name each time.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -20,82 +21,119 @@ from ml_engine.matching.decision import Candidate, Decision
 
 # A face of lower quality gets no name: all such faces look similar.
 LEAST_QUALITY = 0.25
-# Number of people who are remembered over all looks; of others only the last looks are known.
+# Number of people who are remembered over all looks.
 _PEOPLE_KEPT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    candidates: tuple[Candidate, ...]
-    weight: float
+# After this time a look counts half.
+HALF_LIFE_S = 8.0
+# A look stands for the time since the one before it, within these limits: the looks of a settled
+# face are a second apart, and each of them is still one picture only.
+_LEAST_SLICE_S, _FIRST_SLICE_S, _MOST_SLICE_S = 0.03, 0.1, 0.2
+# A name is settled by two looks that agree each on its own, or by three in the mean.
+_SURE_LOOKS, _AGREEING_LOOKS = 2, 3
+NAME_S = 0.2
+# "Unknown" takes longer: it is often only a face that has not turned to the camera yet.
+NAMELESS_S = 0.7
+# Times are sums of frame intervals.
+_ROUNDING_S = 1e-3
 
 
 class Consensus:
     """Args:
 
-    looks: the number of last looks that count for a firm name.
-    settles_after: this number of looks with the same outcome in a row settles it.
+    half_life_s: None if looks do not fade.
+    power: of the quality, by which looks weigh.
     by_rank: candidates were ranked by something else than their similarity: the person who was
-        first in most looks, weighted by quality, is first.
+        first in most looks, weighted, is first.
     """
 
-    def __init__(self, *, looks: int = 8, settles_after: int = 3, by_rank: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        half_life_s: float | None = HALF_LIFE_S,
+        power: int = 2,
+        by_rank: bool = False,
+    ) -> None:
+        self._half_life_s = half_life_s
+        self._power = power
         self._by_rank = by_rank
-        self._looks: deque[_Look] = deque(maxlen=looks)
-        self._settles_after = settles_after
-        self._sums = _Sums(by_rank=by_rank)
-        self._is_named = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything: the track seems to have passed to another person."""
+        self.count = 0  # looks that can give a name
+        self._sums = _Sums(by_rank=self._by_rank)
+        self._last_s: float | None = None
         self._outcome: Hashable = None
-        # Looks with the same outcome until now.
+        # Looks with the same outcome until now, and those of them that gave it alone.
         self.in_a_row = 0
+        self._sure = 0
+        self._agreed_s = self._noted_s = 0.0
 
-    @property
-    def count(self) -> int:
-        """The number of last looks that can give a name."""
-        return len(self._looks)
-
-    def add(self, candidates: list[Candidate], quality: float) -> bool:
+    def add(self, candidates: list[Candidate], quality: float, at_s: float) -> bool:
         """One look: the best people (at most a few), best first, and the face's quality 0..1.
         False if the quality is too low to give a name."""
         if quality < LEAST_QUALITY:
             return False
-        look = _Look(tuple(candidates), quality)
-        self._looks.append(look)
-        self._sums.add(look)
+        since_s = _FIRST_SLICE_S if self._last_s is None else at_s - self._last_s
+        if self._half_life_s is not None:
+            self._sums.fade(0.5 ** (max(0.0, since_s) / self._half_life_s))
+        slice_s = min(max(since_s, _LEAST_SLICE_S), _MOST_SLICE_S)
+        self._sums.add(candidates, quality**self._power * slice_s)
+        self._last_s = at_s
+        self.count += 1
         return True
 
     def candidates(self) -> list[Candidate]:
         """People with their mean similarity over the looks, best first."""
-        return (self._last_sums() if self._is_named else self._sums).means()
+        return self._sums.means()
 
-    def note(self, decision: Decision) -> None:
-        """Take in the decision after a look."""
-        outcome = decision.person if decision.kind == "match" else decision.kind
-        self.in_a_row = self.in_a_row + 1 if outcome == self._outcome else 1
-        self._outcome = outcome
-        if self.is_settled and self._is_named != (decision.kind == "match"):
-            self._is_named = not self._is_named
-            # Earlier looks say nothing about the person of now.
-            self._sums = self._last_sums()
+    def note(self, decision: Decision, at_s: float, *, alone: Decision | None = None) -> None:
+        """Take in the decision after a look. alone: the decision for this look only."""
+        outcome = _outcome_of(decision)
+        if outcome != self._outcome:
+            self._outcome, self._agreed_s = outcome, at_s
+            self.in_a_row = self._sure = 0
+        self.in_a_row += 1
+        self._sure += alone is not None and _outcome_of(alone) == outcome
+        self._noted_s = at_s
+
+    @property
+    def agreed_for_s(self) -> float:
+        """How long the last looks agreed."""
+        return self._noted_s - self._agreed_s
 
     @property
     def is_settled(self) -> bool:
         """True when the last looks agreed: the face need not be looked at in every frame."""
-        return self.in_a_row >= self._settles_after
+        is_nameless = self._outcome in ("unknown", "ambiguous")
+        is_enough = self.in_a_row >= _AGREEING_LOOKS or (
+            self._sure >= _SURE_LOOKS and not is_nameless
+        )
+        needed_s = NAMELESS_S if is_nameless else NAME_S
+        return is_enough and self.agreed_for_s >= needed_s - _ROUNDING_S
 
-    def restart(self) -> None:
-        """Forget everything: the track seems to have passed to another person."""
-        self._looks.clear()
-        self._sums = _Sums(by_rank=self._by_rank)
-        self._is_named = False
-        self._outcome = None
-        self.in_a_row = 0
 
-    def _last_sums(self) -> _Sums:
-        sums = _Sums(by_rank=self._by_rank)
-        for look in self._looks:
-            sums.add(look)
-        return sums
+def _outcome_of(decision: Decision) -> Hashable:
+    return decision.person if decision.kind == "match" else decision.kind
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Of one person, over the looks that have them among their candidates. above: by how much they
+    were more similar than the least candidate; rises: of the threshold; both times the weights.
+    firsts: weights of the looks in which they were first."""
+
+    best: Candidate
+    weights: float = 0.0
+    above: float = 0.0
+    rises: float = 0.0
+    firsts: float = 0.0
+
+    def fade(self, share: float) -> None:
+        self.weights *= share
+        self.above *= share
+        self.rises *= share
+        self.firsts *= share
 
 
 class _Sums:
@@ -112,46 +150,42 @@ class _Sums:
         self._by_rank = by_rank
         self._weights = 0.0
         self._base = 0.0
-        self._above: dict[Hashable, float] = {}
-        # Of the looks that have the person among their candidates: weights, and weighted rises.
-        self._rises: dict[Hashable, tuple[float, float]] = {}
-        self._firsts: dict[Hashable, float] = {}
-        self._best: dict[Hashable, Candidate] = {}
+        self._tallies: dict[Hashable, _Tally] = {}
 
-    def add(self, look: _Look) -> None:
-        similarities = [found.similarity for found in look.candidates]
-        least = 0.0 if self._by_rank else min(similarities, default=0.0)
-        self._weights += look.weight
-        self._base += look.weight * least
-        for found in look.candidates[:1]:
-            self._firsts[found.person] = self._firsts.get(found.person, 0.0) + look.weight
-        for found in look.candidates:
-            person = found.person
-            above = look.weight * (found.similarity - least)
-            self._above[person] = self._above.get(person, 0.0) + above
-            weights, rises = self._rises.get(person, (0.0, 0.0))
-            self._rises[person] = weights + look.weight, rises + look.weight * found.rise
-            best = self._best.get(person)
-            if best is None or found.similarity > best.similarity:
-                self._best[person] = found
-        if len(self._above) > 2 * _PEOPLE_KEPT:
+    def fade(self, share: float) -> None:
+        self._weights *= share
+        self._base *= share
+        for tally in self._tallies.values():
+            tally.fade(share)
+
+    def add(self, candidates: list[Candidate], weight: float) -> None:
+        least = min((each.similarity for each in candidates), default=0.0)
+        least = 0.0 if self._by_rank else least
+        self._weights += weight
+        self._base += weight * least
+        for place, found in enumerate(candidates):
+            tally = self._tallies.setdefault(found.person, _Tally(found))
+            tally.weights += weight
+            tally.above += weight * (found.similarity - least)
+            tally.rises += weight * found.rise
+            tally.firsts += weight * (place == 0)
+            if found.similarity > tally.best.similarity:
+                tally.best = found
+        if len(self._tallies) > 2 * _PEOPLE_KEPT:
             self._prune()
 
     def means(self) -> list[Candidate]:
-        means = [self._mean(person, above) for person, above in self._above.items()]
+        means = [self._mean(tally) for tally in self._tallies.values()]
         means.sort(key=lambda candidate: -candidate.score)
         if self._by_rank:
-            means.sort(key=lambda candidate: -self._firsts.get(candidate.person, 0.0))
+            means.sort(key=lambda candidate: -self._tallies[candidate.person].firsts)
         return means
 
-    def _mean(self, person: Hashable, above: float) -> Candidate:
-        weights, rises = self._rises[person]
-        similarity = (self._base + above) / self._weights
-        return Candidate(person, self._best[person].template, similarity, rises / weights)
+    def _mean(self, tally: _Tally) -> Candidate:
+        similarity = (self._base + tally.above) / self._weights
+        rise = tally.rises / tally.weights
+        return Candidate(tally.best.person, tally.best.template, similarity, rise)
 
     def _prune(self) -> None:
-        likely = sorted(self._above, key=lambda person: -self._above[person])[:_PEOPLE_KEPT]
-        self._above = {person: self._above[person] for person in likely}
-        self._best = {person: self._best[person] for person in likely}
-        self._rises = {person: self._rises[person] for person in likely}
-        self._firsts = {p: weight for p, weight in self._firsts.items() if p in self._best}
+        likely = sorted(self._tallies.items(), key=lambda item: -item[1].above)[:_PEOPLE_KEPT]
+        self._tallies = dict(likely)

@@ -75,6 +75,12 @@ class Tracker:
             seen.append(track)
         return seen, self._drop_old(at_s, self._max_gap_s * stretch)
 
+    def exchange(self, number: int, other: int) -> None:
+        """Two tracks were confused: each goes on with the face of the other."""
+        for track in self.tracks:
+            if track.number in (number, other):
+                track.number = other if track.number == number else number
+
     def _drop_old(self, at_s: float, max_gap_s: float) -> list[Track]:
         over = [track for track in self.tracks if at_s - track.last_s > max_gap_s]
         if over:

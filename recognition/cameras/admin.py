@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from accounts.audit import Actor
 from accounts.long_lists import LongListAdmin
@@ -16,6 +21,7 @@ from recognition.cameras.selectors import strangers
 from recognition.cameras.services.cameras import camera_create, camera_delete, camera_update
 from recognition.cameras.sources import KINDS, address_help
 from recognition.web.admin.services import ServiceAdmin
+from recognition.web.boundaries import ColumnValues
 
 _STATUS_COLOURS = {
     Camera.Status.OFF: "default",
@@ -26,8 +32,44 @@ _STATUS_COLOURS = {
 }
 
 
+class SecretField(forms.CharField):
+    """Shows nothing of what is stored; left empty, it changes nothing."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+        super().__init__(required=False, strip=False, max_length=100, widget=widget, **options)
+
+    def has_changed(self, initial: object, data: str | None) -> bool:
+        return bool(data)
+
+
+class CameraForm(forms.ModelForm):
+    username = SecretField(label="User name")
+    password = SecretField()
+    forgets_login = forms.BooleanField(
+        required=False,
+        label="Remove user name and password",
+        widget=UnfoldBooleanSwitchWidget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in {"username", "password"} & set(self.fields):
+            is_set = str(getattr(self.instance, name))
+            self.fields[name].help_text = f"{is_set.capitalize()}. Never shown; empty: as it is."
+
+    def changes(self) -> ColumnValues:
+        """The values that were entered. Of those that are never shown, only what was typed."""
+        values = {name: self.cleaned_data[name] for name in self.changed_data}
+        if values.pop("forgets_login", False):
+            return {"username": "", "password": ""} | values
+        return values
+
+
 @admin.register(Camera)
 class CameraAdmin(ServiceAdmin, LongListAdmin):
+    form = CameraForm
+    change_form_after_template = "cameras/test.html"
     when_empty = (
         "Add a camera that the server plays, or use the camera of your device on the live page."
     )
@@ -37,10 +79,17 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
     search_fields = ("name",)
     readonly_fields = ("status", "status_message", "owner")
 
+    class Media:
+        js = (forms.Script("cameras/test.js", type="module"),)
+
     def get_fieldsets(self, request: HttpRequest, obj: Camera | None = None) -> Any:
         state = [("State", {"fields": ("status", "status_message", "owner")})] if obj else []
+        login: tuple[str, ...] = ("username", "password")
+        if obj and self.has_change_permission(request, obj):
+            login = (*login, "forgets_login")
         return [
             (None, {"fields": ("name", "collection", "kind", "address", "node", "is_enabled")}),
+            ("Sign-in at the camera", {"fields": login}),
             ("Frames", {"fields": ("max_fps", "min_face_px", "loops", "answers")}),
             *state,
         ]
@@ -69,9 +118,9 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
     def save_model(self, request: HttpRequest, obj: Camera, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)
         if change:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            camera_update(camera=obj, actor=actor, **changes)
+            camera_update(camera=obj, actor=actor, **form.changes())
         else:
+            form.cleaned_data.pop("forgets_login", None)
             created = camera_create(actor=actor, **form.cleaned_data)
             obj.pk = created.pk
             obj.refresh_from_db()

@@ -6,6 +6,7 @@ from django.db import models
 from accounts.names import validate_visible
 from recognition.cameras.sources import BROWSER, kind_choices
 from recognition.people.models.collection import Collection
+from recognition.web.encrypted import EncryptedField
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import DatabaseTime, Leased
 
@@ -30,6 +31,8 @@ class Camera(Leased):
     name = models.CharField(max_length=100, unique=True, validators=[validate_visible])
     kind = models.CharField(max_length=16, choices=kind_choices, default=BROWSER)
     address = models.CharField(max_length=500, blank=True)
+    username = EncryptedField()
+    password = EncryptedField()
     node = models.CharField(
         max_length=64,
         blank=True,

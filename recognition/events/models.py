@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from recognition.bulk.models import Archive
 from recognition.cameras.models import Camera, Stream
+from recognition.jobs.models import Job
 from recognition.people.decisions import Decision
 from recognition.people.models.collection import Collection
 from recognition.people.models.model_version import ModelVersion
@@ -109,3 +112,41 @@ class Event(models.Model):
         if self.similarity is None:
             return "nobody to compare with"
         return f"{self.similarity:.2f} (needs {self.threshold:.2f})"
+
+
+class Recording(models.Model):
+    """A video, or a ZIP of pictures, that a job analyses as if it were seen live; its visits have
+    the time of the recording.
+
+    stream: of the last attempt; the visits belong to it.
+    """
+
+    class State(models.TextChoices):
+        UPLOADING = "uploading", "Waiting for its video"
+        STARTED = "started", "Started"
+        OVER = "over", "Over"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="recordings")
+    camera = models.ForeignKey(
+        Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="recordings"
+    )
+    name = models.CharField(max_length=200, help_text="Of the file.")
+    recorded_at = models.DateTimeField(help_text="Time of its first frame.")
+    min_face_px = models.PositiveIntegerField(
+        default=40, validators=[MinValueValidator(20), MaxValueValidator(1000)]
+    )
+    is_kept = models.BooleanField(default=False, help_text="Keep the video when it is analysed.")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
+    archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    stream = models.ForeignKey(Stream, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name

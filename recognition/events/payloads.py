@@ -1,14 +1,16 @@
-"""Events as JSON, the same over REST and websockets."""
+"""Events as JSON, the same over REST and websockets; and recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 from uuid import UUID
 
 from django.urls import reverse
 
 from recognition.cameras.models import Camera
-from recognition.events.models import Event
+from recognition.events.models import Event, Recording
+from recognition.jobs.payloads import JobPayload, job_payload
 from recognition.people.models import Person
 from recognition.web.numbers import rounded, significant, utc_text
 from recognition.web.payloads import EventPayload, Named, NamedPerson
@@ -48,3 +50,43 @@ def _person(row: Person | None) -> NamedPerson | None:
     if row is None:
         return None
     return {"id": str(row.pk), "name": row.name, "labels": row.labels}
+
+
+class RecordingPayload(TypedDict):
+    """received: of `size` bytes. events: visits that were found so far."""
+
+    id: str
+    collection: str
+    camera: Named | None
+    name: str
+    recorded_at: str
+    min_face_px: int
+    is_kept: bool
+    state: str
+    size: int | None
+    received: int | None
+    events: int
+    job: JobPayload | None
+    created_by: str
+    created_at: str
+    ended_at: str | None
+
+
+def recording_payload(row: Recording) -> RecordingPayload:
+    return {
+        "id": str(row.pk),
+        "collection": str(row.collection_id),
+        "camera": _named(row.camera),
+        "name": row.name,
+        "recorded_at": utc_text(row.recorded_at),
+        "min_face_px": row.min_face_px,
+        "is_kept": row.is_kept,
+        "state": row.state,
+        "size": row.archive.size if row.archive else None,
+        "received": row.archive.received if row.archive else None,
+        "events": Event.objects.filter(stream=row.stream_id).count() if row.stream_id else 0,
+        "job": job_payload(row.job) if row.job else None,
+        "created_by": row.created_by,
+        "created_at": utc_text(row.created_at),
+        "ended_at": utc_text(row.ended_at) if row.ended_at else None,
+    }

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.access import Access
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id, cameras_visible
-from recognition.events.models import Event
+from recognition.events.models import Event, Recording
 from recognition.people.models import FaceImage, Person
 from recognition.people.selectors import (
     collection_by_id,
@@ -36,12 +36,14 @@ def events_list(
     decision: str | None = None,
     review: str | None = None,
     label: str | None = None,
+    recording: UUID | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     is_open: bool | None = None,
 ) -> QuerySet[Event]:
     """Events, newest first. since: last seen at this time or later; until: started before this
-    time. collection, camera and person are ids of rows that the caller must be allowed to see."""
+    time. collection, camera, person and recording are ids of rows that the caller must be
+    allowed to see."""
     wanted: ColumnValues = {}
     if collection is not None:
         wanted["collection"] = collection_by_id(access, collection)
@@ -49,6 +51,10 @@ def events_list(
         wanted["camera"] = camera_by_id(access, camera)
     if person is not None:
         wanted["person"] = person_by_id(access, person)
+    if recording is not None:
+        # Without a stream it has no visits yet.
+        stream = recording_by_id(access, recording).stream_id
+        wanted |= {"stream": stream} if stream else {"pk__in": ()}
     options = {
         "decision": decision,
         "review": review,
@@ -105,3 +111,17 @@ def _events(access: Access) -> QuerySet[Event]:
     # Joins with camera and person, which may be null, do not change the order in which events are
     # read. A join with the collection would, and then all events would be sorted for each page.
     return limited(Event.objects.select_related("camera", "person").defer("vector"), access)
+
+
+def recordings_list(access: Access, *, collection: UUID | None = None) -> QuerySet[Recording]:
+    """Newest first."""
+    rows = limited(
+        Recording.objects.select_related("collection", "camera", "archive", "job"), access
+    )
+    if collection is None:
+        return rows
+    return rows.filter(collection=collection_by_id(access, collection))
+
+
+def recording_by_id(access: Access, recording_id: UUID) -> Recording:
+    return one(recordings_list(access), recording_id, "recording")

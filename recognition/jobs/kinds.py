@@ -80,6 +80,14 @@ KINDS: dict[str, Kind] = {
         is_long=True,
         max_attempts=20,
     ),
+    # Each attempt begins again, without what the last one found.
+    "recording": Kind(
+        run="recognition.live.recordings.recording_job",
+        title="Analyse a recording",
+        scope=Scope.ENROL,
+        is_long=True,
+        max_attempts=20,
+    ),
     "export": Kind(
         run="recognition.bulk.services.exports.export_job",
         title="Export a collection",

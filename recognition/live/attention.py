@@ -107,6 +107,10 @@ class Watch:
         top = round(min(max(0, (y1 + y2 - side) / 2), max(0, size[1] - side)))
         return left, top, min(left + side, size[0]), min(top + side, size[1])
 
+    def start_anew(self) -> None:
+        """Look at the whole of the next frame, because the last one could not be looked at."""
+        self._whole_s = -np.inf
+
     def _whole(self, at_s: float) -> Attention:
         self._whole_s = at_s
         return WHOLE

@@ -23,6 +23,7 @@ from recognition.engine import engine_state, get_engine, start_engine
 from recognition.events.services.streams import streams_end_lapsed
 from recognition.live.hubs import HeldHubs
 from recognition.live.player import CameraPlayer, CameraState
+from recognition.web.encrypted import SecretUnreadable
 from recognition.web.errors import ServiceError
 from recognition.web.leases import Contact, KeptLease, LeaseKeeper, free_or_lapsed, take
 from recognition.web.process import Part, process
@@ -255,9 +256,19 @@ def _signature(camera: Camera) -> tuple[object, ...]:
         camera.kind,
         camera.address,
         camera.answers,
+        _login(camera),
         camera.max_fps,
         camera.min_face_px,
         camera.loops,
         camera.collection_id,
         camera.name,
     )
+
+
+def _login(camera: Camera) -> tuple[str, str] | None:
+    """As it is, and not as it is encrypted: new keys restart no camera. None if it cannot be
+    read."""
+    try:
+        return camera.username.reveal(), camera.password.reveal()
+    except SecretUnreadable:
+        return None

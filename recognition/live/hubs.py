@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,12 +12,20 @@ from recognition.cameras.sources import KINDS
 from recognition.web.leases import KeptLease, LeaseKeeper
 from recognition.web.process import process
 
+_SHOWN_EVERY_S = 60.0
+
 
 @dataclass(slots=True)
 class _Held:
     own: OwnHub
     kept: KeptLease
     shown: dict[str, int] = field(default_factory=dict)
+    shown_s: float = -math.inf
+
+    def must_show(self, strangers: dict[str, int]) -> bool:
+        """True for a new name; counts of known ones rise all the time, and may be late."""
+        is_late = time.monotonic() - self.shown_s > _SHOWN_EVERY_S
+        return strangers.keys() != self.shown.keys() or (is_late and strangers != self.shown)
 
 
 class HeldHubs:
@@ -38,9 +48,9 @@ class HeldHubs:
         for kind, held in self._held.items():
             hub = KINDS[kind].load_hub()
             hub.open()
-            if (strangers := hub.strangers()) != held.shown:
+            if held.must_show(strangers := hub.strangers()):
                 hub_show(held.own, strangers)
-                held.shown = strangers
+                held.shown, held.shown_s = strangers, time.monotonic()
         return set(self._held)
 
     def close(self) -> None:

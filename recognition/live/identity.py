@@ -1,10 +1,12 @@
 """The identity of a tracked face: it combines several looks, and says when the next look is needed.
 
 A look is one embedding of the face. An open face is looked at in every frame. A settled face (its
-looks agree) is looked at about once a second, and at once if it may be another face: it jumped, its
-appearance changed, or another face came near. A look of too low quality names no person. Two looks
-in a row that contradict the earlier ones mean that the track moved to another person; the identity
-then starts anew.
+looks agree for a while) is looked at about once a second, and at once if it may be another face: it
+jumped, its appearance changed, or another face came near. A face without a name is also looked at
+at once if it is seen better than before, and in every frame while a look alone gives a name. A look
+of too low quality names no person. A look that contradicts the earlier ones hides the name. Two in
+a row, or one after the appearance changed, mean that the track moved to another person; the
+identity then starts anew.
 
 While the stream loses frames (`is_pressed`), looks are expensive and the next one may be seconds
 away: two looks that agree settle a face, and one that contradicts ends it. A face that was away for
@@ -18,20 +20,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-import cv2
 import numpy as np
 
 from ml_engine.geometry import iou
 from ml_engine.matching import Candidate, Decision, name_once
-from ml_engine.tracking import LEAST_QUALITY, Consensus
-from ml_engine.types import Face, Float32, Image
+from ml_engine.tracking import LEAST_QUALITY, NAME_S, Consensus
+from ml_engine.types import Face, Float32
+from recognition.live.looks import Look, SameFace
 
 Decide = Callable[[list[Candidate]], Decision]
 
 LOOKS = 8
-# A decision is shown after this many looks in a row with the same outcome, or after this time since
-# the first look.
-FIRM_LOOKS = 3
+# A decision is shown when it is settled, or after this time since the first look.
 FIRM_S = 0.7
 RECHECK_S = 1.0
 # The interval while faces overlap and may be confused.
@@ -51,7 +51,8 @@ _PRESSED_AWAY_S = 1.5
 # studio, 2 in 100 are this much alike. In another place a face has to look nearly the same.
 _PRESSED_CHANGED = 0.8
 _PRESSED_CHANGED_ELSEWHERE = 0.9
-_APPEARANCE_SIDE = 12
+# A face without a name is looked at again if its quality is better than before by this much.
+_CLEARER_BY = 0.1
 
 
 class Need(IntEnum):
@@ -62,12 +63,6 @@ class Need(IntEnum):
     DUE = 1
     CHANGED = 2
     OPEN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    embedding: Float32  # (d,)
-    quality: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +84,36 @@ class Identity:
     def __init__(self, track: int, at_s: float, *, by_rank: bool = False) -> None:
         self.track = track
         self._decision: Decision | None = None
-        self._looks: deque[Look] = deque(maxlen=LOOKS)
-        self._consensus = _consensus(by_rank=by_rank)
+        # The last looks with their times.
+        self._looks: deque[tuple[Look, float]] = deque(maxlen=LOOKS)
+        self._consensus = Consensus(by_rank=by_rank)
+        # Of all looks at this face, the clear ones above all.
+        self._whole = _whole(by_rank=by_rank)
         self.first_s = at_s
         self._last_look_s = -np.inf
         self._last_seen: _Seen | None = None
         self._doubts = 0
         self._is_firm = False
-        self._agreed_s = at_s
         self._has_changed = False
         self._is_pressed = False
         self._is_in_question = False
+        # The newest look alone gave a name; one of the looks did so far above the threshold.
+        self._is_match_alone = False
+        self._is_strong = False
+        # Times of the first and the last usable look.
+        self._usable_s = (np.inf, -np.inf)
+        # What the mean of the looks says, shown or not; and the mean of all looks of this face.
+        self._present: Decision | None = None
+        self.whole: Decision | None = None
         # Set if another face of the newest frame is more surely the same person.
         self._outdone: Decision | None = None
+        # How often the gallery changed under this face.
+        self.reconsidered = 0
 
     @property
     def decision(self) -> Decision | None:
-        return None if self._is_in_question else self._outdone or self._decision
+        is_hidden = self._is_in_question or self._doubts
+        return None if is_hidden else self._outdone or self._decision
 
     @property
     def is_outdone(self) -> bool:
@@ -117,22 +125,42 @@ class Identity:
         return self._is_firm and not self._doubts and not self._is_in_question
 
     @property
+    def glimpse(self) -> Decision | None:
+        """What the looks say about a face without a decision, if it is enough for an event should
+        the face be gone now: two usable looks in different moments, or one that is strong."""
+        seen_for_s = self._usable_s[1] - self._usable_s[0]
+        return self._present if self._is_strong or seen_for_s >= NAME_S - 1e-3 else None
+
+    @property
     def embeddings(self) -> Float32:
         """Embeddings (n, d) of the looks that count."""
-        return np.stack([look.embedding for look in self._looks])
+        return np.stack([look.embedding for look, _ in self._looks])
 
     @property
     def has_looks(self) -> bool:
         return bool(self._looks)
 
     @property
+    def has_usable_look(self) -> bool:
+        return self._whole.count > 0
+
+    @property
+    def clearest(self) -> float:
+        """Quality 0..1 of the best of the last looks."""
+        return max((look.quality for look, _ in self._looks), default=0.0)
+
+    @property
     def last_look_s(self) -> float:
         return self._last_look_s
 
     @property
+    def last_seen_s(self) -> float:
+        return self._last_seen.at_s if self._last_seen else self.first_s
+
+    @property
     def vector(self) -> Float32:
         """(d,) of length 1: the mean of the looks, weighted by quality."""
-        weights = np.array([max(look.quality, 0.05) for look in self._looks], np.float32)
+        weights = np.array([max(look.quality, 0.05) for look, _ in self._looks], np.float32)
         mean = weights @ self.embeddings
         return mean / max(float(np.linalg.norm(mean)), 1e-6)
 
@@ -158,16 +186,27 @@ class Identity:
         was_away = last.at_s < last_frame_s
         if is_pressed and was_away and at_s - last.at_s > _PRESSED_AWAY_S:
             self._is_in_question = True
-        # Kept until the next look: a postponed look is still due in the next frames.
+        # Kept until the next usable look: a postponed look is still due in the next frames.
         self._has_changed |= self._differs(last, face.box, appearance)
-        if not self.is_settled:
+        quality = face.quality.score if face.quality else 1.0
+        is_due = at_s - self._last_look_s >= (_CROWDED_RECHECK_S if is_crowded else RECHECK_S)
+        if quality < LEAST_QUALITY and self.has_looks:
+            # A look would say nothing, not even that it is the same face.
+            self._is_in_question |= self._has_changed
+            return Need.DUE if is_due else Need.NONE
+        if not self.is_settled or self._may_be_named(quality):
             # After many looks the face is not new, and one more look will not settle it.
             is_new = not is_pressed or len(self._looks) < LOOKS
             return Need.OPEN if is_new else Need.CHANGED
         if self._has_changed:
             return Need.CHANGED
-        recheck_s = _CROWDED_RECHECK_S if is_crowded else RECHECK_S
-        return Need.DUE if at_s - self._last_look_s >= recheck_s else Need.NONE
+        return Need.DUE if is_due else Need.NONE
+
+    def _may_be_named(self, quality: float) -> bool:
+        """True for a face without a name if the last look gave one alone, or if the face is seen
+        better now than in the last looks."""
+        is_clearer = quality > self.clearest + _CLEARER_BY
+        return self._named is None and (self._is_match_alone or is_clearer)
 
     def _differs(self, last: _Seen, box: Float32, appearance: Float32) -> bool:
         """True if this may be another face than in the previous frame."""
@@ -179,44 +218,39 @@ class Identity:
         return likeness < (_PRESSED_CHANGED_ELSEWHERE if has_jumped else _PRESSED_CHANGED)
 
     def look(
-        self,
-        look: Look,
-        candidates: list[Candidate],
-        at_s: float,
-        decide: Decide,
-        same_face: float | None,
+        self, look: Look, candidates: list[Candidate], at_s: float, decide: Decide, faces: SameFace
     ) -> bool:
-        """Add a look; returns False if it shows that the track moved to another person.
-
-        same_face: below this similarity two looks are hardly of one face; None if the model has no
-        curve.
-        """
+        """Add a look; returns False if it shows that the track moved to another person."""
         alone = decide(candidates)
         is_doubtful = self._is_in_question or (self._is_pressed and self._has_changed)
         self._last_look_s = at_s
-        self._has_changed = False
+        self._is_match_alone = look.is_usable and alone.kind == "match"
         is_same = True
-        if self._contradicts(look, alone, same_face):
+        if self._contradicts(look, alone, faces):
             self._doubts += 1
-            if self._doubts < (_PRESSED_DOUBTS if self._is_pressed else _DOUBTS):
+            is_plain = self._is_pressed or self._has_changed
+            if self._doubts < (_PRESSED_DOUBTS if is_plain else _DOUBTS):
                 return True
             self._restart(at_s)
             is_same = False
-        self._doubts = 0
-        self._is_in_question = is_same and is_doubtful and not self._confirms(look, alone)
-        self._count(look, candidates, at_s, decide)
+        if look.is_usable:
+            self._doubts = 0
+            self._has_changed = False
+        self._is_in_question = is_same and is_doubtful and not self._confirms(look, alone, faces)
+        self._count(look, candidates, alone, at_s, decide)
         return is_same
 
-    def _confirms(self, look: Look, alone: Decision) -> bool:
+    def _confirms(self, look: Look, alone: Decision, faces: SameFace) -> bool:
         """True if the look alone confirms the present name."""
-        if look.quality < LEAST_QUALITY:
+        if not look.is_usable:
             return False
-        return self._named is None or (alone.kind == "match" and alone.person == self._named)
+        if self._named is None or (alone.kind == "match" and alone.person == self._named):
+            return True
+        return not self._is_pressed and self._likeness(look) >= faces.likely_from
 
     def reconsider(
         self,
         found: Sequence[list[Candidate]],
-        at_s: float,
         decide: Decide,
         *,
         by_rank: bool = False,
@@ -225,31 +259,54 @@ class Identity:
         looks = list(self._looks)
         had_decided = self._decision is not None
         self._forget()
-        self._consensus = _consensus(by_rank=by_rank)
-        for look, candidates in zip(looks, found, strict=True):
-            self._count(look, candidates, at_s, decide)
+        self._consensus = Consensus(by_rank=by_rank)
+        self._whole = _whole(by_rank=by_rank)
+        self.reconsidered += 1
+        for (look, looked_s), candidates in zip(looks, found, strict=True):
+            self._count(look, candidates, decide(candidates), looked_s, decide)
         if had_decided and self._consensus.count:
-            self._decision = decide(self._consensus.candidates())
+            self._decision = self._present
 
-    def _count(self, look: Look, candidates: list[Candidate], at_s: float, decide: Decide) -> None:
-        self._looks.append(look)
-        counts = self._consensus.add(candidates, look.quality)
-        if self._consensus.count:
-            decision = decide(self._consensus.candidates())
-        else:
-            decision = _nameless(decide(candidates))
-        if counts or decision.kind != "match":
-            self._note(decision, at_s)
+    def _count(
+        self,
+        look: Look,
+        candidates: list[Candidate],
+        alone: Decision,
+        at_s: float,
+        decide: Decide,
+    ) -> None:
+        self._looks.append((look, at_s))
+        decision = self._add(look, candidates, alone, at_s, decide)
+        if look.is_usable or decision.kind != "match":
+            self._note(decision, alone, at_s)
         waited = self._consensus.count > 1 and at_s - self.first_s >= FIRM_S
-        is_new_name = decision.kind == "match" and self._named != decision.person
-        if self._consensus.is_settled or waited or (self._decision and not is_new_name):
+        is_shown = decision.person == self._named if self._decision else waited
+        if self._is_firm or is_shown:
             self._decision = decision
 
-    def _note(self, decision: Decision, at_s: float) -> None:
-        self._consensus.note(decision)
-        if self._consensus.in_a_row == 1:
-            self._agreed_s = at_s
-        is_slow = self._is_pressed and at_s - self._agreed_s >= FIRM_S
+    def _add(
+        self,
+        look: Look,
+        candidates: list[Candidate],
+        alone: Decision,
+        at_s: float,
+        decide: Decide,
+    ) -> Decision:
+        """Add the look to the means; returns the decision about them."""
+        if self._consensus.add(candidates, look.quality, at_s):
+            self._whole.add(candidates, look.quality, at_s)
+            self.whole = decide(self._whole.candidates())
+            self._usable_s = min(self._usable_s[0], at_s), at_s
+            self._is_strong |= look.is_strong(alone)
+            self._present = decide(self._consensus.candidates())
+            return self._present
+        # A single usable look among poor ones names no person.
+        is_enough = self._present is not None and self._consensus.count > 1
+        return self._present if is_enough and self._present else _nameless(alone)
+
+    def _note(self, decision: Decision, alone: Decision, at_s: float) -> None:
+        self._consensus.note(decision, at_s, alone=alone)
+        is_slow = self._is_pressed and self._consensus.agreed_for_s >= FIRM_S
         agrees = is_slow and self._consensus.in_a_row >= _PRESSED_LOOKS
         self._is_firm = self._consensus.is_settled or agrees
 
@@ -257,14 +314,20 @@ class Identity:
     def _named(self) -> object:
         return self._decision.person if self._decision else None
 
-    def _contradicts(self, look: Look, alone: Decision, same_face: float | None) -> bool:
+    def _likeness(self, look: Look) -> float:
+        return float(self.vector @ look.embedding)
+
+    def _contradicts(self, look: Look, alone: Decision, faces: SameFace) -> bool:
         """True if this is hardly the face of the earlier looks, even if they are few."""
-        if not self._looks or look.quality < LEAST_QUALITY:
+        if not self._looks or not look.is_usable:
             # A face of this low quality does not contradict earlier looks either.
             return False
-        if self._is_firm and alone.kind == "match" and self._named not in (None, alone.person):
+        unlikely_below = faces.unlikely_below
+        if unlikely_below is not None and self._likeness(look) < unlikely_below:
             return True
-        return same_face is not None and float(self.vector @ look.embedding) < same_face
+        is_other = alone.kind == "match" and self._named not in (None, alone.person)
+        # Clearly the same face with another name: the first name was wrong, not the track.
+        return self._is_firm and is_other and self._likeness(look) < faces.likely_from
 
     def _restart(self, at_s: float) -> None:
         self._forget()
@@ -274,7 +337,10 @@ class Identity:
     def _forget(self) -> None:
         self._looks.clear()
         self._consensus.restart()
-        self._is_firm = False
+        self._whole.restart()
+        self._present = self.whole = None
+        self._is_firm = self._is_strong = False
+        self._usable_s = (np.inf, -np.inf)
         self._doubts = 0
 
 
@@ -288,25 +354,9 @@ def name_each_once(identities: Sequence[Identity]) -> None:
         identity._outdone = None if decision is own else decision
 
 
-def _consensus(*, by_rank: bool) -> Consensus:
-    return Consensus(looks=LOOKS, settles_after=FIRM_LOOKS, by_rank=by_rank)
+def _whole(*, by_rank: bool) -> Consensus:
+    return Consensus(half_life_s=None, power=4, by_rank=by_rank)
 
 
 def _nameless(decision: Decision) -> Decision:
     return replace(decision, kind="unknown", person=None, template=None)
-
-
-def appearance_of(image: Image, box: Float32) -> Float32:
-    """RGB (h, w, 3) and a box to (144,): the brightness of the face, with mean 0 and length 1.
-
-    Coarse and cheap: enough to see that a track suddenly shows another face. It decides when to
-    look again, and never who it is.
-    """
-    height, width = image.shape[:2]
-    left, top = np.clip(box[:2], 0, (width - 1, height - 1)).astype(int)
-    right, bottom = np.clip(box[2:], (left + 1, top + 1), (width, height)).astype(int)
-    size = (_APPEARANCE_SIDE, _APPEARANCE_SIDE)
-    small = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
-    grey = small.astype(np.float32).mean(axis=2).ravel()
-    grey -= grey.mean()
-    return grey / max(float(np.linalg.norm(grey)), 1e-3)

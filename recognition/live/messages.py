@@ -45,7 +45,8 @@ class LiveFacePayload(FacePayload):
 
 
 class FacesMessage(TypedDict):
-    """The answer to a frame. dropped: frames left out so far."""
+    """The answer to a frame. dropped: frames left out so far. too_dark: there are no faces, and the
+    picture is too dark to show any."""
 
     type: Literal["faces"]
     frame: int
@@ -53,6 +54,7 @@ class FacesMessage(TypedDict):
     faces: list[LiveFacePayload]
     timing_ms: dict[str, float]
     dropped: int
+    too_dark: bool
 
 
 class VisitMessage(TypedDict):

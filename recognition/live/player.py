@@ -21,7 +21,7 @@ from recognition.live.slot import FrameSlot
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S = 2.0
+_FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 _JOIN_S = 10.0
 # Part of the time between two frames.

@@ -1,10 +1,10 @@
 """Previews between processes, by Redis publish/subscribe. The channel layer would keep the oldest
 messages and drop the newest.
 
-A process with viewers of a camera keeps a key of that camera alive; the process that plays the
-camera checks the key once a second, and publishes only while it exists. Both wait in threads of
-their own, so that neither frames nor sockets wait for Redis. While Redis is away, other processes
-show no previews; the connection comes back by itself.
+A process with viewers of a camera keeps a key of that camera and of a size alive; the process that
+plays the camera checks these keys once a second, and publishes only while there is one. Both wait
+in threads of their own, so that neither frames nor sockets wait for Redis. While Redis is away,
+other processes show no previews; the connection comes back by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import secrets
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,6 +27,9 @@ from recognition.live.messages import FacesMessage
 
 logger = logging.getLogger(__name__)
 
+# Previews are made in these sizes: the longer side in pixels. Sizes between them are rounded up, so
+# that a viewer who changes the size of a window does not change the pictures all the time.
+SIDES_PX = (240, 480, 960, 1920)
 # Lifetime of the key of a watched camera; the key is renewed well before.
 _WATCHED_S = 6
 _RENEW_S = 2.0
@@ -47,6 +50,11 @@ class Preview:
 
     jpeg: bytes
     faces: FacesMessage
+
+
+def step_of(side_px: int) -> int:
+    """The size in which a picture of this size is made: one of `SIDES_PX`; 0 stays 0."""
+    return next((step for step in SIDES_PX if step >= side_px), SIDES_PX[-1]) if side_px else 0
 
 
 def packed(preview: Preview, origin: str) -> bytes:
@@ -123,16 +131,17 @@ class PreviewSender(_Worker):
         super().__init__(url, "previews-out")
         self.origin = secrets.token_hex(8)
         self._played_s: dict[UUID, float] = {}
-        self._watched: frozenset[UUID] = frozenset()
+        self._sides_px: dict[UUID, int] = {}
         self._newest: dict[UUID, Preview] = {}
 
-    def is_watched(self, camera: UUID) -> bool:
-        """True if another process has viewers of this camera; to be called for each frame."""
+    def side_wanted(self, camera: UUID) -> int:
+        """The longer side in pixels that viewers in other processes want; 0 without viewers. To be
+        called for each frame."""
         is_new = camera not in self._played_s
         self._played_s[camera] = time.monotonic()
         if is_new:
             self.ensure_started()
-        return camera in self._watched
+        return self._sides_px.get(camera, 0)
 
     def send(self, camera: UUID, preview: Preview) -> None:
         """Never waits; drops an older preview that was not sent yet."""
@@ -145,7 +154,7 @@ class PreviewSender(_Worker):
         while not self._stopped.is_set():
             if time.monotonic() >= look_s:
                 look_s = time.monotonic() + _LOOK_EVERY_S
-                self._watched = self._look(redis)
+                self._sides_px = self._look(redis)
                 self._say(is_away=False)
             with self._lock:
                 newest, self._newest = self._newest, {}
@@ -155,16 +164,22 @@ class PreviewSender(_Worker):
             self._wake.wait(look_s - time.monotonic() if self._played_s else _PLAYED_S)
             self._wake.clear()
 
-    def _look(self, redis: Redis) -> frozenset[UUID]:
+    def _look(self, redis: Redis) -> dict[UUID, int]:
+        """The largest size that is wanted, by camera."""
         long_ago = time.monotonic() - _PLAYED_S
         for camera, played_s in list(self._played_s.items()):
             if played_s < long_ago:
                 del self._played_s[camera]
-        cameras = list(self._played_s)
-        if not cameras:
-            return frozenset()
-        found = redis.mget([_key(camera) for camera in cameras])
-        return frozenset(c for c, value in zip(cameras, found, strict=True) if value is not None)
+        # Smallest size first: the largest one stays.
+        asked = [(camera, side) for side in SIDES_PX for camera in self._played_s]
+        if not asked:
+            return {}
+        found = redis.mget([_key(camera, side) for camera, side in asked])
+        return {
+            camera: side
+            for (camera, side), value in zip(asked, found, strict=True)
+            if value is not None
+        }
 
 
 class PreviewReceiver(_Worker):
@@ -174,12 +189,13 @@ class PreviewReceiver(_Worker):
         super().__init__(url, "previews-in")
         self._own_origin = own_origin
         self._show = show
-        self._wanted: frozenset[UUID] = frozenset()
+        self._wanted: dict[UUID, int] = {}
 
-    def want(self, cameras: frozenset[UUID]) -> None:
-        """Set the cameras that are watched in this process."""
-        self._wanted = cameras
-        if cameras:
+    def want(self, sides_px: dict[UUID, int]) -> None:
+        """Set the cameras that are watched in this process, each with the size of its pictures:
+        one of `SIDES_PX`."""
+        self._wanted = sides_px
+        if sides_px:
             self.ensure_started()
 
     def _work(self, redis: Redis) -> None:
@@ -187,12 +203,12 @@ class PreviewReceiver(_Worker):
             self._listen(redis, pubsub)
 
     def _listen(self, redis: Redis, pubsub: PubSub) -> None:
-        subscribed: frozenset[UUID] = frozenset()
+        subscribed: dict[UUID, int] = {}
         renew_s = 0.0
         while not self._stopped.is_set():
             wanted = self._wanted
             if wanted != subscribed:
-                _subscribe(pubsub, subscribed, wanted)
+                _subscribe(pubsub, subscribed.keys(), wanted.keys())
                 subscribed, renew_s = wanted, 0.0
             if not subscribed:
                 self._wake.wait()
@@ -214,22 +230,22 @@ class PreviewReceiver(_Worker):
             self._show(_camera_of(message["channel"]), preview)
 
 
-def _subscribe(pubsub: PubSub, before: frozenset[UUID], after: frozenset[UUID]) -> None:
+def _subscribe(pubsub: PubSub, before: Set[UUID], after: Set[UUID]) -> None:
     if gone := before - after:
         pubsub.unsubscribe(*[_channel(camera) for camera in gone])
     if new := after - before:
         pubsub.subscribe(*[_channel(camera) for camera in new])
 
 
-def _renew(redis: Redis, cameras: frozenset[UUID]) -> None:
+def _renew(redis: Redis, sides_px: dict[UUID, int]) -> None:
     with redis.pipeline(transaction=False) as pipeline:
-        for camera in cameras:
-            pipeline.set(_key(camera), 1, ex=_WATCHED_S)
+        for camera, side_px in sides_px.items():
+            pipeline.set(_key(camera, side_px), 1, ex=_WATCHED_S)
         pipeline.execute()
 
 
-def _key(camera: UUID) -> str:
-    return f"facerec:watched:{camera}"
+def _key(camera: UUID, side_px: int) -> str:
+    return f"facerec:watched:{camera}:{side_px}"
 
 
 def _channel(camera: UUID) -> str:

@@ -11,14 +11,26 @@ from uuid import UUID
 
 from django.conf import settings
 
-from recognition.live.preview_exchange import Preview, PreviewReceiver, PreviewSender
+from recognition.live.preview_exchange import (
+    Preview,
+    PreviewReceiver,
+    PreviewSender,
+    step_of,
+)
 from recognition.web.process import Part, process
+
+# For a viewer that does not say how large its picture is.
+DEFAULT_SIDE_PX = 960
 
 
 class Viewer:
-    """Holds the newest preview only, so a viewer on a slow line sees fewer of them."""
+    """Holds the newest preview only, so a viewer on a slow line sees fewer of them.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    side_px: the longer side that the viewer wants; 0 while it does not look.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, side_px: int = DEFAULT_SIDE_PX) -> None:
+        self.side_px = side_px
         self._loop = loop
         self._come = asyncio.Event()
         self._newest: Preview | None = None
@@ -26,11 +38,16 @@ class Viewer:
     def show(self, preview: Preview) -> None:
         """Thread-safe."""
         self._newest = preview
+        self.wake()
+
+    def wake(self) -> None:
+        """End a wait for the next preview. Thread-safe."""
         with suppress(RuntimeError):  # the loop was closed: the viewer is gone
             self._loop.call_soon_threadsafe(self._come.set)
 
     async def next(self, timeout_s: float) -> Preview | None:
-        """The newest preview that was not returned yet; None if none came in time."""
+        """The newest preview that was not returned yet; None if none came in time, or after
+        `wake`."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._come.wait()
@@ -65,6 +82,13 @@ class Previews(Part):
             self._viewers.setdefault(camera, []).append(viewer)
             self._tell_receiver()
 
+    def resize(self, camera: UUID, viewer: Viewer, side_px: int) -> None:
+        """The viewer wants pictures of another size from now on; 0: none."""
+        with self._lock:
+            viewer.side_px = side_px
+            self._tell_receiver()
+        viewer.wake()
+
     def leave(self, camera: UUID, viewer: Viewer) -> None:
         with self._lock:
             left = [other for other in self._viewers.get(camera, []) if other is not viewer]
@@ -74,25 +98,33 @@ class Previews(Part):
                 self._viewers.pop(camera, None)
             self._tell_receiver()
 
-    def show(self, camera: UUID, make: Callable[[], Preview]) -> None:
-        """`make` is called only if the camera has viewers."""
-        is_watched_elsewhere = self._sender is not None and self._sender.is_watched(camera)
-        if not is_watched_elsewhere and camera not in self._viewers:
+    def show(self, camera: UUID, make: Callable[[int], Preview]) -> None:
+        """`make` is called only if somebody looks at the camera, with the length of the longer
+        side in pixels: the largest that a viewer wants."""
+        elsewhere_px = self._sender.side_wanted(camera) if self._sender is not None else 0
+        with self._lock:
+            here_px = self._side_wanted(camera)
+        if not (side_px := max(here_px, elsewhere_px)):
             return
-        preview = make()
+        preview = make(side_px)
         self._show_here(camera, preview)
-        if self._sender is not None and is_watched_elsewhere:
+        if self._sender is not None and elsewhere_px:
             self._sender.send(camera, preview)
 
     def _show_here(self, camera: UUID, preview: Preview) -> None:
         with self._lock:
-            viewers = list(self._viewers.get(camera, ()))
+            viewers = [one for one in self._viewers.get(camera, ()) if one.side_px]
         for viewer in viewers:
             viewer.show(preview)
 
+    def _side_wanted(self, camera: UUID) -> int:
+        """Within the lock: a step of `SIDES_PX`; 0 if no viewer of this process looks."""
+        return step_of(max((viewer.side_px for viewer in self._viewers.get(camera, ())), default=0))
+
     def _tell_receiver(self) -> None:
         if self._receiver is not None:
-            self._receiver.want(frozenset(self._viewers))
+            sides = {camera: self._side_wanted(camera) for camera in self._viewers}
+            self._receiver.want({camera: side for camera, side in sides.items() if side})
 
 
 def previews() -> Previews:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
@@ -14,22 +14,21 @@ from ml_engine import Face
 from ml_engine.engine import Engine
 from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
-from ml_engine.tracking import Track, Tracker
-from ml_engine.types import Float32, Image
-from recognition.live.identity import (
-    RECHECK_S,
-    Identity,
-    Look,
-    Need,
-    appearance_of,
-    name_each_once,
-)
+from ml_engine.tracking import LEAST_QUALITY, Track, Tracker
+from ml_engine.types import EngineError, Float32
+from recognition.live.association import find_exchanges
+from recognition.live.attention import Watch
+from recognition.live.identity import RECHECK_S, Identity, Need, name_each_once
+from recognition.live.looks import Look, appearance_of
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
+from recognition.live.view import View
 
 # A crowd is recognised over several frames, so that each frame is answered in time.
 LOOKS_A_FRAME = 8
 _FACES_A_FRAME = 64
+# The smallest face of an engine that is not configured otherwise.
+_USUAL_FACE_PX = 40
 # Faces whose boxes overlap this much may be confused.
 _CROWDED_IOU = 0.05
 # A frame that waited this long for the engine is outdated: the next one is taken instead.
@@ -94,6 +93,7 @@ class Recogniser:
         self._wanted_faces = Wanted(min_face_px=min_face_px, max_faces=_FACES_A_FRAME)
         self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
+        self._watch = Watch(min_face_px or _USUAL_FACE_PX)
         self._identities: dict[int, Identity] = {}
         self._gallery_state = self._read_gallery_state()
         self._reconsidered_s = 0.0
@@ -101,29 +101,44 @@ class Recogniser:
         self._last_s = -np.inf
 
     def recognise(
-        self, engine: Engine, image: Image, at_s: float, timings: Timings, load: Load
+        self, engine: Engine, view: View, at_s: float, timings: Timings, load: Load
     ) -> tuple[list[SeenFace], list[int]]:
         """The faces of a frame, largest first, and the tracks that ended or moved to another
         person. EngineBusy, EngineClosed, DatabaseError."""
         ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
-        (faces,) = engine.find([image], self._wanted_faces, ask)
+        faces = self._find(engine, view, at_s, ask)
         tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
         for track in over:
             self._identities.pop(track.number, None)
-        seen = self._seen(image, faces, tracks, at_s, is_pressed=load.is_high)
+        seen = self._seen(view, faces, tracks, at_s, is_pressed=load.is_high)
         wanted = self._wanted(seen, at_s, load)
         self._last_s = at_s
-        self._embed(engine, image, wanted, ask)
+        self._embed(engine, view, wanted, ask)
         started = time.perf_counter()
+        self._associate(seen, wanted)
         passed_on = self._look(wanted, at_s)
         self._reconsider(at_s)
         name_each_once([one.identity for one in seen])
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
+    def _find(self, engine: Engine, view: View, at_s: float, ask: Ask) -> list[Face]:
+        """The faces of the frame, looked for only where there may be some."""
+        expected = [track.expected_box(at_s) for track in self._tracker.tracks]
+        attention = self._watch.attend(view.grey, view.size, expected, at_s)
+        if not attention.is_needed:
+            return []
+        try:
+            wanted = replace(self._wanted_faces, region=attention.region)
+            (faces,) = engine.find([view.image], wanted, ask)
+        except EngineError:
+            self._watch.start_anew()
+            raise
+        return faces
+
     def _seen(
         self,
-        image: Image,
+        view: View,
         faces: Sequence[Face],
         tracks: Sequence[Track],
         at_s: float,
@@ -139,7 +154,7 @@ class Recogniser:
                 self._identities[track.number] = identity
             need = identity.need(
                 face,
-                appearance_of(image, face.box),
+                appearance_of(view.image, face.box),
                 at_s,
                 is_crowded=is_crowded,
                 is_pressed=is_pressed,
@@ -163,9 +178,11 @@ class Recogniser:
             if self._budget.grants(one.need, at_s - one.identity.last_look_s)
         ]
 
-    def _embed(self, engine: Engine, image: Image, wanted: list[SeenFace], ask: Ask) -> None:
+    def _embed(self, engine: Engine, view: View, wanted: list[SeenFace], ask: Ask) -> None:
+        if not wanted:
+            return
         embedded = engine.embed(
-            image,
+            view.image,
             [one.face for one in wanted],
             ask,
             embedder=self._model,
@@ -174,17 +191,36 @@ class Recogniser:
         for one, face in zip(wanted, embedded, strict=True):
             one.embedding = face.embedding
 
+    def _associate(self, seen: Sequence[SeenFace], wanted: Sequence[SeenFace]) -> None:
+        """Give faces to the tracks that their looks belong to."""
+        looked = [
+            (one.identity, one.embedding)
+            for one in wanted
+            if one.embedding is not None and one.quality >= LEAST_QUALITY
+        ]
+        faces = {one.identity.track: one for one in seen}
+        lost = [
+            identity
+            for track, identity in self._identities.items()
+            if track not in faces and identity.has_looks
+        ]
+        for track, other in find_exchanges(looked, lost, self.rulebook.likeness):
+            self._tracker.exchange(track, other)
+            faces[track].identity = self._identities[other]
+            if other in faces:
+                faces[other].identity = self._identities[track]
+
     def _look(self, wanted: list[SeenFace], at_s: float) -> list[int]:
         """Add the looks; returns the tracks that moved to another person."""
         looks = [Look(one.embedding, one.quality) for one in wanted if one.embedding is not None]
         if not looks:
             return []
         found = self.rulebook.search(np.stack([look.embedding for look in looks]))
-        decide, same_face = self.rulebook.decide, self.rulebook.same_face
+        decide, same = self.rulebook.decide, self.rulebook.same_face
         return [
             one.identity.track
             for one, look, candidates in zip(wanted, looks, found, strict=True)
-            if not one.identity.look(look, candidates, at_s, decide, same_face)
+            if not one.identity.look(look, candidates, at_s, decide, same)
         ]
 
     def _reconsider(self, at_s: float) -> None:
@@ -197,7 +233,7 @@ class Recogniser:
         for identity in self._identities.values():
             found = self.rulebook.search(identity.embeddings) if identity.has_looks else []
             by_rank = self._ranks_otherwise
-            identity.reconsider(found, at_s, self.rulebook.decide, by_rank=by_rank)
+            identity.reconsider(found, self.rulebook.decide, by_rank=by_rank)
 
     def _read_gallery_state(self) -> tuple[int, object]:
         """The gallery's revision, and who decides."""

@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from ml_engine.matching import Candidate, Decision
 from ml_engine.types import Float32
+from recognition.live.looks import SameFace
 from recognition.people.index import Gallery, gallery_of
 from recognition.people.model_versions import require_version
 from recognition.people.models import Collection
@@ -85,9 +86,10 @@ class Rulebook:
         return self.collection.flip_averaging == Collection.FlipAveraging.BOTH
 
     @property
-    def same_face(self) -> float | None:
-        """Below this similarity two looks are hardly of one face."""
-        return self.rules.curve.threshold(_SAME_FACE_FMR) if self.rules.curve else None
+    def same_face(self) -> SameFace:
+        """The similarities of two looks at one face."""
+        curve = self.rules.curve
+        return SameFace(curve.threshold(_SAME_FACE_FMR) if curve else None, self.likeness)
 
     @property
     def likeness(self) -> float:

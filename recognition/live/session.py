@@ -20,21 +20,21 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
-from ml_engine.images import ImageLimits, decode_image
+from ml_engine.images import ImageLimits
 from ml_engine.request import Timings
-from ml_engine.types import Image
 from recognition.cameras.models import Camera
+from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
 from recognition.live.messages import LiveFacePayload, LiveMessage
-from recognition.live.pictures import shrunk_jpeg
+from recognition.live.pipeline import FramePipeline
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
-from recognition.live.recogniser import Recogniser, SeenFace
+from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot, Load, Turns
-from recognition.live.visit_log import VisitLog
+from recognition.live.view import View
 from recognition.live.writer import visit_writer
 from recognition.notices.payloads import PageEventKind
 from recognition.people.models import Collection
@@ -53,7 +53,6 @@ _TICK_S = 0.5
 _PAUSE_S = 0.05
 # A session ends after this many failures in a row that its source did not cause.
 _MAX_FAILURES = 20
-_PREVIEW_SIDE_PX = 960
 # A preview is not shown if its frame took longer, for example because this process was paused.
 _PREVIEW_WITHIN_S = 5.0
 
@@ -131,8 +130,9 @@ class StreamSession:
         try:
             rulebook = Rulebook(self._collection)
             with self._own_stream() as stream:
-                self._stream = stream
-                self._begin(rulebook)
+                self._pipeline = FramePipeline(
+                    rulebook, stream, self._tell_event, min_face_px=self._min_face_px
+                )
                 self._answer_frames()
         except LeaseLost:
             code = "stream_lost"
@@ -177,18 +177,12 @@ class StreamSession:
             while not self._slot.is_closed:
                 self._step()
         finally:
-            self._visits.close()
+            self._pipeline.visits.close()
         if self._is_lost:
             raise LeaseLost
 
-    def _begin(self, rulebook: Rulebook) -> None:
-        """Start for the collection's model: results of another model must not stay."""
-        get_engine().embedder(rulebook.collection.embedder.name)
-        self._recogniser = Recogniser(rulebook, caller=str(self.id), min_face_px=self._min_face_px)
-        self._visits = VisitLog(rulebook, self._stream, self._tell_event)
-
     def _tell_started(self) -> None:
-        collection = self._recogniser.rulebook.collection
+        collection = self._pipeline.recogniser.rulebook.collection
         self._sink(
             {
                 "type": "session.started",
@@ -202,13 +196,10 @@ class StreamSession:
         self._sink(visit_message(payload, kind))
 
     def _step(self) -> None:
-        rulebook = self._recogniser.rulebook
-        if rulebook.reread():
-            self._visits.close()
-            self._begin(rulebook)
+        self._pipeline.follow_rules()
         if self._await_frame():
             self._serve()
-        self._visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
+        self._pipeline.visits.close_gone(self._last_s + (time.monotonic() - self._ready_s))
 
     def _await_frame(self) -> bool:
         """True if there is a frame; it waits as long as the highest rate demands."""
@@ -266,38 +257,32 @@ class StreamSession:
     def _work_on(self, frame: Frame) -> None:
         started = time.monotonic()
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
-        image = self._decoded(frame)
+        view = View(frame.content, self._limits)
+        view.decode()
         timings["decode"] = (time.monotonic() - started) * 1000
-        seen, left = self._recogniser.recognise(
-            get_engine(), image, frame.arrived_s, timings, self._load
-        )
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
-        self._visits.see(seen, left, frame.arrived_s, came_at)
+        seen = self._pipeline.see(view, frame.arrived_s, came_at, timings, self._load)
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
         faces = [self._face(one) for one in seen]
-        message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
+        message = faces_message(frame.number, view, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
         if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
             # Made from the decoded image: its JPEG may have been turned by an EXIF note.
             previews().show(
                 self._camera.pk,
-                lambda: Preview(shrunk_jpeg(image, _PREVIEW_SIDE_PX, quality=80), message),
+                lambda side_px: Preview(shrunk_jpeg(view.image, side_px, quality=80), message),
             )
-        self._visits.keep_pictures(image, seen)
-
-    def _decoded(self, frame: Frame) -> Image:
-        if isinstance(frame.content, bytes):
-            return decode_image(frame.content, self._limits)
-        return frame.content() if callable(frame.content) else frame.content
+        if seen:
+            self._pipeline.visits.keep_pictures(view.image, seen)
 
     def _face(self, one: SeenFace) -> LiveFacePayload:
-        decision = one.identity.decision
+        decision, recogniser = one.identity.decision, self._pipeline.recogniser
         return face_answer(
             one,
-            name=self._recogniser.name_of(decision.person) if decision else None,
-            labels=self._recogniser.labels_of(decision.person) if decision else (),
-            threshold=(decision or self._recogniser.rulebook.rules).threshold,
-            event=self._visits.event_of(one.identity.track),
+            name=recogniser.name_of(decision.person) if decision else None,
+            labels=recogniser.labels_of(decision.person) if decision else (),
+            threshold=(decision or recogniser.rulebook.rules).threshold,
+            event=self._pipeline.visits.event_of(one.identity.track),
         )
 
 

@@ -1,4 +1,4 @@
-"""A frame as the recognition sees it: turned into an RGB picture only if somebody needs that."""
+"""A frame as the recognition sees it: decoded and turned into RGB only if somebody needs that."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import numpy as np
 
 from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image
-from recognition.cameras.sources.base import LazyPicture, Picture
+from recognition.cameras.sources.base import Picture, WithBrightness
 from recognition.live.attention import Grey, small_grey
 
 
 class View:
-    """Not thread-safe. Each property may raise ImageError for a frame that is no picture."""
+    """Not thread-safe. `image`, `grey` and `size` raise ImageError if the frame is no picture."""
 
-    def __init__(self, content: Picture, limits: ImageLimits) -> None:
+    def __init__(self, content: Picture, limits: ImageLimits = ImageLimits()) -> None:
         self._content = content
         self._limits = limits
+
+    def decode(self) -> None:
+        """Do now what is needed of every frame."""
+        _ = self.grey
 
     @cached_property
     def image(self) -> Image:
@@ -25,19 +29,19 @@ class View:
         content = self._content
         if isinstance(content, bytes):
             return decode_image(content, self._limits)
-        return content if isinstance(content, np.ndarray) else content.rgb()
+        return content if isinstance(content, np.ndarray) else content()
 
     @cached_property
     def grey(self) -> Grey:
         """The small copy that is compared with earlier frames."""
-        is_lazy = isinstance(self._content, LazyPicture)
-        return small_grey(self._content.brightness() if is_lazy else self.image)
+        content = self._content
+        brightness = content.brightness() if isinstance(content, WithBrightness) else None
+        return small_grey(self.image if brightness is None else brightness)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        content = self._content
-        if isinstance(content, LazyPicture):
-            return content.size
+        if isinstance(self._content, WithBrightness):
+            return self._content.size
         height, width = self.image.shape[:2]
         return width, height

@@ -9,12 +9,12 @@ from typing import cast
 from uuid import UUID
 
 from ml_engine.types import Float32, Image
+from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream
 from recognition.events.services.events import VisitSeen
-from recognition.live.pictures import shrunk_jpeg
 from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
-from recognition.live.visits import Visit, VisitBook
+from recognition.live.visits import Visit, VisitBook, VisitPicture
 from recognition.live.writer import Tell, VisitSource, visit_writer
 from recognition.people.services.pictures import cut_face
 
@@ -41,13 +41,21 @@ class VisitLog:
         self, seen: Sequence[SeenFace], left: Sequence[int], at_s: float, now: datetime
     ) -> None:
         """Add the faces of one frame. left: tracks that ended or moved to another person."""
+        identities = [one.identity for one in seen]
+        in_view = {identity.track for identity in identities}
         for track in left:
-            self._book.leave(track)
-        self._book.see([one.identity for one in seen], at_s, now)
+            if track in in_view:
+                self._book.pass_on(track)
+            else:
+                self._book.leave(track)
+        self._book.see(identities, at_s, now)
 
-    def keep_pictures(self, image: Image, seen: Sequence[SeenFace]) -> None:
+    def keep_pictures(
+        self, image: Image, seen: Sequence[SeenFace], *, taken_at: datetime | None = None
+    ) -> None:
         """Take pictures of visits from this frame if they are better than the present ones, and
-        pass visits to the writer. Takes some milliseconds for each picture."""
+        pass visits to the writer. Takes some milliseconds for each picture. taken_at: by the clock
+        of this machine, if the frame is of a recording."""
         snapshot: bytes | None = None
         for one in seen:
             visit = self._book.visit_of(one.identity.track)
@@ -59,34 +67,34 @@ class VisitLog:
             if has_look and visit.wants_picture(one.quality):
                 snapshot = snapshot or shrunk_jpeg(image, _SNAPSHOT_SIDE_PX, quality=85)
                 visit.quality = one.quality
-                face = cut_face(image, one.face).jpeg
-                box = _fractions(one.face.box, image)
-                self._write(visit, one.embedding, snapshot, face, box)
-            elif _is_due(visit):
+                visit.picture = VisitPicture(
+                    snapshot_jpeg=snapshot,
+                    box=_fractions(one.face.box, image),
+                    face_jpeg=cut_face(image, one.face).jpeg,
+                    vector=one.embedding,
+                    taken_at=taken_at or visit.last_seen_at,
+                )
+            if visit.picture or _is_due(visit):
                 self._write(visit)
 
     def close_gone(self, at_s: float) -> None:
+        """End visits whose face is gone. Those that were tentative until then are written."""
         for visit in self._book.close_gone(at_s):
             self._write(visit, is_open=False)
+        for visit in self._book.visits:
+            if not visit.tracks and visit.picture:
+                self._write(visit)
 
     def close(self) -> None:
         """End all visits."""
         for visit in self._book.close():
             self._write(visit, is_open=False)
 
-    def _write(
-        self,
-        visit: Visit,
-        vector: Float32 | None = None,
-        snapshot: bytes | None = None,
-        face: bytes | None = None,
-        box: tuple[float, ...] = (),
-        *,
-        is_open: bool = True,
-    ) -> None:
-        if visit.quality is None:
+    def _write(self, visit: Visit, *, is_open: bool = True) -> None:
+        if visit.quality is None or visit.is_tentative:
             return
         decision = visit.decision
+        picture, visit.picture = visit.picture, None
         seen = VisitSeen(
             decision=decision.kind,
             person_id=cast("UUID | None", decision.person),
@@ -96,16 +104,17 @@ class VisitLog:
             template_id=decision.template,
             at=visit.last_seen_at,
             quality=visit.quality,
-            snapshot_jpeg=snapshot,
-            box=box,
-            face_jpeg=face,
-            vector=vector,
-            pictures_at=visit.last_seen_at if snapshot or face else None,
+            snapshot_jpeg=picture.snapshot_jpeg if picture else None,
+            box=picture.box if picture else (),
+            face_jpeg=picture.face_jpeg if picture else None,
+            vector=picture.vector if picture else None,
+            pictures_at=picture.taken_at if picture else None,
+            is_revised=visit.is_revised,
         )
         visit_writer().submit(
             self._source, visit, seen, ended_at=visit.last_seen_at, is_open=is_open
         )
-        visit.has_news = False
+        visit.has_news = visit.is_revised = False
         visit.written_s = time.monotonic()
 
 

@@ -3,6 +3,9 @@
 One visit is one event, for any number of frames and tracks: a face that is lost and comes back
 within the gap continues its visit. It is recognised by its person, or by its likeness if it is
 unknown.
+
+A face that passes quickly is gone before its identity is settled. Its visit is tentative while it
+is in view: it becomes an event if the face goes without another one.
 """
 
 from __future__ import annotations
@@ -24,14 +27,31 @@ GAP_S = 4.0
 _BETTER_BY = 0.05
 # A rise of the similarity by this much is written.
 _TOLD_BY = 0.02
+# A face whose looks are all below this share of the quality of a visit's picture shows too little
+# to be another person on the same track: its eyes are covered, or it is turned away.
+_UNCLEAR = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class VisitPicture:
+    """box: of the face on the snapshot: x, y, width, height, each 0..1. vector: (d,)."""
+
+    snapshot_jpeg: bytes
+    box: tuple[float, ...]
+    face_jpeg: bytes
+    vector: Float32 | None
+    taken_at: datetime
 
 
 @dataclass(slots=True, eq=False)
 class Visit:
-    """`decision` only improves: a match stays one while the face is the same.
+    """`decision` improves: a match stays one while the face is the same, unless the mean of all its
+    looks speaks against the name (`revise`).
 
     vector: of the face as last seen, to recognise it again. quality: of the best picture so far;
-    None before there is one. tracks: those that show the face now.
+    None before there is one. tracks: those that show the face now. reconsidered: changes of the
+    gallery that its decision knows. is_tentative: not settled, so not an event yet. is_revised: an
+    earlier decision was taken back, and that was not passed to the writer.
     """
 
     decision: Decision
@@ -40,8 +60,15 @@ class Visit:
     last_seen_at: datetime
     last_seen_s: float
     quality: float | None = None
+    # Taken, and not yet passed to the writer.
+    picture: VisitPicture | None = None
     event_id: UUID | None = None
     tracks: set[int] = field(default_factory=set)
+    # The track whose looks gave the name.
+    named_by: int | None = None
+    reconsidered: int = 0
+    is_tentative: bool = False
+    is_revised: bool = False
     # There are changes that were not passed to the writer.
     has_news: bool = True
     written_s: float = -np.inf
@@ -54,14 +81,19 @@ class Visit:
         """True if a face of this quality gives a better picture of the visit."""
         return self.quality is None or quality > self.quality + _BETTER_BY
 
-    def improve(self, decision: Decision) -> None:
-        """Take over a decision if it says more than the present one."""
+    def improve(self, decision: Decision, track: int) -> None:
+        """Take over a decision of a track if it says more than the present one."""
         before = self.decision
         if _rank(decision) <= _rank(before):
             return
-        self.decision = decision
+        self.decision, self.named_by = decision, track
         rise = _rank(decision)[2] - _rank(before)[2]
         self.has_news |= decision.kind != before.kind or rise > _TOLD_BY
+
+    def revise(self, decision: Decision) -> None:
+        """Take the present name back."""
+        self.decision = decision
+        self.has_news = self.is_revised = True
 
     def touch(self, at_s: float, now: datetime) -> None:
         self.last_seen_s, self.last_seen_at = at_s, now
@@ -77,29 +109,40 @@ class VisitBook:
     likeness: float
     visits: list[Visit] = field(default_factory=list)
     _of_track: dict[int, Visit] = field(default_factory=dict)
-    # The visit that a face was in before its track got another name.
+    # The visit that a face was in before its track got another name ...
     _before: dict[int, Visit] = field(default_factory=dict)
+    # ... and before its track passed to another person, or seemed to.
+    _passed: dict[int, Visit] = field(default_factory=dict)
     _over: list[Visit] = field(default_factory=list)
 
     def visit_of(self, track: int) -> Visit | None:
         return self._of_track.get(track)
 
     def see(self, identities: Sequence[Identity], at_s: float, now: datetime) -> None:
-        """Add the faces of one frame. Each face with a settled identity is in a visit
-        afterwards."""
+        """Add the faces of one frame. Each face with a settled identity is in a visit afterwards,
+        unless none of its looks could give a name."""
         # First: a visit whose face is in this frame does not wait for another face.
         for identity in identities:
             if visit := self._of_track.get(identity.track):
                 visit.touch(at_s, now)
         for identity in identities:
-            if identity.decision is not None:
-                self._see(identity, identity.decision, at_s, now)
+            self._see(identity, at_s, now)
 
     def leave(self, track: int) -> None:
-        """The track is over, or has become somebody else's."""
+        """The track is over."""
         self._before.pop(track, None)
-        if visit := self._of_track.pop(track, None):
-            visit.tracks.discard(track)
+        self._passed.pop(track, None)
+        visit = self._detach(track)
+        if visit is not None and visit.is_tentative:
+            self._resolve(visit)
+
+    def pass_on(self, track: int) -> None:
+        """The track is in view and seems to be another person's."""
+        visit = self._of_track.get(track)
+        self.leave(track)
+        if visit in self.visits:
+            visit.named_by = None
+            self._passed[track] = visit
 
     def close_gone(self, at_s: float) -> list[Visit]:
         """Visits whose face is gone for longer than the gap; they are over."""
@@ -111,28 +154,67 @@ class VisitBook:
         over, self._over = self._over, []
         return over + self._close(list(self.visits))
 
-    def _see(self, identity: Identity, decision: Decision, at_s: float, now: datetime) -> None:
+    def _see(self, identity: Identity, at_s: float, now: datetime) -> None:
+        decision = identity.decision
+        # Before a name is settled it may be a stranger's, for a moment.
+        is_firm = decision is not None and (decision.kind != "match" or identity.is_settled)
         visit = self._of_track.get(identity.track)
-        if visit is not None and self._belongs_elsewhere(visit, identity, decision):
-            self.leave(identity.track)
-            self._before[identity.track] = visit
-            visit = None
-        # The name of a visit is never taken back, so it must be settled.
-        is_firm = decision.kind != "match" or identity.is_settled
+        if decision is not None and is_firm:
+            visit = self._settled_visit(visit, identity, decision, at_s, now)
+        elif visit is None and identity.glimpse is not None:
+            visit = self._open(identity, identity.glimpse, at_s, now)
+            visit.is_tentative = True
         if visit is None:
-            if not is_firm:
-                return
-            visit = self._find(identity, decision, at_s) or self._open(
-                identity, decision, at_s, now
-            )
-            self._end_before(identity.track, visit)
-            visit.tracks.add(identity.track)
-            self._of_track[identity.track] = visit
+            return
+        self._attach(identity.track, visit)
         visit.touch(at_s, now)
         if identity.has_looks:
             visit.vector = identity.vector
-        if is_firm:
-            visit.improve(decision)
+        if visit.is_tentative:
+            visit.decision = identity.glimpse or visit.decision
+        elif decision is not None and is_firm:
+            visit.improve(decision, identity.track)
+            if decision.person == visit.person:
+                visit.reconsidered = identity.reconsidered
+
+    def _settled_visit(
+        self,
+        visit: Visit | None,
+        identity: Identity,
+        decision: Decision,
+        at_s: float,
+        now: datetime,
+    ) -> Visit | None:
+        """The visit of a face with a settled identity. visit: the one that it is in."""
+        if visit is not None and not visit.is_tentative:
+            self._correct(visit, identity, decision)
+            if not self._belongs_elsewhere(visit, identity, decision):
+                return visit
+            self._detach(identity.track)
+            self._before[identity.track] = visit
+        found = self._find(identity, decision, at_s)
+        if visit is not None and visit.is_tentative:
+            if found is None:
+                found = visit
+            else:
+                self._detach(identity.track)
+                self.visits.remove(visit)
+        if found is None and identity.has_usable_look:
+            found = self._open(identity, decision, at_s, now)
+        if found is not None:
+            _confirm(found, decision)
+            self._end_before(identity.track, found)
+        return found
+
+    def _correct(self, visit: Visit, identity: Identity, decision: Decision) -> None:
+        """Take the name of a visit back if the mean of all looks that it rests on speaks against
+        it. A person who only turns away keeps it."""
+        is_its_own = visit.named_by == identity.track
+        knows_gallery = visit.reconsidered == identity.reconsidered
+        if visit.person in (None, decision.person) or not is_its_own or not knows_gallery:
+            return
+        if identity.whole is not None and identity.whole.person != visit.person:
+            visit.revise(decision)
 
     def _end_before(self, track: int, visit: Visit) -> None:
         """The gallery changed while a person stayed in view: what they were called before is over
@@ -151,9 +233,32 @@ class VisitBook:
             started_at=now - timedelta(seconds=max(0.0, at_s - first_s)),
             last_seen_at=now,
             last_seen_s=at_s,
+            named_by=identity.track,
+            reconsidered=identity.reconsidered,
         )
         self.visits.append(visit)
         return visit
+
+    def _attach(self, track: int, visit: Visit) -> None:
+        visit.tracks.add(track)
+        self._of_track[track] = visit
+
+    def _detach(self, track: int) -> Visit | None:
+        visit = self._of_track.pop(track, None)
+        if visit is not None:
+            visit.tracks.discard(track)
+        return visit
+
+    def _resolve(self, visit: Visit) -> None:
+        """The face of a tentative visit is gone: it was part of another visit, or an event of its
+        own."""
+        others = [each for each in self.visits if not each.is_tentative and _are_apart(each, visit)]
+        others = [each for each in others if not _are_two_people(each, visit.decision)]
+        known = self._of_person(visit.person) or _likest(others, visit.vector, self.likeness)
+        if known is not None:
+            self.visits.remove(visit)
+        else:
+            _confirm(visit, visit.decision)
 
     def _belongs_elsewhere(self, visit: Visit, identity: Identity, decision: Decision) -> bool:
         """True if the visit is of another person, or if it is unknown and the recognised person
@@ -166,12 +271,18 @@ class VisitBook:
     def _of_person(self, person: Hashable | None) -> Visit | None:
         if person is None:
             return None
-        return next((visit for visit in self.visits if visit.person == person), None)
+        named = (visit for visit in self.visits if not visit.is_tentative)
+        return next((visit for visit in named if visit.person == person), None)
 
     def _find(self, identity: Identity, decision: Decision, at_s: float) -> Visit | None:
-        """The visit that this face continues: that of its person, or one with a similar face."""
+        """The visit that this face continues: that of its person, one with a similar face, or the
+        one before on its track if it shows too little to be another person."""
         if visit := self._of_person(decision.person):
             return visit
+        passed = self._passed.get(identity.track)
+        shows_little = passed is not None and identity.clearest < _UNCLEAR * (passed.quality or 0.0)
+        if shows_little and decision.person is None and passed in self.visits:
+            return passed
         waiting = [
             visit
             for visit in self.visits
@@ -183,8 +294,22 @@ class VisitBook:
         for visit in over:
             for track in list(visit.tracks):
                 self.leave(track)
-            self.visits.remove(visit)
+        # A tentative one may have turned out to be part of another.
+        over = [visit for visit in over if visit in self.visits]
+        self.visits = [visit for visit in self.visits if visit not in over]
         return over
+
+
+def _confirm(visit: Visit, decision: Decision) -> None:
+    """A tentative visit becomes an event."""
+    if visit.is_tentative:
+        visit.decision, visit.is_tentative, visit.has_news = decision, False, True
+
+
+def _are_apart(one: Visit, other: Visit) -> bool:
+    """True if the two were not in view at the same time."""
+    is_before = one.last_seen_at <= other.started_at
+    return is_before or other.last_seen_at <= one.started_at
 
 
 def _are_two_people(visit: Visit, decision: Decision) -> bool:

@@ -143,6 +143,8 @@ class VisitWriter(Part):
     def _keep(self, newer: _Entry, older: _Entry | None) -> None:
         if older is not None and newer.seen.snapshot_jpeg is None:
             newer = replace(newer, seen=_with_pictures_of(newer.seen, older.seen))
+        if older is not None and older.seen.is_revised:
+            newer = replace(newer, seen=replace(newer.seen, is_revised=True))
         self._waiting[id(newer.visit)] = newer
 
     def _run(self) -> None:

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from recognition.notices.addresses import UrlRefused, WebhookUrl, allowed_addresses, checked_url
 from recognition.notices.sinks.base import NotSent, Outcome
+from recognition.web.addresses import connected, time_left
 
 _GONE = 410
 
@@ -53,9 +54,9 @@ def _post(
     deadline_s: float,
     may_send: Callable[[], bool],
 ) -> Outcome:
-    link = _connected(allowed_addresses(url), url.port, deadline_s)
+    link = connected(allowed_addresses(url), url.port, deadline_s)
     with link, _cut_at(deadline_s, link):
-        connection = _connection(url, link, _left(deadline_s))
+        connection = _connection(url, link, time_left(deadline_s))
         try:
             connection.connect()
             if not may_send():
@@ -75,25 +76,6 @@ def _judged(status: int) -> Outcome:
     return Outcome("http_status", message, status, is_gone=status == _GONE)
 
 
-def _left(deadline_s: float) -> float:
-    left_s = deadline_s - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError
-    return left_s
-
-
-def _connected(addresses: list[str], port: int, deadline_s: float) -> socket.socket:
-    """A connection to the first address that accepts one."""
-    failure: OSError = TimeoutError()
-    for number, address in enumerate(addresses):
-        share_s = _left(deadline_s) / (len(addresses) - number)
-        try:
-            return socket.create_connection((address, port), timeout=share_s)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
 @contextmanager
 def _cut_at(deadline_s: float, link: socket.socket) -> Iterator[None]:
     """Cut the connection at the deadline. A socket's own limit counts for each read, so a receiver
@@ -108,7 +90,7 @@ def _cut_at(deadline_s: float, link: socket.socket) -> Iterator[None]:
         with suppress(OSError):
             copy.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(_left(deadline_s), cut)
+    timer = threading.Timer(time_left(deadline_s), cut)
     timer.daemon = True
     timer.start()
     try:

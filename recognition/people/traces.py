@@ -85,6 +85,11 @@ TRACES: dict[str, Trace] = {
         forget="recognition.bulk.services.traces.imports_forget",
         move="recognition.bulk.services.traces.imports_move",
     ),
+    "recordings": Trace(
+        fields=("events.Recording.archive",),
+        forget="recognition.events.services.recordings.recordings_forget",
+        move="recognition.events.services.recordings.recordings_move",
+    ),
     "decider": Trace(
         fields=("people.TrainedDecider.arrays",),
         forget="recognition.people.services.deciders.decider_forget_person",
@@ -119,6 +124,7 @@ EXEMPT: dict[str, str] = {
 # Functions that delete a collection's rows in other apps. They get the locked collection.
 OF_COLLECTION: tuple[str, ...] = (
     "recognition.events.services.events.events_of_collection_delete",
+    "recognition.events.services.recordings.recordings_of_collection_delete",
     "recognition.bulk.services.imports.imports_of_collection_delete",
 )
 

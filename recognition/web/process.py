@@ -28,13 +28,13 @@ PARTS: dict[str, frozenset[str]] = {
     "recognition.engine.host.EngineHost": frozenset({"web", "cameras"}),
     "recognition.notices.follower.Follower": frozenset({"web"}),
     "recognition.notices.relay.Relay": frozenset({"jobs"}),
-    "recognition.jobs.worker.Worker": frozenset({"jobs"}),
     "recognition.people.index.GalleryLoader": frozenset({"web", "cameras"}),
     "recognition.live.left_behind.LeftBehind": frozenset(ROLES),
-    "recognition.live.writer.VisitWriter": frozenset({"web", "cameras"}),
+    "recognition.live.writer.VisitWriter": frozenset(ROLES),
     "recognition.live.previews.Previews": frozenset({"web", "cameras"}),
     "recognition.live.session.Sessions": frozenset({"web", "cameras"}),
     "recognition.live.cameras.CameraRunner": frozenset({"cameras"}),
+    "recognition.jobs.worker.Worker": frozenset({"jobs"}),
 }
 
 

@@ -144,7 +144,7 @@ class TestKeys:
             ({"scopes": []}, "required"),
             ({"scopes": ["everything"]}, "valid choice"),
             ({"collection_id": "00000000-0000-7000-8000-000000000000"}, "valid choice"),
-            ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "over"),
+            ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "past"),
         ],
     )
     def test_key_with_invalid_fields_is_refused(

@@ -32,6 +32,7 @@ from tests.factories import (
     make_collection,
     make_event,
     make_person,
+    make_recording,
     make_user,
 )
 from tests.recognition.bulk.rows import make_export, make_refused_item
@@ -65,6 +66,11 @@ API: dict[str, dict[str, str | None]] = {
     "job-cancel": {"POST": Scope.MANAGE},
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
+    "camera-test": {"POST": Scope.MANAGE},
+    "recordings": {"GET": Scope.EVENTS, "POST": Scope.ENROL},
+    "recording": {"GET": Scope.EVENTS, "DELETE": Scope.ENROL},
+    "recording-pieces": {"PUT": Scope.ENROL},
+    "recording-finish": {"POST": Scope.ENROL},
     "imports": {"GET": Scope.ENROL, "POST": Scope.ENROL},
     "import": {"GET": Scope.ENROL, "DELETE": Scope.ENROL},
     "import-pieces": {"PUT": Scope.ENROL},
@@ -102,7 +108,17 @@ API: dict[str, dict[str, str | None]] = {
 }
 # The row decides which scope is needed. Without that scope the answer is 404.
 BY_ROW = {"job", "job-cancel"}
-LISTS = ("persons", "imports", "exports", "images", "events", "cameras", "webhooks", "api-keys")
+LISTS = (
+    "persons",
+    "imports",
+    "exports",
+    "recordings",
+    "images",
+    "events",
+    "cameras",
+    "webhooks",
+    "api-keys",
+)
 # The admin: the lowest role that may see a page, and the one that may send its form. NOBODY: the
 # page is read-only, or such rows are made elsewhere.
 NOBODY = ""
@@ -130,6 +146,7 @@ ADMIN: dict[str, tuple[str, str]] = {
 MODELS: dict[str, tuple[str, str, str, str]] = {
     "people_person": (VIEWER, OPERATOR, OPERATOR, OPERATOR),
     "events_event": (VIEWER, NOBODY, OPERATOR, OPERATOR),
+    "events_recording": (VIEWER, OPERATOR, OPERATOR, OPERATOR),
     "bulk_importrun": (OPERATOR, OPERATOR, OPERATOR, OPERATOR),
     "bulk_export": (ADMINISTRATOR, ADMINISTRATOR, NOBODY, ADMINISTRATOR),
     "people_collection": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
@@ -222,6 +239,7 @@ def world(person: Person) -> World:
         "user": make_user(Role.VIEWER).pk,
         "import": make_refused_item(person.collection).run_id,
         "number": 0,
+        "recording": make_recording(person.collection).pk,
         "export": make_export(person.collection).pk,
         "webhook": make_webhook(collection_id=person.collection_id).pk,
         "modelversion": person.collection.embedder_id,

@@ -17,7 +17,7 @@ from tools.system import CHROMIUM_NAMES, find_program
 OpenPage = Callable[..., Page]
 # Errors of scripts of the admin's theme do not count.
 OUR_SCRIPTS = tuple(
-    f"/static/{app}/" for app in ("web", "live", "people", "bulk", "jobs", "events")
+    f"/static/{app}/" for app in ("web", "live", "people", "bulk", "jobs", "events", "cameras")
 )
 
 

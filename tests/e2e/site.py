@@ -20,8 +20,16 @@ PASSWORD = "a-long-one-for-tests-7"
 ADMINISTRATOR = "admin"
 _READY_WITHIN_S = 180
 _STOPS_WITHIN_S = 40
-# Variables that may be set on this machine for another site.
-_NOT_OURS = ("DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "HTTPS", "SECRET_KEY", "DEBUG")
+# What a machine may have set for a site of its own.
+_NOT_OURS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "ALLOWED_HOSTS",
+    "HTTPS",
+    "SECRET_KEY",
+    "FIELD_KEYS",
+    "DEBUG",
+)
 _MAKE_VIEWER = """
 from accounts.models import User
 User.objects.create_user("viewer", password="{password}", role="viewer")
@@ -34,6 +42,22 @@ person, now = Person.objects.get(pk="{person}"), timezone.now()
 event = Event.objects.create(collection=person.collection, person=person, decision="match",
     similarity=0.73, threshold=0.4, started_at=now, ended_at=now, is_open=False)
 print(event.pk)
+"""
+_MAKE_MINUTES = """
+from datetime import timedelta
+from django.utils import timezone
+from recognition.cameras.models import CameraMinute
+now = timezone.now()
+for number in range(170):
+    wave = 1 + (number * 7 % 13) / 20
+    stages = {{"queue": 1.2, "decode": 2.1, "detect": 10.2, "align": 0.6, "embed": 3.1,
+              "search": 0.2, "total": 17.4}}
+    timing = {{name: {{"p50": round(ms * (wave if number < 169 else 1), 1),
+                     "p95": round(ms * 1.8 * (wave if number < 169 else 1), 1)}}
+              for name, ms in stages.items()}}
+    CameraMinute.objects.create(camera_id="{camera}", at=now - timedelta(minutes=169 - number),
+        frames=294, fps=4.9 if not 80 < number < 90 else 3.2, dropped=0 if number % 40 else 12,
+        timing_ms=timing)
 """
 
 
@@ -54,6 +78,7 @@ class Site:
             "WEIGHTS_DIR": str(weights),
             "ADMIN_PASSWORD": PASSWORD,
             "API_RATE": "100000/min",
+            "CAMERA_ALLOW_LOCAL": "True",
         }
 
     def prepare(self) -> None:
@@ -65,6 +90,10 @@ class Site:
     def add_event(self, person: str) -> str:
         """A past visit of a person, without pictures; its id."""
         return self._manage("shell", "-c", _MAKE_EVENT.format(person=person)).split()[-1]
+
+    def add_minutes(self, camera: str) -> None:
+        """Figures of a camera for nearly three hours, until now."""
+        self._manage("shell", "-c", _MAKE_MINUTES.format(camera=camera))
 
     def start(self) -> None:
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
@@ -144,6 +173,9 @@ class Api:
 
     def post(self, path: str, **options: Any) -> Any:
         return self._answer(self._write("POST", path, **options))
+
+    def patch(self, path: str, **options: Any) -> Any:
+        return self._answer(self._write("PATCH", path, **options))
 
     def delete(self, path: str) -> None:
         self._write("DELETE", path).raise_for_status()

@@ -26,6 +26,7 @@ PAGES = (
     "/admin/people/person/{person}/photos/",
     "/admin/events/event/",
     "/admin/events/event/{event}/change/",
+    "/admin/events/recording/add/",
     "/admin/people/collection/",
     "/admin/people/collection/{collection}/measure/",
     "/admin/cameras/camera/",

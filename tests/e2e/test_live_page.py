@@ -357,7 +357,7 @@ def test_a_camera_of_the_server_is_watched(
     expect(visits(page, "Barack Obama").first).to_contain_text("Front door", timeout=PATIENCE_MS)
     stop_camera(page)
     # An address can name the camera.
-    page.goto(f"/live/?camera={camera['id']}")
+    page.goto(f"/live/?cameras={camera['id']}")
     expect_present(page, "Barack Obama")
 
 

@@ -14,6 +14,7 @@ from django.conf import settings as site_settings
 from django.core import checks as django_checks
 
 from facerec_site import checks
+from tools import start
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +78,20 @@ def test_the_secret_key_is_readable_by_its_owner_alone(settings: Any, tmp_path: 
     path.chmod(0o644)
     path.write_text("another one, that is not in use")
     assert not checks.secret_key_is_secret()
+
+
+def test_the_field_key_is_readable_by_its_owner_alone(settings: Any, tmp_path: Path) -> None:
+    settings.VAR_DIR = tmp_path
+    assert not checks.field_key_is_secret()
+    start.ensure_field_key(tmp_path)
+    path = tmp_path / "field_key"
+    settings.FIELD_KEYS = [path.read_text()]
+    assert not checks.field_keys_are_keys()
+    assert not checks.field_key_is_secret()
+    path.chmod(0o640)
+    assert _ids(checks.field_key_is_secret()) == ["facerec.E006"]
+    settings.FIELD_KEYS = ["another one, that is not in the file"]
+    assert not checks.field_key_is_secret()
 
 
 def test_pictures_are_readable_by_their_owner_alone(settings: Any) -> None:

@@ -240,9 +240,9 @@ class TestBehindProxy:
         assert answer.status_code == 403
         assert "TRUSTED_ORIGINS" in check_shape(answer)["message"]
 
-    def test_form_without_a_token_is_stale(self) -> None:
+    def test_form_without_a_token_is_refused_as_expired(self) -> None:
         strict = PageClient(enforce_csrf_checks=True)
-        assert "stale" in strict.post("/accounts/login/", {}).content.decode()
+        assert "expired" in strict.post("/accounts/login/", {}).content.decode()
 
     @pytest.mark.parametrize("path", ["/facerec/live/", "/facerec/admin/", "/facerec/api/v1/me"])
     def test_path_before_an_address_is_refused_with_a_word(self, client: Client, path: str) -> None:

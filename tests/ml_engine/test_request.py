@@ -23,6 +23,11 @@ def test_wanted_keeps_the_largest_faces_under_the_maximum() -> None:
     assert Wanted(max_face_px=250, max_faces=2).among(FACES) == FACES[1:3]
 
 
+def test_no_face_below_the_minimum_is_returned() -> None:
+    assert Wanted(min_face_px=100).among(FACES) == FACES[:3]
+    assert Wanted(min_face_px=101, max_faces=5).among(FACES) == FACES[:2]
+
+
 def test_for_detector_takes_the_engines_minimum_if_the_call_has_none() -> None:
     assert Wanted().for_detector(40) == Wanted(min_face_px=40)
     assert Wanted(min_face_px=20).for_detector(40) == Wanted(min_face_px=20)

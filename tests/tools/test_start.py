@@ -50,7 +50,7 @@ def test_host_that_is_named_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("variables", "said"),
-    [({"PORT": "eighty"}, "PORT=eighty is not a number"), ({"DB": "oracle"}, "say DB=mysql")],
+    [({"PORT": "eighty"}, "PORT=eighty is not a number"), ({"DB": "oracle"}, "set DB=mysql")],
 )
 def test_invalid_start_options_are_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
@@ -76,6 +76,15 @@ def test_host_of_another_machine_is_refused(host: str) -> None:
 
 def test_ipv6_names_are_written_as_django_reads_them() -> None:
     assert [start._bracketed(name) for name in ("localhost", "::1")] == ["localhost", "[::1]"]
+
+
+def test_field_key_is_made_once(tmp_path: Path) -> None:
+    start.ensure_field_key(tmp_path / "var")
+    path = tmp_path / "var" / "field_key"
+    first = path.read_text()
+    start.ensure_field_key(tmp_path / "var")
+    assert path.read_text() == first
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_exit_status_of_a_part_is_handed_on() -> None:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import IO, Any
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import status
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Scope
 from recognition.bulk import selectors
+from recognition.bulk.api.pieces import PieceAnswerSerializer, PieceParser, PieceQuery, piece_of
 from recognition.bulk.api.serializers import (
     CollectionFilter,
     ImportInput,
     ImportItemSerializer,
     ImportSerializer,
     ItemFilter,
-    PieceAnswerSerializer,
-    PieceQuery,
 )
 from recognition.bulk.models import ImportItem, ImportRun
 from recognition.bulk.payloads import import_payload, item_payload
@@ -35,23 +31,9 @@ from recognition.web.api.base import ApiView
 from recognition.web.api.files import face_file
 from recognition.web.api.paging import NewestFirst
 from recognition.web.api.schema import WITH_BODY, operation
-from recognition.web.errors import ServiceError, not_found
+from recognition.web.errors import not_found
 
 _CSV = {(200, "text/csv"): OpenApiTypes.BINARY}
-
-
-class PieceParser(BaseParser):
-    """The body itself is the piece. Its announced length was checked before."""
-
-    media_type = "application/octet-stream"
-
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> dict[str, bytes]:
-        return {"piece": stream.read(MOST_PIECE_BYTES + 1)}
 
 
 class InOrder(NewestFirst):
@@ -150,14 +132,7 @@ class ImportPiecesView(_ImportApiView):
     def put(self, request: Request, import_id: UUID) -> Response:
         run = self.run(import_id)
         offset = self.read_query(PieceQuery)["offset"]
-        if _announced(request) > MOST_PIECE_BYTES:
-            most = MOST_PIECE_BYTES // 2**20
-            message = f"A piece has {most} MB at most."
-            raise ServiceError("bad_piece", message, status=413, max_mb=most)
-        # DRF calls no parser for an empty body.
-        body = request.data
-        data = body.get("piece", b"") if isinstance(body, dict) else b""
-        received = service.import_piece(run=run, offset=offset, data=data)
+        received = service.import_piece(run=run, offset=offset, data=piece_of(request))
         return Response({"received": received})
 
 
@@ -235,7 +210,3 @@ class ImportItemFileView(_ImportApiView):
         return face_file(
             item.picture, owner=item, collection_id=item.run.collection_id, actor=self.actor
         )
-
-
-def _announced(request: Request) -> int:
-    return int(request.META.get("CONTENT_LENGTH") or 0)

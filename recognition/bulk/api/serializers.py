@@ -26,16 +26,6 @@ class ImportInput(serializers.Serializer):
     size = serializers.IntegerField(min_value=1, help_text="Size of the ZIP in bytes.")
 
 
-class PieceQuery(serializers.Serializer):
-    offset = serializers.IntegerField(min_value=0, help_text="`received` so far.")
-
-
-class PieceAnswerSerializer(serializers.Serializer):
-    received = serializers.IntegerField(
-        help_text="Bytes that have arrived: the offset of the next piece."
-    )
-
-
 class ImportSerializer(serializers.Serializer):
     """The import of one archive."""
 

@@ -16,7 +16,7 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Sum
 from django.utils import timezone
 
-from recognition.bulk.models import Archive, ImportRun, Piece
+from recognition.bulk.models import Archive, Piece
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import NewFiles, remove, remove_after_commit
 from recognition.web.transactions import in_transaction
@@ -176,8 +176,7 @@ def _free_bytes() -> int | None:
 
 def _awaited_bytes() -> int:
     """Bytes that other uploads have announced and not sent yet."""
-    uploading = ImportRun.objects.filter(state=ImportRun.State.UPLOADING)
-    rows = Archive.objects.filter(pk__in=uploading.values("archive"))
+    rows = Archive.objects.filter(received__lt=F("size"))
     return rows.aggregate(n=Sum(F("size") - F("received")))["n"] or 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from accounts.audit import Actor
-from recognition.bulk.models import ImportRun
+from recognition.bulk.models import Archive, ImportRun
 from recognition.bulk.services.archives import PIECE_BYTES, ArchiveWriter
 from recognition.bulk.services.imports import (
     import_create,
@@ -32,13 +32,12 @@ def folder_import(
     deleted."""
     is_folder = path.is_dir()
     files = sorted(file for file in path.rglob("*") if file.is_file()) if is_folder else [path]
-    size = sum(file.stat().st_size for file in files)
-    if is_folder:
-        size += sum(2 * len(str(file).encode()) + _PER_FILE_BYTES for file in files) + PIECE_BYTES
+    size = folder_bytes(files) if is_folder else path.stat().st_size
     run = import_create(collection=collection, name=path.name, size=size, actor=actor)
     try:
         if is_folder:
-            _write_folder(run, path, files, lambda done: told(done, size))
+            assert run.archive is not None  # just made
+            write_folder(run.archive, path, files, lambda done: told(done, size))
         else:
             _write_file(run, path, lambda done: told(done, size))
         run.refresh_from_db()
@@ -49,16 +48,25 @@ def folder_import(
         raise
 
 
-def _write_folder(
-    run: ImportRun, folder: Path, files: list[Path], told: Callable[[int], None]
+def folder_bytes(files: list[Path]) -> int:
+    """How large `write_folder` makes the archive of them, at most."""
+    names = sum(2 * len(str(file).encode()) + _PER_FILE_BYTES for file in files)
+    return names + sum(file.stat().st_size for file in files) + PIECE_BYTES
+
+
+def write_folder(
+    archive: Archive,
+    folder: Path,
+    files: list[Path],
+    told: Callable[[int], None] = lambda done: None,
 ) -> None:
-    assert run.archive is not None  # just made
-    writer = ArchiveWriter(run.archive)
+    """A ZIP of these files of the folder, with their times."""
+    writer = ArchiveWriter(archive)
     with zipfile.ZipFile(
         cast("BufferedWriter", writer), "w", zipfile.ZIP_STORED, strict_timestamps=False
-    ) as archive:
+    ) as zipped:
         for file in files:
-            archive.write(file, file.relative_to(folder))
+            zipped.write(file, file.relative_to(folder))
             told(writer.written)
     writer.finish()
 

@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from base64 import b64encode
+
 from rest_framework import serializers
 
 from accounts.names import validate_visible
 from recognition.cameras.models import Camera
+from recognition.cameras.services.trials import Trial
 from recognition.cameras.sources import address_help
 from recognition.web.boundaries import FieldOptions
+
+# Never answered; `has_credentials` says whether there is one.
+_SECRET: FieldOptions = {
+    "write_only": True,
+    "max_length": 100,
+    "trim_whitespace": False,
+    "style": {"input_type": "password"},
+}
 
 
 class CameraInput(serializers.ModelSerializer):
@@ -18,6 +29,8 @@ class CameraInput(serializers.ModelSerializer):
             "name",
             "kind",
             "address",
+            "username",
+            "password",
             "node",
             "max_fps",
             "min_face_px",
@@ -29,10 +42,49 @@ class CameraInput(serializers.ModelSerializer):
         extra_kwargs: dict[str, FieldOptions] = {
             "name": {"validators": [validate_visible]},
             "address": {"help_text": address_help()},
+            "username": _SECRET,
+            "password": _SECRET,
         }
 
 
+class CameraTestInput(serializers.ModelSerializer):
+    camera = serializers.UUIDField(
+        required=False, help_text="A camera whose stored values count for what is left out."
+    )
+
+    class Meta:
+        model = Camera
+        fields = ("camera", "kind", "address", "username", "password", "node")
+        extra_kwargs: dict[str, FieldOptions] = {
+            "address": {"help_text": address_help()},
+            "username": _SECRET,
+            "password": _SECRET,
+        }
+
+
+class CameraTestSerializer(serializers.Serializer):
+    is_playable = serializers.SerializerMethodField()
+    message = serializers.CharField(help_text="Why there is no picture; empty if there is one.")
+    picture = serializers.SerializerMethodField(help_text="A JPEG in base64, or null.")
+    size = serializers.ListField(
+        child=serializers.IntegerField(),
+        allow_null=True,
+        help_text="Width and height of the camera's pictures.",
+    )
+    took_ms = serializers.IntegerField(help_text="Until the first picture, or the failure.")
+
+    def get_is_playable(self, trial: Trial) -> bool:
+        return bool(trial.jpeg)
+
+    def get_picture(self, trial: Trial) -> str | None:
+        return b64encode(trial.jpeg).decode() if trial.jpeg else None
+
+
 class CameraSerializer(serializers.ModelSerializer):
+    has_credentials = serializers.SerializerMethodField(
+        help_text="Whether a user name or a password is stored."
+    )
+
     class Meta:
         model = Camera
         fields = (
@@ -41,6 +93,7 @@ class CameraSerializer(serializers.ModelSerializer):
             "name",
             "kind",
             "address",
+            "has_credentials",
             "node",
             "max_fps",
             "min_face_px",
@@ -52,3 +105,6 @@ class CameraSerializer(serializers.ModelSerializer):
             "created_at",
         )
         read_only_fields = fields
+
+    def get_has_credentials(self, camera: Camera) -> bool:
+        return bool(camera.username or camera.password)

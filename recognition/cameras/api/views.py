@@ -7,9 +7,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Scope
-from recognition.cameras.api.serializers import CameraInput, CameraSerializer
+from recognition.cameras.api.serializers import (
+    CameraInput,
+    CameraSerializer,
+    CameraTestInput,
+    CameraTestSerializer,
+)
+from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id, cameras_visible
 from recognition.cameras.services import cameras
+from recognition.cameras.services.trials import camera_test
 from recognition.people import selectors
 from recognition.people.selectors import collection_or_only
 from recognition.web.api.base import ApiView
@@ -37,16 +44,36 @@ class CamerasView(ApiView):
         errors=(404, 409, *WITH_BODY),
         ignores_own=True,
         about="`browser`: frames come over the websocket. `file`: a video in the server's folder "
-        "of videos is played as a camera; `address` is its name. `usb`: `address` is a device of "
-        "`node`, such as /dev/video0. `imagezmq`: `address` is the name that a sender of ImageZMQ "
-        "gives to the hub of `node`; `answers` says what it is answered. `imagezmq_sub`: "
-        "`address` is tcp://host:port of a publisher of ImageZMQ.",
+        "of videos is played as a camera; `address` is its name. `rtsp`: a network camera, over "
+        "RTSP or HTTP (MJPEG, HLS). `usb`: `address` is a device of `node`, such as /dev/video0. "
+        "`imagezmq`: `address` is the name that a sender of ImageZMQ gives to the hub of `node`; "
+        "`answers` says what it is answered. `imagezmq_sub`: `address` is tcp://host:port of a "
+        "publisher of ImageZMQ.",
     )
     def post(self, request: Request) -> Response:
         values: CheckedFields = self.read(CameraInput)
         collection = collection_or_only(self.access, values.pop("collection", None))
         camera = cameras.camera_create(collection=collection, actor=self.actor, **values)
         return Response(CameraSerializer(camera).data, status=status.HTTP_201_CREATED)
+
+
+class CameraTestView(ApiView):
+    @operation(
+        "cameras_test",
+        "Try a camera out without saving it",
+        scope=Scope.MANAGE,
+        request=CameraTestInput,
+        answer=CameraTestSerializer,
+        errors=(404, 409, *WITH_BODY),
+        about="Plays the camera until its first picture, for 15 seconds at most. A camera that "
+        "cannot be played is answered 200 with the reason in words.",
+    )
+    def post(self, request: Request) -> Response:
+        values: CheckedFields = self.read(CameraTestInput)
+        camera_id = values.pop("camera", None)
+        camera = camera_by_id(self.access, camera_id) if camera_id else Camera()
+        trial = camera_test(camera=camera, values=values, actor=self.actor)
+        return Response(CameraTestSerializer(trial).data)
 
 
 class CameraView(ApiView):

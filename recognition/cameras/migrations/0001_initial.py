@@ -5,6 +5,7 @@ import accounts.names
 import django.core.validators
 import django.db.models.deletion
 import recognition.cameras.sources
+import recognition.web.encrypted
 import recognition.web.leases
 from django.db import migrations, models
 
@@ -51,6 +52,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=100, unique=True, validators=[accounts.names.validate_visible])),
                 ('kind', models.CharField(choices=recognition.cameras.sources.kind_choices, default='browser', max_length=16)),
                 ('address', models.CharField(blank=True, max_length=500)),
+                ('username', recognition.web.encrypted.EncryptedField(blank=True, default='')),
+                ('password', recognition.web.encrypted.EncryptedField(blank=True, default='')),
                 ('node', models.CharField(blank=True, help_text='The machine that it hangs on, as `serve --node` names it; empty: any.', max_length=64)),
                 ('max_fps', models.FloatField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
                 ('min_face_px', models.PositiveIntegerField(default=40, validators=[django.core.validators.MinValueValidator(20), django.core.validators.MaxValueValidator(1000)])),

@@ -13,6 +13,7 @@ from accounts.audit import Actor, record
 from recognition.cameras.models import Camera, Stream
 from recognition.cameras.services.hosts import default_node
 from recognition.cameras.sources import BROWSER, KINDS, played_kinds
+from recognition.cameras.sources.addresses import credentials_apart, host_of
 from recognition.people.models import Collection
 from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError, not_found
@@ -38,7 +39,8 @@ IDLE: ColumnValues = {
 
 @transaction.atomic
 def camera_create(*, collection: Collection, actor: Actor, **values: Any) -> Camera:
-    camera = Camera(collection=collection, **values)
+    camera = Camera(collection=collection)
+    camera_set(camera, values)
     _save(camera)
     record(actor, "camera.create", camera, collection_id=collection.pk, kind=camera.kind)
     return _with_status(camera)
@@ -50,11 +52,30 @@ def camera_update(*, camera: Camera, actor: Actor, **changes: Any) -> Camera:
     row = Camera.objects.select_for_update().filter(pk=camera.pk).first()
     if row is None:
         raise not_found("camera")
-    for name, value in changes.items():
-        setattr(row, name, value)
-    _save(row, list(changes))
-    record(actor, "camera.update", row, collection_id=row.collection_id, changed=sorted(changes))
+    changed = camera_set(row, changes)
+    _save(row, changed)
+    record(actor, "camera.update", row, collection_id=row.collection_id, changed=sorted(changed))
     return _with_status(row)
+
+
+def camera_set(camera: Camera, values: ColumnValues) -> list[str]:
+    """Set the fields of a row that is not saved here; returns which ones. `user:password@` of the
+    address goes into the fields for them, unless these are given. ServiceError."""
+    values = dict(values)
+    old_host = host_of(camera.address)
+    if "address" in values:
+        values["address"], *login = credentials_apart(values["address"])
+        for name, text in zip(("username", "password"), login, strict=True):
+            if text and not values.get(name):
+                values[name] = text
+    kept = {name for name in ("username", "password") if getattr(camera, name)} - set(values)
+    for name, value in values.items():
+        setattr(camera, name, value)
+    if kept and host_of(camera.address) != old_host:
+        # Else a stored password could be sent to any host, and read there.
+        message = "Its host changes: enter the user name and password again, or remove them."
+        raise ServiceError("credentials_needed", message)
+    return list(values)
 
 
 @transaction.atomic

@@ -26,7 +26,9 @@ def hub_take(kind: str, *, may_be_lapsed: bool) -> OwnHub | None:
     process that stopped renewing its lease."""
     row, _ = CameraHub.objects.get_or_create(kind=kind, node=process().node)
     rows = CameraHub.objects.filter(pk=row.pk)
-    lease = take(rows if may_be_lapsed else rows.filter(owner=""), owner=process().id)
+    free = rows if may_be_lapsed else rows.filter(owner="")
+    # What the owner before saw may be long gone.
+    lease = take(free, owner=process().id, strangers={})
     return None if lease is None else OwnHub(kind, rows, lease)
 
 

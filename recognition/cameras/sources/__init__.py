@@ -39,6 +39,7 @@ class Kind:
 
 BROWSER = "browser"
 FILE = "file"
+NETWORK = "rtsp"
 
 KINDS: dict[str, Kind] = {
     BROWSER: Kind(title="Browser", source=None),
@@ -46,6 +47,11 @@ KINDS: dict[str, Kind] = {
         title="Video file",
         source="recognition.cameras.sources.video_file.VideoFile",
         address="its name in the video folder of the server",
+    ),
+    NETWORK: Kind(
+        title="Network camera",
+        source="recognition.cameras.sources.network.NetworkCamera",
+        address="rtsp://, rtsps://, http:// or https://, such as rtsp://192.168.1.20/stream1",
     ),
     "usb": Kind(
         title="USB camera",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -16,24 +16,21 @@ if TYPE_CHECKING:
     from recognition.cameras.models import Camera
 
 
+# Encoded, as RGB, or a function that returns the RGB picture: of a frame that nobody takes, or that
+# shows nothing new, only the decoding is paid, and not the conversion.
+Picture: TypeAlias = "bytes | Image | Callable[[], Image]"
+
+
 @runtime_checkable
-class LazyPicture(Protocol):
-    """A decoded frame that becomes RGB when somebody needs that: the conversion takes longer than
-    the decoding, and most frames show nothing new."""
+class WithBrightness(Protocol):
+    """A picture that can tell its brightness before it is converted to RGB."""
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
 
-    def rgb(self) -> Image:
-        """uint8 (h, w, 3)."""
-
-    def brightness(self) -> NDArray[np.uint8]:
-        """(h, w), or (h, w, 3) as RGB if there is nothing cheaper."""
-
-
-# Encoded, as RGB, or decoded and not yet RGB.
-Picture: TypeAlias = bytes | Image | LazyPicture
+    def brightness(self) -> NDArray[np.uint8] | None:
+        """(h, w); None if it is not at hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
+from django.conf import settings
 from numpy.typing import NDArray
 
 from ml_engine.types import Image
@@ -20,24 +23,37 @@ MAX_PIXELS = 10_000_000
 _BRIGHTNESS_FIRST = frozenset(
     ["yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p", "nv12", "nv21", "gray"]
 )
+# In the order of preference. With `primary_ctx` all cameras share one context, TensorFlow's.
+_DEVICES: dict[str, dict[str, object]] = {"cuda": {"primary_ctx": "1"}, "qsv": {}}
 
 
-def decoded(container: InputContainer) -> Iterator[av.VideoFrame]:
-    """All frames of the first video stream; SourceFailed, av.FFmpegError."""
+def video_of(container: InputContainer) -> av.VideoStream:
+    """The first video stream, to be decoded in this thread; SourceFailed.
+
+    Its decoder refuses larger pictures before it takes memory for them, also if they become large
+    later on.
+    """
     if not container.streams.video:
         raise SourceFailed("There is no video in it.")
     stream = container.streams.video[0]
     # Decoding must not take the cores that the engine works on; and threads add a delay.
     stream.thread_type = "NONE"
-    stream.codec_context.thread_count = 1
-    for frame in container.decode(stream):
-        if frame.width * frame.height > MAX_PIXELS:
-            raise SourceFailed(f"Its pictures are larger than {MAX_PIXELS / 1e6:.0f} megapixels.")
-        yield frame
+    context = stream.codec_context
+    context.thread_count = 1
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    if context.width * context.height > MAX_PIXELS:
+        raise too_large()
+    return stream
+
+
+def decoded(container: InputContainer) -> Iterator[av.VideoFrame]:
+    """All frames of the first video stream; SourceFailed, av.FFmpegError."""
+    for packet in container.demux(video_of(container)):
+        yield from packet.decode()
 
 
 class VideoPicture:
-    """A `LazyPicture` of FFmpeg."""
+    """A frame of FFmpeg. Called, it is converted to RGB, which takes longer than decoding."""
 
     def __init__(self, frame: av.VideoFrame) -> None:
         self._frame = frame
@@ -46,13 +62,34 @@ class VideoPicture:
     def size(self) -> tuple[int, int]:
         return self._frame.width, self._frame.height
 
-    def rgb(self) -> Image:
+    def __call__(self) -> Image:
         return np.asarray(self._frame.to_ndarray(format="rgb24"), np.uint8)
 
-    def brightness(self) -> NDArray[np.uint8]:
+    def brightness(self) -> NDArray[np.uint8] | None:
         """The first plane, without a copy, if it is the brightness alone."""
         if self._frame.format.name not in _BRIGHTNESS_FIRST:
-            return self.rgb()
+            return None
         plane = self._frame.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         return rows[: self._frame.height, : self._frame.width]
+
+
+def too_large() -> SourceFailed:
+    return SourceFailed(f"Its pictures are larger than {MAX_PIXELS / 1e6:.0f} megapixels.")
+
+
+@cache
+def hardware() -> HWAccel | None:
+    """The device of this machine that decodes; None if there is none, or by CAMERA_HARDWARE.
+    Not tried on real hardware: there was none to test with."""
+    if not settings.CAMERA_HARDWARE:
+        return None
+    for device, options in _DEVICES.items():
+        accelerated = HWAccel(device, options=options)
+        try:
+            # Says whether the device is there, and its drivers work.
+            accelerated.create(av.Codec("h264", "r"))
+        except (av.FFmpegError, NotImplementedError):
+            continue
+        return accelerated
+    return None

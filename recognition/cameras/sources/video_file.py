@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path, PurePath
 
@@ -14,11 +13,9 @@ from django.conf import settings
 from recognition.cameras.models import Camera
 from recognition.cameras.sources.base import Picture, SourceFailed
 from recognition.cameras.sources.decoding import PLAYABLE_FILES, VideoPicture, decoded
+from recognition.cameras.sources.pacing import Pace
 from recognition.web.errors import ServiceError
 from recognition.web.process import process
-
-# If playing is later than this, restart the clock instead of catching up.
-_FAR_BEHIND_S = 2.0
 
 
 class VideoFile:
@@ -36,7 +33,7 @@ class VideoFile:
         if not _is_name(camera.address) or not _is_file(camera.address):
             message = f"There is no file {camera.address!r} in the video folder."
             raise SourceFailed(message)
-        pace = _Pace(stopped)
+        pace = Pace(stopped)
         while not stopped.is_set():
             yield from _played_once(settings.VIDEO_DIR / camera.address, pace)
             if not camera.loops:
@@ -52,7 +49,7 @@ def _is_file(name: str) -> bool:
     return os.path.isfile(settings.VIDEO_DIR / name)  # noqa: PTH113
 
 
-def _played_once(path: Path, pace: _Pace) -> Iterator[Picture]:
+def _played_once(path: Path, pace: Pace) -> Iterator[Picture]:
     """The frames when they are due."""
     is_empty = True
     try:
@@ -70,25 +67,3 @@ def _played_once(path: Path, pace: _Pace) -> Iterator[Picture]:
             raise SourceFailed(f"{path.name} is not a video that can be played.") from error
     if is_empty:
         raise SourceFailed(f"{path.name} is not a video that can be played.")
-
-
-class _Pace:
-    """The time when a frame is due; it goes on from one round of a loop to the next."""
-
-    def __init__(self, stopped: threading.Event) -> None:
-        self._stopped = stopped
-        self._next_s = time.monotonic()
-
-    def begin(self) -> None:
-        """A new round: its first frame is due after the last one of the round before."""
-        self._first_s = self._next_s
-
-    def wait(self, at_s: float) -> bool:
-        """Wait for the frame `at_s` seconds after the first one; False if it was stopped."""
-        now = time.monotonic()
-        due_s = self._first_s + at_s
-        if now - due_s > _FAR_BEHIND_S:
-            self._first_s += now - due_s
-            due_s = now
-        self._next_s = due_s
-        return not self._stopped.wait(max(0.0, due_s - now))

@@ -1,3 +1,3 @@
 """Events, the audit log and the start page in the admin."""
 
-from recognition.events.admin import audit, events  # noqa: F401
+from recognition.events.admin import audit, events, recordings  # noqa: F401

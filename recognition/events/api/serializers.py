@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from recognition.events.models import Event
+from recognition.events.models import Event, Recording
+from recognition.jobs.api.serializers import JobSerializer
 from recognition.people.api.serializers.faces import NamedPersonSerializer
 
 
@@ -10,6 +11,7 @@ class EventFilter(serializers.Serializer):
     collection = serializers.UUIDField(required=False)
     camera = serializers.UUIDField(required=False)
     person = serializers.UUIDField(required=False)
+    recording = serializers.UUIDField(required=False, help_text="Found in this recording.")
     decision = serializers.ChoiceField(choices=Event.Decision.choices, required=False)
     review = serializers.ChoiceField(choices=Event.Review.choices, required=False)
     since = serializers.DateTimeField(required=False, help_text="Seen at this time or later.")
@@ -47,3 +49,47 @@ class EventSerializer(serializers.Serializer):
 
 class ReviewInput(serializers.Serializer):
     review = serializers.ChoiceField(choices=Event.Review.choices)
+
+
+class RecordingFilter(serializers.Serializer):
+    collection = serializers.UUIDField(required=False)
+
+
+class RecordingInput(serializers.Serializer):
+    """A recording that waits for its video."""
+
+    collection = serializers.UUIDField(
+        required=False, help_text="Optional if the caller sees only one."
+    )
+    camera = serializers.UUIDField(
+        required=False, allow_null=True, help_text="Its events are filed under this camera."
+    )
+    name = serializers.CharField(
+        max_length=200, required=False, default="recording", help_text="For people."
+    )
+    size = serializers.IntegerField(min_value=1, help_text="Of the file, in bytes.")
+    recorded_at = serializers.DateTimeField(help_text="Time of the first frame.")
+    min_face_px = serializers.IntegerField(min_value=20, max_value=1000, required=False, default=40)
+    is_kept = serializers.BooleanField(
+        required=False, default=False, help_text="Keep the video for RECORDINGS_KEPT_DAYS."
+    )
+
+
+class RecordingSerializer(serializers.Serializer):
+    """A video that is analysed as if it were seen live."""
+
+    id = serializers.UUIDField()
+    collection = serializers.UUIDField()
+    camera = NamedSerializer(allow_null=True)
+    name = serializers.CharField()
+    recorded_at = serializers.DateTimeField()
+    min_face_px = serializers.IntegerField()
+    is_kept = serializers.BooleanField()
+    state = serializers.ChoiceField(choices=Recording.State.choices)
+    size = serializers.IntegerField(allow_null=True, help_text="While its video is there.")
+    received = serializers.IntegerField(allow_null=True)
+    events = serializers.IntegerField(help_text="Visits that were found so far.")
+    job = JobSerializer(allow_null=True)
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from recognition.events.api import views
+from recognition.events.api import recordings, views
+
+_RECORDING = "recordings/<uuid:recording_id>"
 
 urlpatterns = [
     path("events", views.EventsView.as_view(), name="events"),
@@ -17,4 +19,8 @@ urlpatterns = [
     ),
     path("events/<uuid:event_id>/face", views.EventFaceView.as_view(), name="event-face"),
     path("events/<uuid:event_id>/enrol", views.EventEnrolView.as_view(), name="event-enrol"),
+    path("recordings", recordings.RecordingsView.as_view(), name="recordings"),
+    path(_RECORDING, recordings.RecordingView.as_view(), name="recording"),
+    path(f"{_RECORDING}/pieces", recordings.RecordingPiecesView.as_view(), name="recording-pieces"),
+    path(f"{_RECORDING}/finish", recordings.RecordingFinishView.as_view(), name="recording-finish"),
 ]

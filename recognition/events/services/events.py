@@ -36,7 +36,8 @@ class VisitSeen:
     decision: match, unknown or ambiguous. Person and template are set only for a match.
     box: the face on the snapshot: x, y, width, height, each 0..1.
     quality: quality of the face in `face_jpeg`, 0..1. Pictures and vector may be None if the stored
-    ones are as good. pictures_at: when the pictures were taken, if that is not `at`.
+    ones are as good. pictures_at: when the pictures were taken, if that is not `at`. is_revised:
+    the stream took an earlier decision back.
     """
 
     decision: str
@@ -52,6 +53,7 @@ class VisitSeen:
     face_jpeg: bytes | None = None
     vector: NDArray[np.float32] | None = None
     pictures_at: datetime | None = None
+    is_revised: bool = False
 
 
 def event_open(
@@ -110,10 +112,10 @@ def _new_event(
 def event_update(
     *, event: Event, stream: OwnStream, seen: VisitSeen, ended_at: datetime, is_open: bool = True
 ) -> Event:
-    """Update the event of a visit that goes on or has ended (`is_open` False). A face of better
-    quality replaces the stored pictures. The decision can become more certain, never less. The
-    decision of a reviewed event does not change. Pictures that were taken before any person of the
-    collection was erased are not stored.
+    """Update the event of a visit that goes on or has ended (`is_open` False). A clearer face
+    replaces the stored pictures. The decision can become more certain, never less, unless the
+    stream takes it back. The decision of a reviewed event does not change. Pictures that were taken
+    before any person of the collection was erased are not stored.
 
     `not_found` if the event was deleted meanwhile. LeaseLost if another process ended the stream.
     """
@@ -290,7 +292,7 @@ def _improve(row: Event, seen: VisitSeen, person: Person | None) -> None:
         return
     rank, before = _RANK[Event.Decision(seen.decision)], _RANK[Event.Decision(row.decision)]
     is_closer = _or_least(seen.similarity) > _or_least(row.similarity)
-    if rank > before or (rank == before and is_closer):
+    if seen.is_revised or rank > before or (rank == before and is_closer):
         _identify(row, seen, person)
 
 

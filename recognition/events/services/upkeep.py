@@ -13,6 +13,7 @@ from django.utils import timezone
 from recognition.bulk.services.imports import bulk_sweep
 from recognition.events.services.events import events_prune
 from recognition.events.services.orphans import sweep_orphans
+from recognition.events.services.recordings import recordings_sweep
 from recognition.events.services.streams import streams_prune
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
@@ -66,6 +67,7 @@ _STEPS: dict[str, Callable[[], int]] = {
     "notices": notices_prune,
     "sessions": _prune_sessions,
     "sign_ins": _prune_sign_ins,
+    "recordings": recordings_sweep,
     "streams": streams_prune,
     "deciders": deciders_retrain,
 }

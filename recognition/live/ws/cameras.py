@@ -1,4 +1,8 @@
-"""`/ws/cameras/<id>/`: previews of a camera, with the faces of the same frame."""
+"""`/ws/cameras/<id>/`: previews of a camera, with the faces of the same frame.
+
+A client may say how large its picture is, again and again, and that it does not look now:
+`{"type": "preview.size", "side_px": 480}`, or 0.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,11 @@ from accounts.threads import in_database_thread
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id
 from recognition.cameras.services.streams import camera_watch
-from recognition.live.answers import status_message
+from recognition.live.answers import error_message, status_message
+from recognition.live.preview_exchange import SIDES_PX
 from recognition.live.previews import Viewer, previews
 from recognition.live.ws.base import Code, Refused, SiteConsumer
+from recognition.live.ws.commands import invalid, read_command, read_number
 from recognition.live.ws.outbox import encoded
 from recognition.web.errors import ServiceError
 
@@ -25,11 +31,14 @@ logger = logging.getLogger(__name__)
 _SILENCE_S = 1.5
 # While previews come, the caller's right to see them is checked this often.
 _CHECK_S = 3.0
+# The same for a viewer that does not look now.
+_PAUSED_S = 30.0
 
 
 class CameraConsumer(SiteConsumer):
     scope_needed = Scope.IDENTIFY
-    limit_factor = 4
+    # A wall has 16 of them, and a reload opens the new ones before the old ones have ended.
+    limit_factor = 16
 
     async def prepare(self) -> None:
         self._camera_id: UUID = self.scope["url_route"]["kwargs"]["camera_id"]
@@ -48,6 +57,15 @@ class CameraConsumer(SiteConsumer):
         self._viewer = Viewer(asyncio.get_running_loop())
         previews().watch(self._camera_id, self._viewer)
         self._showing = asyncio.create_task(self._show_or_fail(self._viewer))
+
+    async def hear(self, text: str | None, data: bytes | None) -> None:
+        try:
+            side_px = _side_wanted(text or "")
+        except ServiceError as error:
+            self.outbox.post(error_message(error.code, error.message))
+            return
+        if self._viewer is not None:
+            previews().resize(self._camera_id, self._viewer, side_px)
 
     def left(self) -> None:
         if (viewer := getattr(self, "_viewer", None)) is not None:
@@ -68,7 +86,7 @@ class CameraConsumer(SiteConsumer):
         await self._tell_status()
         next_check = loop.time() + _CHECK_S
         while self.is_open and not self._is_gone:
-            preview = await viewer.next(_SILENCE_S)
+            preview = await viewer.next(_SILENCE_S if viewer.side_px else _PAUSED_S)
             if preview is None:
                 await self._tell_status()
                 continue
@@ -101,3 +119,14 @@ class CameraConsumer(SiteConsumer):
         if status != self._sent_status and self.is_open:
             self._sent_status = status
             await self.send(text_data=encoded(status_message(*status)))
+
+
+def _side_wanted(text: str) -> int:
+    """In pixels; 0: no previews now. ServiceError."""
+    message = read_command(
+        text, "preview.size", ("side_px",), otherwise="Only preview.size is known here."
+    )
+    side_px = read_number(message, "side_px", 0, SIDES_PX[-1])
+    if side_px is None:
+        raise invalid("side_px is missing.")
+    return round(side_px)

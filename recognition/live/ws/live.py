@@ -7,7 +7,6 @@ of a consumer is unbounded.
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -23,11 +22,10 @@ from recognition.live.answers import error_message, status_message
 from recognition.live.session import StreamOptions, StreamSession
 from recognition.live.slot import FrameSlot
 from recognition.live.ws.base import Code, Refused, SiteConsumer
-from recognition.web.api.accepted import unknown_names
+from recognition.live.ws.commands import MAX_TEXT, invalid, read_command, read_number, refuse_others
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError
 
-_MAX_TEXT = 16_384
 _ENGINE_POLL_S = 0.1
 
 
@@ -42,24 +40,23 @@ class StartRequest:
     @classmethod
     def read(cls, text: str) -> StartRequest:
         """ServiceError if the text is not a valid `session.start`."""
-        try:
-            message = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise _invalid("Send JSON.") from error
-        if not isinstance(message, dict) or message.get("type") != "session.start":
-            raise _invalid("Only session.start is known here; frames are binary messages.")
-        _refuse_others("field", message, ("type", "collection", "camera", "options"))
+        message = read_command(
+            text,
+            "session.start",
+            ("collection", "camera", "options"),
+            otherwise="Only session.start is known here; frames are binary messages.",
+        )
         options = message.get("options", {})
         options = {} if options is None else options
         if not isinstance(options, dict):
-            raise _invalid("Options are a JSON object.")
-        _refuse_others("option", options, ("min_face_px", "max_fps"))
+            raise invalid("Options are a JSON object.")
+        refuse_others("option", options, ("min_face_px", "max_fps"))
         return cls(
             collection=_id(message, "collection"),
             camera=_id(message, "camera"),
             options=StreamOptions(
-                min_face_px=_whole(_number(options, "min_face_px", 20, 1000)),
-                max_fps=_number(options, "max_fps", 1, 60),
+                min_face_px=_whole(read_number(options, "min_face_px", 20, 1000)),
+                max_fps=read_number(options, "max_fps", 1, 60),
             ),
         )
 
@@ -107,7 +104,7 @@ class LiveConsumer(SiteConsumer):
             session.stop()
 
     async def _command(self, text: str) -> None:
-        if len(text) > _MAX_TEXT:
+        if len(text) > MAX_TEXT:
             raise Refused(Code.TOO_LARGE, "The message is too long.")
         try:
             request = StartRequest.read(text)
@@ -181,15 +178,6 @@ def _try_engine() -> None:
             raise
 
 
-def _invalid(message: str) -> ServiceError:
-    return ServiceError("invalid_message", message)
-
-
-def _refuse_others(kind: str, sent: JsonDict, known: tuple[str, ...]) -> None:
-    if unknown := set(sent) - set(known):
-        raise _invalid(unknown_names(kind, unknown, known).message)
-
-
 def _id(message: JsonDict, name: str) -> UUID | None:
     value = message.get(name)
     if value is None:
@@ -197,17 +185,7 @@ def _id(message: JsonDict, name: str) -> UUID | None:
     try:
         return UUID(value)
     except (ValueError, TypeError, AttributeError) as error:
-        raise _invalid(f"{name} must be an id.") from error
-
-
-def _number(options: JsonDict, name: str, least: float, most: float) -> float | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not least <= value <= most:
-        raise _invalid(f"{name} must be a number from {least:g} to {most:g}.")
-    return value
+        raise invalid(f"{name} must be an id.") from error
 
 
 def _whole(value: float | None) -> int | None:

@@ -48,6 +48,12 @@ _BODIES: dict[str, JsonDict] = {
     "exports_create": {"collection": _COLLECTION, "has_originals": False},
     "cameras_create": {"name": "Desk", "kind": "browser"},
     "cameras_update": {"is_enabled": False},
+    "cameras_test": {
+        "kind": "rtsp",
+        "address": "rtsp://192.168.1.20/stream1",
+        "username": "viewer",
+        "password": "…",
+    },
     "events_review": {"review": "confirmed"},
     "events_enrol": {"name": "Ann Example"},
     "enrol": {"image": _PICTURE, "name": "Ann Example", "face": "212,96,140,172"},

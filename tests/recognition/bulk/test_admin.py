@@ -76,7 +76,9 @@ class TestImport:
         answer = operator.post(report(run), {"enrol": "0"})
         assert told(answer) == ["The face is enrolled as Ann."]
         assert Person.objects.get().images.count() == 1
-        assert told(operator.post(report(run), {"enrol": "0"}))[-1].startswith("This photo was not")
+        assert told(operator.post(report(run), {"enrol": "0"}))[-1].startswith(
+            "The refusal of this photo"
+        )
 
     def test_import_is_cancelled_and_deleted(
         self, operator: Client, collection: Collection

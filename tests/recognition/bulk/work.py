@@ -1,4 +1,4 @@
-"""A worker for tests: the command, with a fake engine, and with imports and exports alone.
+"""A worker for tests: the command, with a fake engine, and a few kinds of jobs alone.
 
 KILL_AT=NAME:WHEN:COUNT kills it before or after the COUNT-th call of the function NAME, a dotted
 name as the caller knows it. PAUSE_S: of the engine, for each photo.
@@ -23,7 +23,7 @@ def main() -> None:
 
     from recognition.jobs.kinds import KINDS
 
-    for name in set(KINDS) - {"import", "export"}:
+    for name in set(KINDS) - {"import", "export", "recording"}:
         del KINDS[name]
     _fake_engine(float(os.environ.get("PAUSE_S", "0")))
     if kill_at := os.environ.get("KILL_AT"):

@@ -78,7 +78,7 @@ def test_video_outside_the_folder_is_refused(
     ("field", "value"),
     [
         ("name", ""),
-        ("kind", "rtsp"),
+        ("kind", "telepathy"),
         ("max_fps", 0.9),
         ("max_fps", 61),
         ("min_face_px", 5),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from types import SimpleNamespace
+
 import numpy as np
 
 from ml_engine import Face, Quality
 from ml_engine.matching import Candidate, Decision, decide
 from ml_engine.types import Float32
-from recognition.live.identity import Identity, Look
+from recognition.live.identity import Identity
+from recognition.live.looks import Look, SameFace
 from tests.fakes import embedding_of
 
 THRESHOLD = 0.5
-SAME_FACE = 0.35
+SAME_FACE = SameFace(unlikely_below=0.35, likely_from=0.6)
+# Looks of these times settle a name, and that a face has none.
+NAMED_BY, NAMELESS_BY = (0.0, 0.1, 0.2), (0.0, 0.2, 0.4, 0.7)
 
 
 def decided(candidates: list[Candidate]) -> Decision:
@@ -46,11 +52,35 @@ def look_at(
 
 
 def settled(candidates: list[Candidate], *, track: int = 1, number: int = 1) -> Identity:
-    """An identity after three looks from second 0 on."""
+    """An identity after looks from second 0 on."""
     identity = Identity(track, 0.0)
-    for at_s in (0.0, 0.1, 0.2):
+    for at_s in NAMED_BY if decided(candidates).kind == "match" else NAMELESS_BY:
         look_at(identity, candidates, at_s, number=number)
     return identity
+
+
+class FakeRulebook:
+    """The part of a `Rulebook` that a recogniser uses, without a database. people: numbers of the
+    enrolled ones, who are also their names."""
+
+    flips = False
+    same_face = SAME_FACE
+    likeness = SAME_FACE.likely_from
+    collection = SimpleNamespace(embedder=SimpleNamespace(version="mobilefacenet@1"))
+    gallery = SimpleNamespace(revision=1, ranks_by_similarity=True, decided_by=None)
+
+    def __init__(self, people: Iterable[int]) -> None:
+        self._people = list(people)
+        self._vectors = np.stack([embedding_of(person) for person in self._people])
+
+    def search(self, embeddings: Float32) -> list[list[Candidate]]:
+        return [
+            [Candidate(self._people[n], n, float(row[n])) for n in np.argsort(-row)[:5]]
+            for row in embeddings @ self._vectors.T
+        ]
+
+    def decide(self, candidates: list[Candidate]) -> Decision:
+        return decided(candidates)
 
 
 def vector_of(number: int) -> Float32:

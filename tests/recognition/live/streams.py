@@ -14,6 +14,8 @@ from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
 
 _PATIENCE_S = 20.0
+# Looks are weighed by time: a camera sends frames at its rate, not as fast as they are answered.
+_FRAME_S = 0.1
 
 
 class DrivenStream:
@@ -30,6 +32,7 @@ class DrivenStream:
         self.messages: list[dict[str, Any]] = []
         self.ended_with: list[str | None] = []
         self._changed = threading.Condition()
+        self._next_s = 0.0
         self.session = StreamSession(
             collection=collection,
             camera=camera,
@@ -49,11 +52,13 @@ class DrivenStream:
         assert visit_writer().flush(_PATIENCE_S)
 
     def answer_to(self, content: Any) -> dict[str, Any]:
-        """Send one frame, and wait for what is said about it."""
+        """Send one frame, at the rate of a camera, and wait for what is said about it."""
+        time.sleep(max(0.0, self._next_s - time.monotonic()))
+        self._next_s = time.monotonic() + _FRAME_S
         number = self.slot.put(content)
         return self.wait_for(lambda message: message.get("frame") == number)
 
-    def show(self, content: Any, *, frames: int = 4) -> dict[str, Any]:
+    def show(self, content: Any, *, frames: int = 9) -> dict[str, Any]:
         """The same picture several times; the last answer."""
         return [self.answer_to(content) for _ in range(frames)][-1]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recognition.live.identity import appearance_of
+from recognition.live.looks import appearance_of
 
 # Below this a face is looked at again.
 LIKE = 0.7

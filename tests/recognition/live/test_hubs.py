@@ -146,6 +146,7 @@ def test_cameras_of_a_hub_that_another_process_holds_wait_until_its_lease_lapsed
     hub = CameraHub.objects.create(
         kind="imagezmq",
         node=process().node,
+        strangers={"long gone": 1},
         owner="another",
         lease_number=7,
         lease_until=DatabaseTime(60),
@@ -157,7 +158,7 @@ def test_cameras_of_a_hub_that_another_process_holds_wait_until_its_lease_lapsed
     until(_has_status(camera, Camera.Status.WAITING))
     until(lambda: camera.pk in runner._played)
     hub.refresh_from_db()
-    assert (hub.owner, hub.lease_number) == (process().id, 8)
+    assert (hub.owner, hub.lease_number, hub.strangers) == (process().id, 8, {})
 
 
 def test_hub_of_another_node_is_left_to_it(runner: CameraRunner, collection: Collection) -> None:

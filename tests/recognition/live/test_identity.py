@@ -9,9 +9,9 @@ import numpy as np
 
 from ml_engine.matching import Candidate, decide
 from ml_engine.types import Float32
-from recognition.live.identity import RECHECK_S, Identity, Look, Need
+from recognition.live.identity import RECHECK_S, Identity, Need
+from recognition.live.looks import Look, SameFace
 from tests.recognition.live.faces import (
-    SAME_FACE,
     decided,
     face_at,
     look_at,
@@ -22,12 +22,12 @@ from tests.recognition.live.faces import (
 )
 
 
-def test_a_stranger_is_pending_until_three_looks_agree() -> None:
+def test_a_stranger_is_pending_until_looks_agree_for_a_while() -> None:
     identity = Identity(1, 0.0)
-    for at_s in (0.0, 0.1):
+    for at_s in (0.0, 0.2, 0.4, 0.6):
         look_at(identity, nobody(), at_s)
         assert identity.decision is None
-    look_at(identity, nobody(), 0.2)
+    look_at(identity, nobody(), 0.8)
     assert identity.decision is not None
     assert identity.decision.kind == "unknown"
 
@@ -35,7 +35,7 @@ def test_a_stranger_is_pending_until_three_looks_agree() -> None:
 def test_one_blurred_look_names_no_person() -> None:
     identity = Identity(1, 0.0)
     look_at(identity, match("ann", 0.6), 0.0)
-    for at_s in (0.1, 0.2, 0.3):
+    for at_s in (0.2, 0.4, 0.6, 0.8, 1.0):
         look_at(identity, nobody(), at_s)
     assert identity.decision is not None
     assert identity.decision.kind == "unknown"
@@ -138,7 +138,7 @@ def test_under_load_two_looks_that_are_apart_settle_a_face() -> None:
 
 def test_under_load_two_looks_in_a_moment_settle_nothing() -> None:
     identity = Identity(1, 0.0)
-    for at_s in (0.0, 0.2):
+    for at_s in (0.0, 0.1):
         _pressed(identity, at_s)
         look_at(identity, match("ann"), at_s)
     assert not identity.is_settled
@@ -199,8 +199,7 @@ def test_under_load_a_face_that_never_settles_stops_to_be_new() -> None:
 def test_two_looks_of_another_person_start_the_track_anew() -> None:
     identity = settled(match("ann"), number=1)
     assert look_at(identity, match("bob"), 1.3, number=2)
-    assert identity.decision is not None
-    assert identity.decision.person == "ann"
+    assert identity.decision is None, "the next person does not bear the old name"
     assert not identity.is_settled
     assert not look_at(identity, match("bob"), 1.4, number=2)
     assert identity.decision is None
@@ -225,7 +224,7 @@ def test_a_track_that_passes_on_before_it_is_firm_does_not_mix_two_faces() -> No
     assert identity.decision is None
     assert not look_at(identity, match("bob"), 0.9, number=2)
     assert identity.decision is None
-    assert float(identity.vector @ vector_of(1)) < SAME_FACE
+    assert float(identity.vector @ vector_of(1)) < 0.35
     for at_s in (1.0, 1.1):
         assert look_at(identity, match("bob"), at_s, number=2)
     assert identity.decision is not None
@@ -251,7 +250,7 @@ def test_a_bad_face_says_nothing_against_the_looks_before() -> None:
 
 def test_person_enrolled_meanwhile_is_named_at_once() -> None:
     identity = settled(nobody())
-    identity.reconsider([match("ann")] * 3, 5.0, decided)
+    identity.reconsider([match("ann")] * len(identity.embeddings), decided)
     assert identity.decision is not None
     assert identity.decision.person == "ann"
     assert identity.is_settled
@@ -259,7 +258,7 @@ def test_person_enrolled_meanwhile_is_named_at_once() -> None:
 
 def test_person_erased_meanwhile_is_unnamed_at_once() -> None:
     identity = settled(match("ann"))
-    identity.reconsider([[]] * 3, 5.0, decided)
+    identity.reconsider([[]] * len(identity.embeddings), decided)
     assert identity.decision is not None
     assert identity.decision.kind == "unknown"
 
@@ -285,7 +284,7 @@ def test_one_good_look_among_bad_ones_names_no_person() -> None:
     for step in range(5):
         look_at(identity, match("ann"), step / 10, quality=0.2)
     look_at(identity, match("ann"), 0.5)
-    for step in range(6, 12):
+    for step in range(6, 15):
         look_at(identity, match("ann"), step / 10, quality=0.2)
     assert identity.decision is not None
     assert identity.decision.kind == "unknown"
@@ -330,7 +329,7 @@ def _is_ever_named(scores: list[float], threshold: float) -> bool:
     for second, score in enumerate(scores):
         candidates = [Candidate("ann", 1, score), Candidate("bob", 2, -1.0)]
         rule = partial(decide, threshold=threshold)
-        identity.look(Look(vector, 0.9), candidates, float(second), rule, None)
+        identity.look(Look(vector, 0.9), candidates, float(second), rule, SameFace(None, 1.0))
         if identity.is_settled and identity.decision and identity.decision.kind == "match":
             return True
     return False

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from ml_engine.matching import Candidate, Decision
-from ml_engine.types import Face, Float32, Image
+from ml_engine.types import Face, Image
 from recognition.live.recogniser import Recogniser
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
+from recognition.live.view import View
 from tests.fakes import embedding_of
-from tests.recognition.live.faces import SAME_FACE, decided, face_at
+from tests.recognition.live.faces import FakeRulebook, face_at
 
 FPS = 5.0
 SECONDS = 40
@@ -37,7 +36,6 @@ PICTURES: list[list[Image]] = [
     for poses in np.random.default_rng(3).integers(0, 256, (PEOPLE, POSES, 48, 48, 3), np.uint8)
 ]
 PERSON_OF = {id(image): person for person, poses in enumerate(PICTURES) for image in poses}
-GALLERY = np.stack([embedding_of(person) for person in range(PEOPLE)])
 
 
 @dataclass
@@ -60,22 +58,6 @@ class _Engine:
             replace(face, embedding=embedding_of(PERSON_OF[id(image)], looks=self.looks % 50))
             for face in faces
         ]
-
-
-class _Rulebook:
-    flips = False
-    same_face = SAME_FACE
-    collection = SimpleNamespace(embedder=SimpleNamespace(version="mobilefacenet@1"))
-    gallery = SimpleNamespace(revision=1, ranks_by_similarity=True, decided_by=None)
-
-    def search(self, embeddings: Float32) -> list[list[Candidate]]:
-        return [
-            [Candidate(person, person, float(row[person])) for person in np.argsort(-row)[:5]]
-            for row in embeddings @ GALLERY.T
-        ]
-
-    def decide(self, candidates: list[Candidate]) -> Decision:
-        return decided(candidates)
 
 
 @dataclass
@@ -114,7 +96,7 @@ class _Stream:
         frame = self._newest(now)
         came_s = self.offset_s + frame / FPS
         seen, _ = self.recogniser.recognise(
-            cast("Any", engine), self.picture(frame), came_s, {}, self.load
+            cast("Any", engine), View(self.picture(frame)), came_s, {}, self.load
         )
         done_s = now + engine.spent_s
         engine.spent_s = 0.0
@@ -177,7 +159,9 @@ def _run(cameras: int, detect_s: float, embed_s: float, *, restless: bool = Fals
         _Stream(
             number,
             restless,
-            Recogniser(cast("Rulebook", _Rulebook()), caller=str(number), min_face_px=None),
+            Recogniser(
+                cast("Rulebook", FakeRulebook(range(PEOPLE))), caller=str(number), min_face_px=None
+            ),
         )
         for number in range(cameras)
     ]

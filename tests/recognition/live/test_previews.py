@@ -48,10 +48,12 @@ async def process_of(redis: RedisServer, settings: Any) -> AsyncIterator[Callabl
 
 
 class Camera:
-    """Plays 50 frames a second in a process; `made`: how many pictures were made."""
+    """Plays 50 frames a second in a process; `made`: how many pictures were made, `side_px`: the
+    size of the last one."""
 
     def __init__(self, previews: Previews) -> None:
         self.made = 0
+        self.side_px = 0
         self.number = 0
         self._previews = previews
         self._playing = asyncio.create_task(self._play())
@@ -65,8 +67,9 @@ class Camera:
             self.number += 1
             await asyncio.sleep(0.02)
 
-    def _make(self) -> Preview:
+    def _make(self, side_px: int) -> Preview:
         self.made += 1
+        self.side_px = side_px
         return Preview(f"jpeg {self.number}".encode(), {"frame": self.number})  # type: ignore[typeddict-item]
 
 
@@ -119,6 +122,21 @@ async def test_no_preview_is_made_without_viewers(
     assert camera.made == made
 
 
+async def test_pictures_have_the_largest_size_that_a_viewer_of_any_process_wants(
+    camera: Camera, process_of: Callable[[], Previews], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recognition.live.preview_exchange._WATCHED_S", 3)
+    first, second = process_of(), process_of()
+    small, large = _watch(first), _watch(second)
+    first.resize(CAMERA, small, 200)
+    second.resize(CAMERA, large, 700)
+    await _until(lambda: camera.side_px == 960)
+    second.resize(CAMERA, large, 0)
+    await _until(lambda: camera.side_px == 240)
+    first.resize(CAMERA, small, 9999)
+    await _until(lambda: camera.side_px == 1920)
+
+
 async def test_slow_viewer_of_another_process_sees_the_newest_picture(
     camera: Camera, process_of: Callable[[], Previews]
 ) -> None:
@@ -137,11 +155,11 @@ async def test_picture_is_not_shown_twice_in_the_process_that_plays(
     _watch(elsewhere)
     viewer = _watch(here)
     camera = Camera(here)
-    await _until(lambda: here._sender is not None and here._sender.is_watched(CAMERA))
+    await _until(lambda: here._sender is not None and here._sender.side_wanted(CAMERA) > 0)
     await camera.stop()
     await asyncio.sleep(0.5)
     await viewer.next(1)
-    here.show(CAMERA, lambda: Preview(b"last", {}))  # type: ignore[typeddict-item]
+    here.show(CAMERA, lambda side_px: Preview(b"last", {}))  # type: ignore[typeddict-item]
     preview = await viewer.next(1)
     assert preview is not None and preview.jpeg == b"last"
     assert await viewer.next(1.0) is None

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recognition.notices.addresses import UrlRefused, allowed_addresses, checked_url, is_internal
+from recognition.notices.addresses import UrlRefused, allowed_addresses, checked_url
+from recognition.web.addresses import is_internal
 
 INTERNAL = [
     "127.0.0.1",

@@ -13,7 +13,7 @@ import { zipParts, zipSize } from "./zip.js";
  */
 
 /** @param {File} file @returns {Parcel} */
-export function zipParcel(file) {
+export function fileParcel(file) {
   return {
     name: file.name,
     size: file.size,
@@ -51,11 +51,17 @@ export async function droppedParcel(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const plain = [...transfer.files];
   if (plain.length === 1 && !entries[0]?.isDirectory && plain[0].name.toLowerCase().endsWith(".zip")) {
-    return zipParcel(plain[0]);
+    return fileParcel(plain[0]);
   }
   const found = (await Promise.all(entries.map((entry) => filesBelow(entry)))).flat();
   const files = entries.length ? found : plain.map((file) => ({ path: file.name, file }));
   return files.length ? folderParcel(files) : null;
+}
+
+/** @param {DataTransfer} transfer @returns {Parcel | null} null: not one file. */
+export function droppedFile(transfer) {
+  const entry = transfer.items[0]?.webkitGetAsEntry();
+  return transfer.files.length === 1 && !entry?.isDirectory ? fileParcel(transfer.files[0]) : null;
 }
 
 /** @param {FileSystemEntry} entry @returns {Promise<PathFile[]>} */

@@ -1,14 +1,13 @@
-/** The page to import people: what is dropped is sent in pieces, and goes on where it stopped. */
+/** Pages to import people and to send recordings: what is dropped is sent in pieces, and goes on where it stopped. */
 
 import { ApiError, api, isAbort, messageOf, query } from "../web/api.js";
 import { inside } from "../web/element.js";
-import { chosenFiles, droppedParcel, folderParcel, zipParcel } from "./dropped.js";
+import { chosenFiles, droppedFile, droppedParcel, fileParcel, folderParcel } from "./dropped.js";
 
-/** @import { ImportRun } from "../web/types.js" */
+/** @import { Sendable } from "../web/types.js" */
 /** @import { Parcel } from "./dropped.js" */
 
 const AGAIN_AFTER_MS = 2000;
-const MEMORY = "facerec-import:";
 
 const form = inside(document, "form.fr-import", HTMLFormElement);
 const drop = inside(form, ".fr-drop", HTMLElement);
@@ -17,6 +16,7 @@ const bar = inside(form, "progress", HTMLProgressElement);
 const stop = inside(form, "[data-stop]", HTMLButtonElement);
 const collection = inside(form, "[name=collection]", HTMLSelectElement);
 const pieceBytes = Number(form.dataset.pieceBytes);
+const of = form.dataset.of ?? "imports";
 /** @type {AbortController | null} */
 let sending = null;
 
@@ -31,14 +31,15 @@ function say(text, isWrong = false) {
 async function send(parcel) {
   if (sending) return;
   if (!parcel) return say("There is no file to send.", true);
+  if (!form.reportValidity()) return;
   sending = new AbortController();
   drop.classList.add("fr-drop-busy");
   bar.hidden = stop.hidden = false;
   try {
     const run = await begun(parcel);
     await sendRest(parcel, run, sending.signal);
-    say("Checking the archive…");
-    await api(`imports/${run.id}/finish`, { method: "POST" });
+    say("Checking the file…");
+    await api(`${of}/${run.id}/finish`, { method: "POST" });
     forget(parcel);
     location.assign(`${form.dataset.report}${run.id}/change/`);
   } catch (error) {
@@ -52,26 +53,40 @@ async function send(parcel) {
   }
 }
 
-/** The import of this parcel that waits for the rest of it, or a new one. @param {Parcel} parcel @returns {Promise<ImportRun>} */
+/** The row of this parcel that waits for the rest of it, or a new one. @param {Parcel} parcel @returns {Promise<Sendable>} */
 async function begun(parcel) {
   const known = localStorage.getItem(key(parcel));
   if (known) {
-    /** @type {ImportRun | null} */
-    const run = await api(`imports/${known}`).catch(() => null);
+    /** @type {Sendable | null} */
+    const run = await api(`${of}/${known}`).catch(() => null);
     if (run?.state === "uploading" && run.size === parcel.size) return run;
   }
-  const body = { collection: collection.value, name: parcel.name, size: parcel.size };
-  /** @type {ImportRun} */
-  const run = await api("imports", { method: "POST", body });
+  const body = { collection: collection.value, name: parcel.name, size: parcel.size, ...more() };
+  /** @type {Sendable} */
+  const run = await api(of, { method: "POST", body });
   localStorage.setItem(key(parcel), run.id);
   return run;
+}
+
+/** What else the form asks for, by name. */
+function more() {
+  /** @type {Record<string, string | number | boolean>} */
+  const values = {};
+  for (const input of form.querySelectorAll("[data-value]")) {
+    if (input instanceof HTMLSelectElement && input.value) values[input.name] = input.value;
+    if (!(input instanceof HTMLInputElement)) continue;
+    if (input.type === "checkbox") values[input.name] = input.checked;
+    else if (input.type === "number") values[input.name] = input.valueAsNumber;
+    else values[input.name] = new Date(input.value).toISOString();
+  }
+  return values;
 }
 
 /**
  * Send the parcel. If the connection breaks, wait and continue.
  *
  * @param {Parcel} parcel
- * @param {ImportRun} run
+ * @param {Sendable} run
  * @param {AbortSignal} signal
  */
 async function sendRest(parcel, run, signal) {
@@ -80,7 +95,7 @@ async function sendRest(parcel, run, signal) {
     try {
       for await (const piece of pieces(parcel, from)) {
         signal.throwIfAborted();
-        const path = `imports/${run.id}/pieces${query({ offset: from })}`;
+        const path = `${of}/${run.id}/pieces${query({ offset: from })}`;
         from = (await api(path, { method: "PUT", body: piece, signal })).received;
         bar.value = from / parcel.size;
         say(`${megabytes(from)} of ${megabytes(parcel.size)} MB sent`);
@@ -89,8 +104,8 @@ async function sendRest(parcel, run, signal) {
       if (!mayHeal(error)) throw error;
       say(`${messageOf(error)} Trying again…`, true);
       await pause(signal);
-      /** @type {ImportRun | null} */
-      const now = await api(`imports/${run.id}`).catch(() => null);
+      /** @type {Sendable | null} */
+      const now = await api(`${of}/${run.id}`).catch(() => null);
       from = now?.received ?? from;
     }
   }
@@ -138,7 +153,7 @@ function pause(signal) {
 
 /** @param {Parcel} parcel */
 function key(parcel) {
-  return `${MEMORY}${collection.value}:${parcel.mark}`;
+  return `facerec-${of}:${collection.value}:${parcel.mark}`;
 }
 
 /** @param {Parcel} parcel */
@@ -151,12 +166,13 @@ function megabytes(bytes) {
   return (bytes / 2 ** 20).toFixed(1);
 }
 
-for (const kind of ["zip", "folder"]) {
+for (const button of form.querySelectorAll("[data-choose]")) {
+  const kind = /** @type {HTMLElement} */ (button).dataset.choose;
   const input = inside(form, `input[name=${kind}]`, HTMLInputElement);
-  inside(form, `[data-choose=${kind}]`, HTMLButtonElement).addEventListener("click", () => input.click());
+  button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     const files = input.files;
-    if (files?.length) void send(kind === "zip" ? zipParcel(files[0]) : folderParcel(chosenFiles(files)));
+    if (files?.length) void send(kind === "folder" ? folderParcel(chosenFiles(files)) : fileParcel(files[0]));
     input.value = "";
   });
 }
@@ -171,5 +187,6 @@ for (const name of ["dragleave", "drop"]) {
 }
 drop.addEventListener("drop", async (event) => {
   event.preventDefault();
-  if (event.dataTransfer) await send(await droppedParcel(event.dataTransfer));
+  if (!event.dataTransfer) return;
+  await send(of === "imports" ? await droppedParcel(event.dataTransfer) : droppedFile(event.dataTransfer));
 });

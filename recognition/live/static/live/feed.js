@@ -1,11 +1,22 @@
 /** Visits beside the picture: one card for each event, changed in place while the visit lasts. */
 
 import { api, messageOf, query } from "../web/api.js";
-import { ICONS, byId, element, icon } from "../web/element.js";
+import { ICONS, byId, element, icon, inside } from "../web/element.js";
 import { labelChips, lasted, nameOf, score, scoreLine, timeLine } from "./scores.js";
 import { ReconnectingSocket, UNAVAILABLE } from "../web/socket.js";
+import { Unseen } from "./unseen.js";
 
-/** @import { Collection, FeedMessage, Page, Visit } from "../web/types.js" */
+/** @import { Collection, FeedMessage, Page, Visit, VisitChange } from "../web/types.js" */
+/**
+ * Which visits are shown.
+ *
+ * @typedef {object} Choice
+ * @property {Record<string, string | null>} query For `GET events`.
+ * @property {boolean} isOn Are there visits that it leaves out?
+ * @property {(visit: Visit) => boolean} accepts
+ * @property {(visit: Visit) => void} learn Called for each visit.
+ * @property {() => void} onChange To be set: called when another choice was made.
+ */
 /**
  * @typedef {object} Card
  * @property {HTMLElement} node
@@ -31,30 +42,37 @@ export class Feed {
   #collections = new Map();
   #canEnrol;
   #onEnrol;
+  #filters;
+  #unseen = new Unseen(this.#list);
+  #loads = 0; // an answer to the choice before is late
   #socket = new ReconnectingSocket("/ws/events/", {
     // Each time: what happened while the line was down is in the list.
     open: () => this.#load(),
     message: (data) => {
       /** @type {FeedMessage} */
       const message = JSON.parse(data);
-      if (message.type === "event") this.#heard(message.event);
+      if (message.type === "event") this.hear(message.event);
     },
     lost: (code) => this.#say(code === UNAVAILABLE ? "live notices are away; trying again…" : "reconnecting…"),
     refused: ({ text }) => this.#say(text),
   });
 
-  /** @param {{canEnrol(event: Visit): boolean, onEnrol(event: Visit): void}} on */
-  constructor({ canEnrol, onEnrol }) {
+  /** @param {{canEnrol(event: Visit): boolean, onEnrol(event: Visit): void, filters: Choice}} on */
+  constructor({ canEnrol, onEnrol, filters }) {
     this.#canEnrol = canEnrol;
     this.#onEnrol = onEnrol;
+    this.#filters = filters;
+    filters.onChange = () => this.#choose();
   }
 
   /**
    * Load what was, and follow what comes.
    *
+   * @param {string} user Who looks; of a page of its own, with its name.
    * @param {Collection[]} collections Named on cards if there are several.
    */
-  start(collections) {
+  start(user, collections) {
+    this.#unseen.start(user);
     if (collections.length > 1) this.#collections = new Map(collections.map(({ id, name }) => [id, name]));
     this.#socket.open();
   }
@@ -71,15 +89,18 @@ export class Feed {
    * @param {{isOld?: boolean}} [options]
    */
   put(event, { isOld = false } = {}) {
+    this.#filters.learn(event);
+    this.#unseen.hear(event.id, event.started_at, isOld);
+    if (!this.#filters.accepts(event)) return this.#drop(event.id);
     const card = this.#cards.get(event.id);
     if (card && isOld && card.event.ended_at > event.ended_at) return;
     if (card) this.#fill(card, event);
     else this.#insert(event, isOld);
-    this.#empty.hidden = this.#cards.size > 0;
+    this.#showEmpty();
   }
 
-  /** @param {FeedMessage["event"]} event */
-  #heard(event) {
+  /** @param {VisitChange | FeedMessage["event"]} event */
+  hear(event) {
     if (event.kind === "deleted") this.#drop(event.id);
     else this.put(event);
   }
@@ -88,17 +109,32 @@ export class Feed {
   #drop(id) {
     this.#cards.get(id)?.node.remove();
     this.#cards.delete(id);
+    this.#unseen.place();
+    this.#showEmpty();
+  }
+
+  #showEmpty() {
     this.#empty.hidden = this.#cards.size > 0;
+    const words = inside(this.#empty, "p", HTMLElement);
+    words.textContent = this.#filters.isOn ? "No visit is like that." : words.dataset.empty ?? "";
+  }
+
+  #choose() {
+    this.#cards.clear();
+    this.#list.replaceChildren();
+    this.#load();
   }
 
   async #load() {
+    const mine = (this.#loads += 1);
     try {
       /** @type {Page<Visit>} */
-      const { results } = await api(`events${query({ page_size: MOST_CARDS })}`);
+      const { results } = await api(`events${query({ page_size: MOST_CARDS, ...this.#filters.query })}`);
+      if (mine !== this.#loads) return;
       // A server whose notices are away opens the socket only to say so.
       if (this.#socket.isOpen) this.#say("");
       for (const event of results.reverse()) this.put(event, { isOld: true });
-      this.#empty.hidden = this.#cards.size > 0;
+      this.#showEmpty();
     } catch (error) {
       this.#say(messageOf(error));
     }
@@ -115,14 +151,15 @@ export class Feed {
     this.#cards.set(event.id, card);
     this.#fill(card, event);
     if (!isOld) card.node.classList.add("is-new");
-    const cards = /** @type {HTMLElement[]} */ ([...this.#list.children]);
+    const cards = /** @type {HTMLElement[]} */ ([...this.#list.querySelectorAll(".visit")]);
     const later = cards.find((node) => (node.dataset.startedAt ?? "") <= event.started_at);
     this.#list.insertBefore(card.node, later ?? null);
-    while (this.#list.children.length > MOST_CARDS) {
-      const last = /** @type {HTMLElement} */ (this.#list.lastElementChild);
+    while (this.#cards.size > MOST_CARDS) {
+      const last = /** @type {HTMLElement} */ ([...this.#list.querySelectorAll(".visit")].at(-1));
       this.#cards.delete(last.dataset.event ?? "");
       last.remove();
     }
+    this.#unseen.place();
   }
 
   /**
@@ -153,17 +190,18 @@ export class Feed {
     card.name.textContent = nameOf(event);
     card.labels.replaceChildren(...labelChips(event));
     card.scores.replaceChildren(...scoreWords(event));
-    card.when.textContent = this.#whenLine(event);
+    card.when.replaceChildren(...this.#whenLine(event));
     card.button.hidden = !this.#canEnrol(event);
     this.#showFace(card, event);
   }
 
   /** @param {Visit} event */
   #whenLine(event) {
-    const camera = event.camera?.name ?? "a browser";
     const duration = event.is_open ? "here now" : lasted(event.started_at, event.ended_at);
     const collection = this.#collections.get(event.collection);
-    return [timeLine(event.started_at), duration, camera, collection].filter(Boolean).join(" · ");
+    const { camera } = event;
+    const where = camera ? element("a", { href: `/cameras/${camera.id}/` }, camera.name) : "a browser";
+    return [`${timeLine(event.started_at)} · ${duration} · `, where, collection ? ` · ${collection}` : ""];
   }
 
   /**

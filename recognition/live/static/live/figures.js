@@ -1,18 +1,21 @@
 /** Frames a second, delay and dropped frames, as they are now. */
 
-import { byId } from "../web/element.js";
-
 /** @import { FacesMessage, Timing } from "../web/types.js" */
 
 const WINDOW_MS = 2000;
 const SMOOTH = 0.15;
 
 export class Figures {
-  #node = byId("figures", HTMLElement);
+  #node;
   /** @type {number[]} */
   #answers = []; // times of the answers within the window
   /** @type {number | null} */
   #latency = null;
+
+  /** @param {HTMLElement} node */
+  constructor(node) {
+    this.#node = node;
+  }
 
   reset() {
     this.#answers = [];

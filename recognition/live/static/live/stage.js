@@ -1,7 +1,7 @@
 /** The picture area: a picture with its faces, drawn together; or words where there is none. */
 
 import { drawFaces, fit } from "./drawing.js";
-import { ICONS, byId, contextOf, element, icon } from "../web/element.js";
+import { ICONS, contextOf, element, icon, inside } from "../web/element.js";
 
 /** @import { LiveFace, Size } from "../web/types.js" */
 /**
@@ -17,32 +17,57 @@ import { ICONS, byId, contextOf, element, icon } from "../web/element.js";
  */
 
 export class Stage {
-  #root = byId("stage", HTMLElement);
-  #view = byId("view", HTMLElement);
-  #picture = byId("picture", HTMLCanvasElement);
-  #boxes = byId("boxes", HTMLCanvasElement);
-  #message = byId("stage-message", HTMLElement);
+  #root;
+  #view;
+  #picture;
+  #boxes;
+  #message;
   /** @type {LiveFace[]} */
   #faces = [];
   /** @type {Size} */
   #size = [4, 3];
   #canPick;
+  #observer;
+  #listening = new AbortController();
 
   /**
-   * canPick: may this face be clicked? onPick: it was.
+   * canPick: may this face be clicked? onPick: it was. onSize: its place has another size.
    *
-   * @param {{canPick(face: LiveFace): boolean, onPick(face: LiveFace): void}} on
+   * @param {HTMLElement} root
+   * @param {{canPick(face: LiveFace): boolean, onPick(face: LiveFace): void, onSize(): void}} on
    */
-  constructor({ canPick, onPick }) {
+  constructor(root, { canPick, onPick, onSize }) {
+    this.#root = root;
+    this.#view = inside(root, ".stage-view", HTMLElement);
+    this.#picture = inside(root, ".stage-picture", HTMLCanvasElement);
+    this.#boxes = inside(root, ".stage-boxes", HTMLCanvasElement);
+    this.#message = inside(root, ".stage-message", HTMLElement);
     this.#canPick = canPick;
     this.#view.addEventListener("pointermove", (event) => {
       this.#view.classList.toggle("is-clickable", this.#pickable(event) !== undefined);
-    });
+    }, { signal: this.#listening.signal });
     this.#view.addEventListener("click", (event) => {
       const face = event.target === this.#boxes ? this.#pickable(event) : undefined;
       if (face) onPick(face);
+    }, { signal: this.#listening.signal });
+    this.#observer = new ResizeObserver(() => {
+      this.#drawBoxes();
+      onSize();
     });
-    new ResizeObserver(() => this.#drawBoxes()).observe(this.#view);
+    this.#observer.observe(this.#view);
+  }
+
+  /** The element shows something else from now on. */
+  leave() {
+    this.#observer.disconnect();
+    this.#listening.abort();
+  }
+
+  /** The longer side of the picture as it is shown, in pixels of the screen. */
+  get sidePx() {
+    const { width, height } = this.#area();
+    const side = Math.max(...this.#size) * fit(this.#size, width, height).scale;
+    return Math.round(side * Math.min(devicePixelRatio || 1, 3));
   }
 
   /**

@@ -8,21 +8,29 @@ import { ReconnectingSocket } from "../web/socket.js";
  * @property {(picture: ImageBitmap, message: FacesMessage) => void} faces
  */
 
+const LARGEST_PX = 1920;
+
 export class CameraWatch {
   #on;
   #socket;
   /** @type {Promise<ImageBitmap> | null} */
   #preview = null; // promise of the newest preview, whose faces have not come yet
   #isStopped = false;
+  #sidePx;
 
   /**
    * @param {string} cameraId
+   * @param {number} sidePx See `resize`.
    * @param {StreamListeners & ShowsPreviews} on
    */
-  constructor(cameraId, on) {
+  constructor(cameraId, sidePx, on) {
     this.#on = on;
+    this.#sidePx = sidePx;
     this.#socket = new ReconnectingSocket(`/ws/cameras/${cameraId}/`, {
-      open: () => this.#on.live(),
+      open: () => {
+        this.#tellSize();
+        this.#on.live();
+      },
       message: (data) => (typeof data === "string" ? this.#heard(JSON.parse(data)) : this.#keep(data)),
       lost: () => {
         this.#drop();
@@ -31,6 +39,17 @@ export class CameraWatch {
       refused: (refusal) => this.#on.refused(refusal),
     });
     this.#socket.open();
+  }
+
+  /** The longer side of the picture in pixels; 0: nobody looks. @param {number} sidePx */
+  resize(sidePx) {
+    if (sidePx === this.#sidePx) return;
+    this.#sidePx = sidePx;
+    this.#tellSize();
+  }
+
+  #tellSize() {
+    this.#socket.send(JSON.stringify({ type: "preview.size", side_px: Math.min(this.#sidePx, LARGEST_PX) }));
   }
 
   stop() {

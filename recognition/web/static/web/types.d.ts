@@ -4,7 +4,7 @@
  */
 
 export type Decision = "match" | "unknown" | "ambiguous";
-/** `pending`: a stream has not looked long enough yet. */
+/** `pending`: the stream has not seen the face often enough yet. */
 export type LiveDecision = Decision | "pending";
 
 /** x, y, width, height in pixels of the upright picture. */
@@ -12,7 +12,7 @@ export type Box = [number, number, number, number];
 /** Width and height in pixels. */
 export type Size = [number, number];
 
-/** A row that is named in another one. */
+/** A row that another row refers to. */
 export interface Named {
   id: string;
   name: string;
@@ -30,12 +30,15 @@ export interface ErrorBody {
   details?: object;
 }
 
-/** A list: one page of it. */
+/** One page of a list. */
 export interface Page<Row> {
   results: Row[];
+  /** Address of the page after it. */
+  next: string | null;
 }
 
 export interface Me {
+  name: string;
   scopes: string[];
 }
 
@@ -46,6 +49,38 @@ export interface Camera extends Named {
   is_enabled: boolean;
 }
 
+/** One picture of a camera that is not saved, or why there is none. */
+export interface CameraTest {
+  is_playable: boolean;
+  message: string;
+  picture: string | null;
+  size: Size | null;
+  took_ms: number;
+}
+
+/** Where in a picture faces count: polygons of points, each 0 to 1 of width and height. */
+export interface Areas {
+  watch: [number, number][][];
+  ignore: [number, number][][];
+}
+
+export interface CameraDetail extends Camera {
+  status: string;
+  status_message: string;
+  status_since: string;
+  areas: Areas;
+}
+
+/** How a camera did in about a minute until `at`. */
+export interface CameraMinute {
+  at: string;
+  frames: number;
+  fps: number;
+  dropped: number;
+  /** By stage. */
+  timing_ms: Record<string, { p50: number; p95: number }>;
+}
+
 export interface Person extends NamedPerson {
   external_id: string | null;
 }
@@ -53,13 +88,13 @@ export interface Person extends NamedPerson {
 export interface Quality {
   score: number;
   size_px: number;
-  /** How many of these pixels show something of their own. */
+  /** Number of these pixels that show real detail. */
   detail_px: number;
   sharpness: number;
   noise: number;
   blocking: number;
   brightness: number;
-  /** Degrees, as pitch and roll. */
+  /** Degrees, like pitch and roll. */
   yaw: number;
   pitch: number;
   roll: number;
@@ -73,7 +108,7 @@ export interface Face {
   quality: Quality | null;
 }
 
-/** How alike a face is to the nearest person; no similarity if there is no one to compare with. */
+/** Similarity of a face to the most similar person; null if nobody is enrolled. */
 export interface Score {
   decision: LiveDecision;
   similarity: number | null;
@@ -83,11 +118,11 @@ export interface Score {
 export interface Candidate {
   person: Person;
   similarity: number;
-  /** Id of the stored image that is nearest. */
+  /** Id of the most similar stored image. */
   image: string | null;
 }
 
-/** A face with its answer, of `identify`. */
+/** A face in the answer of `identify`. */
 export interface IdentifiedFace extends Face, Score {
   decision: Decision;
   person: Person | null;
@@ -114,8 +149,8 @@ export interface VerifyAnswer extends Score {
   other_face: Face;
 }
 
-/** An archive that is enrolled; size and received in bytes, while it is kept. */
-export interface ImportRun extends Named {
+/** The import of an archive, or a recording; size and received are bytes, null after the file is deleted. */
+export interface Sendable extends Named {
   state: "uploading" | "started" | "over";
   size: number | null;
   received: number | null;
@@ -135,6 +170,7 @@ export interface Visit {
   is_open: boolean;
   review: "none" | "confirmed" | "rejected";
   face_url: string | null;
+  snapshot_url: string | null;
 }
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
@@ -145,11 +181,11 @@ export interface Job {
   /** 0 to 1. */
   progress: number;
   message: string;
-  /** Begun so far. */
+  /** Attempts so far. */
   attempts: number;
 }
 
-/** What one job alone tells: lists and the socket leave it out. */
+/** The answer for one job, with fields that lists and the socket leave out. */
 export interface JobDetail extends Job {
   log: string;
 }
@@ -161,31 +197,31 @@ export interface Readiness {
 
 /* Websockets */
 
-/** A visit with what happened to it. */
+/** A visit, and what happened to it. */
 export interface VisitChange extends Visit {
   kind: "opened" | "updated" | "closed";
 }
 
-/** Of a deleted visit only this is told. */
+/** The data of a deleted visit. */
 export interface VisitDeleted {
   id: string;
   collection: string;
   kind: "deleted";
 }
 
-/** Of the feed, `/ws/events/`. */
+/** A message of the feed, `/ws/events/`. */
 export interface FeedMessage {
   type: "event";
   event: VisitChange | VisitDeleted;
 }
 
-/** Of `/ws/jobs/`, each time that a job gets on. */
+/** A message of `/ws/jobs/`, sent each time a job changes. */
 export interface JobMessage {
   type: "job";
   job: Job;
 }
 
-/** Of a stream: a visit that it opened. */
+/** A message of a stream about a visit that it opened. */
 export interface VisitMessage {
   type: "event";
   event: VisitChange;
@@ -195,7 +231,7 @@ export interface VisitMessage {
 export interface LiveFace extends Face, Score {
   track: number;
   person: NamedPerson | null;
-  /** Id of the visit, once it is written. */
+  /** Id of the visit, after it is written. */
   event: string | null;
 }
 
@@ -206,9 +242,11 @@ export interface FacesMessage {
   faces: LiveFace[];
   timing_ms?: Timing;
   dropped?: number;
+  /** There are no faces, and the picture is too dark to show any. */
+  too_dark?: boolean;
 }
 
-/** Of the engine before a session starts, or of the camera that is watched. */
+/** The state of the engine before a session starts, or of the watched camera. */
 export interface StatusMessage {
   type: "status";
   state: string;
@@ -219,7 +257,7 @@ export interface ErrorMessage {
   type: "error";
   code: string;
   message: string;
-  /** The frame that failed; absent if the session did. */
+  /** The frame that failed; missing if the session failed. */
   frame?: number;
 }
 
@@ -230,10 +268,10 @@ export interface SessionStarted {
   device: string;
 }
 
-/** What a stream sends: `/ws/live/` and `/ws/cameras/<id>/`. */
+/** The messages of a stream: `/ws/live/` and `/ws/cameras/<id>/`. */
 export type StreamMessage = SessionStarted | FacesMessage | VisitMessage | StatusMessage | ErrorMessage;
 
-/** What a stream is compared with and filed under. */
+/** The collection for recognition, and the camera under which visits are stored. */
 export interface SessionOptions {
   collection: string | null;
   camera: string | null;
@@ -242,23 +280,23 @@ export interface SessionOptions {
 
 /* What the parts of the pages tell each other */
 
-/** Why a socket does not come back. */
+/** Why a socket does not reconnect. */
 export interface Refusal {
   text: string;
   isSignedOut: boolean;
 }
 
-/** What both streams tell the page. */
+/** The events of both kinds of streams for the page. */
 export interface StreamListeners {
-  /** Connected; the first answer comes soon. */
+  /** Connected; the first answer will come soon. */
   live(): void;
   event(event: VisitChange): void;
-  /** One frame failed, or the session did and is tried again. */
+  /** One frame failed, or the session failed and is tried again. */
   problem(message: ErrorMessage): void;
-  /** It reconnects. */
+  /** It is reconnecting. */
   lost(): void;
-  /** It does not. */
+  /** It will not reconnect. */
   refused(refusal: Refusal): void;
-  /** Of the engine, or of the camera: told while no picture comes. */
+  /** The state of the engine or of the camera, while no picture comes. */
   status(message: StatusMessage): void;
 }

@@ -45,7 +45,7 @@ def test_measuring_page_before_the_first_measurement_explains_it(
     administrator: Client, collection: Collection
 ) -> None:
     text = page(administrator.get(measured(collection)))
-    for said in ("It takes 78 people", "Measure on its own people", "Not trained", "Train the SVM"):
+    for said in ("It needs 78 people", "Measure on its own people", "Not trained", "Train the SVM"):
         assert said in text
     for unsaid in ("<table class=", "det.svg", "Put its own curve in force"):
         assert unsaid not in text
@@ -100,7 +100,12 @@ def test_similar_pairs_are_shown_and_lead_to_merging(
     make_calibration(collection, similar_pairs=[pair], similar_pairs_total=12)
     answer = operator.get(measured(collection))
     text = page(answer)
-    for said in ("Ann B.", "Similarity 0.91", "left out of the curve", "of 12 pairs of people"):
+    for said in (
+        "Ann B.",
+        "Similarity 0.91",
+        "the curve does not include it",
+        "of 12 pairs of people",
+    ):
         assert said in text
     image = first.images.get()
     assert f"/images/{image.pk}/file" in text

@@ -1,0 +1,1 @@
+"""Recognition over time, with known truth: see `python -m benchmarks.visits --help`."""

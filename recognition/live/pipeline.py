@@ -1,0 +1,55 @@
+"""One frame after another through recogniser and visits, on the clock of the frames.
+
+For one stream, in its thread: of a session, which takes the newest frame of a source, or of a job,
+which reads a recording as fast as it can.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ml_engine.request import Timings
+from recognition.cameras.services.streams import OwnStream
+from recognition.engine import get_engine
+from recognition.live.recogniser import Recogniser, SeenFace
+from recognition.live.rulebook import Rulebook
+from recognition.live.slot import Load
+from recognition.live.view import View
+from recognition.live.visit_log import VisitLog
+from recognition.live.writer import Tell
+
+
+class FramePipeline:
+    """tell: called for each visit that begins, changes or ends. ServiceError if the collection's
+    model is not there."""
+
+    def __init__(
+        self, rulebook: Rulebook, stream: OwnStream, tell: Tell, *, min_face_px: int | None
+    ) -> None:
+        self._stream = stream
+        self._tell = tell
+        self._min_face_px = min_face_px
+        self._begin(rulebook)
+
+    def _begin(self, rulebook: Rulebook) -> None:
+        """Start for the collection's model: results of another model must not stay."""
+        get_engine().embedder(rulebook.collection.embedder.name)
+        caller = str(self._stream.id)
+        self.recogniser = Recogniser(rulebook, caller=caller, min_face_px=self._min_face_px)
+        self.visits = VisitLog(rulebook, self._stream, self._tell)
+
+    def follow_rules(self) -> None:
+        """Read the collection's rules again if it is time. ServiceError if it is gone."""
+        rulebook = self.recogniser.rulebook
+        if rulebook.reread():
+            self.visits.close()
+            self._begin(rulebook)
+
+    def see(
+        self, view: View, at_s: float, came_at: datetime, timings: Timings, load: Load
+    ) -> list[SeenFace]:
+        """The faces of a frame, in their visits. at_s: on the clock of the frames, as the times
+        given to `visits`. EngineBusy, EngineError, DatabaseError."""
+        seen, left = self.recogniser.recognise(get_engine(), view, at_s, timings, load)
+        self.visits.see(seen, left, at_s, came_at)
+        return seen

@@ -1,0 +1,290 @@
+"""Network cameras against real servers: what they give, and what is said if they give nothing."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import threading
+import traceback
+from contextlib import closing
+from itertools import islice
+
+import cv2
+import numpy as np
+import pytest
+
+from ml_engine.types import Float32, Image
+from recognition.cameras.models import Camera
+from recognition.cameras.sources import http_camera as http_module
+from recognition.cameras.sources import network, patience
+from recognition.cameras.sources.base import Picture, SourceFailed
+from recognition.cameras.sources.network import NetworkCamera
+from tests.recognition.cameras.network import (
+    http_camera,
+    http_content,
+    local_cameras,
+    network_camera,
+    rtsp_server,
+    sent_pictures,
+)
+from tests.recognition.cameras.sources.http_peer import PASSWORD, USER, HttpPeer
+from tests.recognition.cameras.sources.rtsp_peer import SIZE, RtspServer
+
+__all__ = ["http_camera", "http_content", "local_cameras", "rtsp_server", "sent_pictures"]
+pytestmark = pytest.mark.usefixtures("local_cameras")
+
+# Memory that a decoder of 20,000 x 20,000 pixels would pass at once.
+_MOST_GROWTH_MB = 300
+
+
+def _pictures(camera: Camera, count: int) -> list[Image]:
+    stopped = threading.Event()
+    with closing(NetworkCamera().frames(camera, stopped)) as frames:
+        return [_image(picture) for picture in islice(frames, count)]
+
+
+def _image(picture: Picture) -> Image:
+    assert callable(picture)
+    return picture()
+
+
+def _failure(camera: Camera) -> SourceFailed:
+    """What ends a camera that is played for as long as it goes."""
+    with pytest.raises(SourceFailed) as caught:
+        for _ in NetworkCamera().frames(camera, threading.Event()):
+            pass
+    return caught.value
+
+
+def _difference(pictures: list[Image], sent: list[Image]) -> float:
+    """Of the worst one to the most similar picture that was sent: levels of 255."""
+    known = np.stack([_small(picture) for picture in sent])
+    return max(float(np.abs(known - _small(one)).mean((1, 2, 3)).min()) for one in pictures)
+
+
+def _small(picture: Image) -> Float32:
+    return cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+@pytest.mark.parametrize("mount", ["h264", "h265", "mjpeg", "h264-udp", "mjpeg-udp"])
+def test_rtsp_camera_gives_the_pictures_that_are_sent(
+    rtsp_server: RtspServer, sent_pictures: list[Image], mount: str
+) -> None:
+    pictures = _pictures(network_camera(rtsp_server.url(mount)), 10)
+    assert [picture.shape for picture in pictures] == [(SIZE[1], SIZE[0], 3)] * 10
+    assert _difference(pictures, sent_pictures) < 5
+
+
+def test_rtsp_camera_with_digest_is_played_with_its_password(rtsp_server: RtspServer) -> None:
+    url = rtsp_server.url("h264", has_password=True)
+    assert len(_pictures(network_camera(url, USER, PASSWORD), 2)) == 2
+
+
+@pytest.mark.parametrize("login", [("", ""), (USER, "a-wrong-s3cret"), ("no", PASSWORD)])
+def test_refused_rtsp_password_is_told_and_stays_secret(
+    rtsp_server: RtspServer,
+    login: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    failure = _failure(network_camera(rtsp_server.url("h264", has_password=True), *login))
+    assert (str(failure), failure.is_lasting) == (
+        "It asks for another user name or password (401).",
+        True,
+    )
+    told = "".join([*traceback.format_exception(failure), caplog.text, *capfd.readouterr()])
+    assert not login[1] or login[1] not in told
+
+
+def test_rtsp_path_that_is_not_there_is_told(rtsp_server: RtspServer) -> None:
+    failure = _failure(network_camera(rtsp_server.url("nothing")))
+    assert (str(failure), failure.is_lasting) == ("It has no stream of this path (404).", True)
+
+
+def test_end_of_an_rtsp_stream_is_a_failure_that_passes(rtsp_server: RtspServer) -> None:
+    failure = _failure(network_camera(rtsp_server.url("once")))
+    assert not failure.is_lasting
+
+
+@pytest.mark.parametrize("mount", ["h264", "h264-udp"])
+def test_killed_rtsp_camera_is_a_failure_until_it_is_back(
+    rtsp_server: RtspServer, mount: str
+) -> None:
+    camera = network_camera(rtsp_server.url(mount))
+    frames = NetworkCamera().frames(camera, threading.Event())
+    next(frames)
+    rtsp_server.stop()
+    with pytest.raises(SourceFailed) as caught:
+        for _ in frames:
+            pass
+    assert not caught.value.is_lasting
+    assert str(_failure(camera)) == "It refuses the connection."
+    rtsp_server.start()
+    assert len(_pictures(camera, 2)) == 2
+
+
+@pytest.mark.parametrize("mount", ["h264", "h264-udp"])
+def test_frozen_rtsp_camera_is_a_failure_until_it_goes_on(
+    rtsp_server: RtspServer, mount: str
+) -> None:
+    camera = network_camera(rtsp_server.url(mount))
+    frames = NetworkCamera().frames(camera, threading.Event())
+    next(frames)
+    rtsp_server.freeze()
+    try:
+        with pytest.raises(SourceFailed) as caught:
+            for _ in frames:
+                pass
+    finally:
+        rtsp_server.go_on()
+    assert not caught.value.is_lasting
+    assert len(_pictures(camera, 2)) == 2
+
+
+def test_stopped_network_camera_ends_without_a_failure(rtsp_server: RtspServer) -> None:
+    stopped = threading.Event()
+    frames = NetworkCamera().frames(network_camera(rtsp_server.url("h264")), stopped)
+    next(frames)
+    stopped.set()
+    assert list(frames) == []
+    assert "rtsp-relay" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("mount", ["mjpeg", "live.m3u8"])
+def test_http_camera_gives_the_pictures_that_are_sent(
+    http_camera: HttpPeer, sent_pictures: list[Image], mount: str
+) -> None:
+    pictures = _pictures(network_camera(http_camera.url(mount)), 40)
+    assert {picture.shape for picture in pictures} == {(SIZE[1], SIZE[0], 3)}
+    assert _difference(pictures, sent_pictures) < 5
+
+
+@pytest.mark.parametrize("mount", ["basic", "digest"])
+def test_http_camera_is_played_with_its_password(http_camera: HttpPeer, mount: str) -> None:
+    url = http_camera.url(mount)
+    assert len(_pictures(network_camera(url, USER, PASSWORD), 2)) == 2
+    failure = _failure(network_camera(url, USER, "wrong"))
+    assert "401" in str(failure)
+    assert failure.is_lasting
+
+
+@pytest.mark.parametrize(
+    ("mount", "told", "is_lasting"),
+    [
+        ("nothing", "It has no stream of this path (404).", True),
+        ("forbidden", "This user may not see the stream (403).", True),
+        ("broken", "It answers with an error of its own.", False),
+        ("few", "It ended the stream.", False),
+        ("endless401", "It asks for another user name or password (401).", True),
+    ],
+)
+def test_http_camera_that_gives_no_stream_says_why(
+    http_camera: HttpPeer, mount: str, told: str, is_lasting: bool
+) -> None:
+    failure = _failure(network_camera(http_camera.url(mount), USER, "x"))
+    assert (str(failure), failure.is_lasting) == (told, is_lasting)
+
+
+@pytest.mark.parametrize("mount", ["garbage", "silent", "trickle"])
+def test_http_camera_without_a_picture_is_given_up(
+    http_camera: HttpPeer, mount: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SILENCE_S", 2.0)
+    monkeypatch.setattr(patience, "MOST_MB", 4)
+    assert not _failure(network_camera(http_camera.url(mount))).is_lasting
+
+
+def test_pictures_too_large_to_decode_take_no_memory(
+    rtsp_server: RtspServer, http_camera: HttpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SILENCE_S", 2.0)
+    before = _peak_mb()
+    for url in (rtsp_server.url("huge"), http_camera.url("huge")):
+        _failure(network_camera(url))
+    assert _peak_mb() - before < _MOST_GROWTH_MB
+
+
+def test_redirect_of_an_http_camera_stays_at_its_own_host(http_camera: HttpPeer) -> None:
+    with HttpPeer(None).serving() as other:
+        http_camera.redirects = {"own": "/mjpeg", "away": other.url("mjpeg"), "round": "/round"}
+        assert len(_pictures(network_camera(http_camera.url("own")), 2)) == 2
+        for path in ("away", "round"):
+            assert _failure(network_camera(http_camera.url(path))).is_lasting
+        assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{other}",
+        '#EXT-X-MAP:URI="{other}"\n0.ts',
+        '#EXT-X-KEY:METHOD=AES-128,URI="{other}"\n0.ts',
+        "redirected.ts",
+        "file:///etc/hostname",
+        "data:video/mp2t;base64,R0lG",
+        "concat:{other}|0.ts",
+        "rtsp://127.0.0.1:{port}/0.ts",
+    ],
+)
+def test_playlist_that_leaves_the_host_is_refused(
+    http_camera: HttpPeer, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SILENCE_S", 2.0)
+    monkeypatch.setattr(http_module, "_TIMEOUT_S", (2.0, 2.0))
+    with HttpPeer(None).serving() as other:
+        line = line.format(other=other.url("0.ts"), port=other.port)
+        tag, _, name = line.rpartition("\n")
+        entry = "\n".join(filter(None, [tag, "#EXTINF:1.0,", name]))
+        head = "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n1.ts\n"
+        http_camera.pages = {"bad.m3u8": f"{head}{entry}\n"}
+        http_camera.redirects = {"redirected.ts": other.url("0.ts")}
+        failure = _failure(network_camera(http_camera.url("bad.m3u8")))
+        assert other.asked == []
+        # FFmpeg itself leaves out what is not HTTP.
+        assert failure.is_lasting == (not line.startswith(("file", "data", "concat", "rtsp")))
+
+
+def test_variant_of_a_playlist_at_another_host_is_refused(http_camera: HttpPeer) -> None:
+    with HttpPeer(None).serving() as other:
+        url = other.url("live.m3u8")
+        http_camera.pages = {"a.m3u8": f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{url}\n"}
+        assert _failure(network_camera(http_camera.url("a.m3u8"))).is_lasting
+        assert other.asked == []
+
+
+class TestBacklog:
+    """Frames at 10 a second; what comes faster than real time was kept by the camera."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [100.0]
+        monkeypatch.setattr(network.time, "monotonic", lambda: now[0])
+        return now
+
+    def _recognised(self, clock: list[float], gaps: list[float]) -> list[int]:
+        backlog = network._Backlog()
+        found = []
+        for number, gap in enumerate(gaps):
+            clock[0] += gap
+            if backlog.is_over(number / 10):
+                found.append(number)
+        return found
+
+    def test_backlog_at_connect_is_not_recognised(self, clock: list[float]) -> None:
+        assert self._recognised(clock, [0.2, 0.001, 0.002, 0.001, 0.1, 0.1]) == [4, 5]
+
+    def test_frames_that_come_unevenly_later_are_recognised(self, clock: list[float]) -> None:
+        assert self._recognised(clock, [0.2, 0.09, 0.19, 0.01, 0.01, 0.1]) == [1, 2, 3, 4, 5]
+
+    def test_stream_faster_than_real_time_is_recognised_in_the_end(
+        self, clock: list[float]
+    ) -> None:
+        assert self._recognised(clock, [0.01] * 1000)[0] > 400
+
+    def test_frames_without_times_are_recognised(self) -> None:
+        assert network._Backlog().is_over(None)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
