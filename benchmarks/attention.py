@@ -29,7 +29,8 @@ from ml_engine.tracking import Tracker
 from ml_engine.types import Image
 from ml_engine.zoo import default_weights_dir
 from recognition.cameras.sources.decoding import VideoPicture, decoded
-from recognition.live.attention import NOTHING, Attention, Watch, small_grey
+from recognition.live.attention import NOTHING, Attention, Watch
+from recognition.live.view import View
 
 VIDEOS = (
     "short_hamilton_clip.mp4",
@@ -109,13 +110,14 @@ def _row(name: str, fps: float, sums: Sums) -> list[str]:
 def _measure(engine: Engine, frames: Iterator[tuple[VideoPicture, float]]) -> Sums:
     sums, watch, tracker = Sums(), Watch(MIN_FACE_PX), Tracker()
     for picture, at_s in frames:
-        image = picture.rgb()
+        view = View(picture)
+        image = view.image
         began = time.process_time()
         (truth,) = engine.find([image], Wanted(min_face_px=MIN_FACE_PX))
         sums.whole_s += time.process_time() - began
         expected = [track.expected_box(at_s) for track in tracker.tracks]
         began = time.process_time()
-        attention = watch.attend(small_grey(picture.brightness()), picture.size, expected, at_s)
+        attention = watch.attend(view.grey, view.size, expected, at_s)
         sums.watch_s += time.process_time() - began
         faces = _looked(engine, image, attention)
         sums.decided_s += time.process_time() - began

@@ -51,8 +51,8 @@ class Stage:
         from recognition.events.models import Event
         from recognition.events.services.streams import stream_end
         from recognition.live.recogniser import Recogniser
+        from recognition.live.slot import Load
         from recognition.live.view import View
-from recognition.live.slot import Load
         from recognition.live.visit_log import VisitLog
         from recognition.live.writer import visit_writer
         from recognition.web.identifiers import uuid7

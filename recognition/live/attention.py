@@ -33,8 +33,8 @@ _CHANGED = 7
 # The picture to compare with follows the newest one within about this time: longer, and somebody
 # who walks leaves a trail behind; shorter, and what moves slowly is not seen.
 _FOLLOWS_S = 0.4
-# Sides of the square parts, in smallest faces. Few, because the engine prepares itself for each size
-# of picture.
+# Sides of the square parts, in smallest faces. Few, because the engine prepares itself for each
+# size of picture.
 _SIDES = (8, 12, 16)
 # A part larger than this is not worth it.
 _MOST_OF_PICTURE = 0.5

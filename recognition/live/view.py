@@ -11,11 +11,13 @@ from ml_engine.types import Image
 from recognition.cameras.sources.base import Picture, WithBrightness
 from recognition.live.attention import Grey, small_grey
 
+_ANY = ImageLimits()
+
 
 class View:
     """Not thread-safe. `image`, `grey` and `size` raise ImageError if the frame is no picture."""
 
-    def __init__(self, content: Picture, limits: ImageLimits = ImageLimits()) -> None:
+    def __init__(self, content: Picture, limits: ImageLimits = _ANY) -> None:
         self._content = content
         self._limits = limits
 

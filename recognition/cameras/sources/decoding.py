@@ -70,7 +70,7 @@ class VideoPicture:
         if self._frame.format.name not in _BRIGHTNESS_FIRST:
             return None
         plane = self._frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         return rows[: self._frame.height, : self._frame.width]
 
 
