@@ -72,4 +72,4 @@ def _soft(side: int) -> Float32:
     mask = np.zeros((side, side), np.float32)
     centre, axes = (side // 2, side // 2), (side * 2 // 5, side * 9 // 20)
     cv2.ellipse(mask, centre, axes, 0, 0, 360, 1.0, -1)
-    return cv2.GaussianBlur(mask, (0, 0), side / 40)[:, :, None]
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), side / 40)[:, :, None], np.float32)

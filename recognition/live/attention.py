@@ -43,6 +43,7 @@ _FACE_ROOM = 0.75
 _MOVED_ROOM = 0.05
 # After a pause or a cut the picture to compare with says nothing.
 _LONG_S = 3.0
+_TWO_BY_TWO = np.ones((2, 2), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Watch:
         changed = cv2.absdiff(grey, cv2.convertScaleAbs(background)) > _CHANGED
         cv2.accumulateWeighted(grey, background, 1 - np.exp(-since_s / _FOLLOWS_S))
         # One cell alone is noise.
-        return cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        opened = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, _TWO_BY_TWO)
+        return np.asarray(opened, np.uint8)
 
 
 def small_grey(picture: NDArray[np.uint8]) -> Grey:
