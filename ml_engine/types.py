@@ -110,10 +110,10 @@ class Quality:
     own; fewer if the picture was enlarged. sharpness: see `ml_engine.quality`. noise, blocking:
     random grain, and the edges of compression blocks, against the contrast of the face.
     brightness: mean luma, 0..255. yaw, pitch, roll: degrees, estimated from the landmarks.
-    detection: detector's score.
+    detection: detector's score. covered: 0..1: 1 if the eyes or the mouth cannot be seen.
     reasons: codes of the faults (`too_small`, `low_resolution`, `blurred`, `noisy`, `compressed`,
-    `too_dark`, `too_bright`, `turned_away`, `tilted`, `low_detection_score`), worst first; empty
-    for a good face.
+    `too_dark`, `too_bright`, `turned_away`, `tilted`, `covered`, `low_detection_score`), worst
+    first; empty for a good face.
     """
 
     score: float
@@ -128,6 +128,7 @@ class Quality:
     roll: float
     detection: float
     reasons: tuple[str, ...] = ()
+    covered: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,16 @@ def _quality(options: argparse.Namespace) -> None:
     deliver(options, [report], lambda path: draw_discard(report, path))
 
 
+def _covers(options: argparse.Namespace) -> None:
+    """Writes the file of `ml_engine.covers`."""
+    from benchmarks.laboratory.covers import fit_covers, write_covers
+
+    stored = fit_covers(build_engine(options), options.data)
+    write_covers(stored, options.out)
+    for part, figures in stored.items():
+        print(f"{part}: {figures['told']:.1%} told, 1 % of faces in full view")
+
+
 def _throughput(options: argparse.Namespace) -> None:
     from benchmarks.laboratory.throughput import evaluate_throughput
 
@@ -172,6 +182,10 @@ def _add_faces(commands: Commands) -> None:
     add_data(quality, "folder with a folder for each person")
     add_preset(quality)
     add_svg(quality, "error-versus-discard curve")
+
+    covers = add_command(commands, "covers", _covers, "fit what tells covered eyes and mouths")
+    add_data(covers, "folder with a folder for each person")
+    covers.add_argument("--out", type=Path, default=Path("ml_engine/covers.json"), metavar="FILE")
 
     search = add_command(
         commands, "search", _search, "quick search against an exact one, with faces it never saw"

@@ -26,10 +26,13 @@ from benchmarks.visits.pictures import View, wall
 from benchmarks.visits.replay import MIN_FACE_PX, Bank, ReplayEngine
 from benchmarks.visits.scenes import Appearance, Person, Placed, Scene, all_scenes, stranger_visit
 from ml_engine.tracking import LEAST_QUALITY
+from ml_engine.types import Image
 from ml_engine.zoo import default_weights_dir
 
 if TYPE_CHECKING:
     from benchmarks.visits.gallery import PhotoRulebook
+    from recognition.cameras.services.streams import OwnStream
+    from recognition.live.visits import Visit
     from recognition.people.models import Collection
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -37,40 +40,46 @@ _STRANGER_FPS = 10.0
 
 
 class Stage:
-    """Plays scenes to a stream of its own each, and counts."""
+    """Plays scenes to a stream of its own each, and counts. names: of people, by id."""
 
-    def __init__(self, collection: Collection, bank: Bank, rulebook: PhotoRulebook) -> None:
+    def __init__(
+        self, collection: Collection, names: dict[Any, str], bank: Bank, rulebook: PhotoRulebook
+    ) -> None:
+        self.names = names
         self._collection = collection
         self._bank = bank
         self._rulebook = rulebook
-        self.engine = ReplayEngine(bank)
-        self.names: dict[Any, str] = {}
 
     def play(self, scene: Scene, fps: float) -> list[Seen]:
         from recognition.cameras.services.streams import stream_begin
-        from recognition.events.models import Event
         from recognition.events.services.streams import stream_end
+        from recognition.web.identifiers import uuid7
+
+        stream = stream_begin(stream_id=uuid7(), collection=self._collection, camera=None)
+        counted = {id(a): Seen(scene.name, fps, a.who, a.is_visit) for a in scene.appearances}
+        shown = self._show(scene, fps, stream, counted)
+        self._count_events(scene, stream, counted, shown)
+        stream_end(stream_id=stream.id, lease=stream.lease)
+        return list(counted.values())
+
+    def _show(
+        self, scene: Scene, fps: float, stream: OwnStream, counted: dict[int, Seen]
+    ) -> dict[Visit, Counter[int]]:
+        """All frames; returns in how many of them each visit showed each appearance."""
         from recognition.live.recogniser import Recogniser
         from recognition.live.slot import Load
         from recognition.live.view import View
         from recognition.live.visit_log import VisitLog
-        from recognition.live.writer import visit_writer
-        from recognition.web.identifiers import uuid7
 
-        rulebook = cast("Any", self._rulebook)
-        stream = stream_begin(stream_id=uuid7(), collection=self._collection, camera=None)
+        rulebook, engine = cast("Any", self._rulebook), cast("Any", ReplayEngine(self._bank))
         recogniser = Recogniser(rulebook, caller=str(stream.id), min_face_px=MIN_FACE_PX)
         log = VisitLog(rulebook, stream, lambda payload, kind: None)
-        counted = {id(a): Seen(scene.name, fps, a.who, a.is_visit) for a in scene.appearances}
-        shown: dict[Any, Counter[int]] = {}
+        shown: dict[Visit, Counter[int]] = {}
         for at_s, here in scene.frames(fps):
-            now = _START + timedelta(seconds=at_s)
-            image = wall(light=scene.light)
-            for _, placed in here:
-                self._bank.sprite(placed.view).paste(image, placed.x, placed.y)
-            self.engine.show([placed for _, placed in here])
-            seen, left = recogniser.recognise(self.engine, View(image), at_s, {}, Load())
-            log.see(seen, left, at_s, now)
+            image = self._picture([placed for _, placed in here])
+            engine.show([placed for _, placed in here])
+            seen, left = recogniser.recognise(engine, View(image), at_s, {}, Load())
+            log.see(seen, left, at_s, _START + timedelta(seconds=at_s))
             for one in seen:
                 appearance = _nearest(one.face.box, here)
                 decision = one.identity.decision
@@ -81,19 +90,39 @@ class Stage:
             log.keep_pictures(image, seen)
             log.close_gone(at_s)
         log.close()
+        return shown
+
+    def _picture(self, people: Sequence[Placed]) -> Image:
+        image = wall()
+        for placed in people:
+            self._bank.sprite(placed.view).paste(image, placed.x, placed.y)
+        return image
+
+    def _count_events(
+        self,
+        scene: Scene,
+        stream: OwnStream,
+        counted: dict[int, Seen],
+        shown: dict[Visit, Counter[int]],
+    ) -> None:
+        from recognition.events.models import Event
+        from recognition.live.writer import visit_writer
+
         visit_writer().flush(60)
         of_event = {visit.event_id: counts for visit, counts in shown.items()}
         for event in Event.objects.filter(stream=stream.id).order_by("started_at"):
             told = self.names[event.person_id] if event.person_id else "?"
-            owner = _owner(of_event.get(event.pk), event, scene)
-            counted[owner].events.append(told)
-        stream_end(stream_id=stream.id, lease=stream.lease)
-        return list(counted.values())
+            counted[_owner(of_event.get(event.pk), event, scene)].events.append(told)
 
 
 def _nearest(box: Any, here: Sequence[tuple[Appearance, Placed]]) -> Appearance:
     x, y = (box[:2] + box[2:]) / 2
-    return min(here, key=lambda pair: (pair[1].x - x) ** 2 + (pair[1].y - y) ** 2)[0]
+    seen = [pair for n, pair in enumerate(here) if not _is_behind(pair[1], here[n + 1 :])]
+    return min(seen, key=lambda pair: (pair[1].x - x) ** 2 + (pair[1].y - y) ** 2)[0]
+
+
+def _is_behind(placed: Placed, in_front: Sequence[tuple[Appearance, Placed]]) -> bool:
+    return any(abs(placed.x - other.x) < 0.6 * other.view.width_px for _, other in in_front)
 
 
 def _owner(counts: Counter[int] | None, event: Any, scene: Scene) -> int:
@@ -158,7 +187,9 @@ def _strangers(
         events += len(seen.events)
         views = {placed.view for _, here in scene.frames(_STRANGER_FPS) for _, placed in here}
         for face in map(bank.face, views):
-            if face is None or face.quality is None or face.quality.score < LEAST_QUALITY:
+            if face is None or face.embedding is None or not face.quality:
+                continue
+            if face.quality.score < LEAST_QUALITY:
                 continue
             looks += 1
             decision = rulebook.decide(rulebook.search(face.embedding[None])[0])
@@ -188,8 +219,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     templates = {pk: bank.face(View(known[name][0], 100)) for pk, name in names.items()}
     bank.save()
     rulebook = PhotoRulebook(collection, templates)
-    stage = Stage(collection, bank, rulebook)
-    stage.names = names
+    stage = Stage(collection, names, bank, rulebook)
     cast, tried = _cast(known, stage, bank, rulebook, options.people)
     seen: list[Seen] = []
     for scene in _progress(all_scenes(cast), "scenes"):
@@ -198,7 +228,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
                 seen += stage.play(scene, fps)
         bank.forget()
     bank.save()
-    strangers = _strangers(stage, bank, rulebook, singles[: options.strangers])
+    strangers = _strangers(stage, bank, rulebook, singles[_slice(options.strangers)])
     bank.save()
     visit_writer().stop(30)
     return {"people": len(cast), "tried": tried, "gallery": len(names),
@@ -234,6 +264,12 @@ def markdown(figures: dict[str, Any]) -> str:
     return "\n\n".join(text)
 
 
+def _slice(text: str) -> slice:
+    """ "3:9", as in a list."""
+    first, _, last = text.partition(":")
+    return slice(int(first or 0), int(last) if last else None)
+
+
 def _parse() -> argparse.Namespace:
     data = Path(os.environ.get("FACEREC_DATA", ROOT.parent / "shared" / "data"))
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", 1)[1])
@@ -243,7 +279,7 @@ def _parse() -> argparse.Namespace:
                         help="for visits.json, and for what the networks found")  # fmt: skip
     parser.add_argument("--people", type=int, default=16, help="of the gallery, in every scene")
     parser.add_argument("--gallery", type=int, default=10**6, help="people enrolled, at most")
-    parser.add_argument("--strangers", type=int, default=10**6, help="at most")
+    parser.add_argument("--strangers", default=":", metavar="FROM:TO", help="all by default")
     parser.add_argument("--fps", type=float, nargs="+", default=[5.0, 10.0, 15.0, 25.0])
     parser.add_argument("--scenes", nargs="*", default=[], help="by name; all if none is named")
     return parser.parse_args()

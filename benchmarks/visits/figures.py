@@ -10,6 +10,8 @@ import numpy as np
 from benchmarks.document import table
 
 NAMED_WITHIN_S = 1.0
+# A face that was away for longer may need a moment for its name.
+_AWAY_S = 1.0
 _HEAD = ["visits", "one right event", "recall", "precision", "named within 1 s",
          "first name s: median", "p95", "wrong answers", "names taken back"]  # fmt: skip
 
@@ -28,6 +30,7 @@ class Seen:
     wrong: int = 0
     taken_back: int = 0
     last: str | None = None
+    last_s: float = -np.inf
     events: list[str] = field(default_factory=list)
 
     def hear(self, name: str | None, since_well_s: float) -> None:
@@ -36,8 +39,10 @@ class Seen:
         self.wrong += name not in (None, self.who)
         if since_well_s >= 0 and name == self.who and self.named_after_s is None:
             self.named_after_s = since_well_s
-        self.taken_back += self.who is not None and self.last == self.who and name != self.who
-        self.last = name
+        was_named = self.who is not None and self.last == self.who
+        is_lost = since_well_s - self.last_s > _AWAY_S
+        self.taken_back += was_named and name != self.who and not is_lost
+        self.last, self.last_s = name, since_well_s
 
     @property
     def is_right(self) -> bool:

@@ -1,4 +1,4 @@
-"""A gallery of one photo of each person in memory, with the curve and thresholds of the service."""
+"""A gallery of one photo of each person, in memory, with the thresholds of the service."""
 
 from __future__ import annotations
 

@@ -85,8 +85,10 @@ def draw(view: View, anatomy: Anatomy) -> Sprite:
     side = round(_SIDE * view.width_px)
     centre = np.array([side / 2, _FACE_Y * view.width_px], np.float32)
     x, y = (float(v) for v in anatomy.centre)
-    move = cv2.getRotationMatrix2D((x, y), view.roll, view.width_px / anatomy.width)
-    move[:, 2] += centre - (x, y)
+    move = np.asarray(
+        cv2.getRotationMatrix2D((x, y), view.roll, view.width_px / anatomy.width), np.float64
+    )
+    move[:, 2] += centre - anatomy.centre
     shape, flags = (side, side), cv2.INTER_AREA
     small = cv2.warpAffine(image, move, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     mask = cv2.warpAffine(_outline(anatomy), move, shape, flags=cv2.INTER_NEAREST)
@@ -100,15 +102,15 @@ def read_photo(path: Path) -> Image:
     return decode_image(path.read_bytes())
 
 
-def wall(width: int = SIZE[0], height: int = SIZE[1], *, light: int = 100) -> Image:
+def wall(width: int = SIZE[0], height: int = SIZE[1]) -> Image:
     """RGB (height, width, 3): an empty room."""
-    return _wall(width, height, light).copy()
+    return _wall(width, height).copy()
 
 
 @lru_cache(maxsize=16)
-def _wall(width: int, height: int, light: int) -> Image:
+def _wall(width: int, height: int) -> Image:
     columns = np.linspace(95, 125, width, dtype=np.float32)[None, :, None]
-    image = np.broadcast_to(columns, (height, width, 3)) * (light / 100)
+    image = np.broadcast_to(columns, (height, width, 3))
     noise = np.random.default_rng(5).normal(0, _GRAIN, (height, width, 1))
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
@@ -124,7 +126,7 @@ def _outline(anatomy: Anatomy) -> NDArray[np.uint8]:
     (x, y), width = anatomy.centre, anatomy.width
     axes = (round(0.8 * width), round(1.05 * width))
     cv2.ellipse(mask, (round(float(x)), round(float(y))), axes, 0, 0, 360, 255, -1)
-    neck, bottom = y + 0.6 * width, mask.shape[0]
+    neck, bottom = y + 0.6 * width, anatomy.image.shape[0]
     corners = [(x - 0.5 * width, neck), (x + 0.5 * width, neck),
                (x + 1.2 * width, bottom), (x - 1.2 * width, bottom)]  # fmt: skip
     cv2.fillPoly(mask, [np.array(corners, np.int32)], 255)

@@ -68,7 +68,7 @@ class Bank:
         """The face nearest to the middle of a photo."""
         if photo not in self._anatomies:
             image = read_photo(self._photos / photo)
-            middle = np.array(image.shape[1::-1], np.float32) / 2
+            middle = np.array(image.shape[1::-1], np.float32) / np.float32(2)
             face = min(self.real.find([image], PHOTO)[0], key=lambda f: _distance(f.box, middle))
             self._anatomies[photo] = Anatomy(image, face.box, face.landmarks)
         return self._anatomies[photo]
@@ -119,7 +119,6 @@ class ReplayEngine:
         self._bank = bank
         self._placed: Sequence[Placed] = ()
         self._vectors: dict[int, Face] = {}
-        self.looks: list[Float32] = []
 
     def show(self, placed: Sequence[Placed]) -> None:
         """Who is in the next frame."""

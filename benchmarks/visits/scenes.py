@@ -52,7 +52,6 @@ class Appearance:
 class Scene:
     name: str
     appearances: tuple[Appearance, ...]
-    light: int = 100
 
     @property
     def end_s(self) -> float:
@@ -172,7 +171,8 @@ def _hidden(who: Person, number: int) -> Scene:
 
 
 def _covers_eyes(who: Person, number: int) -> Scene:
-    cover: Cover = ("eyes", "glasses", "mask")[number % 3]  # type: ignore[assignment]
+    covers: tuple[Cover, ...] = ("eyes", "glasses", "mask")
+    cover = covers[number % 3]
 
     def at(at_s: float) -> Placed:
         return _still(who.photo, 110, at_s, cover=cover if 3 <= at_s < 7 else "")
@@ -217,6 +217,10 @@ def _cut(first: Person, second: Person) -> Scene:
 
 def _blob(who: Person, number: int) -> Scene:
     """A face of 22 pixels, or so blurred that it could be anything: no event."""
-    changes: dict[str, int | str] = {"blur": 22} if number % 2 else {}
-    at = partial(_still, who.photo, 70 if number % 2 else 22, **changes)
+
+    def at(at_s: float) -> Placed:
+        if number % 2:
+            return _still(who.photo, 70, at_s, blur=22)
+        return _still(who.photo, 22, at_s)
+
     return Scene("no usable face", (Appearance(who.photo, None, 0, 5, at, is_visit=False),))

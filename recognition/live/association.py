@@ -58,8 +58,9 @@ def _is_better(
     own, other = looked[row][0], others[column]
     faces = [identity.track for identity, _ in looked]
     if not own.has_looks:
-        # A new track goes on with one that was lost before it was decided.
-        return other.track not in faces and other.decision is None
+        # A new track goes on with a lost one. A name needs more likeness to go with it.
+        least = likely_from if other.decision is None else likely_from + _CLEARLY
+        return bool(other.track not in faces and likeness[row, column] >= least)
     mine = others.index(own)
     if likeness[row, mine] >= min(likely_from, likeness[row, column] - _CLEARLY):
         return False

@@ -112,8 +112,12 @@ class Identity:
 
     @property
     def decision(self) -> Decision | None:
-        is_hidden = self._is_in_question or self._doubts
-        return None if is_hidden else self._outdone or self._decision
+        return None if self.is_in_doubt else self._outdone or self._decision
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """True if the newest face of the track may be another person's."""
+        return self._is_in_question or self._doubts > 0
 
     @property
     def is_outdone(self) -> bool:
@@ -122,7 +126,7 @@ class Identity:
     @property
     def is_settled(self) -> bool:
         """True if the last looks agreed."""
-        return self._is_firm and not self._doubts and not self._is_in_question
+        return self._is_firm and not self.is_in_doubt
 
     @property
     def glimpse(self) -> Decision | None:
@@ -301,8 +305,9 @@ class Identity:
             self._present = decide(self._consensus.candidates())
             return self._present
         # A single usable look among poor ones names no person.
-        is_enough = self._present is not None and self._consensus.count > 1
-        return self._present if is_enough and self._present else _nameless(alone)
+        if self._present is not None and self._consensus.count > 1:
+            return self._present
+        return _nameless(alone)
 
     def _note(self, decision: Decision, alone: Decision, at_s: float) -> None:
         self._consensus.note(decision, at_s, alone=alone)

@@ -7,13 +7,20 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from recognition.cameras.models import Camera
 from recognition.cameras.sources import KINDS
-from recognition.cameras.sources.base import AnsweringSource, Remark, Source, SourceFailed
+from recognition.cameras.sources.base import (
+    AnsweringSource,
+    Picture,
+    Remark,
+    Source,
+    SourceFailed,
+)
 from recognition.engine import engine_state, start_engine
 from recognition.live.messages import LiveMessage
 from recognition.live.session import StreamSession
@@ -87,17 +94,29 @@ class CameraPlayer:
         """Play until the end of the source, or until stopped; SourceFailed."""
         self._await_engine()
         source = KINDS[self._camera.kind].load()
-        with (
-            self._session(source) as slot,
-            closing(source.frames(self._camera, self._stopped)) as frames,
-        ):
-            rate = _Rate(self._camera.max_fps)
-            for given in frames:
-                if isinstance(given, Remark):
-                    self._remark = given
-                    self._show_remark()
-                elif rate.allows(time.monotonic()):
-                    slot.put(given)
+        self._remark = Remark("")
+        with closing(source.frames(self._camera, self._stopped)) as given:
+            pictures = self._pictures(given)
+            # No session, and no row of a stream, for a camera that cannot be opened.
+            first = next(pictures, None)
+            if first is not None:
+                self._stream(source, chain([first], pictures))
+
+    def _pictures(self, given: Iterable[Picture | Remark]) -> Iterator[Picture]:
+        """Without the remarks, which the status shows."""
+        for one in given:
+            if isinstance(one, Remark):
+                self._remark = one
+                self._show_remark()
+            else:
+                yield one
+
+    def _stream(self, source: Source, pictures: Iterable[Picture]) -> None:
+        rate = _Rate(self._camera.max_fps)
+        with self._session(source) as slot:
+            for picture in pictures:
+                if rate.allows(time.monotonic()):
+                    slot.put(picture)
                 if slot.is_closed:
                     return
 
@@ -117,7 +136,6 @@ class CameraPlayer:
         """A stream session for the frames; SourceFailed if it ended by itself."""
         slot = FrameSlot()
         failure: list[str] = []
-        self._remark = Remark("")
         answering = source if isinstance(source, AnsweringSource) else None
 
         def hear(message: LiveMessage) -> None:

@@ -63,7 +63,7 @@ class VisitLog:
                 continue
             # Another face of this frame is more surely the person of this visit.
             is_another = one.identity.is_outdone and visit.person is not None
-            has_look = one.embedding is not None and not is_another
+            has_look = one.embedding is not None and not (is_another or one.identity.is_in_doubt)
             if has_look and visit.wants_picture(one.quality):
                 snapshot = snapshot or shrunk_jpeg(image, _SNAPSHOT_SIDE_PX, quality=85)
                 visit.quality = one.quality

@@ -27,8 +27,8 @@ GAP_S = 4.0
 _BETTER_BY = 0.05
 # A rise of the similarity by this much is written.
 _TOLD_BY = 0.02
-# A face whose looks are all below this share of the quality of a visit's picture shows too little
-# to be another person on the same track: its eyes are covered, or it is turned away.
+# If all looks at a face are below this share of the quality of the picture of a visit on the same
+# track, or the other way round, they may be one face: eyes are covered, or the head is turned away.
 _UNCLEAR = 0.6
 
 
@@ -280,8 +280,7 @@ class VisitBook:
         if visit := self._of_person(decision.person):
             return visit
         passed = self._passed.get(identity.track)
-        shows_little = passed is not None and identity.clearest < _UNCLEAR * (passed.quality or 0.0)
-        if shows_little and decision.person is None and passed in self.visits:
+        if passed in self.visits and _may_be_one_face(passed, identity, decision):
             return passed
         waiting = [
             visit
@@ -298,6 +297,14 @@ class VisitBook:
         over = [visit for visit in over if visit in self.visits]
         self.visits = [visit for visit in self.visits if visit not in over]
         return over
+
+
+def _may_be_one_face(visit: Visit, identity: Identity, decision: Decision) -> bool:
+    """True if the face of a track seems to be another one only because one of the two is hardly
+    seen, and has no name."""
+    quality, clearest = visit.quality or 0.0, identity.clearest
+    is_unclear = clearest < _UNCLEAR * quality and decision.person is None
+    return is_unclear or (quality < _UNCLEAR * clearest and visit.person is None)
 
 
 def _confirm(visit: Visit, decision: Decision) -> None:

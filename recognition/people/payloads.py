@@ -54,6 +54,7 @@ def quality_payload(quality: Quality | None) -> QualityPayload | None:
         "pitch": round(quality.pitch, 1),
         "roll": round(quality.roll, 1),
         "detection": round(quality.detection, 4),
+        "covered": round(quality.covered, 4),
         "reasons": list(quality.reasons),
     }
 

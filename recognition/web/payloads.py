@@ -39,6 +39,7 @@ class QualityPayload(TypedDict):
     pitch: float
     roll: float
     detection: float
+    covered: float
     reasons: list[str]
 
 

@@ -148,7 +148,7 @@ def test_full_disk_is_told_and_room_is_made_through_the_site(disk: Disk) -> None
     disk.fill()
     _until(lambda: _readiness(site)["storage"] == "full")
     assert _code(_enrol(site, _BOB)) == (507, "storage_full")
-    assert "The server's disk is full" in _start_page(site)
+    assert "disk is full: nothing new" in _start_page(site)
     assert len(_images(site)) == 1
     erased = ask(site, new_connection(site), "DELETE", f"/api/v1/persons/{other}")
     assert erased.status == 204, erased.body
@@ -158,7 +158,7 @@ def test_full_disk_is_told_and_room_is_made_through_the_site(disk: Disk) -> None
     (disk.seen / "filling").unlink()
     _until(lambda: _is_in_order(site))
     assert _enrol(site, _BOB).status == 201
-    assert "The server's disk is full" not in _start_page(site)
+    assert "disk is full: nothing new" not in _start_page(site)
 
 
 def test_media_that_is_read_only_is_told_and_nothing_is_lost(disk: Disk) -> None:

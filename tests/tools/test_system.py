@@ -67,6 +67,8 @@ def test_failed_apt_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         (["mysql-client"], "libmariadb-dev", "mariadb-server-core"),
         (["mysql"], "mariadb-server-core", "redis-server"),
         (["test"], "redis-server", "nodejs"),
+        (["test"], "gir1.2-gst-rtsp-server-1.0", "nodejs"),
+        (["dev"], "python3-venv", "gir1.2-gst-rtsp-server-1.0"),
     ],
 )
 def test_system_packages_follow_the_purpose(

@@ -95,9 +95,7 @@ def camera_url(text: str) -> CameraUrl:
             "User name and password have fields of their own. An @ in a path is written as %40."
         )
     host = parts.host.strip("[]").lower()
-    # What the address itself gives away is said when it is entered, not at the first attempt.
-    if address := literal(host):
-        _refuse_local(address)
+    refuse_literal(host)
     port = parts.port or SCHEMES[parts.scheme].port
     return CameraUrl(parts.scheme, host, port, quote(parts.request_uri, safe=_VISIBLE))
 
@@ -121,15 +119,28 @@ def host_of(address: str) -> str:
         return ""
 
 
-def connect(host: str, port: int) -> socket.socket:
-    """A connection to the host, at an address that is allowed. AddressRefused, OSError."""
+def refuse_literal(host: str) -> None:
+    """AddressRefused if the name itself gives away an address that is not allowed: this is said
+    when it is entered, not at the first attempt."""
+    if address := literal(host):
+        _refuse_local(address)
+
+
+def allowed_addresses(host: str, port: int) -> list[str]:
+    """The addresses of the host. Connect to these, and do not resolve the name again. It waits for
+    the resolver. AddressRefused, OSError."""
     try:
         addresses = resolved(host, port)
     except UnicodeError:
         raise AddressRefused("This is not the name of a host.") from None
     for address in addresses:
         _refuse_local(address)
-    return connected(addresses, port, time.monotonic() + CONNECT_S)
+    return addresses
+
+
+def connect(host: str, port: int) -> socket.socket:
+    """A connection to the host, at an address that is allowed. AddressRefused, OSError."""
+    return connected(allowed_addresses(host, port), port, time.monotonic() + CONNECT_S)
 
 
 def tls_context() -> ssl.SSLContext:

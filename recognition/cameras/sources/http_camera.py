@@ -17,6 +17,7 @@ import av
 import requests
 import urllib3
 from av.container import InputContainer
+from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -85,7 +86,7 @@ class HttpCamera:
         self._patience = patience
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, and no password of a .netrc
-        self._session.verify = False  # `tls_context` says what is verified
+        self._session.verify = settings.CAMERA_VERIFY_TLS
         self._session.headers["Accept-Encoding"] = "identity"
         self._session.mount("http://", _Adapter())
         self._session.mount("https://", _Adapter())

@@ -50,6 +50,7 @@ _OPTIONS = {
     zmq.TCP_KEEPALIVE_CNT: 3,
 }
 _OK = b"OK"
+_NOT_OPEN = "This process does not listen: another one does, or no such camera is saved yet."
 
 
 class Inbox:
@@ -101,8 +102,9 @@ class ImageZmqHub(Part):
 
     def __init__(self) -> None:
         self.address = settings.IMAGEZMQ_BIND
-        self.problem = "The hub is not open."
-        self._inboxes: dict[str, Inbox] = {}
+        self.problem = _NOT_OPEN
+        # By sender: that of its camera, and of those who test it just now.
+        self._inboxes: dict[str, list[Inbox]] = {}
         self._strangers: dict[str, int] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -136,7 +138,7 @@ class ImageZmqHub(Part):
         if self._thread is not None:
             self._thread.join(_HOLD_S + 2 * _LINGER_MS / 1000)
             self._thread = None
-        self.problem = "The hub is not open."
+        self.problem = _NOT_OPEN
 
     def strangers(self) -> dict[str, int]:
         with self._lock:
@@ -148,21 +150,24 @@ class ImageZmqHub(Part):
         recognised."""
         inbox = Inbox(is_answered=is_answered)
         with self._lock:
-            self._inboxes[name] = inbox
+            self._inboxes.setdefault(name, []).append(inbox)
             self._strangers.pop(name, None)
         try:
             yield inbox
         finally:
             with self._lock:
-                if self._inboxes.get(name) is inbox:
+                self._inboxes[name].remove(inbox)
+                if not self._inboxes[name]:
                     del self._inboxes[name]
 
     def answer(self, name: str, message: Mapping[str, object]) -> None:
         """What was recognised in a frame of this sender."""
-        with self._lock:
-            inbox = self._inboxes.get(name)
-        if inbox is not None:
+        for inbox in self._of(name):
             inbox.answer(message)
+
+    def _of(self, name: str) -> list[Inbox]:
+        with self._lock:
+            return list(self._inboxes.get(name, ()))
 
     def _tell(self, problem: str) -> None:
         if problem and problem != self.problem:
@@ -210,29 +215,28 @@ class ImageZmqHub(Part):
         try:
             received = received_of(parts)
         except BadMessage as error:
-            with self._lock:
-                inbox = self._inboxes.get(error.name)
-            if inbox is not None:
+            for inbox in self._of(error.name):
                 told = f"Its sender sends what is not a picture: {error}."
                 inbox.put(Remark(told, is_waiting=True))
             return f"ERROR {error}".encode()
         except Exception:
             logger.exception("a message to the ImageZMQ hub could not be read")
             return b"ERROR"
-        with self._lock:
-            inbox = self._inboxes.get(received.name)
-            if inbox is None:
+        inboxes = self._of(received.name)
+        if not inboxes:
+            with self._lock:
                 self._note_stranger(received)
-                return _OK
-        inbox.put(received)
-        return inbox.reply()
+            return _OK
+        for inbox in inboxes:
+            inbox.put(received)
+        return inboxes[0].reply()
 
     def _note_stranger(self, received: Received) -> None:
         """Its text may be for its cameras: imagenode names a camera "node view", and its own texts
         are of the node."""
         if received.picture is None:
-            for name, inbox in self._inboxes.items():
-                if name.startswith(f"{received.name} "):
+            for name, inboxes in self._inboxes.items():
+                for inbox in inboxes if name.startswith(f"{received.name} ") else ():
                     inbox.put(received)
         elif received.name in self._strangers or len(self._strangers) < _MOST_STRANGERS:
             if received.name not in self._strangers:

@@ -9,7 +9,12 @@ from urllib.parse import urlsplit
 import zmq
 
 from recognition.cameras.models import Camera
-from recognition.cameras.sources.base import Picture, Remark
+from recognition.cameras.sources.addresses import (
+    AddressRefused,
+    allowed_addresses,
+    refuse_literal,
+)
+from recognition.cameras.sources.base import Picture, Remark, SourceFailed
 from recognition.cameras.sources.imagezmq_message import (
     LARGEST_PART,
     BadMessage,
@@ -33,27 +38,48 @@ class ImageZmqPublisher:
     ends of the connection, and the frame that comes out is seconds old."""
 
     def check(self, camera: Camera) -> None:
-        """An address of the form tcp://host:port."""
+        """An address of the form tcp://host:port, which may not be of this machine."""
         try:
-            parts = urlsplit(camera.address)
-            is_good = bool(parts.scheme == "tcp" and parts.hostname and parts.port)
-            is_good &= camera.address == f"tcp://{parts.netloc}" and "@" not in parts.netloc
-        except ValueError:
-            is_good = False
-        if not is_good or camera.address.startswith("tcp://*"):
-            raise ServiceError("bad_address", "Name the sender as tcp://host:port.", status=400)
+            refuse_literal(_host_and_port(camera.address)[0])
+        except ValueError as error:
+            message = "Name the sender as tcp://host:port."
+            raise ServiceError("bad_address", message, status=400) from error
+        except AddressRefused as error:
+            raise ServiceError("bad_address", str(error), status=400) from error
 
     def frames(
         self, camera: Camera, stopped: threading.Event
     ) -> Generator[Picture | Remark, None, None]:
+        address = _endpoint(camera.address)
         with zmq.Context() as context, context.socket(zmq.SUB) as socket:
             socket.set(zmq.LINGER, 0)
             socket.set(zmq.RCVHWM, _WAITING)
             socket.set(zmq.MAXMSGSIZE, LARGEST_PART)
             socket.set(zmq.IPV6, 1)
             socket.subscribe(b"")
-            socket.connect(camera.address)
+            socket.connect(address)
             yield from played(_received(socket, stopped), f"Waiting for {camera.address}.")
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    """ValueError if it is not tcp://host:port."""
+    parts = urlsplit(address)
+    host, port = parts.hostname, parts.port
+    if not host or not port or host == "*" or address != f"tcp://{parts.netloc}" or "@" in address:
+        raise ValueError(address)
+    return host, port
+
+
+def _endpoint(address: str) -> str:
+    """What to connect to: an address of the host that was checked. SourceFailed."""
+    try:
+        host, port = _host_and_port(address)
+        found = allowed_addresses(host, port)[0]
+    except (ValueError, AddressRefused) as error:
+        raise SourceFailed(str(error), is_lasting=True) from error
+    except OSError as error:
+        raise SourceFailed("There is no address of its host.") from error
+    return f"tcp://[{found}]:{port}" if ":" in found else f"tcp://{found}:{port}"
 
 
 def _received(

@@ -36,7 +36,8 @@ _CLASSES: tuple[tuple[Classes, str, bool], ...] = (
     ((OSError, requests.RequestException), "It cannot be reached.", False),
     (av.FFmpegError, "What it sends is no video that can be played.", False),
 )
-CAUGHT = (av.FFmpegError, requests.RequestException, OSError)
+# ValueError: a password that has no place in a header.
+CAUGHT = (av.FFmpegError, requests.RequestException, OSError, ValueError)
 
 
 def reason_of(error: Exception) -> SourceFailed:

@@ -19,7 +19,12 @@ from ml_engine import ImageError
 from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image
 from recognition.cameras.sources.base import SourceFailed
-from recognition.cameras.sources.decoding import MAX_PIXELS, PLAYABLE_FILES, VideoPicture
+from recognition.cameras.sources.decoding import (
+    MAX_PIXELS,
+    PLAYABLE_FILES,
+    VideoPicture,
+    video_of,
+)
 
 # If the times of two frames lie further apart, or go back, the clock of the file has jumped.
 _JUMP_S = 60.0
@@ -61,12 +66,10 @@ def opened_recording(file: IO[bytes], fps: float) -> Iterator[Iterator[RecordedF
 
 
 def _decoded(container: InputContainer) -> Iterator[av.VideoFrame]:
-    if not container.streams.video:
-        raise SourceFailed("There is no video in it.")
-    stream = container.streams.video[0]
-    # Unlike a camera, nobody waits for its frames: frames may be decoded ahead.
+    stream = video_of(container)
+    # Nothing waits for its newest frame, unlike that of a camera: frames may be decoded ahead.
     stream.thread_type = "AUTO"
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    stream.codec_context.thread_count = 0
     is_empty = True
     try:
         for packet in container.demux(stream):

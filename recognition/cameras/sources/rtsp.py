@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -154,7 +155,14 @@ class Relay:
         return bool(data)
 
     def _to(self, ffmpeg: socket.socket) -> bool:
-        data = self._camera.recv(_CHUNK)
+        # TLS has messages of its own: they wake us, and nothing may follow them until we speak.
+        self._camera.settimeout(0.0)
+        try:
+            data = self._camera.recv(_CHUNK)
+        except ssl.SSLWantReadError:
+            return True
+        finally:
+            self._camera.settimeout(_WRITE_S)
         self._has_answered = True
         if not data or not self._patience.goes_on(len(data)):
             return False

@@ -28,6 +28,7 @@ _FACE = {
         "pitch": 3.1,
         "roll": 1.4,
         "detection": 0.9991,
+        "covered": 0.0123,
         "reasons": [],
     },
 }

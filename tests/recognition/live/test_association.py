@@ -50,11 +50,18 @@ def test_face_that_took_the_track_of_a_hidden_person_gets_its_own_back() -> None
     assert find_exchanges([(ann, embedding_of(2, looks=9))], [bob], _LIKELY) == [(1, 2)]
 
 
-def test_new_track_goes_on_with_a_lost_one_that_was_not_decided() -> None:
+def test_new_track_goes_on_with_the_lost_one_of_its_face() -> None:
     new, looked = Identity(7, 0.2), embedding_of(1, looks=9)
     assert find_exchanges([(new, looked)], [_pending(6, 1)], _LIKELY) == [(7, 6)]
     assert find_exchanges([(new, looked)], [_pending(6, 2)], _LIKELY) == []
-    assert find_exchanges([(new, looked)], [settled(match("ann"), track=6)], _LIKELY) == []
+    assert find_exchanges([(new, looked)], [settled(match("ann"), track=6)], _LIKELY) == [(7, 6)]
+
+
+def test_new_track_takes_a_name_over_only_if_it_is_clearly_that_face() -> None:
+    new, looked = Identity(7, 0.2), embedding_of(1, looks=9)
+    alike = float(embedding_of(1) @ looked)
+    for identity, pairs in ((_pending(6, 1), [(7, 6)]), (settled(match("ann"), track=6), [])):
+        assert find_exchanges([(new, looked)], [identity], alike - 0.1) == pairs
 
 
 def test_exchanged_tracks_go_on_with_the_face_of_the_other() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -77,7 +78,8 @@ class _Watch:
                 self.book.pass_on(identity.track)
         now = _START + timedelta(seconds=at_s)
         self.book.see([identity], at_s, now)
-        if visit := self.book.visit_of(identity.track):
+        visit = self.book.visit_of(identity.track)
+        if visit is not None and not identity.is_in_doubt:
             visit.quality = max(visit.quality or 0.0, sight.quality)
         self.over += self.book.close_gone(at_s)
 
@@ -86,6 +88,10 @@ class _Watch:
         """Decision and person of each visit, once all are over."""
         self.over += self.book.close()
         return [(visit.decision.kind, visit.person) for visit in self.over]
+
+
+def _always(sight: _Sight, at_s: float) -> _Sight:
+    return sight
 
 
 ANN = _Sight(match("ann", 0.7))
@@ -177,6 +183,15 @@ def test_named_person_who_covers_the_face_has_one_event(fps: int, quality: float
 
 
 @RATES
+def test_person_who_was_hardly_seen_at_first_has_one_event(fps: int) -> None:
+    """Blurred, the face was not even like itself."""
+    watch = _Watch(fps)
+    watch.see(lambda _: _Sight(nobody(), quality=0.35, number=2), 4.0)
+    watch.see(lambda _: ANN, 3.0)
+    assert watch.events == [("match", "ann")]
+
+
+@RATES
 def test_another_person_on_the_same_track_has_an_event_of_their_own(fps: int) -> None:
     watch = _Watch(fps)
     watch.see(lambda _: ANN, 3.0)
@@ -217,7 +232,7 @@ def test_face_that_is_gone_before_it_is_settled_makes_an_event(sight: _Sight, fp
 
 def test_one_look_makes_an_event_only_if_it_is_strong() -> None:
     for similarity, events in ((0.55, []), (0.75, [("match", "ann")])):
-        watch = _Watch(5)
-        watch.see(lambda _, s=similarity: _Sight(match("ann", s)), 0.2)
+        watch, sight = _Watch(5), _Sight(match("ann", similarity))
+        watch.see(partial(_always, sight), 0.2)
         watch.book.leave(1)
         assert watch.events == events

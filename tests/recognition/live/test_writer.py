@@ -19,7 +19,7 @@ from recognition.live.visits import Visit
 from recognition.live.writer import VisitSource, VisitWriter
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
-from tests.factories import own_stream, seen
+from tests.factories import make_person, own_stream, seen
 from tests.fakes import embedding_of, photo
 from tests.recognition.live.streams import until
 
@@ -119,6 +119,21 @@ def test_only_the_newest_state_waits(
     # The pictures given first were kept for it.
     assert event.face.read() == photo(3)
     assert event.vector is not None
+
+
+def test_name_taken_back_while_visits_wait_is_taken_back(
+    writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit, person = _visit(), make_person(source.stream.collection)
+    _submit(writer, source, visit, person=person)
+    assert writer.flush(5)
+    away = _Away(monkeypatch)
+    _submit(writer, source, visit, is_revised=True)
+    until(lambda: away.tries > 1)
+    _submit(writer, source, visit)
+    away.is_away = False
+    assert writer.flush(10)
+    assert Event.objects.get().decision == "unknown"
 
 
 def test_waiting_visits_are_limited_in_number(

@@ -54,6 +54,7 @@ def test_face_payload_has_box_landmarks_and_quality() -> None:
         "pitch": 1.0,
         "roll": 0.0,
         "detection": 0.9877,
+        "covered": 0.0,
         "reasons": ["blurred"],
     }
     assert quality_payload(None) is None

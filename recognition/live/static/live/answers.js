@@ -16,6 +16,7 @@ const REASONS = {
   too_bright: "too bright",
   turned_away: "turned away",
   tilted: "tilted",
+  covered: "eyes or mouth covered",
   low_detection_score: "perhaps not a face",
 };
 

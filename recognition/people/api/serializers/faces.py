@@ -184,6 +184,9 @@ class QualitySerializer(serializers.Serializer):
     pitch = serializers.FloatField(help_text="Degrees")
     roll = serializers.FloatField(help_text="Degrees")
     detection = serializers.FloatField(required=False, help_text="Score of the detector.")
+    covered = serializers.FloatField(
+        required=False, help_text="0 to 1: 1 if the eyes or the mouth cannot be seen."
+    )
     reasons = serializers.ListField(
         child=serializers.CharField(), help_text="Problems, worst first; empty if there is none."
     )

@@ -93,6 +93,7 @@ export interface Quality {
   sharpness: number;
   noise: number;
   blocking: number;
+  covered: number;
   brightness: number;
   /** Degrees, like pitch and roll. */
   yaw: number;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import ssl
 import threading
 import time
 from base64 import b64decode
@@ -41,7 +42,7 @@ class HttpPeer:
     """content: None: it has nothing but pages. pages: text by path, such as a playlist. asked: the
     paths of all requests, in order."""
 
-    def __init__(self, content: HttpContent | None) -> None:
+    def __init__(self, content: HttpContent | None, tls: ssl.SSLContext | None = None) -> None:
         self.content = content or HttpContent([], [])
         self.pages: dict[str, str] = {}
         self.redirects: dict[str, str] = {}
@@ -52,10 +53,14 @@ class HttpPeer:
             ("127.0.0.1", 0), type("_Own", (_Handler,), {"peer": self})
         )
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port: int = self._server.server_port
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{path}"
+        return f"{self._scheme}://127.0.0.1:{self.port}/{path}"
 
     def playlist(self) -> str:
         """Three segments, which move on with time."""
@@ -86,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         peer, name = self.peer, self.path.partition("?")[0].strip("/")
         peer.asked.append(name)
-        with suppress(BrokenPipeError, ConnectionResetError):
+        with suppress(OSError):  # nobody reads any more
             if name in peer.pages:
                 self._answer(peer.pages[name].encode(), "application/vnd.apple.mpegurl")
             elif name in peer.redirects:

@@ -215,6 +215,18 @@ def test_frame_is_answered_before_anybody_takes_it(
         assert next(frames) == photo(19)
 
 
+def test_camera_goes_on_when_a_test_of_the_same_sender_has_ended(
+    connect: Callable[..., zmq.Socket[bytes]],
+) -> None:
+    client = connect()
+    with _played("door") as frames:
+        with _played("door") as tested:
+            _asked(client, HEADER, JPEG)
+            assert _next_picture(tested) == _next_picture(frames) == JPEG
+        _asked(client, HEADER, photo(2))
+        assert _next_picture(frames) == photo(2)
+
+
 def test_port_in_use_is_told_and_tried_again(settings: Any) -> None:
     with zmq.Context() as context, context.socket(zmq.REP) as other:
         port = other.bind_to_random_port("tcp://127.0.0.1")

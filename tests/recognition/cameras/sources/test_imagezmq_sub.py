@@ -6,13 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pytest
 import zmq
 
 from recognition.cameras.models import Camera
-from recognition.cameras.sources.base import Picture, Remark
+from recognition.cameras.sources import addresses
+from recognition.cameras.sources.base import Picture, Remark, SourceFailed
 from recognition.cameras.sources.imagezmq_sub import ImageZmqPublisher
 from recognition.web.errors import ServiceError
 from tests.fakes import photo, portrait
@@ -21,7 +23,8 @@ from tools.ports import free_port
 
 
 @pytest.fixture
-def address() -> str:
+def address(settings: Any) -> str:
+    settings.CAMERA_ALLOW_LOCAL = True
     return f"tcp://127.0.0.1:{free_port()}"
 
 
@@ -119,3 +122,21 @@ def test_address_that_is_not_of_a_publisher_is_refused(address: str) -> None:
 )
 def test_address_of_a_publisher_is_accepted(address: str) -> None:
     ImageZmqPublisher().check(_camera(address))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "100.100.100.200"]
+)
+def test_address_of_this_machine_or_of_a_cloud_service_is_refused(host: str) -> None:
+    with pytest.raises(ServiceError, match="CAMERA_ALLOW_LOCAL"):
+        ImageZmqPublisher().check(_camera(f"tcp://{host}:5555"))
+
+
+def test_name_that_resolves_to_this_machine_is_refused_when_it_is_played(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(addresses, "resolved", lambda host, port: ["127.0.0.1"])
+    camera = _camera("tcp://pi.example:5555")
+    ImageZmqPublisher().check(camera)
+    with pytest.raises(SourceFailed, match="CAMERA_ALLOW_LOCAL"):
+        next(ImageZmqPublisher().frames(camera, threading.Event()))

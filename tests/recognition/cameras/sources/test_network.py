@@ -6,8 +6,12 @@ import logging
 import resource
 import threading
 import traceback
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,8 +31,9 @@ from tests.recognition.cameras.network import (
     rtsp_server,
     sent_pictures,
 )
-from tests.recognition.cameras.sources.http_peer import PASSWORD, USER, HttpPeer
+from tests.recognition.cameras.sources.http_peer import PASSWORD, USER, HttpContent, HttpPeer
 from tests.recognition.cameras.sources.rtsp_peer import SIZE, RtspServer
+from tests.recognition.cameras.sources.tls import tls_in_front_of, tls_of_a_camera
 
 __all__ = ["http_camera", "http_content", "local_cameras", "rtsp_server", "sent_pictures"]
 pytestmark = pytest.mark.usefixtures("local_cameras")
@@ -251,6 +256,47 @@ def test_variant_of_a_playlist_at_another_host_is_refused(http_camera: HttpPeer)
         http_camera.pages = {"a.m3u8": f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{url}\n"}
         assert _failure(network_camera(http_camera.url("a.m3u8"))).is_lasting
         assert other.asked == []
+
+
+class TestTls:
+    """Cameras with a certificate that they made themselves."""
+
+    @pytest.fixture
+    def https_camera(self, http_content: HttpContent, tmp_path: Path) -> Iterator[HttpPeer]:
+        with HttpPeer(http_content, tls_of_a_camera(tmp_path)).serving() as peer:
+            yield peer
+
+    def test_cameras_over_tls_are_played(
+        self, https_camera: HttpPeer, rtsp_server: RtspServer, tmp_path: Path
+    ) -> None:
+        assert len(_pictures(network_camera(https_camera.url("mjpeg")), 2)) == 2
+        with tls_in_front_of(rtsp_server.url("h264"), tls_of_a_camera(tmp_path)) as url:
+            assert url.startswith("rtsps://")
+            assert len(_pictures(network_camera(url), 10)) == 10
+
+    def test_certificates_are_checked_if_the_setting_says_so(
+        self, https_camera: HttpPeer, tmp_path: Path, settings: Any
+    ) -> None:
+        settings.CAMERA_VERIFY_TLS = True
+        told = "There is no secure connection to it."
+        assert str(_failure(network_camera(https_camera.url("mjpeg")))) == told
+        with tls_in_front_of("rtsp://127.0.0.1:9/a", tls_of_a_camera(tmp_path)) as url:
+            assert str(_failure(network_camera(url))) == told
+
+
+def test_stream_without_a_size_is_opened_with_more_care(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    @contextmanager
+    def opened(*_: object, is_careful: bool) -> Iterator[Any]:
+        asked.append(is_careful)
+        yield SimpleNamespace(format=SimpleNamespace(name="rtsp"), demux=lambda: iter(()))
+
+    unknown = SimpleNamespace(index=0, codec_context=SimpleNamespace(width=0))
+    monkeypatch.setattr(network, "opened_rtsp", opened)
+    monkeypatch.setattr(network, "video_of", lambda _: unknown)
+    assert str(_failure(network_camera("rtsp://192.168.1.20/a"))) == "It ended the stream."
+    assert asked == [False, True]
 
 
 class TestBacklog:

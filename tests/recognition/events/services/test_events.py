@@ -156,6 +156,20 @@ def test_a_decision_becomes_surer_and_never_less_sure(person: Person) -> None:
     assert (event.similarity, event.threshold) == (0.7, 0.45)
 
 
+def test_name_that_the_stream_takes_back_is_taken_back(person: Person) -> None:
+    event = make_event(person=person, similarity=0.6)
+    event = _update(event, seen(similarity=0.3, is_revised=True))
+    assert (event.decision, event.person, event.image) == ("unknown", None, None)
+    assert Notice.objects.filter(subject_id=event.pk, kind="event.decided").count() == 1
+
+
+def test_name_that_a_person_confirmed_is_not_taken_back(person: Person) -> None:
+    event = make_event(person=person, similarity=0.6)
+    event = event_review(event=event, review=Event.Review.CONFIRMED, actor=ACTOR)
+    event = _update(event, seen(similarity=0.3, is_revised=True))
+    assert (event.decision, event.person) == ("match", person)
+
+
 def test_the_closest_of_two_matches_names_the_visit(person: Person) -> None:
     other = make_person(person.collection)
     event = make_event(person=person, similarity=0.6)

@@ -31,7 +31,7 @@ from tests.recognition.live.ws.sockets import Socket, issue_key, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ANN = 11
+ANN, STRANGER = 11, 33
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ async def test_bad_frames_are_answered_and_the_session_goes_on(
         assert told == [("error", "bad_frame", reason) for _, reason in BAD.values()]
         assert [answer["frame"] for answer in bad] == list(range(len(BAD)))
         assert all(answer["message"] for answer in bad)
-        (good,) = await _answers(socket, photo(ANN))
+        (good,) = await _answers(socket, photo(STRANGER))
         assert (good["type"], good["frame"], len(good["faces"])) == ("faces", len(BAD), 1)
         await _leave(socket)
     assert not await Event.objects.aexists()
