@@ -1,4 +1,4 @@
-"""Pictures of people: a photo of LFW, turned, covered, blurred, made smaller or darker."""
+"""Pictures of people: a photo of LFW, turned, covered, blurred or made smaller."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class View:
     """One way to see a person.
 
     photo: file below the folder of LFW. width_px: of the face. yaw, roll: degrees. blur: its sigma
-    in per cent of the width of the face. light: per cent. grain: number of the sensor noise.
+    in per cent of the width of the face. grain: number of the sensor noise.
     """
 
     photo: str
@@ -36,7 +36,6 @@ class View:
     roll: int = 0
     cover: Cover = ""
     blur: int = 0
-    light: int = 100
     grain: int = 0
 
 
@@ -94,8 +93,8 @@ def draw(view: View, anatomy: Anatomy) -> Sprite:
     mask = cv2.warpAffine(_outline(anatomy), move, shape, flags=cv2.INTER_NEAREST)
     if view.blur:
         small = cv2.GaussianBlur(small, (0, 0), view.blur / 100 * view.width_px)
-    lit = small.astype(np.float32) * (view.light / 100) + _noise(side, view.grain)
-    return Sprite(np.clip(lit, 0, 255).astype(np.uint8), np.asarray(mask, np.uint8), centre)
+    noisy = small.astype(np.float32) + _noise(side, view.grain)
+    return Sprite(np.clip(noisy, 0, 255).astype(np.uint8), np.asarray(mask, np.uint8), centre)
 
 
 def read_photo(path: Path) -> Image:
