@@ -47,6 +47,7 @@ RIGHTS: dict[str, Rights] = {
     "events.recording": _OPERATORS,
     "cameras.camera": _READ_ONLY,
     "cameras.stream": _READ_ONLY,
+    "cameras.cameraminute": _READ_ONLY,
     "cameras.camerahost": _ADMINISTRATORS,
     "cameras.camerahub": _ADMINISTRATORS,
     "notices.webhook": _ADMINISTRATORS,

@@ -43,12 +43,19 @@ class Stage:
     """Plays scenes to a stream of its own each, and counts. names: of people, by id."""
 
     def __init__(
-        self, collection: Collection, names: dict[Any, str], bank: Bank, rulebook: PhotoRulebook
+        self,
+        collection: Collection,
+        names: dict[Any, str],
+        bank: Bank,
+        rulebook: PhotoRulebook,
+        *,
+        is_real: bool,
     ) -> None:
         self.names = names
         self._collection = collection
         self._bank = bank
         self._rulebook = rulebook
+        self._is_real = is_real
 
     def play(self, scene: Scene, fps: float) -> list[Seen]:
         from recognition.cameras.services.streams import stream_begin
@@ -71,7 +78,8 @@ class Stage:
         from recognition.live.view import View
         from recognition.live.visit_log import VisitLog
 
-        rulebook, engine = cast("Any", self._rulebook), cast("Any", ReplayEngine(self._bank))
+        rulebook = cast("Any", self._rulebook)
+        engine = cast("Any", ReplayEngine(self._bank, is_real=self._is_real))
         recogniser = Recogniser(rulebook, caller=str(stream.id), min_face_px=MIN_FACE_PX)
         log = VisitLog(rulebook, stream, lambda payload, kind: None)
         shown: dict[Visit, Counter[int]] = {}
@@ -143,21 +151,23 @@ def _people(photos: Path) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _cast(
-    known: dict[str, list[str]], stage: Stage, bank: Bank, rulebook: PhotoRulebook, wanted: int
+    known: dict[str, list[str]], stage: Stage, bank: Bank, rulebook: PhotoRulebook, wanted: slice
 ) -> tuple[list[Person], int]:
     """People whose other photo is recognised, as it is: the model's misses are not what is
     measured. Also how many were tried."""
     cast: list[Person] = []
-    for tried, (name, photos) in enumerate(known.items(), start=1):
+    tried = 0
+    for name, photos in known.items():
+        if len(cast) == wanted.stop:
+            break
+        tried += 1
         face = bank.face(View(photos[1], 100))
         if face is not None and face.embedding is not None:
             decision = rulebook.decide(rulebook.search(face.embedding[None])[0])
             if stage.names.get(decision.person) == name:
                 cast.append(Person(name, photos[1]))
         bank.forget()
-        if len(cast) == wanted:
-            return cast, tried
-    return cast, len(known)
+    return cast[wanted], tried
 
 
 def _enrolled(names: Sequence[str]) -> tuple[Collection, dict[Any, str]]:
@@ -219,8 +229,8 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     templates = {pk: bank.face(View(known[name][0], 100)) for pk, name in names.items()}
     bank.save()
     rulebook = PhotoRulebook(collection, templates)
-    stage = Stage(collection, names, bank, rulebook)
-    cast, tried = _cast(known, stage, bank, rulebook, options.people)
+    stage = Stage(collection, names, bank, rulebook, is_real=options.real)
+    cast, tried = _cast(known, stage, bank, rulebook, _slice(options.people))
     seen: list[Seen] = []
     for scene in _progress(all_scenes(cast), "scenes"):
         if not options.scenes or scene.name in options.scenes:
@@ -277,11 +287,15 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=data, metavar="DIR")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "bench", metavar="DIR",
                         help="for visits.json, and for what the networks found")  # fmt: skip
-    parser.add_argument("--people", type=int, default=16, help="of the gallery, in every scene")
+    parser.add_argument(
+        "--people", default="16:28", metavar="FROM:TO", help="of the gallery, in the scenes"
+    )
     parser.add_argument("--gallery", type=int, default=10**6, help="people enrolled, at most")
     parser.add_argument("--strangers", default=":", metavar="FROM:TO", help="all by default")
     parser.add_argument("--fps", type=float, nargs="+", default=[5.0, 10.0, 15.0, 25.0])
     parser.add_argument("--scenes", nargs="*", default=[], help="by name; all if none is named")
+    parser.add_argument("--real", action="store_true",
+                        help="each frame goes through the networks")  # fmt: skip
     return parser.parse_args()
 
 

@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
@@ -77,13 +79,15 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
     list_filter = ("kind", "collection", "is_enabled", "status")
     sortable_by = ("name",)
     search_fields = ("name",)
-    readonly_fields = ("status", "status_message", "owner")
+    readonly_fields = ("page", "status", "status_message", "owner")
 
     class Media:
         js = (forms.Script("cameras/test.js", type="module"),)
 
     def get_fieldsets(self, request: HttpRequest, obj: Camera | None = None) -> Any:
-        state = [("State", {"fields": ("status", "status_message", "owner")})] if obj else []
+        state = (
+            [("State", {"fields": ("page", "status", "status_message", "owner")})] if obj else []
+        )
         login: tuple[str, ...] = ("username", "password")
         if obj and self.has_change_permission(request, obj):
             login = (*login, "forgets_login")
@@ -114,6 +118,10 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
     @display(description="Status", label=_STATUS_COLOURS)
     def status_label(self, camera: Camera) -> tuple[str, str]:
         return camera.status, camera.get_status_display()
+
+    def page(self, camera: Camera) -> str:
+        address = reverse("camera-page", args=[camera.pk])
+        return format_html('<a href="{}">Picture, areas, figures and visits</a>', address)
 
     def save_model(self, request: HttpRequest, obj: Camera, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)

@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from accounts.names import validate_visible
+from recognition.cameras.areas import no_areas, validate_areas
 from recognition.cameras.sources import BROWSER, kind_choices
 from recognition.people.models.collection import Collection
 from recognition.web.encrypted import EncryptedField
@@ -52,11 +53,20 @@ class Camera(Leased):
         default=Answers.OK,
         help_text="What a sender of ImageZMQ is answered to each of its frames.",
     )
+    areas = models.JSONField(
+        default=no_areas,
+        blank=True,
+        validators=[validate_areas],
+        help_text='Where in the picture faces count: `{"watch": [polygon, ...], "ignore": '
+        "[polygon, ...]}`; a polygon is a list of 3 to 64 points [x, y], each 0 to 1; 16 polygons "
+        "at most.",
+    )
     is_enabled = models.BooleanField(default=True)
     status = models.CharField(
         max_length=16, choices=Status.choices, default=Status.OFF, editable=False
     )
     status_message = models.CharField(max_length=300, blank=True, editable=False)
+    status_since = models.DateTimeField(db_default=DatabaseTime(), editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -64,6 +74,30 @@ class Camera(Leased):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CameraMinute(models.Model):
+    """How the frames of a camera were answered, for about a minute until `at`. Written by the
+    process that plays the camera; kept for days."""
+
+    camera = models.ForeignKey(
+        Camera, on_delete=models.CASCADE, related_name="minutes", editable=False
+    )
+    at = models.DateTimeField(db_default=DatabaseTime(), editable=False)
+    frames = models.PositiveIntegerField(editable=False, help_text="Answered.")
+    fps = models.FloatField(editable=False, help_text="Answered a second.")
+    dropped = models.PositiveIntegerField(
+        editable=False, help_text="Left out because a newer one had come."
+    )
+    timing_ms = models.JSONField(
+        default=dict, editable=False, help_text="By stage: `p50` and `p95` of the frames."
+    )
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.camera} at {self.at:%Y-%m-%d %H:%M}"
 
 
 class CameraHost(models.Model):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from accounts.access import Access
-from recognition.cameras.models import Camera, CameraHub
+from recognition.cameras.models import Camera, CameraHub, CameraMinute
 from recognition.web.visible import limited, one
 
 
@@ -40,3 +41,11 @@ def strangers() -> list[Stranger]:
         for name, frames in hub.strangers.items()
         if (hub.kind, hub.node, name) not in known
     ]
+
+
+def camera_minutes(
+    camera: Camera, *, since: datetime | None = None, until: datetime | None = None
+) -> QuerySet[CameraMinute]:
+    """Newest first. since: written then or later; until: before."""
+    options = {"at__gte": since, "at__lt": until}
+    return camera.minutes.filter(**{k: v for k, v in options.items() if v is not None})

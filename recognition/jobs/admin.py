@@ -7,9 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -21,7 +20,7 @@ from recognition.jobs.kinds import KINDS, title_of
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_payload
 from recognition.jobs.services import job_cancel, job_retry, job_start
-from recognition.web.admin.services import refusals_shown
+from recognition.web.admin.services import refusals_shown, row_to_view
 from recognition.web.boundaries import TemplateContext
 from recognition.web.errors import ServiceError
 
@@ -64,11 +63,7 @@ class JobAdmin(LongListAdmin):
         form_url: str = "",
         extra_context: TemplateContext | None = None,
     ) -> HttpResponse:
-        job = self.get_object(request, object_id)
-        if not self.has_view_permission(request, job):
-            raise PermissionDenied
-        if job is None:
-            raise Http404
+        job = row_to_view(self, request, object_id)
         if request.method == "POST":
             with refusals_shown(request):
                 job = _do(request, job)

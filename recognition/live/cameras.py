@@ -25,7 +25,14 @@ from recognition.live.hubs import HeldHubs
 from recognition.live.player import CameraPlayer, CameraState
 from recognition.web.encrypted import SecretUnreadable
 from recognition.web.errors import ServiceError
-from recognition.web.leases import Contact, KeptLease, LeaseKeeper, free_or_lapsed, take
+from recognition.web.leases import (
+    Contact,
+    DatabaseTime,
+    KeptLease,
+    LeaseKeeper,
+    free_or_lapsed,
+    take,
+)
 from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
@@ -176,7 +183,11 @@ class CameraRunner(Part):
 
     def _take_one(self, camera: Camera) -> bool:
         row = Camera.objects.filter(pk=camera.pk)
-        starting = {"status": Camera.Status.STARTING, "status_message": ""}
+        starting = {
+            "status": Camera.Status.STARTING,
+            "status_message": "",
+            "status_since": DatabaseTime(),
+        }
         lease = take(row, owner=process().id, **starting)
         if lease is None:
             return False

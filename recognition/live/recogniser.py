@@ -4,11 +4,12 @@ decide."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 
 from ml_engine import Face
 from ml_engine.engine import Engine
@@ -16,6 +17,7 @@ from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
 from ml_engine.tracking import LEAST_QUALITY, Track, Tracker
 from ml_engine.types import EngineError, Float32
+from recognition.live.areas import EVERYWHERE, Areas
 from recognition.live.association import find_exchanges
 from recognition.live.attention import Watch
 from recognition.live.identity import RECHECK_S, Identity, Need, name_each_once
@@ -27,8 +29,6 @@ from recognition.live.view import View
 # A crowd is recognised over several frames, so that each frame is answered in time.
 LOOKS_A_FRAME = 8
 _FACES_A_FRAME = 64
-# The smallest face of an engine that is not configured otherwise.
-_USUAL_FACE_PX = 40
 # Faces whose boxes overlap this much may be confused.
 _CROWDED_IOU = 0.05
 # A frame that waited this long for the engine is outdated: the next one is taken instead.
@@ -84,16 +84,24 @@ class LookBudget:
 class Recogniser:
     """For one stream, in its thread, and for one model: that of the rulebook's collection.
 
-    caller: identifies this stream, so that the engine can be fair.
+    caller: identifies this stream, so that the engine can be fair. areas: gives those in force.
     """
 
-    def __init__(self, rulebook: Rulebook, *, caller: str, min_face_px: int | None) -> None:
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        *,
+        caller: str,
+        min_face_px: int | None,
+        areas: Callable[[], Areas] = lambda: EVERYWHERE,
+    ) -> None:
         self.rulebook = rulebook
+        self._areas = areas
         self._caller = caller
         self._wanted_faces = Wanted(min_face_px=min_face_px, max_faces=_FACES_A_FRAME)
         self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
-        self._watch = Watch(min_face_px or _USUAL_FACE_PX)
+        self._watch = Watch(min_face_px or int(settings.ENGINE["min_face_px"]))
         self._identities: dict[int, Identity] = {}
         self._gallery_state = self._read_gallery_state()
         self._reconsidered_s = 0.0
@@ -106,7 +114,8 @@ class Recogniser:
         """The faces of a frame, largest first, and the tracks that ended or moved to another
         person. EngineBusy, EngineClosed, DatabaseError."""
         ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
-        faces = self._find(engine, view, at_s, ask)
+        areas = self._areas()
+        faces = areas.keep(self._find(engine, view, at_s, ask, areas), view.size)
         tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
         for track in over:
             self._identities.pop(track.number, None)
@@ -122,10 +131,10 @@ class Recogniser:
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
-    def _find(self, engine: Engine, view: View, at_s: float, ask: Ask) -> list[Face]:
-        """The faces of the frame, looked for only where there may be some."""
+    def _find(self, engine: Engine, view: View, at_s: float, ask: Ask, areas: Areas) -> list[Face]:
+        """The faces of the frame, searched only where there may be some."""
         expected = [track.expected_box(at_s) for track in self._tracker.tracks]
-        attention = self._watch.attend(view.grey, view.size, expected, at_s)
+        attention = self._watch.attend(view.grey, view.size, expected, at_s, areas)
         if not attention.is_needed:
             return []
         try:

@@ -14,20 +14,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
-from ml_engine.images import ImageLimits
 from ml_engine.request import Timings
 from recognition.cameras.models import Camera
 from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
+from recognition.live.drawn_areas import areas_of
 from recognition.live.messages import LiveFacePayload, LiveMessage
+from recognition.live.minutes import camera_minutes
 from recognition.live.pipeline import FramePipeline
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
@@ -46,8 +47,6 @@ from recognition.web.process import Part, process
 
 logger = logging.getLogger(__name__)
 
-# A little more than a 4K picture: larger ones would take seconds.
-_MAX_PIXELS = 10_000_000
 # Visits must also end if no frames come.
 _TICK_S = 0.5
 _PAUSE_S = 0.05
@@ -107,8 +106,8 @@ class StreamSession:
         # frame does not count as time without a face.
         self._last_s = self._ready_s = time.monotonic()
         self._load = Load()
+        self._noted_dropped = 0
         self._failures = 0
-        self._limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=_MAX_PIXELS)
         name = f"stream-{self.id.hex[-8:]}"
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -131,7 +130,11 @@ class StreamSession:
             rulebook = Rulebook(self._collection)
             with self._own_stream() as stream:
                 self._pipeline = FramePipeline(
-                    rulebook, stream, self._tell_event, min_face_px=self._min_face_px
+                    rulebook,
+                    stream,
+                    self._tell_event,
+                    min_face_px=self._min_face_px,
+                    areas=partial(areas_of, self._camera.pk if self._camera else None),
                 )
                 self._answer_frames()
         except LeaseLost:
@@ -257,15 +260,18 @@ class StreamSession:
     def _work_on(self, frame: Frame) -> None:
         started = time.monotonic()
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
-        view = View(frame.content, self._limits)
-        view.decode()
-        timings["decode"] = (time.monotonic() - started) * 1000
+        view = View(frame.content)
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
         seen = self._pipeline.see(view, frame.arrived_s, came_at, timings, self._load)
+        timings |= view.timings
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
         faces = [self._face(one) for one in seen]
         message = faces_message(frame.number, view, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
+        if self._camera is not None:
+            dropped = self._slot.dropped - self._noted_dropped
+            self._noted_dropped += dropped
+            camera_minutes().note(self._camera.pk, timings, dropped=dropped)
         if self._camera is not None and time.monotonic() - frame.arrived_s < _PREVIEW_WITHIN_S:
             # Made from the decoded image: its JPEG may have been turned by an EXIF note.
             previews().show(

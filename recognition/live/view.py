@@ -1,49 +1,51 @@
-"""A frame as the recognition sees it: decoded and turned into RGB only if somebody needs that."""
+"""A frame as recognition sees it: it becomes RGB only if somebody needs that."""
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 
+import cv2
 import numpy as np
 
-from ml_engine.images import ImageLimits, decode_image
+from ml_engine.request import Timings
 from ml_engine.types import Image
-from recognition.cameras.sources.base import Picture, WithBrightness
-from recognition.live.attention import Grey, small_grey
-
-_ANY = ImageLimits()
+from recognition.cameras.pictures import VideoPicture, as_rgb
+from recognition.cameras.sources.base import Picture
+from recognition.live.attention import Grey, small_size
 
 
 class View:
-    """Not thread-safe. `image`, `grey` and `size` raise ImageError if the frame is no picture."""
+    """Not thread-safe. `image`, `grey` and `size` raise ImageError if the frame is no picture.
 
-    def __init__(self, content: Picture, limits: ImageLimits = _ANY) -> None:
+    timings: the stage `decode`, once `image` was made.
+    """
+
+    def __init__(self, content: Picture) -> None:
         self._content = content
-        self._limits = limits
-
-    def decode(self) -> None:
-        """Do now what is needed of every frame."""
-        _ = self.grey
+        self.timings: Timings = {}
 
     @cached_property
     def image(self) -> Image:
         """RGB uint8 (h, w, 3)."""
-        content = self._content
-        if isinstance(content, bytes):
-            return decode_image(content, self._limits)
-        return content if isinstance(content, np.ndarray) else content()
-
-    @cached_property
-    def grey(self) -> Grey:
-        """The small copy that is compared with earlier frames."""
-        content = self._content
-        brightness = content.brightness() if isinstance(content, WithBrightness) else None
-        return small_grey(self.image if brightness is None else brightness)
+        began = time.perf_counter()
+        image = as_rgb(self._content)
+        self.timings["decode"] = (time.perf_counter() - began) * 1000
+        return image
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        if isinstance(self._content, WithBrightness):
+        if isinstance(self._content, VideoPicture):
             return self._content.size
         height, width = self.image.shape[:2]
         return width, height
+
+    @cached_property
+    def grey(self) -> Grey:
+        """A copy of `small_size`, (h, w)."""
+        size = small_size(self.size)
+        if isinstance(self._content, VideoPicture):
+            return self._content.grey(*size)
+        small = cv2.resize(self.image, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)

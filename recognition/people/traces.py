@@ -113,6 +113,8 @@ EXEMPT: dict[str, str] = {
     "people.ModelVersion.recipe": "preprocessing of a network",
     "people.ModelVersion.impostor_curves": "rates of strangers, without people",
     "cameras.CameraHub.strangers": "names of machines that send pictures, and counts",
+    "cameras.Camera.areas": "parts of a picture, without people",
+    "cameras.CameraMinute.timing_ms": "times of stages",
     "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
     "jobs.Job.result": "counts",
     "notices.Notice.related": "only ids; deleted after a day, or after the delivery",

@@ -32,6 +32,7 @@ PARTS: dict[str, frozenset[str]] = {
     "recognition.live.left_behind.LeftBehind": frozenset(ROLES),
     "recognition.live.writer.VisitWriter": frozenset(ROLES),
     "recognition.live.previews.Previews": frozenset({"web", "cameras"}),
+    "recognition.live.minutes.CameraMinutes": frozenset({"web", "cameras"}),
     "recognition.live.session.Sessions": frozenset({"web", "cameras"}),
     "recognition.live.cameras.CameraRunner": frozenset({"cameras"}),
     "recognition.jobs.worker.Worker": frozenset({"jobs"}),

@@ -41,7 +41,7 @@ from tests.recognition.notices.rows import make_webhook
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
 
 OPEN = {"health-live", "health-ready", "login", "logout", "admin/login/", "admin:logout"}
-PAGES = {"home", "live", "try", "help", "docs"}
+PAGES = {"home", "live", "camera-page", "try", "help", "docs"}
 # REST: the scope that each method needs; None: any known caller. All other methods answer 405.
 ANYBODY = None
 API: dict[str, dict[str, str | None]] = {
@@ -71,6 +71,7 @@ API: dict[str, dict[str, str | None]] = {
     "recording": {"GET": Scope.EVENTS, "DELETE": Scope.ENROL},
     "recording-pieces": {"PUT": Scope.ENROL},
     "recording-finish": {"POST": Scope.ENROL},
+    "camera-minutes": {"GET": Scope.IDENTIFY},
     "imports": {"GET": Scope.ENROL, "POST": Scope.ENROL},
     "import": {"GET": Scope.ENROL, "DELETE": Scope.ENROL},
     "import-pieces": {"PUT": Scope.ENROL},

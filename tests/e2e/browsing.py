@@ -64,8 +64,11 @@ def expect_present(page: Page, name: str) -> None:
 
 
 def overflow_px(page: Page) -> int:
-    """The number of pixels by which the page is wider than its window."""
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    """The number of pixels by which the page is wider than its window. On a phone
+    `window.innerWidth` grows with a page that is too wide, so the width is that of the test."""
+    assert page.viewport_size is not None
+    width: int = page.evaluate("document.documentElement.scrollWidth")
+    return width - page.viewport_size["width"]
 
 
 class StreamRecord:

@@ -19,6 +19,7 @@ PAGES = (
     "/live/",
     "/try/",
     "/help/",
+    "/cameras/{camera}/",
     "/admin/",
     "/admin/people/person/",
     "/admin/people/person/add/",
@@ -54,6 +55,10 @@ def test_pages_have_no_serious_violation(
     person = api.enrol("Barack Obama", sample_photo("obama"))
     event = site.add_event(person["id"])
     collection = api.rows("collections")[0]["id"]
+    camera = api.post("cameras", json={"name": "Desk", "kind": "browser"})["id"]
+    site.add_minutes(camera)
+    areas = {"watch": [[[0, 0], [1, 0], [1, 1]]], "ignore": [[[0, 0], [1, 1], [0, 1]]]}
+    api.patch(f"cameras/{camera}", json={"areas": areas})
     page = open_page("/try/", color_scheme=theme)
     found = violations(page)
     data = sample_photo("obama2")
@@ -62,7 +67,9 @@ def test_pages_have_no_serious_violation(
     expect(page.locator(".face-card")).to_have_count(1, timeout=PATIENCE_MS)
     found += violations(page)
     for path in PAGES:
-        address = path.format(person=person["id"], collection=collection, event=event)
+        address = path.format(
+            person=person["id"], collection=collection, event=event, camera=camera
+        )
         page.goto(address)
         page.wait_for_load_state("networkidle")
         found += violations(page)

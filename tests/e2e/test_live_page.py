@@ -170,7 +170,7 @@ def test_face_in_the_picture_is_enrolled_as_a_known_person(
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(field).to_have_value("Joe Biden")
-    expect(page.locator(".enrol-hint")).to_contain_text("enrolled already")
+    expect(page.locator(".enrol-hint")).to_contain_text("already enrolled")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect_present(page, "Joe Biden")
     assert [person["id"] for person in api.rows("persons")] == [biden["id"]]

@@ -39,6 +39,7 @@ def test_newcomer_enrols_a_person_and_sees_the_name(
     webcam = write_webcam(tmp_path / "biden.mjpeg", sample_photo("biden"))
     page = open_page("/live/", webcam=webcam)
     page.get_by_role("link", name="Try it").click()
+    page.wait_for_load_state()  # then the page takes files
     photo: FilePayload = {
         "name": "photo.jpg",
         "mimeType": "image/jpeg",

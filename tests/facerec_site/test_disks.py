@@ -198,8 +198,9 @@ async def _visit(site: Served) -> None:
     """A person is seen, and leaves, while pictures cannot be stored."""
     async with site.socket("/ws/live/", key="key") as client:
         await start_session(client, site)
-        for _ in range(8):
+        for _ in range(10):
             await send_frame(client, photo(_BOB))
+            await asyncio.sleep(0.1)  # a face is unknown after 0.7 s
             await asyncio.sleep(0.3)
 
 

@@ -72,8 +72,9 @@ async def make_event(site: Served) -> None:
     """A person is seen, so an event opens."""
     async with site.socket("/ws/live/", key="key") as client:
         await start_session(client, site)
-        for _ in range(4):
+        for _ in range(10):
             await send_frame(client, photo(ANN, looks=1))
+            await asyncio.sleep(0.1)  # a face is unknown after 0.7 s
 
 
 async def test_idle_sockets_stay_open_and_hear_what_comes_then(site: Served) -> None:

@@ -50,8 +50,9 @@ async def test_frames_are_answered_and_become_an_event(site: Served) -> None:
         site.socket("/ws/live/", key="key") as client,
     ):
         await start_session(client, site)
-        for _ in range(4):
+        for _ in range(10):
             answer = await send_frame(client, photo(ANN, looks=1))
+            await asyncio.sleep(0.1)  # a face is unknown after 0.7 s
         assert answer["faces"][0]["decision"] == "unknown"
         told = await hear(feed)
         assert (told["type"], told["event"]["kind"]) == ("event", "opened")
@@ -188,8 +189,9 @@ async def test_serve_ends_in_order_on_sigterm(start: Callable[..., Served]) -> N
         site.socket("/ws/events/", key="key") as feed,
     ):
         await start_session(client, site)
-        for _ in range(4):
+        for _ in range(10):
             await send_frame(client, photo(ANN, looks=1))
+            await asyncio.sleep(0.1)  # a face is unknown after 0.7 s
         assert (await hear(feed))["event"]["is_open"] is True
         site.process.send_signal(signal.SIGTERM)
         for one in (client, feed):

@@ -5,43 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from unfold.decorators import display
 
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
+from recognition.bulk.admin.uploads import UploadAdmin
 from recognition.bulk.models import ImportItem, ImportRun
 from recognition.bulk.selectors import item_by_number, items_list, outcome_counts
-from recognition.bulk.services.archives import PIECE_BYTES
 from recognition.bulk.services.imports import import_cancel, import_delete
 from recognition.bulk.services.photos import item_enrol
-from recognition.people.models import Collection
-from recognition.web.admin.services import ServiceAdmin, refusals_shown
+from recognition.web.admin.services import refusals_shown, row_to_view
 from recognition.web.boundaries import TemplateContext
 
 _ROWS = 50
 
 
 @admin.register(ImportRun)
-class ImportRunAdmin(ServiceAdmin):
+class ImportRunAdmin(UploadAdmin):
+    needs_scripts = "An import can be sent only with JavaScript."
     when_empty = "Drop a ZIP or a folder of photos: a folder for each person, or a list as CSV."
     list_display = ("name", "collection", "state_now", "outcome", "created_by", "created_at")
     list_filter = ("collection", "state")
     list_select_related = ("collection", "job")
-    list_per_page = 50
-
-    @display(description="State", ordering="state")
-    def state_now(self, run: ImportRun) -> str:
-        if run.job is None:
-            return run.get_state_display()
-        return render_to_string("jobs/progress.html", {"job": run.job})
 
     @display(description="Photos")
     def outcome(self, run: ImportRun) -> str:
@@ -52,19 +43,7 @@ class ImportRunAdmin(ServiceAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The page on which an archive or a folder is dropped. Its script sends it over REST."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        if request.method == "POST":
-            messages.error(request, "An import can be sent only with JavaScript.")
-        context = self._context(
-            request,
-            title="Import people",
-            collections=Collection.objects.all(),
-            piece_bytes=PIECE_BYTES,
-            most_gb=settings.MAX_IMPORT_GB,
-        )
-        return render(request, "bulk/import_new.html", context)
+        return self.page_to_drop(request, "bulk/import_new.html", title="Import people")
 
     def change_view(
         self,
@@ -74,17 +53,13 @@ class ImportRunAdmin(ServiceAdmin):
         extra_context: TemplateContext | None = None,
     ) -> HttpResponse:
         """The report: the outcome of each photo."""
-        run = self.get_object(request, object_id)
-        if not self.has_view_permission(request, run):
-            raise PermissionDenied
-        if run is None:
-            raise Http404
+        run = row_to_view(self, request, object_id)
         if request.method == "POST":
             return self._act(request, run)
         counts = outcome_counts(run)
         chosen = request.GET.get("show", "refused")
         page = Paginator(_chosen(run, chosen), _ROWS).get_page(request.GET.get("page"))
-        context = self._context(
+        context = self.context(
             request,
             title=run.name,
             run=run,
@@ -98,18 +73,12 @@ class ImportRunAdmin(ServiceAdmin):
         )
         return render(request, "bulk/import.html", context)
 
-    def get_actions(self, request: HttpRequest) -> dict:
-        return {}
-
     def delete_model(self, request: HttpRequest, obj: ImportRun) -> None:
         import_delete(run=obj, actor=Actor.of_request(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple:
         lines = [f"{run.name}: its report and its kept photos. People stay." for run in objs]
         return lines, {"imports": len(lines)}, set(), []
-
-    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
-        """Do not use Django's own log of the admin: the service writes to the audit log."""
 
     def _act(self, request: HttpRequest, run: ImportRun) -> HttpResponse:
         if not access_of(request).may(Scope.ENROL):
@@ -129,9 +98,6 @@ class ImportRunAdmin(ServiceAdmin):
             enrolled = item_enrol(item=item, actor=actor)
             name = enrolled.person.name if enrolled.person else ""
             messages.success(request, f"The face is enrolled as {name}.")
-
-    def _context(self, request: HttpRequest, **values: Any) -> TemplateContext:
-        return {**self.admin_site.each_context(request), "opts": self.opts, **values}
 
 
 def _chosen(run: ImportRun, chosen: str) -> QuerySet[ImportItem]:

@@ -32,6 +32,8 @@ MOST_PIECE_BYTES = 16 * 2**20
 # Free space to leave for the photos that are enrolled from the archive, and for everything else.
 _KEPT_FREE_BYTES = 512 * 2**20
 _FOLDER = "archives"
+# An upload that gets no more pieces is deleted after this time.
+UPLOAD_KEPT = timedelta(days=2)
 # A file is written some seconds, with retries, before its row. Younger files are never swept.
 _GRACE = timedelta(minutes=10)
 
@@ -47,6 +49,13 @@ def archive_create(size: int) -> Archive:
         message = "The server does not have enough free disk space for this archive."
         raise ServiceError("storage_full", message, status=507)
     return Archive.objects.create(size=size)
+
+
+def check_complete(archive: Archive) -> None:
+    """ServiceError 409 `archive_incomplete` while pieces are missing."""
+    if archive.received < archive.size:
+        message = f"{archive.received} of {archive.size} bytes have arrived."
+        raise ServiceError("archive_incomplete", message, status=409, received=archive.received)
 
 
 def piece_put(*, archive: Archive, offset: int, data: bytes) -> int:

@@ -12,9 +12,11 @@ from recognition.bulk.archives.checks import open_archive
 from recognition.bulk.archives.pieces import opened
 from recognition.bulk.models import Export, ImportItem, ImportRun
 from recognition.bulk.services.archives import (
+    UPLOAD_KEPT,
     archive_create,
     archive_remove,
     archives_sweep,
+    check_complete,
     files_of,
     folders_below,
     piece_put,
@@ -28,8 +30,6 @@ from recognition.web.transactions import in_transaction
 
 # The size of an empty ZIP.
 _LEAST_BYTES = 22
-# An upload that gets no more pieces is deleted after this time.
-_UPLOAD_KEPT = timedelta(days=2)
 _EXPORT_KEPT = timedelta(days=7)
 _FOLDER = "imports"
 
@@ -68,10 +68,7 @@ def import_finish(*, run: ImportRun, actor: Actor) -> ImportRun:
     """
     if run.state != ImportRun.State.UPLOADING or run.archive is None:
         return run
-    if run.archive.received < run.archive.size:
-        received, size = run.archive.received, run.archive.size
-        message = f"{received} of {size} bytes have arrived."
-        raise ServiceError("archive_incomplete", message, status=409, received=received)
+    check_complete(run.archive)
     try:
         with opened(run.archive) as file:
             open_archive(file).close()
@@ -161,7 +158,7 @@ def bulk_sweep() -> int:
     started = ImportRun.objects.filter(state=ImportRun.State.STARTED).select_related("job")
     over = sum(import_settle(run) for run in started)
     stale = ImportRun.objects.filter(
-        state=ImportRun.State.UPLOADING, archive__updated_at__lt=now - _UPLOAD_KEPT
+        state=ImportRun.State.UPLOADING, archive__updated_at__lt=now - UPLOAD_KEPT
     )
     kept = timedelta(days=settings.IMPORTS_KEPT_DAYS)
     old = ImportRun.objects.filter(state=ImportRun.State.OVER, ended_at__lt=now - kept)

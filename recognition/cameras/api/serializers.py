@@ -5,7 +5,7 @@ from base64 import b64encode
 from rest_framework import serializers
 
 from accounts.names import validate_visible
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, CameraMinute
 from recognition.cameras.services.trials import Trial
 from recognition.cameras.sources import address_help
 from recognition.web.boundaries import FieldOptions
@@ -36,6 +36,7 @@ class CameraInput(serializers.ModelSerializer):
             "min_face_px",
             "loops",
             "answers",
+            "areas",
             "is_enabled",
         )
         # The service says it, as 409: it knows of a name that was taken a moment ago.
@@ -99,12 +100,35 @@ class CameraSerializer(serializers.ModelSerializer):
             "min_face_px",
             "loops",
             "answers",
+            "areas",
             "is_enabled",
             "status",
             "status_message",
+            "status_since",
             "created_at",
         )
         read_only_fields = fields
 
     def get_has_credentials(self, camera: Camera) -> bool:
         return bool(camera.username or camera.password)
+
+
+class MinutesFilter(serializers.Serializer):
+    since = serializers.DateTimeField(required=False, help_text="Written at this time or later.")
+    until = serializers.DateTimeField(required=False, help_text="Written before this time.")
+
+
+class PercentilesSerializer(serializers.Serializer):
+    p50 = serializers.FloatField()
+    p95 = serializers.FloatField()
+
+
+class CameraMinuteSerializer(serializers.ModelSerializer):
+    """About a minute until `at`. Stages: queue, decode, detect, align, embed, search, total."""
+
+    timing_ms = serializers.DictField(child=PercentilesSerializer())
+
+    class Meta:
+        model = CameraMinute
+        fields = ("at", "frames", "fps", "dropped", "timing_ms")
+        read_only_fields = fields

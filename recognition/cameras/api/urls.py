@@ -10,4 +10,9 @@ urlpatterns = [
     path("cameras", views.CamerasView.as_view(), name="cameras"),
     path("cameras/test", views.CameraTestView.as_view(), name="camera-test"),
     path("cameras/<uuid:camera_id>", views.CameraView.as_view(), name="camera"),
+    path(
+        "cameras/<uuid:camera_id>/minutes",
+        views.CameraMinutesView.as_view(),
+        name="camera-minutes",
+    ),
 ]

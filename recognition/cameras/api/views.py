@@ -9,12 +9,14 @@ from rest_framework.response import Response
 from accounts.access import Scope
 from recognition.cameras.api.serializers import (
     CameraInput,
+    CameraMinuteSerializer,
     CameraSerializer,
     CameraTestInput,
     CameraTestSerializer,
+    MinutesFilter,
 )
 from recognition.cameras.models import Camera
-from recognition.cameras.selectors import camera_by_id, cameras_visible
+from recognition.cameras.selectors import camera_by_id, camera_minutes, cameras_visible
 from recognition.cameras.services import cameras
 from recognition.cameras.services.trials import camera_test
 from recognition.people import selectors
@@ -116,3 +118,19 @@ class CameraView(ApiView):
         camera = camera_by_id(self.access, camera_id)
         cameras.camera_delete(camera=camera, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class CameraMinutesView(ApiView):
+    @operation(
+        "cameras_minutes",
+        "How a camera's frames were answered, by the minute",
+        scope=Scope.IDENTIFY,
+        parameters=[MinutesFilter],
+        answer=CameraMinuteSerializer(many=True),
+        errors=(404,),
+        about="One row a minute while the camera plays; kept for 7 days.",
+    )
+    def get(self, request: Request, camera_id: UUID) -> Response:
+        camera = camera_by_id(self.access, camera_id)
+        rows = camera_minutes(camera, **self.read_query(MinutesFilter))
+        return self.paged(rows, CameraMinuteSerializer)

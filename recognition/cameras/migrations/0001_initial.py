@@ -4,6 +4,7 @@ import accounts.identifiers
 import accounts.names
 import django.core.validators
 import django.db.models.deletion
+import recognition.cameras.areas
 import recognition.cameras.sources
 import recognition.web.encrypted
 import recognition.web.leases
@@ -59,14 +60,31 @@ class Migration(migrations.Migration):
                 ('min_face_px', models.PositiveIntegerField(default=40, validators=[django.core.validators.MinValueValidator(20), django.core.validators.MaxValueValidator(1000)])),
                 ('loops', models.BooleanField(default=True, help_text='Play a file again from the start.')),
                 ('answers', models.CharField(choices=[('ok', 'OK'), ('json', 'What was recognised last, as JSON')], default='ok', help_text='What a sender of ImageZMQ is answered to each of its frames.', max_length=8)),
+                ('areas', models.JSONField(blank=True, default=recognition.cameras.areas.no_areas, help_text='Where in the picture faces count: `{"watch": [polygon, ...], "ignore": [polygon, ...]}`; a polygon is a list of 3 to 64 points [x, y], each 0 to 1; 16 polygons at most.', validators=[recognition.cameras.areas.validate_areas])),
                 ('is_enabled', models.BooleanField(default=True)),
                 ('status', models.CharField(choices=[('off', 'Off'), ('waiting', 'Waiting'), ('starting', 'Starting'), ('running', 'Running'), ('failed', 'Failed')], default='off', editable=False, max_length=16)),
                 ('status_message', models.CharField(blank=True, editable=False, max_length=300)),
+                ('status_since', models.DateTimeField(db_default=recognition.web.leases.DatabaseTime(), editable=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('collection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cameras', to='people.collection')),
             ],
             options={
                 'ordering': ['name'],
+            },
+        ),
+        migrations.CreateModel(
+            name='CameraMinute',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(db_default=recognition.web.leases.DatabaseTime(), editable=False)),
+                ('frames', models.PositiveIntegerField(editable=False, help_text='Answered.')),
+                ('fps', models.FloatField(editable=False, help_text='Answered a second.')),
+                ('dropped', models.PositiveIntegerField(editable=False, help_text='Left out because a newer one had come.')),
+                ('timing_ms', models.JSONField(default=dict, editable=False, help_text='By stage: `p50` and `p95` of the frames.')),
+                ('camera', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='minutes', to='cameras.camera')),
+            ],
+            options={
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Concat
 
 from accounts.audit import Actor, record
+from recognition.cameras.areas import checked_areas
 from recognition.cameras.models import Camera, Stream
 from recognition.cameras.services.hosts import default_node
 from recognition.cameras.sources import BROWSER, KINDS, played_kinds
@@ -17,13 +19,13 @@ from recognition.cameras.sources.addresses import credentials_apart, host_of
 from recognition.people.models import Collection
 from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError, not_found
-from recognition.web.leases import Lease, held_by, lapsed, release, take
+from recognition.web.leases import DatabaseTime, Lease, held_by, lapsed, release, take
 from recognition.web.process import process
 from recognition.web.transactions import in_transaction
 
 _WAITS = Q(is_enabled=True, kind__in=played_kinds())
 # How a camera is doing that no process plays; for `update`.
-IDLE: ColumnValues = {
+_IDLE: ColumnValues = {
     "status": Case(
         When(_WAITS, then=Value(Camera.Status.WAITING)), default=Value(Camera.Status.OFF)
     ),
@@ -35,6 +37,8 @@ IDLE: ColumnValues = {
         default=Value(""),
     ),
 }
+# The same, of one that was played until now.
+LEFT: ColumnValues = _IDLE | {"status_since": DatabaseTime()}
 
 
 @transaction.atomic
@@ -61,7 +65,7 @@ def camera_update(*, camera: Camera, actor: Actor, **changes: Any) -> Camera:
 def camera_set(camera: Camera, values: ColumnValues) -> list[str]:
     """Set the fields of a row that is not saved here; returns which ones. `user:password@` of the
     address goes into the fields for them, unless these are given. ServiceError."""
-    values = dict(values)
+    values = dict(_checked(values))
     old_host = host_of(camera.address)
     if "address" in values:
         values["address"], *login = credentials_apart(values["address"])
@@ -88,12 +92,17 @@ def camera_delete(*, camera: Camera, actor: Actor) -> None:
 def camera_show(*, camera_id: UUID, lease: Lease, status: Camera.Status, message: str) -> bool:
     """How a camera is doing, as the process that plays it says. False: another one plays it."""
     mine = held_by(Camera.objects.filter(pk=camera_id), lease)
-    return bool(in_transaction(lambda: mine.update(status=status, status_message=message)))
+
+    def show() -> bool:
+        mine.exclude(status=status).update(status_since=DatabaseTime())
+        return bool(mine.update(status=status, status_message=message))
+
+    return in_transaction(show)
 
 
 def camera_give_back(*, camera_id: UUID, lease: Lease) -> None:
     """Another process may play it."""
-    release(Camera.objects.filter(pk=camera_id), lease, **IDLE)
+    release(Camera.objects.filter(pk=camera_id), lease, **LEFT)
 
 
 def camera_follow_streams(camera_id: UUID) -> None:
@@ -104,6 +113,7 @@ def camera_follow_streams(camera_id: UUID) -> None:
         return
     is_on = Stream.objects.filter(camera=camera_id, ended_at=None).exists()
     status = Camera.Status.RUNNING if is_on else Camera.Status.OFF
+    browser.exclude(status=status).update(status_since=DatabaseTime())
     browser.update(status=status, status_message="")
 
 
@@ -115,16 +125,28 @@ def cameras_free_lapsed() -> int:
     for pk in list(left):
         row = Camera.objects.filter(pk=pk)
         if (lease := take(row, owner=mine)) is not None:
-            freed += release(row, lease, **IDLE)
+            freed += release(row, lease, **LEFT)
     return freed
+
+
+def _checked(values: ColumnValues) -> ColumnValues:
+    """The values of a camera, with complete areas; ServiceError."""
+    if "areas" not in values:
+        return values
+    try:
+        return values | {"areas": checked_areas(values["areas"])}
+    except ValidationError as error:
+        raise ServiceError("invalid_areas", error.messages[0]) from error
 
 
 def _with_status(camera: Camera) -> Camera:
     if camera.kind == BROWSER:
         camera_follow_streams(camera.pk)
     else:
-        Camera.objects.filter(pk=camera.pk, owner="").update(**IDLE)
-    camera.refresh_from_db(fields=["status", "status_message"])
+        idle = Camera.objects.filter(pk=camera.pk, owner="")
+        idle.exclude(status=_IDLE["status"]).update(status_since=DatabaseTime())
+        idle.update(**_IDLE)
+    camera.refresh_from_db(fields=["status", "status_message", "status_since"])
     return camera
 
 

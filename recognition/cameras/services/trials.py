@@ -7,18 +7,14 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from accounts.audit import Actor, record
-from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image, ImageError
 from recognition.cameras.models import Camera
-from recognition.cameras.pictures import shrunk_jpeg
+from recognition.cameras.pictures import as_rgb, shrunk_jpeg
 from recognition.cameras.services.cameras import camera_set
 from recognition.cameras.sources import KINDS
 from recognition.cameras.sources.addresses import host_of
-from recognition.cameras.sources.base import Picture, Remark, Source, SourceFailed
-from recognition.cameras.sources.decoding import MAX_PIXELS
+from recognition.cameras.sources.base import Remark, Source, SourceFailed
 from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
@@ -98,7 +94,7 @@ def _tried(source: Source, camera: Camera) -> Trial:
         with closing(source.frames(camera, stopped)) as frames:
             for found in frames:
                 if not isinstance(found, Remark):
-                    picture = _decoded(found)
+                    picture = as_rgb(found)
                     break
                 message = found.text or message
     except (SourceFailed, ImageError) as failure:
@@ -110,12 +106,3 @@ def _tried(source: Source, camera: Camera) -> Trial:
         return Trial(took_ms, message=message)
     height, width = picture.shape[:2]
     return Trial(took_ms, shrunk_jpeg(picture, _SIDE_PX, quality=80), (width, height))
-
-
-def _decoded(picture: Picture) -> Image:
-    if callable(picture):
-        return picture()
-    if isinstance(picture, bytes):
-        limits = ImageLimits(max_bytes=settings.MAX_FRAME_BYTES, max_pixels=MAX_PIXELS)
-        return decode_image(picture, limits)
-    return picture

@@ -7,30 +7,14 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ml_engine.types import Image
 
 if TYPE_CHECKING:
     from recognition.cameras.models import Camera
 
-
 # Encoded, as RGB, or a function that returns the RGB picture: of a frame that nobody takes, or that
 # shows nothing new, only the decoding is paid, and not the conversion.
 Picture: TypeAlias = "bytes | Image | Callable[[], Image]"
-
-
-@runtime_checkable
-class WithBrightness(Protocol):
-    """A picture that can tell its brightness before it is converted to RGB."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-
-    def brightness(self) -> NDArray[np.uint8] | None:
-        """(h, w); None if it is not at hand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,23 +6,15 @@ from collections.abc import Iterator
 from functools import cache
 
 import av
-import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from django.conf import settings
-from numpy.typing import NDArray
 
-from ml_engine.types import Image
+from recognition.cameras.pictures import MAX_PIXELS
 from recognition.cameras.sources.base import SourceFailed
 
 # FFmpeg's names of the formats of video files.
 PLAYABLE_FILES = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts"
-# A little more than a 4K picture: larger ones would take seconds.
-MAX_PIXELS = 10_000_000
-# Formats whose first plane holds one byte of brightness for each pixel.
-_BRIGHTNESS_FIRST = frozenset(
-    ["yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p", "nv12", "nv21", "gray"]
-)
 # In the order of preference. With `primary_ctx` all cameras share one context, TensorFlow's.
 _DEVICES: dict[str, dict[str, object]] = {"cuda": {"primary_ctx": "1"}, "qsv": {}}
 
@@ -50,28 +42,6 @@ def decoded(container: InputContainer) -> Iterator[av.VideoFrame]:
     """All frames of the first video stream; SourceFailed, av.FFmpegError."""
     for packet in container.demux(video_of(container)):
         yield from packet.decode()
-
-
-class VideoPicture:
-    """A frame of FFmpeg. Called, it is converted to RGB, which takes longer than decoding."""
-
-    def __init__(self, frame: av.VideoFrame) -> None:
-        self._frame = frame
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self._frame.width, self._frame.height
-
-    def __call__(self) -> Image:
-        return np.asarray(self._frame.to_ndarray(format="rgb24"), np.uint8)
-
-    def brightness(self) -> NDArray[np.uint8] | None:
-        """The first plane, without a copy, if it is the brightness alone."""
-        if self._frame.format.name not in _BRIGHTNESS_FIRST:
-            return None
-        plane = self._frame.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return rows[: self._frame.height, : self._frame.width]
 
 
 def too_large() -> SourceFailed:

@@ -18,13 +18,9 @@ from django.conf import settings
 from ml_engine import ImageError
 from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image
+from recognition.cameras.pictures import MAX_PIXELS, VideoPicture
 from recognition.cameras.sources.base import SourceFailed
-from recognition.cameras.sources.decoding import (
-    MAX_PIXELS,
-    PLAYABLE_FILES,
-    VideoPicture,
-    video_of,
-)
+from recognition.cameras.sources.decoding import PLAYABLE_FILES, video_of
 
 # If the times of two frames lie further apart, or go back, the clock of the file has jumped.
 _JUMP_S = 60.0

@@ -11,8 +11,9 @@ import av
 from django.conf import settings
 
 from recognition.cameras.models import Camera
+from recognition.cameras.pictures import VideoPicture
 from recognition.cameras.sources.base import Picture, SourceFailed
-from recognition.cameras.sources.decoding import PLAYABLE_FILES, VideoPicture, decoded
+from recognition.cameras.sources.decoding import PLAYABLE_FILES, decoded
 from recognition.cameras.sources.pacing import Pace
 from recognition.web.errors import ServiceError
 from recognition.web.process import process

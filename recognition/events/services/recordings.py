@@ -9,7 +9,13 @@ from django.utils import timezone
 
 from accounts.audit import Actor, record
 from recognition.bulk.archives.pieces import opened
-from recognition.bulk.services.archives import archive_create, archive_remove, piece_put
+from recognition.bulk.services.archives import (
+    UPLOAD_KEPT,
+    archive_create,
+    archive_remove,
+    check_complete,
+    piece_put,
+)
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.cameras.sources.base import SourceFailed
@@ -25,9 +31,6 @@ from recognition.people.traces import Traced
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.identifiers import uuid7
 from recognition.web.transactions import in_transaction
-
-# An upload that nobody goes on with.
-_UPLOAD_KEPT = timedelta(days=2)
 
 
 def recording_create(
@@ -80,9 +83,7 @@ def recording_finish(*, recording: Recording, actor: Actor) -> Recording:
     if recording.state != Recording.State.UPLOADING or archive is None:
         return recording
     archive.refresh_from_db()
-    if archive.received < archive.size:
-        message = f"{archive.received} of {archive.size} bytes are here: send the rest."
-        raise ServiceError("archive_incomplete", message, status=409, received=archive.received)
+    check_complete(archive)
     try:
         with opened(archive) as file, opened_recording(file, 1.0) as frames:
             next(frames, None)
@@ -188,7 +189,7 @@ def recordings_sweep() -> int:
     started = Recording.objects.filter(state=Recording.State.STARTED).select_related("job")
     over = sum(recording_settle(row) for row in started)
     stale = Recording.objects.filter(
-        state=Recording.State.UPLOADING, archive__updated_at__lt=now - _UPLOAD_KEPT
+        state=Recording.State.UPLOADING, archive__updated_at__lt=now - UPLOAD_KEPT
     )
     kept = timedelta(days=settings.RECORDINGS_KEPT_DAYS)
     old = Recording.objects.filter(state=Recording.State.OVER, ended_at__lt=now - kept)

@@ -8,6 +8,7 @@ from recognition.live.pages import views
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="live"), name="home"),
     path("live/", views.live, name="live"),
+    path("cameras/<uuid:camera_id>/", views.camera_page, name="camera-page"),
     path("try/", views.try_it, name="try"),
     path("help/", views.help_page, name="help"),
 ]

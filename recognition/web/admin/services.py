@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -26,6 +26,16 @@ def refusals_shown(request: HttpRequest) -> Iterator[None]:
         yield
     except (ServiceError, EngineError) as error:
         messages.error(request, error.message)
+
+
+def row_to_view(admin: ModelAdmin, request: HttpRequest, object_id: str) -> Any:
+    """The row with this id, for a page of its own in place of Django's form."""
+    row = admin.get_object(request, object_id)
+    if not admin.has_view_permission(request, row):
+        raise PermissionDenied
+    if row is None:
+        raise Http404
+    return row
 
 
 class ServiceAdmin(ModelAdmin):

@@ -68,7 +68,7 @@ def test_the_template_is_that_of_the_best_look() -> None:
     assert consensus.candidates()[0].template == 2
 
 
-def test_old_looks_fade() -> None:
+def test_old_looks_fade_from_the_mean() -> None:
     consensus = Consensus(half_life_s=5.0)
     for second in range(20):
         consensus.add(_look(ann=0.2), 0.9, float(second))

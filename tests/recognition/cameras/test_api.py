@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import AuditEntry
 from recognition.cameras.models import Camera
@@ -135,3 +137,21 @@ def test_cameras_are_listed_newest_first(api: Caller, collection: Collection) ->
     cameras = [make_camera(collection) for _ in range(2)]
     listed = [row["id"] for row in good(api.get(CAMERAS))["results"]]
     assert listed == [str(camera.pk) for camera in reversed(cameras)]
+
+
+def test_state_of_a_camera_has_its_time_until_it_changes(
+    api: Caller, collection: Collection
+) -> None:
+    camera = make_camera(collection)
+    address = f"{CAMERAS}/{camera.pk}"
+    long_ago = timezone.now() - timedelta(hours=5)
+    Camera.objects.update(status_since=long_ago)
+    assert _since(good(api.patch(address, {"max_fps": 3}))) == long_ago
+    Camera.objects.update(kind="file", address="hall.mp4", node="elsewhere")
+    Camera.objects.update(status="waiting")
+    assert _since(good(api.patch(address, {"max_fps": 4}))) == long_ago
+    assert _since(good(api.patch(address, {"is_enabled": False}))) > long_ago
+
+
+def _since(answer: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(answer["status_since"])

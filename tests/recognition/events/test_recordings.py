@@ -23,6 +23,7 @@ from recognition.events.services.recordings import (
 )
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_cancel
+from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
 from recognition.people.services.persons import person_erase
 from tests.answers import good, refusal
@@ -153,6 +154,7 @@ def test_cancelled_recording_keeps_what_was_found_and_its_video_goes(
     monkeypatch.setattr(engine, "find", cancelled_at_the_end)
     monkeypatch.setattr("recognition.jobs.context._WRITE_EVERY_S", 0.0)
     run_jobs()
+    assert visit_writer().flush(20)  # a cancelled job does not wait for its visits
     recording.refresh_from_db()
     job.refresh_from_db()
     assert (job.state, recording.state) == (Job.State.CANCELLED, Recording.State.OVER)

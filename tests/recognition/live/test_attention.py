@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 
-from ml_engine.types import Float32, Image
-from recognition.live.attention import NOTHING, WHOLE, WHOLE_EMPTY_S, WHOLE_S, Watch, small_grey
+from ml_engine.types import EngineBusy, Float32, Image
+from recognition.live.areas import EVERYWHERE, Areas
+from recognition.live.attention import NOTHING, WHOLE, WHOLE_EMPTY_S, WHOLE_S, Watch
+from recognition.live.recogniser import Recogniser, SeenFace
+from recognition.live.rulebook import Rulebook
+from recognition.live.slot import Load
+from recognition.live.view import View
+from tests.fakes import FakeEngine, colour_of
+from tests.recognition.live.faces import FakeRulebook
 
 SIZE = (1280, 720)
 STEP_S = 0.2
@@ -35,10 +44,12 @@ class Camera:
     def __init__(self) -> None:
         self.watch = Watch(MIN_FACE_PX)
         self.now_s = 100.0
+        self.areas = EVERYWHERE
 
     def shows(self, picture: Image, faces: list[Float32] | None = None) -> object:
         self.now_s += STEP_S
-        return self.watch.attend(small_grey(picture), SIZE, faces or [], self.now_s)
+        grey = View(picture).grey
+        return self.watch.attend(grey, SIZE, faces or [], self.now_s, self.areas)
 
     def shows_empty_room(self, frames: int) -> list[object]:
         return [self.shows(_room(seed=number)) for number in range(frames)]
@@ -111,7 +122,89 @@ def test_slow_change_of_the_light_is_no_movement() -> None:
     assert looks.count(NOTHING) >= 52
 
 
+def test_place_where_somebody_stopped_is_searched_a_little_longer() -> None:
+    """Without a face that is known there: it may be found only now."""
+    camera = Camera()
+    camera.shows_empty_room(3)
+    arrived = _with_somebody(_room(), 600, 300)
+    looks = [camera.shows(arrived) for _ in range(40)]
+    assert NOTHING not in looks[:12]
+    assert looks[-8:].count(NOTHING) >= 7
+
+
+@pytest.mark.parametrize("kind", ["watch", "ignore"])
+def test_movement_outside_of_the_areas_alone_is_not_searched(kind: str) -> None:
+    camera = Camera()
+    left = np.array([[0, 0], [0.5, 0], [0.5, 1], [0, 1]], np.float32)
+    camera.areas = Areas(**{kind: (left,)})
+    camera.shows_empty_room(3)
+    within, without = (300, 900) if kind == "watch" else (900, 300)
+    street = _with_somebody(_room(seed=9), without, 300)
+    assert camera.shows(street) is NOTHING
+    assert camera.shows(_with_somebody(street, within, 300)) is not NOTHING
+
+
+def test_frame_after_one_that_was_not_searched_is_searched_whole() -> None:
+    camera = Camera()
+    camera.shows_empty_room(3)
+    camera.watch.start_anew()
+    assert camera.shows(_room(seed=4)) is WHOLE
+
+
 def test_picture_of_another_size_starts_anew() -> None:
     camera = Camera()
     camera.shows_empty_room(3)
     assert camera.shows(_room()[:, :960]) is WHOLE
+
+
+class Stream:
+    """A recogniser with an engine that finds coloured squares, five frames a second."""
+
+    def __init__(self) -> None:
+        self.engine = FakeEngine()
+        rulebook = cast("Rulebook", FakeRulebook([1, 2]))
+        self.recogniser = Recogniser(rulebook, caller="test", min_face_px=MIN_FACE_PX)
+        self.now_s = 0.0
+
+    def sees(self, *people: tuple[int, int, int]) -> list[SeenFace]:
+        """One frame with these people: number, x and y."""
+        picture = np.full((720, 1280, 3), 10, np.uint8)
+        for number, x, y in people:
+            picture[y : y + 80, x : x + 80] = colour_of(number)
+        self.now_s += STEP_S
+        view = View(picture)
+        return self.recogniser.recognise(self.engine, view, self.now_s, {}, Load())[0]
+
+
+def test_still_room_hardly_asks_the_engine() -> None:
+    stream = Stream()
+    for _ in range(51):
+        assert stream.sees() == []
+    assert stream.engine.calls <= 1 + 50 * STEP_S / WHOLE_EMPTY_S
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1200, 0), (610, 320), (0, 640), (1200, 640)])
+def test_person_who_comes_is_seen_in_the_first_frame(place: tuple[int, int]) -> None:
+    stream = Stream()
+    for _ in range(5):
+        stream.sees()
+    assert len(stream.sees((1, *place))) == 1
+
+
+def test_people_who_stand_come_and_walk_are_seen_in_every_frame() -> None:
+    stream = Stream()
+    for step in range(60):
+        walker = [(2, 20 * step, 500)] if step >= 7 else []
+        assert len(stream.sees((1, 700, 100), *walker)) == 1 + len(walker), step
+
+
+def test_engine_that_was_busy_costs_no_person() -> None:
+    stream = Stream()
+    for _ in range(3):
+        stream.sees()
+    stream.engine.is_busy = True
+    with pytest.raises(EngineBusy):
+        stream.sees((1, 600, 300))
+    stream.engine.is_busy = False
+    stream.now_s += 2.5  # it stands, and is part of the room by now
+    assert len(stream.sees((1, 600, 300))) == 1

@@ -270,7 +270,7 @@ def test_lapsed_leases_are_left_alone_after_the_database_was_away(
     runner: CameraRunner, make_video: MakeVideo, collection: Collection, settings: Any
 ) -> None:
     """Their owners live, and renew them."""
-    settings.LEASE_S = 8.0
+    settings.LEASE_S = 3.0
     runner._contact.failed()
     camera = _file_camera(collection, make_video())
     Camera.objects.update(owner="another", lease_number=7, lease_until=DatabaseTime(-1))

@@ -159,7 +159,9 @@ def test_upkeep_sweeps_and_prunes(engine: FakeEngine, person: Person) -> None:
         for row in rows:
             type(row).objects.filter(pk=row.pk).update(attempt_time=now - timedelta(days=days))
     assert upkeep() == {
+        "camera_minutes": 0,
         "events": 0,
+        "recordings": 0,
         "files": 1,
         "gallery_changes": 0,
         "imports": 0,

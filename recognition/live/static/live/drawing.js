@@ -20,6 +20,8 @@ const STYLES = {
   pending: { colour: "#c3cde0", dash: [3, 5] },
 };
 const SMALL_FACE_PX = 46;
+/** In a narrower picture labels are names alone. */
+const SMALL_PICTURE_PX = 340;
 /** From this number of faces on, a label that finds no free place is left out. */
 export const CROWD = 9;
 
@@ -93,7 +95,7 @@ function drawBox(context, { x, y, width, height }, { colour, dash }) {
  * @returns {Rectangle | null} Of the label, if there is room for it.
  */
 function drawLabel(context, face, box, area, taken, isCrowd) {
-  const isSmall = isCrowd || Math.min(box.width, box.height) < SMALL_FACE_PX;
+  const isSmall = isCrowd || area.width < SMALL_PICTURE_PX || Math.min(box.width, box.height) < SMALL_FACE_PX;
   const lines = [textLine(nameOf(face), 650, isSmall ? 12.5 : 15, "#fff")];
   const scores = isSmall ? "" : scoreLine(face);
   if (scores) lines.push(textLine(scores, 500, 12.5, "#d5dbe8"));

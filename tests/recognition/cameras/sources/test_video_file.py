@@ -14,7 +14,6 @@ import pytest
 from recognition.cameras.models import Camera
 from recognition.cameras.sources import decoding
 from recognition.cameras.sources.base import SourceFailed
-from recognition.cameras.sources.decoding import VideoPicture
 from recognition.cameras.sources.video_file import VideoFile
 
 
@@ -44,13 +43,10 @@ def test_frames_come_as_rgb_in_order_and_in_real_time(folder: Path) -> None:
     started = time.monotonic()
     levels = []
     for picture in VideoFile().frames(_camera("a.mp4"), threading.Event()):
-        assert isinstance(picture, VideoPicture)
-        assert picture.size == (64, 64)
-        assert picture().shape == (64, 64, 3)
-        levels.append(float(picture().mean()))
-        brightness = picture.brightness()
-        assert brightness is not None
-        assert brightness.shape == (64, 64)
+        assert callable(picture)
+        image = picture()
+        assert image.shape == (64, 64, 3)
+        levels.append(float(image.mean()))
     assert time.monotonic() - started > 0.9
     assert levels == pytest.approx([number * 10 for number in range(20)], abs=6)
 

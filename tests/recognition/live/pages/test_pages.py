@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from uuid import uuid4
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -11,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.callers import PageClient
-from tests.factories import Role, make_user
+from tests.factories import Role, make_camera, make_user
 
 pytestmark = pytest.mark.django_db
 PAGES = ("live", "try", "help")
@@ -62,6 +63,22 @@ def test_page_shows_navigation_and_account(signed_in: Client, name: str) -> None
     assert "vera" in html
 
 
+def test_page_of_a_camera_offers_what_its_viewer_may_do(client: Client) -> None:
+    camera = make_camera(name="Front <door>")
+    page = reverse("camera-page", args=[camera.pk])
+    edit = reverse("admin:cameras_camera_change", args=[camera.pk])
+    for role in Role:
+        client.force_login(make_user(role))
+        html = _html(client, page)
+        assert "Front &lt;door&gt;" in html
+        is_administrator = role == Role.ADMINISTRATOR
+        assert (edit in html) == (" data-may-edit" in html) == is_administrator
+
+
+def test_page_of_a_camera_that_is_gone_is_not_there(signed_in: Client) -> None:
+    assert signed_in.get(reverse("camera-page", args=[uuid4()])).status_code == 404
+
+
 def test_signing_out_needs_a_post(signed_in: Client) -> None:
     assert signed_in.get(reverse("logout")).status_code == 405
     assert signed_in.post(reverse("logout")).headers["Location"] == reverse("login")
@@ -80,9 +97,10 @@ def test_no_script_or_style_stands_in_the_page(client: Client, path: str) -> Non
     assert all('src="' in tag for tag in re.findall(r"<script[^>]*>", html))
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, "camera-page"])
 def test_scripts_and_what_they_import_are_there(signed_in: Client, name: str) -> None:
-    html = _html(signed_in, reverse(name))
+    rows = [make_camera().pk] if name == "camera-page" else []
+    html = _html(signed_in, reverse(name, args=rows))
     files = re.findall(r'(?:src|href)="/static/([^"]+)"', html)
     assert "web/theme.js" in files
     for file in files:

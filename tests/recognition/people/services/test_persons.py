@@ -184,6 +184,7 @@ def test_erasing_a_person_leaves_no_trace(engine: FakeEngine, collection: Collec
         "lookalikes": 0,
         "import_items": 0,
         "exports": 0,
+        "recordings": 0,
         "replies": 1,
         "files": 8,
     }

@@ -18,7 +18,14 @@ from recognition.jobs.services import job_start
 from recognition.people.models import Person
 from tests import contract
 from tests.callers import with_key
-from tests.factories import ACTOR, enrol, make_camera, make_event, make_person
+from tests.factories import (
+    ACTOR,
+    enrol,
+    make_camera,
+    make_event,
+    make_person,
+    make_recording,
+)
 from tests.recognition.bulk.rows import make_export, make_refused_item
 from tests.recognition.notices.rows import make_webhook
 
@@ -49,6 +56,7 @@ def ids(person: Person) -> dict[str, str]:
         "job_id": job_start(kind="measure", actor=ACTOR),
         "import_id": make_refused_item(person.collection).run,
         "export_id": make_export(person.collection),
+        "recording_id": make_recording(person.collection),
     }
     ids = {name: str(row.pk) for name, row in rows.items()}
     return ids | {"key_id": "0" * 32, "number": "0"}

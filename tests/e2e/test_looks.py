@@ -1,0 +1,88 @@
+"""The wall and the page of a camera as they look: on a desktop and on a phone, light and dark, with
+1, 4 and 16 cameras. Each view must fit its window and have no serious fault of accessibility.
+
+SCREENSHOTS names a folder in which the pictures are kept, for people to look at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.browsing import PATIENCE_MS, overflow_px
+from tests.e2e.conftest import OpenPage
+from tests.e2e.doors import make_doors
+from tests.e2e.site import Api, Site
+from tests.e2e.test_accessibility import violations
+from tests.e2e.test_phone import TOUCH
+
+pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.timeout(600)]
+Photos = Callable[[str], bytes]
+WINDOWS: dict[str, dict[str, Any]] = {
+    "desktop": {"window": (1440, 900)},
+    "phone": {**TOUCH, "window": (390, 844), "device_scale_factor": 2},
+}
+AREAS = {
+    "watch": [[[0.05, 0.12], [0.62, 0.04], [0.72, 0.9], [0.08, 0.97]]],
+    "ignore": [[[0.74, 0.08], [0.97, 0.08], [0.97, 0.6], [0.8, 0.7]]],
+}
+
+
+@pytest.fixture
+def doors(site: Site, api: Api, sample_photo: Photos) -> list[str]:
+    api.enrol("Barack Obama", sample_photo("obama"))
+    return make_doors(site, api, sample_photo, 16, max_fps=1)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("device", WINDOWS)
+def test_views_of_cameras_fit_and_are_accessible(
+    open_page: OpenPage,
+    site: Site,
+    api: Api,
+    doors: list[str],
+    tmp_path: Path,
+    device: str,
+    theme: str,
+) -> None:
+    site.add_minutes(doors[2])
+    api.patch(f"cameras/{doors[2]}", json={"areas": AREAS})
+    # A card that fades in has too little contrast for a moment.
+    page = open_page("/help/", color_scheme=theme, reduced_motion="reduce", **WINDOWS[device])
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    found: list[str] = []
+
+    def look(name: str) -> None:
+        page.screenshot(path=folder / f"{name}-{device}-{theme}.png")
+        assert overflow_px(page) == 0, name
+        found.extend(f"{name}: {fault}" for fault in violations(page))
+
+    for count in (1, 4, 16):
+        page.goto(f"/live/?cameras={','.join(doors[:count])}")
+        _await_pictures(page, count)
+        look(f"wall-{count}")
+    page.get_by_role("button", name="Door 3", exact=True).press("Enter")
+    expect(page.locator("#present")).to_contain_text("Barack Obama", timeout=PATIENCE_MS)
+    look("large")
+    page.goto(f"/cameras/{doors[2]}/")
+    expect(page.locator("#stage .state")).to_have_text("Live", timeout=PATIENCE_MS)
+    expect(page.locator(".chart")).to_have_count(3, timeout=PATIENCE_MS)
+    look("camera")
+    assert not found, "\n".join(found)
+
+
+def _await_pictures(page: Page, count: int) -> None:
+    """All that are on the screen."""
+    expect(page.get_by_role("article")).to_have_count(count)
+    expect(page.locator(".stage[data-shows=result]").first).to_be_visible(timeout=PATIENCE_MS)
+    least = count if page.viewport_size and page.viewport_size["width"] > 900 else min(count, 4)
+    page.wait_for_function(
+        "least => document.querySelectorAll('.stage[data-shows=result]').length >= least",
+        arg=least,
+        timeout=2 * PATIENCE_MS,
+    )
