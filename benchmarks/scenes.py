@@ -34,7 +34,13 @@ def room(seed: int, size: tuple[int, int] = SIZE) -> Image:
 
 
 def film(
-    background: Image, people: Sequence[Image], *, fps: float, seconds: float, seed: int = 0
+    background: Image,
+    people: Sequence[Image],
+    *,
+    fps: float,
+    seconds: float,
+    seed: int = 0,
+    walks: bool = True,
 ) -> Iterator[Image]:
     """RGB frames (h, w, 3). people: photos (250, 250, 3) of LFW; each is in view for an equal part
     of the time. Without any, the room stays empty."""
@@ -46,7 +52,7 @@ def film(
         frame = background.astype(np.float32)
         if people:
             photo = people[number * len(people) // frames]
-            _put(frame, photo, _place(number / fps, seed, (width, height)))
+            _put(frame, photo, _place(walks * number / fps, seed, (width, height)))
         frame += np.roll(noises[number % _NOISES], int(rng.integers(width)), axis=1)
         yield np.clip(frame, 0, 255).astype(np.uint8)
 
