@@ -43,12 +43,19 @@ class Stage:
     """Plays scenes to a stream of its own each, and counts. names: of people, by id."""
 
     def __init__(
-        self, collection: Collection, names: dict[Any, str], bank: Bank, rulebook: PhotoRulebook
+        self,
+        collection: Collection,
+        names: dict[Any, str],
+        bank: Bank,
+        rulebook: PhotoRulebook,
+        *,
+        is_real: bool,
     ) -> None:
         self.names = names
         self._collection = collection
         self._bank = bank
         self._rulebook = rulebook
+        self._is_real = is_real
 
     def play(self, scene: Scene, fps: float) -> list[Seen]:
         from recognition.cameras.services.streams import stream_begin
@@ -68,16 +75,18 @@ class Stage:
         """All frames; returns in how many of them each visit showed each appearance."""
         from recognition.live.recogniser import Recogniser
         from recognition.live.slot import Load
+        from recognition.live.view import View
         from recognition.live.visit_log import VisitLog
 
-        rulebook, engine = cast("Any", self._rulebook), cast("Any", ReplayEngine(self._bank))
+        rulebook = cast("Any", self._rulebook)
+        engine = cast("Any", ReplayEngine(self._bank, is_real=self._is_real))
         recogniser = Recogniser(rulebook, caller=str(stream.id), min_face_px=MIN_FACE_PX)
         log = VisitLog(rulebook, stream, lambda payload, kind: None)
         shown: dict[Visit, Counter[int]] = {}
         for at_s, here in scene.frames(fps):
             image = self._picture([placed for _, placed in here])
             engine.show([placed for _, placed in here])
-            seen, left = recogniser.recognise(engine, image, at_s, {}, Load())
+            seen, left = recogniser.recognise(engine, View(image), at_s, {}, Load())
             log.see(seen, left, at_s, _START + timedelta(seconds=at_s))
             for one in seen:
                 appearance = _nearest(one.face.box, here)
@@ -220,7 +229,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     templates = {pk: bank.face(View(known[name][0], 100)) for pk, name in names.items()}
     bank.save()
     rulebook = PhotoRulebook(collection, templates)
-    stage = Stage(collection, names, bank, rulebook)
+    stage = Stage(collection, names, bank, rulebook, is_real=options.real)
     cast, tried = _cast(known, stage, bank, rulebook, _slice(options.people))
     seen: list[Seen] = []
     for scene in _progress(all_scenes(cast), "scenes"):
@@ -285,6 +294,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--strangers", default=":", metavar="FROM:TO", help="all by default")
     parser.add_argument("--fps", type=float, nargs="+", default=[5.0, 10.0, 15.0, 25.0])
     parser.add_argument("--scenes", nargs="*", default=[], help="by name; all if none is named")
+    parser.add_argument("--real", action="store_true",
+                        help="each frame goes through the networks")  # fmt: skip
     return parser.parse_args()
 
 

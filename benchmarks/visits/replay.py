@@ -23,7 +23,7 @@ from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.config import EngineConfig
 from ml_engine.engine import FaceEngine
 from ml_engine.executor import LocalExecutor
-from ml_engine.request import EVERY_FACE, ORDINARY, PHOTO, Ask, Wanted
+from ml_engine.request import EVERY_FACE, ORDINARY, PHOTO, Ask, Region, Wanted
 from ml_engine.runtime.fair_queue import Ticket
 from ml_engine.types import Float32, Image
 from ml_engine.zoo import EmbedderCard
@@ -111,12 +111,16 @@ class Bank:
 
 
 class ReplayEngine:
-    """The part of `ml_engine.engine.Engine` that a live stream uses. `show` comes first."""
+    """The part of `ml_engine.engine.Engine` that a live stream uses. `show` comes first.
+
+    is_real: nothing is repeated, and every frame goes through the real engine.
+    """
 
     device = "replay"
 
-    def __init__(self, bank: Bank) -> None:
+    def __init__(self, bank: Bank, *, is_real: bool = False) -> None:
         self._bank = bank
+        self._is_real = is_real
         self._placed: Sequence[Placed] = ()
         self._vectors: dict[int, Face] = {}
 
@@ -128,7 +132,7 @@ class ReplayEngine:
         self, images: Sequence[Image], wanted: Wanted = EVERY_FACE, ask: Ask = ORDINARY
     ) -> list[list[Face]]:
         self._vectors = {}
-        if _hide_each_other(self._placed):
+        if self._is_real or _hide_each_other(self._placed):
             return self._bank.real.find(images, wanted, ask)
         faces = []
         for placed in self._placed:
@@ -140,6 +144,8 @@ class ReplayEngine:
                 faces.append(face)
         height, width = images[0].shape[:2]
         inside = [face for face in faces if _is_inside(face, width, height)]
+        if wanted.region:
+            inside = [face for face in inside if _is_whole(face, wanted.region, width, height)]
         return [wanted.among(sorted(inside, key=lambda face: -face.size_px))]
 
     def embed(
@@ -174,6 +180,12 @@ def _is_inside(face: Face, width: int, height: int) -> bool:
     """A face is found while its middle is well within the picture."""
     x, y = (face.box[:2] + face.box[2:]) / 2
     return bool(0.1 * face.size_px < x < width - 0.1 * face.size_px and 0 < y < height)
+
+
+def _is_whole(face: Face, region: Region, width: int, height: int) -> bool:
+    """Whether a part of the picture shows as much of a face as the picture does."""
+    x1, y1, x2, y2 = np.clip(face.box, 0, [width, height, width, height])
+    return bool(region[0] <= x1 and region[1] <= y1 and x2 <= region[2] and y2 <= region[3])
 
 
 def _moved(face: Face, shift: Float32) -> Face:

@@ -29,8 +29,9 @@ from ml_engine.runtime.network import Batch, ModelBuilder, run_in_parts
 CONVERSION_VERSION = 4
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
-# The same for networks of any size of picture: their buffers are large.
-MAX_FREE_SHAPES = 4
+# The same for networks of any size of picture, whose buffers are large: one for each size of the
+# parts that streams search, and some for whole pictures.
+MAX_FREE_SHAPES = 8
 # A call costs little beside its rows.
 _CALL_ROWS = 0.3
 

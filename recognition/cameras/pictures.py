@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg
 from ml_engine.types import Image
 from recognition.cameras.sources.base import Picture
 
+if TYPE_CHECKING:
+    import av
+
 # A little more than a 4K picture: larger ones would take seconds.
 MAX_PIXELS = 10_000_000
+
+
+class VideoPicture:
+    """A decoded frame of a video, which is converted only as far as it is needed. Called, it
+    returns RGB uint8 (h, w, 3)."""
+
+    def __init__(self, frame: av.VideoFrame) -> None:
+        self._frame = frame
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self._frame.width, self._frame.height
+
+    def __call__(self) -> Image:
+        return np.asarray(self._frame.to_ndarray(format="rgb24"), np.uint8)
+
+    def grey(self, width: int, height: int) -> NDArray[np.uint8]:
+        """A small copy (height, width), 0 to 255."""
+        small = self._frame.reformat(width, height, "gray", interpolation="AREA")
+        return np.asarray(small.to_ndarray(), np.uint8)
 
 
 def as_rgb(picture: Picture) -> Image:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from ml_engine.quality import is_too_dark
 from ml_engine.request import Timings
-from ml_engine.types import Image
 from recognition.live.identity import Identity
 from recognition.live.messages import (
     ErrorMessage,
@@ -17,6 +16,7 @@ from recognition.live.messages import (
     VisitMessage,
 )
 from recognition.live.recogniser import SeenFace
+from recognition.live.view import View
 from recognition.notices.payloads import PageEventKind
 from recognition.people.payloads import face_payload
 from recognition.web.payloads import EventPayload, NamedPerson
@@ -50,7 +50,7 @@ def visit_message(payload: EventPayload, kind: PageEventKind) -> VisitMessage:
 
 def faces_message(
     frame: int,
-    image: Image,
+    view: View,
     faces: list[LiveFacePayload],
     timings: Timings,
     *,
@@ -60,11 +60,11 @@ def faces_message(
     return {
         "type": "faces",
         "frame": frame,
-        "size": [image.shape[1], image.shape[0]],
+        "size": list(view.size),
         "faces": faces,
         "timing_ms": {stage: round(ms, 1) for stage, ms in timings.items()},
         "dropped": dropped,
-        "too_dark": not faces and is_too_dark(image),
+        "too_dark": not faces and is_too_dark(view.grey),
     }
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ml_engine import Face
-from ml_engine.types import Float32, Image
+from ml_engine.types import Float32
 from recognition.cameras.areas import AreasPayload
+
+_NEAR = np.ones((5, 5), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,21 @@ class Areas:
         )
         return cls(watch, ignore)
 
-    def keep(self, faces: list[Face], image: Image) -> list[Face]:
+    def keep(self, faces: list[Face], size: tuple[int, int]) -> list[Face]:
         """The faces whose centre is in a watched polygon (anywhere, if there is none) and in no
-        ignored one."""
+        ignored one. size: width and height of the picture."""
         if not self.watch and not self.ignore:
             return faces
-        height, width = image.shape[:2]
-        return [face for face in faces if self._counts(_centre(face, width, height))]
+        return [face for face in faces if self._counts(_centre(face, *size))]
+
+    def cells(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """(h, w) of a small copy of the picture: True where faces count, and near there."""
+        cells = np.zeros(shape, np.uint8) if self.watch else np.ones(shape, np.uint8)
+        for polygons, value in ((self.watch, 1), (self.ignore, 0)):
+            for polygon in polygons:
+                corners = np.rint(polygon * [shape[1] - 1, shape[0] - 1]).astype(np.int32)
+                cv2.fillPoly(cells, [corners], value)
+        return cv2.dilate(cells, _NEAR) > 0
 
     def _counts(self, point: tuple[float, float]) -> bool:
         is_watched = not self.watch or _is_in(self.watch, point)

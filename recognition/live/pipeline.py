@@ -10,13 +10,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ml_engine.request import Timings
-from ml_engine.types import Image
 from recognition.cameras.services.streams import OwnStream
 from recognition.engine import get_engine
 from recognition.live.areas import EVERYWHERE, Areas
 from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
+from recognition.live.view import View
 from recognition.live.visit_log import VisitLog
 from recognition.live.writer import Tell
 
@@ -57,10 +57,10 @@ class FramePipeline:
             self._begin(rulebook)
 
     def see(
-        self, image: Image, at_s: float, came_at: datetime, timings: Timings, load: Load
+        self, view: View, at_s: float, came_at: datetime, timings: Timings, load: Load
     ) -> list[SeenFace]:
         """The faces of a frame, in their visits. at_s: on the clock of the frames, as the times
         given to `visits`. EngineBusy, EngineError, DatabaseError."""
-        seen, left = self.recogniser.recognise(get_engine(), image, at_s, timings, load)
+        seen, left = self.recogniser.recognise(get_engine(), view, at_s, timings, load)
         self.visits.see(seen, left, at_s, came_at)
         return seen

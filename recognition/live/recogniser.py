@@ -5,23 +5,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
+from django.conf import settings
 
 from ml_engine import Face
 from ml_engine.engine import Engine
 from ml_engine.geometry import iou
 from ml_engine.request import Ask, Timings, Wanted
 from ml_engine.tracking import LEAST_QUALITY, Track, Tracker
-from ml_engine.types import Float32, Image
+from ml_engine.types import EngineError, Float32
 from recognition.live.areas import EVERYWHERE, Areas
 from recognition.live.association import find_exchanges
+from recognition.live.attention import Watch
 from recognition.live.identity import RECHECK_S, Identity, Need, name_each_once
 from recognition.live.looks import Look, appearance_of
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
+from recognition.live.view import View
 
 # A crowd is recognised over several frames, so that each frame is answered in time.
 LOOKS_A_FRAME = 8
@@ -98,6 +101,7 @@ class Recogniser:
         self._wanted_faces = Wanted(min_face_px=min_face_px, max_faces=_FACES_A_FRAME)
         self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
+        self._watch = Watch(min_face_px or int(settings.ENGINE["min_face_px"]))
         self._identities: dict[int, Identity] = {}
         self._gallery_state = self._read_gallery_state()
         self._reconsidered_s = 0.0
@@ -105,20 +109,20 @@ class Recogniser:
         self._last_s = -np.inf
 
     def recognise(
-        self, engine: Engine, image: Image, at_s: float, timings: Timings, load: Load
+        self, engine: Engine, view: View, at_s: float, timings: Timings, load: Load
     ) -> tuple[list[SeenFace], list[int]]:
         """The faces of a frame, largest first, and the tracks that ended or moved to another
         person. EngineBusy, EngineClosed, DatabaseError."""
         ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
-        (faces,) = engine.find([image], self._wanted_faces, ask)
-        faces = self._areas().keep(faces, image)
+        areas = self._areas()
+        faces = areas.keep(self._find(engine, view, at_s, ask, areas), view.size)
         tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
         for track in over:
             self._identities.pop(track.number, None)
-        seen = self._seen(image, faces, tracks, at_s, is_pressed=load.is_high)
+        seen = self._seen(view, faces, tracks, at_s, is_pressed=load.is_high)
         wanted = self._wanted(seen, at_s, load)
         self._last_s = at_s
-        self._embed(engine, image, wanted, ask)
+        self._embed(engine, view, wanted, ask)
         started = time.perf_counter()
         self._associate(seen, wanted)
         passed_on = self._look(wanted, at_s)
@@ -127,9 +131,23 @@ class Recogniser:
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
+    def _find(self, engine: Engine, view: View, at_s: float, ask: Ask, areas: Areas) -> list[Face]:
+        """The faces of the frame, searched only where there may be some."""
+        expected = [track.expected_box(at_s) for track in self._tracker.tracks]
+        attention = self._watch.attend(view.grey, view.size, expected, at_s, areas)
+        if not attention.is_needed:
+            return []
+        try:
+            wanted = replace(self._wanted_faces, region=attention.region)
+            (faces,) = engine.find([view.image], wanted, ask)
+        except EngineError:
+            self._watch.start_anew()
+            raise
+        return faces
+
     def _seen(
         self,
-        image: Image,
+        view: View,
         faces: Sequence[Face],
         tracks: Sequence[Track],
         at_s: float,
@@ -145,7 +163,7 @@ class Recogniser:
                 self._identities[track.number] = identity
             need = identity.need(
                 face,
-                appearance_of(image, face.box),
+                appearance_of(view.image, face.box),
                 at_s,
                 is_crowded=is_crowded,
                 is_pressed=is_pressed,
@@ -169,9 +187,11 @@ class Recogniser:
             if self._budget.grants(one.need, at_s - one.identity.last_look_s)
         ]
 
-    def _embed(self, engine: Engine, image: Image, wanted: list[SeenFace], ask: Ask) -> None:
+    def _embed(self, engine: Engine, view: View, wanted: list[SeenFace], ask: Ask) -> None:
+        if not wanted:
+            return
         embedded = engine.embed(
-            image,
+            view.image,
             [one.face for one in wanted],
             ask,
             embedder=self._model,

@@ -25,6 +25,7 @@ from recognition.jobs.kinds import JsonObject
 from recognition.live.pipeline import FramePipeline
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
+from recognition.live.view import View
 from recognition.live.writer import visit_writer
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.leases import KeptLease, LeaseKeeper
@@ -109,22 +110,22 @@ def _see(
     """One frame; while engine or database are away, the same one again."""
     came_at = recording.recorded_at + timedelta(seconds=frame.at_s)
     taken_at = timezone.now()
-    try:
-        image = frame.picture()
-    except ImageError as error:
-        context.log(f"{_clock(frame.at_s)}: {error.message}")
-        return
+    view = View(frame.picture)
     while True:
         try:
             pipeline.follow_rules()
-            seen = pipeline.see(image, frame.at_s, came_at, {}, Load())
+            seen = pipeline.see(view, frame.at_s, came_at, {}, Load())
             break
+        except ImageError as error:
+            context.log(f"{_clock(frame.at_s)}: {error.message}")
+            return
         except EngineBusy:
             time.sleep(_BUSY_PAUSE_S)
         except (DatabaseError, InterfaceError):
             connections.close_all()
         context.check()
-    pipeline.visits.keep_pictures(image, seen, taken_at=taken_at)
+    if seen:
+        pipeline.visits.keep_pictures(view.image, seen, taken_at=taken_at)
     pipeline.visits.close_gone(frame.at_s)
 
 

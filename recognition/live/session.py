@@ -22,7 +22,7 @@ from django.utils import timezone
 from ml_engine import EngineBusy, EngineError, ImageError
 from ml_engine.request import Timings
 from recognition.cameras.models import Camera
-from recognition.cameras.pictures import as_rgb, shrunk_jpeg
+from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
@@ -35,6 +35,7 @@ from recognition.live.previews import previews
 from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot, Load, Turns
+from recognition.live.view import View
 from recognition.live.writer import visit_writer
 from recognition.notices.payloads import PageEventKind
 from recognition.people.models import Collection
@@ -259,13 +260,13 @@ class StreamSession:
     def _work_on(self, frame: Frame) -> None:
         started = time.monotonic()
         timings: Timings = {"queue": (started - frame.arrived_s) * 1000}
-        image = as_rgb(frame.content)
-        timings["decode"] = (time.monotonic() - started) * 1000
+        view = View(frame.content)
         came_at = timezone.now() - timedelta(seconds=time.monotonic() - frame.arrived_s)
-        seen = self._pipeline.see(image, frame.arrived_s, came_at, timings, self._load)
+        seen = self._pipeline.see(view, frame.arrived_s, came_at, timings, self._load)
+        timings |= view.timings
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
         faces = [self._face(one) for one in seen]
-        message = faces_message(frame.number, image, faces, timings, dropped=self._slot.dropped)
+        message = faces_message(frame.number, view, faces, timings, dropped=self._slot.dropped)
         self._sink(message)
         if self._camera is not None:
             dropped = self._slot.dropped - self._noted_dropped
@@ -275,9 +276,10 @@ class StreamSession:
             # Made from the decoded image: its JPEG may have been turned by an EXIF note.
             previews().show(
                 self._camera.pk,
-                lambda side_px: Preview(shrunk_jpeg(image, side_px, quality=80), message),
+                lambda side_px: Preview(shrunk_jpeg(view.image, side_px, quality=80), message),
             )
-        self._pipeline.visits.keep_pictures(image, seen)
+        if seen:
+            self._pipeline.visits.keep_pictures(view.image, seen)
 
     def _face(self, one: SeenFace) -> LiveFacePayload:
         decision, recogniser = one.identity.decision, self._pipeline.recogniser

@@ -12,8 +12,8 @@ from ml_engine.types import Image
 if TYPE_CHECKING:
     from recognition.cameras.models import Camera
 
-# Encoded, as RGB, or a function that gives the RGB picture: of a frame that nobody takes, only the
-# decoding is paid, and not the conversion.
+# Encoded, as RGB, or a function that returns the RGB picture: of a frame that nobody takes, or that
+# shows nothing new, only the decoding is paid, and not the conversion.
 Picture: TypeAlias = "bytes | Image | Callable[[], Image]"
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 import av
-import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from django.conf import settings
 
-from ml_engine.types import Image
 from recognition.cameras.pictures import MAX_PIXELS
 from recognition.cameras.sources.base import SourceFailed
 
@@ -44,11 +42,6 @@ def decoded(container: InputContainer) -> Iterator[av.VideoFrame]:
     """All frames of the first video stream; SourceFailed, av.FFmpegError."""
     for packet in container.demux(video_of(container)):
         yield from packet.decode()
-
-
-def picture_of(frame: av.VideoFrame) -> Callable[[], Image]:
-    """Converted to RGB when it is wanted: that takes longer than decoding."""
-    return lambda: np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
 def too_large() -> SourceFailed:

@@ -9,9 +9,10 @@ from collections.abc import Generator, Iterator
 import av
 
 from recognition.cameras.models import Camera
+from recognition.cameras.pictures import VideoPicture
 from recognition.cameras.sources.addresses import SCHEMES, AddressRefused, Login, camera_url
 from recognition.cameras.sources.base import Picture, SourceFailed
-from recognition.cameras.sources.decoding import picture_of, video_of
+from recognition.cameras.sources.decoding import video_of
 from recognition.cameras.sources.http_camera import opened_http
 from recognition.cameras.sources.pacing import Pace
 from recognition.cameras.sources.patience import Patience
@@ -76,7 +77,7 @@ def _played(
                 patience.picture_came()
                 has_decoded = True
                 if is_due(frame.time):
-                    yield picture_of(frame)
+                    yield VideoPicture(frame)
 
 
 def _decoded(

@@ -18,13 +18,9 @@ from django.conf import settings
 from ml_engine import ImageError
 from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image
+from recognition.cameras.pictures import MAX_PIXELS, VideoPicture
 from recognition.cameras.sources.base import SourceFailed
-from recognition.cameras.sources.decoding import (
-    MAX_PIXELS,
-    PLAYABLE_FILES,
-    picture_of,
-    video_of,
-)
+from recognition.cameras.sources.decoding import PLAYABLE_FILES, video_of
 
 # If the times of two frames lie further apart, or go back, the clock of the file has jumped.
 _JUMP_S = 60.0
@@ -110,7 +106,7 @@ def _thinned(
         if at_s >= next_s - 0.25 / fps:
             next_s = max(next_s, at_s - 1 / fps) + 1 / fps
             done = min(1.0, at_s / length_s) if length_s > 0 else None
-            yield RecordedFrame(at_s, done, picture_of(frame))
+            yield RecordedFrame(at_s, done, VideoPicture(frame))
 
 
 def _pictures(archive: zipfile.ZipFile) -> Iterator[RecordedFrame]:

@@ -11,8 +11,9 @@ import av
 from django.conf import settings
 
 from recognition.cameras.models import Camera
+from recognition.cameras.pictures import VideoPicture
 from recognition.cameras.sources.base import Picture, SourceFailed
-from recognition.cameras.sources.decoding import PLAYABLE_FILES, decoded, picture_of
+from recognition.cameras.sources.decoding import PLAYABLE_FILES, decoded
 from recognition.cameras.sources.pacing import Pace
 from recognition.web.errors import ServiceError
 from recognition.web.process import process
@@ -61,7 +62,7 @@ def _played_once(path: Path, pace: Pace) -> Iterator[Picture]:
                 is_empty = False
                 if not pace.wait(frame.time or 0.0):
                     return
-                yield picture_of(frame)
+                yield VideoPicture(frame)
     except (av.FFmpegError, OSError) as error:
         if is_empty:
             raise SourceFailed(f"{path.name} is not a video that can be played.") from error

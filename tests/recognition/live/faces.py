@@ -10,6 +10,7 @@ import numpy as np
 from ml_engine import Face, Quality
 from ml_engine.matching import Candidate, Decision, decide
 from ml_engine.types import Float32
+from ml_engine.zoo import preset
 from recognition.live.identity import Identity
 from recognition.live.looks import Look, SameFace
 from tests.fakes import embedding_of
@@ -66,7 +67,7 @@ class FakeRulebook:
     flips = False
     same_face = SAME_FACE
     likeness = SAME_FACE.likely_from
-    collection = SimpleNamespace(embedder=SimpleNamespace(version="mobilefacenet@1"))
+    collection = SimpleNamespace(embedder=preset("mobilefacenet"))
     gallery = SimpleNamespace(revision=1, ranks_by_similarity=True, decided_by=None)
 
     def __init__(self, people: Iterable[int]) -> None:

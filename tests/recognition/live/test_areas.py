@@ -21,7 +21,7 @@ from tests.fakes import FakeEngine, photo
 from tests.recognition.live.faces import face_at
 from tests.recognition.live.streams import DrivenStream
 
-PICTURE = np.zeros((400, 800, 3), np.uint8)
+SIZE = (800, 400)
 LEFT = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]
 TOP = [[0, 0], [1, 0], [1, 0.5], [0, 0.5]]
 # A C that is open to the right: the middle of the picture is not in it.
@@ -32,11 +32,11 @@ FACES = [LEFT_TOP, RIGHT_TOP, RIGHT_LOW]
 
 
 def _kept(faces: list[Face], **areas: list[Any]) -> list[Face]:
-    return list(Areas.of({"watch": [], "ignore": [], **areas}).keep(faces, PICTURE))  # type: ignore[typeddict-item]
+    return list(Areas.of({"watch": [], "ignore": [], **areas}).keep(faces, SIZE))  # type: ignore[typeddict-item]
 
 
 def test_faces_count_everywhere_without_areas() -> None:
-    assert EVERYWHERE.keep(FACES, PICTURE) is FACES
+    assert EVERYWHERE.keep(FACES, SIZE) is FACES
 
 
 def test_faces_outside_of_all_watched_areas_do_not_count() -> None:
@@ -57,6 +57,14 @@ def test_face_in_the_hollow_of_an_area_is_outside_of_it() -> None:
 def test_face_at_the_edge_of_the_picture_counts_with_its_centre_outside() -> None:
     beyond = face_at(-80, 100)
     assert _kept([beyond], watch=[LEFT]) == [beyond]
+
+
+def test_cells_of_overlapping_areas_are_where_faces_count() -> None:
+    assert EVERYWHERE.cells((90, 160)).all()
+    areas = {"watch": [LEFT, TOP], "ignore": [[[0.8, 0], [1, 0], [1, 1], [0.8, 1]]]}
+    cells = Areas.of(areas).cells((90, 160))  # type: ignore[arg-type]
+    assert cells[20, 40] and cells[20, 110]
+    assert not cells[70, 110] and not cells[20, 150]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from ml_engine.request import Wanted
 from ml_engine.tracking import Tracker
 from ml_engine.types import Face, Image
 from recognition.live.association import find_exchanges
@@ -17,13 +18,14 @@ from recognition.live.identity import Identity
 from recognition.live.recogniser import Recogniser
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
+from recognition.live.view import View
 from recognition.live.visits import VisitBook
 from tests.fakes import embedding_of
 from tests.recognition.live.faces import SAME_FACE, FakeRulebook, face_at, look_at, match, settled
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _LIKELY = SAME_FACE.likely_from
-_FRAME: Image = np.full((480, 640, 3), 90, np.uint8)
+_SIDE, _Y = 100, 100
 
 
 def _pending(track: int, number: int) -> Identity:
@@ -72,14 +74,20 @@ def test_exchanged_tracks_go_on_with_the_face_of_the_other() -> None:
 
 
 class _Engine:
-    """Finds people where the test puts them."""
+    """Finds people where the test puts them, in the part of the frame that is searched."""
 
     def __init__(self) -> None:
         self.people: dict[int, int] = {}  # number to x
         self._looks = 0
 
-    def find(self, images: Sequence[Image], *wanted: object) -> list[list[Face]]:
-        return [[face_at(x, 100) for x in self.people.values()]]
+    def find(self, images: Sequence[Image], wanted: Wanted, *ask: object) -> list[list[Face]]:
+        x1, y1, x2, y2 = wanted.region or (0, 0, 10**6, 10**6)
+        found = [
+            face_at(x, _Y, _SIDE)
+            for x in self.people.values()
+            if x1 <= x <= x2 - _SIDE and y1 <= _Y <= y2 - _SIDE
+        ]
+        return [found]
 
     def embed(self, image: Image, faces: Sequence[Face], *ask: object, **how: object) -> list[Face]:
         self._looks += 1
@@ -88,6 +96,14 @@ class _Engine:
             replace(face, embedding=embedding_of(by_x[int(face.box[0])], looks=self._looks))
             for face in faces
         ]
+
+
+def _frame(people: dict[int, int]) -> Image:
+    """The people as squares on a plain wall (480, 640, 3)."""
+    frame = np.full((480, 640, 3), 90, np.uint8)
+    for number, x in people.items():
+        frame[_Y : _Y + _SIDE, x : x + _SIDE] = 120 + 10 * number
+    return frame
 
 
 class _Camera:
@@ -103,7 +119,7 @@ class _Camera:
         self.frame += 1
         self.engine.people = people
         engine = cast("Any", self.engine)
-        seen, left = self.recogniser.recognise(engine, _FRAME, at_s, {}, Load())
+        seen, left = self.recogniser.recognise(engine, View(_frame(people)), at_s, {}, Load())
         present = {one.identity.track for one in seen}
         for track in left:
             (self.book.pass_on if track in present else self.book.leave)(track)

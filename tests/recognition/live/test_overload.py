@@ -18,6 +18,7 @@ from ml_engine.types import Face, Image
 from recognition.live.recogniser import Recogniser
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
+from recognition.live.view import View
 from tests.fakes import embedding_of
 from tests.recognition.live.faces import FakeRulebook, face_at
 
@@ -95,7 +96,7 @@ class _Stream:
         frame = self._newest(now)
         came_s = self.offset_s + frame / FPS
         seen, _ = self.recogniser.recognise(
-            cast("Any", engine), self.picture(frame), came_s, {}, self.load
+            cast("Any", engine), View(self.picture(frame)), came_s, {}, self.load
         )
         done_s = now + engine.spent_s
         engine.spent_s = 0.0

@@ -1,0 +1,210 @@
+"""Where a stream looks for faces."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pytest
+
+from ml_engine.types import EngineBusy, Float32, Image
+from recognition.live.areas import EVERYWHERE, Areas
+from recognition.live.attention import NOTHING, WHOLE, WHOLE_EMPTY_S, WHOLE_S, Watch
+from recognition.live.recogniser import Recogniser, SeenFace
+from recognition.live.rulebook import Rulebook
+from recognition.live.slot import Load
+from recognition.live.view import View
+from tests.fakes import FakeEngine, colour_of
+from tests.recognition.live.faces import FakeRulebook
+
+SIZE = (1280, 720)
+STEP_S = 0.2
+MIN_FACE_PX = 40
+
+
+def _room(*, noise: float = 3.0, seed: int = 0, light: float = 0.0) -> Image:
+    """A room with things in it, as a camera with noise sees it."""
+    rng = np.random.default_rng(1)
+    things = rng.integers(30, 220, (9, 16, 3)).astype(np.float32)
+    picture = np.kron(things, np.ones((80, 80, 1), np.float32)) + light
+    picture += np.random.default_rng(seed).normal(0, noise, picture.shape)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _with_somebody(picture: Image, x: int, y: int, side: int = 80) -> Image:
+    picture = picture.copy()
+    patches = np.random.default_rng(x).integers(40, 250, (side // 10, side // 10, 3))
+    picture[y : y + side, x : x + side] = np.kron(patches, np.ones((10, 10, 1)))
+    return picture
+
+
+class Camera:
+    """Shows pictures to a watch, five a second."""
+
+    def __init__(self) -> None:
+        self.watch = Watch(MIN_FACE_PX)
+        self.now_s = 100.0
+        self.areas = EVERYWHERE
+
+    def shows(self, picture: Image, faces: list[Float32] | None = None) -> object:
+        self.now_s += STEP_S
+        grey = View(picture).grey
+        return self.watch.attend(grey, SIZE, faces or [], self.now_s, self.areas)
+
+    def shows_empty_room(self, frames: int) -> list[object]:
+        return [self.shows(_room(seed=number)) for number in range(frames)]
+
+
+def test_first_frame_is_looked_at_whole() -> None:
+    assert Camera().shows(_room()) is WHOLE
+
+
+def test_empty_room_is_looked_at_now_and_then_alone() -> None:
+    looks = Camera().shows_empty_room(61)
+    assert looks.count(NOTHING) + looks.count(WHOLE) == len(looks)
+    assert looks.count(WHOLE) == 1 + 60 * STEP_S / WHOLE_EMPTY_S
+
+
+@pytest.mark.parametrize("place", [(0, 0), (600, 300), (1200, 640)])
+def test_what_moved_is_looked_at_with_room_around_it(place: tuple[int, int]) -> None:
+    camera = Camera()
+    camera.shows_empty_room(3)
+    x, y = place
+    look = camera.shows(_with_somebody(_room(seed=9), x, y))
+    x1, y1, x2, y2 = look.region  # type: ignore[attr-defined]
+    assert (x1, y1) <= (max(0, x - 20), max(0, y - 20))
+    assert x2 >= min(1280, x + 100)
+    assert y2 >= min(720, y + 100)
+    assert (x2 - x1, y2 - y1) == (320, 320)
+
+
+def test_face_that_stands_still_is_looked_at_in_every_frame() -> None:
+    camera = Camera()
+    face = np.array([600, 300, 700, 420], np.float32)
+    picture = _with_somebody(_room(), 600, 300, 110)
+    looks = [camera.shows(picture, [face]) for _ in range(50)]
+    assert NOTHING not in looks
+    assert looks.count(WHOLE) == pytest.approx(50 * STEP_S / WHOLE_S, abs=1)
+    part = next(look for look in looks if look is not WHOLE)
+    x1, y1, x2, y2 = part.region  # type: ignore[attr-defined]
+    assert x1 < 540 < 760 < x2
+    assert y1 < 240 < 480 < y2
+
+
+def test_somebody_who_comes_is_looked_at_beside_a_face_that_is_there() -> None:
+    camera = Camera()
+    face = np.array([600, 300, 700, 420], np.float32)
+    before = _with_somebody(_room(), 600, 300, 110)
+    for _ in range(3):
+        camera.shows(before, [face])
+    look = camera.shows(_with_somebody(before, 300, 320), [face])
+    x1, _, x2, _ = look.region  # type: ignore[attr-defined]
+    assert x1 <= 280
+    assert x2 >= 760
+
+
+@pytest.mark.parametrize("change", ["light", "cut", "pause"])
+def test_whole_picture_is_looked_at_after_a_change_of_all(change: str) -> None:
+    camera = Camera()
+    camera.shows_empty_room(3)
+    if change == "pause":
+        camera.now_s += 60
+        assert camera.shows(_room(seed=5)) is WHOLE
+    elif change == "light":
+        assert camera.shows(_room(light=25)) is WHOLE
+    else:
+        assert camera.shows(np.ascontiguousarray(_room()[:, ::-1])) is WHOLE
+
+
+def test_slow_change_of_the_light_is_no_movement() -> None:
+    camera = Camera()
+    looks = [camera.shows(_room(seed=number, light=number * 0.5)) for number in range(60)]
+    assert looks.count(NOTHING) >= 52
+
+
+def test_place_where_somebody_stopped_is_searched_a_little_longer() -> None:
+    """Without a face that is known there: it may be found only now."""
+    camera = Camera()
+    camera.shows_empty_room(3)
+    arrived = _with_somebody(_room(), 600, 300)
+    looks = [camera.shows(arrived) for _ in range(40)]
+    assert NOTHING not in looks[:12]
+    assert looks[-8:].count(NOTHING) >= 7
+
+
+@pytest.mark.parametrize("kind", ["watch", "ignore"])
+def test_movement_outside_of_the_areas_alone_is_not_searched(kind: str) -> None:
+    camera = Camera()
+    left = np.array([[0, 0], [0.5, 0], [0.5, 1], [0, 1]], np.float32)
+    camera.areas = Areas(**{kind: (left,)})
+    camera.shows_empty_room(3)
+    within, without = (300, 900) if kind == "watch" else (900, 300)
+    street = _with_somebody(_room(seed=9), without, 300)
+    assert camera.shows(street) is NOTHING
+    assert camera.shows(_with_somebody(street, within, 300)) is not NOTHING
+
+
+def test_frame_after_one_that_was_not_searched_is_searched_whole() -> None:
+    camera = Camera()
+    camera.shows_empty_room(3)
+    camera.watch.start_anew()
+    assert camera.shows(_room(seed=4)) is WHOLE
+
+
+def test_picture_of_another_size_starts_anew() -> None:
+    camera = Camera()
+    camera.shows_empty_room(3)
+    assert camera.shows(_room()[:, :960]) is WHOLE
+
+
+class Stream:
+    """A recogniser with an engine that finds coloured squares, five frames a second."""
+
+    def __init__(self) -> None:
+        self.engine = FakeEngine()
+        rulebook = cast("Rulebook", FakeRulebook([1, 2]))
+        self.recogniser = Recogniser(rulebook, caller="test", min_face_px=MIN_FACE_PX)
+        self.now_s = 0.0
+
+    def sees(self, *people: tuple[int, int, int]) -> list[SeenFace]:
+        """One frame with these people: number, x and y."""
+        picture = np.full((720, 1280, 3), 10, np.uint8)
+        for number, x, y in people:
+            picture[y : y + 80, x : x + 80] = colour_of(number)
+        self.now_s += STEP_S
+        view = View(picture)
+        return self.recogniser.recognise(self.engine, view, self.now_s, {}, Load())[0]
+
+
+def test_still_room_hardly_asks_the_engine() -> None:
+    stream = Stream()
+    for _ in range(51):
+        assert stream.sees() == []
+    assert stream.engine.calls <= 1 + 50 * STEP_S / WHOLE_EMPTY_S
+
+
+@pytest.mark.parametrize("place", [(0, 0), (1200, 0), (610, 320), (0, 640), (1200, 640)])
+def test_person_who_comes_is_seen_in_the_first_frame(place: tuple[int, int]) -> None:
+    stream = Stream()
+    for _ in range(5):
+        stream.sees()
+    assert len(stream.sees((1, *place))) == 1
+
+
+def test_people_who_stand_come_and_walk_are_seen_in_every_frame() -> None:
+    stream = Stream()
+    for step in range(60):
+        walker = [(2, 20 * step, 500)] if step >= 7 else []
+        assert len(stream.sees((1, 700, 100), *walker)) == 1 + len(walker), step
+
+
+def test_engine_that_was_busy_costs_no_person() -> None:
+    stream = Stream()
+    for _ in range(3):
+        stream.sees()
+    stream.engine.is_busy = True
+    with pytest.raises(EngineBusy):
+        stream.sees((1, 600, 300))
+    stream.engine.is_busy = False
+    stream.now_s += 2.5  # it stands, and is part of the room by now
+    assert len(stream.sees((1, 600, 300))) == 1
