@@ -67,7 +67,7 @@ def playable_mp4(content: bytes, done: Callable[[float], None]) -> Video:
     seconds = 0.0
     options = {"format_whitelist": PLAYABLE_FILES, "protocol_whitelist": "none"}
     try:
-        with av.open(BytesIO(content), options=options) as source:
+        with av.open(BytesIO(content), "r", options=options) as source:
             stream = video_of(source)
             length_s = float((source.duration or 0) / av.time_base) or 1.0
             with _written(file, stream.frames + 1) as container:
@@ -89,14 +89,10 @@ def _written(file: BytesIO, packets: int) -> OutputContainer:
 
 
 def _encoder(container: OutputContainer, stream: av.VideoStream) -> av.VideoStream:
-    made = container.add_stream(
-        _ENCODER,
-        rate=_USUAL_FPS,
-        options=_QUALITY,
-        width=stream.codec_context.width // 2 * 2,
-        height=stream.codec_context.height // 2 * 2,
-        time_base=_TICK,
-    )
+    made = container.add_stream(_ENCODER, rate=_USUAL_FPS, options=_QUALITY, time_base=_TICK)
+    assert isinstance(made, av.VideoStream)
+    made.width = stream.codec_context.width // 2 * 2
+    made.height = stream.codec_context.height // 2 * 2
     made.pix_fmt = _PIXELS
     made.codec_context.gop_size = _PICTURES_A_GROUP
     # The engine needs the cores.
@@ -114,7 +110,8 @@ def _for_browsers(frame: av.VideoFrame, made: av.VideoStream) -> av.VideoFrame:
 
 def _size_of(packet: VideoPacket) -> tuple[int, int]:
     """Width and height of a key frame, which is decoded for that."""
-    decoder = av.VideoCodecContext.create(packet.format.codec, "r")
+    decoder = av.CodecContext.create(packet.format.codec, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
     frames = [*decoder.decode(av.Packet(packet.data)), *decoder.decode(None)]

@@ -56,7 +56,7 @@ def stream(
 
     response = StreamingHttpResponse(sent(), content_type=content_type)
     disposition = content_disposition_header(as_attachment=as_attachment, filename=name)
-    response["Content-Disposition"] = disposition
+    response["Content-Disposition"] = disposition or "inline"
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import av
 import numpy as np
+from django.core.files.base import ContentFile
 
 from ml_engine.types import Image
 from recognition.cameras.mp4 import mp4_of
@@ -90,7 +91,7 @@ class Played:
 
 def played(content: bytes) -> Played:
     """Decode all of it; damaged pictures are errors."""
-    with av.open(BytesIO(content)) as container:
+    with av.open(BytesIO(content), "r") as container:
         stream = container.streams.video[0]
         stream.codec_context.options = {"err_detect": "explode"}
         frames = list(container.decode(stream))
@@ -108,8 +109,7 @@ def make_clip(event: Event, codec: str = "h264", **values: Any) -> Clip:
     """A stored clip of the event."""
     video = mp4_of(video_packets(codec, seconds=2))
     clip = new_clip(event.started_at, state=Clip.State.READY, codec=codec, **values)
-    with BytesIO(video.content) as file:
-        clip.file.save("clip.mp4", file)
+    clip.file.save("clip.mp4", ContentFile(video.content))
     Clip.objects.filter(pk=clip.pk).update(seconds=video.seconds, bytes=len(video.content))
     Event.objects.filter(pk=event.pk).update(clip=clip)
     clip.refresh_from_db()

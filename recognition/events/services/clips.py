@@ -64,7 +64,9 @@ def clip_store(*, clip_id: UUID, packets: Sequence[VideoPacket]) -> bool:
             erased_at = lock_collection(event.collection_id).last_erasure_at
             if erased_at is not None and erased_at >= begins_at:
                 raise ServiceError("person_erased", "A person was erased meanwhile.", status=409)
-            return _end(clip_id, state=Clip.State.READY, file=fresh.file.name, **_figures(video))
+            return _end(
+                clip_id, state=Clip.State.READY, file=str(fresh.file.name), **_figures(video)
+            )
 
         if not in_transaction(store):
             files.discard_all()

@@ -65,7 +65,7 @@ def test_camera_whose_clock_is_wrong_plays_in_real_time(ticks: int) -> None:
 def test_packets_with_lengths_are_read_like_those_with_start_codes(codec: str) -> None:
     """As in files and segments, which hold the parameter sets apart."""
     source = BytesIO(mp4_of(video_packets(codec)).content)
-    with av.open(source) as container:
+    with av.open(source, "r") as container:
         reader = PacketReader(container, container.streams.video[0])
         read = [found for packet in container.demux() if (found := reader.read(packet))]
     assert len(read) == 4 * FPS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -38,7 +39,7 @@ def _content(event: Event) -> bytes:
 
 def _part(api: Caller, event: Event, wanted: str) -> tuple[int, bytes, str | None]:
     answer = api.get(_url(event), headers={"Range": wanted})
-    content = b"".join(answer) if answer.streaming else answer.content  # type: ignore[attr-defined]
+    content = b"".join(answer) if answer.streaming else answer.content
     return answer.status_code, content, answer.get("Content-Range")
 
 
@@ -183,7 +184,7 @@ def test_page_of_an_event_tells_why_there_is_no_clip(person: Person, viewer: Cli
 
 
 def test_camera_keeps_clips_if_its_kind_has_packets(api: Caller, collection: Collection) -> None:
-    values = {"name": "Door", "kind": "rtsp", "address": "rtsp://192.168.1.20/a"}
+    values: dict[str, Any] = {"name": "Door", "kind": "rtsp", "address": "rtsp://192.168.1.20/a"}
     camera = good(api.post("/api/v1/cameras", values), 201)
     assert (camera["clip_before_s"], camera["clip_after_s"]) == (5, 0)
     row = f"/api/v1/cameras/{camera['id']}"
