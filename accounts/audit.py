@@ -88,10 +88,18 @@ def record(
 
 
 def record_view(
-    actor: Actor, picture: Model, *, person_id: UUID | None, collection_id: UUID
+    actor: Actor,
+    picture: Model,
+    *,
+    person_id: UUID | None,
+    collection_id: UUID,
+    is_more: bool = False,
 ) -> None:
     """Record that a picture of a person was shown. A page shows many pictures, so several views
-    share one entry. Its details list all pictures, and each person with the number of views."""
+    share one entry. Its details list all pictures, and each person with the number of views.
+
+    is_more: a further part of it is fetched, which is no view if the entry lists the picture.
+    """
     seen = f"{picture._meta.model_name}:{picture.pk}"
     entries = AuditEntry.objects.filter(
         at__gte=timezone.now() - _VIEWS_WITHIN,
@@ -108,6 +116,8 @@ def record_view(
         if entry is None or entry.details.get("views", _MOST_VIEWS) >= _MOST_VIEWS:
             details = _with_view({"views": 0, "pictures": [], "people": {}}, seen, person_id)
             record(actor, "image.view", picture, collection_id=collection_id, **details)
+            return
+        if is_more and seen in entry.details["pictures"]:
             return
         entry.details = _with_view(entry.details, seen, person_id)
         entry.save(update_fields=["details"])

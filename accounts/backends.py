@@ -44,6 +44,7 @@ RIGHTS: dict[str, Rights] = {
     "bulk.archive": _ADMINISTRATORS,
     "bulk.piece": _ADMINISTRATORS,
     "events.event": _OPERATORS,
+    "events.clip": _READ_ONLY,
     "events.recording": _OPERATORS,
     "cameras.camera": _READ_ONLY,
     "cameras.stream": _READ_ONLY,

@@ -96,6 +96,7 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
             (None, {"fields": ("name", "collection", "kind", "address", "node", "is_enabled")}),
             ("Sign-in at the camera", {"fields": login}),
             ("Frames", {"fields": ("max_fps", "min_face_px", "loops", "answers")}),
+            ("Clips of visits", {"fields": ("clip_before_s", "clip_after_s")}),
             *state,
         ]
 

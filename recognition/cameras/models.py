@@ -47,6 +47,16 @@ class Camera(Leased):
         default=40, validators=[MinValueValidator(20), MaxValueValidator(1000)]
     )
     loops = models.BooleanField(default=True, help_text="Play a file again from the start.")
+    clip_before_s = models.PositiveSmallIntegerField(
+        default=5,
+        validators=[MaxValueValidator(15)],
+        help_text="Seconds of a clip before its visit begins.",
+    )
+    clip_after_s = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(30)],
+        help_text="Seconds of a clip after its visit begins; 0: no clips.",
+    )
     answers = models.CharField(
         max_length=8,
         choices=Answers.choices,
@@ -74,6 +84,10 @@ class Camera(Leased):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_clips(self) -> bool:
+        return self.clip_after_s > 0
 
 
 class CameraMinute(models.Model):

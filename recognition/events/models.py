@@ -13,6 +13,9 @@ from recognition.people.models.negative import Negative
 from recognition.people.models.person import FaceImage, Person
 from recognition.web.identifiers import uuid7
 
+# Every browser plays H.264; only some play H.265, on some devices.
+_PLAYED_BY_ALL = "h264"
+
 
 def _snapshot_path(instance: Event, filename: str) -> str:
     return f"events/{str(instance.pk)[-2:]}/{instance.pk}-snapshot.jpg"
@@ -20,6 +23,48 @@ def _snapshot_path(instance: Event, filename: str) -> str:
 
 def _face_path(instance: Event, filename: str) -> str:
     return f"events/{str(instance.pk)[-2:]}/{instance.pk}-face.jpg"
+
+
+def _clip_path(instance: Clip, filename: str) -> str:
+    return f"clips/{str(instance.pk)[-2:]}/{instance.pk}.mp4"
+
+
+class Clip(models.Model):
+    """The video of a visit, from some seconds before it. Its row is made with that of its event,
+    its file some seconds later.
+
+    begins_at, ends_at: what was wanted; `seconds` is what came. message: why it was lost.
+    """
+
+    class State(models.TextChoices):
+        RECORDING = "recording", "Recording"
+        READY = "ready", "Ready"
+        LOST = "lost", "Lost"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.RECORDING)
+    message = models.CharField(max_length=200, blank=True)
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    file = models.FileField(upload_to=_clip_path, max_length=200, blank=True)
+    codec = models.CharField(max_length=16, blank=True, help_text="As FFmpeg names it.")
+    seconds = models.FloatField(default=0.0)
+    bytes = models.PositiveIntegerField(default=0)
+    job = models.ForeignKey(
+        Job,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Makes it playable.",
+    )
+
+    def __str__(self) -> str:
+        return f"{self.state} clip of {self.begins_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def is_playable(self) -> bool:
+        """True if every browser plays it."""
+        return self.codec == _PLAYED_BY_ALL
 
 
 class Event(models.Model):
@@ -68,6 +113,9 @@ class Event(models.Model):
     )
     snapshot = models.FileField(upload_to=_snapshot_path, max_length=200, blank=True)
     face = models.FileField(upload_to=_face_path, max_length=200, blank=True)
+    clip = models.OneToOneField(
+        Clip, null=True, blank=True, on_delete=models.SET_NULL, related_name="event"
+    )
     box = models.JSONField(
         default=list, help_text="The face on the snapshot: [x, y, width, height], each 0 to 1."
     )

@@ -13,11 +13,11 @@ from recognition.events.models import Event, Recording
 from recognition.jobs.payloads import JobPayload, job_payload
 from recognition.people.models import Person
 from recognition.web.numbers import rounded, significant, utc_text
-from recognition.web.payloads import EventPayload, Named, NamedPerson
+from recognition.web.payloads import ClipPayload, EventPayload, Named, NamedPerson
 
 
 def event_payload(event: Event) -> EventPayload:
-    """An event as JSON. Reads the related camera and person."""
+    """An event as JSON. Reads the related camera, person and clip."""
     return {
         "id": str(event.pk),
         "collection": str(event.collection_id),
@@ -33,13 +33,31 @@ def event_payload(event: Event) -> EventPayload:
         "review": event.review,
         "snapshot_url": reverse("event-snapshot", args=[event.pk]) if event.snapshot else None,
         "face_url": reverse("event-face", args=[event.pk]) if event.face else None,
+        "clip": _clip(event),
     }
 
 
 def events_data(ids: Sequence[UUID]) -> dict[UUID, EventPayload]:
     """The data of events for notices; events that no longer exist are left out."""
-    rows = Event.objects.filter(pk__in=ids).defer("vector").select_related("camera", "person")
+    rows = (
+        Event.objects.filter(pk__in=ids).defer("vector").select_related("camera", "person", "clip")
+    )
     return {row.pk: event_payload(row) for row in rows}
+
+
+def _clip(event: Event) -> ClipPayload | None:
+    clip = event.clip
+    if clip is None:
+        return None
+    return {
+        "state": clip.state,
+        "message": clip.message,
+        "url": reverse("event-clip", args=[event.pk]) if clip.file else None,
+        "seconds": clip.seconds,
+        "codec": clip.codec,
+        "bytes": clip.bytes,
+        "is_playable": clip.is_playable,
+    }
 
 
 def _named(row: Camera | None) -> Named | None:

@@ -110,7 +110,7 @@ def counts(access: Access) -> dict[str, int]:
 def _events(access: Access) -> QuerySet[Event]:
     # Joins with camera and person, which may be null, do not change the order in which events are
     # read. A join with the collection would, and then all events would be sorted for each page.
-    return limited(Event.objects.select_related("camera", "person").defer("vector"), access)
+    return limited(Event.objects.select_related("camera", "person", "clip").defer("vector"), access)
 
 
 def recordings_list(access: Access, *, collection: UUID | None = None) -> QuerySet[Recording]:

@@ -88,6 +88,11 @@ KINDS: dict[str, Kind] = {
         is_long=True,
         max_attempts=20,
     ),
+    "convert_clip": Kind(
+        run="recognition.events.services.clips.clip_job",
+        title="Make a clip playable",
+        scope=Scope.ENROL,
+    ),
     "export": Kind(
         run="recognition.bulk.services.exports.export_job",
         title="Export a collection",

@@ -271,6 +271,8 @@ def _signature(camera: Camera) -> tuple[object, ...]:
         camera.max_fps,
         camera.min_face_px,
         camera.loops,
+        camera.clip_before_s,
+        camera.clip_after_s,
         camera.collection_id,
         camera.name,
     )

@@ -21,7 +21,10 @@ from recognition.cameras.sources.base import (
     Source,
     SourceFailed,
 )
+from recognition.cameras.sources.packets import VideoPacket
+from recognition.cameras.sources.tape import Tape
 from recognition.engine import engine_state, start_engine
+from recognition.live.clips import clips
 from recognition.live.messages import LiveMessage
 from recognition.live.session import StreamSession
 from recognition.live.slot import FrameSlot
@@ -51,6 +54,7 @@ class CameraPlayer:
         self._camera = camera
         self._changed = changed
         self._remark = Remark("")
+        self._tape: Tape | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera.pk}", daemon=True)
 
@@ -95,6 +99,7 @@ class CameraPlayer:
         self._await_engine()
         source = KINDS[self._camera.kind].load()
         self._remark = Remark("")
+        self._tape = clips().tape(self._camera)
         with closing(source.frames(self._camera, self._stopped)) as given:
             pictures = self._pictures(given)
             # No session, and no row of a stream, for a camera that cannot be opened.
@@ -102,12 +107,15 @@ class CameraPlayer:
             if first is not None:
                 self._stream(source, chain([first], pictures))
 
-    def _pictures(self, given: Iterable[Picture | Remark]) -> Iterator[Picture]:
-        """Without the remarks, which the status shows."""
+    def _pictures(self, given: Iterable[Picture | Remark | VideoPacket]) -> Iterator[Picture]:
+        """Without the remarks, which the status shows, and the packets, which the tape keeps."""
         for one in given:
             if isinstance(one, Remark):
                 self._remark = one
                 self._show_remark()
+            elif isinstance(one, VideoPacket):
+                if self._tape is not None:
+                    self._tape.add(one)
             else:
                 yield one
 
@@ -150,13 +158,14 @@ class CameraPlayer:
             sink=hear,
             is_paced=True,
         )
-        session.start()
-        try:
-            yield slot
-            ended_by_itself = slot.is_closed
-        finally:
-            session.stop()
-            session.join(_JOIN_S)
+        with clips().of_stream(session.id, self._camera, self._tape):
+            session.start()
+            try:
+                yield slot
+                ended_by_itself = slot.is_closed
+            finally:
+                session.stop()
+                session.join(_JOIN_S)
         if ended_by_itself:
             raise SourceFailed(failure[-1] if failure else "The session ended.")
 

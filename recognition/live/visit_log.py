@@ -12,6 +12,7 @@ from ml_engine.types import Float32, Image
 from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream
 from recognition.events.services.events import VisitSeen
+from recognition.live.clips import clips
 from recognition.live.recogniser import SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.visits import Visit, VisitBook, VisitPicture
@@ -93,6 +94,8 @@ class VisitLog:
     def _write(self, visit: Visit, *, is_open: bool = True) -> None:
         if visit.quality is None or visit.is_tentative:
             return
+        if visit.event_id is None and visit.clip is None:
+            visit.clip = clips().want(self._source.stream.id, visit.started_at)
         decision = visit.decision
         picture, visit.picture = visit.picture, None
         seen = VisitSeen(

@@ -19,6 +19,7 @@ import numpy as np
 
 from ml_engine.matching import Decision
 from ml_engine.types import Float32
+from recognition.events.services.clips import ClipWanted
 from recognition.live.identity import Identity
 
 # A visit is over if its face is gone for longer than this.
@@ -63,6 +64,7 @@ class Visit:
     # Taken, and not yet passed to the writer.
     picture: VisitPicture | None = None
     event_id: UUID | None = None
+    clip: ClipWanted | None = None
     tracks: set[int] = field(default_factory=set)
     # The track whose looks gave the name.
     named_by: int | None = None

@@ -244,6 +244,7 @@ def _store(entry: _Entry) -> None:
             model=source.model,
             seen=seen,
             started_at=visit.started_at,
+            clip=visit.clip,
         )
         visit.event_id = event.pk
         source.tell(event_payload(event), "opened")

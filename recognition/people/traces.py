@@ -46,6 +46,7 @@ TRACES: dict[str, Trace] = {
             "events.Event.snapshot",
             "events.Event.box",
             "events.Event.face",
+            "events.Clip.file",
             "events.Event.vector",
         ),
         forget="recognition.events.services.traces.events_forget",

@@ -102,6 +102,18 @@ class EnrolPayload(TypedDict):
     outcomes: list[OutcomePayload]
 
 
+class ClipPayload(TypedDict):
+    """is_playable: every browser plays it. message: why it was lost."""
+
+    state: str
+    message: str
+    url: str | None
+    seconds: float
+    codec: str
+    bytes: int
+    is_playable: bool
+
+
 class EventPayload(TypedDict):
     """A visit."""
 
@@ -119,3 +131,4 @@ class EventPayload(TypedDict):
     review: str
     snapshot_url: str | None
     face_url: str | None
+    clip: ClipPayload | None

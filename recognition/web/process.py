@@ -30,6 +30,8 @@ PARTS: dict[str, frozenset[str]] = {
     "recognition.notices.relay.Relay": frozenset({"jobs"}),
     "recognition.people.index.GalleryLoader": frozenset({"web", "cameras"}),
     "recognition.live.left_behind.LeftBehind": frozenset(ROLES),
+    # Stops after the writer of visits: a clip waits for the row of its event.
+    "recognition.live.clips.Clips": frozenset({"cameras"}),
     "recognition.live.writer.VisitWriter": frozenset(ROLES),
     "recognition.live.previews.Previews": frozenset({"web", "cameras"}),
     "recognition.live.minutes.CameraMinutes": frozenset({"web", "cameras"}),

@@ -44,7 +44,9 @@ def csv_cell(value: object) -> object:
     return value
 
 
-def stream(parts: Iterator[bytes], *, name: str, content_type: str) -> StreamingHttpResponse:
+def stream(
+    parts: Iterator[bytes], *, name: str, content_type: str, as_attachment: bool = True
+) -> StreamingHttpResponse:
     """Each part is produced in the request's thread after the one before it was sent. So the answer
     is never in memory as a whole, and the event loop does not wait."""
 
@@ -53,7 +55,8 @@ def stream(parts: Iterator[bytes], *, name: str, content_type: str) -> Streaming
             yield part
 
     response = StreamingHttpResponse(sent(), content_type=content_type)
-    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name)
+    disposition = content_disposition_header(as_attachment=as_attachment, filename=name)
+    response["Content-Disposition"] = disposition or "inline"
     response["Cache-Control"] = "private, no-store"
     response["X-Content-Type-Options"] = "nosniff"
     return response

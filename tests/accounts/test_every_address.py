@@ -36,6 +36,7 @@ from tests.factories import (
     make_user,
 )
 from tests.recognition.bulk.rows import make_export, make_refused_item
+from tests.recognition.clips import make_clip
 from tests.recognition.notices.rows import make_webhook
 
 pytestmark = [
@@ -104,6 +105,8 @@ API: dict[str, dict[str, str | None]] = {
     "event": {"GET": Scope.EVENTS, "PATCH": Scope.ENROL, "DELETE": Scope.ENROL},
     "event-snapshot": {"GET": Scope.EVENTS},
     "event-face": {"GET": Scope.EVENTS},
+    "event-clip": {"GET": Scope.EVENTS},
+    "event-clip-convert": {"POST": Scope.ENROL},
     "event-enrol": {"POST": Scope.ENROL},
     "webhooks": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
     "webhook": {"GET": Scope.MANAGE, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
@@ -144,6 +147,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
     "admin:events_event_review": (NOBODY, OPERATOR),
+    "admin:events_event_convert_clip": (NOBODY, OPERATOR),
     "admin:events_event_undo_review": (NOBODY, OPERATOR),
     "admin:notices_webhook_show_log": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:auth_user_password_change": (ADMINISTRATOR, ADMINISTRATOR),
@@ -232,12 +236,14 @@ class World:
 @pytest.fixture
 def world(person: Person) -> World:
     make_calibration(person.collection)
+    event = make_event(person=person)
+    make_clip(event, "mjpeg")
     other = make_person(person.collection)
     enrol(other, 2)
     ids = {
         "person": person.pk,
         "image": enrol(person, 1)[0].pk,
-        "event": make_event(person=person).pk,
+        "event": event.pk,
         "camera": make_camera(person.collection).pk,
         "collection": person.collection_id,
         "key": ApiKey.issue(name="k", scopes=[], collection_id=person.collection_id)[0].pk,

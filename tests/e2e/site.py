@@ -43,6 +43,16 @@ event = Event.objects.create(collection=person.collection, person=person, decisi
     similarity=0.73, threshold=0.4, started_at=now, ended_at=now, is_open=False)
 print(event.pk)
 """
+_MAKE_CLIP = """
+from pathlib import Path
+from django.core.files.base import ContentFile
+from recognition.events.models import Clip, Event
+event, content = Event.objects.get(pk="{event}"), Path("{path}").read_bytes()
+clip = Clip.objects.create(state="ready", codec="{codec}", seconds=4, bytes=len(content),
+    begins_at=event.started_at, ends_at=event.ended_at)
+clip.file.save("clip.mp4", ContentFile(content))
+Event.objects.filter(pk=event.pk).update(clip=clip)
+"""
 _MAKE_MINUTES = """
 from datetime import timedelta
 from django.utils import timezone
@@ -90,6 +100,11 @@ class Site:
     def add_event(self, person: str) -> str:
         """A past visit of a person, without pictures; its id."""
         return self._manage("shell", "-c", _MAKE_EVENT.format(person=person)).split()[-1]
+
+    def add_clip(self, event: str, path: Path, codec: str) -> None:
+        """Give a visit this MP4 as its clip."""
+        script = _MAKE_CLIP.format(event=event, path=path, codec=codec)
+        self._manage("shell", "-c", script)
 
     def add_minutes(self, camera: str) -> None:
         """Figures of a camera for nearly three hours, until now."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from recognition.bulk.models import ImportItem, Piece
-from recognition.events.models import Event
+from recognition.events.models import Clip, Event
 from recognition.people.index import Gallery
 from recognition.people.models import Collection, FaceImage, Template
 
@@ -23,6 +23,7 @@ def named_files() -> set[str]:
     rows = [
         *FaceImage.objects.values_list("file", "original"),
         *Event.objects.values_list("snapshot", "face"),
+        *Clip.objects.values_list("file"),
         *Piece.objects.values_list("file"),
         *ImportItem.objects.values_list("picture"),
     ]

@@ -51,7 +51,8 @@ class CamerasView(ApiView):
         "RTSP or HTTP (MJPEG, HLS). `usb`: `address` is a device of `node`, such as /dev/video0. "
         "`imagezmq`: `address` is the name that a sender of ImageZMQ gives to the hub of `node`; "
         "`answers` says what it is answered. `imagezmq_sub`: `address` is tcp://host:port of a "
-        "publisher of ImageZMQ.",
+        "publisher of ImageZMQ. If `clip_after_s` is above 0, each visit to a network camera has a "
+        "clip, from `clip_before_s` seconds before it begins.",
     )
     def post(self, request: Request) -> Response:
         values: CheckedFields = self.read(CameraInput)

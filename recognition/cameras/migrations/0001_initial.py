@@ -59,6 +59,8 @@ class Migration(migrations.Migration):
                 ('max_fps', models.FloatField(default=15, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
                 ('min_face_px', models.PositiveIntegerField(default=40, validators=[django.core.validators.MinValueValidator(20), django.core.validators.MaxValueValidator(1000)])),
                 ('loops', models.BooleanField(default=True, help_text='Play a file again from the start.')),
+                ('clip_before_s', models.PositiveSmallIntegerField(default=5, help_text='Seconds of a clip before its visit begins.', validators=[django.core.validators.MaxValueValidator(15)])),
+                ('clip_after_s', models.PositiveSmallIntegerField(default=0, help_text='Seconds of a clip after its visit begins; 0: no clips.', validators=[django.core.validators.MaxValueValidator(30)])),
                 ('answers', models.CharField(choices=[('ok', 'OK'), ('json', 'What was recognised last, as JSON')], default='ok', help_text='What a sender of ImageZMQ is answered to each of its frames.', max_length=8)),
                 ('areas', models.JSONField(blank=True, default=recognition.cameras.areas.no_areas, help_text='Where in the picture faces count: `{"watch": [polygon, ...], "ignore": [polygon, ...]}`; a polygon is a list of 3 to 64 points [x, y], each 0 to 1; 16 polygons at most.', validators=[recognition.cameras.areas.validate_areas])),
                 ('is_enabled', models.BooleanField(default=True)),

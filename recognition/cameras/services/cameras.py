@@ -155,6 +155,9 @@ def _save(camera: Camera, fields: list[str] | None = None) -> None:
         if kind.is_local and not camera.node:
             camera.node = default_node()
         kind.load().check(camera)
+    if camera.has_clips and not (kind and kind.has_packets):
+        message = "Only network cameras can keep clips: set clip_after_s to 0."
+        raise ServiceError("no_clips", message)
     try:
         with transaction.atomic():
             # The node may have been filled in.

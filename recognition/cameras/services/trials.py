@@ -15,6 +15,7 @@ from recognition.cameras.services.cameras import camera_set
 from recognition.cameras.sources import KINDS
 from recognition.cameras.sources.addresses import host_of
 from recognition.cameras.sources.base import Remark, Source, SourceFailed
+from recognition.cameras.sources.packets import VideoPacket
 from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
@@ -93,10 +94,11 @@ def _tried(source: Source, camera: Camera) -> Trial:
     try:
         with closing(source.frames(camera, stopped)) as frames:
             for found in frames:
-                if not isinstance(found, Remark):
+                if isinstance(found, Remark):
+                    message = found.text or message
+                elif not isinstance(found, VideoPacket):
                     picture = as_rgb(found)
                     break
-                message = found.text or message
     except (SourceFailed, ImageError) as failure:
         message = str(failure)
     finally:

@@ -15,13 +15,15 @@ from recognition.web.process import Part, process
 class Kind:
     """source: dotted name of the `Source`; None if a client sends the frames.
 
-    address: what to write there, for people. is_local: its cameras hang on one machine, and have a
-    node. hub: dotted name of the `Hub`, a part of the process, if one receiver serves all cameras.
+    address: what to write there, for people. has_packets: it gives the packets of its cameras, for
+    clips. is_local: its cameras hang on one machine, and have a node. hub: dotted name of the
+    `Hub`, a part of the process, if one receiver serves all cameras.
     """
 
     title: str
     source: str | None
     address: str = ""
+    has_packets: bool = False
     is_local: bool = False
     hub: str | None = None
 
@@ -52,6 +54,7 @@ KINDS: dict[str, Kind] = {
         title="Network camera",
         source="recognition.cameras.sources.network.NetworkCamera",
         address="rtsp://, rtsps://, http:// or https://, such as rtsp://192.168.1.20/stream1",
+        has_packets=True,
     ),
     "usb": Kind(
         title="USB camera",

@@ -11,6 +11,7 @@ from ml_engine.types import Image
 
 if TYPE_CHECKING:
     from recognition.cameras.models import Camera
+    from recognition.cameras.sources.packets import VideoPacket
 
 # Encoded, as RGB, or a function that returns the RGB picture: of a frame that nobody takes, or that
 # shows nothing new, only the decoding is paid, and not the conversion.
@@ -46,10 +47,11 @@ class Source(Protocol):
 
     def frames(
         self, camera: Camera, stopped: threading.Event
-    ) -> Generator[Picture | Remark, None, None]:
+    ) -> Generator[Picture | Remark | VideoPacket, None, None]:
         """Open the camera and give each frame when it is there, in the order of the camera, until
-        its end or until `stopped` is set. Waiting for a frame takes a few seconds at most. Closing
-        the generator lets go of the camera. SourceFailed."""
+        its end or until `stopped` is set. If the camera keeps clips, each of its packets, too.
+        Waiting for a frame takes a few seconds at most. Closing the generator lets go of the
+        camera. SourceFailed."""
 
 
 @runtime_checkable

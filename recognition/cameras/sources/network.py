@@ -15,6 +15,7 @@ from recognition.cameras.sources.base import Picture, SourceFailed
 from recognition.cameras.sources.decoding import video_of
 from recognition.cameras.sources.http_camera import opened_http
 from recognition.cameras.sources.pacing import Pace
+from recognition.cameras.sources.packets import PacketReader, VideoPacket
 from recognition.cameras.sources.patience import Patience
 from recognition.cameras.sources.reasons import CAUGHT, reason_of
 from recognition.cameras.sources.rtsp import opened_rtsp
@@ -37,7 +38,9 @@ class NetworkCamera:
         except AddressRefused as refused:
             raise ServiceError("invalid_address", str(refused)) from None
 
-    def frames(self, camera: Camera, stopped: threading.Event) -> Generator[Picture, None, None]:
+    def frames(
+        self, camera: Camera, stopped: threading.Event
+    ) -> Generator[Picture | VideoPacket, None, None]:
         patience = Patience(stopped)
         try:
             try:
@@ -58,7 +61,7 @@ class _Unclear(Exception):
 
 def _played(
     camera: Camera, patience: Patience, stopped: threading.Event, *, is_careful: bool
-) -> Iterator[Picture]:
+) -> Iterator[Picture | VideoPacket]:
     url = camera_url(camera.address)
     login = Login(camera.username.reveal(), camera.password.reveal())
     opened = opened_rtsp if SCHEMES[url.scheme].is_rtsp else opened_http
@@ -68,11 +71,14 @@ def _played(
             raise _Unclear
         # HLS comes by the segment, and the camera's own clock says when each frame is due.
         is_due = _Paced(stopped).is_due if container.format.name == "hls" else _Backlog().is_over
+        reader = PacketReader(container, stream) if camera.has_clips else None
         has_decoded = False
         # Of all streams: a camera that sends nothing but sound is silent, too.
         for packet in container.demux():
             if not patience.goes_on():
                 return
+            if reader is not None and (kept := reader.read(packet)):
+                yield kept
             for frame in _decoded(packet, stream, may_be_unclear=not has_decoded):
                 patience.picture_came()
                 has_decoded = True

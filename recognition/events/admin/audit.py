@@ -15,7 +15,7 @@ from accounts.filters import BetweenFilter
 from accounts.long_lists import LongListAdmin
 from accounts.models import ApiKey, AuditEntry, User
 from recognition.cameras.models import Camera
-from recognition.events.models import Event
+from recognition.events.models import Clip, Event
 from recognition.people.models import Collection, FaceImage, Person
 
 # Most characters of a value in the list.
@@ -26,6 +26,7 @@ _TARGETS: dict[str, tuple[type[Model], Callable[[Any], str], tuple[str, ...]]] =
     "person": (Person, lambda row: row.name, ()),
     "faceimage": (FaceImage, lambda row: f"photo of {row.person.name}", ("person",)),
     "event": (Event, lambda row: f"visit of {row.who}", ("person",)),
+    "clip": (Clip, lambda row: f"clip of {row.event.who}", ("event__person",)),
     "camera": (Camera, lambda row: f"camera {row.name}", ()),
     "collection": (Collection, lambda row: f"collection {row.name}", ()),
     "apikey": (ApiKey, lambda row: f"key {row.name}", ()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -26,12 +26,13 @@ from recognition.cameras.models import Camera
 from recognition.events.admin.reviewing import review_and_tell, undo_last
 from recognition.events.models import Event
 from recognition.events.selectors import matched_image, with_person_among
+from recognition.events.services.clips import clip_convert
 from recognition.events.services.events import event_delete
 from recognition.events.services.tables import events_table
 from recognition.people.models import Person
 from recognition.people.selectors import persons_found
 from recognition.web.admin.pictures import event_face_url, nothing, picture
-from recognition.web.admin.services import ServiceAdmin
+from recognition.web.admin.services import ServiceAdmin, refusals_shown
 from recognition.web.boundaries import TemplateContext
 
 _DECISION_COLOURS = {
@@ -181,6 +182,11 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
                 name="events_event_review",
             ),
             path(
+                "<uuid:event_id>/convert-clip/",
+                self.admin_site.admin_view(self.convert_clip_view),
+                name="events_event_convert_clip",
+            ),
+            path(
                 "undo-review/",
                 self.admin_site.admin_view(self.undo_view),
                 name="events_event_undo_review",
@@ -197,6 +203,17 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
         review = request.POST.get("review", "")
         if review in Event.Review.values:
             review_and_tell(request, [event], review)
+        return _back(request, reverse("admin:events_event_change", args=[event_id]))
+
+    @method_decorator(require_POST)
+    def convert_clip_view(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
+        """Called by the button below a clip that browsers do not play."""
+        event = get_object_or_404(Event.objects.select_related("clip"), pk=event_id)
+        if not self.has_change_permission(request, event):
+            raise PermissionDenied
+        with refusals_shown(request):
+            clip_convert(event=event, actor=Actor.of_request(request))
+            messages.success(request, "The clip is being encoded: it plays here in a moment.")
         return _back(request, reverse("admin:events_event_change", args=[event_id]))
 
     @method_decorator(require_POST)

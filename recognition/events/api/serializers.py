@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from recognition.events.models import Event, Recording
+from recognition.events.models import Clip, Event, Recording
 from recognition.jobs.api.serializers import JobSerializer
 from recognition.people.api.serializers.faces import NamedPersonSerializer
 
@@ -28,6 +28,20 @@ class NamedSerializer(serializers.Serializer):
     name = serializers.CharField()
 
 
+class ClipSerializer(serializers.Serializer):
+    """The video of a visit. It is ready some seconds after the visit began."""
+
+    state = serializers.ChoiceField(choices=Clip.State.choices)
+    message = serializers.CharField(help_text="Why it was lost.")
+    url = serializers.CharField(allow_null=True)
+    seconds = serializers.FloatField()
+    codec = serializers.CharField(help_text="`h264`, `hevc`, `mjpeg` or `mpeg4`.")
+    bytes = serializers.IntegerField()
+    is_playable = serializers.BooleanField(
+        help_text="Every browser plays it; if not, `POST events/{id}/clip/convert`."
+    )
+
+
 class EventSerializer(serializers.Serializer):
     """One visit, for any number of frames."""
 
@@ -45,6 +59,7 @@ class EventSerializer(serializers.Serializer):
     review = serializers.ChoiceField(choices=Event.Review.choices)
     snapshot_url = serializers.CharField(allow_null=True)
     face_url = serializers.CharField(allow_null=True)
+    clip = ClipSerializer(allow_null=True)
 
 
 class ReviewInput(serializers.Serializer):

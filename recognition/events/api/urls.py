@@ -18,6 +18,12 @@ urlpatterns = [
         name="event-snapshot",
     ),
     path("events/<uuid:event_id>/face", views.EventFaceView.as_view(), name="event-face"),
+    path("events/<uuid:event_id>/clip", views.EventClipView.as_view(), name="event-clip"),
+    path(
+        "events/<uuid:event_id>/clip/convert",
+        views.EventClipConvertView.as_view(),
+        name="event-clip-convert",
+    ),
     path("events/<uuid:event_id>/enrol", views.EventEnrolView.as_view(), name="event-enrol"),
     path("recordings", recordings.RecordingsView.as_view(), name="recordings"),
     path(_RECORDING, recordings.RecordingView.as_view(), name="recording"),

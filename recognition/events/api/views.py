@@ -18,14 +18,16 @@ from recognition.events.api.serializers import (
 )
 from recognition.events.payloads import event_payload
 from recognition.events.selectors import event_by_id, events_list
+from recognition.events.services import clips, events
 from recognition.events.services import enrolment as event_enrolment
-from recognition.events.services import events
 from recognition.events.services.tables import events_table
+from recognition.jobs.api.serializers import JobSerializer
+from recognition.jobs.payloads import job_payload
 from recognition.people import selectors
 from recognition.people.api.outcomes import enrolled_answer
 from recognition.people.api.serializers.enrolment import EnrolledFaceSerializer, WhoInput
 from recognition.web.api.base import ApiView
-from recognition.web.api.files import PictureVersion, face_file
+from recognition.web.api.files import PictureVersion, VideoQuery, face_file, video_file
 from recognition.web.api.schema import WITH_BODY, operation
 
 _PICTURE = {(200, "image/jpeg"): OpenApiTypes.BINARY}
@@ -130,6 +132,47 @@ class EventFaceView(ApiView):
         return face_file(
             event.face, owner=event, collection_id=event.collection_id, actor=self.actor
         )
+
+
+class EventClipView(ApiView):
+    @operation(
+        "events_clip",
+        "Get the clip of an event as an MP4",
+        scope=Scope.EVENTS,
+        parameters=[VideoQuery],
+        answer={(200, "video/mp4"): OpenApiTypes.BINARY, (206, "video/mp4"): OpenApiTypes.BINARY},
+        errors=(404, 416),
+        about="A part of it is answered 206, if the header `Range` names one.",
+    )
+    def get(self, request: Request, event_id: UUID) -> StreamingHttpResponse:
+        event = event_by_id(self.access, event_id)
+        clip = clips.clip_of(event)
+        return video_file(
+            clip.file,
+            owner=clip,
+            person_id=event.person_id,
+            collection_id=event.collection_id,
+            actor=self.actor,
+            wanted=request.headers.get("Range", ""),
+            name=f"{event.started_at:%Y-%m-%d %H-%M-%S}.mp4",
+            as_attachment=self.read_query(VideoQuery)["download"],
+        )
+
+
+class EventClipConvertView(ApiView):
+    @operation(
+        "events_clip_convert",
+        "Make the clip of an event playable",
+        scope=Scope.ENROL,
+        answer=JobSerializer,
+        status=202,
+        errors=(404, 409),
+        about="A job encodes it again in H.264, once; the clip takes the place of the one before.",
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        event = event_by_id(self.access, event_id)
+        job = clips.clip_convert(event=event, actor=self.actor)
+        return Response(job_payload(job), status=status.HTTP_202_ACCEPTED)
 
 
 class EventEnrolView(ApiView):

@@ -20,6 +20,21 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Clip',
+            fields=[
+                ('id', models.UUIDField(default=accounts.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('state', models.CharField(choices=[('recording', 'Recording'), ('ready', 'Ready'), ('lost', 'Lost')], default='recording', max_length=16)),
+                ('message', models.CharField(blank=True, max_length=200)),
+                ('begins_at', models.DateTimeField()),
+                ('ends_at', models.DateTimeField()),
+                ('file', models.FileField(blank=True, max_length=200, upload_to=recognition.events.models._clip_path)),
+                ('codec', models.CharField(blank=True, help_text='As FFmpeg names it.', max_length=16)),
+                ('seconds', models.FloatField(default=0.0)),
+                ('bytes', models.PositiveIntegerField(default=0)),
+                ('job', models.ForeignKey(help_text='Makes it playable.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='jobs.job')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Event',
             fields=[
                 ('id', models.UUIDField(default=accounts.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
@@ -37,6 +52,7 @@ class Migration(migrations.Migration):
                 ('quality', models.FloatField(default=0.0)),
                 ('review', models.CharField(choices=[('none', 'Not reviewed'), ('confirmed', 'Confirmed'), ('rejected', 'Rejected')], default='none', max_length=16)),
                 ('camera', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='events', to='cameras.camera')),
+                ('clip', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='event', to='events.clip')),
                 ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='people.collection')),
                 ('image', models.ForeignKey(blank=True, help_text='The image that matched.', null=True, on_delete=django.db.models.deletion.SET_NULL, to='people.faceimage')),
                 ('model', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='people.modelversion')),

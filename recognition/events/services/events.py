@@ -16,6 +16,7 @@ from accounts.audit import SYSTEM, Actor, record
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream
 from recognition.events.models import Event
+from recognition.events.services.clips import ClipWanted, clip_begin, clips_delete
 from recognition.events.services.negatives import negative_follow, negatives_of_events_delete
 from recognition.events.services.publishing import announce, announce_progress
 from recognition.people.models import Collection, FaceImage, ModelVersion, Person, Template
@@ -62,10 +63,11 @@ def event_open(
     model: ModelVersion | None,
     seen: VisitSeen,
     started_at: datetime,
+    clip: ClipWanted | None = None,
 ) -> Event:
     """Make an event for a new visit. If its person was erased meanwhile, the event begins as
     unknown. If any person of the collection was erased after the pictures were taken, the pictures
-    are not stored, because they may show that person.
+    are not stored, because they may show that person. clip: is being recorded for it.
 
     `not_found` if the collection is gone. LeaseLost if another process ended the stream.
     """
@@ -82,6 +84,8 @@ def event_open(
             _identify(event, seen, person)
             if may_take and not _is_gone(seen, person):
                 _take_pictures(event, pictures)
+                if clip is not None:
+                    clip_begin(event, clip)
             # Lock the stream last: until then its lease can be renewed.
             lock_held(stream.rows, stream.lease)
             event.save(force_insert=True)
@@ -179,7 +183,7 @@ def event_review(*, event: Event, review: str, actor: Actor) -> Event:
 
 
 def event_delete(*, event: Event, actor: Actor) -> None:
-    """Delete the event and its pictures."""
+    """Delete the event, its pictures and its clip."""
 
     def delete() -> None:
         collection = lock_collection(event.collection_id)
@@ -196,6 +200,7 @@ def events_delete(events: QuerySet[Event], collection: Collection) -> int:
     transaction that has locked the collection."""
     negatives_of_events_delete(events, collection)
     remove_after_commit(name for names in events.values_list("snapshot", "face") for name in names)
+    remove_after_commit(clips_delete(events))
     return events.order_by().delete()[0]
 
 

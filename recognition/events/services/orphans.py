@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from recognition.events.models import Event
+from recognition.events.models import Clip, Event
 from recognition.people.models import FaceImage
 from recognition.web.files import remove
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 # A file is written some seconds, with retries, before its row. Younger files are never removed.
 GRACE_S = 600.0
-_FOLDERS = ("faces", "originals", "events")
+_FOLDERS = ("faces", "originals", "events", "clips")
 _BATCH = 500
 # A crash leaves only a few files. With the wrong database, most files belong to no row.
 _FEW = 50
@@ -59,6 +59,7 @@ def _orphans(names: list[str]) -> list[str]:
         named.update(row)
     for row in Event.objects.filter(pk__in=owners).values_list("snapshot", "face"):
         named.update(row)
+    named.update(Clip.objects.filter(pk__in=owners).values_list("file", flat=True))
     return [name for name in names if name not in named]
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from recognition.cameras.models import Stream
 from recognition.cameras.services.streams import stream_finish
 from recognition.events.models import Event
+from recognition.events.services.clips import clips_lose_of_stream
 from recognition.events.services.publishing import announce
 from recognition.web.leases import Lease, lapsed, lock_held, take
 from recognition.web.process import process
@@ -49,6 +50,7 @@ def streams_end_lapsed() -> int:
     for pk in list(left.values_list("pk", flat=True)[:_MOST_AT_ONCE]):
         if (lease := take(Stream.objects.filter(pk=pk), owner=mine)) is not None:
             closed += stream_end(stream_id=pk, lease=lease)
+            clips_lose_of_stream(pk)
     return closed
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from recognition.events.models import Event
+from recognition.events.services.clips import clips_delete
 from recognition.events.services.publishing import MOST_TOLD, announce_changed
 from recognition.people.models import Collection, Person
 from recognition.people.traces import Traced
@@ -20,18 +21,19 @@ _BATCH = 500
 
 
 def events_forget(collection: Collection, person: Person) -> Traced:
-    """Remove person, pictures and vector from the person's events. Events of other people in the
-    same stream at the same time lose their snapshot, which is a whole frame and may show the
-    person."""
+    """Remove person, pictures, clip and vector from the person's events. Events of other people in
+    the same stream at the same time lose their snapshot and clip, which are of whole frames and may
+    show the person."""
     events = Event.objects.filter(person=person)
     newest = _newest_events(person)
     shared = _take_shared_snapshots(person)
     pictures = [name for names in events.values_list("snapshot", "face") for name in names]
+    clips = [*clips_delete(events), *_take_shared_clips(person)]
     emptied = events.update(
         person=None, image=None, snapshot="", box=[], face="", vector=None, quality=0.0
     )
     announce_changed(collection.pk, newest)
-    return Traced({"events": emptied}, (*pictures, *shared))
+    return Traced({"events": emptied, "clips": len(clips)}, (*pictures, *shared, *clips))
 
 
 def events_move(collection: Collection, source: Person, target: Person) -> Traced:
@@ -65,6 +67,23 @@ def _take_shared_snapshots(person: Person) -> list[str]:
     for start in range(0, len(pks), _BATCH):
         Event.objects.filter(pk__in=pks[start : start + _BATCH]).update(snapshot="")
     return list(names.values())
+
+
+def _take_shared_clips(person: Person) -> list[str]:
+    """Delete clips of other people's events that may show the person; returns the names of their
+    files."""
+    there = _times_in_streams(person)
+    others = Event.objects.filter(collection=person.collection_id, stream__in=there)
+    rows = others.exclude(person=person).exclude(clip=None).order_by()
+    pks = [
+        pk
+        for pk, stream, begins, ends in rows.values_list(
+            "pk", "stream", "clip__begins_at", "clip__ends_at"
+        )
+        if there[stream].meets(begins, ends)
+    ]
+    parts = [pks[start : start + _BATCH] for start in range(0, len(pks), _BATCH)]
+    return [name for part in parts for name in clips_delete(Event.objects.filter(pk__in=part))]
 
 
 @dataclass(slots=True)

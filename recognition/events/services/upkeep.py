@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from recognition.bulk.services.imports import bulk_sweep
 from recognition.cameras.services.minutes import camera_minutes_prune
+from recognition.events.services.clips import clips_sweep
 from recognition.events.services.events import events_prune
 from recognition.events.services.orphans import sweep_orphans
 from recognition.events.services.recordings import recordings_sweep
@@ -60,6 +61,7 @@ def _prune_sign_ins() -> int:
 
 _STEPS: dict[str, Callable[[], int]] = {
     "events": events_prune,
+    "clips": clips_sweep,
     "camera_minutes": camera_minutes_prune,
     "files": sweep_orphans,
     "gallery_changes": changes_prune,

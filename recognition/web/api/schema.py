@@ -49,6 +49,7 @@ _ERRORS: dict[int, tuple[str, str, str]] = {
     411: ("Content-Length is missing.", "length_required", "Send Content-Length."),
     413: ("Too large.", "image_too_large", "A picture may have 20 MB at most."),
     415: ("The media type is not supported.", "unsupported_media_type", "Send JSON or a picture."),
+    416: ("The file has no such part.", "range_not_satisfiable", "The file has 1234 bytes."),
     422: ("The picture cannot be used.", "no_face", "No face was found in the picture."),
     429: ("Too many requests; see Retry-After.", "throttled", "Try again in 3 seconds."),
     503: ("Busy or warming up; see Retry-After.", "engine_busy", "The engine's queue is full."),

@@ -106,7 +106,7 @@ def test_network_address_that_no_camera_has_is_not_stored(
 
 def _form(collection: Collection, **values: Any) -> dict[str, Any]:
     fields = {"collection": collection.pk, "node": "", "max_fps": 5, "min_face_px": 40}
-    fields["answers"] = "ok"
+    fields |= {"answers": "ok", "clip_before_s": 5, "clip_after_s": 0}
     return DOOR | fields | {"is_enabled": "on"} | values
 
 

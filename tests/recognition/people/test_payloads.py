@@ -117,6 +117,7 @@ def test_event_payload_has_person_camera_and_pictures(
         "review": "none",
         "snapshot_url": f"/api/v1/events/{event.pk}/snapshot",
         "face_url": f"/api/v1/events/{event.pk}/face",
+        "clip": None,
     }
     bare = make_event(collection, snapshot_jpeg=None, face_jpeg=None)
     payload = event_payload(bare)

@@ -160,6 +160,7 @@ def test_upkeep_sweeps_and_prunes(engine: FakeEngine, person: Person) -> None:
             type(row).objects.filter(pk=row.pk).update(attempt_time=now - timedelta(days=days))
     assert upkeep() == {
         "camera_minutes": 0,
+        "clips": 0,
         "events": 0,
         "recordings": 0,
         "files": 1,

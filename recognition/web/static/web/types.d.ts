@@ -172,6 +172,19 @@ export interface Visit {
   review: "none" | "confirmed" | "rejected";
   face_url: string | null;
   snapshot_url: string | null;
+  clip: Clip | null;
+}
+
+/** The video of a visit. */
+export interface Clip {
+  state: "recording" | "ready" | "lost";
+  /** Why it was lost. */
+  message: string;
+  url: string | null;
+  seconds: number;
+  codec: string;
+  bytes: number;
+  is_playable: boolean;
 }
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ _SCRIPT = Path(__file__).parent / "peers" / "rtsp_server.py"
 FPS = 25
 SIZE = (640, 360)
 PERSON = 11
+ALONE_S = 3
 _READY_WITHIN_S = 20.0
 _ENCODERS = {"h264": "libx264", "people": "libx264", "h265": "libx265"}
 
@@ -70,13 +72,20 @@ class RtspServer:
 
 def write_streams(folder: Path, pictures: Sequence[Image]) -> None:
     """`h264`, `h265` and `mjpeg` of these pictures, `people` of a drawn person, and `huge`, which
-    says that its pictures have 20,000 x 20,000 pixels."""
+    says that its pictures have 20,000 x 20,000 pixels. In real time: `h264.mkv`, `h265.mkv` and
+    `mjpeg.mkv`, and `arrival.mkv` of an empty room to which the person comes after `ALONE_S`."""
     for name in ("h264", "h265"):
         _write(folder / name, _encoded(name, pictures))
     _write(folder / "mjpeg", (encode_jpeg(picture, 80) for picture in pictures))
     drawn = portrait(PERSON, size=120, looks=1)
     person = drawn[: drawn.shape[0] // 2 * 2, : drawn.shape[1] // 2 * 2]
     _write(folder / "people", _encoded("people", [person] * 2 * FPS))
+    for name in ("h264", "h265", "mjpeg"):
+        _write_file(folder / f"{name}.mkv", folder / name, SIZE)
+    alone = [np.full_like(person, 8)] * ALONE_S * FPS
+    _write(folder / "arrival", _encoded("h264", [*alone, *[person] * 2 * ALONE_S * FPS]))
+    size = person.shape[1], person.shape[0]
+    _write_file(folder / "arrival.mkv", folder / "arrival", size, rounds=1)
     _write(folder / "huge", (huge_h264(data) for data in _encoded("h264", pictures[:FPS])))
 
 
@@ -153,6 +162,21 @@ def _write(folder: Path, units: Iterator[bytes]) -> None:
     folder.mkdir(parents=True)
     for number, unit in enumerate(units):
         (folder / f"{number:05d}").write_bytes(unit)
+
+
+def _write_file(path: Path, units: Path, size: tuple[int, int], *, rounds: int = 4) -> None:
+    """A file of the encoded pictures of a folder, several times over."""
+    codec = "mjpeg" if units.name == "mjpeg" else "hevc" if units.name == "h265" else "h264"
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_mux_stream(
+            codec, width=size[0], height=size[1], time_base=Fraction(1, FPS)
+        )
+        for number, unit in enumerate(sorted(units.iterdir()) * rounds):
+            packet = av.Packet(unit.read_bytes())
+            packet.stream, packet.time_base = stream, Fraction(1, FPS)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = codec == "mjpeg" or number % FPS == 0
+            container.mux(packet)
 
 
 def _listens(port: int) -> bool:

@@ -23,6 +23,7 @@ from recognition.cameras.sources import http_camera as http_module
 from recognition.cameras.sources import network, patience
 from recognition.cameras.sources.base import Picture, SourceFailed
 from recognition.cameras.sources.network import NetworkCamera
+from recognition.cameras.sources.packets import VideoPacket
 from tests.recognition.cameras.network import (
     http_camera,
     http_content,
@@ -48,7 +49,7 @@ def _pictures(camera: Camera, count: int) -> list[Image]:
         return [_image(picture) for picture in islice(frames, count)]
 
 
-def _image(picture: Picture) -> Image:
+def _image(picture: Picture | VideoPacket) -> Image:
     assert callable(picture)
     return picture()
 

@@ -134,6 +134,8 @@ def camera(collection: Collection, **changes: Any) -> dict[str, Any]:
         "is_enabled": "on",
         "max_fps": "15",
         "min_face_px": "40",
+        "clip_before_s": "5",
+        "clip_after_s": "0",
         "loops": "on",
         "answers": "ok",
     } | changes

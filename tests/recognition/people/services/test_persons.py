@@ -180,6 +180,7 @@ def test_erasing_a_person_leaves_no_trace(engine: FakeEngine, collection: Collec
         "images": 3,
         "templates": 3,
         "events": 1,
+        "clips": 0,
         "negatives": 0,
         "lookalikes": 0,
         "import_items": 0,

@@ -2,8 +2,9 @@
 
     /usr/bin/python3 rtsp_server.py FOLDER PORT PORT_WITH_PASSWORD
 
-Below FOLDER each stream has a folder with its encoded pictures, one file each; they are sent over
-and over, or once by the mount `once`. The second port asks for viewer and s:e/c@ret.
+Below FOLDER each stream has a folder with its encoded pictures, one file each. They are sent over
+and over, as fast as they are taken, or once by the mount `once`. A Matroska file is sent once, in
+real time. The second port asks for viewer and s:e/c@ret.
 """
 
 from __future__ import annotations
@@ -46,6 +47,17 @@ def factory_of(folder: Path, codec: str, *, loops: bool = True) -> GstRtspServer
     return factory
 
 
+def factory_of_file(path: Path) -> GstRtspServer.RTSPMediaFactory:
+    payloader = CODECS[path.stem if path.stem in CODECS else "h264"][1]
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(
+        f'( filesrc location="{path}" ! matroskademux ! {payloader} name=pay0 pt=96 )'
+    )
+    factory.set_shared(True)
+    factory.set_latency(0)
+    return factory
+
+
 def protect(server: GstRtspServer.RTSPServer, factory: GstRtspServer.RTSPMediaFactory) -> None:
     """Digest, for one user."""
     auth = GstRtspServer.RTSPAuth()
@@ -79,6 +91,8 @@ def main(folder: Path, port: str, port_with_password: str) -> None:
             factory = factory_of(folder, codec)
             factory.set_protocols(protocol)
             mounts.add_factory(f"/{codec}{suffix}", factory)
+    for path in folder.glob("*.mkv"):
+        mounts.add_factory(f"/{path.name}", factory_of_file(path))
     mounts.add_factory("/once", factory_of(folder, "h264", loops=False))
     factory = factory_of(folder, "h264")
     protect(protected, factory)

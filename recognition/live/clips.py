@@ -1,0 +1,205 @@
+"""Clips of visits: cut from the tapes of the cameras that this process plays, and written by one
+thread, so that neither a camera nor a frame waits for the disk.
+
+A clip waits here for the row of its event, which is written by another thread. What waits is
+bounded: while the disk is too slow or full, clips are lost, with the reason at their events.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connections
+
+from recognition.cameras.models import Camera
+from recognition.cameras.mp4 import Unplayable
+from recognition.cameras.sources.packets import VideoPacket
+from recognition.cameras.sources.tape import Cut, Tape
+from recognition.events.services.clips import ClipWanted, clip_lose, clip_store
+from recognition.web.errors import ServiceError
+from recognition.web.identifiers import uuid7
+from recognition.web.process import Part, process
+from recognition.web.storage import problem_of
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING_BYTES = 96 * 2**20
+MOST_WAITING = 300
+_PAUSE_S = 0.25
+# An event that has no row by then was deleted, or was never written.
+_ROW_WITHIN_S = 600.0
+_TOO_SLOW = "The server's disk or database was too slow to write it."
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A clip without packets, or with the reason why it was lost."""
+
+    clip_id: UUID
+    packets: list[VideoPacket]
+    bytes: int
+    since_s: float
+    lost: str = ""
+
+    def lose(self, reason: str) -> None:
+        self.packets, self.lost = [], reason
+
+
+class Clips(Part):
+    """Thread-safe; only the writer waits for disk and database."""
+
+    kept_s = 3.0
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._tapes: dict[UUID, tuple[Camera, Tape]] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._is_writing = self._is_stopped = False
+        self._thread: threading.Thread | None = None
+
+    def tape(self, camera: Camera) -> Tape | None:
+        """A new tape for a camera; None if it keeps no clips."""
+        if not camera.has_clips:
+            return None
+        return Tape(camera.clip_before_s, camera.clip_after_s, self._take)
+
+    @contextmanager
+    def of_stream(self, stream_id: UUID, camera: Camera, tape: Tape | None) -> Iterator[None]:
+        """The visits of this stream get clips of this tape, which ends with `with`."""
+        if tape is None:
+            yield
+            return
+        with self._changed:
+            self._tapes[stream_id] = camera, tape
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._tapes[stream_id]
+            tape.close()
+
+    def want(self, stream_id: UUID, started_at: datetime) -> ClipWanted | None:
+        """The clip of a visit that began at this time; None if the stream has none."""
+        with self._changed:
+            camera, tape = self._tapes.get(stream_id, (None, None))
+        if camera is None or tape is None:
+            return None
+        wanted = ClipWanted(
+            uuid7(),
+            started_at - timedelta(seconds=camera.clip_before_s),
+            started_at + timedelta(seconds=camera.clip_after_s),
+        )
+        tape.want(wanted.id, started_at.timestamp())
+        return wanted
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every clip that was cut is written or lost; False if that took too long."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not self._waiting and not self._is_writing, timeout_s
+            )
+
+    def stop(self, timeout_s: float) -> bool:
+        is_done = self.flush(timeout_s)
+        with self._changed:
+            self._is_stopped = True
+            left = len(self._waiting)
+            self._changed.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(1.0)
+        if left:
+            logger.error("%d clips were not written", left)
+        return is_done
+
+    def _take(self, cut: Cut) -> None:
+        """Called by a tape: the clip is complete."""
+        waiting = _Waiting(cut.clip_id, cut.packets, cut.bytes, time.monotonic())
+        with self._changed:
+            if len(self._waiting) >= MOST_WAITING:
+                logger.error("a clip was lost: too many wait for the database")
+                return
+            if self._bytes + cut.bytes > MOST_WAITING_BYTES:
+                waiting.lose(_TOO_SLOW)
+                waiting.bytes = 0
+            self._bytes += waiting.bytes
+            self._waiting.append(waiting)
+            self._start()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._is_stopped = False
+            self._thread = threading.Thread(target=self._run, name="clip-writer", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _run(self) -> None:
+        while (waiting := self._next()) is not None:
+            is_over = self._write(waiting)
+            with self._changed:
+                self._is_writing = False
+                if is_over or not waiting.packets:
+                    self._bytes -= waiting.bytes
+                    waiting.bytes = 0
+                if not is_over:
+                    self._waiting.append(waiting)
+                self._changed.notify_all()
+                if not is_over:
+                    self._changed.wait_for(lambda: self._is_stopped, _PAUSE_S)
+        connections.close_all()
+
+    def _next(self) -> _Waiting | None:
+        with self._changed:
+            while not self._waiting and not self._is_stopped:
+                # Release connections while there is nothing to write.
+                if not self._changed.wait(timeout=5.0):
+                    connections.close_all()
+            if self._is_stopped:
+                return None
+            self._is_writing = True
+            return self._waiting.popleft()
+
+    def _write(self, waiting: _Waiting) -> bool:
+        """False if it must be tried again: its event has no row yet, or the database is away."""
+        is_over = False
+        try:
+            is_over = _stored(waiting)
+        except Exception as error:
+            if not (isinstance(error, OperationalError | InterfaceError) or problem_of(error)):
+                logger.exception("the reason why a clip was lost is not written")
+                return True
+            logger.warning("clips wait for the database: %s", error)
+            connections.close_all()
+        return is_over or time.monotonic() - waiting.since_s > _ROW_WITHIN_S
+
+
+def _stored(waiting: _Waiting) -> bool:
+    """Write the file, or the reason why there is none. False if the event has no row yet."""
+    if not waiting.lost:
+        try:
+            return clip_store(clip_id=waiting.clip_id, packets=waiting.packets)
+        except Unplayable as error:
+            waiting.lose(str(error))
+        except ServiceError as error:
+            waiting.lose(error.message)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("a clip failed")
+            waiting.lose("It could not be written; see the server's log.")
+        logger.warning("a clip was lost: %s", waiting.lost)
+    return clip_lose(clip_id=waiting.clip_id, message=waiting.lost)
+
+
+def clips() -> Clips:
+    """The clips of this process."""
+    return process().part(Clips)
