@@ -73,6 +73,7 @@ class Stage:
         self, scene: Scene, fps: float, stream: OwnStream, counted: dict[int, Seen]
     ) -> dict[Visit, Counter[int]]:
         """All frames; returns in how many of them each visit showed each appearance."""
+        from ml_engine.request import Ask
         from recognition.live.recogniser import Recogniser
         from recognition.live.slot import Load
         from recognition.live.view import View
@@ -80,7 +81,7 @@ class Stage:
 
         rulebook = cast("Any", self._rulebook)
         engine = cast("Any", ReplayEngine(self._bank, is_real=self._is_real))
-        recogniser = Recogniser(rulebook, caller=str(stream.id), min_face_px=MIN_FACE_PX)
+        recogniser = Recogniser(rulebook, ask=Ask(caller=str(stream.id)), min_face_px=MIN_FACE_PX)
         log = VisitLog(rulebook, stream, lambda payload, kind: None)
         shown: dict[Visit, Counter[int]] = {}
         for at_s, here in scene.frames(fps):

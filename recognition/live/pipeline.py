@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from ml_engine.request import Timings
+from ml_engine.request import Ask, Timings
 from recognition.cameras.services.streams import OwnStream
 from recognition.engine import get_engine
 from recognition.live.areas import EVERYWHERE, Areas
@@ -22,8 +22,9 @@ from recognition.live.writer import Tell
 
 
 class FramePipeline:
-    """tell: called for each visit that begins, changes or ends. areas: gives the parts of the
-    picture in which faces count. ServiceError if the collection's model is not there."""
+    """tell: called for each visit that begins, changes or ends. ask: see `Recogniser`. areas: gives
+    the parts of the picture in which faces count. ServiceError if the collection's model is not
+    there."""
 
     def __init__(
         self,
@@ -31,11 +32,13 @@ class FramePipeline:
         stream: OwnStream,
         tell: Tell,
         *,
+        ask: Ask,
         min_face_px: int | None,
         areas: Callable[[], Areas] = lambda: EVERYWHERE,
     ) -> None:
         self._stream = stream
         self._tell = tell
+        self._ask = ask
         self._min_face_px = min_face_px
         self._areas = areas
         self._begin(rulebook)
@@ -43,9 +46,8 @@ class FramePipeline:
     def _begin(self, rulebook: Rulebook) -> None:
         """Start for the collection's model: results of another model must not stay."""
         get_engine().embedder(rulebook.collection.embedder.name)
-        caller = str(self._stream.id)
         self.recogniser = Recogniser(
-            rulebook, caller=caller, min_face_px=self._min_face_px, areas=self._areas
+            rulebook, ask=self._ask, min_face_px=self._min_face_px, areas=self._areas
         )
         self.visits = VisitLog(rulebook, self._stream, self._tell)
 

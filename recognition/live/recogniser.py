@@ -84,20 +84,20 @@ class LookBudget:
 class Recogniser:
     """For one stream, in its thread, and for one model: that of the rulebook's collection.
 
-    caller: identifies this stream, so that the engine can be fair. areas: gives those in force.
+    ask: how its calls queue at the engine. areas: gives those in force.
     """
 
     def __init__(
         self,
         rulebook: Rulebook,
         *,
-        caller: str,
+        ask: Ask,
         min_face_px: int | None,
         areas: Callable[[], Areas] = lambda: EVERYWHERE,
     ) -> None:
         self.rulebook = rulebook
         self._areas = areas
-        self._caller = caller
+        self._ask = ask
         self._wanted_faces = Wanted(min_face_px=min_face_px, max_faces=_FACES_A_FRAME)
         self._model = rulebook.collection.embedder.version
         self._tracker = Tracker()
@@ -113,7 +113,7 @@ class Recogniser:
     ) -> tuple[list[SeenFace], list[int]]:
         """The faces of a frame, largest first, and the tracks that ended or moved to another
         person. EngineBusy, EngineClosed, DatabaseError."""
-        ask = Ask(caller=self._caller, deadline_s=DEADLINE_S, timings=timings)
+        ask = replace(self._ask, timings=timings)
         areas = self._areas()
         faces = areas.keep(self._find(engine, view, at_s, ask, areas), view.size)
         tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)

@@ -27,6 +27,7 @@ from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
 from recognition.live.view import View
 from recognition.live.writer import visit_writer
+from recognition.people.services.pictures import ask_of
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.leases import KeptLease, LeaseKeeper
 from recognition.web.process import process
@@ -79,7 +80,11 @@ def _analyse(context: JobContext, recording: Recording) -> None:
     ):
         rulebook = Rulebook(recording.collection)
         pipeline = FramePipeline(
-            rulebook, stream, lambda *_: None, min_face_px=recording.min_face_px
+            rulebook,
+            stream,
+            lambda *_: None,
+            ask=ask_of(str(stream.id), priority="bulk"),
+            min_face_px=recording.min_face_px,
         )
         try:
             for number, frame in enumerate(frames):

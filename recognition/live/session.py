@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from ml_engine import EngineBusy, EngineError, ImageError
-from ml_engine.request import Timings
+from ml_engine.request import Ask, Timings
 from recognition.cameras.models import Camera
 from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
@@ -32,7 +32,7 @@ from recognition.live.minutes import camera_minutes
 from recognition.live.pipeline import FramePipeline
 from recognition.live.preview_exchange import Preview
 from recognition.live.previews import previews
-from recognition.live.recogniser import SeenFace
+from recognition.live.recogniser import DEADLINE_S, SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Frame, FrameSlot, Load, Turns
 from recognition.live.view import View
@@ -133,6 +133,7 @@ class StreamSession:
                     rulebook,
                     stream,
                     self._tell_event,
+                    ask=Ask(caller=str(stream.id), deadline_s=DEADLINE_S),
                     min_face_px=self._min_face_px,
                     areas=partial(areas_of, self._camera.pk if self._camera else None),
                 )

@@ -90,7 +90,9 @@ def test_recording_sent_in_pieces_becomes_visits_at_the_times_of_the_recording(
         path = f"{row}/pieces?offset={offset}"
         good(api.send(path, data, "application/octet-stream", "PUT"))
     assert good(api.post(f"{row}/finish"), 202)["state"] == "started"
+    engine.asks.clear()
     run_jobs()
+    assert {ask.priority for ask in engine.asks} == {"bulk"}
     _assert_both_visits_once(collection)
     assert set(Event.objects.values_list("camera", flat=True)) == {camera.pk}
     ended = good(api.get(row))

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from ml_engine.request import Wanted
+from ml_engine.request import Ask, Wanted
 from ml_engine.tracking import Tracker
 from ml_engine.types import Face, Image
 from recognition.live.association import find_exchanges
@@ -110,7 +110,7 @@ class _Camera:
     def __init__(self, fps: float, enrolled: Sequence[int]) -> None:
         self.engine, self.fps, self.frame = _Engine(), fps, 0
         rulebook = cast("Rulebook", FakeRulebook(enrolled))
-        self.recogniser = Recogniser(rulebook, caller="test", min_face_px=None)
+        self.recogniser = Recogniser(rulebook, ask=Ask(caller="test"), min_face_px=None)
         self.book = VisitBook(_LIKELY)
 
     def see(self, people: dict[int, int]) -> dict[int, Hashable | None]:

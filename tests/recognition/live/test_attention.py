@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from ml_engine.request import Ask
 from ml_engine.types import EngineBusy, Float32, Image
 from recognition.live.areas import EVERYWHERE, Areas
 from recognition.live.attention import NOTHING, WHOLE, WHOLE_EMPTY_S, WHOLE_S, Watch
@@ -163,7 +164,7 @@ class Stream:
     def __init__(self) -> None:
         self.engine = FakeEngine()
         rulebook = cast("Rulebook", FakeRulebook([1, 2]))
-        self.recogniser = Recogniser(rulebook, caller="test", min_face_px=MIN_FACE_PX)
+        self.recogniser = Recogniser(rulebook, ask=Ask(caller="test"), min_face_px=MIN_FACE_PX)
         self.now_s = 0.0
 
     def sees(self, *people: tuple[int, int, int]) -> list[SeenFace]:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from ml_engine.request import Ask
 from ml_engine.types import Face, Image
 from recognition.live.recogniser import Recogniser
 from recognition.live.rulebook import Rulebook
@@ -160,7 +161,9 @@ def _run(cameras: int, detect_s: float, embed_s: float, *, restless: bool = Fals
             number,
             restless,
             Recogniser(
-                cast("Rulebook", FakeRulebook(range(PEOPLE))), caller=str(number), min_face_px=None
+                cast("Rulebook", FakeRulebook(range(PEOPLE))),
+                ask=Ask(caller=str(number)),
+                min_face_px=None,
             ),
         )
         for number in range(cameras)
