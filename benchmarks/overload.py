@@ -323,8 +323,8 @@ def _prepared(data: Path, weights: Path) -> tuple[Collection, list[Cast]]:
         quality_policy=Collection.QualityPolicy.OFF,
     )
     cast: list[Cast] = []
-    for name, enrolled, other in _photos(data, weights):
-        _enrol(collection, name, enrolled)
+    for name, enrolled, other in photo_pairs(data, weights):
+        enrol(collection, name, enrolled)
         frames = moved(other)
         if _is_recognised(collection, name, frames):
             cast.append(Cast(name, frames))
@@ -335,7 +335,7 @@ def _prepared(data: Path, weights: Path) -> tuple[Collection, list[Cast]]:
     return collection, cast
 
 
-def _photos(data: Path, weights: Path) -> Iterator[tuple[str, bytes, bytes]]:
+def photo_pairs(data: Path, weights: Path) -> Iterator[tuple[str, bytes, bytes]]:
     """Name, a photo to enrol and another one to show; of the samples if there are no others."""
     for folder in sorted((data / "lfw").glob("*/")):
         files = sorted(folder.glob("*.jpg"))
@@ -350,7 +350,7 @@ def _photos(data: Path, weights: Path) -> Iterator[tuple[str, bytes, bytes]]:
             yield name, first, second
 
 
-def _enrol(collection: Collection, name: str, photo: bytes) -> None:
+def enrol(collection: Collection, name: str, photo: bytes) -> None:
     from accounts.audit import SYSTEM
     from recognition.people.services.enrolment import images_enrol
     from recognition.people.services.persons import person_create

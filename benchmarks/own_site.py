@@ -47,9 +47,10 @@ def new_key(*scopes: str) -> str:
 
 
 @contextmanager
-def served(port: int) -> Iterator[int]:
-    """Start the site; returns its process id."""
-    site = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", str(port)], cwd=ROOT)
+def served(port: int, *program: str) -> Iterator[int]:
+    """Start the site; returns its process id. program: runs it in place of `manage.py serve`."""
+    command = [sys.executable, *(program or ("manage.py", "serve")), "--port", str(port)]
+    site = subprocess.Popen(command, cwd=ROOT)
     try:
         yield site.pid
     finally:

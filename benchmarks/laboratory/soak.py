@@ -194,11 +194,12 @@ def _watch(
 
 def _sample(process: psutil.Process, frames: int) -> Sample:
     handles = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
-    return Sample(frames, _anonymous_mb(process), process.num_threads(), handles)
+    return Sample(frames, anonymous_mb(process), process.num_threads(), handles)
 
 
-def _anonymous_mb(process: psutil.Process) -> float:
-    status = Path("/proc/self/status")
+def anonymous_mb(process: psutil.Process) -> float:
+    """Of its pages in RAM, those that no file is behind."""
+    status = Path(f"/proc/{process.pid}/status")
     if not status.exists():
         return process.memory_full_info().uss / 2**20
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
