@@ -192,6 +192,8 @@ class SiteServer(Server):
         if message["type"] == "websocket.close" and protocol.state == protocol.STATE_OPEN:
             _close(protocol, message.get("code") or 1000, message.get("reason") or "")
             return
+        if message["type"] == "websocket.send" and protocol.state != protocol.STATE_OPEN:
+            return  # the client is leaving and hears nothing more
         await super().handle_reply(protocol, message)
         if message["type"] == "websocket.accept" and self.is_draining:
             # The handshake began before the process was told to stop.

@@ -35,7 +35,10 @@ def test_clock_of_every_frame_survives_h264() -> None:
         frame = av.VideoFrame.from_ndarray(_grey(ms), format="rgb24")
         frame.pts = number
         for packet in [*encoder.encode(frame), *([None] if ms == _MS[-1] else [])]:
-            read += [decoded.to_ndarray(format="rgb24") for decoded in decoder.decode(packet)]
+            read += [
+                np.asarray(one.to_ndarray(format="rgb24"), np.uint8)
+                for one in decoder.decode(packet)
+            ]
     assert [read_clock(image) for image in read] == list(_MS)
 
 

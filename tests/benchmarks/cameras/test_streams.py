@@ -29,7 +29,7 @@ def test_stream_has_a_key_frame_every_two_seconds(small: Stream, tmp_path: Path)
     folder = write_streams([small], tmp_path)["door"]
     units = [path.read_bytes() for path in sorted(folder.iterdir())]
     assert len(units) == _SECONDS * FPS
-    with av.open(io.BytesIO(b"".join(units)), format="h264") as container:
+    with av.open(io.BytesIO(b"".join(units)), "r", format="h264") as container:
         frames = list(container.decode(video=0))
     assert [number for number, frame in enumerate(frames) if frame.key_frame] == [0, 2 * FPS]
     assert {(frame.width, frame.height) for frame in frames} == {(640, 540)}
