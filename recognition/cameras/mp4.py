@@ -8,7 +8,7 @@ from fractions import Fraction
 from io import BytesIO
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.video.frame import PictureType
 
 from recognition.cameras.pictures import MAX_PIXELS
@@ -61,8 +61,8 @@ def mp4_of(packets: Sequence[VideoPacket]) -> Video:
 
 
 def playable_mp4(content: bytes, done: Callable[[float], None]) -> Video:
-    """The same video in H.264. done: called after each picture with the part that is done, 0 to 1;
-    may raise. Unplayable."""
+    """The same video in H.264, without damaged pictures. done: called after each picture with the
+    part that is done, 0 to 1; may raise. Unplayable."""
     file = BytesIO()
     seconds = 0.0
     options = {"format_whitelist": PLAYABLE_FILES, "protocol_whitelist": "none"}
@@ -72,7 +72,7 @@ def playable_mp4(content: bytes, done: Callable[[float], None]) -> Video:
             length_s = float((source.duration or 0) / av.time_base) or 1.0
             with _written(file, stream.frames + 1) as container:
                 made = _encoder(container, stream)
-                for frame in source.decode(stream):
+                for frame in _undamaged(source, stream):
                     seconds = frame.time or 0.0
                     container.mux(made.encode(_for_browsers(frame, made)))
                     done(min(1.0, seconds / length_s))
@@ -80,6 +80,15 @@ def playable_mp4(content: bytes, done: Callable[[float], None]) -> Video:
     except (av.FFmpegError, SourceFailed) as error:
         raise Unplayable("The clip cannot be decoded.") from error
     return Video(file.getvalue(), _CODEC, round(max(seconds, length_s), 2))
+
+
+def _undamaged(source: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    for packet in source.demux(stream):
+        try:
+            frames = stream.decode(packet)
+        except av.FFmpegError:
+            continue
+        yield from frames
 
 
 def _written(file: BytesIO, packets: int) -> OutputContainer:

@@ -126,6 +126,15 @@ def test_clip_is_encoded_again_with_the_same_pictures_at_the_same_times(codec: s
     assert second.content.index(b"moov") < second.content.index(b"mdat")
 
 
+def test_damaged_picture_is_left_out_when_a_clip_is_encoded_again() -> None:
+    packets = video_packets("mjpeg", seconds=2)
+    packets[5] = replace(packets[5], data=b"lost on the way")
+    video = playable_mp4(mp4_of(packets).content, lambda done: None)
+    times_s = played(video.content).times_s
+    assert len(times_s) == len(packets) - 1
+    assert times_s[-1] == pytest.approx((len(packets) - 1) / FPS)
+
+
 def test_file_that_is_no_video_is_refused() -> None:
     with pytest.raises(Unplayable):
         playable_mp4(b"nothing" * 100, lambda done: None)
