@@ -23,6 +23,7 @@ from recognition.events.services.recordings import (
 )
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_cancel
+from recognition.live.pipeline import FramePipeline
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
 from recognition.people.services.persons import person_erase
@@ -143,15 +144,15 @@ def test_cancelled_recording_keeps_what_was_found_and_its_video_goes(
 ) -> None:
     recording = _started(collection, video)
     job = Job.objects.get(kind="recording")
-    find, calls = engine.find, [0]
+    see, frames = FramePipeline.see, [0]
 
-    def cancelled_at_the_end(*args: Any, **options: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 90:
+    def cancelled_at_the_end(*args: Any) -> Any:
+        frames[0] += 1
+        if frames[0] == 90:
             job_cancel(job=job, actor=ACTOR)
-        return find(*args, **options)
+        return see(*args)
 
-    monkeypatch.setattr(engine, "find", cancelled_at_the_end)
+    monkeypatch.setattr(FramePipeline, "see", cancelled_at_the_end)
     monkeypatch.setattr("recognition.jobs.context._WRITE_EVERY_S", 0.0)
     run_jobs()
     assert visit_writer().flush(20)  # a cancelled job does not wait for its visits
