@@ -17,6 +17,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from benchmarks.document import table, write_block
 from benchmarks.machine import stamp
@@ -146,13 +147,14 @@ def _people(data: Path) -> list[Image]:
 def _room(
     people: Sequence[Image] = (), *, fps: float, seconds: float, walks: bool = True
 ) -> Iterator[tuple[VideoPicture, float]]:
+    shrinker = VideoReformatter()
     for number, frame in enumerate(film(room(1), people, fps=fps, seconds=seconds, walks=walks)):
         picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
-        yield VideoPicture(picture), number / fps
+        yield VideoPicture(picture, shrinker), number / fps
 
 
 def _video(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPicture, float]]:
-    next_s = 0.0
+    next_s, shrinker = 0.0, VideoReformatter()
     with av.open(str(path)) as container:
         for frame in decoded(container):
             at_s = frame.time or 0.0
@@ -160,7 +162,7 @@ def _video(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPictur
                 return
             if at_s >= next_s:
                 next_s += 1 / fps
-                yield VideoPicture(frame), at_s
+                yield VideoPicture(frame, shrinker), at_s
 
 
 def _searched(engine: Engine, view: View, attention: Attention) -> list[Face]:

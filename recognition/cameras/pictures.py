@@ -15,6 +15,7 @@ from recognition.cameras.sources.base import Picture
 
 if TYPE_CHECKING:
     import av
+    from av.video.reformatter import VideoReformatter
 
 # A little more than a 4K picture: larger ones would take seconds.
 MAX_PIXELS = 10_000_000
@@ -22,10 +23,14 @@ MAX_PIXELS = 10_000_000
 
 class VideoPicture:
     """A decoded frame of a video, which is converted only as far as it is needed. Called, it
-    returns RGB uint8 (h, w, 3)."""
+    returns RGB uint8 (h, w, 3).
 
-    def __init__(self, frame: av.VideoFrame) -> None:
+    shrinker: one for all frames of a video, because a new one costs more than the small copy.
+    """
+
+    def __init__(self, frame: av.VideoFrame, shrinker: VideoReformatter) -> None:
         self._frame = frame
+        self._shrinker = shrinker
 
     @property
     def size(self) -> tuple[int, int]:
@@ -37,7 +42,7 @@ class VideoPicture:
 
     def grey(self, width: int, height: int) -> NDArray[np.uint8]:
         """A small copy (height, width), 0 to 255."""
-        small = self._frame.reformat(width, height, "gray", interpolation="AREA")
+        small = self._shrinker.reformat(self._frame, width, height, "gray", interpolation="AREA")
         return np.asarray(small.to_ndarray(), np.uint8)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterator
 
 import av
+from av.video.reformatter import VideoReformatter
 
 from recognition.cameras.models import Camera
 from recognition.cameras.pictures import VideoPicture
@@ -72,7 +73,7 @@ def _played(
         # HLS comes by the segment, and the camera's own clock says when each frame is due.
         is_due = _Paced(stopped).is_due if container.format.name == "hls" else _Backlog().is_over
         reader = PacketReader(container, stream) if camera.has_clips else None
-        has_decoded = False
+        has_decoded, shrinker = False, VideoReformatter()
         # Of all streams: a camera that sends nothing but sound is silent, too.
         for packet in container.demux():
             if not patience.goes_on():
@@ -83,7 +84,7 @@ def _played(
                 patience.picture_came()
                 has_decoded = True
                 if is_due(frame.time):
-                    yield VideoPicture(frame)
+                    yield VideoPicture(frame, shrinker)
 
 
 def _decoded(

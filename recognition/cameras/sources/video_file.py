@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path, PurePath
 
 import av
+from av.video.reformatter import VideoReformatter
 from django.conf import settings
 
 from recognition.cameras.models import Camera
@@ -52,7 +53,7 @@ def _is_file(name: str) -> bool:
 
 def _played_once(path: Path, pace: Pace) -> Iterator[Picture]:
     """The frames when they are due."""
-    is_empty = True
+    is_empty, shrinker = True, VideoReformatter()
     try:
         # Only these formats, and only files: a playlist may name any address.
         options = {"format_whitelist": PLAYABLE_FILES, "protocol_whitelist": "file"}
@@ -62,7 +63,7 @@ def _played_once(path: Path, pace: Pace) -> Iterator[Picture]:
                 is_empty = False
                 if not pace.wait(frame.time or 0.0):
                     return
-                yield VideoPicture(frame)
+                yield VideoPicture(frame, shrinker)
     except (av.FFmpegError, OSError) as error:
         if is_empty:
             raise SourceFailed(f"{path.name} is not a video that can be played.") from error
