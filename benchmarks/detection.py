@@ -64,7 +64,7 @@ class Setting:
 def benchmark(weights: Path, data: Path, rounds: int = ROUNDS) -> str:
     """The block as Markdown."""
     photos = load_wider(data / "wider") if (data / "wider").is_dir() else []
-    pictures = _pictures(photos) if photos else _portraits(weights)
+    pictures = timed_pictures(photos) if photos else _portraits(weights)
     folder = Path("var/bench")
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "pictures.npz", pictures=np.stack(pictures))
@@ -232,7 +232,7 @@ def _answer(values: dict) -> Answer:
     )
 
 
-def _pictures(photos: list[WiderPhoto]) -> list[Image]:
+def timed_pictures(photos: list[WiderPhoto]) -> list[Image]:
     """The first photos with this many faces, scaled to fit into 640x480."""
     chosen = []
     for photo in photos:

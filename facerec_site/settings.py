@@ -10,17 +10,16 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 # Unfold, the look of the admin, reads its settings from here.
 from facerec_site.admin_theme import UNFOLD  # noqa: F401
+from facerec_site.environment import read_environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
-env.read_env(env.str("ENV_FILE", str(BASE_DIR / ".env")))
+env = read_environment(BASE_DIR)
 
 # Everything that the running site writes lives below this one folder.
 VAR_DIR = Path(env.str("FACEREC_VAR", str(BASE_DIR / "var"))).resolve()

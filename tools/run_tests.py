@@ -1,6 +1,7 @@
 """`python -m tools.run_tests [pytest arguments]`: all tests, in three parts.
 
-The tests that use a database run on SQLite and on a private MariaDB. The others run once. The parts
+The tests that use a database run on SQLite and, but for those marked `one_database`, on a private
+MariaDB. The others run once. The parts
 run in parallel as far as there are cores, each with its own folders, Redis and cache. Each line of
 pytest's output begins with the name of its part. If only a few tests fail, they run once more with
 the machine to themselves. The end of the output names them in any case: a test that passes only
@@ -54,7 +55,7 @@ _SITE_SETTINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One run of pytest. `only`: `database` (tests that use a database) or `others`."""
+    """One run of pytest. only: see `tests.plugins.database_tests`."""
 
     name: str
     only: str
@@ -135,7 +136,7 @@ def main(arguments: list[str]) -> int:
         folder = Path(name)
         parts = [
             Part("others", "others"),
-            Part("MariaDB", "database", database_url),
+            Part("MariaDB", "every-database", database_url),
             Part("SQLite", "database"),
         ]
         statuses = run_all(parts, folder, arguments)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import environ
 from cryptography.fernet import Fernet
 
+from facerec_site.environment import Environment, read_environment
 from tools.certificate import CertificateFiles, ensure_certificate
 from tools.messages import note, stop
 from tools.ports import is_free, lan_addresses, names_of_machine
@@ -60,7 +60,7 @@ class Options:
         return [f"{scheme}://{name}:{self.port}" for name in [first, *elsewhere]]
 
 
-def read_options(env: environ.Env) -> Options:
+def read_options(env: Environment) -> Options:
     is_https = env.bool("HTTPS", False)
     database = env.str("DB", "")
     if database not in ("", "sqlite", "mysql"):
@@ -79,8 +79,7 @@ def main(target: str) -> None:
         stop(f"unknown target {target!r}; there are {', '.join(TARGETS)}")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    env = environ.Env()
-    env.read_env(env.str("ENV_FILE", str(ROOT / ".env")))
+    env = read_environment(ROOT)
     var = Path(env.str("FACEREC_VAR", str(ROOT / "var"))).resolve()
     options = read_options(env)
     # Only the owner may read the files that are written: they contain faces, keys and passwords.

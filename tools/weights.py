@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import environ
-
+from facerec_site.environment import read_environment
 from ml_engine.__main__ import FETCHED, OPTIONAL
 from ml_engine.__main__ import main as engine_command
 from ml_engine.config import EngineConfig
@@ -22,8 +21,7 @@ def main(*, is_all: bool) -> int:
     Optional weights that cannot be fetched are reported and left out, unless the settings need
     them.
     """
-    env = environ.Env()
-    env.read_env(env.str("ENV_FILE", str(ROOT / ".env")))
+    env = read_environment(ROOT)
     var = Path(env.str("FACEREC_VAR", str(ROOT / "var")))
     folder = Path(env.str("WEIGHTS_DIR", str(var / "weights")))
     needed = _needed(env.str("ENGINE_DETECTOR", EngineConfig().detector))

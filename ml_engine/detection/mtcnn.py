@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,13 +298,20 @@ def _load_graph(
 ) -> Detector:
     from ml_engine.detection.mtcnn_graph import GraphMtcnn
 
-    def build() -> tuple[Any, Any, Any]:
-        builders = (networks.build_pnet, networks.build_rnet, networks.build_onet)
-        names = ("pnet.lz4", "rnet.lz4", "onet.lz4")
-        pnet, rnet, onet = (
-            b(files[n], takes_pixels=True) for b, n in zip(builders, names, strict=True)
-        )
-        return pnet, rnet, onet
-
     devices = tuple(f"/GPU:{number}" for number in range(device.gpus))
-    return GraphMtcnn(build, devices=devices, thresholds=thresholds, min_face_px=min_face_px)
+    return GraphMtcnn(
+        partial(build_networks, files),
+        devices=devices,
+        thresholds=thresholds,
+        min_face_px=min_face_px,
+    )
+
+
+def build_networks(files: Mapping[str, Path]) -> tuple[Any, Any, Any]:
+    """P-Net, R-Net and O-Net as Keras models that take pixels, from the files of the preset."""
+    builders = (networks.build_pnet, networks.build_rnet, networks.build_onet)
+    names = ("pnet.lz4", "rnet.lz4", "onet.lz4")
+    pnet, rnet, onet = (
+        b(files[n], takes_pixels=True) for b, n in zip(builders, names, strict=True)
+    )
+    return pnet, rnet, onet

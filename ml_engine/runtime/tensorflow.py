@@ -1,7 +1,7 @@
 """Networks on GPUs: tf.function with XLA and mixed precision, at fixed batch sizes.
 
-No GPU was at hand when this was written: what runs here was tested on a CPU, and its speed was not
-measured. On a CPU it is far slower than LiteRT (docs/benchmarks.md), so it serves GPUs only.
+On a CPU it is far slower than LiteRT, so it serves GPUs only. On a GPU the same graphs were
+measured through JAX; TensorFlow's own calls were not (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _replica(
 ) -> Callable[[Batch], list[Any]]:
     import tensorflow as tf
 
-    with tf.device(device), _precision("mixed_float16" if half else "float32"):
+    with tf.device(device), precision("mixed_float16" if half else "float32"):
         model = build()
 
     @tf.function(jit_compile=jit, reduce_retracing=False)
@@ -94,7 +94,7 @@ def _replica(
 
 
 @contextmanager
-def _precision(policy: str) -> Iterator[None]:
+def precision(policy: str) -> Iterator[None]:
     """Layers built meanwhile follow this policy; it is the process's, so it is put back."""
     import keras
 

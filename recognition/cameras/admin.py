@@ -16,6 +16,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from accounts.access import access_of_user
 from accounts.audit import Actor
 from accounts.long_lists import LongListAdmin
 from recognition.cameras.models import Camera
@@ -104,7 +105,8 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """With a hint of senders that are no camera yet."""
-        for sender in strangers() if self.has_add_permission(request) else []:
+        access = access_of_user(request.user)
+        for sender in strangers(access) if self.has_add_permission(request) else []:
             messages.info(
                 request,
                 f"A sender named {sender.name!r} was seen on {sender.node}: add a camera of the "

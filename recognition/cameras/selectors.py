@@ -32,8 +32,10 @@ class Stranger:
     frames: int
 
 
-def strangers() -> list[Stranger]:
-    """For those who may see all cameras."""
+def strangers(access: Access) -> list[Stranger]:
+    """None for a caller who may not see the cameras of all collections."""
+    if not access.is_signed_in or access.collection_id is not None:
+        return []
     known = set(Camera.objects.values_list("kind", "node", "address"))
     return [
         Stranger(hub.kind, hub.node, name, frames)

@@ -38,7 +38,11 @@ from tests.factories import (
 from tests.recognition.bulk.rows import make_export, make_refused_item
 from tests.recognition.notices.rows import make_webhook
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.one_database,
+    pytest.mark.usefixtures("engine"),
+]
 
 OPEN = {"health-live", "health-ready", "login", "logout", "admin/login/", "admin:logout"}
 PAGES = {"home", "live", "camera-page", "try", "help", "docs"}
@@ -67,6 +71,7 @@ API: dict[str, dict[str, str | None]] = {
     "cameras": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
     "camera": {"GET": Scope.IDENTIFY, "PATCH": Scope.MANAGE, "DELETE": Scope.MANAGE},
     "camera-test": {"POST": Scope.MANAGE},
+    "camera-senders": {"GET": Scope.MANAGE},
     "recordings": {"GET": Scope.EVENTS, "POST": Scope.ENROL},
     "recording": {"GET": Scope.EVENTS, "DELETE": Scope.ENROL},
     "recording-pieces": {"PUT": Scope.ENROL},

@@ -9,10 +9,11 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from ml_engine.images import decode_image
+from ml_engine.images import decode_image, encode_jpeg
 from tests.e2e.browsing import (
     PATIENCE_MS,
     StreamRecord,
@@ -263,6 +264,13 @@ def test_live_page_waits_for_an_engine_that_warms_up(open_page: OpenPage, obama_
     say(type="session.started", session="1", model="m", device="cpu")
     expect(page.locator("#state")).to_have_text("Live", timeout=PATIENCE_MS)
     expect(page.locator("#present")).to_have_text("No face in the picture")
+
+
+def test_picture_without_light_is_said_to_be_too_dark(open_page: OpenPage, tmp_path: Path) -> None:
+    night = encode_jpeg(np.zeros((480, 640, 3), np.uint8))
+    page = open_page("/live/", webcam=write_webcam(tmp_path / "night.mjpeg", night))
+    start_camera(page)
+    expect(page.locator("#state")).to_have_text("Too dark to see faces", timeout=PATIENCE_MS)
 
 
 def test_live_page_continues_after_a_reload(

@@ -25,9 +25,11 @@ EXAMPLE_LINE = re.compile(r"^#([A-Z_]+)=(.*)$", re.MULTILINE)
 
 
 def read_variables() -> dict[str, object]:
-    """Each variable that settings.py reads, with its default; Ellipsis if that is not a literal."""
+    """Each variable that the site reads, with its default; Ellipsis if that is not a literal."""
     found: dict[str, object] = {}
-    for node in ast.walk(ast.parse((ROOT / "facerec_site" / "settings.py").read_text())):
+    site = ROOT / "facerec_site"
+    files = ("settings.py", "environment.py")
+    for node in ast.walk(ast.parse("\n".join((site / name).read_text() for name in files))):
         is_read = (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -99,6 +101,16 @@ def test_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     database = found["DATABASES"]["default"]  # type: ignore[index]
     assert database["NAME"] == str(tmp_path / "facerec.sqlite3")
     assert "InMemory" in str(found["CHANNEL_LAYERS"])
+
+
+def test_value_that_begins_with_a_dollar_is_taken_as_it_is(tmp_path: Path) -> None:
+    secret = "$" + 49 * "s"
+    found = settings_of(tmp_path, "SECRET_KEY", SECRET_KEY=secret)
+    assert found["SECRET_KEY"] == secret
+    assert not (tmp_path / "secret_key").exists()
+    (tmp_path / ".env").write_text(f"SECRET_KEY={secret}\n")
+    found = settings_of(tmp_path, "SECRET_KEY", ENV_FILE=str(tmp_path / ".env"))
+    assert found["SECRET_KEY"] == secret
 
 
 def test_mysql_is_strict_and_reads_what_is_committed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""pytest plugin: `--only=database` runs the tests that use the database, `--only=others` the rest
-(`-p tests.plugins.database_tests`).
+"""pytest plugin (`-p tests.plugins.database_tests`): runs a part of the tests.
 
-Only what uses a database can come out differently on another one.
+`--only=database` runs the tests that use the database, `--only=every-database` those of them whose
+result may depend on its kind, and `--only=others` the rest.
 """
 
 from __future__ import annotations
@@ -12,15 +12,22 @@ from tests.kinds import uses_database
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--only", choices=["database", "others"], help="Leave out other tests.")
+    choices = ["database", "every-database", "others"]
+    parser.addoption("--only", choices=choices, help="Leave out other tests.")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if (only := config.getoption("--only")) is None:
         return
-    kept = [item for item in items if uses_database(item) == (only == "database")]
-    left = [item for item in items if uses_database(item) != (only == "database")]
+    kept = [item for item in items if _belongs(item, only)]
+    left = [item for item in items if not _belongs(item, only)]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+
+
+def _belongs(item: pytest.Item, only: str) -> bool:
+    if only == "every-database" and item.get_closest_marker("one_database"):
+        return False
+    return uses_database(item) == (only != "others")

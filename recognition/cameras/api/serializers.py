@@ -113,6 +113,17 @@ class CameraSerializer(serializers.ModelSerializer):
         return bool(camera.username or camera.password)
 
 
+class SenderSerializer(serializers.Serializer):
+    kind = serializers.CharField(help_text="The kind of camera to add for it.")
+    node = serializers.CharField(help_text="The machine that it sends to.")
+    name = serializers.CharField(help_text="The address of that camera.")
+    frames = serializers.IntegerField(help_text="How many frames came.")
+
+
+class SendersSerializer(serializers.Serializer):
+    senders = SenderSerializer(many=True)
+
+
 class MinutesFilter(serializers.Serializer):
     since = serializers.DateTimeField(required=False, help_text="Written at this time or later.")
     until = serializers.DateTimeField(required=False, help_text="Written before this time.")

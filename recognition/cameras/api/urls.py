@@ -9,6 +9,7 @@ from recognition.cameras.api import views
 urlpatterns = [
     path("cameras", views.CamerasView.as_view(), name="cameras"),
     path("cameras/test", views.CameraTestView.as_view(), name="camera-test"),
+    path("cameras/senders", views.SendersView.as_view(), name="camera-senders"),
     path("cameras/<uuid:camera_id>", views.CameraView.as_view(), name="camera"),
     path(
         "cameras/<uuid:camera_id>/minutes",

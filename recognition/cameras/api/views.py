@@ -14,9 +14,10 @@ from recognition.cameras.api.serializers import (
     CameraTestInput,
     CameraTestSerializer,
     MinutesFilter,
+    SendersSerializer,
 )
 from recognition.cameras.models import Camera
-from recognition.cameras.selectors import camera_by_id, camera_minutes, cameras_visible
+from recognition.cameras.selectors import camera_by_id, camera_minutes, cameras_visible, strangers
 from recognition.cameras.services import cameras
 from recognition.cameras.services.trials import camera_test
 from recognition.people import selectors
@@ -76,6 +77,18 @@ class CameraTestView(ApiView):
         camera = camera_by_id(self.access, camera_id) if camera_id else Camera()
         trial = camera_test(camera=camera, values=values, actor=self.actor)
         return Response(CameraTestSerializer(trial).data)
+
+
+class SendersView(ApiView):
+    @operation(
+        "cameras_senders",
+        "List senders of ImageZMQ that are no camera yet",
+        scope=Scope.MANAGE,
+        answer=SendersSerializer,
+        about="Those that sent frames to a hub lately. A key of one collection is shown none.",
+    )
+    def get(self, request: Request) -> Response:
+        return Response(SendersSerializer({"senders": strangers(self.access)}).data)
 
 
 class CameraView(ApiView):

@@ -1,4 +1,5 @@
-"""HTTP for FFmpeg: MJPEG, HLS, and files of a stream, fetched by us from the camera's own host.
+"""HTTP for FFmpeg: MJPEG, HLS, single pictures, and files of a stream, fetched by us from the
+camera's own host.
 
 FFmpeg itself follows a redirect and the entries of a playlist to any host. Here it opens nothing:
 each file that it asks for goes through `HttpCamera.open`, which refuses every other host, and
@@ -35,6 +36,7 @@ from recognition.cameras.sources.addresses import (
 from recognition.cameras.sources.base import SourceFailed
 from recognition.cameras.sources.decoding import PLAYABLE_FILES, hardware
 from recognition.cameras.sources.patience import Patience
+from recognition.cameras.sources.snapshots import Snapshots
 
 _READ_S = 3.0
 # A segment of HLS comes every few seconds.
@@ -55,7 +57,7 @@ _FOR_HLS = {
 }
 _CAREFUL = {"analyzeduration": "1000000"}
 # By the type that the camera tells; FFmpeg looks at others itself.
-_FORMAT_OF = {"multipart/": "mpjpeg", "mpegurl": "hls"}
+_FORMAT_OF = {"multipart/": "mpjpeg", "mpegurl": "hls", "image/jpeg": "mpjpeg"}
 
 
 @contextmanager
@@ -102,12 +104,14 @@ class HttpCamera:
     def format(self) -> str | None:
         """FFmpeg's name of the stream's format; None: it finds out."""
         assert self._first is not None
-        told = self._first.headers.get("Content-Type", "").lower()
+        told = _type_of(self._first)
         return next((name for part, name in _FORMAT_OF.items() if part in told), None)
 
-    def open(self, address: str, flags: int, options: Mapping[str, str]) -> HttpFile:
+    def open(self, address: str, flags: int, options: Mapping[str, str]) -> HttpFile | Snapshots:
         """A file that FFmpeg asks for. If it is refused, an empty one."""
         first, self._first = self._first, None
+        if first is not None and _type_of(first).startswith("image/jpeg"):
+            return Snapshots(first, lambda: self._fetched(address, {}), self._patience)
         try:
             if first is None and self._patience.goes_on():
                 first = self._fetched(address, _part_of(options))
@@ -179,6 +183,10 @@ class HttpFile:
     def close(self) -> None:
         if self._answer is not None:
             self._answer.close()
+
+
+def _type_of(answer: requests.Response) -> str:
+    return answer.headers.get("Content-Type", "").lower()
 
 
 def _part_of(options: Mapping[str, str]) -> dict[str, str]:

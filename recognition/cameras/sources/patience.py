@@ -33,6 +33,11 @@ class Patience:
             self.fail(f"It sent {MOST_MB} MB and no picture that can be decoded.")
         return self.failure is None and not self._stopped.is_set()
 
+    def waits(self, seconds: float) -> bool:
+        """Wait; False if the camera is to be left."""
+        self._stopped.wait(max(0.0, seconds))
+        return self.goes_on()
+
     def fail(self, message: str, *, is_lasting: bool = False) -> None:
         """The first failure is the one that is told."""
         if self.failure is None:

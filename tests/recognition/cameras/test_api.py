@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.access import Scope
 from accounts.models import AuditEntry
-from recognition.cameras.models import Camera
+from recognition.cameras.models import Camera, CameraHub
 from recognition.cameras.services.streams import stream_begin
 from recognition.people.models import Collection
 from tests.answers import good, refusal
-from tests.callers import Caller
+from tests.callers import Caller, with_key
 from tests.factories import make_camera, make_collection, make_event
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -43,6 +44,15 @@ def test_added_file_camera_waits_for_a_process(
     assert changed["status_message"] == "Waiting for its node gate."
     changed = good(api.patch(f"{CAMERAS}/{body['id']}", {"is_enabled": False}))
     assert (changed["status"], changed["status_message"]) == ("off", "")
+
+
+def test_senders_without_a_camera_are_listed(api: Caller, collection: Collection) -> None:
+    CameraHub.objects.create(kind="imagezmq", node="gate", strangers={"hall": 3, "yard": 1})
+    make_camera(collection, kind="imagezmq", node="gate", address="hall")
+    yard = {"kind": "imagezmq", "node": "gate", "name": "yard", "frames": 1}
+    assert good(api.get(f"{CAMERAS}/senders")) == {"senders": [yard]}
+    of_one_collection = with_key(Scope.MANAGE, collection=collection)
+    assert good(of_one_collection.get(f"{CAMERAS}/senders")) == {"senders": []}
 
 
 def test_video_of_another_node_is_not_checked(api: Caller, collection: Collection) -> None:

@@ -17,7 +17,7 @@ from tests.fakes import embedding_of
 
 THRESHOLD = 0.5
 SAME_FACE = SameFace(unlikely_below=0.35, likely_from=0.6)
-# Looks of these times settle a name, and that a face has none.
+# Looks at the first times settle a name; looks at the second ones settle that a face has none.
 NAMED_BY, NAMELESS_BY = (0.0, 0.1, 0.2), (0.0, 0.2, 0.4, 0.7)
 
 

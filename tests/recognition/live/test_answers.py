@@ -1,4 +1,4 @@
-"""What a stream tells of one face."""
+"""What the answer of a stream says about one face."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_camera_is_taken_over_once_its_lease_lapsed(
 def test_camera_is_taken_only_when_its_last_stream_is_over(
     runner: CameraRunner, make_video: MakeVideo, collection: Collection
 ) -> None:
-    """So that one camera never has visits of two processes open."""
+    """Otherwise two processes could have open visits of one camera."""
     camera = _file_camera(collection, make_video(), is_enabled=False)
     stream = stream_begin(stream_id=uuid7(), collection=collection, camera=camera)
     stream.rows.update(owner="another")

@@ -71,6 +71,6 @@ def test_tracked_faces_follow_a_changed_decider(
         assert face["person"]["name"] == "Bob"
         Collection.objects.update(decider=decider)
         gallery_of(collection).follow(now=True)
-        # At once, by the looks that there are: a face that is settled is looked at once a second.
+        # At once, with the looks that it has: a settled face is looked at only once a second.
         again = stream.show(photo(FACE), frames=2)["faces"][0]
     assert (again["track"], again["person"]["name"]) == (face["track"], "Ann")

@@ -1,4 +1,4 @@
-"""Cameras of the ImageZMQ hub: who listens, and what becomes of their frames."""
+"""Cameras of the ImageZMQ hub: which process listens, and where the frames go."""
 
 from __future__ import annotations
 

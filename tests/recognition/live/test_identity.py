@@ -219,7 +219,7 @@ def test_a_stranger_after_a_stranger_starts_the_track_anew() -> None:
 def test_a_track_that_passes_on_before_it_is_firm_does_not_mix_two_faces() -> None:
     identity = Identity(1, 0.0)
     look_at(identity, nobody(), 0.0, number=1)
-    # Long enough to be shown, were it one face.
+    # Long enough to be shown if it were one face.
     assert look_at(identity, match("bob"), 0.8, number=2)
     assert identity.decision is None
     assert not look_at(identity, match("bob"), 0.9, number=2)

@@ -26,7 +26,7 @@ FPS = 5.0
 SECONDS = 40
 EXCHANGED = round(SECONDS * FPS / 2)
 PEOPLE = 8
-# Different photos of a person, that look otherwise.
+# Photos of one person that look different.
 POSES = 3
 
 
@@ -40,7 +40,7 @@ PERSON_OF = {id(image): person for person, poses in enumerate(PICTURES) for imag
 
 @dataclass
 class _Engine:
-    """Finds one face in each picture. spent_s: time that its calls took and nobody waited yet."""
+    """Finds one face in each picture. spent_s: time of calls that the clock has not counted yet."""
 
     detect_s: float
     embed_s: float
@@ -81,7 +81,7 @@ class _Stream:
 
     @property
     def in_line_s(self) -> float:
-        """Since when the stream has a frame to be served."""
+        """Since when a frame of the stream waits."""
         return max(self.ready_s, self.offset_s + (self.taken + 1) / FPS)
 
     def person(self, frame: int) -> int:
@@ -92,7 +92,7 @@ class _Stream:
         return PICTURES[self.person(frame)][pose]
 
     def serve(self, engine: _Engine, now: float) -> float:
-        """Answer the newest frame; when that was done."""
+        """Answer the newest frame; returns the time of the answer."""
         frame = self._newest(now)
         came_s = self.offset_s + frame / FPS
         seen, _ = self.recogniser.recognise(

@@ -1,4 +1,4 @@
-"""What runs beside the pages in one process: started and stopped in order."""
+"""The parts of a process beside its pages are started and stopped in order."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_cameras_are_not_played_without_the_role(start: Start, collection: Colle
 def test_visits_have_time_to_be_written_at_a_slow_stop(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cameras, and then sessions, take all the time that they are given."""
+    """Cameras use all the time that they are given to stop, and sessions do so, too."""
     given: dict[str, float] = {}
 
     def takes_all(what: str) -> Callable[[object, float], bool]:

@@ -25,7 +25,11 @@ from tests.factories import ACTOR, make_camera, make_person
 from tests.pictures import GOOD
 from tests.recognition.live.streams import DrivenStream, until
 
-pytestmark = [pytest.mark.weights, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.weights,
+    pytest.mark.one_database,
+    pytest.mark.django_db(transaction=True),
+]
 
 SIZE = (640, 480)
 Photo = Callable[[str], bytes]

@@ -20,7 +20,7 @@ ANN, DOUBLE, BOB = 11, 22, 33
 
 @pytest.fixture
 def ann(engine: FakeEngine, person: Person) -> Person:
-    """Somebody else has her face, nearly."""
+    """Somebody else has nearly the same face."""
     engine.lookalikes[DOUBLE] = ANN
     enrol(person, ANN)
     enrol(make_person(person.collection), BOB)

@@ -117,7 +117,7 @@ def test_one_visit_is_one_event_with_its_pictures(ann: Person, collection: Colle
     snapshot = decode_image(event.snapshot.read())
     height, width = decode_image(picture).shape[:2]
     assert snapshot.shape == (height, width, 3)
-    # The square of 120 pixels in the middle, as parts of the frame's sides.
+    # The square of 120 pixels in the middle, as shares of the sides of the frame.
     expected = [70 / width, 70 / height, 120 / width, 120 / height]
     assert event.box == pytest.approx(expected, abs=0.03)
     # Nothing is drawn into it.
@@ -170,7 +170,7 @@ def test_person_who_leaves_and_comes_back_later_is_two_visits(
 ) -> None:
     with DrivenStream(collection) as stream:
         stream.show(photo(ANN, looks=1))
-        # Gone: visits end without frames, too.
+        # The face is gone: visits end without frames, too.
         stream.wait_for(lambda m: m["type"] == "event" and m["event"]["kind"] == "closed")
         stream.show(photo(ANN, looks=1))
     assert Event.objects.filter(person=ann).count() == 2
@@ -205,7 +205,7 @@ def test_two_people_who_change_places_are_told_apart(ann: Person, collection: Co
     enrol(bob, BOB)
     with DrivenStream(collection) as stream:
         assert _face(stream.show(photo(ANN, looks=1)))["person"]["name"] == "Ann"
-        # The same place, so the tracker takes them for one.
+        # They are in the same place, so the tracker takes them for one face.
         stream.wait_for(lambda message: message["type"] == "event")
         told = [_named(stream.answer_to(photo(BOB, looks=1))) for _ in range(5)]
         # From the first look that does not fit, nobody is named until it is firm.

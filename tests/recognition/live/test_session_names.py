@@ -37,7 +37,7 @@ def test_of_two_faces_of_one_person_in_a_frame_only_one_is_named(
         first, second = stream.show(photo(ANN, ANN, looks=1), frames=20)["faces"]
         assert [first["decision"], second["decision"]] == ["match", "ambiguous"]
         assert second["person"] is None
-        # The other one has gone: nobody is in the way of its name any more.
+        # The other face has gone, so this one can have the name.
         (left,) = stream.show(photo(ANN, looks=1), frames=20)["faces"]
         assert left["decision"] == "match"
     events = Event.objects.order_by("started_at", "decision")

@@ -53,7 +53,7 @@ def test_a_camera_gives_its_options_and_its_name(ann: Person, collection: Collec
 def test_session_ends_when_another_process_ended_its_stream(
     engine: FakeEngine, collection: Collection, settings: Any
 ) -> None:
-    """As after a pause: what it still sees is not written."""
+    """As after a pause of the process: what it still sees must not be written."""
     settings.LEASE_S = 0.6
     with DrivenStream(collection) as stream:
         stream.show(photo(1))

@@ -1,4 +1,4 @@
-"""One newest frame; nobody waits, and what is left out is counted."""
+"""A slot keeps the newest frame; nobody waits, and dropped frames are counted."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_turns_go_to_the_stream_that_waited_longest() -> None:
         thread.start()
     for thread in threads:
         thread.join(10)
-    # All are in line before the first of them is back.
+    # All of them wait in line before the first one comes back.
     assert [set(served[start : start + 4]) for start in (0, 4, 8)] == [set("abcd")] * 3
 
 

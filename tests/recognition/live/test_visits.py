@@ -49,7 +49,7 @@ def _events(book: VisitBook) -> list[Visit]:
 
 
 def test_a_name_that_is_not_firm_makes_no_event(book: VisitBook) -> None:
-    """A stranger at the threshold, now above and now below it."""
+    """A stranger whose score is now above and now below the threshold."""
     wavering = Identity(1, 0.0)
     look_at(wavering, match("ann", 0.6), 0.0)
     look_at(wavering, match("ann", 0.48), 0.8)

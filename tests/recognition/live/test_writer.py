@@ -1,4 +1,4 @@
-"""Visits on their way into the database: newest state, bounded, tried again."""
+"""Visits are written with their newest state and tried again; the queue is bounded."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_stopping_the_writer_writes_waiting_visits(
     _submit(writer, source, _visit())
     assert writer.stop(5)
     assert Event.objects.count() == 1
-    # And it can be used again.
+    # The writer can be used again.
     _submit(writer, source, _visit())
     assert writer.flush(5)
     assert Event.objects.count() == 2

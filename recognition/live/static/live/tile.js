@@ -267,7 +267,7 @@ export class Tile {
    * @param {number | null} latencyMs
    */
   #showFaces(picture, message, latencyMs) {
-    this.#setState("live", "Live");
+    this.#setState("live", message.too_dark ? "Too dark to see faces" : "Live");
     this.#stage.showResult(picture, message.size, message.faces);
     this.#showWho(message.faces);
     this.#figures.add(message, latencyMs);

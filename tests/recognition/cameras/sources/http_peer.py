@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         peer, name = self.peer, self.path.partition("?")[0].strip("/")
         peer.asked.append(name)
-        with suppress(OSError):  # nobody reads any more
+        with suppress(OSError):  # the client has gone
             if name in peer.pages:
                 self._answer(peer.pages[name].encode(), "application/vnd.apple.mpegurl")
             elif name in peer.redirects:
@@ -105,6 +105,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _mjpeg(self) -> None:
         self._parts(self.peer.content.jpegs * 1000)
+
+    def _picture(self) -> None:
+        """One picture for each request; now and then the camera is busy."""
+        number = self.peer.asked.count("picture")
+        if number % 4 == 3:
+            self._status(503)
+        else:
+            jpegs = self.peer.content.jpegs
+            self._answer(jpegs[number % len(jpegs)], "image/jpeg")
+
+    def _once(self) -> None:
+        """A picture, and then no more."""
+        if self.peer.asked.count("once") == 1:
+            self._answer(self.peer.content.jpegs[0], "image/jpeg")
+        else:
+            self._status(404)
 
     def _few(self) -> None:
         self._parts(self.peer.content.jpegs[:5])
@@ -199,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
-        """Not into the output of the tests."""
+        """Keep the output of the tests clean."""
 
 
 def huge_jpeg(jpeg: bytes) -> bytes:

@@ -51,7 +51,7 @@ class RtspServer:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        """At once, as if its power were cut."""
+        """End it at once, as if its power were cut."""
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()

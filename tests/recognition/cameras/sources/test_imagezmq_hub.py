@@ -59,7 +59,7 @@ def connect(hub: ImageZmqHub) -> Iterator[Callable[..., zmq.Socket[bytes]]]:
 def _played(
     name: str, *, answers: str = "ok", waits: bool = True
 ) -> Iterator[Iterator[Picture | Remark]]:
-    """The frames of this sender. waits: nothing has come from it yet."""
+    """The frames of this sender. waits: return only after the first one has come."""
     camera = Camera(kind="imagezmq", address=name, answers=answers)
     with closing(ImageZmq().frames(camera, threading.Event())) as frames:
         assert not waits or isinstance(next(frames), Remark)
@@ -206,7 +206,7 @@ def test_answers_of_a_camera_come_back_as_json(
 def test_frame_is_answered_before_anybody_takes_it(
     connect: Callable[..., zmq.Socket[bytes]],
 ) -> None:
-    """Nothing reads the camera's frames; the newest one waits."""
+    """Nobody reads the frames of the camera, so only the newest one is kept."""
     client = connect()
     with _played("door") as frames:
         for number in range(20):

@@ -54,7 +54,7 @@ def _image(picture: Picture) -> Image:
 
 
 def _failure(camera: Camera) -> SourceFailed:
-    """What ends a camera that is played for as long as it goes."""
+    """Play a camera until it fails; returns the failure."""
     with pytest.raises(SourceFailed) as caught:
         for _ in NetworkCamera().frames(camera, threading.Event()):
             pass
@@ -62,7 +62,7 @@ def _failure(camera: Camera) -> SourceFailed:
 
 
 def _difference(pictures: list[Image], sent: list[Image]) -> float:
-    """Of the worst one to the most similar picture that was sent: levels of 255."""
+    """How far the worst picture is from the most similar one that was sent, in levels of 255."""
     known = np.stack([_small(picture) for picture in sent])
     return max(float(np.abs(known - _small(one)).mean((1, 2, 3)).min()) for one in pictures)
 
@@ -163,6 +163,23 @@ def test_http_camera_gives_the_pictures_that_are_sent(
     pictures = _pictures(network_camera(http_camera.url(mount)), 40)
     assert {picture.shape for picture in pictures} == {(SIZE[1], SIZE[0], 3)}
     assert _difference(pictures, sent_pictures) < 5
+
+
+def test_camera_of_single_pictures_is_asked_again_and_again(
+    http_camera: HttpPeer, sent_pictures: list[Image]
+) -> None:
+    pictures = _pictures(network_camera(http_camera.url("picture")), 6)
+    assert _difference(pictures, sent_pictures) < 5
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+    # Two of these answers said that the camera is busy, and one picture came while it was opened.
+    assert http_camera.asked.count("picture") == len(pictures) + 3
+
+
+def test_camera_whose_single_pictures_end_is_a_failure(
+    http_camera: HttpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SILENCE_S", 2.0)
+    assert "No picture came" in str(_failure(network_camera(http_camera.url("once"))))
 
 
 @pytest.mark.parametrize("mount", ["basic", "digest"])

@@ -23,7 +23,7 @@ DEVICE = "/dev/video7"
 
 
 class FakeCapture:
-    """Gives three frames, and then none, as a camera that is unplugged."""
+    """Gives three frames and then none, like a camera that is unplugged."""
 
     made: list[FakeCapture] = []
 

@@ -1,4 +1,4 @@
-"""Files that are played as cameras; how their cameras fare is in live/test_cameras.py."""
+"""Files that are played as cameras; live/test_cameras.py tests the cameras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages as the server gives them; what they do in a browser is in tests/e2e."""
+"""The pages as the server sends them; tests/e2e tests them in a browser."""
 
 from __future__ import annotations
 

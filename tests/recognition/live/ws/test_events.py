@@ -1,4 +1,4 @@
-"""`/ws/events/`: everybody is told what they may see, whichever thread it happened in."""
+"""`/ws/events/`: clients are told what they may see, whichever thread it happened in."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def test_client_that_missed_notices_is_asked_to_reconnect(
 
 
 async def test_events_socket_sends_every_event_of_an_erasure(collection: Collection) -> None:
-    """However many events it is of, a client that reads is told all of them."""
+    """A client that reads is told all events, however many there are."""
     person = await database_sync_to_async(make_person)(collection)
     for _ in range(70):
         await database_sync_to_async(make_event)(person=person)
@@ -151,7 +151,7 @@ async def test_events_socket_sends_every_event_of_an_erasure(collection: Collect
         changed: set[str] = set()
         while len(changed) < 70:
             event = (await socket.hear())["event"]
-            # That the last one was opened may still be on its way.
+            # The message about the last one may still be on its way.
             if event["kind"] == "updated":
                 changed.add(event["id"])
 
@@ -181,7 +181,7 @@ async def test_publishing_without_a_server_does_nothing() -> None:
 
 @pytest.mark.parametrize("path", ["/ws/events/", "/ws/jobs/"])
 async def test_a_message_of_the_client_is_refused(collection: Collection, path: str) -> None:
-    """Who sends a filter must learn that it is none."""
+    """A client with a wrong filter must learn that it is wrong."""
     async with opened(path, secret=await issue_key(Scope.EVENTS, Scope.MANAGE)) as socket:
         await socket.tell(type="subscribe", collection=str(collection.pk))
         answer = await socket.hear()

@@ -276,7 +276,7 @@ async def test_a_start_waits_for_the_engine(
         await socket.tell(type="session.start")
         told = await socket.hear()
         assert (told["type"], told["state"]) == ("status", "warming_up")
-        # A frame that comes meanwhile is worked on afterwards.
+        # A frame that comes meanwhile is processed afterwards.
         await socket.send_to(bytes_data=photo(1))
         assert await socket.receive_nothing(0.3)
         use_engine(FakeEngine())
