@@ -14,6 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from recognition.cameras.models import Camera
+from recognition.cameras.mp4 import playable_mp4
 from recognition.cameras.sources.tape import Tape
 from recognition.events.models import Clip, Event
 from recognition.events.services.clips import ClipWanted
@@ -136,9 +137,9 @@ def test_clip_ends_with_a_camera_that_is_cut_off(
     finally:
         rtsp_server.start()
     clip = Clip.objects.filter(state="ready").earliest("begins_at")
-    shown = played(Path(clip.file.path).read_bytes())
-    assert shown.times_s[-1] < 3 * ALONE_S + 1, "all that the camera sends"
-    assert shown.begins_with_key
+    # The last picture may be incomplete: a browser leaves it out, and so does this.
+    video = playable_mp4(Path(clip.file.path).read_bytes(), lambda done: None)
+    assert 0 < video.seconds < 3 * ALONE_S + 1, "all that the camera sends"
 
 
 def test_camera_without_clips_has_no_tape(collection: Collection) -> None:
