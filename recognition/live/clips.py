@@ -56,7 +56,8 @@ class _Waiting:
 class Clips(Part):
     """Thread-safe; only the writer waits for disk and database."""
 
-    kept_s = 3.0
+    # Less than that of visits: a clip may be lost.
+    kept_s = 0.5
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -74,7 +74,7 @@ def test_clip_in_another_codec_plays_after_a_job(
     _assert_plays(page)
 
 
-def test_clip_is_downloaded(
+def test_clip_of_an_event_is_downloaded(
     open_page: OpenPage, site: Site, api: Api, sample_photo: Photos, tmp_path: Path
 ) -> None:
     page = open_page(_event(site, api, sample_photo, tmp_path / "clip.mp4", "mjpeg"))

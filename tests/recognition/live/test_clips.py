@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from recognition.cameras.models import Camera
+from recognition.cameras.mp4 import playable_mp4
 from recognition.cameras.sources.tape import Tape
 from recognition.events.models import Clip, Event
 from recognition.events.services.clips import ClipWanted
@@ -72,10 +73,11 @@ def _open(collection: Collection, wanted: ClipWanted | None) -> Event:
 
 
 def _wanted(camera: Camera, tape: Tape, stream_id: UUID | None = None) -> ClipWanted:
-    """A clip of a visit to this tape's stream, which ends at once."""
+    """A clip of a visit that began a second before the end of the tape."""
     stream_id = stream_id or uuid7()
     with clips().of_stream(stream_id, camera, tape):
-        wanted = clips().want(stream_id, timezone.now() - timedelta(seconds=1))
+        last_s = tape._last.at_s if tape._last else time.time()
+        wanted = clips().want(stream_id, datetime.fromtimestamp(last_s - 1, UTC))
     assert wanted is not None
     return wanted
 
@@ -89,6 +91,7 @@ def _recorded(camera: Camera, *, seconds: float = 4) -> Tape:
 
 @pytest.fixture
 def playing(
+    request: pytest.FixtureRequest,
     engine: FakeEngine,
     rtsp_server: RtspServer,
     collection: Collection,
@@ -96,6 +99,7 @@ def playing(
     """A person comes to a network camera that keeps clips."""
     enrol(make_person(collection, name="Ann"), PERSON)
     camera = make_camera(collection, kind="rtsp", address=rtsp_server.url("arrival.mkv"), **_CLIPS)
+    camera.clip_after_s = getattr(request, "param", camera.clip_after_s)
     player = CameraPlayer(camera, lambda: None)
     player.start()
     yield player
@@ -118,10 +122,11 @@ def test_visit_to_a_network_camera_has_a_clip(playing: CameraPlayer) -> None:
         if brightness > 2 * shown.brightness[0]
     )
     assert 1.8 < came_s <= ALONE_S + 0.1
-    assert 2.5 < shown.times_s[-1] - came_s < 3.5
+    assert 2 < shown.times_s[-1] - came_s < 4.5
     assert stored_files() == named_files()
 
 
+@pytest.mark.parametrize("playing", [30], indirect=True)
 def test_clip_ends_with_a_camera_that_is_cut_off(
     playing: CameraPlayer, rtsp_server: RtspServer
 ) -> None:
@@ -131,9 +136,10 @@ def test_clip_ends_with_a_camera_that_is_cut_off(
         until(Clip.objects.filter(state="ready").exists)
     finally:
         rtsp_server.start()
-    shown = played(Path(Clip.objects.get().file.path).read_bytes())
-    assert shown.times_s[-1] < _CLIPS["clip_before_s"] + _CLIPS["clip_after_s"]
-    assert shown.begins_with_key
+    clip = Clip.objects.filter(state="ready").earliest("begins_at")
+    # The last picture may be incomplete: a browser leaves it out, and so does this.
+    video = playable_mp4(Path(clip.file.path).read_bytes(), lambda done: None)
+    assert 0 < video.seconds < 3 * ALONE_S + 1, "all that the camera sends"
 
 
 def test_camera_without_clips_has_no_tape(collection: Collection) -> None:
@@ -155,9 +161,9 @@ def test_clip_shows_the_moment_before_its_visit(written: Clips, camera: Camera) 
     clip = Clip.objects.get()
     assert (clip.state, clip.pk) == ("ready", wanted.id)
     shown = played(Path(clip.file.path).read_bytes())
-    # The visit began a second ago, and the clip two seconds before: at the next key frame, there
-    # is one each second.
-    assert 2.8 < shown.times_s[-1] < 4.2
+    # A second of the visit and two before it, from the last key frame before that on; there is
+    # one each second.
+    assert shown.times_s[-1] == 3.9
 
 
 def test_clip_waits_for_the_row_of_its_event(written: Clips, camera: Camera) -> None:
