@@ -390,5 +390,7 @@ LOGGING = {
     "loggers": {
         name: {"level": "WARNING"}
         for name in ("daphne", "django.channels.server", "axes", "faiss", "tensorflow")
-    },
+    }
+    # Its warnings show whole addresses of cameras, which may hold passwords.
+    | {"urllib3": {"level": "ERROR"}},
 }

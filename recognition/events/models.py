@@ -33,7 +33,8 @@ class Clip(models.Model):
     """The video of a visit, from some seconds before it. Its row is made with that of its event,
     its file some seconds later.
 
-    begins_at, ends_at: what was wanted; `seconds` is what came. message: why it was lost.
+    begins_at, ends_at: what was wanted, or earlier, if the key frame that it begins with came
+    earlier; `seconds` is what came. message: why it was lost.
     """
 
     class State(models.TextChoices):

@@ -18,11 +18,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connections
+from django.utils import timezone
 
 from recognition.cameras.models import Camera
 from recognition.cameras.mp4 import Unplayable
 from recognition.cameras.sources.packets import VideoPacket
-from recognition.cameras.sources.tape import Cut, Tape
+from recognition.cameras.sources.tape import KNOWN_WITHIN_S, Cut, Tape
 from recognition.events.services.clips import ClipWanted, clip_lose, clip_store
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
@@ -34,8 +35,11 @@ logger = logging.getLogger(__name__)
 MOST_WAITING_BYTES = 96 * 2**20
 MOST_WAITING = 300
 _PAUSE_S = 0.25
-# An event that has no row by then was deleted, or was never written.
-_ROW_WITHIN_S = 600.0
+_LONGEST_PAUSE_S = 10.0
+# An event that has no row for so long, while the database answers, was deleted or is never written.
+_ROW_WITHIN_S = 60.0
+# A clip is given up if the database is away for so long.
+_WRITTEN_WITHIN_S = 600.0
 _TOO_SLOW = "The server's disk or database was too slow to write it."
 
 
@@ -47,6 +51,7 @@ class _Waiting:
     packets: list[VideoPacket]
     bytes: int
     since_s: float
+    no_row_since_s: float | None = None
     lost: str = ""
 
     def lose(self, reason: str) -> None:
@@ -65,6 +70,7 @@ class Clips(Part):
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._is_writing = self._is_stopped = False
+        self._pause_s = _PAUSE_S
         self._thread: threading.Thread | None = None
 
     def tape(self, camera: Camera) -> Tape | None:
@@ -94,6 +100,9 @@ class Clips(Part):
             camera, tape = self._tapes.get(stream_id, (None, None))
         if camera is None or tape is None:
             return None
+        # A face may be in view for long before it can be recognised, and the tape goes back no
+        # further. Then the clip shows how it was recognised.
+        started_at = max(started_at, timezone.now() - timedelta(seconds=KNOWN_WITHIN_S))
         wanted = ClipWanted(
             uuid7(),
             started_at - timedelta(seconds=camera.clip_before_s),
@@ -155,7 +164,7 @@ class Clips(Part):
                     self._waiting.append(waiting)
                 self._changed.notify_all()
                 if not is_over:
-                    self._changed.wait_for(lambda: self._is_stopped, _PAUSE_S)
+                    self._changed.wait_for(lambda: self._is_stopped, self._pause_s)
         connections.close_all()
 
     def _next(self) -> _Waiting | None:
@@ -171,7 +180,6 @@ class Clips(Part):
 
     def _write(self, waiting: _Waiting) -> bool:
         """False if it must be tried again: its event has no row yet, or the database is away."""
-        is_over = False
         try:
             is_over = _stored(waiting)
         except Exception as error:
@@ -180,7 +188,12 @@ class Clips(Part):
                 return True
             logger.warning("clips wait for the database: %s", error)
             connections.close_all()
-        return is_over or time.monotonic() - waiting.since_s > _ROW_WITHIN_S
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            return time.monotonic() - waiting.since_s > _WRITTEN_WITHIN_S
+        self._pause_s = _PAUSE_S
+        now_s = time.monotonic()
+        waiting.no_row_since_s = waiting.no_row_since_s or now_s
+        return is_over or now_s - waiting.no_row_since_s > _ROW_WITHIN_S
 
 
 def _stored(waiting: _Waiting) -> bool:

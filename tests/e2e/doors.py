@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ml_engine.types import Image
 from tests.e2e.site import Api, Site
 from tests.e2e.webcam import FPS, HEIGHT, WIDTH, write_video
 
@@ -37,12 +38,16 @@ def make_doors(
 
 
 def _write_empty_room(path: Path) -> None:
-    """A wall, a floor and a door, without anybody."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
+    for _ in range(2 * FPS):
+        writer.write(empty_room())
+    writer.release()
+
+
+def empty_room() -> Image:
+    """A wall, a floor and a door, without anybody: (HEIGHT, WIDTH, 3)."""
     room = np.full((HEIGHT, WIDTH, 3), (150, 165, 170), np.uint8)
     cv2.rectangle(room, (0, 360), (WIDTH, HEIGHT), (90, 105, 120), -1)
     cv2.rectangle(room, (250, 90), (390, 360), (70, 95, 130), -1)
     cv2.circle(room, (370, 230), 6, (200, 200, 200), -1)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
-    for _ in range(2 * FPS):
-        writer.write(room)
-    writer.release()
+    return room

@@ -1,18 +1,30 @@
-"""The clip of an event is played on its page; one that browsers do not play is made playable."""
+"""The clip of an event is played on its page; one that browsers do not play is made playable.
+
+SCREENSHOTS names a folder in which pictures of the page are kept, for people to look at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 from playwright.sync_api import Page, expect
 
 from recognition.cameras.mp4 import mp4_of
-from tests.e2e.browsing import PATIENCE_MS
+from tests.e2e.browsing import PATIENCE_MS, overflow_px
 from tests.e2e.conftest import OpenPage
+from tests.e2e.doors import empty_room
 from tests.e2e.site import Api, Site
+from tests.e2e.test_looks import WINDOWS
+from tests.e2e.webcam import FPS, write_video
+from tests.recognition.cameras.sources.rtsp_peer import RtspServer
 from tests.recognition.clips import video_packets
+from tools.system import RTSP_SERVER
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights, pytest.mark.timeout(180)]
 Photos = Callable[[str], bytes]
@@ -27,12 +39,85 @@ def _event(site: Site, api: Api, sample_photo: Photos, path: Path, codec: str) -
     return f"/admin/events/event/{event}/change/"
 
 
-def _assert_plays(page: Page) -> None:
-    """From the beginning, and from another place."""
-    video = page.locator("#event-clip")
+@pytest.fixture
+def front_door(tmp_path: Path, sample_photo: Photos) -> Iterator[RtspServer]:
+    """An RTSP camera with the mount `door.mkv`: an empty room, and somebody who comes in."""
+    if not RTSP_SERVER[0].is_there():
+        pytest.skip("no RTSP server: `python3 -m tools.prepare test` installs GStreamer's")
+    _write_arrival(tmp_path / "door.mkv", write_video(tmp_path / "v.mp4", sample_photo("obama2")))
+    server = RtspServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+def _write_arrival(path: Path, video: Path) -> None:
+    """H.264: four seconds of an empty room, then the video four times."""
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(FPS)}
+        stream: Any = container.add_stream("libx264", rate=FPS, options=options)
+        room = empty_room()
+        stream.height, stream.width = room.shape[:2]
+        stream.pix_fmt = "yuv420p"
+        with av.open(str(video)) as source:
+            arrival = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)]
+        for number, picture in enumerate([room] * 4 * FPS + arrival * 4):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_visit_to_a_network_camera_has_a_clip_that_plays(
+    open_page: OpenPage,
+    api: Api,
+    front_door: RtspServer,
+    sample_photo: Photos,
+    tmp_path: Path,
+) -> None:
+    api.enrol("Barack Obama", sample_photo("obama"))
+    address = front_door.url("door.mkv")
+    values = {"name": "Front door", "kind": "rtsp", "address": address, "max_fps": 5}
+    api.post("cameras", json={**values, "clip_before_s": 3, "clip_after_s": 4})
+    event = _with_clip(api)
+    assert event["person"]["name"] == "Barack Obama"
+    assert event["clip"]["codec"] == "h264"
+    assert 5 < event["clip"]["seconds"] < 10
+    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
+    for device, window in WINDOWS.items():
+        for theme in ("light", "dark"):
+            path = f"/admin/events/event/{event['id']}/change/"
+            page = open_page(path, color_scheme=theme, **window)
+            _await_video(page)
+            # The end of the clip: somebody has come in.
+            page.locator("#event-clip").evaluate("video => { video.currentTime = 6; }")
+            page.wait_for_function("!document.querySelector('#event-clip').seeking")
+            page.locator("#event-clip").scroll_into_view_if_needed()
+            page.screenshot(path=folder / f"clip-{device}-{theme}.png")
+            assert overflow_px(page) == 0
+
+
+def _with_clip(api: Api) -> dict[str, Any]:
+    """The event of the camera, once its clip is stored."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while time.monotonic() < deadline:
+        for event in api.rows("events"):
+            if event["clip"] and event["clip"]["state"] == "ready":
+                return event
+        time.sleep(0.5)
+    raise AssertionError(f"no clip: {api.rows('events')}, {api.rows('cameras')}")
+
+
+def _await_video(page: Page) -> None:
     page.wait_for_function(
         "document.querySelector('#event-clip').readyState >= 2", timeout=PATIENCE_MS
     )
+
+
+def _assert_plays(page: Page) -> None:
+    """From the beginning, and from another place."""
+    video = page.locator("#event-clip")
+    _await_video(page)
     assert video.evaluate("video => Math.abs(video.duration - 4) < 0.2")
     assert video.evaluate("video => video.videoWidth") == 640
     video.evaluate("video => video.play()")

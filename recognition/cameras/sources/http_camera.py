@@ -9,8 +9,9 @@ connects to an address that was checked.
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urljoin
 
@@ -23,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import InsecureRequestWarning
+from urllib3.response import HTTPResponse
 
 from recognition.cameras.sources.addresses import (
     CONNECT_S,
@@ -35,7 +37,7 @@ from recognition.cameras.sources.addresses import (
 )
 from recognition.cameras.sources.base import SourceFailed
 from recognition.cameras.sources.decoding import PLAYABLE_FILES, hardware
-from recognition.cameras.sources.patience import Patience
+from recognition.cameras.sources.patience import SILENCE_S, Patience
 from recognition.cameras.sources.snapshots import Snapshots
 
 _READ_S = 3.0
@@ -196,12 +198,37 @@ def _part_of(options: Mapping[str, str]) -> dict[str, str]:
     return {"Range": f"bytes={options.get('offset', 0)}-{int(options['end_offset']) - 1}"}
 
 
-class _Http(HTTPConnection):
+@contextmanager
+def _cut_off(sock: socket.socket, after_s: float) -> Iterator[None]:
+    """Within `with`, end the connection after a time: a timeout starts anew with each byte."""
+    timer = threading.Timer(after_s, _shut, (sock,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        # Not the method of a TLS socket, which the other thread still reads from.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _InTime(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:
+        assert self.sock is not None  # the request was sent
+        with _cut_off(self.sock, SILENCE_S):
+            return super().getresponse()
+
+
+class _Http(_InTime):
     def _new_conn(self) -> socket.socket:
         return connect(self.host, self.port or 80)
 
 
-class _Https(HTTPSConnection):
+class _Https(_InTime, HTTPSConnection):
     def _new_conn(self) -> socket.socket:
         return connect(self.host, self.port or 443)
 

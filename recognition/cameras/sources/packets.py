@@ -58,10 +58,15 @@ class PacketReader:
             self._extra = b""  # the filter puts it in front of key frames
 
     def read(self, packet: av.Packet) -> VideoPacket | None:
-        """None for a packet that has no place in a clip: of sound, or of another codec."""
-        if packet.stream_index != self._index or not packet.size or self._codec not in CODECS:
+        """None for a packet that has no place in a clip: damaged, of sound, or of another codec."""
+        if packet.stream_index != self._index or self._codec not in CODECS:
             return None
-        data = self._with_start_codes(bytes(packet))
+        try:
+            data = self._with_start_codes(bytes(packet))
+        except av.FFmpegError:
+            return None
+        if not data:
+            return None
         if packet.is_keyframe:
             data = self._with_parameter_sets(data)
         at_s = time.time()

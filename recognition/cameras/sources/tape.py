@@ -18,7 +18,7 @@ from recognition.cameras.sources.packets import TICKS_PER_S, VideoPacket
 MOST_BYTES = 16 * 2**20
 MOST_CLIP_BYTES = 24 * 2**20
 # A visit becomes an event some seconds after it began.
-_KNOWN_WITHIN_S = 10.0
+KNOWN_WITHIN_S = 10.0
 _JUMP_TICKS = 10 * TICKS_PER_S
 
 
@@ -140,7 +140,7 @@ class Tape:
         empty until the next key frame."""
         if self._bytes > MOST_BYTES:
             return True
-        oldest_s = now_s - self._before_s - _KNOWN_WITHIN_S
+        oldest_s = now_s - self._before_s - KNOWN_WITHIN_S
         return len(self._groups) > 1 and self._groups[1].begins_s <= oldest_s
 
     def _since(self, begins_s: float) -> Iterator[VideoPacket]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -40,6 +40,8 @@ class ClipWanted:
 
 def clip_begin(event: Event, wanted: ClipWanted) -> None:
     """Within the transaction that makes the event, before it is saved."""
+    if Clip.objects.filter(pk=wanted.id).exists():
+        return  # of an attempt that was committed although its answer was lost
     event.clip = Clip.objects.create(
         pk=wanted.id, begins_at=wanted.begins_at, ends_at=wanted.ends_at
     )
@@ -55,7 +57,9 @@ def clip_store(*, clip_id: UUID, packets: Sequence[VideoPacket]) -> bool:
     if event is None:
         return False
     assert event.clip is not None  # it was asked for
-    begins_at, video = event.clip.begins_at, mp4_of(packets)
+    video = mp4_of(packets)
+    # It begins at a key frame, which may have come before the time that was wanted.
+    begins_at = min(event.clip.begins_at, datetime.fromtimestamp(packets[0].at_s, UTC))
     with NewFiles() as files:
         fresh = Clip(pk=clip_id)
         files.write(fresh.file, video.content)
@@ -64,9 +68,15 @@ def clip_store(*, clip_id: UUID, packets: Sequence[VideoPacket]) -> bool:
             erased_at = lock_collection(event.collection_id).last_erasure_at
             if erased_at is not None and erased_at >= begins_at:
                 raise ServiceError("person_erased", "A person was erased meanwhile.", status=409)
-            return _end(
-                clip_id, state=Clip.State.READY, file=str(fresh.file.name), **_figures(video)
+            # A row that is ready is of an attempt whose answer was lost; its file was removed.
+            rows = Clip.objects.filter(pk=clip_id).exclude(state=Clip.State.LOST)
+            changed = rows.update(
+                state=Clip.State.READY,
+                begins_at=begins_at,
+                file=str(fresh.file.name),
+                **_figures(video),
             )
+            return _told(clip_id, changed)
 
         if not in_transaction(store):
             files.discard_all()
@@ -75,8 +85,13 @@ def clip_store(*, clip_id: UUID, packets: Sequence[VideoPacket]) -> bool:
 
 def clip_lose(*, clip_id: UUID, message: str) -> bool:
     """Write why there is no clip. False if its event is not written yet, or was deleted."""
-    lost = {"state": Clip.State.LOST, "message": message[:200]}
-    return in_transaction(lambda: _end(clip_id, **lost)) or Clip.objects.filter(pk=clip_id).exists()
+    rows = Clip.objects.filter(pk=clip_id)
+
+    def lose() -> bool:
+        recording = rows.filter(state=Clip.State.RECORDING)
+        return _told(clip_id, recording.update(state=Clip.State.LOST, message=message[:200]))
+
+    return in_transaction(lose) or rows.exists()
 
 
 def clips_lose_of_stream(stream_id: UUID) -> None:
@@ -98,7 +113,8 @@ def _lose_all(clips: QuerySet[Clip]) -> int:
 def clips_delete(events: QuerySet[Event]) -> list[str]:
     """Within a transaction: delete the clips of these events; returns the names of their files."""
     clips = Clip.objects.filter(event__in=events.order_by())
-    names = list(clips.values_list("file", flat=True))
+    # Locked: a job that encodes one of them must not put another file in its place meanwhile.
+    names = list(clips.select_for_update().values_list("file", flat=True))
     clips.delete()
     return names
 
@@ -116,7 +132,10 @@ def clip_convert(*, event: Event, actor: Actor) -> Job:
     clip = clip_of(event)
 
     def start() -> Job:
-        row = Clip.objects.select_for_update().select_related("job").get(pk=clip.pk)
+        rows = Clip.objects.select_for_update().select_related("job")
+        row = rows.filter(pk=clip.pk).first()
+        if row is None:
+            raise not_found("clip")
         if row.is_playable:
             raise ServiceError("clip_playable", "Browsers play this clip already.", status=409)
         if row.job is not None and row.job.is_open:
@@ -170,13 +189,11 @@ def _figures(video: Video) -> dict[str, str | int | float]:
     return {"codec": video.codec, "seconds": video.seconds, "bytes": len(video.content)}
 
 
-def _end(clip_id: UUID, **values: str | float) -> bool:
-    """False if the clip is not being recorded any more: it is over, or deleted."""
-    rows = Clip.objects.filter(pk=clip_id, state=Clip.State.RECORDING)
-    is_ours = rows.update(**values) == 1
-    if is_ours:
+def _told(clip_id: UUID, changed: int) -> bool:
+    """False if no row was changed: the clip is over, or deleted."""
+    if changed:
         _tell(clip_id)
-    return is_ours
+    return changed > 0
 
 
 def _tell(clip_id: UUID) -> None:

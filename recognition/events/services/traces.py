@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
+
 from recognition.events.models import Event
 from recognition.events.services.clips import clips_delete
 from recognition.events.services.publishing import MOST_TOLD, announce_changed
@@ -106,6 +108,9 @@ class _Times:
 def _times_in_streams(person: Person) -> dict[UUID, _Times]:
     times: dict[UUID, _Times] = defaultdict(_Times)
     visits = Event.objects.filter(person=person).exclude(stream=None).order_by("started_at")
-    for stream, begun, ended in visits.values_list("stream", "started_at", "ended_at"):
-        times[stream].add(begun, ended)
+    rows = visits.values_list("stream", "started_at", "ended_at", "is_open")
+    now = timezone.now()
+    for stream, begun, ended, is_open in rows:
+        # The stored end of an open visit is some seconds old.
+        times[stream].add(begun, max(ended, now) if is_open else ended)
     return times

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
+from django.core.files import File
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 from django.http import HttpResponse, StreamingHttpResponse
@@ -73,10 +74,12 @@ def video_file(
         raise not_found("clip")
     with _failures_told("clip"):
         size = file.size
-    part = _part_of(wanted, size)
+        part = _part_of(wanted, size)
+        # Before the answer begins: afterwards nobody could be told that the file is gone.
+        opened = file.open("rb")
     first, last = part or (0, size - 1)
     record_view(actor, owner, person_id=person_id, collection_id=collection_id, is_more=first > 0)
-    pieces = _pieces(file, first, last)
+    pieces = _pieces(opened, first, last)
     response = stream(pieces, name=name, content_type="video/mp4", as_attachment=as_attachment)
     response["Accept-Ranges"] = "bytes"
     response["Content-Length"] = str(last - first + 1)
@@ -102,8 +105,8 @@ def _part_of(wanted: str, size: int) -> tuple[int, int] | None:
     return first, size - 1 if last is None else min(last, size - 1)
 
 
-def _pieces(file: FieldFile, first: int, last: int) -> Iterator[bytes]:
-    with file.open("rb") as opened:
+def _pieces(file: File, first: int, last: int) -> Iterator[bytes]:
+    with file as opened:
         opened.seek(first)
         left = last - first + 1
         while piece := opened.read(min(_CHUNK, left)):

@@ -110,6 +110,19 @@ def test_range_behind_the_end_is_answered_416(api: Caller, event: Event, wanted:
     refusal(api.get(_url(event), headers={"Range": wanted}), 416, "range_not_satisfiable")
 
 
+def test_condition_on_a_version_is_answered_with_all_of_the_clip(api: Caller, event: Event) -> None:
+    headers = {"Range": "bytes=5-", "If-Range": '"of-another-file"'}
+    answer = api.get(_url(event), headers=headers)
+    assert (answer.status_code, b"".join(answer)) == (200, _content(event))
+
+
+def test_clip_that_is_deleted_while_it_is_sent_is_sent_whole(api: Caller, event: Event) -> None:
+    assert event.clip is not None
+    content, answer = _content(event), api.get(_url(event))
+    Path(event.clip.file.path).unlink()
+    assert b"".join(answer) == content
+
+
 def test_clip_whose_file_is_gone_is_answered_404(api: Caller, event: Event) -> None:
     assert event.clip is not None
     Path(event.clip.file.path).unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -164,6 +164,17 @@ def test_clip_shows_the_moment_before_its_visit(written: Clips, camera: Camera) 
     # A second of the visit and two before it, from the last key frame before that on; there is
     # one each second.
     assert shown.times_s[-1] == 3.9
+
+
+def test_clip_of_somebody_who_is_recognised_late_shows_how(written: Clips, camera: Camera) -> None:
+    tape, stream_id = _recorded(camera, seconds=14), uuid7()
+    with clips().of_stream(stream_id, camera, tape):
+        wanted = clips().want(stream_id, timezone.now() - timedelta(minutes=1))
+    _open(camera.collection, wanted)
+    assert written.flush(20)
+    clip = Clip.objects.get()
+    assert (clip.state, clip.message) == ("ready", "")
+    assert clip.seconds > 2
 
 
 def test_clip_waits_for_the_row_of_its_event(written: Clips, camera: Camera) -> None:

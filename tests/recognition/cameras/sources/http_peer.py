@@ -122,6 +122,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._status(404)
 
+    def _drips(self) -> None:
+        """Headers without an end, a byte now and then."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not self.peer.is_over.wait(0.2):
+            self.wfile.write(b"x")
+
+    def _odd(self) -> None:
+        """A header that is none."""
+        jpeg = self.peer.content.jpegs[0]
+        head = f"HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        self.wfile.write(head.encode() + jpeg)
+
     def _few(self) -> None:
         self._parts(self.peer.content.jpegs[:5])
 

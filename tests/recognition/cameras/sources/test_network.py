@@ -218,6 +218,22 @@ def test_http_camera_without_a_picture_is_given_up(
     assert not _failure(network_camera(http_camera.url(mount))).is_lasting
 
 
+def test_http_camera_whose_headers_never_end_is_given_up(
+    http_camera: HttpPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "SILENCE_S", 1.0)
+    assert not _failure(network_camera(http_camera.url("drips"))).is_lasting
+
+
+def test_address_of_an_odd_http_camera_is_not_logged(
+    http_camera: HttpPeer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "SILENCE_S", 2.0)
+    _failure(network_camera(http_camera.url("odd?pwd=hidden")))
+    assert "odd" in http_camera.asked
+    assert "hidden" not in caplog.text
+
+
 def test_pictures_too_large_to_decode_take_no_memory(
     rtsp_server: RtspServer, http_camera: HttpPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from contextlib import closing
 from uuid import uuid4
 
+import av
 import pytest
 
 from recognition.cameras.models import Camera
 from recognition.cameras.mp4 import mp4_of
 from recognition.cameras.sources.network import NetworkCamera
-from recognition.cameras.sources.packets import VideoPacket
+from recognition.cameras.sources.packets import PacketReader, VideoPacket
 from recognition.cameras.sources.tape import Cut, Tape
 from tests.recognition.cameras.network import (
     http_camera,
@@ -24,7 +26,7 @@ from tests.recognition.cameras.network import (
 )
 from tests.recognition.cameras.sources.http_peer import HttpPeer
 from tests.recognition.cameras.sources.rtsp_peer import SIZE, RtspServer
-from tests.recognition.clips import Played, played
+from tests.recognition.clips import Played, played, video_packets
 
 __all__ = ["http_camera", "http_content", "local_cameras", "rtsp_server", "sent_pictures"]
 pytestmark = pytest.mark.usefixtures("local_cameras")
@@ -71,6 +73,18 @@ def test_clip_of_an_http_camera_plays_in_real_time(http_camera: HttpPeer, path: 
     assert shown.times_s[0] == 0
     assert 1.5 < shown.times_s[-1] < 5
     assert shown.begins_with_key
+
+
+def test_damaged_packet_is_left_out_of_clips() -> None:
+    """Of a camera that sends the length of each unit: FFmpeg's filter fails at a wrong one."""
+    file = io.BytesIO(mp4_of(video_packets("h264", seconds=1)).content)
+    with av.open(file) as container:
+        reader = PacketReader(container, container.streams.video[0])
+        first, second, *_ = container.demux()
+        assert reader.read(first)
+        damaged = av.Packet(b"\xff\xff\xff\xff\x41")
+        assert reader.read(damaged) is None
+        assert reader.read(second)
 
 
 def test_camera_without_clips_gives_no_packets(rtsp_server: RtspServer) -> None:

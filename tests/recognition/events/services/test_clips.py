@@ -183,6 +183,7 @@ def test_erased_person_is_in_no_clip(collection: Collection) -> None:
     own = visit(ann, 0)
     just_before, just_after, apart = visit(bob, -9), visit(bob, 4), visit(bob, 60)
     *_, kept = [make_clip(event) for event in (own, just_before, just_after, apart)]
+    Event.objects.update(is_open=False)
     erased = person_erase(person=ann, actor=ACTOR)
     assert erased["clips"] == 3
     for event in (own, just_before, just_after, apart):
@@ -198,6 +199,66 @@ def test_clip_that_began_before_an_erasure_is_not_stored(collection: Collection)
     with pytest.raises(ServiceError, match="erased"):
         clip_store(clip_id=_clip_id(event), packets=video_packets(seconds=1))
     assert not _clips()
+
+
+def test_clip_counts_from_its_first_picture_when_somebody_is_erased(collection: Collection) -> None:
+    """It begins at a key frame, which may be far before the time that was wanted."""
+    ann, bob = make_person(collection), make_person(collection)
+    at = timezone.now() - timedelta(minutes=1)
+    before = at - timedelta(seconds=20)
+    packets = video_packets(seconds=1, begins_s=before.timestamp())
+    event = _open(collection, bob, at=at)
+    Collection.objects.update(last_erasure_at=at - timedelta(seconds=10))
+    with pytest.raises(ServiceError, match="erased"):
+        clip_store(clip_id=_clip_id(event), packets=packets)
+    Collection.objects.update(last_erasure_at=None)
+    assert clip_store(clip_id=_clip_id(event), packets=packets)
+    make_event(person=ann, at=before, started_at=before)
+    Event.objects.update(is_open=False)
+    assert person_erase(person=ann, actor=ACTOR)["clips"] == 1
+    assert not _clips()
+
+
+def test_person_who_is_in_view_when_erased_is_in_no_clip(collection: Collection) -> None:
+    """The stored end of an open visit is some seconds old."""
+    ann, bob = make_person(collection), make_person(collection)
+    at = timezone.now() - timedelta(seconds=40)
+    make_event(person=ann, at=at, started_at=at)
+    clip = make_clip(make_event(person=bob))
+    assert clip.begins_at > at
+    assert person_erase(person=ann, actor=ACTOR)["clips"] == 1
+    assert not _clips()
+
+
+def test_clip_whose_writing_was_committed_unheard_is_written_again(collection: Collection) -> None:
+    wanted = ClipWanted(uuid7(), timezone.now(), timezone.now())
+    first, again = (
+        event_open(
+            stream=own_stream(collection),
+            model=collection.embedder,
+            seen=seen(),
+            started_at=timezone.now(),
+            clip=wanted,
+        )
+        for _ in range(2)
+    )
+    assert (first.clip_id, again.clip_id) == (wanted.id, None)
+    packets = video_packets(seconds=1)
+    assert clip_store(clip_id=wanted.id, packets=packets)
+    Path(Clip.objects.get().file.path).unlink()  # as after an error
+    assert clip_store(clip_id=wanted.id, packets=packets)
+    assert stored_files() == named_files()
+    assert len(_clips()) == 1
+
+
+def test_clip_that_was_deleted_meanwhile_cannot_be_converted(collection: Collection) -> None:
+    event = make_event(collection)
+    make_clip(event, "mjpeg")
+    event = Event.objects.select_related("clip").get(pk=event.pk)
+    Clip.objects.all().delete()
+    with pytest.raises(ServiceError) as refused:
+        clip_convert(event=event, actor=ACTOR)
+    assert refused.value.code == "not_found"
 
 
 def test_event_of_a_person_who_was_erased_meanwhile_gets_no_clip(collection: Collection) -> None:

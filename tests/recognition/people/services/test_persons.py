@@ -174,6 +174,7 @@ def test_erasing_a_person_leaves_no_trace(engine: FakeEngine, collection: Collec
         for v in Template.objects.filter(image__person=person).values_list("vector", flat=True)
     ]
 
+    Event.objects.update(is_open=False)
     told = person_erase(person=person, actor=ACTOR)
 
     assert told == {
@@ -233,7 +234,7 @@ def test_erasing_takes_the_frames_of_others_who_were_there_at_the_same_time(
     def visit(seconds: int, person: Person | None = other, stream: str = "door") -> Event:
         begun = noon + timedelta(seconds=seconds)
         event = make_event(collection, person, started_at=begun, at=begun + timedelta(seconds=10))
-        Event.objects.filter(pk=event.pk).update(stream=streams[stream])
+        Event.objects.filter(pk=event.pk).update(stream=streams[stream], is_open=False)
         return event
 
     visit(-30, person)
