@@ -217,7 +217,7 @@ def _shut(sock: socket.socket) -> None:
 
 
 class _InTime(HTTPConnection):
-    def getresponse(self) -> HTTPResponse:
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         assert self.sock is not None  # the request was sent
         with _cut_off(self.sock, SILENCE_S):
             return super().getresponse()

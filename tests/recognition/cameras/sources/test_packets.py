@@ -78,7 +78,7 @@ def test_clip_of_an_http_camera_plays_in_real_time(http_camera: HttpPeer, path: 
 def test_damaged_packet_is_left_out_of_clips() -> None:
     """Of a camera that sends the length of each unit: FFmpeg's filter fails at a wrong one."""
     file = io.BytesIO(mp4_of(video_packets("h264", seconds=1)).content)
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         reader = PacketReader(container, container.streams.video[0])
         first, second, *_ = container.demux()
         assert reader.read(first)
