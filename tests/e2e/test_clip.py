@@ -44,7 +44,7 @@ def front_door(tmp_path: Path, sample_photo: Photos) -> Iterator[RtspServer]:
     """An RTSP camera with the mount `door.mkv`: an empty room, and somebody who comes in."""
     if not RTSP_SERVER[0].is_there():
         pytest.skip("no RTSP server: `python3 -m tools.prepare test` installs GStreamer's")
-    _write_arrival(tmp_path / "door.mkv", write_video(tmp_path / "v.mp4", sample_photo("obama2")))
+    _write_arrival(tmp_path / "door.mkv", write_video(tmp_path / "v.mp4", sample_photo("obama3")))
     server = RtspServer(tmp_path)
     server.start()
     yield server
@@ -90,8 +90,13 @@ def test_visit_to_a_network_camera_has_a_clip_that_plays(
         _await_video(page)
         # Near the end of the clip, when somebody has come in.
         page.locator("#event-clip").evaluate("video => { video.currentTime = 6; }")
-        page.wait_for_function("!document.querySelector('#event-clip').seeking")
-        page.locator("#event-clip").scroll_into_view_if_needed()
+        page.wait_for_function(
+            "(({ seeking, readyState }) => !seeking && readyState >= 3)"
+            "(document.querySelector('#event-clip'))",
+            timeout=PATIENCE_MS,
+        )
+        page.locator("#event-clip").evaluate("video => video.scrollIntoView({ block: 'center' })")
+        page.wait_for_timeout(500)  # the controls fade out
         page.screenshot(path=folder / f"clip-{device}-{theme}.png")
         assert overflow_px(page) == 0
 

@@ -161,8 +161,8 @@ def test_a_settled_face_is_not_embedded_in_every_frame(
         started = time.monotonic()
         stream.show(photo(ANN, looks=1), frames=20)
         seconds = time.monotonic() - started
-    # Three to settle, and one a second.
-    assert 3 <= len(embedded) <= 3 + seconds / RECHECK_S
+    # Three to settle, of which a late one may not count, and one a second.
+    assert 3 <= len(embedded) <= 4 + seconds / RECHECK_S
 
 
 def test_person_who_leaves_and_comes_back_later_is_two_visits(
