@@ -21,7 +21,8 @@ OUR_SCRIPTS = tuple(
 )
 
 
-@pytest.fixture(scope="session")
+# Of the package and not of the session: its cameras would play on during all other tests.
+@pytest.fixture(scope="package")
 def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("site"), Path(site_settings.WEIGHTS_DIR))
     site.prepare()
