@@ -88,7 +88,7 @@ class Served:
         """What the log shows of errors that nobody expected; empty if there were none."""
         text = "".join(self.lines)
         begin = text.find("Traceback (most recent call last)")
-        return "" if begin < 0 else text[max(0, begin - 2000) :]
+        return "" if begin < 0 else text[max(0, begin - 500) :]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with sqlite3.connect(self.folder / "facerec.sqlite3") as database:

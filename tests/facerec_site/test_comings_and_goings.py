@@ -71,7 +71,7 @@ async def test_viewers_who_come_and_go_leave_nothing_behind(
     assert viewers.comings.failed == 0
     assert viewers.comings.messages > viewers.comings.count
     # Nor is it an error that a client leaves while something is sent to it.
-    assert site.tracebacks == ""
+    assert not site.tracebacks, site.tracebacks
 
 
 def _has_more(before: tuple[int, int], after: tuple[int, int]) -> bool:

@@ -56,4 +56,4 @@ async def test_handshake_that_takes_too_long_is_refused_with_503(
             pass
     assert refused.value.response.status_code == 503
     assert await asyncio.to_thread(site.terminate) == 0
-    assert site.tracebacks == ""
+    assert not site.tracebacks, site.tracebacks

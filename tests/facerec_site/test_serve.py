@@ -198,7 +198,7 @@ async def test_serve_ends_in_order_on_sigterm(start: Callable[..., Served]) -> N
             assert (await closed_with(one))[0] == 1012
     assert await asyncio.to_thread(site.wait) == 0
     assert site.rows("select is_open, decision from events_event") == [(0, "unknown")]
-    assert site.tracebacks == ""
+    assert not site.tracebacks, site.tracebacks
 
 
 async def test_a_client_that_stays_does_not_hold_up_the_end(start: Callable[..., Served]) -> None:
@@ -217,7 +217,7 @@ def test_serve_ends_in_order_on_ctrl_c(start: Callable[..., Served]) -> None:
     site = start("--", "--port", "0")
     site.process.send_signal(signal.SIGINT)
     assert site.wait() == 0
-    assert site.tracebacks == ""
+    assert not site.tracebacks, site.tracebacks
 
 
 async def test_the_site_is_up_while_the_engine_warms_up(start: Callable[..., Served]) -> None:
@@ -273,7 +273,7 @@ def test_process_without_web_opens_no_port(start: Callable[..., Served]) -> None
     assert "Facerec runs cameras, jobs on gate" in site.line_with("stop it with")
     assert not _listens_anywhere(site)
     assert site.terminate() == 0
-    assert site.tracebacks == ""
+    assert not site.tracebacks, site.tracebacks
 
 
 @pytest.mark.parametrize("roles", ["cameras", "jobs"])
