@@ -8,8 +8,12 @@ mount `sensor` sends what comes in from `sensor.py`.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -32,35 +36,45 @@ def factory_of(source: str) -> GstRtspServer.RTSPMediaFactory:
     return factory
 
 
-def looping(folder: str, fps: str) -> GstRtspServer.RTSPMediaFactory:
-    caps = CAPS.format(fps=fps)
-    return factory_of(f'multifilesrc location="{folder}/%05d" loop=true caps="{caps}"')
-
-
-class Sensor:
-    """What comes in, for whoever watches it now."""
+class Live:
+    """One encoded picture after the other, for whoever watches now; others are lost."""
 
     def __init__(self, fps: str) -> None:
         caps = CAPS.format(fps=fps)
         self.factory = factory_of(
-            f'appsrc name=sensor is-live=true do-timestamp=true format=time caps="{caps}"'
+            f'appsrc name=pictures is-live=true do-timestamp=true format=time caps="{caps}"'
         )
         self.factory.connect("media-configure", self._configured)
         self._source: Any = None
         self._has_begun = False
-        threading.Thread(target=self._read, daemon=True).start()
+
+    def show(self, picture: bytes) -> None:
+        self._has_begun |= picture[4] & 31 == PARAMETERS
+        if self._source is not None and self._has_begun:
+            self._source.emit("push-buffer", Gst.Buffer.new_wrapped(picture))
 
     def _configured(self, factory: object, media: GstRtspServer.RTSPMedia) -> None:
         self._has_begun = False
-        self._source = media.get_element().get_by_name("sensor")
+        self._source = media.get_element().get_by_name("pictures")
 
-    def _read(self) -> None:
-        read = sys.stdin.buffer.read
-        while size := read(4):
-            unit = read(int.from_bytes(size, "big"))
-            self._has_begun |= unit[4] & 31 == PARAMETERS
-            if self._source is not None and self._has_begun:
-                self._source.emit("push-buffer", Gst.Buffer.new_wrapped(unit))
+
+def play(live: Live, pictures: Sequence[bytes], fps: float) -> None:
+    """For ever, in real time. (`multifilesrc` sends as fast as it is read.)"""
+    began_s = time.monotonic()
+    for number in itertools.count():
+        time.sleep(max(0.0, began_s + number / fps - time.monotonic()))
+        live.show(pictures[number % len(pictures)])
+
+
+def show_sensor(live: Live) -> None:
+    """Pictures from the standard input, each after its length in four bytes."""
+    read = sys.stdin.buffer.read
+    while size := read(4):
+        live.show(read(int.from_bytes(size, "big")))
+
+
+def begin(work: Callable[..., None], *arguments: object) -> None:
+    threading.Thread(target=work, args=arguments, daemon=True).start()
 
 
 def main(port: str, fps: str, sensor_fps: str, *streams: str) -> None:
@@ -71,8 +85,14 @@ def main(port: str, fps: str, sensor_fps: str, *streams: str) -> None:
     mounts = server.get_mount_points()
     for stream in streams:
         name, _, folder = stream.partition("=")
-        mounts.add_factory(f"/{name}", looping(folder, fps))
-    mounts.add_factory("/sensor", Sensor(sensor_fps).factory)
+        live = Live(fps)
+        mounts.add_factory(f"/{name}", live.factory)
+        begin(
+            play, live, [path.read_bytes() for path in sorted(Path(folder).iterdir())], float(fps)
+        )
+    sensor = Live(sensor_fps)
+    mounts.add_factory("/sensor", sensor.factory)
+    begin(show_sensor, sensor)
     server.attach(None)
     GLib.MainLoop().run()
 
