@@ -1,7 +1,12 @@
-/** The page of an event: the box on the frame, the dialog to enrol the face, and keyboard keys. */
+/** The page of an event: the box on the frame, the dialog to enrol the face, keyboard keys, and a clip
+ * that comes or becomes playable while the page is open. */
 
 import { EnrolDialog, enrolVisit } from "../people/enrol.js";
+import { api } from "../web/api.js";
 import { element, inside } from "../web/element.js";
+import { ReconnectingSocket } from "../web/socket.js";
+
+/** @import { FeedMessage, Visit } from "../web/types.js" */
 
 const review = inside(document, ".fr-review", HTMLElement);
 const enrol = document.getElementById("enrol-event");
@@ -33,3 +38,27 @@ addEventListener("keydown", (event) => {
   const button = review.querySelector(`[aria-keyshortcuts="${event.key.length === 1 ? event.key.toLowerCase() : event.key}"]`);
   button?.click();
 });
+
+/** @param {Visit} event Also an old state of it: then the page that is fetched shows nothing new. */
+async function showClip({ clip }) {
+  const shown = review.querySelector(".fr-clip");
+  if (!clip || !(shown instanceof HTMLElement) || shown.dataset.clip === `${clip.state} ${clip.bytes}`) return;
+  const answer = await fetch(location.href);
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector(".fr-clip");
+  if (fresh) shown.replaceWith(document.adoptNode(fresh));
+}
+
+if (review.querySelector(".fr-clip")) {
+  const id = review.dataset.event ?? "";
+  new ReconnectingSocket("/ws/events/", {
+    // Each time: the clip may have come before the connection.
+    open: async () => showClip(await api(`events/${id}`)),
+    message: (data) => {
+      /** @type {FeedMessage} */
+      const message = JSON.parse(data);
+      if (message.type === "event" && message.event.id === id) showClip(message.event);
+    },
+  }).open();
+}
