@@ -52,10 +52,12 @@ async function begin() {
 
 function bindInputs() {
   const files = byId("files", HTMLInputElement);
-  files.addEventListener("change", () => {
+  const takeChosen = () => {
     take([...(files.files ?? [])]);
     files.value = ""; // the same photo may be chosen again
-  });
+  };
+  files.addEventListener("change", takeChosen);
+  takeChosen(); // photos that were chosen while this script was on its way
   addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
   addEventListener("dragover", (event) => {
     event.preventDefault();

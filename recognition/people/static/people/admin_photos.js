@@ -60,6 +60,7 @@ for (const form of forms("form.fr-drop")) {
     if (event.dataTransfer) input.files = event.dataTransfer.files;
     send();
   });
+  void send(); // photos that were chosen while this script was on its way
 }
 
 for (const form of forms("form[data-confirm]")) {
