@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -37,9 +38,12 @@ PAGES = (
 )
 
 
-def violations(page: Page) -> list[str]:
-    """What axe calls serious, with the first element of each."""
-    found = Axe().run(page).response["violations"]
+def violations(page: Page, *rules: str) -> list[str]:
+    """What axe calls serious, with the first element of each. rules: those to check, if not all."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = rules
+    found = Axe().run(page, options=options).response["violations"]
     return [
         f"{page.url} {one['id']}: {one['help']}: {one['nodes'][0]['html'][:160]} "
         f"({one['nodes'][0]['failureSummary'][:200]})"
@@ -59,20 +63,22 @@ def test_pages_have_no_serious_violation(
     site.add_minutes(camera)
     areas = {"watch": [[[0, 0], [1, 0], [1, 1]]], "ignore": [[[0, 0], [1, 1], [0, 1]]]}
     api.patch(f"cameras/{camera}", json={"areas": areas})
+    # Most rules know no colours, so the second theme would only repeat them.
+    rules = ["color-contrast"] if theme == "dark" else []
     page = open_page("/try/", color_scheme=theme)
-    found = violations(page)
+    found = violations(page, *rules)
     data = sample_photo("obama2")
     photo: FilePayload = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": data}
     page.locator("#files").set_input_files([photo])
     expect(page.locator(".face-card")).to_have_count(1, timeout=PATIENCE_MS)
-    found += violations(page)
+    found += violations(page, *rules)
     for path in PAGES:
         address = path.format(
             person=person["id"], collection=collection, event=event, camera=camera
         )
         page.goto(address)
         page.wait_for_load_state("networkidle")
-        found += violations(page)
+        found += violations(page, *rules)
     assert not found, "\n".join(found)
 
 
