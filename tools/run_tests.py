@@ -1,11 +1,11 @@
-"""`python -m tools.run_tests [pytest arguments]`: all tests, in three parts.
+"""`python -m tools.run_tests [pytest arguments]`: all tests, in four parts.
 
-The tests that use a database run on SQLite and, but for those marked `one_database`, on a private
-MariaDB. The others run once. The parts
-run in parallel as far as there are cores, each with its own folders, Redis and cache. Each line of
-pytest's output begins with the name of its part. If only a few tests fail, they run once more with
-the machine to themselves. The end of the output names them in any case: a test that passes only
-then waits for a time instead of a state.
+The tests that use a database run on SQLite and on a private MariaDB, but for those marked
+`only_on`. The others run once: those that drive a browser, and the rest. The parts run in parallel
+as far as there are cores, each with its own folders, Redis and cache. Each line of pytest's output
+begins with the name of its part. If only a few tests fail, they run once more with the machine to
+themselves. The end of the output names them in any case: a test that passes only then waits for a
+time instead of a state.
 """
 
 from __future__ import annotations
@@ -55,10 +55,9 @@ _SITE_SETTINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One run of pytest. only: see `tests.plugins.database_tests`."""
+    """One run of pytest; see `tests.plugins.parts`."""
 
     name: str
-    only: str
     database_url: str | None = None
 
 
@@ -107,7 +106,7 @@ class RunningPart:
 
 def _command(part: Part) -> list[str]:
     cache = f"cache_dir=.pytest_cache/{part.name.lower()}"
-    plugin = ["-p", "tests.plugins.database_tests", f"--only={part.only}"]
+    plugin = ["-p", "tests.plugins.parts", f"--only={part.name}"]
     return [sys.executable, "-m", "pytest", "-o", cache, *plugin]
 
 
@@ -135,9 +134,10 @@ def main(arguments: list[str]) -> int:
     ):
         folder = Path(name)
         parts = [
-            Part("others", "others"),
-            Part("MariaDB", "every-database", database_url),
-            Part("SQLite", "database"),
+            Part("browser"),
+            Part("MariaDB", database_url),
+            Part("SQLite"),
+            Part("others"),
         ]
         statuses = run_all(parts, folder, arguments)
     return worst(statuses, may_be_empty=bool(arguments))

@@ -41,7 +41,7 @@ from tests.recognition.notices.rows import make_webhook
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.one_database,
+    pytest.mark.only_on("SQLite"),
     pytest.mark.usefixtures("engine"),
 ]
 

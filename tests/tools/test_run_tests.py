@@ -41,7 +41,7 @@ def _run_as(monkeypatch: pytest.MonkeyPatch, *programs: tuple[str, ...]) -> list
     """Parts A, B, ... that run these programs of Python in place of pytest."""
     commands = {chr(65 + at): [sys.executable, "-c", *code] for at, code in enumerate(programs)}
     monkeypatch.setattr(run_tests, "_command", lambda part: commands[part.name])
-    return [Part(name, "others") for name in commands]
+    return [Part(name) for name in commands]
 
 
 def test_two_parts_run_side_by_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_each_part_has_its_own_folders_and_servers(
         "import os; print(*map(os.environ.get, ('FACEREC_VAR', 'REDIS_URL_TEST', 'DATABASE_URL')))"
     )
     _run_as(monkeypatch, (code,), (code,))
-    parts = [Part("A", "database", "mysql://here/facerec"), Part("B", "others")]
+    parts = [Part("A", "mysql://here/facerec"), Part("B")]
     run_parts(parts, tmp_path, [], at_a_time=1)
     told = capsys.readouterr().out
     assert f"A | {tmp_path}/a/var redis://a mysql://here/facerec\n" in told

@@ -64,6 +64,7 @@ def assert_each_photo_once(run: ImportRun, collection: Collection) -> None:
     assert not Archive.objects.exists()
 
 
+@pytest.mark.only_on("MariaDB")
 def test_import_whose_workers_are_killed_at_every_step_does_each_photo_once(
     collection: Collection, start_worker: StartWorker
 ) -> None:

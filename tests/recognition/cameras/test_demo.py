@@ -44,7 +44,7 @@ def jpeg(frame: Image) -> bytes:
 
 
 @pytest.mark.weights
-@pytest.mark.one_database
+@pytest.mark.only_on("SQLite")
 class TestDemo:
     def test_demo_names_the_enrolled_person_only(
         self,

@@ -193,6 +193,7 @@ STEPS = (
 )
 
 
+@pytest.mark.only_on("MariaDB")
 def test_recording_whose_workers_are_killed_gives_each_visit_once(
     collection: Collection, engine: FakeEngine, video: bytes, start_worker: StartWorker
 ) -> None:

@@ -27,7 +27,7 @@ from tests.recognition.live.streams import DrivenStream, until
 
 pytestmark = [
     pytest.mark.weights,
-    pytest.mark.one_database,
+    pytest.mark.only_on("SQLite"),
     pytest.mark.django_db(transaction=True),
 ]
 

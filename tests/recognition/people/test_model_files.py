@@ -21,7 +21,7 @@ from tests.callers import Caller
 from tests.factories import ACTOR, make_person
 from tests.fakes import photo
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def test_upload_and_delete_without_csrf_token_are_refused(operator: Client, pers
 
 
 @pytest.mark.weights
-@pytest.mark.one_database
+@pytest.mark.only_on("SQLite")
 @pytest.mark.usefixtures("real_engine")
 class TestRealFaces:
     @pytest.mark.parametrize("kind", pictures.GOOD)

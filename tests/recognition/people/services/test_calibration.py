@@ -28,7 +28,7 @@ from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, add_people, make_collection, make_person
 from tests.ml_engine.vectors import people, unit_vectors
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
 DIMENSION = 192
 

@@ -25,7 +25,7 @@ from tests.factories import ACTOR, enrol, make_collection, make_person
 from tests.fakes import FakeEngine, photo
 from tests.recognition.jobs.runs import run_jobs
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.storage import assert_consistent
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database, pytest.mark.weights]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite"), pytest.mark.weights]
 
 Photo = Callable[[str], bytes]
 

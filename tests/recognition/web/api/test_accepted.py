@@ -15,7 +15,11 @@ from tests.answers import good, refusal
 from tests.callers import Caller, with_key
 from tests.factories import make_person
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database, pytest.mark.usefixtures("engine")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.only_on("SQLite"),
+    pytest.mark.usefixtures("engine"),
+]
 
 PERSONS = "/api/v1/persons"
 OPERATIONS = [

@@ -20,7 +20,7 @@ from tests.factories import make_person
 from tests.fakes import photo
 from tests.recognition.people.api.test_recognise import compare, send
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 STATUS = {"too_many_pixels": 413, "unsupported_image": 415}
 BAD = pytest.mark.parametrize("kind", pictures.BAD)
 GOOD = pytest.mark.parametrize("kind", pictures.GOOD)
