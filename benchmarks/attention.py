@@ -17,7 +17,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from benchmarks.document import table, write_block
 from benchmarks.machine import stamp
@@ -30,7 +29,7 @@ from ml_engine.images import decode_image
 from ml_engine.tracking import Tracker
 from ml_engine.types import Image
 from ml_engine.zoo import default_weights_dir
-from recognition.cameras.pictures import VideoPicture
+from recognition.cameras.pictures import Converters, VideoPicture
 from recognition.cameras.sources.decoding import decoded
 from recognition.live.attention import NOTHING, Attention, Watch
 from recognition.live.view import View
@@ -119,18 +118,21 @@ def _row(name: str, fps: float, sums: Sums) -> list[str]:
 def _measure(engine: Engine, frames: Frames) -> Sums:
     """Two passes: after a search, threads of the engine go on for a moment without work."""
     sums, watch, tracker, truths = Sums(), Watch(MIN_FACE_PX), Tracker(), []
+    last_s = -np.inf
     for picture, _ in frames():
         began = time.process_time()
         truths += engine.find([View(picture).image], Wanted(min_face_px=MIN_FACE_PX))
         sums.whole_s += time.process_time() - began
     for (picture, at_s), truth in zip(frames(), truths, strict=True):
-        expected = [track.expected_box(at_s) for track in tracker.tracks]
+        seen = [each.expected_box(at_s) for each in tracker.tracks if each.last_s >= last_s]
+        missed = [each.expected_box(at_s) for each in tracker.tracks if each.last_s < last_s]
         view, began = View(picture), time.process_time()
-        attention = watch.attend(view.grey, view.size, expected, at_s)
+        attention = watch.attend(view.grey, view.size, seen, at_s, missed=missed)
         sums.watch_s += time.process_time() - began
         faces = _searched(engine, view, attention)
         sums.decided_s += time.process_time() - began
         tracker.update(faces, at_s)
+        last_s = at_s
         sums.frames += 1
         sums.nothing += attention is NOTHING
         sums.parts += attention.region is not None
@@ -147,14 +149,14 @@ def _people(data: Path) -> list[Image]:
 def _room(
     people: Sequence[Image] = (), *, fps: float, seconds: float, walks: bool = True
 ) -> Iterator[tuple[VideoPicture, float]]:
-    shrinker = VideoReformatter()
+    converters = Converters()
     for number, frame in enumerate(film(room(1), people, fps=fps, seconds=seconds, walks=walks)):
         picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p")
-        yield VideoPicture(picture, shrinker), number / fps
+        yield VideoPicture(picture, converters), number / fps
 
 
 def _video(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPicture, float]]:
-    next_s, shrinker = 0.0, VideoReformatter()
+    next_s, converters = 0.0, Converters()
     with av.open(str(path)) as container:
         for frame in decoded(container):
             at_s = frame.time or 0.0
@@ -162,13 +164,14 @@ def _video(path: Path, fps: float, seconds: float) -> Iterator[tuple[VideoPictur
                 return
             if at_s >= next_s:
                 next_s += 1 / fps
-                yield VideoPicture(frame, shrinker), at_s
+                yield VideoPicture(frame, converters), at_s
 
 
 def _searched(engine: Engine, view: View, attention: Attention) -> list[Face]:
     if not attention.is_needed:
         return []
-    wanted = Wanted(min_face_px=MIN_FACE_PX, region=attention.region)
+    smallest = attention.min_face_px or MIN_FACE_PX
+    wanted = Wanted(min_face_px=smallest, region=attention.region)
     return engine.find([view.image], wanted)[0]
 
 

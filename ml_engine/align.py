@@ -87,7 +87,7 @@ def align_faces(
     crops = np.empty((len(landmarks), size, size, 3), np.uint8)
     matrices = similarity_transforms(landmarks, template)
     for crop, matrix in zip(crops, matrices, strict=True):
-        source, adjusted = _shrunk(image, matrix)
+        source, adjusted = _shrunk(image, matrix, size)
         cv2.warpAffine(
             source, adjusted, (size, size), dst=crop, flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
@@ -95,7 +95,7 @@ def align_faces(
     return crops
 
 
-def _shrunk(image: Image, matrix: Float32) -> tuple[Image, Float32]:
+def _shrunk(image: Image, matrix: Float32, size: int) -> tuple[Image, Float32]:
     """For a face much larger than the crop, the part around it, area-averaged to about twice the
     crop's scale: bilinear sampling alone would skip pixels and alias."""
     import cv2
@@ -104,10 +104,26 @@ def _shrunk(image: Image, matrix: Float32) -> tuple[Image, Float32]:
     if scale >= 0.5:
         return image, matrix
     factor = scale * 2
-    height, width = image.shape[:2]
+    left, top, right, bottom = _shown(image, matrix, size)
+    part = image[top:bottom, left:right]
+    height, width = part.shape[:2]
     small_size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = np.asarray(cv2.resize(image, small_size, interpolation=cv2.INTER_AREA), np.uint8)
-    # Pixel centres: x_small + .5 = (x + .5) * s.
+    small = np.asarray(cv2.resize(part, small_size, interpolation=cv2.INTER_AREA), np.uint8)
+    # Pixel centres: x_small + .5 = (x + .5 - left) * s.
     sx, sy = small_size[0] / width, small_size[1] / height
-    back = np.array([[1 / sx, 0, 0.5 / sx - 0.5], [0, 1 / sy, 0.5 / sy - 0.5], [0, 0, 1]])
+    back = np.array(
+        [[1 / sx, 0, 0.5 / sx - 0.5 + left], [0, 1 / sy, 0.5 / sy - 0.5 + top], [0, 0, 1]]
+    )
     return small, (matrix.astype(np.float64) @ back).astype(np.float32)
+
+
+def _shown(image: Image, matrix: Float32, size: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the part of an image that a crop shows, with a little room."""
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
+    turn, shift = matrix[:, :2].astype(np.float64), matrix[:, 2]
+    x, y = np.linalg.solve(turn, (corners - shift).T)
+    room = 4 / np.hypot(*turn[:, 0])
+    height, width = image.shape[:2]
+    left, right = (int(np.clip(edge, 0, width)) for edge in (x.min() - room, x.max() + room))
+    top, bottom = (int(np.clip(edge, 0, height)) for edge in (y.min() - room, y.max() + room))
+    return min(left, width - 1), min(top, height - 1), max(right, left + 1), max(bottom, top + 1)

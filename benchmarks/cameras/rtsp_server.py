@@ -47,6 +47,7 @@ class Live:
         self.factory.connect("media-configure", self._configured)
         self._source: Any = None
         self._has_begun = False
+        self.is_new = False  # its first client waits for a key frame
 
     def show(self, picture: bytes) -> None:
         self._has_begun |= picture[4] & 31 == PARAMETERS
@@ -54,16 +55,19 @@ class Live:
             self._source.emit("push-buffer", Gst.Buffer.new_wrapped(picture))
 
     def _configured(self, factory: object, media: GstRtspServer.RTSPMedia) -> None:
-        self._has_begun = False
+        self._has_begun, self.is_new = False, True
         self._source = media.get_element().get_by_name("pictures")
 
 
 def play(live: Live, pictures: Sequence[bytes], fps: float) -> None:
-    """For ever, in real time. (`multifilesrc` sends as fast as it is read.)"""
-    began_s = time.monotonic()
+    """For ever, in real time, and from the first picture on for a first client. (`multifilesrc`
+    sends as fast as it is read.)"""
+    began_s, first = time.monotonic(), 0
     for number in itertools.count():
         time.sleep(max(0.0, began_s + number / fps - time.monotonic()))
-        live.show(pictures[number % len(pictures)])
+        if live.is_new:
+            live.is_new, first = False, number
+        live.show(pictures[(number - first) % len(pictures)])
 
 
 def show_sensor(live: Live) -> None:
@@ -82,6 +86,8 @@ def main(port: str, fps: str, sensor_fps: str, *streams: str) -> None:
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
+    # By default all clients share a thread, which waits for the first picture of a new mount.
+    server.get_thread_pool().set_max_threads(-1)
     mounts = server.get_mount_points()
     for stream in streams:
         name, _, folder = stream.partition("=")

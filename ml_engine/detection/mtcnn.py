@@ -278,6 +278,7 @@ def load_mtcnn(
             is_free_size=name == "pnet",
             # P-Net gains little by it, and loses.
             byte_weights=name != "pnet",
+            leaves_core=True,
         )
 
     model = Networks(

@@ -251,7 +251,9 @@ class DynamicBatcher(Generic[Item, Result]):
             call.started_at = started
         try:
             until = max(call.ticket.expires_at for call in batch)
-            with working(until=until, give_way=self._way_for_others(batch, started)):
+            give_way = self._way_for_others(batch, started)
+            is_shared = self._in_flight is not None and self._in_flight() > len(batch)
+            with working(until=until, give_way=give_way, is_shared=is_shared):
                 items = [item for call in batch for item in call.items]
                 results = self._results(items, batch[0].key)
         except BaseException as error:

@@ -39,9 +39,10 @@ class ResolvedDevice:
         batches: tuple[int, ...],
         is_free_size: bool = False,
         byte_weights: bool = False,
+        leaves_core: bool = False,
     ) -> Network:
         """`is_free_size`: fully convolutional, for pictures of any height and width.
-        `byte_weights`: keep them as bytes on a CPU."""
+        `byte_weights`: keep them as bytes on a CPU. `leaves_core`: see `LiteRtNetwork`."""
         if self.kind == "gpu":
             from ml_engine.runtime.tensorflow import TensorFlowNetwork
 
@@ -59,6 +60,7 @@ class ResolvedDevice:
             threads=self.threads,
             is_free_size=is_free_size,
             byte_weights=byte_weights,
+            leaves_core=leaves_core,
         )
 
 

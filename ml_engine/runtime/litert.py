@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from ml_engine.runtime.allocator import give_back
 from ml_engine.runtime.network import Batch, ModelBuilder, run_in_parts
+from ml_engine.runtime.pauses import is_shared
 
 # Raise it if a network's code computes something else: kept conversions are then made again.
 CONVERSION_VERSION = 4
 # Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
 MAX_SHAPES = 24
-# The same for networks of any size of picture, whose buffers are large: one for each size of the
-# parts that streams search, and some for whole pictures.
-MAX_FREE_SHAPES = 8
+# The same for networks of any size of picture, whose buffers are large: pixels of all inputs.
+MAX_FREE_PX = 2_400_000
 # A call costs little beside its rows.
 _CALL_ROWS = 0.3
 
@@ -78,6 +78,8 @@ class LiteRtNetwork:
         threads: of XNNPACK.
         is_free_size: for a fully convolutional network, which takes every height and width.
         byte_weights: see `convert`.
+        leaves_core: take one thread less while other callers need the cores, too. It is then kept
+            for both numbers of threads, each with its weights: for small networks.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class LiteRtNetwork:
         threads: int = 0,
         is_free_size: bool = False,
         byte_weights: bool = False,
+        leaves_core: bool = False,
     ) -> None:
         self._build = build
         self._name = name
@@ -100,6 +103,8 @@ class LiteRtNetwork:
         self._threads = threads or os.cpu_count() or 1
         self._is_free_size = is_free_size
         self._byte_weights = byte_weights
+        self._fewer_threads = max(1, self._threads - leaves_core)
+        # By threads and shape.
         self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
     def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
@@ -109,22 +114,29 @@ class LiteRtNetwork:
     def prepare(self, size: tuple[int, int, int]) -> None:
         """Convert and allocate every batch of inputs (h, w, 3)."""
         for batch in self._batches:
-            self._interpreter((batch, *size))
+            for threads in {self._threads, self._fewer_threads}:
+                self._interpreter((batch, *size), threads)
 
     def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
-        interpreter, input_index, outputs = self._interpreter((size, *part.shape[1:]))
+        shape = (size, *part.shape[1:])
+        interpreter, input_index, outputs = self._interpreter(shape, self._threads_now())
         interpreter.tensor(input_index)()[: len(part)] = part
         interpreter.invoke()
         # Copies, because the next call writes into the same memory.
         return [interpreter.get_tensor(index) for index in outputs]
 
-    def _interpreter(self, shape: tuple[int, ...]) -> tuple[Any, int, list[int]]:
-        if shape in self._interpreters:
-            self._interpreters.move_to_end(shape)
-            return self._interpreters[shape]
+    def _threads_now(self) -> int:
+        """Threads of one network wait for each other, and burn their cores while they do."""
+        return self._fewer_threads if is_shared() else self._threads
+
+    def _interpreter(self, shape: tuple[int, ...], threads: int) -> tuple[Any, int, list[int]]:
+        key = (threads, *shape)
+        if key in self._interpreters:
+            self._interpreters.move_to_end(key)
+            return self._interpreters[key]
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(str(self._converted(shape)), num_threads=self._threads)
+        interpreter = Interpreter(str(self._converted(shape)), num_threads=threads)
         input_index = interpreter.get_input_details()[0]["index"]
         interpreter.resize_tensor_input(input_index, shape, strict=True)
         interpreter.allocate_tensors()
@@ -133,11 +145,17 @@ class LiteRtNetwork:
             input_index,
             [detail["index"] for detail in _outputs_in_order(interpreter)],
         )
-        self._interpreters[shape] = entry
-        if len(self._interpreters) > (MAX_FREE_SHAPES if self._is_free_size else MAX_SHAPES):
+        self._interpreters[key] = entry
+        while self._has_too_many():
             self._interpreters.popitem(last=False)
             give_back()
         return entry
+
+    def _has_too_many(self) -> bool:
+        if not self._is_free_size:
+            return len(self._interpreters) > MAX_SHAPES
+        pixels = sum(rows * height * width for _, rows, height, width, _ in self._interpreters)
+        return len(self._interpreters) > 1 and pixels > MAX_FREE_PX
 
     def _converted(self, shape: tuple[int, ...]) -> Path:
         free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])

@@ -21,6 +21,7 @@ def _nothing() -> None:
 
 class _OfThread(threading.local):
     expires_at = math.inf
+    is_shared = False
     give_way: Callable[[], None] = staticmethod(_nothing)
 
 
@@ -28,15 +29,22 @@ _of_thread = _OfThread()
 
 
 @contextmanager
-def working(*, until: float = math.inf, give_way: Callable[[], None] = _nothing) -> Iterator[None]:
+def working(
+    *, until: float = math.inf, give_way: Callable[[], None] = _nothing, is_shared: bool = False
+) -> Iterator[None]:
     """Within `with`, `pause` raises from the time `until` on, by time.perf_counter(), and calls
-    `give_way`."""
-    before = _of_thread.expires_at, _of_thread.give_way
-    _of_thread.expires_at, _of_thread.give_way = until, give_way
+    `give_way`. is_shared: other callers work or wait meanwhile."""
+    before = _of_thread.expires_at, _of_thread.give_way, _of_thread.is_shared
+    _of_thread.expires_at, _of_thread.give_way, _of_thread.is_shared = until, give_way, is_shared
     try:
         yield
     finally:
-        _of_thread.expires_at, _of_thread.give_way = before
+        _of_thread.expires_at, _of_thread.give_way, _of_thread.is_shared = before
+
+
+def is_shared() -> bool:
+    """True if other callers need the cores, too."""
+    return _of_thread.is_shared
 
 
 def pause() -> None:

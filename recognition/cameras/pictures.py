@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import cv2
@@ -15,22 +16,46 @@ from recognition.cameras.sources.base import Picture
 
 if TYPE_CHECKING:
     import av
-    from av.video.reformatter import VideoReformatter
 
 # A little more than a 4K picture: larger ones would take seconds.
 MAX_PIXELS = 10_000_000
+
+
+class Converters:
+    """Convert the frames of one video, one after the other, in one thread. A new converter for each
+    frame would cost more than a small copy, and start threads of its own."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._of_colours, self._of_grey = VideoReformatter(), VideoReformatter()
+
+    def rgb(self, frame: av.VideoFrame) -> Image:
+        """(h, w, 3) uint8."""
+        converted = self._of_colours.reformat(frame, format="rgb24", threads=1)
+        return np.asarray(converted.to_ndarray(), np.uint8)
+
+    def grey(self, frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+        """(height, width) uint8."""
+        small = self._of_grey.reformat(
+            frame, width, height, "gray", interpolation="AREA", threads=1
+        )
+        return np.asarray(small.to_ndarray(), np.uint8)
 
 
 class VideoPicture:
     """A decoded frame of a video, which is converted only as far as it is needed. Called, it
     returns RGB uint8 (h, w, 3).
 
-    shrinker: one for all frames of a video, because a new one costs more than the small copy.
+    used: called before each conversion: the frame was not dropped.
     """
 
-    def __init__(self, frame: av.VideoFrame, shrinker: VideoReformatter) -> None:
+    def __init__(
+        self, frame: av.VideoFrame, converters: Converters, used: Callable[[], None] = lambda: None
+    ) -> None:
         self._frame = frame
-        self._shrinker = shrinker
+        self._converters = converters
+        self._used = used
 
     @property
     def size(self) -> tuple[int, int]:
@@ -38,12 +63,13 @@ class VideoPicture:
         return self._frame.width, self._frame.height
 
     def __call__(self) -> Image:
-        return np.asarray(self._frame.to_ndarray(format="rgb24"), np.uint8)
+        self._used()
+        return self._converters.rgb(self._frame)
 
     def grey(self, width: int, height: int) -> NDArray[np.uint8]:
         """A small copy (height, width), 0 to 255."""
-        small = self._shrinker.reformat(self._frame, width, height, "gray", interpolation="AREA")
-        return np.asarray(small.to_ndarray(), np.uint8)
+        self._used()
+        return self._converters.grey(self._frame, width, height)
 
 
 def as_rgb(picture: Picture) -> Image:

@@ -8,7 +8,6 @@ bounded: while the disk is too slow or full, clips are lost, with the reason at 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -25,9 +24,10 @@ from recognition.cameras.mp4 import Unplayable
 from recognition.cameras.sources.packets import VideoPacket
 from recognition.cameras.sources.tape import KNOWN_WITHIN_S, Cut, Tape
 from recognition.events.services.clips import ClipWanted, clip_lose, clip_store
+from recognition.live.writing import Writing
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
-from recognition.web.process import Part, process
+from recognition.web.process import process
 from recognition.web.storage import problem_of
 
 logger = logging.getLogger(__name__)
@@ -58,26 +58,24 @@ class _Waiting:
         self.packets, self.lost = [], reason
 
 
-class Clips(Part):
+class Clips(Writing[_Waiting]):
     """Thread-safe; only the writer waits for disk and database."""
 
     # Less than that of visits: a clip may be lost.
     kept_s = 0.5
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        super().__init__(name="clip-writer", entries="clips")
         self._tapes: dict[UUID, tuple[Camera, Tape]] = {}
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
-        self._is_writing = self._is_stopped = False
         self._pause_s = _PAUSE_S
-        self._thread: threading.Thread | None = None
 
     def tape(self, camera: Camera) -> Tape | None:
         """A new tape for a camera; None if it keeps no clips."""
         if not camera.has_clips:
             return None
-        return Tape(camera.clip_before_s, camera.clip_after_s, self._take)
+        return Tape(camera.clip_before_s, camera.clip_after_s, self._cut)
 
     @contextmanager
     def of_stream(self, stream_id: UUID, camera: Camera, tape: Tape | None) -> Iterator[None]:
@@ -111,27 +109,7 @@ class Clips(Part):
         tape.want(wanted.id, started_at.timestamp())
         return wanted
 
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until every clip that was cut is written or lost; False if that took too long."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: not self._waiting and not self._is_writing, timeout_s
-            )
-
-    def stop(self, timeout_s: float) -> bool:
-        is_done = self.flush(timeout_s)
-        with self._changed:
-            self._is_stopped = True
-            left = len(self._waiting)
-            self._changed.notify_all()
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(1.0)
-        if left:
-            logger.error("%d clips were not written", left)
-        return is_done
-
-    def _take(self, cut: Cut) -> None:
+    def _cut(self, cut: Cut) -> None:
         """Called by a tape: the clip is complete."""
         waiting = _Waiting(cut.clip_id, cut.packets, cut.bytes, time.monotonic())
         with self._changed:
@@ -143,42 +121,26 @@ class Clips(Part):
                 waiting.bytes = 0
             self._bytes += waiting.bytes
             self._waiting.append(waiting)
-            self._start()
+            self._wake()
 
-    def _start(self) -> None:
-        if self._thread is None:
-            self._is_stopped = False
-            self._thread = threading.Thread(target=self._run, name="clip-writer", daemon=True)
-            self._thread.start()
-        self._changed.notify_all()
+    def _left(self) -> int:
+        return len(self._waiting)
 
-    def _run(self) -> None:
-        while (waiting := self._next()) is not None:
-            is_over = self._write(waiting)
-            with self._changed:
-                self._is_writing = False
-                if is_over or not waiting.packets:
-                    self._bytes -= waiting.bytes
-                    waiting.bytes = 0
-                if not is_over:
-                    self._waiting.append(waiting)
-                self._changed.notify_all()
-                if not is_over:
-                    self._changed.wait_for(lambda: self._is_stopped, self._pause_s)
-        connections.close_all()
+    def _take(self) -> _Waiting | None:
+        return self._waiting.popleft() if self._waiting else None
 
-    def _next(self) -> _Waiting | None:
+    def _write(self, entry: _Waiting) -> float:
+        is_over = self._is_over(entry)
         with self._changed:
-            while not self._waiting and not self._is_stopped:
-                # Release connections while there is nothing to write.
-                if not self._changed.wait(timeout=5.0):
-                    connections.close_all()
-            if self._is_stopped:
-                return None
-            self._is_writing = True
-            return self._waiting.popleft()
+            if is_over or not entry.packets:
+                self._bytes -= entry.bytes
+                entry.bytes = 0
+            if is_over:
+                return 0.0
+            self._waiting.append(entry)
+            return self._pause_s
 
-    def _write(self, waiting: _Waiting) -> bool:
+    def _is_over(self, waiting: _Waiting) -> bool:
         """False if it must be tried again: its event has no row yet, or the database is away."""
         try:
             is_over = _stored(waiting)

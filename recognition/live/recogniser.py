@@ -115,7 +115,7 @@ class Recogniser:
         person. EngineBusy, EngineClosed, DatabaseError."""
         ask = replace(self._ask, timings=timings)
         areas = self._areas()
-        faces = areas.keep(self._find(engine, view, at_s, ask, areas), view.size)
+        faces = areas.keep(self._find(engine, view, at_s, ask, areas, load.stretch), view.size)
         tracks, over = self._tracker.update(faces, at_s, stretch=load.stretch)
         for track in over:
             self._identities.pop(track.number, None)
@@ -131,14 +131,21 @@ class Recogniser:
         timings["search"] = (time.perf_counter() - started) * 1000
         return seen, [track.number for track in over] + passed_on
 
-    def _find(self, engine: Engine, view: View, at_s: float, ask: Ask, areas: Areas) -> list[Face]:
+    def _find(
+        self, engine: Engine, view: View, at_s: float, ask: Ask, areas: Areas, stretch: float
+    ) -> list[Face]:
         """The faces of the frame, searched only where there may be some."""
-        expected = [track.expected_box(at_s) for track in self._tracker.tracks]
-        attention = self._watch.attend(view.grey, view.size, expected, at_s, areas)
+        tracks, last_s = self._tracker.tracks, self._last_s
+        seen = [track.expected_box(at_s) for track in tracks if track.last_s >= last_s]
+        missed = [track.expected_box(at_s) for track in tracks if track.last_s < last_s]
+        attention = self._watch.attend(
+            view.grey, view.size, seen, at_s, areas, missed=missed, stretch=stretch
+        )
         if not attention.is_needed:
             return []
+        smallest = attention.min_face_px or self._wanted_faces.min_face_px
+        wanted = replace(self._wanted_faces, region=attention.region, min_face_px=smallest)
         try:
-            wanted = replace(self._wanted_faces, region=attention.region)
             (faces,) = engine.find([view.image], wanted, ask)
         except EngineError:
             self._watch.start_anew()

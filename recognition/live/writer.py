@@ -9,7 +9,6 @@ a stream that another process has ended are dropped.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,13 +22,14 @@ from recognition.events.payloads import event_payload
 from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.events.services.streams import stream_end
 from recognition.live.visits import Visit
+from recognition.live.writing import Writing
 from recognition.notices.payloads import PageEventKind
 from recognition.people.models import ModelVersion
 from recognition.web import storage
 from recognition.web.errors import ServiceError
 from recognition.web.leases import KeptLease, LeaseLost
 from recognition.web.payloads import EventPayload
-from recognition.web.process import Part, process
+from recognition.web.process import process
 
 logger = logging.getLogger(__name__)
 
@@ -74,18 +74,16 @@ class _End:
     tries: int = 0
 
 
-class VisitWriter(Part):
+class VisitWriter(Writing[_Entry | _End]):
     """`submit` is thread-safe and never blocks."""
 
     kept_s = 3.0
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        super().__init__(name="visit-writer", entries="visits and ends of streams")
         self._waiting: OrderedDict[int, _Entry] = OrderedDict()  # by id() of the visit
         self._ends: deque[_End] = deque()
-        self._is_writing = False
-        self._is_stopped = False
-        self._thread: threading.Thread | None = None
+        self._pause_s = _FIRST_PAUSE_S
 
     def submit(
         self,
@@ -104,41 +102,13 @@ class VisitWriter(Part):
             while len(self._waiting) > MOST_WAITING:
                 self._waiting.popitem(last=False)
                 logger.error("a visit was not written: too many wait for the database")
-            self._start()
+            self._wake()
 
     def end(self, stream: OwnStream, kept: KeptLease) -> None:
         """End the stream once its submitted visits are written. Its lease is kept until then."""
         with self._changed:
             self._ends.append(_End(stream, kept))
-            self._start()
-
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until everything is written; False if that took too long."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: not self._waiting and not self._ends and not self._is_writing, timeout_s
-            )
-
-    def stop(self, timeout_s: float) -> bool:
-        """Write everything that waits, then end; False if something was left."""
-        is_done = self.flush(timeout_s)
-        with self._changed:
-            self._is_stopped = True
-            left = len(self._waiting)
-            self._changed.notify_all()
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(1.0)
-        if left:
-            logger.error("%d visits were not written: no database or no room", left)
-        return is_done
-
-    def _start(self) -> None:
-        if self._thread is None:
-            self._is_stopped = False
-            self._thread = threading.Thread(target=self._run, name="visit-writer", daemon=True)
-            self._thread.start()
-        self._changed.notify_all()
+            self._wake()
 
     def _keep(self, newer: _Entry, older: _Entry | None) -> None:
         if older is not None and newer.seen.snapshot_jpeg is None:
@@ -147,34 +117,16 @@ class VisitWriter(Part):
             newer = replace(newer, seen=replace(newer.seen, is_revised=True))
         self._waiting[id(newer.visit)] = newer
 
-    def _run(self) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while (entry := self._next()) is not None:
-            is_written = self._write(entry)
-            with self._changed:
-                self._is_writing = False
-                self._changed.notify_all()
-                if not is_written:
-                    self._changed.wait_for(lambda: self._is_stopped, pause_s)
-            pause_s = _FIRST_PAUSE_S if is_written else min(2 * pause_s, _LONGEST_PAUSE_S)
-        connections.close_all()
+    def _left(self) -> int:
+        return len(self._waiting) + len(self._ends)
 
-    def _next(self) -> _Entry | _End | None:
-        with self._changed:
-            while (entry := self._first()) is None:
-                if self._is_stopped:
-                    return None
-                # Release connections while there is nothing to write.
-                if not self._changed.wait(timeout=5.0):
-                    connections.close_all()
-            if self._is_stopped:
-                return None
-            self._is_writing = True
-            if isinstance(entry, _End):
-                self._ends.remove(entry)
-            else:
-                del self._waiting[id(entry.visit)]
-            return entry
+    def _take(self) -> _Entry | _End | None:
+        entry = self._first()
+        if isinstance(entry, _End):
+            self._ends.remove(entry)
+        elif entry is not None:
+            del self._waiting[id(entry.visit)]
+        return entry
 
     def _first(self) -> _Entry | _End | None:
         """A stream without waiting visits, else the visit that waits longest."""
@@ -182,8 +134,15 @@ class VisitWriter(Part):
         over = (end for end in self._ends if end.stream.id not in waiting)
         return next(over, None) or next(iter(self._waiting.values()), None)
 
-    def _write(self, entry: _Entry | _End) -> bool:
-        """False if it must be tried again later."""
+    def _write(self, entry: _Entry | _End) -> float:
+        if self._is_written(entry):
+            self._pause_s = _FIRST_PAUSE_S
+            return 0.0
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        return pause_s
+
+    def _is_written(self, entry: _Entry | _End) -> bool:
+        """False if it was put back, to be tried again later."""
         try:
             if isinstance(entry, _End):
                 stream_end(stream_id=entry.stream.id, lease=entry.stream.lease)

@@ -10,6 +10,7 @@ from ml_engine.zoo import PRESETS, preset, presets_of
 from recognition.engine import engine_config
 from recognition.people.model_files import is_in_place
 from recognition.people.models import Collection, ModelVersion
+from recognition.people.models.curves import stored_curve
 from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
 
@@ -65,7 +66,7 @@ def detector_in_use() -> str:
 def curve_in_use(version: ModelVersion) -> ImpostorCurve | None:
     """The embedder's curve with the detector in use; None if that pair was not measured."""
     values = version.impostor_curves.get(detector_in_use())
-    return ImpostorCurve.from_dict(values) if values else None
+    return stored_curve(values) if values else None
 
 
 def curve_put(version: ModelVersion, curve: ImpostorCurve | None) -> None:

@@ -10,6 +10,7 @@ from ml_engine.matching.calibration import DEFAULT_FPIR
 from recognition.people.index import Gallery
 from recognition.people.model_versions import curve_in_use, detector_in_use
 from recognition.people.models import Calibration, Collection, TrainedDecider
+from recognition.people.models.curves import stored_curve
 from recognition.web.errors import ServiceError
 
 RuleSource = Literal["fixed", "target_rate", "gallery_size"]
@@ -88,7 +89,7 @@ def model_curve(collection: Collection) -> ImpostorCurve | None:
 
 def own_curve(calibration: Calibration, model: ImpostorCurve | None) -> ImpostorCurve:
     """The collection's own curve, extended by the model's."""
-    own = ImpostorCurve.from_dict(calibration.impostor_curve)
+    own = stored_curve(calibration.impostor_curve)
     return own.continued_by(model) if model else own
 
 

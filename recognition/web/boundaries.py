@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 # DRF: the validated fields of a serializer.
@@ -16,5 +17,7 @@ ColumnValues = dict[str, Any]
 FieldOptions = dict[str, Any]
 # Channels and ASGI: a connection, or a message of the server or of the layer.
 AsgiDict = dict[str, Any]
+# Django: what a migration says of a field: name, path of its class, arguments, options.
+FieldParts = tuple[str, str, Sequence[Any], dict[str, Any]]
 # A parsed JSON object of any shape, such as the OpenAPI document.
 JsonDict = dict[str, Any]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 import pytest
 
@@ -97,3 +100,33 @@ def test_outside_of_the_image_is_black() -> None:
 def test_aligning_no_faces_gives_no_crops() -> None:
     none = np.empty((0, 5, 2), np.float32)
     assert align_faces(np.zeros((9, 9, 3), np.uint8), none, TEMPLATE_112, 112).shape[0] == 0
+
+
+def test_large_face_shrinks_no_more_of_the_picture_than_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shrunk: list[tuple[int, ...]] = []
+    resize = cv2.resize
+
+    def watched(image: Image, *args: Any, **options: Any) -> Any:
+        shrunk.append(image.shape)
+        return resize(image, *args, **options)
+
+    monkeypatch.setattr(cv2, "resize", watched)
+    image = np.random.default_rng(1).integers(0, 255, (2000, 3000, 3), dtype=np.uint8)
+    landmarks = _placed(TEMPLATE_112, 4, 20, (1200, 900))
+    (crop,) = align_faces(image, landmarks[None], TEMPLATE_112, 112)
+    ((height, width, _),) = shrunk
+    assert max(height, width) < 4 * 112 * 1.5
+    assert crop.min() > 0, "it lies within the picture"
+
+
+@pytest.mark.parametrize("place", [(900, 700), (-60, 500), (1600, 1000)])
+def test_crop_of_a_large_face_is_the_same_in_a_part_of_the_picture(place: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (150, 200, 3), dtype=np.uint8)
+    image = np.asarray(cv2.resize(noise, (2000, 1500), interpolation=cv2.INTER_CUBIC), np.uint8)
+    landmarks = _placed(TEMPLATE_112, 5, -15, place)[None]
+    (whole,) = align_faces(image, landmarks, TEMPLATE_112, 112)
+    right, bottom = (int(edge) for edge in landmarks[0].max(axis=0) + 600)
+    (part,) = align_faces(image[:bottom, :right].copy(), landmarks, TEMPLATE_112, 112)
+    assert np.abs(whole.astype(int) - part).max() <= 8

@@ -7,10 +7,9 @@ import time
 from collections.abc import Generator, Iterator
 
 import av
-from av.video.reformatter import VideoReformatter
 
 from recognition.cameras.models import Camera
-from recognition.cameras.pictures import VideoPicture
+from recognition.cameras.pictures import Converters, VideoPicture
 from recognition.cameras.sources.addresses import SCHEMES, AddressRefused, Login, camera_url
 from recognition.cameras.sources.base import Picture, SourceFailed
 from recognition.cameras.sources.decoding import video_of
@@ -20,6 +19,7 @@ from recognition.cameras.sources.packets import PacketReader, VideoPacket
 from recognition.cameras.sources.patience import Patience
 from recognition.cameras.sources.reasons import CAUGHT, reason_of
 from recognition.cameras.sources.rtsp import opened_rtsp
+from recognition.cameras.sources.thrift import Thrift
 from recognition.web.encrypted import SecretUnreadable
 from recognition.web.errors import ServiceError
 
@@ -73,26 +73,41 @@ def _played(
         # HLS comes by the segment, and the camera's own clock says when each frame is due.
         is_due = _Paced(stopped).is_due if container.format.name == "hls" else _Backlog().is_over
         reader = PacketReader(container, stream) if camera.has_clips else None
-        has_decoded, shrinker = False, VideoReformatter()
+        has_decoded, converters, thrift = False, Converters(), Thrift(camera.max_fps)
         # Of all streams: a camera that sends nothing but sound is silent, too.
         for packet in container.demux():
             if not patience.goes_on():
                 return
             if reader is not None and (kept := reader.read(packet)):
                 yield kept
+            if not _is_decoded(packet, stream, thrift, patience):
+                continue
             for frame in _decoded(packet, stream, may_be_unclear=not has_decoded):
                 patience.picture_came()
                 has_decoded = True
                 if is_due(frame.time):
-                    yield VideoPicture(frame, shrinker)
+                    yield VideoPicture(frame, converters, thrift.give())
+
+
+def _is_decoded(
+    packet: av.Packet, stream: av.VideoStream, thrift: Thrift, patience: Patience
+) -> bool:
+    """Whether a packet is of the video and is wanted."""
+    if packet.stream.index != stream.index:
+        return False
+    had_skipped = thrift.is_skipping
+    if not thrift.wants(time.monotonic(), is_key=packet.is_keyframe):
+        patience.picture_came()  # it would have been one
+        return False
+    if had_skipped:
+        stream.codec_context.flush_buffers()  # what comes now refers to nothing before it
+    return True
 
 
 def _decoded(
     packet: av.Packet, stream: av.VideoStream, *, may_be_unclear: bool
 ) -> list[av.VideoFrame]:
     """Its frames. A damaged packet has none: some come from every network."""
-    if packet.stream.index != stream.index:
-        return []
     try:
         return stream.decode(packet)
     except av.FFmpegError:

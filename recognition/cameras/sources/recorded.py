@@ -13,13 +13,12 @@ from typing import IO
 
 import av
 from av.container import InputContainer
-from av.video.reformatter import VideoReformatter
 from django.conf import settings
 
 from ml_engine import ImageError
 from ml_engine.images import ImageLimits, decode_image
 from ml_engine.types import Image
-from recognition.cameras.pictures import MAX_PIXELS, VideoPicture
+from recognition.cameras.pictures import MAX_PIXELS, Converters, VideoPicture
 from recognition.cameras.sources.base import SourceFailed
 from recognition.cameras.sources.decoding import PLAYABLE_FILES, video_of
 
@@ -101,13 +100,13 @@ def _timed(frames: Iterator[av.VideoFrame]) -> Iterator[tuple[float, av.VideoFra
 def _thinned(
     frames: Iterator[tuple[float, av.VideoFrame]], fps: float, length_s: float
 ) -> Iterator[RecordedFrame]:
-    next_s, shrinker = 0.0, VideoReformatter()
+    next_s, converters = 0.0, Converters()
     for at_s, frame in frames:
         # A frame that is a little early counts as in time.
         if at_s >= next_s - 0.25 / fps:
             next_s = max(next_s, at_s - 1 / fps) + 1 / fps
             done = min(1.0, at_s / length_s) if length_s > 0 else None
-            yield RecordedFrame(at_s, done, VideoPicture(frame, shrinker))
+            yield RecordedFrame(at_s, done, VideoPicture(frame, converters))
 
 
 def _pictures(archive: zipfile.ZipFile) -> Iterator[RecordedFrame]:

@@ -34,7 +34,10 @@ _CAREFUL = {"analyzeduration": "1000000"}
 _TICK_S = 0.5
 _WRITE_S = 10.0
 _FIRST_ANSWER_S = 4.0
-_CHUNK = 65536
+_CHUNK = 1 << 17
+# The packets of one picture come one after the other. They are handed over together: with many
+# cameras, waking for each one would cost more than the pictures.
+_GATHER_S = 0.005
 _LONGEST_HEAD, _LONGEST_BODY = 16_384, 262_144
 _STATUS = re.compile(r"RTSP/1\.0 (\d{3})\b[ -~]*")
 _HEADER = re.compile(r"([A-Za-z0-9-]+):([\t -~\x80-\xff]*)")
@@ -137,6 +140,8 @@ class Relay:
                     is_camera = key.fileobj is self._camera
                     if not (self._to(ffmpeg) if is_camera else self._from(ffmpeg)):
                         return
+                if not self._is_opening:
+                    self._closed.wait(_GATHER_S)
 
     def _accepted(self) -> socket.socket | None:
         while not self._closed.is_set():

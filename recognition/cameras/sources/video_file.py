@@ -8,11 +8,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path, PurePath
 
 import av
-from av.video.reformatter import VideoReformatter
 from django.conf import settings
 
 from recognition.cameras.models import Camera
-from recognition.cameras.pictures import VideoPicture
+from recognition.cameras.pictures import Converters, VideoPicture
 from recognition.cameras.sources.base import Picture, SourceFailed
 from recognition.cameras.sources.decoding import PLAYABLE_FILES, decoded
 from recognition.cameras.sources.pacing import Pace
@@ -53,7 +52,7 @@ def _is_file(name: str) -> bool:
 
 def _played_once(path: Path, pace: Pace) -> Iterator[Picture]:
     """The frames when they are due."""
-    is_empty, shrinker = True, VideoReformatter()
+    is_empty, converters = True, Converters()
     try:
         # Only these formats, and only files: a playlist may name any address.
         options = {"format_whitelist": PLAYABLE_FILES, "protocol_whitelist": "file"}
@@ -63,7 +62,7 @@ def _played_once(path: Path, pace: Pace) -> Iterator[Picture]:
                 is_empty = False
                 if not pace.wait(frame.time or 0.0):
                     return
-                yield VideoPicture(frame, shrinker)
+                yield VideoPicture(frame, converters)
     except (av.FFmpegError, OSError) as error:
         if is_empty:
             raise SourceFailed(f"{path.name} is not a video that can be played.") from error

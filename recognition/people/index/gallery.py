@@ -90,12 +90,9 @@ class Gallery:
         found = contents.search(queries, people, ranks_by)
         if curve is None:
             return found
-        risen = Rises(contents, curve, of_means=isinstance(ranks_by, Mean))
+        rises = Rises(contents, curve, of_means=isinstance(ranks_by, Mean))
         by_score = ranks_by is None or ranks_by.ranks_by_similarity
-        return [
-            risen.of(query, candidates, by_score=by_score)
-            for query, candidates in zip(queries, found, strict=True)
-        ]
+        return rises.of(queries, found, by_score=by_score)
 
     def image_of(self, template_id: int | None) -> UUID | None:
         """The image behind a template; None if the template is gone."""

@@ -22,27 +22,30 @@ class Rises:
     of_means: bool
 
     def of(
-        self, query: Float32, candidates: Sequence[Candidate], *, by_score: bool
-    ) -> list[Candidate]:
-        """The candidates of a query (d,) with their rises; by_score: in the order of their scores,
-        else in the order that they came in."""
-        rises = self._of_pictures(query, candidates) + self._of_means(candidates)
-        risen = [
-            replace(candidate, rise=float(rise))
-            for candidate, rise in zip(candidates, rises, strict=True)
-        ]
-        return sorted(risen, key=lambda candidate: -candidate.score) if by_score else risen
+        self, queries: Float32, found: Sequence[Sequence[Candidate]], *, by_score: bool
+    ) -> list[list[Candidate]]:
+        """The candidates of each query (n, d) with their rises; by_score: in the order of their
+        scores, else in the order that they came in."""
+        flat = [candidate for candidates in found for candidate in candidates]
+        probes = np.repeat(queries, [len(candidates) for candidates in found], axis=0)
+        rises = iter((self._of_pictures(probes, flat) + self._of_means(flat)).tolist())
+        risen = [[replace(each, rise=next(rises)) for each in candidates] for candidates in found]
+        if by_score:
+            for candidates in risen:
+                candidates.sort(key=lambda candidate: -candidate.score)
+        return risen
 
-    def _of_pictures(self, query: Float32, candidates: Sequence[Candidate]) -> Float32:
+    def _of_pictures(self, probes: Float32, candidates: Sequence[Candidate]) -> Float32:
+        """probes: the face (n, d) of each candidate."""
         rises = np.zeros(len(candidates), np.float32)
         if self.curve.cohort is None or not candidates:
             return rises
-        index = self.contents.index
-        ids, vectors = index.vectors([candidate.template for candidate in candidates])
-        found = self.curve.cohort.rises(np.broadcast_to(query, vectors.shape), vectors)
+        templates = [candidate.template for candidate in candidates]
+        known, vectors = self.contents.index.vectors(templates)
         # One that was removed meanwhile has no vector.
-        rise_of = dict(zip(ids.tolist(), found.tolist(), strict=True))
-        return np.array([rise_of.get(each.template, 0.0) for each in candidates], np.float32)
+        rows = np.flatnonzero(np.isin(np.array(templates), known))
+        rises[rows] = self.curve.cohort.rises(probes[rows], vectors)
+        return rises
 
     def _of_means(self, candidates: Sequence[Candidate]) -> Float32:
         if not self.of_means:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 
 from recognition.people.models.collection import Collection
+from recognition.people.models.curves import CurvesField
 from recognition.people.models.model_version import ModelVersion
 
 
@@ -13,7 +14,7 @@ class Calibration(models.Model):
         Collection, on_delete=models.CASCADE, related_name="calibration"
     )
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
-    impostor_curve = models.JSONField(help_text="Scores at false-match rates.")
+    impostor_curve = CurvesField(help_text="Scores at false-match rates.")
     figures = models.JSONField(help_text="Counts, error rates and the points of the DET curve.")
     gallery_revision = models.PositiveBigIntegerField()
     measured_at = models.DateTimeField()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 
 from ml_engine.zoo import version_of
+from recognition.people.models.curves import CurvesField
 
 
 class ModelVersion(models.Model):
@@ -33,7 +34,7 @@ class ModelVersion(models.Model):
     )
     dimension = models.PositiveIntegerField(null=True)
     figures = models.JSONField(default=dict, help_text="Measured figures.")
-    impostor_curves = models.JSONField(
+    impostor_curves = CurvesField(
         default=dict, help_text="Scores at false-match rates, for each version of a detector."
     )
     created_at = models.DateTimeField(auto_now_add=True)

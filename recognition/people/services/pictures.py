@@ -16,6 +16,7 @@ from ml_engine.detection.turns import turn_image
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
 from ml_engine.request import Ask, Priority, Timings, Wanted
 from ml_engine.runtime.allocator import give_back
+from ml_engine.runtime.threads import cpu_threads
 from ml_engine.types import EngineBusy, Image
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
@@ -51,19 +52,24 @@ def decoded(data: bytes) -> Iterator[Image]:
     limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
     pixels = pixels_of(data, limits)
     try:
-        with process().part(PixelBudget).hold(pixels, most=_LARGEST_AT_ONCE * most):
-            yield decode_image(data, limits)
+        budget = process().part(PixelBudget)
+        with budget.hold(pixels, most=_LARGEST_AT_ONCE * most):
+            with budget.turn(pixels):
+                image = decode_image(data, limits)
+            yield image
     finally:
         if pixels >= _LARGE_PIXELS:
             give_back()
 
 
 class PixelBudget(Part):
-    """Counts the decoded pixels that all threads of the process hold."""
+    """Counts the decoded pixels that all threads of the process hold, and leaves a core to frames
+    of streams while large pictures are decoded."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._held = 0
+        self._turns = threading.BoundedSemaphore(max(1, cpu_threads() - 1))
 
     @contextmanager
     def hold(self, pixels: int, *, most: int) -> Iterator[None]:
@@ -77,6 +83,20 @@ class PixelBudget(Part):
             with self._changed:
                 self._held -= pixels
                 self._changed.notify_all()
+
+    @contextmanager
+    def turn(self, pixels: int) -> Iterator[None]:
+        """Decode a picture of so many pixels within `with`: large ones at most on all cores but
+        one. EngineBusy if there is no turn within the deadline of the engine."""
+        if pixels < _LARGE_PIXELS:
+            yield
+            return
+        if not self._turns.acquire(timeout=settings.ENGINE_DEADLINE_S):
+            raise EngineBusy("Too many large pictures are decoded just now.")
+        try:
+            yield
+        finally:
+            self._turns.release()
 
 
 def ask_of(

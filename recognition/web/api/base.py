@@ -110,7 +110,7 @@ def _is_marked(method: Callable[..., Any]) -> bool:
 def _without_nulls(
     sent: QueryDict | CheckedFields, serializer_class: type[Serializer]
 ) -> QueryDict | CheckedFields:
-    if isinstance(sent, QueryDict):
+    if isinstance(sent, QueryDict) or all(value is not None for value in sent.values()):
         return sent
     fields = serializer_class().fields
     optional = {name for name, field in fields.items() if not (field.required or field.allow_null)}

@@ -14,7 +14,7 @@ import pytest
 from ml_engine.request import Ask
 from ml_engine.runtime.batcher import DynamicBatcher
 from ml_engine.runtime.fair_queue import Ticket
-from ml_engine.runtime.pauses import pause, working
+from ml_engine.runtime.pauses import is_shared, pause, working
 from ml_engine.types import DeadlineExceeded, EngineBusy, EngineClosed
 
 WAIT_S = 20
@@ -392,3 +392,13 @@ def test_close_finishes_what_runs_and_refuses_the_rest() -> None:
         with pytest.raises(EngineClosed):
             batcher.call([3])
         batcher.close()  # A second time does no harm.
+
+
+@pytest.mark.parametrize(("calls", "expected"), [(1, False), (3, True)])
+def test_work_knows_whether_other_calls_need_the_cores(calls: int, expected: bool) -> None:
+    def work(items: list[int], key: object) -> list[bool]:
+        return [is_shared() for _ in items]
+
+    with _batcher(work, in_flight=lambda: calls, max_wait_ms=0) as batcher:
+        assert batcher.call([1]) == [expected]
+    assert not is_shared()

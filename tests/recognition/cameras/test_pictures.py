@@ -6,9 +6,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from av.video.reformatter import VideoReformatter
 
-from recognition.cameras.pictures import VideoPicture
+from recognition.cameras.pictures import Converters, VideoPicture
 
 
 @pytest.mark.parametrize(
@@ -19,7 +18,7 @@ def test_grey_copy_of_a_video_is_as_bright_as_its_picture(pixels: str) -> None:
     columns = np.linspace(0, 255, 320, dtype=np.uint8)[None, :, None]
     image = np.ascontiguousarray(np.broadcast_to(columns, (180, 320, 3)))
     frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)
-    grey = VideoPicture(frame, VideoReformatter()).grey(160, 90)
+    grey = VideoPicture(frame, Converters()).grey(160, 90)
     expected = cv2.cvtColor(cv2.resize(image, (160, 90)), cv2.COLOR_RGB2GRAY)
     assert grey.shape == (90, 160)
     assert np.abs(grey.astype(int) - expected).max() <= 3

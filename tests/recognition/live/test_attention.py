@@ -10,7 +10,14 @@ import pytest
 from ml_engine.request import Ask
 from ml_engine.types import EngineBusy, Float32, Image
 from recognition.live.areas import EVERYWHERE, Areas
-from recognition.live.attention import NOTHING, WHOLE, WHOLE_EMPTY_S, WHOLE_S, Watch
+from recognition.live.attention import (
+    NOTHING,
+    WHOLE,
+    WHOLE_EMPTY_S,
+    WHOLE_S,
+    Attention,
+    Watch,
+)
 from recognition.live.recogniser import Recogniser, SeenFace
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
@@ -46,13 +53,20 @@ class Camera:
         self.watch = Watch(MIN_FACE_PX)
         self.now_s = 100.0
         self.areas = EVERYWHERE
+        self.stretch = 1.0
 
-    def shows(self, picture: Image, faces: list[Float32] | None = None) -> object:
-        self.now_s += STEP_S
-        grey = View(picture).grey
-        return self.watch.attend(grey, SIZE, faces or [], self.now_s, self.areas)
+    def shows(
+        self, picture: Image, faces: list[Float32] | None = None, *, is_missed: bool = False
+    ) -> Attention:
+        """is_missed: the faces were not seen in the last frame."""
+        self.now_s += STEP_S * self.stretch
+        seen, missed = ([], faces or []) if is_missed else (faces or [], [])
+        return self.watch.attend(
+            View(picture).grey, SIZE, seen, self.now_s, self.areas, missed=missed,
+            stretch=self.stretch,
+        )  # fmt: skip
 
-    def shows_empty_room(self, frames: int) -> list[object]:
+    def shows_empty_room(self, frames: int) -> list[Attention]:
         return [self.shows(_room(seed=number)) for number in range(frames)]
 
 
@@ -72,7 +86,7 @@ def test_what_moved_is_looked_at_with_room_around_it(place: tuple[int, int]) -> 
     camera.shows_empty_room(3)
     x, y = place
     look = camera.shows(_with_somebody(_room(seed=9), x, y))
-    x1, y1, x2, y2 = look.region  # type: ignore[attr-defined]
+    x1, y1, x2, y2 = look.region  # type: ignore[misc]
     assert (x1, y1) <= (max(0, x - 20), max(0, y - 20))
     assert x2 >= min(1280, x + 100)
     assert y2 >= min(720, y + 100)
@@ -87,9 +101,20 @@ def test_face_that_stands_still_is_looked_at_in_every_frame() -> None:
     assert NOTHING not in looks
     assert looks.count(WHOLE) == pytest.approx(50 * STEP_S / WHOLE_S, abs=1)
     part = next(look for look in looks if look is not WHOLE)
-    x1, y1, x2, y2 = part.region  # type: ignore[attr-defined]
+    x1, y1, x2, y2 = part.region  # type: ignore[misc]
     assert x1 < 540 < 760 < x2
     assert y1 < 240 < 480 < y2
+
+
+@pytest.mark.parametrize("stretch", [1.0, 2.5])
+def test_lost_frames_do_not_make_whole_searches_more_frequent(stretch: float) -> None:
+    """Otherwise an overload would make each of the frames that are left dearer."""
+    camera = Camera()
+    camera.stretch = stretch
+    face = np.array([600, 300, 700, 420], np.float32)
+    picture = _with_somebody(_room(), 600, 300, 110)
+    looks = [camera.shows(picture, [face]) for _ in range(50)]
+    assert looks.count(WHOLE) == pytest.approx(50 * STEP_S / WHOLE_S, abs=1)
 
 
 def test_somebody_who_comes_is_looked_at_beside_a_face_that_is_there() -> None:
@@ -99,9 +124,64 @@ def test_somebody_who_comes_is_looked_at_beside_a_face_that_is_there() -> None:
     for _ in range(3):
         camera.shows(before, [face])
     look = camera.shows(_with_somebody(before, 300, 320), [face])
-    x1, _, x2, _ = look.region  # type: ignore[attr-defined]
+    x1, _, x2, _ = look.region  # type: ignore[misc]
     assert x1 <= 280
     assert x2 >= 760
+
+
+def _walked(camera: Camera, *, is_missed: bool = False, side: int = 160) -> Attention:
+    """What is searched while somebody walks, whose face has the width `side`."""
+    looks = []
+    for step in range(4):
+        x = 500 + 40 * step
+        face = np.array([x, 200, x + side, 200 + side * 1.2], np.float32)
+        body = _with_somebody(_room(seed=step), x - side // 2, 200, min(2 * side, 520))
+        looks.append(camera.shows(body, [face], is_missed=is_missed))
+    return looks[-1]
+
+
+def test_only_the_face_of_somebody_who_walks_is_searched() -> None:
+    look = _walked(Camera())
+    assert look.region is not None
+    x1, y1, x2, y2 = look.region
+    assert x2 - x1 == y2 - y1 == 480
+    assert x1 < 620 - 100
+    assert x2 > 780 + 100
+
+
+@pytest.mark.parametrize(("side", "smallest"), [(80, 40), (160, 60), (200, 80), (300, 120)])
+def test_pyramid_around_a_followed_face_is_as_small_for_a_large_face(
+    side: int, smallest: int
+) -> None:
+    look = _walked(Camera(), side=side)
+    assert look.region is not None
+    assert look.min_face_px == smallest
+    assert (look.region[2] - look.region[0]) / smallest == 8, "also if it fills the frame"
+
+
+def test_small_face_beside_a_large_one_is_searched_for_in_its_size() -> None:
+    camera, picture = Camera(), _with_somebody(_room(), 600, 200, 110)
+    small, large = ([600, 200, 660, 270], [680, 200, 880, 440])
+    faces = [np.array(box, np.float32) for box in (small, large)]
+    looks = [camera.shows(picture, faces) for _ in range(3)]
+    assert looks[-1].region is not None
+    assert looks[-1].min_face_px is None
+
+
+def test_everything_that_moves_is_searched_while_a_face_is_missed() -> None:
+    seen, missed = _walked(Camera()), _walked(Camera(), is_missed=True)
+    assert missed.min_face_px is None
+    assert missed.region is None or missed.region[2] - missed.region[0] > 480
+    assert seen.region is not None
+
+
+def test_movement_away_from_somebody_is_searched_for_small_faces() -> None:
+    camera = Camera()
+    face = np.array([600, 300, 700, 420], np.float32)
+    before = _with_somebody(_room(), 600, 300, 110)
+    for _ in range(3):
+        camera.shows(before, [face])
+    assert camera.shows(_with_somebody(before, 300, 320), [face]).min_face_px is None
 
 
 @pytest.mark.parametrize("change", ["light", "cut", "pause"])

@@ -5,11 +5,10 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import VideoReformatter
 
 from ml_engine import ImageError
 from ml_engine.quality import is_too_dark
-from recognition.cameras.pictures import VideoPicture
+from recognition.cameras.pictures import Converters, VideoPicture
 from recognition.live.view import View
 from tests.fakes import photo
 
@@ -17,7 +16,7 @@ from tests.fakes import photo
 def _video_view(light: int) -> View:
     picture = np.full((180, 320, 3), light, np.uint8)
     frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-    return View(VideoPicture(frame, VideoReformatter()))
+    return View(VideoPicture(frame, Converters()))
 
 
 def test_frame_of_a_video_is_compared_without_its_colours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,7 +225,7 @@ def test_pictures_keep_the_time_when_they_were_taken(
     writer: VisitWriter, source: VisitSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Handed on with a newer state of the visit, they are still from before an erasure."""
-    monkeypatch.setattr(writer, "_start", lambda: None)
+    monkeypatch.setattr(writer, "_wake", lambda: None)
     visit, now = _visit(), timezone.now()
     _submit(writer, source, visit, pictures_at=now)
     later = now + timedelta(seconds=9)

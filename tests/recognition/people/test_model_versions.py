@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,8 +11,8 @@ from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import curve_of
 from ml_engine.zoo import preset
 from recognition.people.index import gallery_of
-from recognition.people.model_versions import curve_in_use, ensure_model_version
-from recognition.people.models import Collection, ModelVersion
+from recognition.people.model_versions import curve_in_use, curve_put, ensure_model_version
+from recognition.people.models import Collection, ModelVersion, curves
 from recognition.people.rules import rules_of
 from recognition.web.errors import ServiceError
 
@@ -68,3 +71,41 @@ def test_curve_of_another_detector_does_not_count(settings: Any, collection: Col
             rules_of(collection, gallery_of(collection))
         assert (refused.value.code, refused.value.status) == ("no_threshold", 409)
     assert MTCNN in version.impostor_curves, "the other pair's curve is kept"
+
+
+def test_curve_is_parsed_once_for_all_requests(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = collection.embedder
+    curve_put(version, replace(_curve(version), source="of this test"))
+    version.save()
+    parsed: list[str] = []
+
+    def loads(text: str) -> Any:
+        parsed.append("text")
+        return json.loads(text)
+
+    def from_dict(values: Any) -> ImpostorCurve:
+        parsed.append("curve")
+        return read(values)
+
+    read = ImpostorCurve.from_dict
+    monkeypatch.setattr(ImpostorCurve, "from_dict", from_dict)
+    monkeypatch.setattr(curves, "json", SimpleNamespace(loads=loads))
+    found = [_curve(ModelVersion.objects.get(pk=version.pk)) for _ in range(3)]
+    assert [each.source for each in found] == ["of this test"] * 3
+    assert sorted(parsed) == ["curve", "text"]
+
+
+def test_curve_that_was_stored_anew_is_in_force_at_once(collection: Collection) -> None:
+    version = collection.embedder
+    for source in ("one", "two", "one"):
+        curve_put(version, replace(_curve(version), source=source))
+        version.save()
+        assert _curve(ModelVersion.objects.get(pk=version.pk)).source == source
+
+
+def _curve(version: ModelVersion) -> ImpostorCurve:
+    curve = curve_in_use(version)
+    assert curve is not None
+    return curve

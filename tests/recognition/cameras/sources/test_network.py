@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import resource
 import threading
@@ -13,9 +14,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
+from av.container import InputContainer
 
 from ml_engine.types import Float32, Image
 from recognition.cameras.models import Camera
@@ -24,6 +27,7 @@ from recognition.cameras.sources import network, patience
 from recognition.cameras.sources.base import Picture, SourceFailed
 from recognition.cameras.sources.network import NetworkCamera
 from recognition.cameras.sources.packets import VideoPacket
+from recognition.cameras.sources.thrift import Thrift
 from tests.recognition.cameras.network import (
     http_camera,
     http_content,
@@ -331,6 +335,52 @@ def test_stream_without_a_size_is_opened_with_more_care(monkeypatch: pytest.Monk
     monkeypatch.setattr(network, "video_of", lambda _: unknown)
     assert str(_failure(network_camera("rtsp://192.168.1.20/a"))) == "It ended the stream."
     assert asked == [False, True]
+
+
+class _Sixes(Thrift):
+    """Decodes six pictures of each group."""
+
+    _number = 0
+
+    def wants(self, now_s: float, *, is_key: bool) -> bool:
+        self._number = 0 if is_key else self._number + 1
+        self.is_skipping = self._number >= 6
+        return not self.is_skipping
+
+
+def test_end_of_a_group_that_is_left_out_spoils_no_other_picture(
+    monkeypatch: pytest.MonkeyPatch, sent_pictures: list[Image]
+) -> None:
+    video = _video(sent_pictures[:30], group=10)
+
+    @contextmanager
+    def opened(*_: object, is_careful: bool) -> Iterator[InputContainer]:
+        with av.open(io.BytesIO(video), "r") as container:
+            yield container
+
+    monkeypatch.setattr(network, "opened_rtsp", opened)
+    monkeypatch.setattr(network._Backlog, "is_over", lambda *_: True)
+    camera = network_camera("rtsp://192.168.1.20/a")
+    whole = _pictures(camera, 30)
+    monkeypatch.setattr(network, "Thrift", _Sixes)
+    part = _pictures(camera, 18)
+    assert len(whole) == 30
+    expected = [picture for number, picture in enumerate(whole) if number % 10 < 6]
+    np.testing.assert_array_equal(part, expected)
+
+
+def _video(pictures: list[Image], *, group: int) -> bytes:
+    """H.264 with a key frame every `group` pictures."""
+    file = io.BytesIO()
+    height, width = pictures[0].shape[:2]
+    with av.open(file, "w", format="matroska") as container:
+        stream = container.add_stream("libx264", rate=10, options={"tune": "zerolatency"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.gop_size = group
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return file.getvalue()
 
 
 class TestBacklog:

@@ -12,6 +12,7 @@ import pytest
 from recognition.cameras.sources import rtsp
 from recognition.cameras.sources.base import SourceFailed
 from recognition.cameras.sources.network import NetworkCamera
+from recognition.cameras.sources.patience import Patience
 from recognition.cameras.sources.rtsp import Answers
 from tests.recognition.cameras.network import local_cameras, network_camera
 
@@ -130,3 +131,31 @@ class TestOddCameras:
         camera = network_camera("rtsp://127.0.0.1/a", "ann", "é" * 60)
         with pytest.raises(SourceFailed, match="too long"):
             next(NetworkCamera().frames(camera, threading.Event()))
+
+
+def test_packets_of_one_picture_are_handed_over_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cameras send tens of them for each picture, and each handing over wakes two threads."""
+    monkeypatch.setattr(rtsp, "_GATHER_S", 0.2)
+    handed_over: list[int] = []
+    rest = Answers.rest
+
+    def watched(answers: Answers, data: bytes) -> bytes:
+        handed_over.append(len(data))
+        return rest(answers, data)
+
+    monkeypatch.setattr(Answers, "rest", watched)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = socket.create_connection(server.getsockname())
+        camera, _ = server.accept()
+    relay = rtsp.Relay(link, Patience(threading.Event()))
+    relay.let_pass()
+    with camera, socket.create_connection(("127.0.0.1", relay.port)) as ffmpeg:
+        camera.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(50):
+            camera.sendall(bytes(1400))
+        left = 50 * 1400
+        while left:
+            left -= len(ffmpeg.recv(left))
+    relay.close()
+    assert sum(handed_over) == 50 * 1400
+    assert len(handed_over) < 10

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -118,3 +120,54 @@ def test_memory_of_a_large_picture_goes_back_to_the_system(
     with decoded(large):
         assert given_back == []
     assert given_back == [0], "once the picture is let go of"
+
+
+def test_large_pictures_leave_a_core_to_frames_while_they_are_decoded(
+    large: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is decoded in a thread of its own: ten of them would take every core."""
+    monkeypatch.setattr(pictures, "_LARGE_PIXELS", 1_000_000)
+    monkeypatch.setattr(pictures, "_WAIT_S", 20.0)
+    monkeypatch.setattr(pictures, "cpu_threads", lambda: 3)
+    running: list[int] = []
+    counts: list[int] = []
+
+    def slow(data: bytes, *args: Any) -> Any:
+        running.append(1)
+        counts.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+        return decode_image(data, *args)
+
+    monkeypatch.setattr(pictures, "decode_image", slow)
+    threads = [threading.Thread(target=_decode, args=(large,)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert (len(counts), max(counts)) == (10, 2)
+
+
+def test_small_picture_waits_for_no_large_one() -> None:
+    budget = process().part(pictures.PixelBudget)
+    with ExitStack() as turns:
+        for _ in range(budget._turns._value):
+            turns.enter_context(budget.turn(pictures._LARGE_PIXELS))
+        _decode(photo(1))
+
+
+def test_large_picture_without_a_turn_in_time_is_refused(settings: Any) -> None:
+    settings.ENGINE_DEADLINE_S = 0.01
+    budget, large = process().part(pictures.PixelBudget), pictures._LARGE_PIXELS
+    with ExitStack() as turns:
+        for _ in range(budget._turns._value):
+            turns.enter_context(budget.turn(large))
+        with pytest.raises(EngineBusy), budget.turn(large):
+            pass
+    with budget.turn(large):
+        pass
+
+
+def _decode(picture: bytes) -> None:
+    with decoded(picture):
+        pass
