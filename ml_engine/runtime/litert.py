@@ -66,8 +66,68 @@ def _write_beside_and_rename(path: Path, content: bytes) -> None:
     Path(name).replace(path)
 
 
-class LiteRtNetwork:
-    """A network that is ready for some batch sizes.
+class LiteRtFile:
+    """A network in a LiteRT file.
+
+    Args:
+        path: the file; its first dimension is free, or the only one of `batches`.
+        batches: sizes that are made ready; others are put together of them.
+        threads: of XNNPACK.
+    """
+
+    def __init__(
+        self, path: Path, *, batches: tuple[int, ...] = (1, 2, 4, 8), threads: int = 0
+    ) -> None:
+        self._path = path
+        self._batches = tuple(sorted(batches))
+        self._threads = threads or os.cpu_count() or 1
+        self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._most_shapes = MAX_SHAPES
+
+    def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
+        """A batch of n inputs, n of at least 1, to one array for each output."""
+        return run_in_parts(batch, self._batches, _CALL_ROWS, self._run_padded)
+
+    def prepare(self, size: tuple[int, int, int]) -> None:
+        """Allocate every batch of inputs of this size."""
+        for batch in self._batches:
+            self._interpreter((batch, *size))
+
+    def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
+        interpreter, input_index, outputs = self._interpreter((size, *part.shape[1:]))
+        interpreter.tensor(input_index)()[: len(part)] = part
+        interpreter.invoke()
+        # Copies, because the next call writes into the same memory.
+        return [interpreter.get_tensor(index) for index in outputs]
+
+    def _interpreter(self, shape: tuple[int, ...]) -> tuple[Any, int, list[int]]:
+        if shape in self._interpreters:
+            self._interpreters.move_to_end(shape)
+            return self._interpreters[shape]
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(self._file(shape)), num_threads=self._threads)
+        detail = interpreter.get_input_details()[0]
+        if tuple(detail["shape"]) != shape:
+            interpreter.resize_tensor_input(detail["index"], shape, strict=True)
+        interpreter.allocate_tensors()
+        entry = (
+            interpreter,
+            detail["index"],
+            [output["index"] for output in _outputs_in_order(interpreter)],
+        )
+        self._interpreters[shape] = entry
+        if len(self._interpreters) > self._most_shapes:
+            self._interpreters.popitem(last=False)
+            give_back()
+        return entry
+
+    def _file(self, shape: tuple[int, ...]) -> Path:
+        return self._path
+
+
+class LiteRtNetwork(LiteRtFile):
+    """A Keras network, converted at its first use.
 
     Args:
         build: makes the Keras model; called only if the conversion is missing.
@@ -92,59 +152,22 @@ class LiteRtNetwork:
         is_free_size: bool = False,
         byte_weights: bool = False,
     ) -> None:
+        super().__init__(cache_dir, batches=batches, threads=threads)
         self._build = build
         self._name = name
         self._weights_sha256 = weights_sha256
-        self._cache_dir = cache_dir
-        self._batches = tuple(sorted(batches))
-        self._threads = threads or os.cpu_count() or 1
         self._is_free_size = is_free_size
         self._byte_weights = byte_weights
-        self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        if is_free_size:
+            self._most_shapes = MAX_FREE_SHAPES
 
-    def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
-        """(n, h, w, 3), n of at least 1, to one array for each output."""
-        return run_in_parts(batch, self._batches, _CALL_ROWS, self._run_padded)
-
-    def prepare(self, size: tuple[int, int, int]) -> None:
-        """Convert and allocate every batch of inputs (h, w, 3)."""
-        for batch in self._batches:
-            self._interpreter((batch, *size))
-
-    def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
-        interpreter, input_index, outputs = self._interpreter((size, *part.shape[1:]))
-        interpreter.tensor(input_index)()[: len(part)] = part
-        interpreter.invoke()
-        # Copies, because the next call writes into the same memory.
-        return [interpreter.get_tensor(index) for index in outputs]
-
-    def _interpreter(self, shape: tuple[int, ...]) -> tuple[Any, int, list[int]]:
-        if shape in self._interpreters:
-            self._interpreters.move_to_end(shape)
-            return self._interpreters[shape]
-        from ai_edge_litert.interpreter import Interpreter
-
-        interpreter = Interpreter(str(self._converted(shape)), num_threads=self._threads)
-        input_index = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(input_index, shape, strict=True)
-        interpreter.allocate_tensors()
-        entry = (
-            interpreter,
-            input_index,
-            [detail["index"] for detail in _outputs_in_order(interpreter)],
-        )
-        self._interpreters[shape] = entry
-        if len(self._interpreters) > (MAX_FREE_SHAPES if self._is_free_size else MAX_SHAPES):
-            self._interpreters.popitem(last=False)
-            give_back()
-        return entry
-
-    def _converted(self, shape: tuple[int, ...]) -> Path:
+    def _file(self, shape: tuple[int, ...]) -> Path:
+        """The conversion for inputs of this shape, beside others in the folder of conversions."""
         free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
         kind = "bytes" if self._byte_weights else "floats"
         key = f"{self._weights_sha256} {free} {kind}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = self._cache_dir / f"{self._name}-v{CONVERSION_VERSION}-{digest}.tflite"
+        path = self._path / f"{self._name}-v{CONVERSION_VERSION}-{digest}.tflite"
         if not path.exists():
             content = convert(self._build, free, byte_weights=self._byte_weights)
             _write_beside_and_rename(path, content)
