@@ -52,7 +52,10 @@ ANYBODY = None
 API: dict[str, dict[str, str | None]] = {
     "schema": {"GET": ANYBODY},
     "me": {"GET": ANYBODY},
-    "models": {"GET": Scope.IDENTIFY},
+    "models": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
+    "models-inspect": {"POST": Scope.MANAGE},
+    "model": {"DELETE": Scope.MANAGE},
+    "model-evaluate": {"POST": Scope.MANAGE},
     "detect": {"POST": Scope.DETECT},
     "verify": {"POST": Scope.VERIFY},
     "identify": {"POST": Scope.IDENTIFY},
@@ -255,6 +258,7 @@ def world(person: Person) -> World:
         "export": make_export(person.collection).pk,
         "webhook": make_webhook(collection_id=person.collection_id).pk,
         "modelversion": person.collection.embedder_id,
+        "model": person.collection.embedder_id,
     }
     lookalike_add(person=person, other=other, actor=SYSTEM)
     ids["other"] = other.pk
