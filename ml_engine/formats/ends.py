@@ -41,6 +41,8 @@ class Ends:
 def find_ends(source: GraphSource, wish: Wish) -> Ends:
     """What the wish tells, and otherwise what the graph tells. ModelRefused if neither does."""
     begin = _named(wish.input) or _input(source)
+    if tensor_place(begin)[0] not in source.nodes:
+        raise ModelRefused(f"There is no tensor {begin} in this graph.")
     end = _named(wish.output) or _output(source)
     return with_shape(begin, end, _shape(source, begin), wish, size=_usual_size(source))
 

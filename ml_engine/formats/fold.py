@@ -163,8 +163,6 @@ class _Fold:
         return any(name == tensor for node in self._new.node for name in node.input)
 
     def _add_input(self, place: tuple[str, int], shape: tuple[int | None, ...]) -> None:
-        if place[0] not in self._top.nodes:
-            raise ModelRefused(f"There is no tensor {place[0]}:{place[1]} in this graph.")
         node = self._new.node.add(name=INPUT, op="Placeholder")
         node.attr["dtype"].type = _FLOAT
         for side in shape:

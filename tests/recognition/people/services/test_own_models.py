@@ -34,7 +34,7 @@ def weights(tmp_path: Path, settings: Any) -> Path:
     return tmp_path / "weights"
 
 
-def _vectors(people: int, *, noise: float) -> Vectors:
+def vectors_of(people: int, *, noise: float) -> Vectors:
     """Three faces of each person, as far from each other as `noise`."""
     draw = np.random.default_rng(0)
     for person in range(people):
@@ -78,7 +78,7 @@ def test_model_under_an_impossible_name_is_refused(tmp_path: Path, name: str) ->
 
 def test_model_that_tells_people_apart_becomes_usable(tmp_path: Path) -> None:
     version = make_own_model(tmp_path, state="added")
-    vectors = _vectors(people_needed(), noise=0.3)
+    vectors = vectors_of(people_needed(), noise=0.3)
     model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
     version.refresh_from_db()
     assert version.state == "usable"
@@ -92,7 +92,7 @@ def test_model_that_tells_people_apart_becomes_usable(tmp_path: Path) -> None:
 
 def test_model_that_confuses_people_is_evaluated_and_not_usable(tmp_path: Path) -> None:
     version = make_own_model(tmp_path, state="added")
-    vectors = _vectors(people_needed(), noise=30)
+    vectors = vectors_of(people_needed(), noise=30)
     model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
     assert version.state == "evaluated"
     with pytest.raises(ServiceError) as refused:
@@ -103,7 +103,9 @@ def test_model_that_confuses_people_is_evaluated_and_not_usable(tmp_path: Path) 
 def test_evaluation_on_too_few_people_changes_nothing(tmp_path: Path) -> None:
     version = make_own_model(tmp_path, state="added")
     with pytest.raises(ServiceError) as refused:
-        model_evaluate(version=version, vectors=_vectors(5, noise=0.3), source="tests", actor=ACTOR)
+        model_evaluate(
+            version=version, vectors=vectors_of(5, noise=0.3), source="tests", actor=ACTOR
+        )
     assert refused.value.code == "too_few_people"
     version.refresh_from_db()
     assert (version.state, version.figures, version.impostor_curves) == ("added", {}, {})
