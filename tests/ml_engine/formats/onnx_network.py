@@ -44,7 +44,8 @@ def _conv(graph: Any, x: str, name: str, stride: int) -> str:
     bias = made[f"{name}/BatchNorm/beta"] - made[f"{name}/BatchNorm/moving_mean"] * scale
     inputs = [x, _tensor(graph, f"{name}/w", kernel), _tensor(graph, f"{name}/b", bias)]
     side = kernel.shape[2]
-    same = {"kernel_shape": [side, side], "strides": [stride, stride], "auto_pad": b"SAME_UPPER"}
+    same: dict[str, Any] = {"kernel_shape": [side, side], "strides": [stride, stride]}
+    same["auto_pad"] = b"SAME_UPPER"
     return _node(graph, "Relu", [_node(graph, "Conv", inputs, **same)])
 
 

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePath
-
-from django.core.files.uploadedfile import UploadedFile
 from rest_framework import status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -35,6 +29,7 @@ from recognition.web.api.base import ApiView
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.uploads import upload_on_disk
 
 _FORM = "multipart/form-data"
 
@@ -72,7 +67,7 @@ class ModelsView(ApiView):
     def post(self, request: Request) -> Response:
         refuse_limited_key(self.access)
         values = self.read(ModelInput)
-        with _on_disk(values.pop("file")) as path:
+        with upload_on_disk(values.pop("file")) as path:
             version = model_add(path=path, actor=self.actor, **values)
         return Response(_other(version), status=status.HTTP_201_CREATED)
 
@@ -92,7 +87,7 @@ class InspectModelView(ApiView):
     )
     def post(self, request: Request) -> Response:
         values = self.read(ModelFileInput)
-        with _on_disk(values["file"]) as path:
+        with upload_on_disk(values["file"]) as path:
             try:
                 return Response(inspect_file(path, values["wish"]))
             except ModelRefused as error:
@@ -140,20 +135,6 @@ def _found(access: Access, model_id: int) -> ModelVersion:
     if row is None or access.collection_id is not None:
         raise not_found("embedder")
     return row
-
-
-@contextmanager
-def _on_disk(upload: UploadedFile) -> Iterator[Path]:
-    """The file under its own name, which tells its format, in a folder of its own."""
-    name = PurePath(upload.name or "").name
-    if name in ("", ".", ".."):
-        raise ServiceError("bad_name", "The file has no name.")
-    with tempfile.TemporaryDirectory(prefix="facerec-upload-") as folder:
-        path = Path(folder) / name
-        with path.open("wb") as file:
-            for chunk in upload.chunks():
-                file.write(chunk)
-        yield path
 
 
 def _preset(preset: Preset, version: ModelVersion | None) -> JsonDict:
