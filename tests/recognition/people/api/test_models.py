@@ -94,7 +94,7 @@ def test_rest_evaluates_a_model_as_a_job(
     good(api.post(address, body), 202)
     assert run_jobs() == 1
     job = Job.objects.get(kind="evaluate_model")
-    assert job.result["state"] == "usable"
+    assert (job.result or {})["state"] == "usable"
     rows = {row["id"]: row for row in good(api.get("/api/v1/models"))["results"]}
     assert (rows[version.pk]["state"], rows[version.pk]["figures"]["people"]) == ("usable", count)
 
