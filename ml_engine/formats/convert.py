@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 from ml_engine.formats.ends import Ends, find_ends, with_shape
 from ml_engine.formats.files import ModelFile, checkpoint_of
 from ml_engine.formats.fold import fold
-from ml_engine.formats.graph import GraphSource
 from ml_engine.formats.graph_files import read_graph
-from ml_engine.formats.keras_classes import check_keras_file
+from ml_engine.formats.keras_graphs import keras_graph, weights_graph
 from ml_engine.formats.nchw import channels_last
 from ml_engine.formats.onnx_file import read_onnx
 from ml_engine.formats.tflite_file import is_float, read_tflite
@@ -44,7 +43,9 @@ def convert(file: ModelFile, wish: Wish) -> Converted:
         return _tflite(file.path, wish)
     if file.kind == "onnx":
         return _onnx(file.path, wish)
-    if file.kind in ("keras", "keras_h5"):
+    if wish.network:
+        source, wish = weights_graph(file, wish), replace(wish, input="", output="")
+    elif file.kind in ("keras", "keras_h5"):
         source, wish = keras_graph(file.path, wish), replace(wish, input="", output="")
     else:
         source = read_graph(file, wish.checkpoint)
@@ -68,56 +69,6 @@ def litert_of(graph: Any, shape: tuple[int | None, ...]) -> bytes:
     function = tf.function(run).get_concrete_function(tf.TensorSpec(shape, tf.float32))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], run)
     return bytes(converter.convert())
-
-
-def keras_graph(path: Path, wish: Wish) -> GraphSource:
-    """The graph of a Keras file, up to the layer or tensor that the wish names as output."""
-    check_keras_file(path)
-    import keras
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-        if len(network.inputs) != 1:
-            raise ModelRefused(f"The network has {len(network.inputs)} inputs; faces are one.")
-        network = _ending_in(network, wish.output)
-    except ModelRefused:
-        raise
-    except Exception as error:  # Keras raises nearly anything for a file that does not fit
-        raise ModelRefused(f"Keras does not load {path.name}.", detail=error) from error
-    spec = tf.TensorSpec(_sized(list(network.inputs[0].shape), wish), tf.float32)
-    function = tf.function(lambda batch: network(batch, training=False))
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
-    shapes = {variable.path: list(variable.shape) for variable in network.variables}
-    graph = frozen.graph.as_graph_def()
-    return GraphSource(
-        graph, _no_variable, shapes, (frozen.inputs[0].name,), (frozen.outputs[0].name,)
-    )
-
-
-def _no_variable(name: str) -> Any:
-    raise ModelRefused(f"Variable {name!r} was not frozen.")
-
-
-def _ending_in(network: Any, output: str) -> Any:
-    import keras
-
-    if not output:
-        if len(network.outputs) != 1:
-            raise ModelRefused("Name one layer as the output: the network has several.")
-        return network
-    name = output.partition(":")[0]
-    known = {layer.name: layer for layer in network.layers}
-    if name not in known:
-        raise ModelRefused(f"There is no layer {name!r}; there are {', '.join(known)}.")
-    return keras.Model(network.inputs, known[name].output)
-
-
-def _sized(shape: list[int | None], wish: Wish) -> list[int | None]:
-    """The shape of the input, with the wish's size if the file leaves it free."""
-    ends = with_shape("input", "", [side or -1 for side in shape], wish)
-    return list(ends.shape)
 
 
 def _tflite(path: Path, wish: Wish) -> Converted:

@@ -83,6 +83,17 @@ def check_keras_file(path: Path) -> None:
         raise ModelRefused(f"{path.name} is damaged or not complete: {error}.") from error
 
 
+def check_keras_weights(path: Path) -> None:
+    """Check a `.h5` file of weights alone, whose network is known. Errors as `check_keras_file`."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            _check_tables(file)
+    except (OSError, ValueError, KeyError, RecursionError) as error:
+        raise ModelRefused(f"{path.name} is damaged or not complete: {error}.") from error
+
+
 def keras_config(path: Path) -> Any:
     """The configuration in a `.keras` or `.h5` file that was checked."""
     import h5py
@@ -146,7 +157,8 @@ def _check_h5(path: Path) -> None:
     with h5py.File(path) as file:
         if "model_config" not in file.attrs:
             raise ModelRefused(
-                f"{path.name} holds weights without their network: a network has to be named."
+                f"{path.name} holds weights without their network: name the network "
+                "(inception_resnet_v1 for FaceNet's)."
             )
         _check_tables(file)
 

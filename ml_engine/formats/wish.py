@@ -21,6 +21,7 @@ class Wish:
         a classifier can be cut before its last layer.
     size: side of the input in pixels.
     layout: of the input.
+    network: one of our own, for a file of weights without a network; see `keras_graphs`.
     checkpoint: prefix of the checkpoint's files, beside a `.meta` or `.pbtxt`.
     values: of other placeholders, for example `{"keep_prob": 1.0}`. Those of type bool are False.
     preprocessing, alignment, margin: see `ml_engine.zoo.EmbedderCard`.
@@ -30,6 +31,7 @@ class Wish:
     output: str = ""
     size: int = 0
     layout: Layout | Literal[""] = ""
+    network: str = ""
     checkpoint: str = ""
     values: dict[str, float] = field(default_factory=dict)
     preprocessing: Preprocessing = field(default_factory=Preprocessing)

@@ -9,13 +9,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from unfold.decorators import action, display
 
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from ml_engine.formats import Wish
 from ml_engine.zoo import PRESETS, Preprocessing
+from recognition.jobs.models import Job
 from recognition.people.model_versions import LOADED
 from recognition.people.models import Collection, ModelVersion
 from recognition.people.services.own_models import evaluating_start, model_add, model_remove
@@ -158,17 +159,19 @@ class ModelVersionAdmin(ServiceAdmin):
             raise PermissionDenied
         version = self.row_or_404(request, object_id)
         assert isinstance(version, ModelVersion)
+        collections = list(Collection.objects.order_by("name"))
         if request.method == "POST":
-            chosen = request.POST.get("collection") or None
-            collection = get_object_or_404(Collection, pk=chosen)
+            chosen = [row for row in collections if str(row.pk) == request.POST.get("collection")]
             with refusals_shown(request):
-                actor = Actor.of_request(request)
-                job = evaluating_start(version=version, collection=collection, actor=actor)
+                job = self._evaluation(version, chosen, Actor.of_request(request))
                 return redirect("admin:jobs_job_change", job.pk)
-        context = self._context(
-            request, version=version, collections=Collection.objects.order_by("name")
-        )
+        context = self._context(request, version=version, collections=collections)
         return render(request, "people/model_evaluate.html", context)
+
+    def _evaluation(self, version: ModelVersion, chosen: list[Collection], actor: Actor) -> Job:
+        if not chosen:
+            raise ServiceError("bad_request", "Choose a collection.")
+        return evaluating_start(version=version, collection=chosen[0], actor=actor)
 
     def _context(self, request: HttpRequest, **values: Any) -> TemplateContext:
         return {**self.admin_site.each_context(request), "opts": self.opts, **values}

@@ -31,6 +31,10 @@ class ModelFileInput(serializers.Serializer):
         required=False, min_value=16, max_value=1024, help_text="Side of the input in pixels."
     )
     layout = serializers.ChoiceField(required=False, choices=["nhwc", "nchw"])
+    network = serializers.CharField(
+        required=False,
+        help_text="For a file of weights without a network: `inception_resnet_v1`, FaceNet's.",
+    )
     mean = serializers.FloatField(required=False, help_text="127.5 if it is left out.")
     scale = serializers.FloatField(
         required=False,
@@ -58,7 +62,7 @@ class ModelFileInput(serializers.Serializer):
 
 
 _PREPROCESSING = ("mean", "scale", "channels", "is_whitened")
-_WISHES = ("input", "output", "size", "layout", "alignment", "margin")
+_WISHES = ("input", "output", "size", "layout", "network", "alignment", "margin")
 
 
 class ModelInput(ModelFileInput):

@@ -144,6 +144,9 @@ def _add_wish(parser: ArgumentParser) -> None:
     parser.add_argument("--layout", choices=["nhwc", "nchw"], default="")
     parser.add_argument("--checkpoint", default="", help="prefix of its files, beside a .meta")
     parser.add_argument(
+        "--network", default="", help="for weights without a network: inception_resnet_v1"
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another placeholder"
     )
     parser.add_argument("--mean", type=float, nargs="+", default=[127.5])
@@ -156,7 +159,7 @@ def _add_wish(parser: ArgumentParser) -> None:
 
 def _wish(options: dict[str, Any]) -> Wish:
     pairs = [each.partition("=") for each in options["set"]]
-    plain = ("input", "output", "size", "layout", "checkpoint", "alignment", "margin")
+    plain = ("input", "output", "size", "layout", "network", "checkpoint", "alignment", "margin")
     return Wish(
         values={name: float(value) for name, _, value in pairs},
         preprocessing=Preprocessing.from_dict(

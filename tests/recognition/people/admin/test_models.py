@@ -57,6 +57,7 @@ def test_page_starts_an_evaluation(administrator: Client, tmp_path: Path) -> Non
     version, collection = make_own_model(tmp_path, state="added"), make_collection(name="Door")
     url = address(f"{MODEL}_evaluate", version.pk)
     assert "Door" in page(administrator.get(url))
+    assert "Choose a collection." in page(administrator.post(url, {"collection": "x"}))
     form = {"collection": str(collection.pk)}
     assert "are needed for an evaluation" in page(administrator.post(url, form))
     people = (Person(collection=collection, name=str(n)) for n in range(people_needed()))
