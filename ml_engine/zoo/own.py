@@ -184,6 +184,10 @@ def graph_builder(path: Path) -> Callable[[], Any]:
 
         graph = tf.compat.v1.GraphDef()
         graph.ParseFromString(path.read_bytes())
+        # XLA compiles no placeholder, even one that nothing uses any more.
+        kept = [node for node in graph.node if node.op != "Placeholder"]
+        del graph.node[:]
+        graph.node.extend(kept)
 
         def call(batch: Any, *, training: bool) -> Any:
             return tf.graph_util.import_graph_def(

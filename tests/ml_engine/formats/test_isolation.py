@@ -14,9 +14,10 @@ import pytest
 from ml_engine.embedding import Embedder, load_embedder
 from ml_engine.formats import Wish, convert_file, inspect_file, isolation
 from ml_engine.runtime.device import ResolvedDevice
+from ml_engine.runtime.tensorflow import TensorFlowNetwork
 from ml_engine.types import ModelRefused, WeightsUnavailable
 from ml_engine.zoo import EmbedderCard, Preprocessing, own_embedder
-from ml_engine.zoo.own import CARD_FILE, NETWORK_FILES, OwnCard
+from ml_engine.zoo.own import CARD_FILE, GRAPH_FILE, NETWORK_FILES, OwnCard, graph_builder
 from tests.ml_engine.formats import hostile, networks
 from tests.own_models import DIMENSION, SIZE, tiny_tflite
 
@@ -181,6 +182,11 @@ def test_training_graph_is_converted_within_the_limits(files: Path, tmp_path: Pa
     made = convert_file(files / networks.FACENET, tmp_path)
     card = own_embedder("facenet", made.folder, tmp_path, made.card.sha256)
     found = _load(card, tmp_path).embed_crops(list(expected["faces"]))
+    np.testing.assert_allclose(found, expected["embeddings"], atol=1e-6)
+    # What a GPU runs, compiled by XLA.
+    build = graph_builder(tmp_path / made.folder / GRAPH_FILE)
+    graph = TensorFlowNetwork(build, batches=(1, 8), devices=("/CPU:0",), half=False)
+    (found,) = graph.run(Preprocessing().apply(expected["faces"]))
     np.testing.assert_allclose(found, expected["embeddings"], atol=1e-6)
 
 
