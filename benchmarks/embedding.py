@@ -137,8 +137,9 @@ def _crops(engine: FaceEngine, name: str) -> NDArray[np.uint8]:
     crops: list[NDArray[np.uint8]] = []
     for path in fetch("samples", engine.config.weights_dir).values():
         image = decode_image(path.read_bytes())
-        landmarks = np.stack([f.landmarks for f in engine.find([image], Wanted(max_faces=1))[0]])
-        crops += aligner.crops(image, landmarks)
+        faces = engine.find([image], Wanted(max_faces=1))[0]
+        landmarks, boxes = np.stack([f.landmarks for f in faces]), np.stack([f.box for f in faces])
+        crops += aligner.crops(image, landmarks, boxes)
     return np.stack([crops[index % len(crops)] for index in range(max(BATCHES))])
 
 

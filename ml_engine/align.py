@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ml_engine.types import Float32, Image
 
-Alignment = Literal["arcface", "dlib"]
+# "box": the face's box, not turned; see `cut_boxes`.
+Alignment = Literal["arcface", "dlib", "box"]
 
 # Places of the landmarks in a crop of 112x112: the usual template of ArcFace-like networks.
 TEMPLATE_112 = np.array(
@@ -92,6 +93,23 @@ def align_faces(
             source, adjusted, (size, size), dst=crop, flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
         )  # fmt: skip
+    return crops
+
+
+def cut_boxes(image: Image, boxes: Float32, margin: float, size: int) -> NDArray[np.uint8]:
+    """Cut (n, size, size, 3) crops out by boxes (n, 4) that grow by `margin` of their width and
+    height in all, as FaceNet's faces were cut: not turned, and stretched to a square."""
+    import cv2
+
+    crops = np.zeros((len(boxes), size, size, 3), np.uint8)
+    height, width = image.shape[:2]
+    for crop, (left, top, right, bottom) in zip(crops, boxes, strict=True):
+        wide, high = (right - left) * margin / 2, (bottom - top) * margin / 2
+        x1, y1 = max(0, round(left - wide)), max(0, round(top - high))
+        x2, y2 = min(width, round(right + wide)), min(height, round(bottom + high))
+        if x2 > x1 and y2 > y1:
+            way = cv2.INTER_AREA if x2 - x1 > size else cv2.INTER_LINEAR
+            cv2.resize(image[y1:y2, x1:x2], (size, size), dst=crop, interpolation=way)
     return crops
 
 

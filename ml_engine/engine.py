@@ -178,8 +178,10 @@ class FaceEngine:
         for height, width in _WARM_UP_SIZES:
             self.find([np.zeros((height, width, 3), np.uint8)])
         black = np.zeros((112, 112, 3), np.uint8)
+        box = np.array([0, 0, 112, 112], np.float32)
         for batch in self._executor.batches:
-            crops = self._aligner(card).crops(black, np.stack([TEMPLATE_112] * batch))
+            landmarks, boxes = np.stack([TEMPLATE_112] * batch), np.tile(box, (batch, 1))
+            crops = self._aligner(card).crops(black, landmarks, boxes)
             ticket = Ticket.issue(ORDINARY)
             self._executor.embed(crops, card, flip=False, ticket=ticket, timings=None)
 
@@ -228,7 +230,7 @@ class FaceEngine:
         aligner = self._aligner(card)
         with _timed(timings, "align"):
             crops = [
-                aligner.crops(image, _landmarks(faces))
+                aligner.crops(image, _landmarks(faces), _boxes(faces))
                 for image, faces in zip(images, found, strict=True)
             ]
             standard = [aligner.standard_crops(each) for each in crops]
@@ -272,6 +274,10 @@ def _part(image: Image, wanted: Wanted) -> tuple[Image, Float32]:
 
 def _landmarks(faces: Sequence[Face]) -> Float32:
     return np.array([face.landmarks for face in faces], np.float32).reshape(-1, 5, 2)
+
+
+def _boxes(faces: Sequence[Face]) -> Float32:
+    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
 
 
 def _measured(

@@ -90,6 +90,12 @@ class ModelUnusable(ModelFileError):
     code = "model_unusable"
 
 
+class ModelRefused(ModelFileError):
+    """A file of the user's own that is not read or not run; the message names the cause."""
+
+    code = "model_refused"
+
+
 class ModelMissing(EngineError):
     """No model of this version is known here. available: the version of this name that is."""
 

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from accounts.access import Access, Role, Scope, access_of_user
 from accounts.audit import Actor
 from accounts.models import User
+from ml_engine.formats import convert_file
 from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
 from ml_engine.zoo import preset
@@ -24,13 +27,21 @@ from recognition.events.models import Event, Recording
 from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.people.index import note_changes
 from recognition.people.model_versions import ensure_model_version
-from recognition.people.models import Calibration, Collection, FaceImage, Person, Template
+from recognition.people.models import (
+    Calibration,
+    Collection,
+    FaceImage,
+    ModelVersion,
+    Person,
+    Template,
+)
 from recognition.people.services.enrolment import images_enrol
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import Lease
 from recognition.web.uploads import Upload
 from tests.commits import committed
 from tests.fakes import embedding_of, photo
+from tests.own_models import tiny_tflite
 
 ACTOR = Actor("user:tester")
 _numbers = count(1)
@@ -51,6 +62,20 @@ def make_access(role: str = Role.ADMINISTRATOR, *, collection: Collection | None
 def make_collection(*, embedder: str = "mobilefacenet", **values: Any) -> Collection:
     values.setdefault("name", f"Collection {next(_numbers)}")
     return Collection.objects.create(embedder=ensure_model_version(embedder), **values)
+
+
+def make_own_model(folder: Path, *, state: str = "usable") -> ModelVersion:
+    """A small model of the user's own, converted into the folder of weights, and its row."""
+    made = convert_file(tiny_tflite(folder / "own.tflite"), Path(settings.WEIGHTS_DIR))
+    return ModelVersion.objects.create(
+        role="embedder",
+        source="file",
+        state=state,
+        name="own",
+        file=str(made.folder),
+        sha256=made.card.sha256,
+        dimension=made.card.dimension,
+    )
 
 
 def make_person(collection: Collection | None = None, **values: Any) -> Person:

@@ -24,6 +24,7 @@ from ml_engine.runtime.device import resolve_device
 from ml_engine.runtime.tensorflow import precision
 from ml_engine.types import Image
 from ml_engine.zoo import EmbedderCard, embedder_card, ensure
+from ml_engine.zoo.cards import PresetNetwork
 
 EMBEDDERS = ("mobilefacenet", "dlib_resnet")
 CROPS = 32
@@ -54,7 +55,7 @@ def _embedders(folder: Path, data: Path, weights: Path) -> list[dict[str, object
         device = resolve_device("cpu")
         vectors = load_embedder(card, weights, device, _no_part).embed_crops(list(crops))
         np.savez_compressed(folder / f"{name}.npz", crops=crops, expected=vectors)
-        assert card.source is not None
+        assert isinstance(card.source, PresetNetwork)
         for half in (False, True):
             with precision("mixed_float16" if half else "float32"):
                 model = card.source.builder(weights)()
@@ -162,7 +163,7 @@ def _crops(card: EmbedderCard, data: Path, weights: Path) -> NDArray[np.uint8]:
     for path in sorted((data / "lfw").rglob("*.jpg")):
         picture = decode_image(path.read_bytes())
         if faces := detector.detect([picture])[0]:
-            crops += aligner.crops(picture, faces[0].landmarks[None])
+            crops += aligner.crops(picture, faces[0].landmarks[None], faces[0].box[None])
         if len(crops) == CROPS:
             break
     return np.stack(crops)

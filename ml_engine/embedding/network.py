@@ -37,14 +37,4 @@ def load_network_embedder(
 ) -> NetworkEmbedder:
     """WeightsUnavailable if its weights are missing; ModelUnusable if they do not fit the card."""
     assert card.source is not None  # a card without parts has a network
-    network = device.network(
-        card.source.builder(weights_dir),
-        name=card.name,
-        weights_sha256=" ".join(filter(None, (card.sha256, card.source.recipe))),
-        cache_dir=weights_dir / "converted",
-        batches=device.batches,
-    )
-    if card.source.recipe:
-        # A file of the user's own may not fit: refuse it here, not in the middle of a batch.
-        network.prepare((card.size, card.size, 3))
-    return NetworkEmbedder(card.dimension, network)
+    return NetworkEmbedder(card.dimension, card.source.network(card, weights_dir, device))

@@ -66,8 +66,86 @@ def _write_beside_and_rename(path: Path, content: bytes) -> None:
     Path(name).replace(path)
 
 
-class LiteRtNetwork:
-    """A network that is ready for some batch sizes.
+class LiteRtFile:
+    """A network in a LiteRT file.
+
+    Args:
+        path: the file; its first dimension is free, or the only one of `batches`.
+        batches: sizes that are made ready; others are put together of them.
+        threads: of XNNPACK.
+        leaves_core: use one thread less while other calls wait for the cores.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        batches: tuple[int, ...] = (1, 2, 4, 8),
+        threads: int = 0,
+        leaves_core: bool = False,
+    ) -> None:
+        self._path = path
+        self._batches = tuple(sorted(batches))
+        self._threads = threads or os.cpu_count() or 1
+        self._fewer_threads = max(1, self._threads - leaves_core)
+        # By threads and shape.
+        self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+
+    def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
+        """A batch of n inputs, n of at least 1, to one array for each output."""
+        return run_in_parts(batch, self._batches, _CALL_ROWS, self._run_padded)
+
+    def prepare(self, size: tuple[int, int, int]) -> None:
+        """Allocate every batch of inputs of this size."""
+        for batch in self._batches:
+            for threads in {self._threads, self._fewer_threads}:
+                self._interpreter((batch, *size), threads)
+
+    def file(self, shape: tuple[int, ...]) -> Path:
+        """The file for inputs of this shape (n, h, w, 3), converted if it is not there yet."""
+        return self._path
+
+    def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
+        shape = (size, *part.shape[1:])
+        interpreter, input_index, outputs = self._interpreter(shape, self._threads_now())
+        interpreter.tensor(input_index)()[: len(part)] = part
+        interpreter.invoke()
+        # Copies, because the next call writes into the same memory.
+        return [interpreter.get_tensor(index) for index in outputs]
+
+    def _threads_now(self) -> int:
+        """Threads of one network wait for each other, and burn their cores while they do."""
+        return self._fewer_threads if is_shared() else self._threads
+
+    def _interpreter(self, shape: tuple[int, ...], threads: int) -> tuple[Any, int, list[int]]:
+        key = (threads, *shape)
+        if key in self._interpreters:
+            self._interpreters.move_to_end(key)
+            return self._interpreters[key]
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(self.file(shape)), num_threads=threads)
+        detail = interpreter.get_input_details()[0]
+        if tuple(detail["shape"]) != shape:
+            interpreter.resize_tensor_input(detail["index"], shape, strict=True)
+        interpreter.allocate_tensors()
+        entry = (
+            interpreter,
+            detail["index"],
+            [output["index"] for output in _outputs_in_order(interpreter)],
+        )
+        self._interpreters[key] = entry
+        while self._has_too_many():
+            self._interpreters.popitem(last=False)
+            give_back()
+        return entry
+
+    def _has_too_many(self) -> bool:
+        return len(self._interpreters) > MAX_SHAPES
+
+
+class LiteRtNetwork(LiteRtFile):
+    """A Keras network, converted at its first use.
 
     Args:
         build: makes the Keras model; called only if the conversion is missing.
@@ -95,78 +173,29 @@ class LiteRtNetwork:
         byte_weights: bool = False,
         leaves_core: bool = False,
     ) -> None:
+        super().__init__(cache_dir, batches=batches, threads=threads, leaves_core=leaves_core)
         self._build = build
         self._name = name
         self._weights_sha256 = weights_sha256
-        self._cache_dir = cache_dir
-        self._batches = tuple(sorted(batches))
-        self._threads = threads or os.cpu_count() or 1
         self._is_free_size = is_free_size
         self._byte_weights = byte_weights
-        self._fewer_threads = max(1, self._threads - leaves_core)
-        # By threads and shape.
-        self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
 
-    def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
-        """(n, h, w, 3), n of at least 1, to one array for each output."""
-        return run_in_parts(batch, self._batches, _CALL_ROWS, self._run_padded)
-
-    def prepare(self, size: tuple[int, int, int]) -> None:
-        """Convert and allocate every batch of inputs (h, w, 3)."""
-        for batch in self._batches:
-            for threads in {self._threads, self._fewer_threads}:
-                self._interpreter((batch, *size), threads)
-
-    def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
-        shape = (size, *part.shape[1:])
-        interpreter, input_index, outputs = self._interpreter(shape, self._threads_now())
-        interpreter.tensor(input_index)()[: len(part)] = part
-        interpreter.invoke()
-        # Copies, because the next call writes into the same memory.
-        return [interpreter.get_tensor(index) for index in outputs]
-
-    def _threads_now(self) -> int:
-        """Threads of one network wait for each other, and burn their cores while they do."""
-        return self._fewer_threads if is_shared() else self._threads
-
-    def _interpreter(self, shape: tuple[int, ...], threads: int) -> tuple[Any, int, list[int]]:
-        key = (threads, *shape)
-        if key in self._interpreters:
-            self._interpreters.move_to_end(key)
-            return self._interpreters[key]
-        from ai_edge_litert.interpreter import Interpreter
-
-        interpreter = Interpreter(str(self._converted(shape)), num_threads=threads)
-        input_index = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(input_index, shape, strict=True)
-        interpreter.allocate_tensors()
-        entry = (
-            interpreter,
-            input_index,
-            [detail["index"] for detail in _outputs_in_order(interpreter)],
-        )
-        self._interpreters[key] = entry
-        while self._has_too_many():
-            self._interpreters.popitem(last=False)
-            give_back()
-        return entry
-
-    def _has_too_many(self) -> bool:
-        if not self._is_free_size:
-            return len(self._interpreters) > MAX_SHAPES
-        pixels = sum(rows * height * width for _, rows, height, width, _ in self._interpreters)
-        return len(self._interpreters) > 1 and pixels > MAX_FREE_PX
-
-    def _converted(self, shape: tuple[int, ...]) -> Path:
+    def file(self, shape: tuple[int, ...]) -> Path:
         free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
         kind = "bytes" if self._byte_weights else "floats"
         key = f"{self._weights_sha256} {free} {kind}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = self._cache_dir / f"{self._name}-v{CONVERSION_VERSION}-{digest}.tflite"
+        path = self._path / f"{self._name}-v{CONVERSION_VERSION}-{digest}.tflite"
         if not path.exists():
             content = convert(self._build, free, byte_weights=self._byte_weights)
             _write_beside_and_rename(path, content)
         return path
+
+    def _has_too_many(self) -> bool:
+        if not self._is_free_size:
+            return super()._has_too_many()
+        pixels = sum(rows * height * width for _, rows, height, width, _ in self._interpreters)
+        return len(self._interpreters) > 1 and pixels > MAX_FREE_PX
 
 
 def _outputs_in_order(interpreter: Any) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from ml_engine.zoo.cards import EmbedderCard, embedder_card
 from ml_engine.zoo.fetch import default_weights_dir, ensure, fetch
-from ml_engine.zoo.keras_file import Preprocessing, keras_card
+from ml_engine.zoo.own import OwnCard, OwnNetwork, own_embedder
+from ml_engine.zoo.preprocessing import Preprocessing
 from ml_engine.zoo.presets import (
     ARTEFACTS,
     PRESETS,
@@ -18,13 +19,15 @@ __all__ = [
     "PRESETS",
     "Artefact",
     "EmbedderCard",
+    "OwnCard",
+    "OwnNetwork",
     "Preprocessing",
     "Preset",
     "default_weights_dir",
     "embedder_card",
     "ensure",
     "fetch",
-    "keras_card",
+    "own_embedder",
     "preset",
     "presets_of",
     "version_of",

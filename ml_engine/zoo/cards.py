@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ml_engine.align import Alignment
+from ml_engine.runtime.device import ResolvedDevice
+from ml_engine.runtime.network import Network
 from ml_engine.types import ModelMissing
 from ml_engine.zoo.fetch import ensure
 from ml_engine.zoo.presets import PRESETS, Preset, version_of
@@ -17,13 +19,9 @@ from ml_engine.zoo.presets import PRESETS, Preset, version_of
 class NetworkSource(Protocol):
     """Where a network comes from."""
 
-    @property
-    def recipe(self) -> str:
-        """What the network does beside the weights in its file, so that conversions of two
-        recipes are kept apart; empty if the weights say all."""
-
-    def builder(self, weights_dir: Path) -> Callable[[], Any]:
-        """A function that builds the Keras model. WeightsUnavailable if its file is missing."""
+    def network(self, card: EmbedderCard, weights_dir: Path, device: ResolvedDevice) -> Network:
+        """The network, ready to run. WeightsUnavailable if its file is missing or another one;
+        ModelUnusable if it does not fit the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +31,14 @@ class PresetNetwork:
     module: str
     artefact: str
 
-    @property
-    def recipe(self) -> str:
-        return ""
+    def network(self, card: EmbedderCard, weights_dir: Path, device: ResolvedDevice) -> Network:
+        return device.network(
+            self.builder(weights_dir),
+            name=card.name,
+            weights_sha256=card.sha256,
+            cache_dir=weights_dir / "converted",
+            batches=device.batches,
+        )
 
     def builder(self, weights_dir: Path) -> Callable[[], Any]:
         (weights,) = ensure(self.artefact, weights_dir).values()
@@ -56,6 +59,7 @@ class EmbedderCard:
     size: side of its crops in pixels.
     alignment: how faces are cut out for it.
     source: its network.
+    margin: of the alignment "box"; see `ml_engine.align.cut_boxes`.
     parts: the embedders that it is made of, with their weights; it has no network of its own then.
     """
 
@@ -66,6 +70,7 @@ class EmbedderCard:
     alignment: Alignment = "arcface"
     source: NetworkSource | None = None
     parts: tuple[tuple[EmbedderCard, float], ...] = ()
+    margin: float = 0.0
 
     @property
     def version(self) -> str:

@@ -72,6 +72,11 @@ KINDS: dict[str, Kind] = {
         is_long=True,
         is_single=True,
     ),
+    "evaluate_model": Kind(
+        run="recognition.people.services.own_models.evaluate_job",
+        title="Evaluate a model",
+        is_long=True,
+    ),
     # Each attempt continues after the last photo that the one before it finished.
     "import": Kind(
         run="recognition.bulk.services.running.import_job",

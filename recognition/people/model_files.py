@@ -1,4 +1,4 @@
-"""Embedders in a user's own files, as rows of the table of models."""
+"""Embedders of the user's own, as rows of the table of models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from ml_engine.zoo import EmbedderCard, Preprocessing, keras_card
+from ml_engine.types import ModelFileError
+from ml_engine.zoo import EmbedderCard, OwnNetwork, own_embedder
 from recognition.people.models import ModelVersion
 
 
@@ -21,27 +22,20 @@ def card_of_version(version: str) -> EmbedderCard | None:
 
 
 def card_of_row(row: ModelVersion) -> EmbedderCard:
-    recipe = dict(row.recipe)
-    size, alignment = recipe.pop("size"), recipe.pop("alignment", "arcface")
-    return keras_card(
-        row.name,
-        Path(row.file),
-        row.sha256,
-        size=size,
-        dimension=row.dimension or 0,
-        preprocessing=Preprocessing(**recipe),
-        alignment=alignment,
-    )
+    """WeightsUnavailable if the card is gone or was changed."""
+    return own_embedder(row.name, Path(row.file), Path(settings.WEIGHTS_DIR), row.sha256)
 
 
 def is_in_place(row: ModelVersion) -> bool:
-    """True if the row's file exists and has the row's hash."""
-    path = Path(settings.WEIGHTS_DIR) / row.file
+    """True if the row's card and network exist and have their hashes."""
     try:
+        source = card_of_row(row).source
+        assert isinstance(source, OwnNetwork)
+        path = source.network_path(Path(settings.WEIGHTS_DIR))
         stat = path.stat()
-    except OSError:
+    except (ModelFileError, OSError):
         return False
-    return _hash_of(path, stat.st_size, stat.st_mtime_ns) == row.sha256
+    return _hash_of(path, stat.st_size, stat.st_mtime_ns) == source.card.network_sha256
 
 
 @lru_cache(maxsize=32)

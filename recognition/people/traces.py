@@ -111,7 +111,7 @@ EXEMPT: dict[str, str] = {
     "people.Person.labels": "deleted with the person's row",
     "people.Calibration.impostor_curve": "rates of pairs, without people",
     "people.ModelVersion.figures": "figures of a network",
-    "people.ModelVersion.recipe": "preprocessing of a network",
+    "people.ModelVersion.report": "operations and vectors of a network",
     "people.ModelVersion.impostor_curves": "rates of strangers, without people",
     "cameras.CameraHub.strangers": "names of machines that send pictures, and counts",
     "cameras.Camera.areas": "parts of a picture, without people",

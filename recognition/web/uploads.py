@@ -1,8 +1,16 @@
-"""Received pictures, from REST or a page."""
+"""Received pictures and files, from REST or a page."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from django.core.files.uploadedfile import UploadedFile
+
+from recognition.web.errors import ServiceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +19,18 @@ class Upload:
 
     name: str
     data: bytes
+
+
+@contextmanager
+def upload_on_disk(upload: UploadedFile) -> Iterator[Path]:
+    """The file under its own name, which tells its format, in a folder that is removed afterwards.
+    ServiceError 400 `bad_name` if it has no name."""
+    name = PurePath(upload.name or "").name
+    if name in ("", ".", ".."):
+        raise ServiceError("bad_name", "The file has no name.")
+    with tempfile.TemporaryDirectory(prefix="facerec-upload-") as folder:
+        path = Path(folder) / name
+        with path.open("wb") as file:
+            for chunk in upload.chunks():
+                file.write(chunk)
+        yield path

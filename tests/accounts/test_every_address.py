@@ -52,7 +52,10 @@ ANYBODY = None
 API: dict[str, dict[str, str | None]] = {
     "schema": {"GET": ANYBODY},
     "me": {"GET": ANYBODY},
-    "models": {"GET": Scope.IDENTIFY},
+    "models": {"GET": Scope.IDENTIFY, "POST": Scope.MANAGE},
+    "models-inspect": {"POST": Scope.MANAGE},
+    "model": {"DELETE": Scope.MANAGE},
+    "model-evaluate": {"POST": Scope.MANAGE},
     "detect": {"POST": Scope.DETECT},
     "verify": {"POST": Scope.VERIFY},
     "identify": {"POST": Scope.IDENTIFY},
@@ -144,6 +147,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_person_add_photos": (OPERATOR, OPERATOR),
     "admin:people_person_lookalike": (NOBODY, OPERATOR),
     "admin:people_collection_measure": (VIEWER, VIEWER),  # only redirects to the next
+    "admin:people_modelversion_evaluate": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
     "admin:events_event_review": (NOBODY, OPERATOR),
@@ -161,7 +165,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "bulk_export": (ADMINISTRATOR, ADMINISTRATOR, NOBODY, ADMINISTRATOR),
     "people_collection": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "cameras_camera": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
-    "people_modelversion": (VIEWER, NOBODY, NOBODY, NOBODY),
+    "people_modelversion": (VIEWER, ADMINISTRATOR, NOBODY, NOBODY),
     "jobs_job": (ADMINISTRATOR, NOBODY, ADMINISTRATOR, NOBODY),
     "notices_webhook": (ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "notices_delivery": (ADMINISTRATOR, NOBODY, NOBODY, NOBODY),
@@ -255,6 +259,7 @@ def world(person: Person) -> World:
         "export": make_export(person.collection).pk,
         "webhook": make_webhook(collection_id=person.collection_id).pk,
         "modelversion": person.collection.embedder_id,
+        "model": person.collection.embedder_id,
     }
     lookalike_add(person=person, other=other, actor=SYSTEM)
     ids["other"] = other.pk

@@ -17,7 +17,7 @@ from ml_engine.executor import Executor, LocalExecutor, Stats
 from ml_engine.request import Ask, Timings, Wanted
 from ml_engine.runtime.fair_queue import Ticket
 from ml_engine.types import EngineClosed, Face, Float32, Image, ModelMismatch, ModelMissing
-from ml_engine.zoo import EmbedderCard, embedder_card, keras_card
+from ml_engine.zoo import EmbedderCard, embedder_card
 from tests.fakes import FakeEngine
 
 SIZES = (150, 120, 90)
@@ -167,7 +167,7 @@ def test_embedder_of_an_unknown_version_is_refused(engine: FaceEngine, executor:
 
 
 def test_card_of_another_version_than_the_one_asked_for_is_refused(executor: _Executor) -> None:
-    card = keras_card("mine", Path("mine.keras"), "a" * 64, size=112, dimension=3)
+    card = EmbedderCard("mine", "a" * 64, dimension=3, size=112)
     engine = FaceEngine(executor, EngineConfig(find_card=lambda version: card))
     assert engine.embedder(card.version) == card
     with pytest.raises(ModelMismatch, match="is of mine@aaaaaaaaaaaa"):

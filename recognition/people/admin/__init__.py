@@ -1,3 +1,3 @@
 """People, collections, models and API keys in the admin."""
 
-from recognition.people.admin import collections, keys, people  # noqa: F401
+from recognition.people.admin import collections, keys, models, people  # noqa: F401

@@ -1,4 +1,4 @@
-"""Collections with their rules, and the models that they use, in the admin."""
+"""Collections with their rules in the admin."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from accounts.long_lists import LongListAdmin
-from ml_engine.zoo import PRESETS
 from recognition.people.admin.fields import EmbedderField
 from recognition.people.admin.measuring import CURVE_SOURCES, RULE_SOURCES, measure_view
 from recognition.people.index import gallery_of
-from recognition.people.model_versions import LOADED
 from recognition.people.models import Collection, ModelVersion, Person
 from recognition.people.rules import decider_in_force, rules_of
 from recognition.people.services.collections import (
@@ -223,60 +220,3 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Collection) -> None:
         collection_delete(collection=obj, actor=Actor.of_request(request))
-
-
-@admin.register(ModelVersion)
-class ModelVersionAdmin(ModelAdmin):
-    """Read-only: rows are made from the presets of the engine."""
-
-    when_empty = "A model appears here when a collection uses it."
-    list_display = ("version", "role", "dimension", "created_at")
-    fields = (
-        "name",
-        "role",
-        "source",
-        "about",
-        "licence",
-        "training_data",
-        "dimension",
-        "sha256",
-        "figures",
-        "curve",
-        "created_at",
-    )
-
-    @display(description="About")
-    def about(self, version: ModelVersion) -> str:
-        return self._card(version, "about")
-
-    @display(description="Licence")
-    def licence(self, version: ModelVersion) -> str:
-        return self._card(version, "licence")
-
-    @display(description="Training data")
-    def training_data(self, version: ModelVersion) -> str:
-        return self._card(version, "training_data")
-
-    @display(description="Impostor score curves", empty_value="none")
-    def curve(self, version: ModelVersion) -> str:
-        return "; ".join(
-            f"with {detector}: {curve['pairs']:,} pairs, {curve['source']}"
-            f"{', loaded' if curve.get(LOADED) else ''}"
-            for detector, curve in version.impostor_curves.items()
-        )
-
-    def _card(self, version: ModelVersion, field: str) -> str:
-        preset = PRESETS.get(version.name)
-        return getattr(preset, field) if preset else "no longer part of Facerec"
-
-    def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple:
-        return self.fields
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False

@@ -9,6 +9,7 @@ from recognition.people.api.views import (
     collections,
     enrolment,
     keys,
+    models,
     persons,
     recognise,
 )
@@ -80,6 +81,13 @@ urlpatterns = [
     path("images/<uuid:image_id>/file", persons.ImageFileView.as_view(), name="image-file"),
     path("api-keys", keys.KeysView.as_view(), name="api-keys"),
     path("api-keys/<uuid:key_id>", keys.KeyView.as_view(), name="api-key"),
-    path("models", collections.ModelsView.as_view(), name="models"),
+    path("models", models.ModelsView.as_view(), name="models"),
+    path("models/inspect", models.InspectModelView.as_view(), name="models-inspect"),
+    path("models/<int:model_id>", models.ModelView.as_view(), name="model"),
+    path(
+        "models/<int:model_id>/evaluate",
+        models.EvaluateModelView.as_view(),
+        name="model-evaluate",
+    ),
     path("me", keys.MeView.as_view(), name="me"),
 ]

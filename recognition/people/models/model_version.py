@@ -21,17 +21,24 @@ class ModelVersion(models.Model):
         PRESET = "preset", "Preset of the zoo"
         FILE = "file", "File of your own"
 
+    class State(models.TextChoices):
+        ADDED = "added", "Added: not measured yet"
+        EVALUATED = "evaluated", "Evaluated: it tells people apart too badly to be used"
+        USABLE = "usable", "Usable"
+
     role = models.CharField(max_length=16, choices=Role.choices)
     source = models.CharField(max_length=16, choices=Source.choices, default=Source.PRESET)
     name = models.CharField(max_length=64, help_text="A preset's name, or one of your own.")
     sha256 = models.CharField(max_length=64, help_text="Of the weights.")
     file = models.CharField(
-        max_length=500, blank=True, help_text="For a file: its name in the folder of weights."
+        max_length=500, blank=True, help_text="For a file: its folder in the folder of weights."
     )
-    recipe = models.JSONField(
-        default=dict,
-        help_text="For a file: `size` of its input, `mean`, `scale`, `channels`, `alignment`.",
+    report = models.JSONField(
+        default=dict, help_text="For a file: what was found when it was added."
     )
+    state = models.CharField(max_length=16, choices=State.choices, default=State.USABLE)
+    licence = models.CharField(max_length=200, blank=True)
+    training_data = models.CharField(max_length=500, blank=True)
     dimension = models.PositiveIntegerField(null=True)
     figures = models.JSONField(default=dict, help_text="Measured figures.")
     impostor_curves = CurvesField(

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 
 from accounts.audit import Actor, record
 from recognition.people.index import forget_galleries
-from recognition.people.models import Calibration, Collection, TrainedDecider
+from recognition.people.models import Calibration, Collection, ModelVersion, TrainedDecider
 from recognition.people.rules import calibration_of
 from recognition.people.services.locks import lock_collection
 from recognition.people.traces import forget_collection
@@ -19,6 +19,9 @@ from recognition.web.transactions import after_commit, in_transaction
 def collection_create(*, actor: Actor, **values: Any) -> Collection:
     if values.get("uses_own_curve"):
         raise _not_calibrated()
+
+    if "embedder" in values:
+        _check_usable(values["embedder"])
 
     def create() -> Collection:
         collection = Collection.objects.create(**values)
@@ -33,8 +36,9 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
 
 def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -> Collection:
     """Change a collection. 409 `embedder_in_use` if it has templates, as vectors of two models
-    cannot be compared; `not_calibrated` if the own curve is wanted and there is none. A change of
-    the embedder deletes the calibration and the trained SVM."""
+    cannot be compared; `model_not_usable` if the new embedder was not evaluated; `not_calibrated`
+    if the own curve is wanted and there is none. A change of the embedder deletes the calibration
+    and the trained SVM."""
 
     def update() -> Collection:
         row = lock_collection(collection.pk)
@@ -42,6 +46,8 @@ def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -
         if embedder.pk != row.embedder_id and row.templates.exists():
             message = "The embedder cannot change while the collection has templates."
             raise ServiceError("embedder_in_use", message, status=409)
+        if embedder.pk != row.embedder_id:
+            _check_usable(embedder)
         fields = dict(changes)
         if embedder.pk != row.embedder_id:
             Calibration.objects.filter(collection=row).delete()
@@ -76,6 +82,12 @@ def collection_delete(*, collection: Collection, actor: Actor) -> None:
         after_commit(lambda: forget_galleries(collection.pk))
 
     in_transaction(delete)
+
+
+def _check_usable(embedder: ModelVersion) -> None:
+    if embedder.state != ModelVersion.State.USABLE:
+        message = f"{embedder.version} was not evaluated, or not well: evaluate it first."
+        raise ServiceError("model_not_usable", message, status=409)
 
 
 def _not_calibrated() -> ServiceError:

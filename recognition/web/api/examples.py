@@ -44,6 +44,7 @@ _BODIES: dict[str, JsonDict] = {
     "persons_update": {"labels": ["staff", "vip"], "is_active": True},
     "persons_merge": {"person": _PERSON},
     "collections_create": {"name": "Front door"},
+    "models_evaluate": {"collection": _COLLECTION},
     "collections_update": {"target_false_match_rate": 0.0001},
     "imports_create": {"collection": _COLLECTION, "name": "staff.zip", "size": 1048576},
     "exports_create": {"collection": _COLLECTION, "has_originals": False},

@@ -41,13 +41,14 @@ _TAGS = {
     "exports": "Collections as archives.",
     "jobs": "Work that takes longer than a request: its progress and its result.",
     "webhooks": "URLs that receive notices, and the log of deliveries.",
+    "models": "Presets, and models of your own: added, evaluated, and then used by collections.",
     "keys": "API keys. Each is shown once and stored as a hash.",
-    "about": "The caller, and the models of this site.",
+    "about": "The caller.",
 }
 _TAG_OF = {
     **dict.fromkeys(("detect", "verify", "identify", "embed"), "recognise"),
     "enrol": "persons",
-    **dict.fromkeys(("me", "models"), "about"),
+    "me": "about",
 }
 _TEXT = {"schema": {"type": "string"}}
 _SECONDS = {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds to wait."}

@@ -93,8 +93,9 @@ def test_fusion_is_both_vectors_side_by_side() -> None:
 def test_fusion_crops_are_those_of_its_parts() -> None:
     image = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
     landmarks = np.stack([TEMPLATE_112 + 30, TEMPLATE_112 + 50])
+    boxes = np.zeros((2, 4), np.float32)
     cards = [embedder_card(name) for name in ("mobilefacenet", "dlib_resnet", "fusion")]
-    mobile, dlib, both = (aligner_of(card).crops(image, landmarks) for card in cards)
+    mobile, dlib, both = (aligner_of(card).crops(image, landmarks, boxes) for card in cards)
     assert [crop[0].shape for crop in both] == [(112, 112, 3)] * 2
     for row, (first, second) in enumerate(both):
         np.testing.assert_array_equal(first, mobile[row])

@@ -3,11 +3,9 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from accounts.names import validate_visible
-from ml_engine.zoo import PRESETS
 from recognition.people.models import Collection
 from recognition.web.boundaries import FieldOptions
 
-ROLES = sorted({preset.role for preset in PRESETS.values()})
 _RULES = (
     "name",
     "description",
@@ -84,24 +82,3 @@ class CollectionDetailSerializer(CollectionSerializer):
     class Meta(CollectionSerializer.Meta):
         fields = (*CollectionSerializer.Meta.fields, "in_force")
         read_only_fields = fields
-
-
-class ModelSerializer(serializers.Serializer):
-    """A preset, or a model file. `id` is null until a collection or an event uses it."""
-
-    id = serializers.IntegerField(allow_null=True)
-    name = serializers.CharField()
-    version = serializers.CharField(
-        help_text="`name@hash`. Vectors of different versions cannot be compared."
-    )
-    role = serializers.ChoiceField(choices=ROLES)
-    sha256 = serializers.CharField()
-    dimension = serializers.IntegerField(allow_null=True)
-    licence = serializers.CharField()
-    training_data = serializers.CharField()
-    about = serializers.CharField()
-    figures = serializers.DictField()
-
-
-class ModelListSerializer(serializers.Serializer):
-    results = ModelSerializer(many=True)

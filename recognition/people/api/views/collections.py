@@ -1,4 +1,4 @@
-"""Collections, and the models that they may use."""
+"""Collections and their rules."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import Access, Scope
-from ml_engine.zoo import PRESETS, Preset
 from recognition.people import selectors
 from recognition.people.api.serializers.collections import (
     CollectionDetailSerializer,
     CollectionInput,
     CollectionSerializer,
-    ModelListSerializer,
 )
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import embedder_named, ensure_model_version
-from recognition.people.models import Collection, ModelVersion
+from recognition.people.models import Collection
 from recognition.people.rules import decider_in_force, rules_of
 from recognition.people.services import collections as service
 from recognition.people.services.identification import default_embedder
@@ -29,7 +27,7 @@ from recognition.web.boundaries import CheckedFields, JsonDict
 from recognition.web.errors import ServiceError
 
 
-def _refuse_limited_key(access: Access) -> None:
+def refuse_limited_key(access: Access) -> None:
     """403 for a key of one collection, in operations that affect more than that collection."""
     if access.collection_id is not None:
         message = "This key is limited to its collection."
@@ -57,7 +55,7 @@ class CollectionsView(ApiView):
         ignores_own=True,
     )
     def post(self, request: Request) -> Response:
-        _refuse_limited_key(self.access)
+        refuse_limited_key(self.access)
         values = _with_model(self.read(CollectionInput))
         values.setdefault("embedder", ensure_model_version(default_embedder()))
         collection = service.collection_create(actor=self.actor, **values)
@@ -103,51 +101,6 @@ class CollectionView(ApiView):
         collection = selectors.collection_by_id(self.access, collection_id)
         service.collection_delete(collection=collection, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class ModelsView(ApiView):
-    @operation(
-        "models_list",
-        "List models",
-        scope=Scope.IDENTIFY,
-        answer=ModelListSerializer,
-        about="Presets with their origin, licence and measured figures. After them, your own model "
-        "files, and older versions that collections still use.",
-    )
-    def get(self, request: Request) -> Response:
-        versions = {row.version: row for row in ModelVersion.objects.all()}
-        rows = [_preset(card, versions.pop(card.version, None)) for card in PRESETS.values()]
-        others = [_other(row) for row in versions.values()]
-        return Response({"results": rows + others})
-
-
-def _preset(preset: Preset, version: ModelVersion | None) -> JsonDict:
-    names = ("role", "sha256", "dimension", "licence", "training_data", "about")
-    figures = version.figures if version else preset.figures
-    return {
-        "id": version.pk if version else None,
-        "name": preset.name,
-        "version": preset.version,
-        **{name: getattr(preset, name) for name in names},
-        "figures": figures,
-    }
-
-
-def _other(row: ModelVersion) -> JsonDict:
-    """The site's own model file, or a version of a preset that is no longer installed."""
-    is_file = row.source == ModelVersion.Source.FILE
-    return {
-        "id": row.pk,
-        "name": row.name,
-        "version": row.version,
-        "role": row.role,
-        "sha256": row.sha256,
-        "dimension": row.dimension,
-        "licence": "",
-        "training_data": "",
-        "about": "A file of your own." if is_file else "Not the installed version.",
-        "figures": row.figures,
-    }
 
 
 def _with_model(values: CheckedFields) -> CheckedFields:

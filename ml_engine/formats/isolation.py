@@ -1,0 +1,176 @@
+"""Work on a user's file in a child process: what goes wrong there leaves this one alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_engine.formats.confinement import CPU_S
+from ml_engine.formats.wish import Wish
+from ml_engine.types import ModelRefused
+from ml_engine.zoo.own import CARD_FILE, GRAPH_FILE, NETWORK_FILES, OWN_DIR, OwnCard
+
+# The CPU time is what limits the work; a busy machine gives it slowly.
+WALL_S = 120.0
+_MAX_ANSWER_BYTES = 1 << 24
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_START = (
+    "import sys; sys.path.insert(0, {root!r}); from ml_engine.formats.child import main; main()"
+)
+# Nothing of this process's environment: it may hold secrets.
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTRAOP_THREADS": "2",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Each arena of the allocator takes 64 MB of the address space that is limited.
+    "MALLOC_ARENA_MAX": "2",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+_SAID = 2000
+# JSON, as the child wrote it.
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A model that was kept. folder: inside the folder of weights. report: of its probe, see
+    `child`. held: limits that held, see `confinement.confine`."""
+
+    card: OwnCard
+    folder: Path
+    report: Answer
+    held: list[str]
+
+
+def inspect_file(path: Path, wish: Wish | None = None) -> Answer:
+    """What is in a file: `kind`, `placeholders`, `operations` with counts, `variables` and
+    `constants` with shapes, `outputs` that are possible, and `input` and `output` that were found,
+    or else `reason`. Nothing of it is run.
+
+    Raises:
+        ModelRefused: it is no model, or cannot be read within the limits.
+    """
+    with _folder() as folder:
+        return _answer("inspect", path, wish or Wish(), folder)["found"]
+
+
+def convert_file(path: Path, weights_dir: Path, wish: Wish | None = None) -> Converted:
+    """Check a file, convert and probe it, and keep the result in the folder of weights.
+
+    Raises:
+        ModelRefused: the message names the operation, the layer, or what else is wrong. Nothing is
+            kept.
+    """
+    with _folder() as folder:
+        answer = _answer("convert", path, wish or Wish(), folder)
+        try:
+            card = OwnCard.from_bytes((folder / CARD_FILE).read_bytes())
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ModelRefused(f"{path.name} gave no card.", detail=error) from error
+        kept = Path(OWN_DIR) / card.sha256
+        _keep(folder, weights_dir / kept, card)
+        return Converted(card, kept, answer["report"], answer["held"])
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="facerec-model-") as name:
+        yield Path(name)
+
+
+def _keep(made: Path, folder: Path, card: OwnCard) -> None:
+    """Move the files into place: written beside and renamed, so a kept folder is whole."""
+    names = [CARD_FILE, NETWORK_FILES[card.runtime], *([GRAPH_FILE] if card.graph_sha256 else [])]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        for name in names:
+            if (made / name).is_symlink():
+                raise ModelRefused(f"{name} is a link.")
+            shutil.copyfile(made / name, beside / name)
+        beside.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.replace(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _answer(action: str, path: Path, wish: Wish, folder: Path) -> Answer:
+    path = path.resolve()
+    if not path.exists():
+        raise ModelRefused(f"There is no file {path.name}.")
+    request = {"action": action, "path": str(path), "folder": str(folder), "wish": asdict(wish)}
+    status, said = _run(json.dumps(request), folder)
+    answer = _read(folder / "answer.json")
+    if answer is None or status != 0:
+        raise ModelRefused(f"{path.name} {_cause(status)}.", detail=said[-_SAID:] or None)
+    if refused := answer.get("refused"):
+        error = ModelRefused(str(refused["message"]), detail=refused.get("detail"))
+        error.code = str(refused["code"])
+        raise error
+    return answer
+
+
+def _run(request: str, folder: Path) -> tuple[int | None, str]:
+    """The child's exit status (None: it took too long) and what it said."""
+    environment = _ENVIRONMENT | {"TMPDIR": str(folder), "HOME": str(folder)}
+    with (folder / "said").open("w+b") as said:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-c", _START.format(root=str(_ROOT))],
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=said,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+        try:
+            child.communicate(request.encode(), timeout=WALL_S)
+            status: int | None = child.returncode
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            _end(child)
+        said.seek(max(0, said.seek(0, os.SEEK_END) - _SAID))
+        return status, said.read().decode(errors="replace")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _read(path: Path) -> Answer | None:
+    try:
+        if path.is_symlink() or path.stat().st_size > _MAX_ANSWER_BYTES:
+            return None
+        answer = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _cause(status: int | None) -> str:
+    if status is None:
+        return f"takes more than {WALL_S:.0f} seconds"
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"takes more than {CPU_S} seconds of CPU"
+    if status < 0:
+        return f"makes its reader fail ({signal.Signals(-status).name}): too large, or damaged"
+    return "could not be read"

@@ -1,0 +1,193 @@
+"""Models in the admin: drop a file on a page, evaluate it, see its card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from unfold.decorators import action, display
+
+from accounts.access import Scope, access_of
+from accounts.audit import Actor
+from ml_engine.formats import Wish
+from ml_engine.zoo import PRESETS, Preprocessing
+from recognition.jobs.models import Job
+from recognition.people.model_versions import LOADED
+from recognition.people.models import Collection, ModelVersion
+from recognition.people.services.own_models import evaluating_start, model_add, model_remove
+from recognition.web.admin.services import ServiceAdmin, refusals_shown
+from recognition.web.boundaries import TemplateContext
+from recognition.web.errors import ServiceError
+from recognition.web.uploads import upload_on_disk
+
+_FOUND = "found in the file"
+
+
+class ModelFileForm(forms.Form):
+    """A file, and what it does not tell of itself."""
+
+    file = forms.FileField()
+    name = forms.CharField(max_length=64)
+    licence = forms.CharField(max_length=200, required=False)
+    training_data = forms.CharField(max_length=500, required=False, label="Training data")
+    input = forms.CharField(required=False, help_text=_FOUND)
+    output = forms.CharField(
+        required=False, help_text=f"{_FOUND}; any tensor, or a layer of a Keras file"
+    )
+    size = forms.IntegerField(required=False, min_value=16, max_value=1024, help_text=_FOUND)
+    mean = forms.FloatField(initial=127.5)
+    scale = forms.FloatField(initial=128.0, help_text="the network takes (pixel - mean) / scale")
+    channels = forms.ChoiceField(choices=[(each, each) for each in ("rgb", "bgr", "grey")])
+    is_whitened = forms.BooleanField(
+        required=False, label="Each picture by its own mean and deviation"
+    )
+    alignment = forms.ChoiceField(choices=[(each, each) for each in ("arcface", "dlib", "box")])
+    margin = forms.FloatField(initial=0.0, min_value=0, max_value=2, help_text="of a box")
+
+    def clean(self) -> dict[str, Any]:
+        """Adds `wish`."""
+        values = super().clean() or {}
+        if self.errors:
+            return values
+        made_of = ("mean", "scale", "channels", "is_whitened")
+        try:
+            preprocessing = Preprocessing(**{name: values[name] for name in made_of})
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+        values["wish"] = Wish(
+            input=values["input"],
+            output=values["output"],
+            size=values["size"] or 0,
+            preprocessing=preprocessing,
+            alignment=values["alignment"],
+            margin=values["margin"],
+        )
+        return values
+
+    def add(self, actor: Actor) -> ModelVersion:
+        values = self.cleaned_data
+        with upload_on_disk(values["file"]) as path:
+            return model_add(
+                path=path,
+                actor=actor,
+                **{name: values[name] for name in ("name", "wish", "licence", "training_data")},
+            )
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ServiceAdmin):
+    """Rows of presets are made from the engine's cards; models of the user's own are added here."""
+
+    when_empty = "A model appears here when a collection uses it, or when you add one."
+    list_display = ("version", "role", "source", "state", "dimension", "created_at")
+    actions_detail = ("evaluate",)
+    fields = (
+        "name",
+        "role",
+        "source",
+        "state",
+        "about",
+        "licence_told",
+        "training_data_told",
+        "dimension",
+        "sha256",
+        "equal_error",
+        "figures",
+        "curve",
+        "report",
+        "created_at",
+    )
+
+    @display(description="About")
+    def about(self, version: ModelVersion) -> str:
+        if version.source == ModelVersion.Source.FILE:
+            return "A model of your own."
+        return self._card(version, "about")
+
+    @display(description="Licence")
+    def licence_told(self, version: ModelVersion) -> str:
+        return version.licence or self._card(version, "licence")
+
+    @display(description="Training data")
+    def training_data_told(self, version: ModelVersion) -> str:
+        return version.training_data or self._card(version, "training_data")
+
+    @display(description="Equal error rate", empty_value="not measured")
+    def equal_error(self, version: ModelVersion) -> str | None:
+        rate = version.figures.get("eer")
+        return None if rate is None else f"{100 * rate:.2f} %"
+
+    @display(description="Impostor score curves", empty_value="none")
+    def curve(self, version: ModelVersion) -> str:
+        return "; ".join(
+            f"with {detector}: {curve['pairs']:,} pairs, {curve['source']}"
+            f"{', loaded' if curve.get(LOADED) else ''}"
+            for detector, curve in version.impostor_curves.items()
+        )
+
+    def _card(self, version: ModelVersion, field: str) -> str:
+        if version.source == ModelVersion.Source.FILE:
+            return "not told"
+        preset = PRESETS.get(version.name)
+        return getattr(preset, field) if preset else "no longer part of Facerec"
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ModelFileForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                version = form.add(Actor.of_request(request))
+            except ServiceError as error:
+                form.add_error("file", error.message)
+            else:
+                messages.success(request, f"{version} was added. Evaluate it next.")
+                return redirect("admin:people_modelversion_change", version.pk)
+        return render(request, "people/model_new.html", self._context(request, form=form))
+
+    @action(description="Evaluate", url_path="evaluate", icon="query_stats", permissions=["view"])
+    def evaluate(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """A page that asks on whose faces."""
+        if not access_of(request).may(Scope.MANAGE):
+            raise PermissionDenied
+        version = self.row_or_404(request, object_id)
+        assert isinstance(version, ModelVersion)
+        collections = list(Collection.objects.order_by("name"))
+        if request.method == "POST":
+            chosen = [row for row in collections if str(row.pk) == request.POST.get("collection")]
+            with refusals_shown(request):
+                job = self._evaluation(version, chosen, Actor.of_request(request))
+                return redirect("admin:jobs_job_change", job.pk)
+        context = self._context(request, version=version, collections=collections)
+        return render(request, "people/model_evaluate.html", context)
+
+    def _evaluation(self, version: ModelVersion, chosen: list[Collection], actor: Actor) -> Job:
+        if not chosen:
+            raise ServiceError("bad_request", "Choose a collection.")
+        return evaluating_start(version=version, collection=chosen[0], actor=actor)
+
+    def _context(self, request: HttpRequest, **values: Any) -> TemplateContext:
+        return {**self.admin_site.each_context(request), "opts": self.opts, **values}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ModelVersion | None = None) -> tuple:
+        return self.fields
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        is_own = isinstance(obj, ModelVersion) and obj.source == ModelVersion.Source.FILE
+        return is_own and super().has_delete_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: ModelVersion) -> None:
+        model_remove(version=obj, actor=Actor.of_request(request))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """Do not use Django's own log of the admin: the service writes to the audit log."""

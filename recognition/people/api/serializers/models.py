@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from ml_engine.formats import Wish
+from ml_engine.zoo import PRESETS, Preprocessing
+from recognition.people.models import ModelVersion
+from recognition.web.boundaries import CheckedFields
+
+_ROLES = sorted({preset.role for preset in PRESETS.values()})
+
+
+@extend_schema_field(OpenApiTypes.BINARY)
+class ModelFileField(serializers.FileField):
+    """A file of a model."""
+
+
+class ModelFileInput(serializers.Serializer):
+    """A file, and what it does not tell of itself. What is left out is found in the file."""
+
+    file = ModelFileField(help_text="One file, or a ZIP of a SavedModel or of a checkpoint.")
+    input = serializers.CharField(required=False, help_text="A tensor, such as `input:0`.")
+    output = serializers.CharField(
+        required=False, help_text="Any tensor, or a layer of a Keras file: the embedding."
+    )
+    size = serializers.IntegerField(
+        required=False, min_value=16, max_value=1024, help_text="Side of the input in pixels."
+    )
+    layout = serializers.ChoiceField(required=False, choices=["nhwc", "nchw"])
+    network = serializers.CharField(
+        required=False,
+        help_text="For a file of weights without a network: `inception_resnet_v1`, FaceNet's.",
+    )
+    mean = serializers.FloatField(required=False, help_text="127.5 if it is left out.")
+    scale = serializers.FloatField(
+        required=False,
+        help_text="128 if it is left out: the network takes (pixel - mean) / scale.",
+    )
+    channels = serializers.ChoiceField(required=False, choices=["rgb", "bgr", "grey"])
+    is_whitened = serializers.BooleanField(
+        required=False, help_text="Each picture by its own mean and deviation instead."
+    )
+    alignment = serializers.ChoiceField(required=False, choices=["arcface", "dlib", "box"])
+    margin = serializers.FloatField(
+        required=False, min_value=0, max_value=2, help_text="Of a box, in widths of the face."
+    )
+
+    def validate(self, attrs: CheckedFields) -> CheckedFields:
+        """Adds `wish`."""
+        told = {name: attrs.pop(name) for name in _PREPROCESSING if name in attrs}
+        try:
+            preprocessing = Preprocessing(**told)
+        except ValueError as error:
+            raise serializers.ValidationError({"scale": [str(error)]}) from error
+        rest: dict[str, Any] = {name: attrs.pop(name) for name in _WISHES if name in attrs}
+        attrs["wish"] = Wish(preprocessing=preprocessing, **rest)
+        return attrs
+
+
+_PREPROCESSING = ("mean", "scale", "channels", "is_whitened")
+_WISHES = ("input", "output", "size", "layout", "network", "alignment", "margin")
+
+
+class ModelInput(ModelFileInput):
+    name = serializers.CharField(max_length=64, help_text="Of your own.")
+    licence = serializers.CharField(required=False, max_length=200)
+    training_data = serializers.CharField(required=False, max_length=500)
+
+
+class EvaluateInput(serializers.Serializer):
+    collection = serializers.UUIDField(help_text="Its people are compared with each other.")
+
+
+class ModelSerializer(serializers.Serializer):
+    """A preset, or a model of your own. `id` is null until a collection or an event uses it."""
+
+    id = serializers.IntegerField(allow_null=True)
+    name = serializers.CharField()
+    version = serializers.CharField(
+        help_text="`name@hash`. Vectors of different versions cannot be compared."
+    )
+    role = serializers.ChoiceField(choices=_ROLES)
+    # DRF's metaclass takes fields out of the class, so this is not Field.source.
+    source = serializers.ChoiceField(choices=ModelVersion.Source.choices)  # type: ignore[assignment]
+    state = serializers.ChoiceField(
+        choices=ModelVersion.State.choices, help_text="Only a usable model can embed a collection."
+    )
+    sha256 = serializers.CharField()
+    dimension = serializers.IntegerField(allow_null=True)
+    licence = serializers.CharField()
+    training_data = serializers.CharField()
+    about = serializers.CharField()
+    figures = serializers.DictField()
+    report = serializers.DictField(help_text="Of your own model: its card, operations and probe.")
+
+
+class ModelListSerializer(serializers.Serializer):
+    results = ModelSerializer(many=True)
+
+
+class InspectionSerializer(serializers.Serializer):
+    """What is in a file. Lists that a format does not have are left out."""
+
+    kind = serializers.CharField()
+    input = serializers.CharField(help_text="The tensor that was found; empty if none was.")
+    output = serializers.CharField()
+    reason = serializers.CharField(help_text="Why none was found.")
+    size = serializers.IntegerField(required=False)
+    operations = serializers.DictField(child=serializers.IntegerField())
+    placeholders = serializers.ListField(child=serializers.DictField(), required=False)
+    variables = serializers.ListField(child=serializers.DictField(), required=False)
+    constants = serializers.ListField(child=serializers.DictField(), required=False)
+    tensors = serializers.ListField(child=serializers.JSONField(), required=False)
+    layers = serializers.ListField(child=serializers.CharField(), required=False)
+    outputs = serializers.ListField(child=serializers.CharField(), required=False)

@@ -1,0 +1,280 @@
+"""Models of the user's own: add, evaluate, use, remove."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import ProtectedError
+
+from accounts.audit import Actor, record
+from ml_engine.formats import Wish, convert_file
+from ml_engine.matching.error_rates import ErrorRates, TooFewPeople, error_rates, people_needed
+from ml_engine.request import Ask
+from ml_engine.types import EngineError, Float32, ImageError, ModelRefused
+from ml_engine.zoo import PRESETS
+from ml_engine.zoo.own import check_name
+from recognition.engine import get_engine
+from recognition.jobs.context import JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
+from recognition.people.model_versions import curve_put, detector_in_use
+from recognition.people.models import Collection, FaceImage, ModelVersion
+from recognition.people.services.collections import collection_update
+from recognition.people.services.pictures import decoded, subjects
+from recognition.people.services.reembedding import stored_embedding
+from recognition.web.boundaries import JsonDict
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.transactions import after_commit, in_transaction
+
+logger = logging.getLogger(__name__)
+
+_ASK = Ask(priority="bulk", caller="evaluate_model")
+# A network with more errors than this cannot name people: a random one has .35 and more.
+_MOST_EER = 0.15
+# No pair is listed as similar: the pictures are not of the site's own people.
+_NONE_SIMILAR = 2.0
+_PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic"})
+# Called with the numbers of done and of all pictures. It may raise to stop the run.
+Progress = Callable[[int, int], None]
+# The name of a person, and the vector of one picture; None if no face was found.
+Vectors = Iterable[tuple[str, Float32 | None]]
+
+
+def _no_progress(done: int, total: int) -> None:
+    """For callers that show none."""
+
+
+def model_add(
+    *,
+    path: Path,
+    name: str,
+    wish: Wish,
+    actor: Actor,
+    licence: str = "",
+    training_data: str = "",
+) -> ModelVersion:
+    """Check, convert and probe a file (see `ml_engine.formats`), and keep it as a model.
+
+    ServiceError 422 `model_refused` or `operation_refused` with the reason; 400 `bad_name`; 409
+    `model_known` if this model was added already. Nothing is kept then.
+    """
+    _check_name(name)
+    try:
+        made = convert_file(path, Path(settings.WEIGHTS_DIR), wish)
+    except ModelRefused as error:
+        logger.warning("a model was refused: %s", error)
+        raise ServiceError(error.code, error.message, status=422) from error
+
+    def create() -> ModelVersion:
+        version = ModelVersion.objects.create(
+            role=ModelVersion.Role.EMBEDDER,
+            source=ModelVersion.Source.FILE,
+            name=name,
+            sha256=made.card.sha256,
+            file=str(made.folder),
+            dimension=made.card.dimension,
+            report=made.report | {"card": asdict(made.card), "limits": made.held},
+            state=ModelVersion.State.ADDED,
+            licence=licence,
+            training_data=training_data,
+        )
+        record(actor, "model.add", version, source=made.card.source)
+        return version
+
+    try:
+        return in_transaction(create)
+    except IntegrityError as error:
+        message = f"{name} was added already, with the same file and settings."
+        raise ServiceError("model_known", message, status=409) from error
+
+
+def model_remove(*, version: ModelVersion, actor: Actor) -> None:
+    """Remove a model of the user's own. 409 `model_in_use` if something was made with it; 400
+    `not_own` for a preset."""
+    if version.source != ModelVersion.Source.FILE:
+        raise ServiceError("not_own", "A preset cannot be removed.")
+    folder = Path(settings.WEIGHTS_DIR) / version.file
+
+    def remove() -> None:
+        record(actor, "model.remove", version)
+        version.delete()
+        if not ModelVersion.objects.filter(file=version.file).exists():
+            after_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+    try:
+        in_transaction(remove)
+    except ProtectedError as error:
+        message = f"{version.version} is in use: collections, faces or events were made with it."
+        raise ServiceError("model_in_use", message, status=409) from error
+
+
+def model_use(*, version: ModelVersion, collection: Collection, actor: Actor) -> Collection:
+    """Make it the embedder of a collection that has no templates yet. ServiceError 409: see
+    `collection_update`."""
+    return collection_update(collection=collection, actor=actor, embedder=version)
+
+
+def evaluating_start(*, version: ModelVersion, collection: Collection, actor: Actor) -> Job:
+    """A job that evaluates the model on the people of a collection. ServiceError 409
+    `too_few_people`; the job may also end with it."""
+    people = collection.persons.filter(is_active=True).count()
+    if people < people_needed():
+        raise _too_few(people)
+    return job_start(
+        kind="evaluate_model",
+        collection=collection.pk,
+        parameters={"model": version.pk},
+        actor=actor,
+    )
+
+
+def evaluate_job(context: JobContext, parameters: JsonObject) -> JsonObject:
+    """The function of the job kind `evaluate_model`."""
+    version = ModelVersion.objects.filter(pk=str(parameters["model"])).first()
+    collection = Collection.objects.filter(pk=context.collection_id).first()
+    if version is None or collection is None:
+        raise not_found("model or collection")
+
+    def progress(done: int, total: int) -> None:
+        context.progress(done / max(1, total), f"{done} of {total} faces")
+
+    model_evaluate(
+        version=version,
+        vectors=collection_vectors(version, collection, progress),
+        source=f"the people of {collection.name}",
+        actor=context.actor,
+        check=context.check,
+    )
+    return {"model": version.version, "state": version.state, **_summary(version.figures)}
+
+
+def model_evaluate(
+    *,
+    version: ModelVersion,
+    vectors: Vectors,
+    source: str,
+    actor: Actor,
+    check: Callable[[], None] = lambda: None,
+) -> ModelVersion:
+    """Measure a model on faces of many people: error rates, an impostor curve, and whether it may
+    be used.
+
+    Args:
+        vectors: from `folder_vectors` or `collection_vectors`.
+        source: what they are of, for people.
+        check: called before the result is stored; it may raise to stop the run.
+
+    ServiceError 409 `too_few_people`; 422 `engine_error` codes if the model does not run.
+    """
+    try:
+        rates = _rates(version, vectors, source)
+    except EngineError as error:
+        raise ServiceError(error.code, error.message, status=422) from error
+    is_good = rates.eer is not None and rates.eer <= _MOST_EER
+
+    def store() -> None:
+        check()
+        version.state = ModelVersion.State.USABLE if is_good else ModelVersion.State.EVALUATED
+        version.figures = _figures(rates)
+        curve_put(version, rates.curve)
+        version.save(update_fields=["state", "figures", "impostor_curves"])
+        record(actor, "model.evaluate", version, people=rates.people, state=version.state)
+
+    check()
+    in_transaction(store)
+    return version
+
+
+def folder_vectors(
+    version: ModelVersion, folder: Path, progress: Progress = _no_progress
+) -> Iterator[tuple[str, Float32 | None]]:
+    """Of a folder with a folder of photos for each person; the largest face of each photo."""
+    photos = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _PHOTOS)
+    for number, path in enumerate(photos):
+        progress(number, len(photos))
+        yield path.parent.name, _largest_face(version, path.read_bytes())
+
+
+def collection_vectors(
+    version: ModelVersion, collection: Collection, progress: Progress = _no_progress
+) -> Iterator[tuple[str, Float32 | None]]:
+    """Of the stored faces of a collection's active people."""
+    images = FaceImage.objects.filter(collection=collection, person__is_active=True)
+    ids = list(images.order_by("pk").values_list("pk", flat=True))
+    for number, image_id in enumerate(ids):
+        progress(number, len(ids))
+        image = images.filter(pk=image_id).first()
+        if image is not None:
+            yield str(image.person_id), stored_embedding(collection, version, image)
+
+
+def _largest_face(version: ModelVersion, content: bytes) -> Float32 | None:
+    try:
+        with decoded(content) as image:
+            found = subjects(get_engine().find([image], ask=_ASK)[0])
+            if not found:
+                return None
+            return (
+                get_engine()
+                .embed(image, found[:1], _ASK, embedder=version.version, flip=True)[0]
+                .embedding
+            )
+    except ImageError:
+        return None
+
+
+def _rates(version: ModelVersion, vectors: Vectors, source: str) -> ErrorRates:
+    numbers: dict[str, int] = {}
+    rows, people = [], []
+    for person, vector in vectors:
+        if vector is not None:
+            rows.append(vector)
+            people.append(numbers.setdefault(person, len(numbers)))
+    if len(numbers) < people_needed():
+        raise _too_few(len(numbers))
+    try:
+        return error_rates(
+            np.stack(rows).astype(np.float32),
+            np.array(people, np.intp),
+            model=version.version,
+            detector=detector_in_use(),
+            source=source,
+            similar_from=_NONE_SIMILAR,
+        )
+    except TooFewPeople as error:
+        raise _too_few(len(numbers)) from error
+
+
+def _figures(rates: ErrorRates) -> JsonDict:
+    """As JSON; nobody is named."""
+    plain = asdict(rates)
+    for name in ("curve", "similar_pairs", "similar_pairs_total"):
+        plain.pop(name)
+    return plain
+
+
+def _summary(figures: JsonDict) -> JsonObject:
+    return {name: figures[name] for name in ("people", "templates", "eer")}
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise ServiceError("bad_name", str(error)) from error
+    if name in PRESETS:
+        raise ServiceError("bad_name", f"{name} is a preset: choose another name.")
+
+
+def _too_few(people: int) -> ServiceError:
+    needed = people_needed()
+    message = f"There are faces of {people} people; {needed} are needed for an evaluation."
+    return ServiceError("too_few_people", message, status=409, people=people, needed=needed)

@@ -1,0 +1,66 @@
+"""ONNX files, run by onnxruntime, which is an extra."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_engine.formats.convert import convert
+from ml_engine.formats.files import ModelFile
+from ml_engine.formats.onnx_file import read_onnx
+from ml_engine.formats.wish import Wish
+from ml_engine.runtime.onnx import OnnxNetwork
+from ml_engine.types import ModelUnusable
+from ml_engine.zoo import Preprocessing
+from ml_engine.zoo.own import PreparedNetwork
+from tests.ml_engine.formats.onnx_network import onnx_network
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "own.onnx").write_bytes(onnx_network())
+    return tmp_path / "own.onnx"
+
+
+def test_onnx_file_is_read_with_its_layout_and_size(path: Path) -> None:
+    made = convert(ModelFile(path, "onnx"), Wish())
+    assert (made.ends.input, made.ends.output) == ("data", "vector")
+    assert (made.ends.layout, made.ends.size, made.batch) == ("nchw", 32, 0)
+    assert made.network == path.read_bytes()
+
+
+def test_onnx_file_is_cut_at_the_tensor_that_is_named(path: Path, tmp_path: Path) -> None:
+    made = convert(ModelFile(path, "onnx"), Wish(output="t9"))
+    (tmp_path / "cut.onnx").write_bytes(made.network)
+    cut = read_onnx(tmp_path / "cut.onnx")
+    assert cut.outputs == ("t9",)
+    assert "LpNormalization" not in cut.counts
+
+
+@pytest.mark.data
+def test_genuine_onnx_file_is_read(data_dir: Path) -> None:
+    """YuNet, as its makers exported it: a network of several outputs."""
+    file = read_onnx(data_dir / "models" / "face_detection_yunet_2026may.onnx")
+    assert len(file.outputs) > 1
+    assert file.counts["Conv"] > 10
+
+
+def test_onnx_without_onnxruntime_names_what_to_install(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ModelUnusable, match=r"requirements/onnx\.txt"):
+        OnnxNetwork(path)
+
+
+@pytest.mark.tensorflow
+def test_onnx_gives_the_maker_s_embeddings(path: Path, files: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="an extra: requirements/onnx.txt")
+    expected = np.load(files / "expected.npz")
+    network = PreparedNetwork(OnnxNetwork(path, threads=1), Preprocessing(), "nchw")
+    for order in ([4], [7, 0, 3], [2, 1, 5, 6, 0, 3, 7, 4]):
+        (found,) = network.run(expected["faces"][order])
+        np.testing.assert_allclose(found, expected["embeddings"][order], rtol=0, atol=1e-4)

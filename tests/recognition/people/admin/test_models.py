@@ -1,0 +1,80 @@
+"""Models of one's own in the admin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from ml_engine.matching.error_rates import people_needed
+from recognition.jobs.models import Job
+from recognition.people.models import ModelVersion, Person
+from tests.factories import make_collection, make_own_model
+from tests.ml_engine.formats import hostile
+from tests.own_models import tiny_tflite
+from tests.recognition.admin_pages import address, page
+
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+MODEL = "people_modelversion"
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path: Path, settings: Any) -> Path:
+    settings.WEIGHTS_DIR = tmp_path / "weights"
+    return tmp_path / "weights"
+
+
+def _form(path: Path, **changes: object) -> dict[str, object]:
+    plain = {"mean": 127.5, "scale": 128, "channels": "rgb", "alignment": "arcface", "margin": 0}
+    file = SimpleUploadedFile(path.name, path.read_bytes())
+    return {"file": file, "name": "own", **plain, **changes}
+
+
+def test_model_is_added_on_a_page_and_shown(administrator: Client, tmp_path: Path) -> None:
+    url = address(f"{MODEL}_add")
+    assert "Drop a model here" in page(administrator.get(url))
+    answer = administrator.post(url, _form(tiny_tflite(tmp_path / "tiny.tflite"), licence="CC0"))
+    version = ModelVersion.objects.get(name="own")
+    assert answer["Location"] == address(f"{MODEL}_change", version.pk)
+    text = page(administrator.get(answer["Location"]))
+    for told in ("A model of your own.", "CC0", "Added: not measured yet", "AVERAGE_POOL_2D"):
+        assert told in text
+
+
+def test_page_shows_why_a_model_is_refused(administrator: Client, tmp_path: Path) -> None:
+    (tmp_path / "evil.onnx").write_bytes(hostile.onnx(operation="Loop"))
+    text = page(administrator.post(address(f"{MODEL}_add"), _form(tmp_path / "evil.onnx")))
+    assert "Refused: Operation Loop" in text
+    text = page(administrator.post(address(f"{MODEL}_add"), _form(tmp_path / "evil.onnx", scale=0)))
+    assert "scale is not 0" in text
+    assert not ModelVersion.objects.filter(source="file").exists()
+
+
+def test_page_starts_an_evaluation(administrator: Client, tmp_path: Path) -> None:
+    version, collection = make_own_model(tmp_path, state="added"), make_collection(name="Door")
+    url = address(f"{MODEL}_evaluate", version.pk)
+    assert "Door" in page(administrator.get(url))
+    assert "Choose a collection." in page(administrator.post(url, {"collection": "x"}))
+    form = {"collection": str(collection.pk)}
+    assert "are needed for an evaluation" in page(administrator.post(url, form))
+    people = (Person(collection=collection, name=str(n)) for n in range(people_needed()))
+    Person.objects.bulk_create(people)
+    assert administrator.post(url, form).status_code == 302
+    assert Job.objects.get().parameters == {"model": version.pk}
+
+
+def test_page_removes_a_model_of_ones_own_only(administrator: Client, tmp_path: Path) -> None:
+    version = make_own_model(tmp_path)
+    preset = make_collection().embedder
+    answer = administrator.post(address(f"{MODEL}_delete", preset.pk), {"post": "yes"})
+    assert answer.status_code == 403
+    administrator.post(address(f"{MODEL}_delete", version.pk), {"post": "yes"})
+    assert list(ModelVersion.objects.all()) == [preset]
+
+
+def test_operator_reads_models_and_adds_none(operator: Client) -> None:
+    page(operator.get(address(f"{MODEL}_changelist")))
+    assert operator.get(address(f"{MODEL}_add")).status_code == 403

@@ -1,0 +1,141 @@
+"""Models of the user's own: added, evaluated, used, removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from accounts.models import AuditEntry
+from ml_engine.formats import Wish
+from ml_engine.matching.error_rates import people_needed
+from recognition.people.models import Collection, ModelVersion
+from recognition.people.services.own_models import (
+    Vectors,
+    model_add,
+    model_evaluate,
+    model_remove,
+    model_use,
+)
+from recognition.web.errors import ServiceError
+from tests.factories import ACTOR, enrol, make_collection, make_own_model, make_person
+from tests.fakes import FakeEngine
+from tests.ml_engine.formats import hostile
+from tests.own_models import DIMENSION, tiny_tflite
+
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path: Path, settings: Any) -> Path:
+    settings.WEIGHTS_DIR = tmp_path / "weights"
+    return tmp_path / "weights"
+
+
+def vectors_of(people: int, *, noise: float) -> Vectors:
+    """Three faces of each person, as far from each other as `noise`."""
+    draw = np.random.default_rng(0)
+    for person in range(people):
+        middle = draw.normal(size=DIMENSION)
+        for _ in range(3):
+            vector = middle + noise * draw.normal(size=DIMENSION)
+            yield str(person), (vector / np.linalg.norm(vector)).astype(np.float32)
+        yield str(person), None  # a photo without a face
+
+
+def test_file_is_added_with_its_card_and_report(tmp_path: Path, weights: Path) -> None:
+    path = tiny_tflite(tmp_path / "tiny.tflite")
+    version = model_add(path=path, name="own", wish=Wish(), actor=ACTOR, licence="CC0")
+    assert (version.state, version.dimension, version.licence) == ("added", DIMENSION, "CC0")
+    assert version.report["card"]["source"] == "tflite"
+    assert (weights / version.file / "card.json").exists()
+    assert AuditEntry.objects.filter(action="model.add").count() == 1
+    with pytest.raises(ServiceError) as refused:
+        model_add(path=path, name="own", wish=Wish(), actor=ACTOR)
+    assert refused.value.code == "model_known"
+    assert (weights / version.file / "card.json").exists()
+
+
+def test_hostile_file_is_refused_with_its_reason_and_leaves_nothing(
+    tmp_path: Path, weights: Path
+) -> None:
+    (tmp_path / "evil.onnx").write_bytes(hostile.onnx(operation="Loop"))
+    with pytest.raises(ServiceError, match=r"Operation Loop \(node 'first'\)") as refused:
+        model_add(path=tmp_path / "evil.onnx", name="own", wish=Wish(), actor=ACTOR)
+    assert (refused.value.code, refused.value.status) == ("operation_refused", 422)
+    assert not weights.exists()
+    assert not ModelVersion.objects.filter(source="file").exists()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "mobilefacenet"])
+def test_model_under_an_impossible_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ServiceError) as refused:
+        model_add(path=tmp_path / "x.tflite", name=name, wish=Wish(), actor=ACTOR)
+    assert refused.value.code == "bad_name"
+
+
+def test_model_that_tells_people_apart_becomes_usable(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path, state="added")
+    vectors = vectors_of(people_needed(), noise=0.3)
+    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    version.refresh_from_db()
+    assert version.state == "usable"
+    assert version.figures["people"] == people_needed()
+    assert version.figures["eer"] < 0.01
+    (curve,) = version.impostor_curves.values()
+    assert (curve["model"], curve["source"]) == (version.version, "tests")
+    collection = model_use(version=version, collection=make_collection(), actor=ACTOR)
+    assert collection.embedder == version
+
+
+def test_model_that_confuses_people_is_evaluated_and_not_usable(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path, state="added")
+    vectors = vectors_of(people_needed(), noise=30)
+    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    assert version.state == "evaluated"
+    with pytest.raises(ServiceError) as refused:
+        model_use(version=version, collection=make_collection(), actor=ACTOR)
+    assert refused.value.code == "model_not_usable"
+
+
+def test_evaluation_on_too_few_people_changes_nothing(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path, state="added")
+    with pytest.raises(ServiceError) as refused:
+        model_evaluate(
+            version=version, vectors=vectors_of(5, noise=0.3), source="tests", actor=ACTOR
+        )
+    assert refused.value.code == "too_few_people"
+    version.refresh_from_db()
+    assert (version.state, version.figures, version.impostor_curves) == ("added", {}, {})
+
+
+def test_model_is_used_only_by_a_collection_without_templates(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    version = make_own_model(tmp_path)
+    collection = make_collection()
+    enrol(make_person(collection), 1)
+    with pytest.raises(ServiceError) as refused:
+        model_use(version=version, collection=collection, actor=ACTOR)
+    assert refused.value.code == "embedder_in_use"
+
+
+def test_model_is_removed_with_its_files_unless_it_is_in_use(tmp_path: Path, weights: Path) -> None:
+    version = make_own_model(tmp_path)
+    collection = Collection.objects.create(name="Own", embedder=version)
+    with pytest.raises(ServiceError) as refused:
+        model_remove(version=version, actor=ACTOR)
+    assert refused.value.code == "model_in_use"
+    assert (weights / version.file / "card.json").exists()
+    collection.delete()
+    model_remove(version=version, actor=ACTOR)
+    assert not (weights / version.file).exists()
+    assert not ModelVersion.objects.filter(source="file").exists()
+
+
+def test_preset_cannot_be_removed() -> None:
+    with pytest.raises(ServiceError) as refused:
+        model_remove(version=make_collection().embedder, actor=ACTOR)
+    assert refused.value.code == "not_own"
