@@ -184,5 +184,5 @@ def for_serving(network: Any, design: Design) -> Any:
     pixels = keras.Input((design.size, design.size, 3))
     grey = layers.Conv2D(1, 1, use_bias=False, trainable=False, name="grey")
     model = keras.Model(pixels, network(grey(pixels)), name=network.name)
-    grey.set_weights([np.float32([0.299, 0.587, 0.114]).reshape(1, 1, 3, 1)])
+    grey.set_weights([np.array([0.299, 0.587, 0.114]).reshape(1, 1, 3, 1)])
     return model

@@ -222,4 +222,5 @@ class Ridge:
         return cls(camera.mean(axis=0), clean.mean(axis=0), matrix.astype(np.float32))
 
     def __call__(self, camera: Float32) -> Float32:
-        return unit((camera - self.camera_mean) @ self.matrix + self.clean_mean)
+        mapped = (camera - self.camera_mean) @ self.matrix + self.clean_mean
+        return unit(mapped.astype(np.float32))

@@ -89,8 +89,8 @@ def _lit(
     gamma, gain = np.exp(most.gamma * values[0]), 1 + most.gain * values[1]
     towards = random.uniform(0, 2 * np.pi, (count, 1, 1, 1)).astype(np.float32)
     across = np.linspace(-1, 1, side, dtype=np.float32)
-    slope = np.cos(towards) * across[None, None, :, None]
-    slope = slope + np.sin(towards) * across[None, :, None, None]
+    rightwards, downwards = across[None, None, :, None], across[None, :, None, None]
+    slope = np.cos(towards) * rightwards + np.sin(towards) * downwards
     light = 1 + most.light * values[2] * slope
     bright = 255 * (pictures / np.float32(255)) ** gamma
     mean = bright.mean(axis=(1, 2, 3), keepdims=True)

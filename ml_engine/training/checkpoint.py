@@ -59,7 +59,8 @@ def save(path: Path, position: Position, groups: Mapping[str, Sequence[Any]]) ->
         for number, value in enumerate(values)
     }
     text = json.dumps({"version": _FORMAT_VERSION, **asdict(position)})
-    np.savez(content, position=np.array(text), **arrays)
+    arrays["position"] = np.array(text)
+    np.savez(content, allow_pickle=False, **arrays)
     beside = path.with_suffix(".part")
     beside.write_bytes(content.getvalue())
     beside.replace(path)

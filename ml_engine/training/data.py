@@ -162,7 +162,8 @@ def _faces(pictures: list[Image], owners: list[str], channels: int, source: Path
         raise EngineError(f"There are no faces <person>/<picture> in {source}.")
     if channels == 1:
         pictures = [
-            np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY))[..., None] for face in pictures
+            np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+            for face in pictures
         ]
     names, people = np.unique(owners, return_inverse=True)
     return Faces(np.stack(pictures), people.astype(np.intp), names.tolist())

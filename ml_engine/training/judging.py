@@ -49,7 +49,7 @@ def embed(
     """
     parts = []
     for start in range(0, len(pictures), _ROWS):
-        part = np.float32(pictures[start : start + _ROWS])
+        part = pictures[start : start + _ROWS].astype(np.float32)
         vectors = unit(np.asarray(network(part, training=False), np.float32))
         if flip:
             mirrored = np.ascontiguousarray(part[:, :, ::-1])

@@ -214,17 +214,13 @@ for devices in ((), ("CPU:0", "CPU:1")):
         machine.step(pixels, known.people[rows], 1e-3)
     ends.append(values_of(machine.network.variables))
 print(max(float(np.abs(one - two).max()) for one, two in zip(*ends)))
-full = build_machine(replace(QUICK, devices=("CPU:0", "CPU:1")), people=10)
-print(full.step(pixels, known.people[rows], 1e-3))
 """
 
 
 def test_two_devices_train_as_one() -> None:
     done = _python(_TWO_DEVICES)
     assert done.returncode == 0, done.stderr
-    difference, loss = map(float, done.stdout.split()[-2:])
-    assert difference < 1e-5
-    assert np.isfinite(loss)
+    assert float(done.stdout.split()[-1]) < 1e-5
 
 
 def test_tables_hold_every_name_of_the_settings() -> None:
