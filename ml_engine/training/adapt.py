@@ -56,7 +56,7 @@ class Adaptation:
         Fine-Tuning of Zero-Shot Models", 2021, arXiv:2109.01903).
     """
 
-    epochs: int = 8
+    epochs: int = 3
     batch: int = 64
     rate: float = 5e-4
     keep: float = 1.0

@@ -13,7 +13,7 @@ from ml_engine.networks.design import Design, output_side
 
 pytestmark = pytest.mark.tensorflow
 
-_TINY = Design(size=32, width=0.125, dimension=8)
+_TINY = Design(network="cnn", size=32, width=0.125, dimension=8)
 
 
 def _vectors(chosen: Design) -> np.ndarray:
@@ -157,7 +157,7 @@ def test_inception_has_the_size_that_trains_on_a_cpu() -> None:
 
 def test_reduction_makes_a_block_cheaper() -> None:
     naive, reduced = (
-        replace(_TINY, network=name, width=1.0).build().count_params()
+        replace(_TINY, network=name).build().count_params()
         for name in ("inception_naive", "inception")
     )
     assert reduced < naive / 2
