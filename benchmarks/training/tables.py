@@ -31,10 +31,10 @@ _BEFORE: dict[Design, float] = {}
 _SHORT = Settings(
     design=Design(network="cnn", width=0.5, dropout=0.2),
     loss="softmax",
-    epochs=12,
+    epochs=20,
     augmentation="weak",
     patience=0,
-    judge_every=12,
+    judge_every=20,
 )
 
 

@@ -38,6 +38,7 @@ def _unit(vectors: Float32) -> Float32:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+@pytest.mark.usefixtures("run_eagerly")
 def test_adapted_network_gives_for_camera_pictures_what_it_gives_for_clean_ones() -> None:
     from ml_engine.training.adapt import Adaptation, adapt, split_network
 

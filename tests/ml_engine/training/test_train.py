@@ -164,6 +164,7 @@ def test_early_stopping_keeps_the_best_weights() -> None:
     assert found.position.best_auc > found.position.curve[-1].auc
 
 
+@pytest.mark.usefixtures("run_eagerly")
 @pytest.mark.parametrize("name", get_args(Optimiser))
 def test_optimiser_of_the_table_trains_at_its_own_rate(name: Optimiser) -> None:
     from ml_engine.training.optimisers import OPTIMISERS
@@ -173,6 +174,7 @@ def test_optimiser_of_the_table_trains_at_its_own_rate(name: Optimiser) -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.usefixtures("run_eagerly")
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_half_precision_trains_and_keeps_weights_in_full(precision: Any) -> None:
     losses = _losses(replace(QUICK, precision=precision))
