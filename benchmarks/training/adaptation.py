@@ -101,9 +101,8 @@ def _served(file: Path, weights: Path) -> Embedder:
 
 
 def _vectors(embedder: Embedder, faces: Faces, camera: Camera) -> Vectors:
-    return Vectors(
-        embedder.embed_crops(faces.pictures), embedder.embed_crops(seen(faces, camera, 0))
-    )
+    clean, camera_view = list(faces.pictures), list(seen(faces, camera, 0))
+    return Vectors(embedder.embed_crops(clean), embedder.embed_crops(camera_view))
 
 
 def _best_ridge(known: Vectors, others: Vectors, faces: Faces) -> Ridge:

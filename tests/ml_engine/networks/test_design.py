@@ -61,7 +61,7 @@ def test_initialiser_draws_as_wide_as_it_says(name: design.Initialiser, deviatio
     assert float(np.std(kernel)) == pytest.approx(deviation, rel=0.15)
 
 
-def test_glorot_is_even() -> None:
+def test_glorot_draws_evenly_within_its_limit() -> None:
     network = replace(_TINY, width=1.0, initialiser="glorot").build()
     kernel = next(layer for layer in network.layers if layer.name.startswith("conv2d")).kernel
     limit = (6 / (25 * (1 + 32))) ** 0.5
