@@ -18,7 +18,7 @@ def test_options_left_out_are_the_defaults() -> None:
     assert command._settings(options) == Settings()
 
 
-def test_options_become_settings() -> None:
+def test_given_options_become_settings() -> None:
     given = (
         "data --out run --network resnet --rgb --size 96 --no-batch-norm --loss triplet --seed 3"
     )
