@@ -33,6 +33,7 @@ from ml_engine.training.losses import build_loss
 from ml_engine.training.optimisers import OPTIMISERS, SCHEDULES, build_optimiser
 from ml_engine.training.record import begin_record, record_of, write_curve
 from ml_engine.training.settings import Settings
+from ml_engine.types import EngineError
 
 CHECKPOINT = "checkpoint.npz"
 MODEL = "model.keras"
@@ -126,7 +127,11 @@ class Machine:
 
 def build_machine(settings: Settings, *, people: int) -> Machine:
     """A network with fresh weights, its loss and its optimiser, on one device or on several.
-    TensorFlow computes the same again from here on, in the whole process."""
+    TensorFlow computes the same again from here on, in the whole process.
+
+    Raises:
+        EngineError: a batch cannot be divided equally between the devices.
+    """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
     strategy = _strategy(settings)
@@ -144,6 +149,9 @@ def build_machine(settings: Settings, *, people: int) -> Machine:
 
 def _strategy(settings: Settings) -> tf.distribute.Strategy:
     if settings.devices:
+        rows, devices = settings.people * settings.pictures, len(settings.devices)
+        if rows % devices:
+            raise EngineError(f"A batch of {rows} cannot be divided between {devices} devices.")
         return tf.distribute.MirroredStrategy(list(settings.devices))
     return tf.distribute.get_strategy()
 

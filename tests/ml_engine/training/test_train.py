@@ -225,6 +225,14 @@ def test_two_devices_train_as_one() -> None:
     assert float(done.stdout.split()[-1]) < 1e-5
 
 
+def test_batch_that_devices_cannot_divide_is_refused() -> None:
+    from ml_engine.training.train import build_machine
+
+    uneven = replace(QUICK, people=3, pictures=3, devices=("CPU:0", "CPU:1"))
+    with pytest.raises(EngineError, match="9 cannot be divided between 2"):
+        build_machine(uneven, people=3)
+
+
 def test_tables_hold_every_name_of_the_settings() -> None:
     from ml_engine.training.augmentation import STRENGTHS
     from ml_engine.training.losses import CLASS_LOSSES
