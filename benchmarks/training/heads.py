@@ -19,11 +19,11 @@ from sklearn.svm import SVC, LinearSVC
 from benchmarks.document import table
 from benchmarks.training.camera_faces import load_camera, load_faces, seen
 from ml_engine.embedding.base import unit
+from ml_engine.embedding.network import load_network_embedder
 from ml_engine.evaluation.openset import threshold_at
-from ml_engine.networks import mobilefacenet
-from ml_engine.training.judging import compiled, embed
+from ml_engine.runtime.device import resolve_device
 from ml_engine.types import Float32
-from ml_engine.zoo import fetch
+from ml_engine.zoo import embedder_card
 
 _ENROLLED = 4
 _DRAWS = 5
@@ -90,24 +90,24 @@ def benchmark(data: Path, file: Path, weights: Path) -> str:
     counts = np.bincount(faces.people)
     known = faces.of(np.flatnonzero(counts > _ENROLLED).tolist())
     strangers = faces.of(np.flatnonzero(counts == 1).tolist())
-    forward = compiled(mobilefacenet.build(fetch("mobilefacenet", weights)["MobileFaceNet.tflite"]))
+    embedder = load_network_embedder(embedder_card("mobilefacenet"), weights, resolve_device("cpu"))
     kinds = {
         "clean": Gallery(
-            embed(forward, known.pictures, flip=False),
+            embedder.embed_crops(list(known.pictures)),
             known.people,
-            embed(forward, strangers.pictures, flip=False),
+            embedder.embed_crops(list(strangers.pictures)),
         ),
         "camera": Gallery(
-            embed(forward, seen(known, camera, 0), flip=False),
+            embedder.embed_crops(list(seen(known, camera, 0))),
             known.people,
-            embed(forward, seen(strangers, camera, 0), flip=False),
+            embedder.embed_crops(list(seen(strangers, camera, 0))),
         ),
     }
     rows = []
     for name, head in HEADS.items():
         cells = [name]
         for gallery in kinds.values():
-            figures = np.array([_draw(head, gallery, seed) for seed in range(_DRAWS)])
+            figures = np.array([draw(head, gallery, seed) for seed in range(_DRAWS)])
             means, deviations = 100 * figures.mean(axis=0), 100 * figures.std(axis=0, ddof=1)
             cells += [f"{m:.2f} ± {d:.2f}" for m, d in zip(means, deviations, strict=True)]
         rows.append(cells)
@@ -120,7 +120,7 @@ def benchmark(data: Path, file: Path, weights: Path) -> str:
     return f"{text}\n\n{table(head_row, rows)}"
 
 
-def _draw(head: Head, gallery: Gallery, seed: int) -> tuple[float, float]:
+def draw(head: Head, gallery: Gallery, seed: int) -> tuple[float, float]:
     """The share of probes whose own person comes first; and of those who are not named rightly."""
     random = np.random.default_rng(seed)
     order = random.permutation(len(gallery.people))
