@@ -4,8 +4,8 @@ Architecture: Chen, Liu, Gao, Han, "MobileFaceNets: Efficient CNNs for Accurate 
 Verification on Mobile Devices", 2018 (arXiv:1804.07573). The file's weights: MobileFaceNet_TF,
 Apache-2.0, trained on MS-Celeb-1M. The file spells PReLU out as five operations and fixes a batch
 of two; here PReLU is one layer and the batch is free. The file takes (x - 127.5) / 128; here the
-first layer absorbs that, and the network takes pixels. Its last two layers have nothing between
-them; here they are one.
+network takes pixels, and the first layer absorbs the scale (not the mean, because its padding is
+zero). The file's last two layers have nothing between them; here they are one.
 """
 
 from __future__ import annotations
@@ -39,10 +39,9 @@ def _network() -> Any:
     from keras import layers, ops
 
     def conv(
-        x: Any, filters: int, kernel: int = 1, stride: int = 1, *, active: bool = True,
-        padding: str = "same",
+        x: Any, filters: int, kernel: int = 1, stride: int = 1, *, active: bool = True
     ) -> Any:  # fmt: skip
-        x = layers.Conv2D(filters, kernel, stride, padding=padding)(x)
+        x = layers.Conv2D(filters, kernel, stride, padding="same")(x)
         return layers.PReLU(shared_axes=[1, 2])(x) if active else x
 
     def depthwise(x: Any, stride: int = 1) -> Any:
@@ -56,9 +55,7 @@ def _network() -> Any:
         return layers.Add()([x, y]) if stride == 1 and channels == filters else y
 
     inputs = keras.Input((SIZE, SIZE, 3))  # (n, 112, 112, 3)
-    # "same" padding of stride 2, with the value that is zero after the mean is subtracted.
-    x = ops.pad(inputs, [(0, 0), (0, 1), (0, 1), (0, 0)], constant_values=_MEAN)
-    x = conv(x, 64, 3, 2, padding="valid")  # (n, 56, 56, 64)
+    x = conv(inputs - _MEAN, 64, 3, 2)  # (n, 56, 56, 64)
     x = conv(depthwise(x), 64, active=False)
     for expansion, filters, repeats, stride in _BLOCKS:
         for repeat in range(repeats):
@@ -79,8 +76,7 @@ class ConvolutionWeights:
 
 
 def _taking_pixels(first: ConvolutionWeights) -> ConvolutionWeights:
-    kernel = first.kernel / _SCALE
-    return ConvolutionWeights(kernel, first.bias - _MEAN * kernel.sum(axis=(0, 1, 2)), first.slope)
+    return ConvolutionWeights(first.kernel / _SCALE, first.bias, first.slope)
 
 
 def _in_one(left: ConvolutionWeights, right: ConvolutionWeights) -> ConvolutionWeights:

@@ -53,6 +53,18 @@ def test_mobilefacenet_in_keras_agrees_with_the_published_network(
     np.testing.assert_allclose(ours, published, atol=1e-4)
 
 
+def test_mobilefacenet_in_a_keras_file_gives_the_same(
+    weights: Path, crops: Image, tmp_path: Path
+) -> None:
+    import keras
+
+    network = mobilefacenet.build(weights)
+    network.save(tmp_path / "network.keras")
+    found = keras.saving.load_model(tmp_path / "network.keras", compile=False, safe_mode=True)
+    pixels = crops.astype(np.float32)
+    np.testing.assert_array_equal(found(pixels), network(pixels))
+
+
 def test_converted_mobilefacenet_agrees_in_every_batch_size(
     weights: Path, crops: Image, published: Float32, tmp_path: Path
 ) -> None:
@@ -81,4 +93,5 @@ def test_prelu_is_one_operation_in_the_converted_file(weights: Path) -> None:
     interpreter.allocate_tensors()
     names = [operation["op_name"] for operation in interpreter._get_ops_details()]
     assert names.count("PRELU") == 33
-    assert not {"RELU", "ABS", "SUB", "MUL"} & set(names)
+    assert not {"RELU", "ABS", "MUL"} & set(names)
+    assert names.count("SUB") == 1, "of the mean of pixels"

@@ -44,7 +44,7 @@ class _Interpreter:
 @pytest.fixture(autouse=True)
 def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ai_edge_litert.interpreter.Interpreter", _Interpreter)
-    monkeypatch.setattr(LiteRtNetwork, "_converted", lambda *_: Path("a.tflite"))
+    monkeypatch.setattr(LiteRtNetwork, "file", lambda *_: Path("a.tflite"))
 
 
 def _network(

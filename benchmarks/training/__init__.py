@@ -1,0 +1,1 @@
+"""What training and adaptation give: the figures of docs/training.md."""
