@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from django.db.models import CharField, Count, QuerySet
+from django.db.models import CharField, Count, FilteredRelation, Q, QuerySet
 from django.db.models.functions import Cast
 
 from ml_engine.matching import LinearSvm
@@ -55,8 +55,12 @@ class TemplateReader:
     def standing(self) -> CollectionState:
         """One query, because it runs twice a second."""
         fields = "gallery_revision", "search_kind", "decider"
-        svm = "trained_decider__model", "trained_decider__trained_at", "trained_decider__people"
-        row = Collection.objects.filter(pk=self.collection_id).values_list(*fields, *svm).first()
+        mine = Q(trained_deciders__model=self.model_id)
+        rows = Collection.objects.annotate(
+            mine=FilteredRelation("trained_deciders", condition=mine)
+        )
+        svm = "mine__model", "mine__trained_at", "mine__people"
+        row = rows.filter(pk=self.collection_id).values_list(*fields, *svm).first()
         if row is None:
             return CollectionState()
         revision, search_kind, decider, *trained = row
