@@ -29,21 +29,15 @@ _CANDIDATES = "recognition.people.services.candidates"
 _JOB = "recognition.events.services.model_change_job"
 # In the order of the job: each worker gets further than the one before.
 STEPS = (
-    f"{_CANDIDATES}._add_templates:before:1",
     f"{_CANDIDATES}._add_templates:after:1",  # within the transaction
     f"{_CANDIDATES}._embed_batch:after:1",  # committed
-    f"{_JOB}.images_embed:after:1",
     f"{_JOB}.negative_copy:after:1",
     f"{_JOB}.vector_put:after:1",  # within the transaction
-    f"{_JOB}._embed_events:after:1",
-    f"{_CANDIDATES}.decider_train:after:1",
     f"{_JOB}.rules_prepare:after:1",
     f"{_JOB}.mark_ready:after:1",
 )
 REMOVAL = (
-    f"{_JOB}.templates_remove:before:1",
     f"{_JOB}.templates_remove:after:1",
-    f"{_JOB}.negatives_remove:after:1",
     f"{_JOB}._remove_vectors:after:1",  # within the transaction
     f"{_JOB}.change_end:after:1",
 )
