@@ -98,14 +98,14 @@ def _copy(collection: Collection, count: int) -> None:
         }
         images.append(FaceImage(id=uuid7(), sha256=f"{number:064x}", **values))
         vector = row.embedding + 0.01 * random.standard_normal(row.dimension)
-        vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+        vector /= np.linalg.norm(vector)
         templates.append(
             Template(
                 image=images[-1],
                 collection=collection,
                 model_id=row.model_id,
                 detector_id=row.detector_id,
-                vector=Template.pack(vector),
+                vector=Template.pack(vector.astype(np.float32)),
                 dimension=row.dimension,
             )
         )

@@ -57,7 +57,9 @@ def _prepare(context: JobContext, change: ModelChange) -> None:
 def _embed_negatives(context: JobContext, change: ModelChange) -> None:
     for negative in list(negatives_missing(change)):
         event = Event.objects.filter(negative=negative).first()
-        vector = event and face_embedding(event, change.collection, change.other, _ASK)
+        vector = None
+        if event is not None:
+            vector = face_embedding(event, change.collection, change.other, _ASK)
         negative_copy(context, change, negative, vector)
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from accounts.audit import Actor, record
 from ml_engine.matching import ImpostorCurve
-from ml_engine.matching.det_picture import DARK, LIGHT, Threshold, det_svg
 from ml_engine.matching.error_rates import (
     DetPoint,
     ErrorRates,
@@ -24,7 +23,6 @@ from ml_engine.matching.error_rates import (
     sampled,
 )
 from ml_engine.matching.gallery_pairs import GalleryPairs
-from ml_engine.matching.scores_picture import scores_svg
 from ml_engine.types import Float32
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
@@ -128,7 +126,7 @@ class CalibrationState:
         if measured["has_enough_pairs"]:
             return measured
         threshold = self.curve.threshold(measured["fmr"])
-        near = _nearest(self.det, threshold)
+        near = nearest(self.det, threshold)
         return {
             **measured,
             "threshold": round(threshold, 4),
@@ -293,28 +291,6 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
     )
 
 
-def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
-    """The DET curve as SVG, with marks at the threshold of the own curve and at those of round
-    rates. ServiceError 404 if no person has two images."""
-    points = state.det
-    if not points:
-        raise not_found("curve: nobody has two images")
-    own = state.own_threshold
-    labels = {point["threshold"]: f"{point['threshold']:.3f}" for point in state.points}
-    labels[own] = f"its own threshold, {own:.3f}"
-    thresholds = [
-        Threshold(label, near, is_main=threshold == own)
-        for threshold, label in labels.items()
-        if (near := _nearest(points, threshold))
-    ]
-    return det_svg(
-        points,
-        measured_until=state.measured_until,
-        thresholds=thresholds,
-        theme=DARK if is_dark else LIGHT,
-    )
-
-
 def _gallery(collection: Collection) -> Sized:
     """That of the model in force; a candidate's is not loaded for this."""
     if collection.embedder_id == collection.candidate_id:
@@ -331,15 +307,8 @@ def _similar_from(collection: Collection) -> float:
     return rules_of(collection, _gallery(collection)).threshold
 
 
-def scores_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
-    """The genuine and impostor curves as SVG. ServiceError 404 if no person has two images."""
-    if not state.det:
-        raise not_found("curve: nobody has two images")
-    theme = DARK if is_dark else LIGHT
-    return scores_svg(state.det, threshold=state.own_threshold, theme=theme)
-
-
-def _nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
+def nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
+    """The point with the nearest threshold."""
     return min(points, key=lambda point: abs(point.threshold - threshold), default=None)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from ml_engine.types import Float32
@@ -153,26 +154,18 @@ def negative_copy(
 
 def rules_prepare(context: JobContext, change: ModelChange) -> None:
     """The candidate's curve and SVM, and figures of both models on the collection's own people."""
-    collection, other, actor = change.collection, change.other, context.actor
-    error = ""
-    for model in (change.kept, other):
-        seen = collection.seen_by(model)
-        if calibration_of(seen) is None:
-            error = _tried(
-                lambda seen=seen: collection_calibrate(
-                    collection=collection, actor=actor, model=seen.embedder, check=context.check
-                )
-            )
-    is_trained = TrainedDecider.objects.filter(collection=collection, model=other).exists()
-    if collection.decider == Collection.Decider.SVM and not is_trained:
-        error = (
-            _tried(
-                lambda: decider_train(
-                    collection=collection, actor=actor, model=other, check=context.check
-                )
-            )
-            or error
-        )
+    collection, other = change.collection, change.other
+    actor, check = context.actor, context.check
+    measure = partial(collection_calibrate, collection=collection, actor=actor, check=check)
+    train = partial(decider_train, collection=collection, actor=actor, check=check)
+    errors = [
+        _tried(partial(measure, model=model))
+        for model in (change.kept, other)
+        if calibration_of(collection.seen_by(model)) is None
+    ]
+    trained = TrainedDecider.objects.filter(collection=collection, model=other)
+    if collection.decider == Collection.Decider.SVM and not trained.exists():
+        errors.append(_tried(partial(train, model=other)))
     figures = {
         model.version: found
         for model in (change.source, change.target)
@@ -180,7 +173,7 @@ def rules_prepare(context: JobContext, change: ModelChange) -> None:
     }
 
     def store(row: ModelChange) -> None:
-        row.figures, row.error = figures, error[:300]
+        row.figures, row.error = figures, next(filter(None, errors), "")[:300]
         row.save(update_fields=["figures", "error"])
 
     step_of(context, change, store)

@@ -264,6 +264,7 @@ def _processes_without(change: ModelChange) -> QuerySet[GalleryProcess]:
 
 def _exchange(collection: Collection, threshold: float | None, uses_own_curve: bool) -> None:  # noqa: FBT001
     """The switch: one row, which every request and stream reads."""
+    assert collection.candidate is not None  # of a change that is not over
     collection.embedder, collection.candidate = collection.candidate, collection.embedder
     collection.match_threshold, collection.uses_own_curve = threshold, uses_own_curve
     fields = ["embedder", "candidate", "match_threshold", "uses_own_curve"]

@@ -24,9 +24,8 @@ from recognition.people.models import ModelChange
 from recognition.people.services.calibration import (
     CalibrationState,
     calibration_state,
-    det_picture,
-    scores_picture,
 )
+from recognition.people.services.curve_pictures import det_picture, scores_picture
 from recognition.people.services.model_changes import (
     model_change_cancel,
     model_change_let_go,
