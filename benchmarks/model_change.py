@@ -41,7 +41,7 @@ from tools.private_redis import private_redis
 _SOURCE, _TARGET = "dlib_resnet", "mobilefacenet"
 _KILLED_AT = (0.25, 0.5, 0.75)
 _FPS = 5.0
-_BEFORE, _AFTER = 1000, 20
+_AFTER = 20
 _PATIENCE_S = 7200.0
 
 
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--templates", type=int, default=20_000)
     parser.add_argument("--photos", type=int, default=400, help="that are really enrolled")
     parser.add_argument("--clients", type=int, default=1, help="that identify all the time")
+    parser.add_argument("--before", type=int, default=1000, help="searches before the switch")
     parser.add_argument("--weights", type=Path, default=default_weights_dir())
     data = os.environ.get("FACEREC_DATA", ROOT.parent / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(data))
@@ -95,7 +96,7 @@ def _measured(
         embedded_s = time.monotonic() - began
         with _worker():
             _until(lambda: rest.get(address)["waiting_for"] == 0, "every process loads it")
-            load.await_searches(_BEFORE)
+            load.await_searches(options.before)
             told = {"switch": _timed(load, rest, f"{address}/switch")}
             load.await_searches(4 * _AFTER)
             told["roll back"] = _timed(load, rest, f"{address}/roll-back")
@@ -106,7 +107,7 @@ def _measured(
             _until(lambda: rest.get(address)["ended_at"], "old data are removed")
         load.stop()
     switched, back = told["switch"], told["roll back"]
-    before = [each for each in load.searches if each.began < switched[0]][-_BEFORE:]
+    before = [each for each in load.searches if each.began < switched[0]][-options.before :]
     after = [each for each in load.searches if each.began > switched[1]]
     p99 = float(np.percentile([each.ms for each in before], 99))
     slowest = max(each.ms for each in after[:_AFTER])
@@ -125,7 +126,7 @@ def _measured(
         f"erasures {load.counts['erase']}, rejections {load.counts['reject']}",
         "failed requests": f"{len(load.failures)} {load.failures[:3] or ''}",
         "events of the stream": str(stream["events"]),
-        "p50, p99 of the 1,000 before": f"{np.median([e.ms for e in before]):.0f}, {p99:.0f} ms",
+        f"p50, p99 of the {options.before:,} before": f"{np.median([e.ms for e in before]):.0f}, {p99:.0f} ms",
         "slowest of the 20 after": f"{slowest:.0f} ms",
         "the switch itself": f"{1000 * (switched[1] - switched[0]):.0f} ms",
         "not met": ", ".join(name for name, is_met in checks.items() if not is_met) or "nothing",

@@ -128,6 +128,7 @@ def test_svm_of_the_new_model_decides_after_the_switch(
     assert set(TrainedDecider.objects.values_list("model", flat=True)) == {first.pk, second.pk}
     model_change_switch(collection=collection, actor=ACTOR)
     assert decider_in_force(now(collection)) == "svm"
+    assert seen(collection, 1).person_id == crowd[1].pk
     assert not gallery_of(now(collection)).ranks_by_similarity
     TrainedDecider.objects.filter(model=first).delete()
     TrainedDecider.objects.filter(model=second).delete()
