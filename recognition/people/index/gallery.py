@@ -166,7 +166,8 @@ class Gallery:
 
     def _contents_at(self, contents: IndexState | None, standing: CollectionState) -> IndexState:
         revision = standing.revision
-        changed = self._source.changed(contents.revision, revision) if contents else None
+        is_whole = contents is not None and contents.revision >= standing.complete_from
+        changed = self._source.changed(contents.revision, revision) if is_whole else None
         if contents is None or changed is None:
             return self._loaded(standing)
         self._apply(contents, changed)

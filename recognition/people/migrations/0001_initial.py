@@ -111,6 +111,7 @@ class Migration(migrations.Migration):
                 ('images_total', models.PositiveIntegerField(default=0)),
                 ('events_done', models.PositiveIntegerField(default=0)),
                 ('events_lost', models.PositiveIntegerField(default=0)),
+                ('ready_revision', models.PositiveBigIntegerField(null=True)),
                 ('accepted_losses', models.PositiveIntegerField(default=0, help_text='Images that may be lost, as the user has seen and accepted.')),
                 ('error', models.CharField(blank=True, help_text='Why it cannot be switched.', max_length=300)),
                 ('figures', models.JSONField(default=dict, help_text='People who would be missed, by model.')),

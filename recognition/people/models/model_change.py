@@ -46,6 +46,9 @@ class ModelChange(models.Model):
     images_total = models.PositiveIntegerField(default=0)
     events_done = models.PositiveIntegerField(default=0)
     events_lost = models.PositiveIntegerField(default=0)
+    # Of the gallery, when the candidate was complete: until then no change of its templates is in
+    # the log, so that a process that holds an older state of it loads everything.
+    ready_revision = models.PositiveBigIntegerField(null=True)
     accepted_losses = models.PositiveIntegerField(
         default=0, help_text="Images that may be lost, as the user has seen and accepted."
     )

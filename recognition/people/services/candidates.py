@@ -198,8 +198,11 @@ def mark_ready(context: JobContext, change: ModelChange) -> bool:
         if images_missing(row).exists() or negatives_missing(row).exists():
             return False
         if row.state == ModelChange.State.EMBEDDING:
+            made = Template.objects.filter(collection=row.collection_id, model=row.other)
+            note_changes(row.collection, made.values_list("pk", flat=True)[:1])
+            row.ready_revision = Collection.objects.get(pk=row.collection_id).gallery_revision
             row.state, row.changed_at = ModelChange.State.READY, DatabaseTime()
-            row.save(update_fields=["state", "changed_at"])
+            row.save(update_fields=["state", "changed_at", "ready_revision"])
         return True
 
     return step_of(context, change, mark)

@@ -375,3 +375,20 @@ def test_gallery_of_a_forgotten_model_leaves_the_memory(
     gallery_of(now(collection).seen_by(first))
     keep_galleries({(collection.pk, second.pk)})
     assert set(galleries()) == {(collection.pk, second.pk)}
+
+
+def test_gallery_of_an_earlier_change_is_loaded_again(
+    collection: Collection, crowd: list[Person], second: ModelVersion
+) -> None:
+    """A process that only runs jobs may hold it all the time."""
+    begun(collection, second)
+    held = gallery_of(now(collection).seen_by(second))
+    assert held.size == (PEOPLE, 2 * PEOPLE)
+    model_change_cancel(collection=collection, actor=ACTOR)
+    run_jobs()
+    person_erase(person=crowd[0], actor=ACTOR)
+    begun(collection, second)
+    model_change_switch(collection=collection, actor=ACTOR)
+    held.follow(now=True)
+    assert held.size == (PEOPLE - 1, 2 * PEOPLE - 2)
+    assert seen(collection, 0).decision != "match"
