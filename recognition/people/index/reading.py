@@ -56,15 +56,12 @@ class TemplateReader:
 
     def standing(self) -> CollectionState:
         """One query, because it runs twice a second."""
-        of_model = {
-            "svm": FilteredRelation(
-                "trained_deciders", condition=Q(trained_deciders__model=self.model_id)
-            ),
-            "change": FilteredRelation(
-                "model_changes", condition=Q(model_changes__target=self.model_id)
-            ),
-        }
-        rows = Collection.objects.filter(pk=self.collection_id).annotate(**of_model)
+        decides = Q(trained_deciders__model=self.model_id)
+        made = Q(model_changes__target=self.model_id)
+        rows = Collection.objects.filter(pk=self.collection_id).annotate(
+            svm=FilteredRelation("trained_deciders", condition=decides),
+            change=FilteredRelation("model_changes", condition=made),
+        )
         fields = "gallery_revision", "search_kind", "decider", "change__ready_revision"
         trained = "svm__model", "svm__trained_at", "svm__people"
         row = rows.order_by("-change__id").values_list(*fields, *trained).first()
