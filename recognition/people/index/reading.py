@@ -59,12 +59,12 @@ class TemplateReader:
         decides = Q(trained_deciders__model=self.model_id)
         made = Q(model_changes__target=self.model_id)
         rows = Collection.objects.filter(pk=self.collection_id).annotate(
-            svm=FilteredRelation("trained_deciders", condition=decides),
-            change=FilteredRelation("model_changes", condition=made),
+            its_svm=FilteredRelation("trained_deciders", condition=decides),
+            its_change=FilteredRelation("model_changes", condition=made),
         )
-        fields = "gallery_revision", "search_kind", "decider", "change__ready_revision"
-        trained = "svm__model", "svm__trained_at", "svm__people"
-        row = rows.order_by("-change__id").values_list(*fields, *trained).first()
+        fields = "gallery_revision", "search_kind", "decider", "its_change__ready_revision"
+        trained = "its_svm__model", "its_svm__trained_at", "its_svm__people"
+        row = rows.order_by("-its_change__id").values_list(*fields, *trained).first()
         if row is None:
             return CollectionState()
         revision, search_kind, decider, complete_from, *svm = row
