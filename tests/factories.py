@@ -31,6 +31,7 @@ from recognition.people.models import (
     Calibration,
     Collection,
     FaceImage,
+    ModelChange,
     ModelVersion,
     Person,
     Template,
@@ -164,6 +165,21 @@ def make_calibration(collection: Collection, **figures: Any) -> Calibration:
     )
 
 
+def make_model_change(collection: Collection, *, embedder: str = "dlib_resnet") -> ModelChange:
+    """A change that has just begun, with a measurement of both models and without a job."""
+    target = ensure_model_version(embedder)
+    Collection.objects.filter(pk=collection.pk).update(candidate=target)
+    collection.refresh_from_db()
+    make_calibration(collection.seen_by(target))
+    return ModelChange.objects.create(
+        collection=collection,
+        source=collection.embedder,
+        target=target,
+        created_by=ACTOR.name,
+        changed_at=timezone.now(),
+    )
+
+
 def make_camera(collection: Collection | None = None, **values: Any) -> Camera:
     values.setdefault("name", f"Camera {next(_numbers)}")
     return Camera.objects.create(collection=collection or make_collection(), **values)
@@ -242,6 +258,7 @@ __all__ = [
     "make_camera",
     "make_collection",
     "make_event",
+    "make_model_change",
     "make_person",
     "make_recording",
     "make_user",

@@ -145,11 +145,11 @@ class FakeEngine:
         self.is_closed = True
 
     def _vector(self, image: Image, face: Face, embedder: str) -> NDArray:
-        person = _person_at(image, face)
-        return embedding_of(self.lookalikes.get(person, person), embedder, _looks_of(image))
+        person = person_at(image, face)
+        return embedding_of(self.lookalikes.get(person, person), embedder, looks_at(image))
 
 
-def _person_at(image: Image, face: Face) -> int:
+def person_at(image: Image, face: Face) -> int:
     """The number behind the colour in the middle of the face."""
     (left, top), (right, bottom) = face.box[:2].astype(int), face.box[2:].astype(int)
     width, height = (right - left) // 4, (bottom - top) // 4
@@ -159,7 +159,7 @@ def _person_at(image: Image, face: Face) -> int:
     return int(levels @ [1, _LEVELS, _LEVELS**2])
 
 
-def _looks_of(image: Image) -> int:
+def looks_at(image: Image) -> int:
     """The number of the photo, from its background, which a cut face also shows."""
     brightest = image.max(axis=2)
     background = brightest[brightest <= _BACKGROUND]

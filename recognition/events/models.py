@@ -103,6 +103,7 @@ class Event(models.Model):
         on_delete=models.SET_NULL,
         help_text="The image that matched.",
     )
+    # The model that made the vector.
     model = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT)
     negative = models.OneToOneField(
         Negative,
@@ -161,6 +162,22 @@ class Event(models.Model):
         if self.similarity is None:
             return "nobody to compare with"
         return f"{self.similarity:.2f} (needs {self.threshold:.2f})"
+
+
+class EventVector(models.Model):
+    """The face of an event as the collection's other model sees it, while there are two."""
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="other_vectors")
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
+    vector = models.BinaryField(help_text="As in a template.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["event", "model"], name="event_vector_once_per_model"),
+        ]
+
+    def __str__(self) -> str:
+        return f"vector of {self.event_id} by {self.model_id}"
 
 
 class Recording(models.Model):

@@ -77,6 +77,14 @@ KINDS: dict[str, Kind] = {
         title="Evaluate a model",
         is_long=True,
     ),
+    # Each attempt continues after the last faces that the one before it stored.
+    "model_change": Kind(
+        run="recognition.events.services.model_change_job.model_change_job",
+        title="Change a collection's model",
+        is_long=True,
+        is_single=True,
+        max_attempts=20,
+    ),
     # Each attempt continues after the last photo that the one before it finished.
     "import": Kind(
         run="recognition.bulk.services.running.import_job",

@@ -271,6 +271,15 @@ class Identity:
         if had_decided and self._consensus.count:
             self._decision = self._present
 
+    def change_model(self, *, by_rank: bool) -> None:
+        """Another model looks at the face from now on: vectors and scores of the one before cannot
+        be compared with its own. The next looks decide anew."""
+        self._forget()
+        self._decision = self._outdone = None
+        self._consensus = Consensus(by_rank=by_rank)
+        self._whole = _whole(by_rank=by_rank)
+        self._is_match_alone = False
+
     def _count(
         self,
         look: Look,

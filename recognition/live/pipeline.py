@@ -36,27 +36,18 @@ class FramePipeline:
         min_face_px: int | None,
         areas: Callable[[], Areas] = lambda: EVERYWHERE,
     ) -> None:
-        self._stream = stream
-        self._tell = tell
-        self._ask = ask
-        self._min_face_px = min_face_px
-        self._areas = areas
-        self._begin(rulebook)
-
-    def _begin(self, rulebook: Rulebook) -> None:
-        """Start for the collection's model: results of another model must not stay."""
-        get_engine().embedder(rulebook.collection.embedder.name)
-        self.recogniser = Recogniser(
-            rulebook, ask=self._ask, min_face_px=self._min_face_px, areas=self._areas
-        )
-        self.visits = VisitLog(rulebook, self._stream, self._tell)
+        get_engine().embedder(rulebook.collection.embedder.version)
+        self.recogniser = Recogniser(rulebook, ask=ask, min_face_px=min_face_px, areas=areas)
+        self.visits = VisitLog(rulebook, stream, tell)
 
     def follow_rules(self) -> None:
-        """Read the collection's rules again if it is time. ServiceError if it is gone."""
+        """Read the collection's rules again if it is time. If its model is another one now, tracks
+        and visits go on, and every face is looked at again. ServiceError if it is gone."""
         rulebook = self.recogniser.rulebook
         if rulebook.reread():
-            self.visits.close()
-            self._begin(rulebook)
+            get_engine().embedder(rulebook.collection.embedder.version)
+            self.recogniser.change_model()
+            self.visits.change_model(rulebook)
 
     def see(
         self, view: View, at_s: float, came_at: datetime, timings: Timings, load: Load

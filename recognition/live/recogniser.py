@@ -82,7 +82,8 @@ class LookBudget:
 
 
 class Recogniser:
-    """For one stream, in its thread, and for one model: that of the rulebook's collection.
+    """For one stream, in its thread, and for one model at a time: that of the rulebook's
+    collection.
 
     ask: how its calls queue at the engine. areas: gives those in force.
     """
@@ -107,6 +108,14 @@ class Recogniser:
         self._reconsidered_s = 0.0
         self._budget = LookBudget()
         self._last_s = -np.inf
+
+    def change_model(self) -> None:
+        """Begin with the model that the rulebook's collection has now. Tracks stay; what another
+        model said about their faces is forgotten."""
+        self._model = self.rulebook.collection.embedder.version
+        self._gallery_state = self._read_gallery_state()
+        for identity in self._identities.values():
+            identity.change_model(by_rank=self._ranks_otherwise)
 
     def recognise(
         self, engine: Engine, view: View, at_s: float, timings: Timings, load: Load

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -32,6 +33,11 @@ class VisitLog:
     def __init__(self, rulebook: Rulebook, stream: OwnStream, tell: Tell) -> None:
         self._book = VisitBook(rulebook.likeness)
         self._source = VisitSource(stream, rulebook.collection.embedder, tell)
+
+    def change_model(self, rulebook: Rulebook) -> None:
+        """The visits go on, and the faces are seen by another model."""
+        self._book.change_model(rulebook.likeness)
+        self._source = replace(self._source, model=rulebook.collection.embedder)
 
     def event_of(self, track: int) -> UUID | None:
         """The event of the visit that a track is part of, once it is written."""
@@ -111,6 +117,7 @@ class VisitLog:
             box=picture.box if picture else (),
             face_jpeg=picture.face_jpeg if picture else None,
             vector=picture.vector if picture else None,
+            vector_model=self._source.model if picture else None,
             pictures_at=picture.taken_at if picture else None,
             is_revised=visit.is_revised,
         )

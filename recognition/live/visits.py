@@ -11,7 +11,7 @@ is in view: it becomes an event if the face goes without another one.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -49,14 +49,16 @@ class Visit:
     """`decision` improves: a match stays one while the face is the same, unless the mean of all its
     looks speaks against the name (`revise`).
 
-    vector: of the face as last seen, to recognise it again. quality: of the best picture so far;
+    vector: of the face as last seen, to recognise it again; None until the model in force has seen
+    it. quality: of the best picture so far;
     None before there is one. tracks: those that show the face now. reconsidered: changes of the
     gallery that its decision knows. is_tentative: not settled, so not an event yet. is_revised: an
-    earlier decision was taken back, and that was not passed to the writer.
+    earlier decision was taken back, and that was not passed to the writer. is_of_old_model: another
+    model made its decision, so its similarity says nothing beside one of the model in force.
     """
 
     decision: Decision
-    vector: Float32
+    vector: Float32 | None
     started_at: datetime
     last_seen_at: datetime
     last_seen_s: float
@@ -71,6 +73,7 @@ class Visit:
     reconsidered: int = 0
     is_tentative: bool = False
     is_revised: bool = False
+    is_of_old_model: bool = False
     # There are changes that were not passed to the writer.
     has_news: bool = True
     written_s: float = -np.inf
@@ -86,6 +89,11 @@ class Visit:
     def improve(self, decision: Decision, track: int) -> None:
         """Take over a decision of a track if it says more than the present one."""
         before = self.decision
+        if self.is_of_old_model:
+            if _rank(decision)[:2] >= _rank(before)[:2]:
+                self.revise(decision)
+                self.named_by, self.is_of_old_model = track, False
+            return
         if _rank(decision) <= _rank(before):
             return
         self.decision, self.named_by = decision, track
@@ -96,6 +104,12 @@ class Visit:
         """Take the present name back."""
         self.decision = decision
         self.has_news = self.is_revised = True
+
+    def change_model(self) -> None:
+        """The face has to be seen again by another model, before it can be compared."""
+        self.vector, self.named_by, self.is_of_old_model = None, None, True
+        if self.picture is not None:
+            self.picture = replace(self.picture, vector=None)
 
     def touch(self, at_s: float, now: datetime) -> None:
         self.last_seen_s, self.last_seen_at = at_s, now
@@ -119,6 +133,11 @@ class VisitBook:
 
     def visit_of(self, track: int) -> Visit | None:
         return self._of_track.get(track)
+
+    def change_model(self, likeness: float) -> None:
+        self.likeness = likeness
+        for visit in self.visits:
+            visit.change_model()
 
     def see(self, identities: Sequence[Identity], at_s: float, now: datetime) -> None:
         """Add the faces of one frame. Each face with a settled identity is in a visit afterwards,
@@ -327,12 +346,13 @@ def _are_two_people(visit: Visit, decision: Decision) -> bool:
     return None not in people and people[0] != people[1]
 
 
-def _likest(visits: list[Visit], vector: Float32, likeness: float) -> Visit | None:
-    if not visits:
+def _likest(visits: list[Visit], vector: Float32 | None, likeness: float) -> Visit | None:
+    seen = [(visit, visit.vector) for visit in visits if visit.vector is not None]
+    if not seen or vector is None:
         return None
-    similarities = np.stack([visit.vector for visit in visits]) @ vector
+    similarities = np.stack([each for _, each in seen]) @ vector
     best = int(np.argmax(similarities))
-    return visits[best] if similarities[best] >= likeness else None
+    return seen[best][0] if similarities[best] >= likeness else None
 
 
 def _rank(decision: Decision) -> tuple[bool, bool, float]:

@@ -46,7 +46,7 @@ Tell = Callable[[EventPayload, PageEventKind], None]
 
 @dataclass(frozen=True, slots=True)
 class VisitSource:
-    """The origin of visits: one stream, with one model."""
+    """The origin of visits: one stream, with the model that sees its faces now."""
 
     stream: OwnStream
     model: ModelVersion
@@ -191,6 +191,7 @@ def _with_pictures_of(seen: VisitSeen, older: VisitSeen) -> VisitSeen:
         box=older.box,
         face_jpeg=older.face_jpeg,
         vector=older.vector,
+        vector_model=older.vector_model,
         pictures_at=older.pictures_at,
     )
 

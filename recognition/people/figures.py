@@ -51,3 +51,12 @@ class CalibrationFigures(TypedDict):
     people_total: int
     templates_total: int
     similar_from: float
+
+
+class MissedFigures(TypedDict):
+    """At the threshold of a model: people with several images, and how many of them would be missed
+    by most of their images."""
+
+    threshold: float
+    people: int
+    missed: int

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import DEFAULT_FPIR
-from recognition.people.index import Gallery
 from recognition.people.model_versions import curve_in_use, detector_in_use
 from recognition.people.models import Calibration, Collection, TrainedDecider
 from recognition.people.models.curves import stored_curve
@@ -15,6 +14,21 @@ from recognition.web.errors import ServiceError
 
 RuleSource = Literal["fixed", "target_rate", "gallery_size"]
 CurveSource = Literal["model", "own"]
+
+
+class Sized(Protocol):
+    """A gallery, of which only its size matters."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """People and templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The size of a gallery that is not loaded, as that of a candidate."""
+
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +53,7 @@ def curve_of_collection(collection: Collection) -> ImpostorCurve | None:
     return _curve_in_force(collection)[0]
 
 
-def rules_of(collection: Collection, gallery: Gallery) -> Rules:
+def rules_of(collection: Collection, gallery: Sized) -> Rules:
     """The rules in force. ServiceError 409 if the threshold must come from a curve and the embedder
     has none."""
     curve, curve_source = _curve_in_force(collection)
@@ -56,7 +70,7 @@ def rules_of(collection: Collection, gallery: Gallery) -> Rules:
     return rules(threshold_for_gallery(curve, collection, gallery), "gallery_size")
 
 
-def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery: Gallery) -> float:
+def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery: Sized) -> float:
     """The threshold that names a stranger no more often than the collection's target rate. A
     stranger is compared with every template, or with one mean of each person."""
     fpir = collection.target_false_positive_rate or DEFAULT_FPIR

@@ -31,6 +31,7 @@ from tests.factories import (
     make_camera,
     make_collection,
     make_event,
+    make_model_change,
     make_person,
     make_recording,
     make_user,
@@ -68,6 +69,13 @@ API: dict[str, dict[str, str | None]] = {
     "collection-det": {"GET": Scope.IDENTIFY},
     "collection-decider": {"GET": Scope.IDENTIFY},
     "collection-train": {"POST": Scope.MANAGE},
+    "collection-model-change": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
+    "collection-model-change-switch": {"POST": Scope.MANAGE},
+    "collection-model-change-roll-back": {"POST": Scope.MANAGE},
+    "collection-model-change-let-go": {"POST": Scope.MANAGE},
+    "collection-model-change-cancel": {"POST": Scope.MANAGE},
+    "collection-model-change-det": {"GET": Scope.MANAGE},
+    "collection-model-change-scores": {"GET": Scope.MANAGE},
     "collection-take-up-model": {"POST": Scope.MANAGE},
     "jobs": {"GET": ANYBODY},
     "job": {"GET": Scope.MANAGE},
@@ -149,6 +157,8 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_collection_measure": (VIEWER, VIEWER),  # only redirects to the next
     "admin:people_modelversion_evaluate": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
+    "admin:people_collection_change_model": (ADMINISTRATOR, ADMINISTRATOR),  # only redirects
+    "admin:people_collection_model_change": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
     "admin:events_event_review": (NOBODY, OPERATOR),
     "admin:events_event_convert_clip": (NOBODY, OPERATOR),
@@ -240,6 +250,7 @@ class World:
 @pytest.fixture
 def world(person: Person) -> World:
     make_calibration(person.collection)
+    make_model_change(person.collection)
     event = make_event(person=person)
     make_clip(event, "mjpeg")
     other = make_person(person.collection)

@@ -144,8 +144,8 @@ class CollectionArchive:
 
 
 def _image(image: FaceImage, templates: list[Template]) -> JsonDict:
-    names = ("sha256", "box", "landmarks", "crop_left", "crop_top", "crop_scale", "quality",
-             "quality_parts")  # fmt: skip
+    names = ("sha256", "box", "landmarks", "crop_left", "crop_top", "crop_scale", "crop_turn",
+             "quality", "quality_parts")  # fmt: skip
     return {
         "id": str(image.pk),
         **{name: getattr(image, name) for name in names},
@@ -172,6 +172,7 @@ def _image_values(image: JsonDict) -> ColumnValues:
         "crop_left": int(image["crop_left"]),
         "crop_top": int(image["crop_top"]),
         "crop_scale": float(image["crop_scale"]),
+        "crop_turn": int(image["crop_turn"]) // 90 % 4 * 90,
         "quality": float(image["quality"]),
         "quality_parts": {str(name)[:32]: _part(value) for name, value in parts.items()},
     }

@@ -6,6 +6,7 @@ from accounts.audit import Actor, record
 from recognition.events.models import Event
 from recognition.events.services.negatives import negative_follow
 from recognition.events.services.publishing import announce
+from recognition.events.services.vectors import event_vector
 from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.people.services.enrolment import (
     ImageOutcome,
@@ -41,10 +42,10 @@ def event_enrol(
 
 
 def _crop(event: Event, collection: Collection) -> LiveCrop:
-    is_ours = event.vector is not None and event.model_id == collection.embedder_id
+    vector = event_vector(event, collection.embedder_id)
     return LiveCrop(
         jpeg=_face_jpeg(event),
-        vector=Template.unpack(event.vector) if event.vector and is_ours else None,
+        vector=Template.unpack(vector) if vector else None,
         quality=event.quality,
     )
 

@@ -19,6 +19,7 @@ from recognition.events.models import Event
 from recognition.events.services.clips import ClipWanted, clip_begin, clips_delete
 from recognition.events.services.negatives import negative_follow, negatives_of_events_delete
 from recognition.events.services.publishing import announce, announce_progress
+from recognition.events.services.vectors import vectors_for
 from recognition.people.models import Collection, FaceImage, ModelVersion, Person, Template
 from recognition.people.services.locks import lock_collection
 from recognition.web.errors import not_found
@@ -37,8 +38,9 @@ class VisitSeen:
     decision: match, unknown or ambiguous. Person and template are set only for a match.
     box: the face on the snapshot: x, y, width, height, each 0..1.
     quality: quality of the face in `face_jpeg`, 0..1. Pictures and vector may be None if the stored
-    ones are as good. pictures_at: when the pictures were taken, if that is not `at`. is_revised:
-    the stream took an earlier decision back.
+    ones are as good. vector_model: made the vector; None is the model of the stream.
+    pictures_at: when the pictures were taken, if that is not `at`. is_revised: the stream took an
+    earlier decision back.
     """
 
     decision: str
@@ -53,6 +55,7 @@ class VisitSeen:
     box: tuple[float, ...] = ()
     face_jpeg: bytes | None = None
     vector: NDArray[np.float32] | None = None
+    vector_model: ModelVersion | None = None
     pictures_at: datetime | None = None
     is_revised: bool = False
 
@@ -169,12 +172,18 @@ def event_review(*, event: Event, review: str, actor: Actor) -> Event:
     """Store a user's review of an event. If the user rejects the name, similar faces do not get it
     again."""
 
+    vectors: dict[int, bytes] = {}
+    if review == Event.Review.REJECTED and event.negative_id is None and event.person_id:
+        models = Collection.objects.select_related("embedder", "candidate")
+        collection = models.filter(pk=event.collection_id).first()
+        vectors = vectors_for(event, collection, actor) if collection else {}
+
     def update() -> Event:
         collection = lock_collection(event.collection_id)
         row = _locked(event.pk)
         row.review = review
         row.save(update_fields=["review"])
-        negative_follow(row, collection)
+        negative_follow(row, collection, vectors)
         record(actor, "event.review", row, collection_id=row.collection_id, review=review)
         announce(row, "event.decided")
         return row
@@ -279,6 +288,7 @@ def _write_pictures(event: Event, seen: VisitSeen, files: NewFiles) -> None:
         files.write(event.face, seen.face_jpeg)
         event.quality = seen.quality
         event.vector = Template.pack(seen.vector) if seen.vector is not None else None
+        event.model = seen.vector_model
 
 
 def _take_pictures(row: Event, fresh: Event) -> None:
@@ -290,6 +300,7 @@ def _take_pictures(row: Event, fresh: Event) -> None:
         remove_after_commit([row.face.name])
         row.face = fresh.face.name
         row.quality, row.vector = fresh.quality, fresh.vector
+        row.model = fresh.model or row.model
 
 
 def _improve(row: Event, seen: VisitSeen, person: Person | None) -> None:

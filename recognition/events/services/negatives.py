@@ -5,6 +5,8 @@ Each function runs in a transaction that has locked the collection.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db.models import QuerySet
 
 from recognition.events.models import Event
@@ -12,17 +14,18 @@ from recognition.people.models import Collection
 from recognition.people.services.negatives import negative_add, negatives_delete
 
 
-def negative_follow(event: Event, collection: Collection) -> None:
+def negative_follow(
+    event: Event, collection: Collection, vectors: Mapping[int, bytes] | None = None
+) -> None:
     """Store the face of a rejected event as a negative of its person, or remove the negative if the
-    event is no longer rejected."""
+    event is no longer rejected. vectors: of the face, by the id of their model."""
     if event.review != Event.Review.REJECTED:
         negatives_of_events_delete(Event.objects.filter(pk=event.pk), collection)
         event.negative = None
         return
-    is_ours = event.model_id == collection.embedder_id
-    if event.negative_id or event.person_id is None or event.vector is None or not is_ours:
+    if event.negative_id or event.person_id is None or event.vector is None or not vectors:
         return
-    event.negative = negative_add(collection, event.person_id, bytes(event.vector))
+    event.negative = negative_add(collection, event.person_id, vectors)
     event.save(update_fields=["negative"])
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from recognition.events.models import Event
+from recognition.events.models import Event, EventVector
 from recognition.events.services.clips import clips_delete
 from recognition.events.services.publishing import MOST_TOLD, announce_changed
 from recognition.people.models import Collection, Person
@@ -30,6 +30,7 @@ def events_forget(collection: Collection, person: Person) -> Traced:
     newest = _newest_events(person)
     shared = _take_shared_snapshots(person)
     pictures = [name for names in events.values_list("snapshot", "face") for name in names]
+    EventVector.objects.filter(event__person=person).delete()
     clips = [*clips_delete(events), *_take_shared_clips(person)]
     emptied = events.update(
         person=None, image=None, snapshot="", box=[], face="", vector=None, quality=0.0

@@ -21,16 +21,17 @@ from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.services import jobs_prune
 from recognition.notices.services.notices import notices_prune
-from recognition.people.index import changes_prune
+from recognition.people.index import changes_prune, gallery_processes_prune
 from recognition.people.services.deciders import deciders_retrain
+from recognition.people.services.model_changes import model_changes_resume
 from recognition.web.models import IdempotencyRecord
 
 _SIGN_INS_KEPT = timedelta(days=90)
 
 
 def upkeep(before: Callable[[float, str], None] = lambda fraction, name: None) -> dict[str, int]:
-    """Run all steps once; returns the number of removed rows or files of each step (for `deciders`:
-    the number of trainings started).
+    """Run all steps once; returns the number of removed rows or files of each step (for `deciders`
+    and `model_changes`: the number of jobs started).
 
     before: called before each step with the fraction that is done and the name of the step. It may
     raise to stop.
@@ -74,4 +75,6 @@ _STEPS: dict[str, Callable[[], int]] = {
     "recordings": recordings_sweep,
     "streams": streams_prune,
     "deciders": deciders_retrain,
+    "model_changes": model_changes_resume,
+    "gallery_processes": gallery_processes_prune,
 }

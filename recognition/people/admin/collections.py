@@ -22,6 +22,7 @@ from accounts.audit import Actor
 from accounts.long_lists import LongListAdmin
 from recognition.people.admin.fields import EmbedderField
 from recognition.people.admin.measuring import CURVE_SOURCES, RULE_SOURCES, measure_view
+from recognition.people.admin.model_changes import model_change_view
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, ModelVersion, Person
 from recognition.people.rules import decider_in_force, rules_of
@@ -36,7 +37,8 @@ from recognition.web.admin.services import ServiceAdmin, refusals_shown
 
 class CollectionForm(forms.ModelForm):
     embedder = EmbedderField(
-        help_text="The model that embeds faces. It cannot change while there are templates."
+        help_text="The model that embeds faces. While there are templates, it changes by "
+        "“Change the model” only."
     )
 
     class Meta:
@@ -72,7 +74,7 @@ class CollectionForm(forms.ModelForm):
         embedder = self.cleaned_data["embedder"]
         changes = not self.instance._state.adding and "embedder" in self.changed_data
         if changes and self.instance.templates.exists():
-            raise ValidationError("The embedder cannot change while the collection has templates.")
+            raise ValidationError("The collection has templates: use “Change the model”.")
         return embedder
 
 
@@ -95,7 +97,7 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
     sortable_by = ("name",)
     search_fields = ("name",)
     readonly_fields = ("threshold_in_force", "decider_in_force")
-    actions_detail = ("measure",)
+    actions_detail = ("measure", "change_model")
     fieldsets = (
         (None, {"fields": ("name", "description", "embedder")}),
         (
@@ -184,7 +186,12 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
             self.admin_site.admin_view(require_POST(take_up_model_view)),
             name="people_collection_take_up_model",
         )
-        return [page, take_up, *super().get_urls()]
+        change = path(
+            "<uuid:collection_id>/model-change/",
+            self.admin_site.admin_view(partial(model_change_view, site=self.admin_site)),
+            name="people_collection_model_change",
+        )
+        return [page, take_up, change, *super().get_urls()]
 
     @action(
         description="Measure and train",
@@ -195,6 +202,16 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
     def measure(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         collection = self.row_or_404(request, object_id)
         return redirect(reverse("admin:people_collection_measured", args=[collection.pk]))
+
+    @action(
+        description="Change the model",
+        url_path="change-model",
+        icon="swap_horiz",
+        permissions=["change"],
+    )
+    def change_model(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        collection = self.row_or_404(request, object_id)
+        return redirect(reverse("admin:people_collection_model_change", args=[collection.pk]))
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:  # noqa: FBT001
         actor = Actor.of_request(request)

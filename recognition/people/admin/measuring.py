@@ -60,8 +60,8 @@ def measure_view(request: HttpRequest, collection_id: UUID, site: AdminSite) -> 
         "rule": _rule(collection),
         "state": state,
         "points": _points(state) if state else [],
-        "equal_error_percent": _percent(state.figures["eer"]) if state else None,
-        "pairs": _pairs(state) if state else [],
+        "equal_error_percent": percent(state.figures["eer"]) if state else None,
+        "pairs": pairs_shown(state) if state else [],
         "people_needed": people_needed(),
         "least_errors": LEAST_ERRORS,
         "decider": decider_state(collection),
@@ -126,8 +126,8 @@ def _points(state: CalibrationState) -> list[TemplateContext]:
         {
             "one_in": round(1 / point["fmr"]),
             "threshold": point["threshold"],
-            "missed": _percent(point["fnmr"]),
-            "interval": [_percent(end) for end in point["fnmr_interval"] or ()],
+            "missed": percent(point["fnmr"]),
+            "interval": [percent(end) for end in point["fnmr_interval"] or ()],
             "false_match_count": point["false_match_count"],
             "has_enough_pairs": point["has_enough_pairs"],
         }
@@ -135,11 +135,11 @@ def _points(state: CalibrationState) -> list[TemplateContext]:
     ]
 
 
-def _percent(rate: float | None) -> float | None:
+def percent(rate: float | None) -> float | None:
     return None if rate is None else 100 * rate
 
 
-def _pairs(state: CalibrationState) -> list[TemplateContext]:
+def pairs_shown(state: CalibrationState) -> list[TemplateContext]:
     return [
         {
             "people": [_with_image(pair.first), _with_image(pair.second)],

@@ -9,6 +9,7 @@ from recognition.people.api.views import (
     collections,
     enrolment,
     keys,
+    model_changes,
     models,
     persons,
     recognise,
@@ -45,6 +46,41 @@ urlpatterns = [
         "collections/<uuid:collection_id>/decider",
         calibration.DeciderView.as_view(),
         name="collection-decider",
+    ),
+    path(
+        "collections/<uuid:collection_id>/model-change",
+        model_changes.ModelChangeView.as_view(),
+        name="collection-model-change",
+    ),
+    path(
+        "collections/<uuid:collection_id>/model-change/switch",
+        model_changes.SwitchModelView.as_view(),
+        name="collection-model-change-switch",
+    ),
+    path(
+        "collections/<uuid:collection_id>/model-change/roll-back",
+        model_changes.RollBackModelView.as_view(),
+        name="collection-model-change-roll-back",
+    ),
+    path(
+        "collections/<uuid:collection_id>/model-change/let-go",
+        model_changes.LetGoModelView.as_view(),
+        name="collection-model-change-let-go",
+    ),
+    path(
+        "collections/<uuid:collection_id>/model-change/cancel",
+        model_changes.CancelModelView.as_view(),
+        name="collection-model-change-cancel",
+    ),
+    path(
+        "collections/<uuid:collection_id>/model-change/det.svg",
+        model_changes.ModelChangeDetView.as_view(),
+        name="collection-model-change-det",
+    ),
+    path(
+        "collections/<uuid:collection_id>/model-change/scores.svg",
+        model_changes.ModelChangeScoresView.as_view(),
+        name="collection-model-change-scores",
     ),
     path(
         "collections/<uuid:collection_id>/take-up-model",

@@ -14,8 +14,10 @@ that made the change, and before a search in every other process.
 | `changes` | the log of changes that other processes follow |
 | `process` | the galleries of this process |
 | `loading` | loads them before the first search |
+| `candidates` | says which galleries of new models are loaded |
 """
 
+from recognition.people.index.candidates import gallery_processes_prune
 from recognition.people.index.changes import changes_prune, note_changes
 from recognition.people.index.gallery import Gallery
 from recognition.people.index.loading import GalleryLoader
@@ -27,5 +29,6 @@ __all__ = [
     "changes_prune",
     "forget_galleries",
     "gallery_of",
+    "gallery_processes_prune",
     "note_changes",
 ]

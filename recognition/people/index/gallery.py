@@ -163,7 +163,9 @@ class Gallery:
 
     def _contents_at(self, contents: IndexState | None, standing: CollectionState) -> IndexState:
         revision = standing.revision
-        changed = self._source.changed(contents.revision, revision) if contents else None
+        changed = None
+        if contents is not None and contents.revision >= standing.complete_from:
+            changed = self._source.changed(contents.revision, revision)
         if contents is None or changed is None:
             return self._loaded(standing)
         self._apply(contents, changed)

@@ -12,8 +12,10 @@ from uuid import UUID
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connections
 
-from recognition.people.index.process import galleries, gallery_of
+from recognition.people.index.candidates import ProcessRow, candidates_to_load, warm_up
+from recognition.people.index.process import galleries, gallery_of, keep_galleries
 from recognition.people.models import Collection
+from recognition.web.errors import ServiceError
 from recognition.web.process import Part
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ class GalleryLoader(Part):
         self._thread: threading.Thread | None = None
         self._is_complete = False
         self._failed_at: dict[UUID, float] = {}
+        # Collections and the models of which gallery and network are in memory, as candidates.
+        self._warmed: set[tuple[UUID, int]] = set()
+        self._row = ProcessRow()
 
     @property
     def is_loading(self) -> bool:
@@ -59,12 +64,19 @@ class GalleryLoader(Part):
                 logger.warning("galleries are not loaded while the database is away: %s", error)
                 connections.close_all()
             self._stopping.wait(_LOOK_EVERY_S)
+        try:
+            self._row.remove()
+        except (DatabaseError, InterfaceError) as error:
+            logger.info("the row of this process stays until its lease lapses: %s", error)
         connections.close_all()
 
     def _look(self) -> None:
-        rows = Collection.objects.values_list("pk", "embedder_id", "gallery_revision")
-        have, missing = galleries(), []
-        for collection_id, model_id, revision in rows:
+        fields = "pk", "embedder_id", "candidate_id", "gallery_revision"
+        have, missing, used = galleries(), [], set()
+        for collection_id, model_id, candidate_id, revision in Collection.objects.values_list(
+            *fields
+        ):
+            used |= {(collection_id, model_id), (collection_id, candidate_id)}
             if not self._is_due(collection_id):
                 continue
             gallery = have.get((collection_id, model_id))
@@ -72,11 +84,40 @@ class GalleryLoader(Part):
                 missing.append(collection_id)
             elif gallery.is_behind(revision):
                 self._try(collection_id, gallery.follow)
+        keep_galleries(used)
         self._is_complete = not missing
         for collection_id in missing:
             if not self._stopping.is_set():
-                self._try(collection_id, partial(_load, collection_id))
+                self._try(collection_id, partial(_load_collection, collection_id))
         self._is_complete = True
+        self._load_candidates()
+
+    def _load_candidates(self) -> None:
+        """Load galleries and networks of the models that collections may be switched to."""
+        wanted, have = candidates_to_load(), galleries()
+        for collection_id, model_id in wanted & self._warmed:
+            gallery = have.get((collection_id, model_id))
+            if gallery is None:
+                self._warmed.discard((collection_id, model_id))
+            else:
+                self._try(collection_id, gallery.follow)
+        self._warmed &= wanted
+        for collection_id, model_id in wanted - self._warmed:
+            if not self._stopping.is_set() and self._is_due(collection_id):
+                self._try(collection_id, partial(self._load_candidate, collection_id, model_id))
+        self._row.tell(self._warmed)
+
+    def _load_candidate(self, collection_id: UUID, model_id: int) -> None:
+        row = Collection.objects.select_related("candidate").filter(pk=collection_id).first()
+        if row is None or row.candidate is None or row.candidate_id != model_id:
+            return
+        try:
+            warm_up(row.candidate.version)
+        except ServiceError as error:  # the engine is not ready yet
+            logger.info("the candidate of %s waits: %s", row.name, error.message)
+            return
+        _load(row.seen_by(row.candidate))
+        self._warmed.add((collection_id, model_id))
 
     def _is_due(self, collection_id: UUID) -> bool:
         failed_at = self._failed_at.get(collection_id)
@@ -95,10 +136,13 @@ class GalleryLoader(Part):
             self._failed_at.pop(collection_id, None)
 
 
-def _load(collection_id: UUID) -> None:
+def _load_collection(collection_id: UUID) -> None:
     row = Collection.objects.select_related("embedder").filter(pk=collection_id).first()
-    if row is None:
-        return
+    if row is not None:
+        _load(row)
+
+
+def _load(row: Collection) -> None:
     started = time.monotonic()
     gallery = gallery_of(row)
     people, templates = gallery.size

@@ -36,6 +36,12 @@ class Galleries(Part):
         with self._lock:
             return dict(self._galleries)
 
+    def keep(self, wanted: set[tuple[UUID, int]]) -> None:
+        """Drop all others, which no collection uses any more."""
+        with self._lock:
+            for key in set(self._galleries) - wanted:
+                del self._galleries[key]
+
     def forget(self, collection_id: UUID | None) -> None:
         with self._lock:
             for key in list(self._galleries):
@@ -51,6 +57,11 @@ def gallery_of(collection: Collection) -> Gallery:
 def galleries() -> dict[tuple[UUID, int], Gallery]:
     """The galleries in this process, by collection and model."""
     return process().part(Galleries).all()
+
+
+def keep_galleries(wanted: set[tuple[UUID, int]]) -> None:
+    """Drop all galleries but these, by collection and model, from memory."""
+    process().part(Galleries).keep(wanted)
 
 
 def forget_galleries(collection_id: UUID | None = None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from django.db.models import CharField, Count, QuerySet
+from django.db.models import CharField, Count, FilteredRelation, Q, QuerySet
 from django.db.models.functions import Cast
 
 from ml_engine.matching import LinearSvm
@@ -31,9 +31,11 @@ CHUNK = 10_000
 @dataclass(frozen=True, slots=True)
 class CollectionState:
     """Revision and choices of a collection. svm: changes with each training; None if no SVM of the
-    gallery's model decides. A deleted collection counts as empty."""
+    gallery's model decides. complete_from: an older state of this gallery is to be loaded again. A
+    deleted collection counts as empty."""
 
     revision: int = 0
+    complete_from: int = 0
     search_kind: str = Collection.SearchKind.AUTO
     decider: str = Collection.Decider.NEAREST
     svm: tuple[object, ...] | None = None
@@ -54,15 +56,25 @@ class TemplateReader:
 
     def standing(self) -> CollectionState:
         """One query, because it runs twice a second."""
-        fields = "gallery_revision", "search_kind", "decider"
-        svm = "trained_decider__model", "trained_decider__trained_at", "trained_decider__people"
-        row = Collection.objects.filter(pk=self.collection_id).values_list(*fields, *svm).first()
+        decides = Q(trained_deciders__model=self.model_id)
+        made = Q(model_changes__target=self.model_id)
+        rows = Collection.objects.filter(pk=self.collection_id).annotate(
+            its_svm=FilteredRelation("trained_deciders", condition=decides),
+            its_change=FilteredRelation("model_changes", condition=made),
+        )
+        fields = "gallery_revision", "search_kind", "decider", "its_change__ready_revision"
+        trained = "its_svm__model", "its_svm__trained_at", "its_svm__people"
+        row = rows.order_by("-its_change__id").values_list(*fields, *trained).first()
         if row is None:
             return CollectionState()
-        revision, search_kind, decider, *trained = row
-        is_trained = decider == Collection.Decider.SVM and trained[0] == self.model_id
+        revision, search_kind, decider, complete_from, *svm = row
+        is_trained = decider == Collection.Decider.SVM and svm[0] == self.model_id
         return CollectionState(
-            revision, search_kind, decider, tuple(trained) if is_trained else None
+            revision=revision,
+            search_kind=search_kind,
+            decider=decider,
+            svm=tuple(svm) if is_trained else None,
+            complete_from=complete_from or 0,
         )
 
     def changed(self, since: int, until: int) -> list[int] | None:

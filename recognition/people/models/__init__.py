@@ -4,6 +4,12 @@ from recognition.people.models.calibration import Calibration
 from recognition.people.models.collection import Collection
 from recognition.people.models.gallery_change import GalleryChange
 from recognition.people.models.lookalike import Lookalike
+from recognition.people.models.model_change import (
+    GalleryProcess,
+    LoadedCandidate,
+    ModelChange,
+    ModelChangeLoss,
+)
 from recognition.people.models.model_version import ModelVersion
 from recognition.people.models.negative import Negative
 from recognition.people.models.person import FaceImage, Person, Template
@@ -14,7 +20,11 @@ __all__ = [
     "Collection",
     "FaceImage",
     "GalleryChange",
+    "GalleryProcess",
+    "LoadedCandidate",
     "Lookalike",
+    "ModelChange",
+    "ModelChangeLoss",
     "ModelVersion",
     "Negative",
     "Person",

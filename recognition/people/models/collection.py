@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -44,6 +46,16 @@ class Collection(models.Model):
         on_delete=models.PROTECT,
         related_name="collections",
         limit_choices_to={"role": ModelVersion.Role.EMBEDDER},
+    )
+    # The second model, which templates are stored for as well: before a switch the new one, after
+    # it the old one, which can be rolled back to (see ModelChange).
+    candidate = models.ForeignKey(
+        ModelVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="candidate_of",
+        editable=False,
     )
     match_threshold = models.FloatField(
         null=True,
@@ -114,3 +126,18 @@ class Collection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def model_ids(self) -> list[int]:
+        """The models that templates are stored for, the one in force first."""
+        both = (self.embedder_id, self.candidate_id)
+        return [model_id for model_id in both if model_id is not None]
+
+    def seen_by(self, model: ModelVersion) -> Collection:
+        """The collection as if this model was in force, without a fixed threshold: a copy that is
+        never saved."""
+        if model.pk == self.embedder_id:
+            return self
+        seen = copy.copy(self)
+        seen.embedder, seen.match_threshold = model, None
+        return seen

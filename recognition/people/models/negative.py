@@ -18,6 +18,10 @@ class Negative(models.Model):
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="negatives")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
     vector = models.BinaryField(help_text="As in a template.")
+    # The same face by the collection's other model, while there are two.
+    original = models.ForeignKey(
+        "self", null=True, on_delete=models.CASCADE, related_name="copies", editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

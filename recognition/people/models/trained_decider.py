@@ -13,13 +13,13 @@ logger = logging.getLogger(__name__)
 
 
 class TrainedDecider(models.Model):
-    """The linear SVM of a collection: arrays as an `.npz` file, never a pickle.
+    """The linear SVM of a collection and a model: arrays as an `.npz` file, never a pickle.
 
     In the database, so that every process has the same one and a backup holds it.
     """
 
-    collection = models.OneToOneField(
-        Collection, on_delete=models.CASCADE, related_name="trained_decider"
+    collection = models.ForeignKey(
+        Collection, on_delete=models.CASCADE, related_name="trained_deciders"
     )
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
     arrays = models.BinaryField()
@@ -28,6 +28,11 @@ class TrainedDecider(models.Model):
     people = models.PositiveIntegerField()
     templates = models.PositiveIntegerField()
     trained_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["collection", "model"], name="decider_once_per_model"),
+        ]
 
     def __str__(self) -> str:
         return f"SVM of {self.people} people"

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from accounts.audit import Actor, record
 from ml_engine.matching import ImpostorCurve
-from ml_engine.matching.det_picture import DARK, LIGHT, Threshold, det_svg
 from ml_engine.matching.error_rates import (
     DetPoint,
     ErrorRates,
@@ -23,6 +22,7 @@ from ml_engine.matching.error_rates import (
     people_needed,
     sampled,
 )
+from ml_engine.matching.gallery_pairs import GalleryPairs
 from ml_engine.types import Float32
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
@@ -30,6 +30,7 @@ from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.people.figures import (
     CalibrationFigures,
+    MissedFigures,
     OperatingPointFigures,
     SimilarPairFigures,
 )
@@ -42,13 +43,16 @@ from recognition.people.model_versions import (
 )
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
 from recognition.people.rules import (
+    Counted,
+    Sized,
     calibration_of,
+    curve_of_collection,
     model_curve,
     own_curve,
     rules_of,
     threshold_for_gallery,
 )
-from recognition.people.services.locks import lock_collection
+from recognition.people.services.locks import check_in_use, lock_collection
 from recognition.people.traces import Traced
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
@@ -122,7 +126,7 @@ class CalibrationState:
         if measured["has_enough_pairs"]:
             return measured
         threshold = self.curve.threshold(measured["fmr"])
-        near = _nearest(self.det, threshold)
+        near = nearest(self.det, threshold)
         return {
             **measured,
             "threshold": round(threshold, 4),
@@ -158,15 +162,20 @@ def measure_job(context: JobContext, parameters: JsonObject) -> JsonObject:
 
 
 def collection_calibrate(
-    *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
+    *,
+    collection: Collection,
+    actor: Actor,
+    model: ModelVersion | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Calibration:
     """Compare the active people of a collection with themselves and with each other, and replace
     the last measurement. No rule changes: `uses_own_curve` puts the curve in force.
 
     A large gallery is measured on a random sample, the same every time; see
     `ml_engine.matching.error_rates`, also for the pairs that may be one person. Results name people
-    by id only. check: called before the result is stored, and again in the transaction that stores
-    it; if it raises, nothing is stored.
+    by id only. model: None is the one in force; the collection's candidate has a measurement of its
+    own, for which a model without a curve is enough. check: called before the result is stored, and
+    again in the transaction that stores it; if it raises, nothing is stored.
 
     ServiceError 409: `too_few_people` if there are too few pairs for a useful rate, `no_threshold`
     if the collection has no threshold, `embedder_changed` if the embedder changed meanwhile.
@@ -174,7 +183,8 @@ def collection_calibrate(
     row = Collection.objects.select_related("embedder").filter(pk=collection.pk).first()
     if row is None:
         raise not_found("collection")
-    threshold = rules_of(row, gallery_of(row)).threshold
+    row = row.seen_by(model or row.embedder)
+    threshold = _similar_from(row)
     templates, people, names = _owners(row)
     if len(names) < people_needed():
         raise _too_few(len(names))
@@ -195,13 +205,11 @@ def collection_calibrate(
 
     def store() -> Calibration:
         check()
-        if lock_collection(row.pk).embedder_id != row.embedder_id:
-            message = "The collection's embedder was changed meanwhile. Measure again."
-            raise ServiceError("embedder_changed", message, status=409)
+        check_in_use(lock_collection(row.pk), row.embedder)
         calibration, _ = Calibration.objects.update_or_create(
             collection=row,
+            model=row.embedder,
             defaults={
-                "model": row.embedder,
                 "impostor_curve": rates.curve.to_dict(),
                 "figures": _figures(rates, names) | sizes | {"similar_from": round(threshold, 4)},
                 "gallery_revision": row.gallery_revision,
@@ -216,18 +224,37 @@ def collection_calibrate(
     return in_transaction(store)
 
 
+def missed_people(collection: Collection) -> MissedFigures | None:
+    """How many people with several images would be missed by most of them, at the threshold that
+    the collection's model has. None without a threshold."""
+    try:
+        rules = rules_of(collection, _gallery(collection))
+    except ServiceError:
+        return None
+    templates, people, _ = _owners(collection)
+    vectors, drawn = _vectors(TemplateReader.of(collection), templates, people)
+    order = np.argsort(drawn, kind="stable")
+    _, person = np.unique(drawn[order], return_inverse=True)
+    cohort = rules.curve.cohort if rules.curve else None
+    genuine = GalleryPairs(vectors[order], person, cohort).genuine()
+    shares = genuine.missed_by_person(rules.threshold)
+    return {
+        "threshold": round(rules.threshold, 4),
+        "people": len(genuine.people),
+        "missed": int((shares > 0.5).sum()),
+    }
+
+
 def calibration_forget(collection: Collection, person: Person) -> Traced:
     """Remove the person from the similar pairs. Needs a transaction that holds the collection's
     lock. Rates stay: they name no person."""
-    row = Calibration.objects.filter(collection=collection).first()
-    if row is None:
-        return Traced()
-    similar_pairs = row.figures["similar_pairs"]
-    rest = [pair for pair in similar_pairs if str(person.pk) not in pair["people"]]
-    if len(rest) < len(similar_pairs):
-        row.figures["similar_pairs"] = rest
-        row.figures["similar_pairs_total"] -= len(similar_pairs) - len(rest)
-        row.save(update_fields=["figures"])
+    for row in Calibration.objects.filter(collection=collection):
+        similar_pairs = row.figures["similar_pairs"]
+        rest = [pair for pair in similar_pairs if str(person.pk) not in pair["people"]]
+        if len(rest) < len(similar_pairs):
+            row.figures["similar_pairs"] = rest
+            row.figures["similar_pairs_total"] -= len(similar_pairs) - len(rest)
+            row.save(update_fields=["figures"])
     return Traced()
 
 
@@ -250,7 +277,7 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
     calibration = calibration_of(collection)
     if calibration is None:
         return None
-    gallery, model = gallery_of(collection), model_curve(collection)
+    gallery, model = _gallery(collection), model_curve(collection)
     own = own_curve(calibration, model)
     changes = collection.gallery_revision - calibration.gallery_revision
     return CalibrationState(
@@ -264,29 +291,24 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
     )
 
 
-def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
-    """The DET curve as SVG, with marks at the threshold of the own curve and at those of round
-    rates. ServiceError 404 if no person has two images."""
-    points = state.det
-    if not points:
-        raise not_found("curve: nobody has two images")
-    own = state.own_threshold
-    labels = {point["threshold"]: f"{point['threshold']:.3f}" for point in state.points}
-    labels[own] = f"its own threshold, {own:.3f}"
-    thresholds = [
-        Threshold(label, near, is_main=threshold == own)
-        for threshold, label in labels.items()
-        if (near := _nearest(points, threshold))
-    ]
-    return det_svg(
-        points,
-        measured_until=state.measured_until,
-        thresholds=thresholds,
-        theme=DARK if is_dark else LIGHT,
-    )
+def _gallery(collection: Collection) -> Sized:
+    """That of the model in force; a candidate's is not loaded for this."""
+    if collection.embedder_id == collection.candidate_id:
+        return Counted(TemplateReader.of(collection).size())
+    return gallery_of(collection)
 
 
-def _nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
+def _similar_from(collection: Collection) -> float:
+    """The similarity from which two people match. For a candidate without any curve, similar pairs
+    are not known before the measurement: 1.0."""
+    is_candidate = collection.embedder_id == collection.candidate_id
+    if is_candidate and curve_of_collection(collection) is None:
+        return 1.0
+    return rules_of(collection, _gallery(collection)).threshold
+
+
+def nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:
+    """The point with the nearest threshold."""
     return min(points, key=lambda point: abs(point.threshold - threshold), default=None)
 
 

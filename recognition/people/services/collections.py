@@ -10,7 +10,7 @@ from accounts.audit import Actor, record
 from recognition.people.index import forget_galleries
 from recognition.people.models import Calibration, Collection, ModelVersion, TrainedDecider
 from recognition.people.rules import calibration_of
-from recognition.people.services.locks import lock_collection
+from recognition.people.services.locks import lock_collection, refuse_open_change
 from recognition.people.traces import forget_collection
 from recognition.web.errors import ServiceError
 from recognition.web.transactions import after_commit, in_transaction
@@ -36,20 +36,21 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
 
 def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -> Collection:
     """Change a collection. 409 `embedder_in_use` if it has templates, as vectors of two models
-    cannot be compared; `model_not_usable` if the new embedder was not evaluated; `not_calibrated`
-    if the own curve is wanted and there is none. A change of the embedder deletes the calibration
-    and the trained SVM."""
+    cannot be compared (see `model_changes`); `model_not_usable` if the new embedder was not
+    evaluated; `not_calibrated` if the own curve is wanted and there is none. A change of the embedder
+    deletes the calibration and the trained SVM."""
 
     def update() -> Collection:
         row = lock_collection(collection.pk)
         embedder = changes.get("embedder", row.embedder)
         if embedder.pk != row.embedder_id and row.templates.exists():
-            message = "The embedder cannot change while the collection has templates."
+            message = "The collection has templates: change its model by a model change."
             raise ServiceError("embedder_in_use", message, status=409)
         if embedder.pk != row.embedder_id:
             _check_usable(embedder)
         fields = dict(changes)
         if embedder.pk != row.embedder_id:
+            refuse_open_change(row)
             Calibration.objects.filter(collection=row).delete()
             TrainedDecider.objects.filter(collection=row).delete()
             fields.setdefault("uses_own_curve", False)

@@ -20,8 +20,8 @@ from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.people.index.reading import TemplateReader
-from recognition.people.models import Collection, Person, TrainedDecider
-from recognition.people.services.locks import lock_collection
+from recognition.people.models import Collection, ModelVersion, Person, TrainedDecider
+from recognition.people.services.locks import check_in_use, lock_collection
 from recognition.people.traces import Traced
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
@@ -69,18 +69,24 @@ def train_job(context: JobContext, parameters: JsonObject) -> JsonObject:
 
 
 def decider_train(
-    *, collection: Collection, actor: Actor, check: Callable[[], None] = lambda: None
+    *,
+    collection: Collection,
+    actor: Actor,
+    model: ModelVersion | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> TrainedDecider:
     """Train the SVM on the templates of the active people, and replace the old one.
 
-    It takes up to a minute; other requests continue meanwhile. check: called before the SVM is
-    stored, and again in the transaction that stores it; if it raises, nothing is stored.
+    It takes up to a minute; other requests continue meanwhile. model: None is the one in force; the
+    collection's candidate has an SVM of its own. check: called before the SVM is stored, and again
+    in the transaction that stores it; if it raises, nothing is stored.
 
     ServiceError 409 `too_few_people`, `gallery_too_large`, or `embedder_changed` while it trained.
     """
     row = Collection.objects.select_related("embedder").filter(pk=collection.pk).first()
     if row is None:
         raise not_found("collection")
+    row = row.seen_by(model or row.embedder)
     source = TemplateReader.of(row)
     _check_size(*source.size())
     vectors, owners = _templates(source)
@@ -90,15 +96,13 @@ def decider_train(
 
     def store() -> TrainedDecider:
         check()
-        if lock_collection(row.pk).embedder_id != row.embedder_id:
-            message = "The collection's embedder was changed meanwhile. Train again."
-            raise ServiceError("embedder_changed", message, status=409)
+        check_in_use(lock_collection(row.pk), row.embedder)
         # A person erased since the templates were read must not come back.
         known = svm.without(set(svm.people) - _as_known(source.people()))
         trained, _ = TrainedDecider.objects.update_or_create(
             collection=row,
+            model=row.embedder,
             defaults={
-                "model": row.embedder,
                 "arrays": known.to_bytes(),
                 "gallery_revision": row.gallery_revision,
                 "people": len(known.people),
@@ -117,8 +121,9 @@ def decider_train(
 def decider_state(collection: Collection) -> DeciderState:
     """State of the collection's SVM, also if the collection uses another decider."""
     enrolled = _as_known(TemplateReader.of(collection).people())
-    row = TrainedDecider.objects.select_related("model").filter(collection=collection).first()
-    svm = row.svm if row and row.model_id == collection.embedder_id else None
+    rows = TrainedDecider.objects.filter(collection=collection, model=collection.embedder_id)
+    row = rows.select_related("model").first()
+    svm = row.svm if row else None
     if row is None or svm is None:
         return DeciderState(None, 0, 0, len(enrolled), is_current=False)
     revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection.pk)
@@ -132,16 +137,19 @@ def decider_state(collection: Collection) -> DeciderState:
 
 
 def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
-    """Remove these people and their planes from the SVM. Needs a transaction that holds the
-    collection's lock."""
-    row = TrainedDecider.objects.select_related("model").filter(collection=collection_id).first()
-    if row is None:
-        return
+    """Remove these people and their planes from the SVM of each model. Needs a transaction that
+    holds the collection's lock."""
+    people = _as_known(person_ids)
+    for row in TrainedDecider.objects.select_related("model").filter(collection=collection_id):
+        _forget(row, people)
+
+
+def _forget(row: TrainedDecider, people: set[str]) -> None:
     known = row.svm
     if known is None:
         row.delete()
         return
-    rest = known.without(_as_known(person_ids))
+    rest = known.without(people)
     if len(rest.people) < len(known.people):
         row.arrays, row.people = rest.to_bytes(), len(rest.people)
         row.save(update_fields=["arrays", "people"])

@@ -21,6 +21,7 @@ from recognition.people.services.deciders import decider_forget
 from recognition.people.services.face_choice import ONLY, FaceChoice
 from recognition.people.services.inspection import FaceToStore, Inspection, LiveCrop, PictureRefused
 from recognition.people.services.locks import lock_collection, lock_people, lock_person
+from recognition.people.services.second_model import Vectors, templates_of, with_all_models
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import NewFiles, remove_after_commit
 from recognition.web.transactions import in_transaction
@@ -301,14 +302,16 @@ def _store(
             files.write(image.file, finding.cut.jpeg)
             if finding.original_jpeg:
                 files.write(image.original, finding.original_jpeg)
+        vectors: dict[str, Vectors] = {
+            finding.sha256: {collection.embedder_id: _embedding(finding)} for finding in findings
+        }
 
-        def insert() -> set[str]:
-            check_embedder(lock_collection(collection.pk), collection)
+        def insert(now: Collection) -> set[str]:
             person = lock()
             taken = set(person.images.filter(sha256__in=images).values_list("sha256", flat=True))
             fresh = [finding for finding in findings if finding.sha256 not in taken]
             rows = [images[finding.sha256] for finding in fresh]
-            _insert(collection, person, rows, fresh)
+            _insert(now, person, rows, [vectors[finding.sha256] for finding in fresh])
             if rows:
                 ids = [str(row.pk) for row in rows]
                 record(actor, "image.enrol", person, collection_id=collection.pk, images=ids)
@@ -317,7 +320,8 @@ def _store(
                     then(person, rows)
             return taken
 
-        for sha256 in in_transaction(insert):
+        pairs = [(images[sha256], vectors[sha256]) for sha256 in images]
+        for sha256 in with_all_models(collection, pairs, insert, actor):
             image = images.pop(sha256)
             files.discard(image.file, image.original)
     return images
@@ -341,36 +345,24 @@ def _row(finding: FaceToStore, source: str, actor: Actor) -> FaceImage:
     )
 
 
+def _embedding(finding: FaceToStore) -> Float32:
+    assert finding.face.embedding is not None  # analyze() gives every face one
+    return finding.face.embedding
+
+
 def _insert(
-    collection: Collection,
-    person: Person,
-    images: Sequence[FaceImage],
-    findings: Sequence[FaceToStore],
+    collection: Collection, person: Person, images: Sequence[FaceImage], vectors: Sequence[Vectors]
 ) -> None:
     for image in images:
         image.person, image.collection_id = person, person.collection_id
     FaceImage.objects.bulk_create(images)
     detector = detector_version()
-    Template.objects.bulk_create(
-        [
-            Template(
-                image=image,
-                collection_id=collection.pk,
-                model_id=collection.embedder_id,
-                detector=detector,
-                vector=Template.pack(finding.face.embedding),  # type: ignore[arg-type]
-                dimension=len(finding.face.embedding),  # type: ignore[arg-type]
-            )
-            for image, finding in zip(images, findings, strict=True)
-        ]
-    )
+    made = [
+        template
+        for image, each in zip(images, vectors, strict=True)
+        for template in templates_of(collection, image, each, detector)
+    ]
+    Template.objects.bulk_create(made)
     # MySQL does not return the ids of rows that it inserted together.
-    made = Template.objects.filter(image__in=images).values_list("pk", flat=True)
-    note_changes(collection, made)
-
-
-def check_embedder(now: Collection, looked_at: Collection) -> None:
-    """ServiceError 409 if another embedder is in use than the faces were looked at with."""
-    if now.embedder_id != looked_at.embedder_id:
-        message = "The collection's embedder was changed meanwhile. Send the pictures again."
-        raise ServiceError("embedder_changed", message, status=409)
+    ids = Template.objects.filter(image__in=images).values_list("pk", flat=True)
+    note_changes(collection, ids)

@@ -231,7 +231,7 @@ def verify_person(
     require_version(collection)
     vectors, images = _templates_of(person, collection)
     model = collection.embedder
-    face = _chosen_face(data, model.name, choice, "the picture", actor, flip=_flips(collection))
+    face = _chosen_face(data, model.version, choice, "the picture", actor, flip=_flips(collection))
     curve = curve_of_collection(collection)
     limit, is_fixed = _verify_threshold(threshold, collection, curve, model.version)
     pairs = _compared(person.pk, _embedding(face), vectors, curve)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from recognition.people.models import Collection, Person
-from recognition.web.errors import not_found
+from recognition.people.models import Collection, ModelChange, ModelVersion, Person
+from recognition.web.errors import ServiceError, not_found
 
 
 def lock_collection(collection_id: UUID) -> Collection:
@@ -15,6 +15,22 @@ def lock_collection(collection_id: UUID) -> Collection:
     if row is None:
         raise not_found("collection")
     return row
+
+
+def check_in_use(collection: Collection, model: ModelVersion) -> None:
+    """ServiceError 409 `embedder_changed` if the collection stores nothing of this model any more.
+    collection: locked."""
+    if model.pk not in collection.model_ids:
+        message = "The collection's embedder was changed meanwhile. Start again."
+        raise ServiceError("embedder_changed", message, status=409)
+
+
+def refuse_open_change(collection: Collection) -> None:
+    """ServiceError 409 `model_change_open` if the collection's model is being changed, or data of
+    such a change are still being removed."""
+    if ModelChange.objects.filter(collection=collection, ended_at=None).exists():
+        message = "The collection's model is being changed. Finish or cancel that first."
+        raise ServiceError("model_change_open", message, status=409)
 
 
 def lock_person(person_id: UUID) -> Person:

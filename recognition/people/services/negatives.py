@@ -5,7 +5,7 @@ Each function runs within a transaction that holds the collection's lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from recognition.people.index import note_changes
@@ -13,14 +13,22 @@ from recognition.people.models import Collection, Negative, Person, Template
 from recognition.people.traces import Traced
 
 
-def negative_add(collection: Collection, person_id: UUID, vector: bytes) -> Negative:
-    """vector: of the collection's embedder, packed as in a template."""
-    negative = Negative.objects.create(
-        collection=collection,
-        person_id=person_id,
-        model_id=collection.embedder_id,
-        vector=vector,
-    )
+def negative_add(
+    collection: Collection, person_id: UUID, vectors: Mapping[int, bytes]
+) -> Negative | None:
+    """The face as each of the collection's models sees it. None if no model in use knows it.
+    vectors: by the id of their model, packed as in a template."""
+    negative = None
+    for model_id in collection.model_ids:
+        if model_id in vectors:
+            made = Negative.objects.create(
+                collection=collection,
+                person_id=person_id,
+                model_id=model_id,
+                vector=vectors[model_id],
+                original=negative,
+            )
+            negative = negative or made
     _tell(collection, [person_id])
     return negative
 
@@ -50,5 +58,5 @@ def negatives_move(collection: Collection, source: Person, target: Person) -> Tr
 def _tell(collection: Collection, people: Iterable[UUID]) -> None:
     """Log a change of all templates of these people. A gallery reads a person's negatives with any
     of their templates, and a single one may be deleted before another process reads the log."""
-    theirs = Template.objects.filter(model=collection.embedder_id, image__person__in=people)
+    theirs = Template.objects.filter(model__in=collection.model_ids, image__person__in=people)
     note_changes(collection, theirs.values_list("pk", flat=True))

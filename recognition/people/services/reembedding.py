@@ -37,7 +37,7 @@ from recognition.people.models import (
     Template,
     TrainedDecider,
 )
-from recognition.people.services.locks import lock_collection
+from recognition.people.services.locks import lock_collection, refuse_open_change
 from recognition.people.services.pictures import decoded, subjects
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
@@ -88,6 +88,7 @@ def taking_up_start(*, collection: Collection, actor: Actor) -> Job:
     if missing_version(collection) is None:
         message = f"The collection uses {collection.embedder.version}, which is installed."
         raise ServiceError("model_version_current", message, status=409)
+    refuse_open_change(collection)
     return job_start(kind="take_up_model", collection=collection.pk, actor=actor)
 
 
@@ -184,7 +185,7 @@ def _insert(collection_id: UUID, templates: Sequence[Template]) -> None:
 
 
 def stored_embedding(
-    collection: Collection, version: ModelVersion, row: FaceImage
+    collection: Collection, version: ModelVersion, row: FaceImage, ask: Ask = _ASK
 ) -> Float32 | None:
     """(d,) of the face in a stored image; None if it cannot be read any more."""
     flip = collection.flip_averaging != Collection.FlipAveraging.NONE
@@ -197,7 +198,7 @@ def stored_embedding(
         face = _stored_face(image, row)
         if face is None:
             return None
-        embedded = get_engine().embed(image, [face], _ASK, embedder=version.version, flip=flip)
+        embedded = get_engine().embed(image, [face], ask, embedder=version.version, flip=flip)
     return embedded[0].embedding
 
 
@@ -222,6 +223,7 @@ def _switch(
     """Switch the collection to the new version in one transaction, and drop all data of the old
     one."""
     collection = lock_collection(collection_id)
+    refuse_open_change(collection)
     left = _images(collection).exclude(templates__model=version).exclude(pk__in=unreadable)
     if left.exists():
         message = "Pictures were enrolled meanwhile. Start again: it goes on from here."
@@ -231,8 +233,8 @@ def _switch(
     collection.uses_own_curve = False
     collection.save(update_fields=["embedder", "uses_own_curve"])
     if before != version.pk:
-        Calibration.objects.filter(collection=collection).delete()
-        TrainedDecider.objects.filter(collection=collection).delete()
+        Calibration.objects.filter(collection=collection, model=before).delete()
+        TrainedDecider.objects.filter(collection=collection, model=before).delete()
         Template.objects.filter(collection=collection, model=before).delete()
     made = Template.objects.filter(collection=collection, model=version)
     note_changes(collection, made.values_list("pk", flat=True))

@@ -10,15 +10,13 @@ from accounts.audit import Actor, record
 from ml_engine.types import Float32, ImageError
 from recognition.notices.services.notices import notice_write
 from recognition.people.index import note_changes
-from recognition.people.models import Collection, FaceImage, ModelVersion, Person, Template
-from recognition.people.services.enrolment import check_embedder
+from recognition.people.models import Collection, FaceImage, ModelVersion, Person
 from recognition.people.services.inspection import PictureRefused
-from recognition.people.services.locks import lock_collection
 from recognition.people.services.pictures import decoded
 from recognition.people.services.reembedding import stored_embedding
+from recognition.people.services.second_model import Vectors, templates_of, with_all_models
 from recognition.web.boundaries import ColumnValues
 from recognition.web.files import NewFiles
-from recognition.web.transactions import in_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +58,26 @@ def face_restore(
             vector = stored_embedding(collection, collection.embedder, image)
         if vector is None:
             raise PictureRefused("no_face", "No face was found in the stored picture.")
-        template = _template(collection, image, vector, face.detector)
+        _check_dimension(collection, vector)
+        vectors: Vectors = {collection.embedder_id: vector}
+        detector = _detector(face.detector)
 
-        def insert() -> bool:
-            check_embedder(lock_collection(collection.pk), collection)
+        def insert(now: Collection) -> bool:
             image.person, image.collection = owner(), collection
             if image.person.images.filter(sha256=image.sha256).exists():
                 return False
             image.save(force_insert=True)
-            template.save(force_insert=True)
-            note_changes(collection, [template.pk])
+            templates = templates_of(now, image, vectors, detector)
+            for template in templates:
+                template.save(force_insert=True)
+            note_changes(collection, [template.pk for template in templates])
             ids = [str(image.pk)]
             record(actor, "image.enrol", image.person, collection_id=collection.pk, images=ids)
             notice_write("person.enrolled", subject_id=image.person.pk, collection_id=collection.pk)
             then(image.person, image)
             return True
 
-        is_new = in_transaction(insert)
+        is_new = with_all_models(collection, [(image, vectors)], insert, actor)
         if not is_new:
             files.discard_all()
     return is_new
@@ -90,20 +91,10 @@ def _check_picture(data: bytes) -> None:
         raise PictureRefused(error.code, error.message) from error
 
 
-def _template(
-    collection: Collection, image: FaceImage, vector: Float32, detector: str | None
-) -> Template:
+def _check_dimension(collection: Collection, vector: Float32) -> None:
     if len(vector) != collection.embedder.dimension:
         message = f"Its template has {len(vector)} numbers, not {collection.embedder.dimension}."
         raise PictureRefused("bad_export", message)
-    return Template(
-        image=image,
-        collection_id=collection.pk,
-        model_id=collection.embedder_id,
-        detector=_detector(detector),
-        vector=Template.pack(vector),
-        dimension=len(vector),
-    )
 
 
 def _detector(version: str | None) -> ModelVersion | None:

@@ -26,8 +26,8 @@ from tests.recognition.storage import assert_consistent, stored_files
 pytestmark = pytest.mark.django_db(transaction=True)
 
 _FIELDS = ("name", "external_id", "metadata", "labels", "consent", "consent_at", "is_active")
-_IMAGE_FIELDS = ("sha256", "box", "landmarks", "crop_left", "crop_top", "crop_scale", "quality",
-                 "quality_parts")  # fmt: skip
+_IMAGE_FIELDS = ("sha256", "box", "landmarks", "crop_left", "crop_top", "crop_scale", "crop_turn",
+                 "quality", "quality_parts")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +92,7 @@ def test_collection_goes_into_another_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
     has_originals: bool,
 ) -> None:
+    FaceImage.objects.filter(person__name="Bob").update(crop_turn=90)
     data = exported(full, has_originals=has_originals)
     other = make_collection(keeps_originals=True)
     without_embedding(engine, monkeypatch)

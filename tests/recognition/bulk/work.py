@@ -23,7 +23,7 @@ def main() -> None:
 
     from recognition.jobs.kinds import KINDS
 
-    for name in set(KINDS) - {"import", "export", "recording", "convert_clip"}:
+    for name in set(KINDS) - {"import", "export", "recording", "convert_clip", "model_change"}:
         del KINDS[name]
     _fake_engine(float(os.environ.get("PAUSE_S", "0")))
     if kill_at := os.environ.get("KILL_AT"):

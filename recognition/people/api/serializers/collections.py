@@ -30,8 +30,8 @@ class CollectionInput(serializers.ModelSerializer):
     embedder = serializers.CharField(
         required=False,
         max_length=80,
-        help_text="A name or a version from GET models. It cannot change while the collection has "
-        "templates.",
+        help_text="A name or a version from GET models. While the collection has templates it "
+        "changes by a model change only.",
     )
 
     class Meta:
@@ -48,9 +48,18 @@ class CollectionSerializer(serializers.ModelSerializer):
         source="embedder.version", read_only=True, help_text="The embedder's version, `name@hash`."
     )
 
+    candidate = serializers.CharField(
+        source="candidate.version",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="The version of the other model while the model is being changed: before the "
+        "switch the new one, after it the former one.",
+    )
+
     class Meta:
         model = Collection
-        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "model", "created_at")
+        fields: tuple[str, ...] = ("id", *_RULES, "embedder", "model", "candidate", "created_at")
         read_only_fields = fields
 
 

@@ -24,9 +24,9 @@ from recognition.people.models import Collection
 from recognition.people.services.calibration import (
     CalibrationState,
     calibration_state,
-    det_picture,
     measuring_start,
 )
+from recognition.people.services.curve_pictures import det_picture
 from recognition.people.services.deciders import decider_state, training_start
 from recognition.people.services.reembedding import taking_up_start
 from recognition.web.api.base import ApiView

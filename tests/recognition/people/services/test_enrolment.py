@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -232,39 +231,35 @@ def test_a_busy_engine_stores_nothing(engine: FakeEngine, person: Person) -> Non
     assert not stored_files()
 
 
-def _erase_first(person: Person, collection: Collection) -> None:
-    person.delete()
-
-
-def _change_embedder_first(person: Person, collection: Collection) -> None:
-    collection.embedder = ensure_model_version("dlib_resnet")
-    collection.save()
-
-
-@pytest.mark.parametrize(
-    ("meanwhile", "code"),
-    [(_erase_first, "not_found"), (_change_embedder_first, "embedder_changed")],
-)
-def test_change_while_the_engine_works_stores_nothing(
-    engine: FakeEngine,
-    person: Person,
-    collection: Collection,
-    monkeypatch: pytest.MonkeyPatch,
-    meanwhile: Callable[[Person, Collection], None],
-    code: str,
+def test_person_erased_while_the_engine_works_stores_nothing(
+    engine: FakeEngine, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     analyze = engine.analyze
 
     def slow(*args: Any, **options: Any) -> Any:
-        meanwhile(Person.objects.get(pk=person.pk), Collection.objects.get(pk=collection.pk))
+        Person.objects.get(pk=person.pk).delete()
         return analyze(*args, **options)
 
     monkeypatch.setattr(engine, "analyze", slow)
     with pytest.raises(ServiceError) as refused:
         _enrol(person, photo(1))
-    assert refused.value.code == code
+    assert refused.value.code == "not_found"
     assert not stored_files()
     assert not FaceImage.objects.exists()
+
+
+def test_face_is_embedded_again_if_the_embedder_changed_meanwhile(
+    engine: FakeEngine, person: Person, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analyze, dlib = engine.analyze, ensure_model_version("dlib_resnet")
+
+    def slow(*args: Any, **options: Any) -> Any:
+        Collection.objects.filter(pk=collection.pk).update(embedder=dlib)
+        return analyze(*args, **options)
+
+    monkeypatch.setattr(engine, "analyze", slow)
+    _enrol(person, photo(1))
+    assert Template.objects.get().model == dlib
 
 
 def test_files_are_removed_if_the_transaction_fails(

@@ -83,14 +83,18 @@ def test_rejection_that_is_taken_back_names_the_face_again(
     assert _is_named(ann.collection)
 
 
+def test_rejected_face_of_another_model_is_embedded_again(ann: Person) -> None:
+    old = make_event(person=ann)
+    Event.objects.filter(pk=old.pk).update(model=ensure_model_version("dlib_resnet"))
+    _review(Event.objects.get(pk=old.pk), Event.Review.REJECTED)
+    assert Negative.objects.get().model_id == ann.collection.embedder_id
+
+
 def test_review_of_an_unfit_event_makes_no_negative(ann: Person, mistake: Event) -> None:
     unknown = make_event(ann.collection, vector=FACE)
     Event.objects.filter(pk=mistake.pk).update(vector=None)
     _review(unknown, Event.Review.REJECTED)
     _review(mistake, Event.Review.REJECTED)
-    old = make_event(person=ann, vector=FACE)
-    Event.objects.filter(pk=old.pk).update(model=ensure_model_version("dlib_resnet"))
-    _review(old, Event.Review.REJECTED)
     assert not Negative.objects.exists()
     ann.collection.refresh_from_db()
     before = ann.collection.gallery_revision
