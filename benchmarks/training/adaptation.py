@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from benchmarks.training.crossing import RATES, Crossing, cross
 from ml_engine.embedding import Embedder
 from ml_engine.embedding.network import load_network_embedder
 from ml_engine.evaluation.openset import search, threshold_at
+from ml_engine.formats import Wish, convert_file
 from ml_engine.networks import mobilefacenet
 from ml_engine.runtime.device import resolve_device
 from ml_engine.training.adapt import MeanShift, Ridge, adapt, save_adapted
 from ml_engine.training.data import Faces
 from ml_engine.types import Float32
-from ml_engine.zoo import embedder_card, fetch, keras_card
-from ml_engine.zoo.keras_file import Preprocessing
+from ml_engine.zoo import Preprocessing, embedder_card, fetch
+from ml_engine.zoo.own import own_embedder
 
 _VERSIONS = 2
 _PENALTIES = (0.1, 0.3, 1.0, 3.0)
@@ -87,16 +87,9 @@ def benchmark(data: Path, file: Path, weights: Path, out: Path) -> str:
 
 def _served(file: Path, weights: Path) -> Embedder:
     """A model of one's own as serving runs it."""
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    as_it_is = Preprocessing(mean=0, scale=1)
-    card = keras_card(
-        "adapted",
-        file.resolve(),
-        sha256,
-        size=mobilefacenet.SIZE,
-        dimension=mobilefacenet.DIMENSION,
-        preprocessing=as_it_is,
-    )
+    wish = Wish(preprocessing=Preprocessing(mean=0, scale=1))
+    made = convert_file(file, weights, wish)
+    card = own_embedder("adapted", made.folder, weights)
     return load_network_embedder(card, weights, resolve_device("cpu"))
 
 

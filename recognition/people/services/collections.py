@@ -37,8 +37,8 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
 def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -> Collection:
     """Change a collection. 409 `embedder_in_use` if it has templates, as vectors of two models
     cannot be compared (see `model_changes`); `model_not_usable` if the new embedder was not
-    evaluated; `not_calibrated` if the own curve is wanted and there is none. A change of the embedder
-    deletes the calibration and the trained SVM."""
+    evaluated; `not_calibrated` if the own curve is wanted and there is none. A change of the
+    embedder deletes the calibration and the trained SVM."""
 
     def update() -> Collection:
         row = lock_collection(collection.pk)
