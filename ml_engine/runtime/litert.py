@@ -106,7 +106,7 @@ class LiteRtFile:
             return self._interpreters[shape]
         from ai_edge_litert.interpreter import Interpreter
 
-        interpreter = Interpreter(str(self._file(shape)), num_threads=self._threads)
+        interpreter = Interpreter(str(self.file(shape)), num_threads=self._threads)
         detail = interpreter.get_input_details()[0]
         if tuple(detail["shape"]) != shape:
             interpreter.resize_tensor_input(detail["index"], shape, strict=True)
@@ -122,7 +122,8 @@ class LiteRtFile:
             give_back()
         return entry
 
-    def _file(self, shape: tuple[int, ...]) -> Path:
+    def file(self, shape: tuple[int, ...]) -> Path:
+        """The file for inputs of this shape (n, h, w, 3), converted if it is not there yet."""
         return self._path
 
 
@@ -161,8 +162,7 @@ class LiteRtNetwork(LiteRtFile):
         if is_free_size:
             self._most_shapes = MAX_FREE_SHAPES
 
-    def _file(self, shape: tuple[int, ...]) -> Path:
-        """The conversion for inputs of this shape, beside others in the folder of conversions."""
+    def file(self, shape: tuple[int, ...]) -> Path:
         free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
         kind = "bytes" if self._byte_weights else "floats"
         key = f"{self._weights_sha256} {free} {kind}"
