@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-from PIL import Image as Pillow
 
-from ml_engine.images import encode_jpeg
+from ml_engine.images import encode_jpeg, encode_png
 from ml_engine.types import Face, Image
 
 _GOOD, _POOR = (60, 190, 90), (235, 160, 40)
@@ -33,7 +32,5 @@ def with_faces(image: Image, faces: Sequence[Face]) -> Image:
 
 def write_image(image: Image, path: Path) -> None:
     """As PNG if the name ends so, else as JPEG."""
-    if path.suffix.lower() == ".png":
-        Pillow.fromarray(image).save(path)
-    else:
-        path.write_bytes(encode_jpeg(image))
+    is_png = path.suffix.lower() == ".png"
+    path.write_bytes(encode_png(image) if is_png else encode_jpeg(image))

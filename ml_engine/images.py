@@ -163,6 +163,13 @@ def _white(values: Float32) -> float:
     return next((white for white in _WHITES if most <= white), most)
 
 
+def encode_png(image: Image) -> bytes:
+    """RGB uint8 (h, w, 3) to a PNG file."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(image)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def encode_jpeg(image: Image, quality: int = 90) -> bytes:
     """RGB uint8 (h, w, 3) to a JPEG file."""
     buffer = io.BytesIO()

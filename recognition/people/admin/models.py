@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from django import forms
@@ -15,10 +16,14 @@ from unfold.decorators import action, display
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from ml_engine.formats import Wish
+from ml_engine.images import encode_png
+from ml_engine.inside import Inside
+from ml_engine.types import Image
 from ml_engine.zoo import PRESETS, Preprocessing
 from recognition.jobs.models import Job
 from recognition.people.model_versions import LOADED
-from recognition.people.models import Collection, ModelVersion
+from recognition.people.models import Collection, FaceImage, ModelVersion
+from recognition.people.services.insight import insight
 from recognition.people.services.own_models import evaluating_start, model_add, model_remove
 from recognition.web.admin.services import ServiceAdmin, refusals_shown
 from recognition.web.boundaries import TemplateContext
@@ -26,6 +31,8 @@ from recognition.web.errors import ServiceError
 from recognition.web.uploads import upload_on_disk
 
 _FOUND = "found in the file"
+# Those that can be chosen on the page of what a network sees.
+_FACES = 12
 
 
 class ModelFileForm(forms.Form):
@@ -85,7 +92,7 @@ class ModelVersionAdmin(ServiceAdmin):
 
     when_empty = "A model appears here when a collection uses it, or when you add one."
     list_display = ("version", "role", "source", "state", "dimension", "created_at")
-    actions_detail = ("evaluate",)
+    actions_detail = ("evaluate", "sees")
     fields = (
         "name",
         "role",
@@ -173,6 +180,25 @@ class ModelVersionAdmin(ServiceAdmin):
             raise ServiceError("bad_request", "Choose a collection.")
         return evaluating_start(version=version, collection=chosen[0], actor=actor)
 
+    @action(description="What it sees", url_path="sees", icon="visibility", permissions=["view"])
+    def sees(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """The layers of the network, and what they make of a stored face."""
+        version = self.row_or_404(request, object_id)
+        assert isinstance(version, ModelVersion)
+        faces = list(FaceImage.objects.select_related("person").order_by("-pk")[:_FACES])
+        context: dict[str, Any] = {"version": version, "faces": faces}
+        if faces:
+            chosen = next(
+                (row for row in faces if str(row.pk) == request.GET.get("face")), faces[0]
+            )
+            context["chosen"] = chosen
+            try:
+                seen = insight(version=version, image=chosen, actor=Actor.of_request(request))
+                context |= _pictures(seen)
+            except ServiceError as error:
+                context["refusal"] = error.message
+        return render(request, "people/model_sees.html", self._context(request, **context))
+
     def _context(self, request: HttpRequest, **values: Any) -> TemplateContext:
         return {**self.admin_site.each_context(request), "opts": self.opts, **values}
 
@@ -191,3 +217,20 @@ class ModelVersionAdmin(ServiceAdmin):
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
         """Do not use Django's own log of the admin: the service writes to the audit log."""
+
+
+def _pictures(seen: Inside) -> dict[str, Any]:
+    return {
+        "seen": seen,
+        "size": seen.face.shape[0],
+        "weights": sum(layer.weights for layer in seen.layers),
+        "face": _png(seen.face),
+        "edges": _png(seen.edges),
+        "filters": None if seen.filters is None else _png(seen.filters),
+        "maps": [(layer, _png(picture)) for layer, picture in seen.maps],
+    }
+
+
+def _png(picture: Image) -> str:
+    """As an address that holds the whole picture."""
+    return f"data:image/png;base64,{b64encode(encode_png(picture)).decode()}"

@@ -195,14 +195,14 @@ def stored_embedding(
     except FileNotFoundError:
         return None
     with decoded(content) as image:
-        face = _stored_face(image, row)
+        face = stored_face(image, row)
         if face is None:
             return None
         embedded = get_engine().embed(image, [face], ask, embedder=version.version, flip=flip)
     return embedded[0].embedding
 
 
-def _stored_face(image: Image, row: FaceImage) -> Face | None:
+def stored_face(image: Image, row: FaceImage) -> Face | None:
     """The face in its stored crop, by its landmarks; detected again if none are stored."""
     if row.landmarks:
         corner = np.array([row.crop_left, row.crop_top], np.float32)

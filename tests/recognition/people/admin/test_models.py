@@ -9,10 +9,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from accounts.models import AuditEntry
 from ml_engine.matching.error_rates import people_needed
+from ml_engine.zoo.own import own_embedder
 from recognition.jobs.models import Job
 from recognition.people.models import ModelVersion, Person
-from tests.factories import make_collection, make_own_model
+from tests.factories import enrol, make_collection, make_own_model, make_person
+from tests.fakes import FakeEngine
 from tests.ml_engine.formats import hostile
 from tests.own_models import tiny_tflite
 from tests.recognition.admin_pages import address, page
@@ -78,3 +81,25 @@ def test_page_removes_a_model_of_ones_own_only(administrator: Client, tmp_path: 
 def test_operator_reads_models_and_adds_none(operator: Client) -> None:
     page(operator.get(address(f"{MODEL}_changelist")))
     assert operator.get(address(f"{MODEL}_add")).status_code == 403
+
+
+@pytest.mark.usefixtures("engine")
+def test_page_shows_what_a_network_sees_of_a_stored_face(
+    administrator: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
+) -> None:
+    version = make_own_model(tmp_path)
+    url = address(f"{MODEL}_sees", version.pk)
+    assert "Enrol somebody first" in page(administrator.get(url))
+    older, newer = enrol(make_person(name="Ann"), 1, 1)
+    card = own_embedder("own", Path(version.file), weights)
+    monkeypatch.setattr(FakeEngine, "embedder", lambda self, model: card)
+    text = page(administrator.get(url))
+    assert "AVERAGE_POOL_2D" in text
+    assert "(32 - 8 + 0) / 8 + 1 = 4" in text
+    assert text.count("data:image/png;base64,") == 2  # the face and its edges
+    assert f'href="?face={newer.pk}" aria-current="true"' in text
+    older.file.storage.delete(str(older.file.name))
+    assert "cannot be read any more" in page(administrator.get(url, {"face": str(older.pk)}))
+    viewed = AuditEntry.objects.get(action="image.view")
+    assert str(newer.pk) in str(viewed.details)
+    assert str(older.pk) not in str(viewed.details)
