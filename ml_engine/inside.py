@@ -100,7 +100,7 @@ def sobel(face: Image) -> Image:
     """The strength of edges, (h, w, 3), by Sobel's two 3x3 filters."""
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx, ksize=3) for dx in (1, 0))
-    return cv2.cvtColor(_stretched(np.hypot(across, down)), cv2.COLOR_GRAY2RGB)
+    return _as_rgb(_stretched(np.hypot(across, down)))
 
 
 def _file_and_input(card: EmbedderCard, weights_dir: Path, face: Image) -> tuple[Path, Float32]:
@@ -196,7 +196,7 @@ def _maps(file: TfliteFile, interpreter: Any, layer: Layer) -> Image:
     values = interpreter.get_tensor(int(_operators(file)[layer.number].outputs[0]))[0]
     pictures = []
     for channel in range(min(values.shape[2], _MOST_MAPS)):
-        grey = cv2.cvtColor(_stretched(values[..., channel]), cv2.COLOR_GRAY2RGB)
+        grey = _as_rgb(_stretched(values[..., channel]))
         side = max(1, round(64 / grey.shape[0]))
         pictures.append(grey.repeat(side, 0).repeat(side, 1))
     return _side_by_side(pictures)
@@ -214,10 +214,14 @@ def _side_by_side(pictures: list[Image]) -> Image:
     return sheet
 
 
-def _stretched(values: NDArray[np.floating[Any]]) -> Image:
+def _stretched(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Darkest at the least value, brightest at the largest."""
     low, high = float(values.min()), float(values.max())
     return np.asarray((values - low) * (255 / max(high - low, 1e-12)), np.uint8)
+
+
+def _as_rgb(grey: NDArray[np.uint8]) -> Image:
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _spread(layers: list[Layer], count: int) -> list[Layer]:

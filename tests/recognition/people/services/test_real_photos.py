@@ -21,7 +21,7 @@ from recognition.people.models import Collection, Person
 from recognition.people.services.enrolment import images_enrol
 from recognition.people.services.identification import identify, verify
 from recognition.people.services.pictures import cut_face
-from recognition.people.services.reembedding import _stored_face
+from recognition.people.services.reembedding import stored_face
 from recognition.web.uploads import Upload
 from tests.factories import ACTOR, make_collection, make_event, make_person
 from tests.recognition.storage import assert_consistent
@@ -78,7 +78,7 @@ def test_turned_photo_is_enrolled_and_stored_upright(
         cut = decode_image(file.read())
     (found,) = real_engine.analyze([cut], flip=True)[0]
     assert found.embedding @ template > 0.95
-    stored = _stored_face(cut, image)
+    stored = stored_face(cut, image)
     assert stored is not None
     (face,) = real_engine.embed(cut, [stored], flip=True)
     assert face.embedding @ template > 0.95
@@ -86,7 +86,7 @@ def test_turned_photo_is_enrolled_and_stored_upright(
     assert [(face.decision, face.face.turn) for face in result.faces] == [("match", turn)]
 
 
-def test_a_stored_face_is_found_and_recognised_again(
+def test_astored_face_is_found_and_recognised_again(
     real_engine: Any, sample_photo: Photo, person: Person
 ) -> None:
     """So that another model can embed it later."""

@@ -89,7 +89,7 @@ def test_missing_model_version_stops_no_other_collection(outdated: Collection) -
     assert result.model == other.embedder.version
 
 
-def test_take_up_model_embeds_stored_faces_again(outdated: Collection, enrolled: Person) -> None:
+def test_take_up_model_embedsstored_faces_again(outdated: Collection, enrolled: Person) -> None:
     told: list[tuple[int, int]] = []
     version = collection_take_up_model(
         collection=outdated, actor=ACTOR, progress=lambda done, total: told.append((done, total))
@@ -177,10 +177,10 @@ def test_crop_geometry_maps_landmarks_into_the_crop(
     person = make_person(collection)
     (image,) = enrol(person, 3)
     from recognition.people.services.pictures import decoded
-    from recognition.people.services.reembedding import _stored_face
+    from recognition.people.services.reembedding import stored_face
 
     with image.file.open("rb") as file, decoded(file.read()) as crop:
-        face = _stored_face(crop, image)
+        face = stored_face(crop, image)
         (found,) = engine.find([crop])[0]
     assert face is not None
     assert abs(face.landmarks - found.landmarks).max() < 2.0
