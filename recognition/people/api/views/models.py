@@ -26,6 +26,7 @@ from recognition.people.api.views.collections import refuse_limited_key
 from recognition.people.models import ModelVersion
 from recognition.people.services.own_models import evaluating_start, model_add, model_remove
 from recognition.web.api.base import ApiView
+from recognition.web.api.parsers import SafeJsonParser
 from recognition.web.api.schema import WITH_BODY, operation
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
@@ -35,7 +36,8 @@ _FORM = "multipart/form-data"
 
 
 class ModelsView(ApiView):
-    parser_classes = [MultiPartParser]
+    # JSON has no files, but its fields are refused by name.
+    parser_classes = [MultiPartParser, SafeJsonParser]
 
     @operation(
         "models_list",
@@ -73,7 +75,8 @@ class ModelsView(ApiView):
 
 
 class InspectModelView(ApiView):
-    parser_classes = [MultiPartParser]
+    # JSON has no files, but its fields are refused by name.
+    parser_classes = [MultiPartParser, SafeJsonParser]
 
     @operation(
         "models_inspect",

@@ -57,6 +57,7 @@ def ids(person: Person) -> dict[str, str]:
         "import_id": make_refused_item(person.collection).run,
         "export_id": make_export(person.collection),
         "recording_id": make_recording(person.collection),
+        "model_id": person.collection.embedder,
     }
     ids = {name: str(row.pk) for name, row in rows.items()}
     return ids | {"key_id": "0" * 32, "number": "0"}
