@@ -129,9 +129,14 @@ def _measured(
         f"p50, p99 of the {options.before:,} before": f"{p50:.0f}, {p99:.0f} ms",
         "slowest of the 20 after": f"{slowest:.0f} ms",
         "the switch itself": f"{1000 * (switched[1] - switched[0]):.0f} ms",
+        "answers that differ after the rollback": f"{_differing(answers, old)} of {len(old)}",
         "not met": ", ".join(name for name, is_met in checks.items() if not is_met) or "nothing",
     }
     return figures
+
+
+def _differing(before: list[Any], after: list[Any]) -> int:
+    return sum(one != other for one, other in zip(before, after, strict=True))
 
 
 def _check_models(
