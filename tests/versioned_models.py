@@ -12,7 +12,7 @@ from ml_engine.matching import ImpostorCurve
 from ml_engine.request import ORDINARY, Ask
 from ml_engine.types import Face
 from ml_engine.zoo import EmbedderCard, preset
-from ml_engine.zoo.own import CARD_FILE, OwnCard
+from ml_engine.zoo.own import CARD_FILE, NETWORK_FILES, OwnCard
 from recognition.people.model_files import card_of_version
 from recognition.people.models import ModelVersion
 from tests.fakes import FakeEngine, Image, looks_at, person_at
@@ -37,6 +37,7 @@ def own_version(folder: Path, name: str, content: bytes) -> ModelVersion:
     path = folder / digest
     path.mkdir()
     (path / CARD_FILE).write_bytes(card.to_bytes())
+    (path / NETWORK_FILES[card.runtime]).write_bytes(content)
     row = ModelVersion.objects.create(
         role="embedder",
         source="file",

@@ -143,6 +143,13 @@ def require_version(collection: Collection) -> None:
         )
 
 
+def refuse_unusable(embedder: ModelVersion) -> None:
+    """ServiceError 409 `model_not_usable` for a model that was not shown to tell people apart."""
+    if embedder.state != ModelVersion.State.USABLE:
+        message = f"{embedder.version} was not evaluated, or not well: evaluate it first."
+        raise ServiceError("model_not_usable", message, status=409)
+
+
 def _with_curve_of_zoo(curves: JsonDict, embedder: str) -> JsonDict:
     """The curves with the zoo's curve for the detector in use, unless an administrator loaded
     one."""

@@ -8,7 +8,8 @@ from django.db import IntegrityError
 
 from accounts.audit import Actor, record
 from recognition.people.index import forget_galleries
-from recognition.people.models import Calibration, Collection, ModelVersion, TrainedDecider
+from recognition.people.model_versions import refuse_unusable
+from recognition.people.models import Calibration, Collection, TrainedDecider
 from recognition.people.rules import calibration_of
 from recognition.people.services.locks import lock_collection, refuse_open_change
 from recognition.people.traces import forget_collection
@@ -21,7 +22,7 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
         raise _not_calibrated()
 
     if "embedder" in values:
-        _check_usable(values["embedder"])
+        refuse_unusable(values["embedder"])
 
     def create() -> Collection:
         collection = Collection.objects.create(**values)
@@ -47,7 +48,7 @@ def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -
             message = "The collection has templates: change its model by a model change."
             raise ServiceError("embedder_in_use", message, status=409)
         if embedder.pk != row.embedder_id:
-            _check_usable(embedder)
+            refuse_unusable(embedder)
         fields = dict(changes)
         if embedder.pk != row.embedder_id:
             refuse_open_change(row)
@@ -83,12 +84,6 @@ def collection_delete(*, collection: Collection, actor: Actor) -> None:
         after_commit(lambda: forget_galleries(collection.pk))
 
     in_transaction(delete)
-
-
-def _check_usable(embedder: ModelVersion) -> None:
-    if embedder.state != ModelVersion.State.USABLE:
-        message = f"{embedder.version} was not evaluated, or not well: evaluate it first."
-        raise ServiceError("model_not_usable", message, status=409)
 
 
 def _not_calibrated() -> ServiceError:

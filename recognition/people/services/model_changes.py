@@ -17,7 +17,7 @@ from ml_engine.matching.error_rates import people_needed
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.people.index.reading import TemplateReader
-from recognition.people.model_versions import installed_version
+from recognition.people.model_versions import installed_version, refuse_unusable
 from recognition.people.models import (
     Collection,
     FaceImage,
@@ -55,8 +55,8 @@ class ChangeProgress:
 def model_change_start(*, collection: Collection, model: ModelVersion, actor: Actor) -> ModelChange:
     """Make `model` the collection's candidate, and start the job that embeds its faces.
 
-    ServiceError 409: `model_change_open`, `model_in_use`, `model_version_missing` if the model
-    cannot be loaded, `no_threshold` if it would have no curve.
+    ServiceError 409: `model_change_open`, `model_in_use`, `model_not_usable`,
+    `model_version_missing` if the model cannot be loaded, `no_threshold` if it would have no curve.
     """
 
     def start() -> ModelChange:
@@ -224,6 +224,7 @@ def _move(
 def _check_target(collection: Collection, model: ModelVersion) -> None:
     if model.pk == collection.embedder_id:
         raise ServiceError("model_in_use", "The collection uses this model already.", status=409)
+    refuse_unusable(model)
     installed = installed_version(model)
     if installed != model.version:
         message = f"{model.version} cannot be loaded here."

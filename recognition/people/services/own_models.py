@@ -26,8 +26,9 @@ from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.people.model_versions import curve_put, detector_in_use
-from recognition.people.models import Collection, FaceImage, ModelVersion
+from recognition.people.models import Collection, FaceImage, ModelChange, ModelVersion
 from recognition.people.services.collections import collection_update
+from recognition.people.services.model_changes import model_change_start
 from recognition.people.services.pictures import decoded, subjects
 from recognition.people.services.reembedding import stored_embedding
 from recognition.web.boundaries import JsonDict
@@ -116,10 +117,14 @@ def model_remove(*, version: ModelVersion, actor: Actor) -> None:
         raise ServiceError("model_in_use", message, status=409) from error
 
 
-def model_use(*, version: ModelVersion, collection: Collection, actor: Actor) -> Collection:
-    """Make it the embedder of a collection that has no templates yet. ServiceError 409: see
-    `collection_update`."""
-    return collection_update(collection=collection, actor=actor, embedder=version)
+def model_use(*, version: ModelVersion, collection: Collection, actor: Actor) -> ModelChange | None:
+    """Make it the embedder of a collection. If the collection has templates, a model change is
+    started and returned, which has to be switched when it is ready. ServiceError 409: see
+    `collection_update` and `model_change_start`."""
+    if collection.templates.exists():
+        return model_change_start(collection=collection, model=version, actor=actor)
+    collection_update(collection=collection, actor=actor, embedder=version)
+    return None
 
 
 def evaluating_start(*, version: ModelVersion, collection: Collection, actor: Actor) -> Job:

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         data = evaluate.add_mutually_exclusive_group(required=True)
         data.add_argument("--data", type=Path, help="folder with a folder of photos per person")
         data.add_argument("--collection", help="name or id: its own people")
-        use = verbs.add_parser("use", help="make it the embedder of an empty collection")
+        use = verbs.add_parser("use", help="make it the embedder of a collection")
         use.add_argument("name")
         use.add_argument("collection")
         verbs.add_parser("remove", help="remove a model of your own").add_argument("name")
@@ -128,8 +128,14 @@ class Command(BaseCommand):
     def _use(self, options: dict[str, Any]) -> None:
         collection = collection_named(options["collection"])
         version = embedder_named(options["name"])
-        model_use(version=version, collection=collection, actor=SYSTEM)
-        self.stdout.write(f"{collection.name} now uses {version}.")
+        change = model_use(version=version, collection=collection, actor=SYSTEM)
+        if change is None:
+            self.stdout.write(f"{collection.name} now uses {version}.")
+        else:
+            self.stdout.write(
+                f"The faces of {collection.name} are embedded with {version} by a job. Compare and "
+                "switch on the page of the collection, Change the model."
+            )
 
     def _remove(self, options: dict[str, Any]) -> None:
         version = embedder_named(options["name"])

@@ -20,7 +20,7 @@ from tests.ml_engine.formats import hostile
 from tests.own_models import tiny_tflite
 from tests.recognition.admin_pages import address, page
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 MODEL = "people_modelversion"
 
 

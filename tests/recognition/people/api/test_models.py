@@ -21,7 +21,7 @@ from tests.own_models import DIMENSION, tiny_tflite
 from tests.recognition.jobs.runs import run_jobs
 from tests.recognition.people.services.test_own_models import vectors_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from tests.factories import make_collection, make_own_model
 from tests.ml_engine.formats import hostile
 from tests.own_models import tiny_tflite
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from tests.fakes import FakeEngine
 from tests.ml_engine.formats import hostile
 from tests.own_models import DIMENSION, tiny_tflite
 
-pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,9 @@ def test_model_that_tells_people_apart_becomes_usable(tmp_path: Path) -> None:
     assert version.figures["eer"] < 0.01
     (curve,) = version.impostor_curves.values()
     assert (curve["model"], curve["source"]) == (version.version, "tests")
-    collection = model_use(version=version, collection=make_collection(), actor=ACTOR)
+    collection = make_collection()
+    assert model_use(version=version, collection=collection, actor=ACTOR) is None
+    collection.refresh_from_db()
     assert collection.embedder == version
 
 
@@ -111,15 +113,30 @@ def test_evaluation_on_too_few_people_changes_nothing(tmp_path: Path) -> None:
     assert (version.state, version.figures, version.impostor_curves) == ("added", {}, {})
 
 
-def test_model_is_used_only_by_a_collection_without_templates(
+def test_collection_with_templates_gets_the_model_by_a_change(
     tmp_path: Path, engine: FakeEngine
 ) -> None:
     version = make_own_model(tmp_path)
+    vectors = vectors_of(people_needed(), noise=0.3)
+    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    collection = make_collection()
+    enrol(make_person(collection), 1)
+    change = model_use(version=version, collection=collection, actor=ACTOR)
+    assert change is not None
+    assert (change.state, change.target) == ("embedding", version)
+    collection.refresh_from_db()
+    assert collection.embedder != version
+
+
+def test_change_to_a_model_that_was_not_evaluated_is_refused(
+    tmp_path: Path, engine: FakeEngine
+) -> None:
+    version = make_own_model(tmp_path, state="added")
     collection = make_collection()
     enrol(make_person(collection), 1)
     with pytest.raises(ServiceError) as refused:
         model_use(version=version, collection=collection, actor=ACTOR)
-    assert refused.value.code == "embedder_in_use"
+    assert refused.value.code == "model_not_usable"
 
 
 def test_model_is_removed_with_its_files_unless_it_is_in_use(tmp_path: Path, weights: Path) -> None:
