@@ -58,7 +58,8 @@ if (review.querySelector(".fr-clip")) {
     message: (data) => {
       /** @type {FeedMessage} */
       const message = JSON.parse(data);
-      if (message.type === "event" && message.event.id === id) showClip(message.event);
+      if (message.type !== "event" || message.event.kind === "deleted") return;
+      if (message.event.id === id) showClip(message.event);
     },
   }).open();
 }
