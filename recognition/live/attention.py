@@ -28,7 +28,8 @@ Grey: TypeAlias = NDArray[np.uint8]  # (h, w)
 # Time between two searches of the whole frame: with somebody in view, and with nobody.
 WHOLE_S = 1.0
 WHOLE_EMPTY_S = 2.0
-_LONGEST_WHOLE_S = 4.0
+# It is longer if frames are lost, but at most by this.
+_MOST_STRETCH = 2.0
 # The longer side of the small copy. Its pixels are called cells below.
 _SIDE = 160
 # A cell changed if its brightness (0 to 255) differs by more than this. Noise of a sensor (sigma 3
@@ -117,7 +118,7 @@ class Watch:
         """
         is_comparable = self._compare(grey, at_s, areas)
         before, self._before = self._before, list(faces)
-        due_s = min((WHOLE_S if faces or missed else WHOLE_EMPTY_S) * stretch, _LONGEST_WHOLE_S)
+        due_s = (WHOLE_S if faces or missed else WHOLE_EMPTY_S) * min(stretch, _MOST_STRETCH)
         if not is_comparable or at_s - self._whole_s >= due_s:
             return self._whole(at_s)
         moved = self._changed_s >= at_s - (0.0 if faces or missed else _STAYS_S)
