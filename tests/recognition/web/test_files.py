@@ -173,6 +173,8 @@ def test_upkeep_sweeps_and_prunes(engine: FakeEngine, person: Person) -> None:
         "streams": 0,
         "sign_ins": 3,
         "deciders": 0,
+        "model_changes": 0,
+        "gallery_processes": 0,
     }
     for model in (AccessAttempt, AccessLog, AccessFailureLog):
         assert model.objects.get().username == "u89"

@@ -104,7 +104,7 @@ class TestCollections:
         enrol(person, 1)
         url = address(f"{self.MODEL}_change", person.collection_id)
         answer = administrator.post(url, rules(name="Main", embedder="dlib_resnet"))
-        assert "cannot change" in errors_of(answer)
+        assert "Change the model" in errors_of(answer)
 
     def test_deleting_a_collection_needs_it_to_be_empty(
         self, administrator: Client, person: Person
