@@ -86,7 +86,7 @@ def look_inside(card: EmbedderCard, weights_dir: Path, face: Image) -> Inside:
     file = read_tflite(path)
     interpreter = _run(path, values)
     layers = _layers(file, interpreter)
-    seen = [layer for layer in layers if layer.operation in _CONVOLUTIONS and len(layer.shape) == 3]
+    seen = [layer for layer in layers if _is_shown(layer)]
     return Inside(
         layers=layers,
         face=face,
@@ -94,6 +94,12 @@ def look_inside(card: EmbedderCard, weights_dir: Path, face: Image) -> Inside:
         filters=_filters(file, interpreter, seen[0]) if seen else None,
         maps=[(layer, _maps(file, interpreter, layer)) for layer in _spread(seen, _SHOWN_LAYERS)],
     )
+
+
+def _is_shown(layer: Layer) -> bool:
+    """A convolution that gives pictures; a picture of one pixel shows nothing."""
+    is_picture = len(layer.shape) == 3 and min(layer.shape[:2]) > 1
+    return layer.operation in _CONVOLUTIONS and is_picture
 
 
 def sobel(face: Image) -> Image:
