@@ -17,7 +17,7 @@ import pytest
 
 from ml_engine.training.settings import Augmentation, Loss, Optimiser, Schedule, Settings
 from ml_engine.types import EngineError
-from tests.ml_engine.training.invented import QUICK, SIZE, TINY, invented_people
+from tests.ml_engine.training.invented import QUICK, TINY, invented_people
 
 pytestmark = pytest.mark.tensorflow
 
@@ -134,21 +134,23 @@ def test_run_leaves_a_curve_that_tensorboard_reads(whole: tuple[Path, Any]) -> N
     assert values["loss"] == pytest.approx(found.position.curve[-1].loss)
 
 
-def test_run_leaves_a_file_that_serving_takes(whole: tuple[Path, Any]) -> None:
-    import hashlib
-
-    from ml_engine.zoo.keras_file import Preprocessing, keras_card
+def test_run_leaves_a_file_that_serving_takes(whole: tuple[Path, Any], tmp_path: Path) -> None:
+    from ml_engine.formats import Wish, convert_file
+    from ml_engine.runtime.device import resolve_device
+    from ml_engine.zoo import Preprocessing
+    from ml_engine.zoo.own import own_embedder
 
     folder, found = whole
     assert found.file == folder / "model.keras"
-    sha256 = hashlib.sha256(found.file.read_bytes()).hexdigest()
-    as_it_is = Preprocessing(mean=0, scale=1)
-    card = keras_card("own", found.file, sha256, size=SIZE, dimension=16, preprocessing=as_it_is)
+    as_it_is = Wish(preprocessing=Preprocessing(mean=0, scale=1))
+    made = convert_file(found.file, tmp_path, as_it_is)
+    card = own_embedder("own", made.folder, tmp_path)
     assert card.source is not None
-    served = card.source.builder(folder)()
-    grey = _OTHERS.pictures[:5].astype(np.float32)
-    given = served(np.repeat(grey, 3, axis=3), training=False)
-    np.testing.assert_allclose(given, found.network(grey, training=False), rtol=0, atol=1e-3)
+    pictures = _OTHERS.pictures[:5]
+    served = card.source.network(card, tmp_path, resolve_device("cpu"))
+    (given,) = served.run(np.repeat(pictures, 3, axis=3))
+    wanted = found.network(pictures.astype(np.float32), training=False)
+    np.testing.assert_allclose(given, wanted, rtol=0, atol=1e-3)
 
 
 def test_early_stopping_keeps_the_best_weights() -> None:
