@@ -309,16 +309,17 @@ def _processes_without(change: ModelChange) -> QuerySet[GalleryProcess]:
 def _exchange(collection: Collection, threshold: float | None, uses_own_curve: bool) -> None:  # noqa: FBT001
     """The switch: one row, which every request and stream reads."""
     assert collection.candidate is not None  # of a change that is not over
-    collection.embedder, collection.candidate = collection.candidate, collection.embedder
+    former = collection.embedder
+    collection.embedder, collection.candidate = collection.candidate, former
     collection.match_threshold, collection.uses_own_curve = threshold, uses_own_curve
     fields = ["embedder", "candidate", "match_threshold", "uses_own_curve"]
     collection.save(update_fields=fields)
     # Until now it was in force: every process has its gallery in memory.
-    former = [
-        LoadedCandidate(process=each, collection=collection, model_id=collection.candidate_id)
+    loaded = [
+        LoadedCandidate(process=each, collection=collection, model=former)
         for each in _processes_alive()
     ]
-    LoadedCandidate.objects.bulk_create(former, ignore_conflicts=True)
+    LoadedCandidate.objects.bulk_create(loaded, ignore_conflicts=True)
 
 
 def _drop_candidate(collection: Collection, change: ModelChange) -> None:
