@@ -5,7 +5,8 @@ at a quarter, a half and three quarters of the faces. Meanwhile clients identify
 reject names, and one live stream shows a person. The benchmark fails if a request fails, if an
 answer comes from another model than the one in force, if the stream opens a second event, if the
 slowest of the first 20 searches after the switch is above the p99 of the 1,000 before, or if the
-rollback does not give the old answers.
+rollback does not give the old answers: they are compared while nobody is enrolled or rejected, and
+after everyone who was enrolled meanwhile is erased.
 
 A few hundred photos of LFW are enrolled; the other templates are copies of their rows, so that each
 is embedded from a real face.
@@ -89,6 +90,7 @@ def _measured(
     load.await_searches(50)
     with _live(load, rest, options.port) as stream:
         answers = load.answers()
+        load.start_writing()
         began = time.monotonic()
         change = rest.post(address, {"embedder": _TARGET})
         source, target = change["source"], change["target"]
@@ -101,11 +103,13 @@ def _measured(
             load.await_searches(4 * _AFTER)
             told["roll back"] = _timed(load, rest, f"{address}/roll-back")
             load.await_searches(_AFTER)
+            load.stop_writing()
             old = load.answers()
-            rest.post(f"{address}/switch")
+            load.start_writing()
+            _timed(load, rest, f"{address}/switch")
             rest.post(f"{address}/let-go")
             _until(lambda: rest.get(address)["ended_at"], "old data are removed")
-        load.stop()
+        load.stop_writing()
     switched, back = told["switch"], told["roll back"]
     before = [each for each in load.searches if each.began < switched[0]][-options.before :]
     after = [each for each in load.searches if each.began > switched[1]]

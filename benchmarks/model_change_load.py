@@ -83,16 +83,18 @@ class Load:
         self.failures: list[str] = []
         self.counts: Counter[str] = Counter()
         self._rest = rest
-        self._stopped = threading.Event()
-        acts = [self._search] * clients + [self._enrol, self._reject]
-        self._threads = [threading.Thread(target=self._run, args=(act,)) for act in acts]
+        self._stopped, self._resting = threading.Event(), threading.Event()
+        self._numbers = itertools.count()
+        self._searchers = [self._thread(self._search, self._stopped) for _ in range(clients)]
+        self._writers: list[threading.Thread] = []
+        self._enrolled: list[str] = []
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + 120
         while not self._is_ready():
             assert time.monotonic() < deadline, "the site does not become ready"
             time.sleep(0.5)
-        for thread in self._threads:
+        for thread in self._searchers:
             thread.start()
         return self
 
@@ -105,8 +107,24 @@ class Load:
 
     def stop(self) -> None:
         self._stopped.set()
-        for thread in self._threads:
+        self._resting.set()
+        for thread in (*self._searchers, *self._writers):
             thread.join(_TIMEOUT_S)
+
+    def start_writing(self) -> None:
+        """Enrol and erase people, and reject names."""
+        self._resting.clear()
+        self._writers = [self._thread(act, self._resting) for act in (self._enrol, self._reject)]
+        for thread in self._writers:
+            thread.start()
+
+    def stop_writing(self) -> None:
+        """The gallery is as before `start_writing` then."""
+        self._resting.set()
+        for thread in self._writers:
+            thread.join(_TIMEOUT_S)
+        while self._enrolled:
+            self._erase(self._enrolled.pop())
 
     def await_searches(self, count: int) -> None:
         """Wait for so many more."""
@@ -132,12 +150,13 @@ class Load:
         except OSError:
             return False
 
-    def _run(self, act: Callable[[int], None]) -> None:
-        for number in itertools.count():
-            if self.is_stopped:
-                return
+    def _thread(self, act: Callable[[int], None], stopped: threading.Event) -> threading.Thread:
+        return threading.Thread(target=self._run, args=(act, stopped))
+
+    def _run(self, act: Callable[[int], None], stopped: threading.Event) -> None:
+        while not stopped.is_set():
             try:
-                act(number)
+                act(next(self._numbers))
             except (OSError, http.client.HTTPException) as error:
                 self.failures.append(repr(error))
 
@@ -157,20 +176,22 @@ class Load:
         answer = self._rest.send("POST", "/api/v1/enrol", body)
         if self._is_good(answer):
             self.counts["enrol"] += 1
-            self._stopped.wait(_ENROL_EVERY_S)
-            person = answer.body["person"]["id"]
-            if number % 2 and self._is_good(
-                self._rest.send("POST", f"/api/v1/persons/{person}/erase", {})
-            ):
-                self.counts["erase"] += 1
-        self._stopped.wait(_ENROL_EVERY_S / 2)
+            self._enrolled.append(answer.body["person"]["id"])
+            self._resting.wait(_ENROL_EVERY_S)
+            if self.counts["enrol"] % 2:
+                self._erase(self._enrolled.pop())
+        self._resting.wait(_ENROL_EVERY_S / 2)
+
+    def _erase(self, person: str) -> None:
+        answer = self._rest.send("POST", f"/api/v1/persons/{person}/erase", {})
+        self.counts["erase"] += self._is_good(answer)
 
     def _reject(self, number: int) -> None:
         event = self.gallery.events[number % len(self.gallery.events)]
         for review in ("rejected", "none"):
             answer = self._rest.send("PATCH", f"/api/v1/events/{event}", {"review": review})
             self.counts["reject"] += self._is_good(answer)
-            self._stopped.wait(_REJECT_EVERY_S / 2)
+            self._resting.wait(_REJECT_EVERY_S / 2)
 
     def _is_good(self, answer: Answer) -> bool:
         if answer.status < 300:

@@ -47,7 +47,7 @@ class FramePipeline:
         if rulebook.reread():
             get_engine().embedder(rulebook.collection.embedder.version)
             self.recogniser.change_model()
-            self.visits.change_model(rulebook)
+            self.visits.change_model()
 
     def see(
         self, view: View, at_s: float, came_at: datetime, timings: Timings, load: Load

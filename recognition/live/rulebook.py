@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,7 +35,7 @@ _PEOPLE = 5
 _FINAL = {"not_found", "model_version_missing"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class _Reading:
     """Values read from a collection. The time is of time.monotonic."""
 
@@ -51,10 +52,11 @@ class _Reading:
 
 
 class Readings(Part):
-    """The newest reading of each collection: one stream of the process reads for all."""
+    """The newest reading of each collection: one stream of the process reads for all. A reading and
+    its gallery are kept only while a stream uses them."""
 
     def __init__(self) -> None:
-        self._newest: dict[UUID, _Reading] = {}
+        self._newest: weakref.WeakValueDictionary[UUID, _Reading] = weakref.WeakValueDictionary()
 
     def newest(self, pk: UUID) -> _Reading:
         """Not older than _REREAD_S. ServiceError if the collection is gone; DatabaseError."""
@@ -75,10 +77,20 @@ class Rulebook:
         self._take(_Reading.of(collection))
 
     def _take(self, reading: _Reading) -> None:
-        self.rules: Rules = reading.rules
-        self.collection = reading.collection
-        self.gallery: Gallery = reading.gallery
+        self._reading = reading
         self._next_read = reading.at_s + _REREAD_S
+
+    @property
+    def rules(self) -> Rules:
+        return self._reading.rules
+
+    @property
+    def collection(self) -> Collection:
+        return self._reading.collection
+
+    @property
+    def gallery(self) -> Gallery:
+        return self._reading.gallery
 
     @property
     def flips(self) -> bool:

@@ -31,13 +31,14 @@ class VisitLog:
     """For the thread of the stream."""
 
     def __init__(self, rulebook: Rulebook, stream: OwnStream, tell: Tell) -> None:
+        self._rulebook = rulebook
         self._book = VisitBook(rulebook.likeness)
         self._source = VisitSource(stream, rulebook.collection.embedder, tell)
 
-    def change_model(self, rulebook: Rulebook) -> None:
+    def change_model(self) -> None:
         """The visits go on, and the faces are seen by another model."""
-        self._book.change_model(rulebook.likeness)
-        self._source = replace(self._source, model=rulebook.collection.embedder)
+        self._book.change_model(self._rulebook.likeness)
+        self._source = replace(self._source, model=self._rulebook.collection.embedder)
 
     def event_of(self, track: int) -> UUID | None:
         """The event of the visit that a track is part of, once it is written."""
@@ -79,6 +80,7 @@ class VisitLog:
                     box=_fractions(one.face.box, image),
                     face_jpeg=cut_face(image, one.face).jpeg,
                     vector=one.embedding,
+                    model=self._source.model,
                     taken_at=taken_at or visit.last_seen_at,
                 )
             if visit.picture or _is_due(visit):
@@ -104,6 +106,9 @@ class VisitLog:
             visit.clip = clips().want(self._source.stream.id, visit.started_at)
         decision = visit.decision
         picture, visit.picture = visit.picture, None
+        if picture and picture.model.pk not in self._rulebook.collection.model_ids:
+            # It was let go while the visit was tentative.
+            picture = replace(picture, vector=None, model=self._source.model)
         seen = VisitSeen(
             decision=decision.kind,
             person_id=cast("UUID | None", decision.person),
@@ -117,7 +122,7 @@ class VisitLog:
             box=picture.box if picture else (),
             face_jpeg=picture.face_jpeg if picture else None,
             vector=picture.vector if picture else None,
-            vector_model=self._source.model if picture else None,
+            vector_model=picture.model if picture else None,
             pictures_at=picture.taken_at if picture else None,
             is_revised=visit.is_revised,
         )

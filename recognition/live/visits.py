@@ -11,7 +11,7 @@ is in view: it becomes an event if the face goes without another one.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from ml_engine.matching import Decision
 from ml_engine.types import Float32
 from recognition.events.services.clips import ClipWanted
 from recognition.live.identity import Identity
+from recognition.people.models import ModelVersion
 
 # A visit is over if its face is gone for longer than this.
 GAP_S = 4.0
@@ -35,12 +36,14 @@ _UNCLEAR = 0.6
 
 @dataclass(frozen=True, slots=True)
 class VisitPicture:
-    """box: of the face on the snapshot: x, y, width, height, each 0..1. vector: (d,)."""
+    """box: of the face on the snapshot: x, y, width, height, each 0..1. vector: (d,), of `model`,
+    which may not be in force any more when the picture is written."""
 
     snapshot_jpeg: bytes
     box: tuple[float, ...]
     face_jpeg: bytes
     vector: Float32 | None
+    model: ModelVersion
     taken_at: datetime
 
 
@@ -108,8 +111,6 @@ class Visit:
     def change_model(self) -> None:
         """The face has to be seen again by another model, before it can be compared."""
         self.vector, self.named_by, self.is_of_old_model = None, None, True
-        if self.picture is not None:
-            self.picture = replace(self.picture, vector=None)
 
     def touch(self, at_s: float, now: datetime) -> None:
         self.last_seen_s, self.last_seen_at = at_s, now

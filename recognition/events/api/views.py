@@ -76,7 +76,7 @@ class EventView(ApiView):
         scope=Scope.ENROL,
         request=ReviewInput,
         answer=EventSerializer,
-        errors=(404, *WITH_BODY),
+        errors=(404, 503, *WITH_BODY),
         ignores_own=True,
         about="If the name of a face is rejected, a face that is more similar to it than to the "
         "person's own images does not get that name again: in live streams, by `identify` and by "

@@ -297,7 +297,9 @@ def _take_pictures(row: Event, fresh: Event) -> None:
         remove_after_commit([row.snapshot.name])
         row.snapshot, row.box = fresh.snapshot.name, fresh.box
     if fresh.face:
-        remove_after_commit([row.face.name])
+        if row.face:
+            remove_after_commit([row.face.name])
+            row.other_vectors.all().delete()  # of the former picture
         row.face = fresh.face.name
         row.quality, row.vector = fresh.quality, fresh.vector
         row.model = fresh.model or row.model

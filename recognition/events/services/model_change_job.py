@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
 from ml_engine.request import Ask
 from recognition.events.models import Event, EventVector
 from recognition.events.services.vectors import face_embedding, vector_put
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
-from recognition.people.models import ModelChange
+from recognition.people.models import ModelChange, ModelVersion
 from recognition.people.services.candidates import (
     BATCH,
     ChangeMoved,
     await_last_readers,
     change_end,
     images_embed,
+    losses_retry,
     mark_ready,
     negative_copy,
     negatives_remove,
@@ -31,6 +34,7 @@ def model_change_job(context: JobContext, parameters: JsonObject) -> JsonObject:
     stopped."""
     while (change := _unfinished(context)) is not None:
         try:
+            losses_retry(context, change)
             _remove(context, change) if change.is_over else _prepare(context, change)
         except ChangeMoved:
             continue
@@ -47,47 +51,53 @@ def _prepare(context: JobContext, change: ModelChange) -> None:
     is_ready = False
     while not is_ready:
         images_embed(context, change)
-        _embed_negatives(context, change)
-        _embed_events(context, change)
+        for model in (change.other, change.kept):
+            _embed_negatives(context, change, model)
+        _embed_events(context, change, change.other, Event.objects.all())
         rules_prepare(context, change)
         is_ready = mark_ready(context, change)
         change.image_cursor = None
 
 
-def _embed_negatives(context: JobContext, change: ModelChange) -> None:
-    for negative in list(negatives_missing(change)):
+def _embed_negatives(context: JobContext, change: ModelChange, model: ModelVersion) -> None:
+    for negative in list(negatives_missing(change, model)):
         event = Event.objects.filter(negative=negative).first()
         vector = None
         if event is not None:
-            vector = face_embedding(event, change.collection, change.other, _ASK)
-        negative_copy(context, change, negative, vector)
+            vector = face_embedding(event, change.collection, model, _ASK)
+        file = event.face if event is not None else None
+        negative_copy(context, change, negative, model, vector, file)
 
 
-def _embed_events(context: JobContext, change: ModelChange) -> None:
-    """Vectors of the candidate for the events that are kept."""
-    events = Event.objects.filter(collection=change.collection_id, vector__isnull=False)
-    events = events.exclude(model=change.other).exclude(other_vectors__model=change.other)
+def _embed_events(
+    context: JobContext, change: ModelChange, model: ModelVersion, events: QuerySet[Event]
+) -> None:
+    """Vectors of `model` for those of these events that it has not seen."""
+    events = events.filter(collection=change.collection_id, vector__isnull=False)
+    events = events.exclude(model=model).exclude(other_vectors__model=model)
     while True:
         left = events.filter(pk__gt=change.event_cursor) if change.event_cursor else events
         batch = list(left.order_by("pk")[:BATCH])
         if not batch:
             return
-        _embed_batch(context, change, batch)
+        _embed_batch(context, change, model, batch)
 
 
-def _embed_batch(context: JobContext, change: ModelChange, batch: list[Event]) -> None:
-    vectors = {
-        event.pk: face_embedding(event, change.collection, change.other, _ASK) for event in batch
-    }
+def _embed_batch(
+    context: JobContext, change: ModelChange, model: ModelVersion, batch: list[Event]
+) -> None:
+    vectors = {event.pk: face_embedding(event, change.collection, model, _ASK) for event in batch}
 
     def store(row: ModelChange) -> None:
-        # A person may have been erased meanwhile: then the event has no vector any more.
-        for event in Event.objects.filter(pk__in=vectors, vector__isnull=False):
+        # A person may have been erased meanwhile: then the event has no vector any more. Or it has
+        # a new picture, seen by this model.
+        there = Event.objects.filter(pk__in=vectors, vector__isnull=False)
+        for event in there.exclude(model=model):
             vector = vectors[event.pk]
             if vector is None:
                 row.events_lost += 1
             else:
-                vector_put(event, row.other, vector)
+                vector_put(event, model, vector)
                 row.events_done += 1
         row.event_cursor = batch[-1].pk
         row.save(update_fields=["event_cursor", "events_done", "events_lost"])
@@ -100,6 +110,7 @@ def _embed_batch(context: JobContext, change: ModelChange, batch: list[Event]) -
 def _remove(context: JobContext, change: ModelChange) -> None:
     context.progress(0.0, "Waiting for the last readers of the old model")
     await_last_readers(context, change)
+    _keep_faces(context, change)
     templates_remove(context, change)
     negatives_remove(context, change)
     while step_of(context, change, _remove_vectors):
@@ -107,20 +118,27 @@ def _remove(context: JobContext, change: ModelChange) -> None:
     change_end(context, change)
 
 
+def _keep_faces(context: JobContext, change: ModelChange) -> None:
+    """Rejected faces and faces of events that only the model that goes has seen, such as those
+    between the end of the preparation and the switch, are embedded by the model in force."""
+    _embed_negatives(context, change, change.kept)
+    change.event_cursor = None
+    _embed_events(context, change, change.kept, Event.objects.filter(model=change.other))
+
+
 def _remove_vectors(change: ModelChange) -> bool:
     """Vectors of events by the model that goes, some at a time; False if there are none left. An
-    event keeps the vector of the model in force."""
+    event keeps the vector of the model in force, if there is one."""
     others = EventVector.objects.filter(event__collection=change.collection_id)
     gone = list(others.filter(model=change.other).values_list("pk", flat=True)[:500])
     if gone:
         EventVector.objects.filter(pk__in=gone).delete()
         return True
     theirs = Event.objects.filter(collection=change.collection_id, model=change.other)
-    batch = list(theirs.filter(vector__isnull=False)[:BATCH])
+    batch = list(theirs[:BATCH])
     for event in batch:
-        kept = event.other_vectors.first()
-        event.model = kept.model if kept else event.model
-        event.vector = kept.vector if kept else None
+        kept = event.other_vectors.filter(model=change.kept).first()
+        event.model, event.vector = change.kept, kept.vector if kept else None
         event.save(update_fields=["model", "vector"])
         event.other_vectors.all().delete()
     return bool(batch)

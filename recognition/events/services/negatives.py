@@ -23,7 +23,8 @@ def negative_follow(
         negatives_of_events_delete(Event.objects.filter(pk=event.pk), collection)
         event.negative = None
         return
-    if event.negative_id or event.person_id is None or event.vector is None or not vectors:
+    # An erasure may have removed the picture after the vectors were made of it.
+    if event.negative_id or event.person_id is None or not event.face or not vectors:
         return
     event.negative = negative_add(collection, event.person_id, vectors)
     event.save(update_fields=["negative"])

@@ -28,7 +28,8 @@ def event_vector(event: Event, model_id: int) -> bytes | None:
 def vectors_for(event: Event, collection: Collection, actor: Actor) -> dict[int, bytes]:
     """The face as the collection's models see it, by their ids. A vector that is missing is made of
     the event's picture, so do not call this in a transaction. A model that cannot see the face is
-    left out."""
+    left out, and a candidate that fails, too. EngineError or ServiceError if the model in force
+    fails: without its vector, a rejection would have no effect."""
     found = {}
     for model in (collection.embedder, collection.candidate):
         vector = event_vector(event, model.pk) if model else None
@@ -69,6 +70,8 @@ def _made(event: Event, collection: Collection, model: ModelVersion, ask: Ask) -
     try:
         vector = face_embedding(event, collection, model, ask)
     except (EngineError, ServiceError) as error:
+        if model.pk == collection.embedder_id:
+            raise
         logger.info("%s did not embed the face of an event: %s", model, error)
         return None
     return None if vector is None else Template.pack(vector)

@@ -23,6 +23,7 @@ from recognition.people.services.calibration import calibration_state
 from recognition.people.services.model_changes import (
     JOB,
     change_progress,
+    images_lost,
     model_change_cancel,
     model_change_let_go,
     model_change_roll_back,
@@ -98,11 +99,8 @@ def _start(request: HttpRequest, collection: Collection, actor: Actor) -> str:
 
 
 def _switch(request: HttpRequest, collection: Collection, actor: Actor) -> str:
-    accepted = request.POST.get("accepted_losses", "")
     change = model_change_switch(
-        collection=collection,
-        actor=actor,
-        accepted_losses=int(accepted) if accepted.isdecimal() else 0,
+        collection=collection, actor=actor, accepted_losses=_accepted_losses(request)
     )
     told = f"{change.target.version} is in force."
     if change.kept_threshold is None:
@@ -114,8 +112,15 @@ def _switch(request: HttpRequest, collection: Collection, actor: Actor) -> str:
 
 
 def _roll_back(request: HttpRequest, collection: Collection, actor: Actor) -> str:
-    change = model_change_roll_back(collection=collection, actor=actor)
+    change = model_change_roll_back(
+        collection=collection, actor=actor, accepted_losses=_accepted_losses(request)
+    )
     return f"{change.source.version} is in force again, with its rules."
+
+
+def _accepted_losses(request: HttpRequest) -> int:
+    accepted = request.POST.get("accepted_losses", "")
+    return int(accepted) if accepted.isdecimal() else 0
 
 
 def _let_go(request: HttpRequest, collection: Collection, actor: Actor) -> str:
@@ -129,7 +134,7 @@ def _cancel(request: HttpRequest, collection: Collection, actor: Actor) -> str:
 
 
 def _of_change(change: ModelChange) -> TemplateContext:
-    lost = change.losses.exclude(image=None).values_list("image", "image__person__name")
+    lost = images_lost(change).values_list("image", "image__person__name")
     sides = [_side(change, "source", change.source), _side(change, "target", change.target)]
     return {
         "is_open": change.ended_at is None,

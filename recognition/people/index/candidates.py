@@ -10,7 +10,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Q
 
 from ml_engine.align import TEMPLATE_112
 from ml_engine.request import Ask
@@ -51,30 +50,35 @@ class ProcessRow:
 
     def __init__(self) -> None:
         self._kept: KeptLease | None = None
-        self._told: set[Candidate] = set()
 
     def tell(self, loaded: set[Candidate]) -> None:
-        """The candidates that this process has in memory now. Writes only what changed."""
-        mine = GalleryProcess.objects.filter(name=process().id)
-        if self._kept is None or self._kept.is_lost:
-            mine.delete()
-            GalleryProcess.objects.create(name=process().id)
-            lease = take(mine, owner=process().id)
-            if lease is None:
-                return
-            self._kept, self._told = process().part(LeaseKeeper).keep(mine, lease), set()
-        if loaded == self._told:
+        """The candidates that this process has in memory now. Writes only what differs from the
+        rows, which the end of a change deletes, and a switch adds."""
+        row = self._row()
+        if row is None:
             return
-        row = mine.get()
-        gone = Q(pk__in=[])
-        for collection, model in self._told - loaded:
-            gone |= Q(collection=collection, model=model)
-        row.loaded.filter(gone).delete()
-        for collection, model in loaded - self._told:
+        told = {(each.collection_id, each.model_id): each.pk for each in row.loaded.all()}
+        gone = [told[key] for key in told.keys() - loaded]
+        if gone:
+            LoadedCandidate.objects.filter(pk__in=gone).delete()
+        for collection, model in loaded - told.keys():
             LoadedCandidate.objects.get_or_create(
                 process=row, collection_id=collection, model_id=model
             )
-        self._told = set(loaded)
+
+    def _row(self) -> GalleryProcess | None:
+        """A new one if there is none, or if its lease is lost. None if the lease is not free."""
+        mine = GalleryProcess.objects.filter(name=process().id)
+        row = mine.first()
+        if row is not None and self._kept is not None and not self._kept.is_lost:
+            return row
+        if self._kept is not None:
+            self._kept.drop()
+        mine.delete()
+        row = GalleryProcess.objects.create(name=process().id)
+        lease = take(mine, owner=process().id)
+        self._kept = process().part(LeaseKeeper).keep(mine, lease) if lease else None
+        return row if lease else None
 
     def remove(self) -> None:
         """The process answers no more searches."""

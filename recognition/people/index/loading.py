@@ -12,7 +12,13 @@ from uuid import UUID
 import numpy as np
 from django.db import DatabaseError, InterfaceError, connections
 
-from recognition.people.index.candidates import ProcessRow, candidates_to_load, warm_up
+from ml_engine.types import EngineError
+from recognition.people.index.candidates import (
+    Candidate,
+    ProcessRow,
+    candidates_to_load,
+    warm_up,
+)
 from recognition.people.index.process import galleries, gallery_of, keep_galleries
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
@@ -34,9 +40,11 @@ class GalleryLoader(Part):
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._is_complete = False
-        self._failed_at: dict[UUID, float] = {}
-        # Collections and the models of which gallery and network are in memory, as candidates.
-        self._warmed: set[tuple[UUID, int]] = set()
+        # By collection and model: a candidate that cannot be loaded must not hold up the gallery in
+        # force.
+        self._failed_at: dict[Candidate, float] = {}
+        # Candidates whose gallery and network are in memory.
+        self._warmed: set[Candidate] = set()
         self._row = ProcessRow()
 
     @property
@@ -63,6 +71,9 @@ class GalleryLoader(Part):
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("galleries are not loaded while the database is away: %s", error)
                 connections.close_all()
+            except Exception:
+                # Without this thread no change is followed, and no model change can be switched.
+                logger.exception("galleries are not loaded until the next look")
             self._stopping.wait(_LOOK_EVERY_S)
         try:
             self._row.remove()
@@ -76,35 +87,36 @@ class GalleryLoader(Part):
         for collection_id, model_id, candidate_id, revision in Collection.objects.values_list(
             *fields
         ):
-            used |= {(collection_id, model_id), (collection_id, candidate_id)}
-            if not self._is_due(collection_id):
+            key = collection_id, model_id
+            used |= {key, (collection_id, candidate_id)}
+            if not self._is_due(key):
                 continue
-            gallery = have.get((collection_id, model_id))
+            gallery = have.get(key)
             if gallery is None or not gallery.is_loaded:
-                missing.append(collection_id)
+                missing.append(key)
             elif gallery.is_behind(revision):
-                self._try(collection_id, gallery.follow)
+                self._try(key, gallery.follow)
         keep_galleries(used)
         self._is_complete = not missing
-        for collection_id in missing:
+        for key in missing:
             if not self._stopping.is_set():
-                self._try(collection_id, partial(_load_collection, collection_id))
+                self._try(key, partial(_load_collection, key[0]))
         self._is_complete = True
         self._load_candidates()
 
     def _load_candidates(self) -> None:
         """Load galleries and networks of the models that collections may be switched to."""
         wanted, have = candidates_to_load(), galleries()
-        for collection_id, model_id in wanted & self._warmed:
-            gallery = have.get((collection_id, model_id))
+        for key in wanted & self._warmed:
+            gallery = have.get(key)
             if gallery is None:
-                self._warmed.discard((collection_id, model_id))
+                self._warmed.discard(key)
             else:
-                self._try(collection_id, gallery.follow)
+                self._try(key, gallery.follow)
         self._warmed &= wanted
-        for collection_id, model_id in wanted - self._warmed:
-            if not self._stopping.is_set() and self._is_due(collection_id):
-                self._try(collection_id, partial(self._load_candidate, collection_id, model_id))
+        for key in wanted - self._warmed:
+            if not self._stopping.is_set() and self._is_due(key):
+                self._try(key, partial(self._load_candidate, *key))
         self._row.tell(self._warmed)
 
     def _load_candidate(self, collection_id: UUID, model_id: int) -> None:
@@ -113,27 +125,27 @@ class GalleryLoader(Part):
             return
         try:
             warm_up(row.candidate.version)
-        except ServiceError as error:  # the engine is not ready yet
+        except (EngineError, ServiceError) as error:  # the engine is not ready yet, or busy
             logger.info("the candidate of %s waits: %s", row.name, error.message)
             return
         _load(row.seen_by(row.candidate))
         self._warmed.add((collection_id, model_id))
 
-    def _is_due(self, collection_id: UUID) -> bool:
-        failed_at = self._failed_at.get(collection_id)
+    def _is_due(self, key: Candidate) -> bool:
+        failed_at = self._failed_at.get(key)
         return failed_at is None or time.monotonic() - failed_at > _AGAIN_AFTER_S
 
-    def _try(self, collection_id: UUID, step: Callable[[], None]) -> None:
-        """Raise database errors; other failures are logged, as they affect this collection only."""
+    def _try(self, key: Candidate, step: Callable[[], None]) -> None:
+        """Raise database errors; other failures are logged, as they affect this gallery only."""
         try:
             step()
         except (DatabaseError, InterfaceError):
             raise
         except Exception:
-            logger.exception("the gallery of collection %s could not be loaded", collection_id)
-            self._failed_at[collection_id] = time.monotonic()
+            logger.exception("the gallery of collection %s could not be loaded", key[0])
+            self._failed_at[key] = time.monotonic()
         else:
-            self._failed_at.pop(collection_id, None)
+            self._failed_at.pop(key, None)
 
 
 def _load_collection(collection_id: UUID) -> None:

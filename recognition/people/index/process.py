@@ -25,7 +25,18 @@ class Galleries(Part):
             made = Gallery(collection)
             with self._lock:
                 gallery = self._galleries.setdefault(key, made)
+            self._drop_former(collection.pk, collection.embedder_id)
         return gallery
+
+    def _drop_former(self, collection_id: UUID, added: int) -> None:
+        """Drop galleries of models that this collection has let go. A process without a loader,
+        such as one that only runs jobs, would keep them for ever."""
+        rows = Collection.objects.filter(pk=collection_id)
+        models = rows.values_list("embedder_id", "candidate_id").first() or ()
+        with self._lock:
+            for key in [each for each in self._galleries if each[0] == collection_id]:
+                if key[1] not in (added, *models):
+                    del self._galleries[key]
 
     def of_collection(self, collection_id: UUID) -> list[Gallery]:
         """The galleries of a collection that are in memory."""

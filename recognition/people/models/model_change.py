@@ -89,6 +89,10 @@ class ModelChange(models.Model):
 class ModelChangeLoss(models.Model):
     """A stored face, or a negative, that the candidate cannot embed."""
 
+    # Reasons. A picture that is not there may come back: its folder may only be away.
+    NO_FACE = "No face was found in the stored picture."
+    NO_FILE = "The stored picture is not there."
+
     change = models.ForeignKey(ModelChange, on_delete=models.CASCADE, related_name="losses")
     image = models.ForeignKey(FaceImage, null=True, on_delete=models.CASCADE, related_name="+")
     negative = models.ForeignKey(Negative, null=True, on_delete=models.CASCADE, related_name="+")

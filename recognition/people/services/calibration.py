@@ -228,7 +228,7 @@ def missed_people(collection: Collection) -> MissedFigures | None:
     """How many people with several images would be missed by most of them, at the threshold that
     the collection's model has. None without a threshold."""
     try:
-        rules = rules_of(collection, _gallery(collection))
+        rules = rules_of(collection, _counted(collection))
     except ServiceError:
         return None
     templates, people, _ = _owners(collection)
@@ -293,9 +293,13 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
 
 def _gallery(collection: Collection) -> Sized:
     """That of the model in force; a candidate's is not loaded for this."""
-    if collection.embedder_id == collection.candidate_id:
-        return Counted(TemplateReader.of(collection).size())
-    return gallery_of(collection)
+    is_candidate = collection.embedder_id == collection.candidate_id
+    return _counted(collection) if is_candidate else gallery_of(collection)
+
+
+def _counted(collection: Collection) -> Sized:
+    """For jobs: a process that only runs jobs would load the gallery, and keep it."""
+    return Counted(TemplateReader.of(collection).size())
 
 
 def _similar_from(collection: Collection) -> float:
@@ -304,7 +308,7 @@ def _similar_from(collection: Collection) -> float:
     is_candidate = collection.embedder_id == collection.candidate_id
     if is_candidate and curve_of_collection(collection) is None:
         return 1.0
-    return rules_of(collection, _gallery(collection)).threshold
+    return rules_of(collection, _counted(collection)).threshold
 
 
 def nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from django.db.models.fields.files import FieldFile
+
 from ml_engine.types import Float32
 from recognition.jobs.context import JobContext
 from recognition.people.index import note_changes
@@ -22,6 +24,7 @@ from recognition.people.models import (
     LoadedCandidate,
     ModelChange,
     ModelChangeLoss,
+    ModelVersion,
     Negative,
     Template,
     TrainedDecider,
@@ -42,7 +45,6 @@ BATCH = 32
 _REMOVED_AT_ONCE = 500
 # A request or a stream may use the former model this long after a change of state.
 _GRACE_S = 10.0
-_LOST = "No face was found in the stored picture."
 
 
 class ChangeMoved(Exception):
@@ -66,6 +68,22 @@ def step_of(context: JobContext, change: ModelChange, act: Callable[[ModelChange
     return in_transaction(step)
 
 
+def losses_retry(context: JobContext, change: ModelChange) -> None:
+    """Forget the losses of pictures that were not there, so that they are tried again."""
+
+    def forget(row: ModelChange) -> None:
+        missed = row.losses.filter(reason=ModelChangeLoss.NO_FILE)
+        others = missed.exclude(image__templates__model=row.other)
+        ModelChangeLoss.objects.filter(pk__in=list(others.values_list("pk", flat=True))).delete()
+
+    step_of(context, change, forget)
+
+
+def _reason(file: FieldFile | None) -> str:
+    is_there = file and file.storage.exists(str(file.name))
+    return ModelChangeLoss.NO_FACE if is_there else ModelChangeLoss.NO_FILE
+
+
 def images_embed(context: JobContext, change: ModelChange) -> None:
     """Templates of the candidate for all images without one."""
     is_from_start = change.image_cursor is None
@@ -84,15 +102,16 @@ def images_embed(context: JobContext, change: ModelChange) -> None:
 
 def _embed_batch(context: JobContext, change: ModelChange, batch: Sequence[FaceImage]) -> None:
     vectors = {image: stored_embedding(change.collection, change.other, image) for image in batch}
+    reasons = {image: _reason(image.file) for image, vector in vectors.items() if vector is None}
 
     def store(row: ModelChange) -> None:
         there = set(FaceImage.objects.filter(pk__in=[each.pk for each in batch]).values_list("pk"))
         kept = {image: vector for image, vector in vectors.items() if (image.pk,) in there}
         _add_templates(row, {i: vector for i, vector in kept.items() if vector is not None})
         ModelChangeLoss.objects.bulk_create(
-            ModelChangeLoss(change=row, image=image, reason=_LOST)
-            for image, vector in kept.items()
-            if vector is None
+            ModelChangeLoss(change=row, image=image, reason=reason)
+            for image, reason in reasons.items()
+            if image in kept
         )
         row.image_cursor = batch[-1].pk
         row.images_done += len(kept)
@@ -127,26 +146,33 @@ def _add_templates(change: ModelChange, vectors: dict[FaceImage, Float32]) -> No
 
 
 def negative_copy(
-    context: JobContext, change: ModelChange, negative: Negative, vector: Float32 | None
+    context: JobContext,
+    change: ModelChange,
+    negative: Negative,
+    model: ModelVersion,
+    vector: Float32 | None,
+    file: FieldFile | None,
 ) -> None:
-    """Store how the candidate sees a rejected face, or that it does not."""
+    """Store how a model of the change sees a rejected face, or that it does not. file: its
+    picture."""
+    reason = _reason(file) if vector is None else ""
 
     def store(row: ModelChange) -> None:
         original = Negative.objects.filter(pk=negative.pk).first()
         if original is None:
             return
         if vector is None:
-            row.losses.create(negative=original, reason=_LOST)
+            row.losses.create(negative=original, reason=reason)
             return
         Negative.objects.create(
             collection_id=row.collection_id,
             person_id=original.person_id,
-            model=row.other,
+            model=model,
             vector=Template.pack(vector),
             original=original,
         )
-        theirs = Template.objects.filter(model=row.other, image__person=original.person_id)
-        if row.state in row.LOADED:
+        theirs = Template.objects.filter(model=model, image__person=original.person_id)
+        if model == row.kept or row.state in row.LOADED:
             note_changes(row.collection, theirs.values_list("pk", flat=True))
 
     step_of(context, change, store)
@@ -230,19 +256,21 @@ def templates_remove(context: JobContext, change: ModelChange) -> None:
 def negatives_remove(context: JobContext, change: ModelChange) -> None:
     """Negatives of the other model go; what they say stays by the vectors of the model in force."""
 
-    def remove(row: ModelChange) -> None:
-        all_ = Negative.objects.filter(collection=row.collection_id)
-        all_.exclude(original=None).filter(model=row.other).delete()
-        for original in all_.filter(original=None, model=row.other):
-            copy = original.copies.first()
-            if copy is None:
-                original.delete()
-                continue
-            original.model_id, original.vector = copy.model_id, copy.vector
-            original.save(update_fields=["model", "vector"])
-            copy.delete()
+    def remove(row: ModelChange) -> int:
+        theirs = Negative.objects.filter(collection=row.collection_id, model=row.other)
+        some = list(theirs.order_by("pk")[:_REMOVED_AT_ONCE])
+        copies = Negative.objects.filter(original__in=some, model=row.kept).order_by("-pk")
+        kept = {copy.original_id: copy for copy in copies}
+        for negative in some:
+            if copy := kept.get(negative.pk):
+                negative.model_id, negative.vector = copy.model_id, copy.vector
+                negative.save(update_fields=["model", "vector"])
+        gone = [each.pk for each in (*some, *kept.values()) if each.pk not in kept]
+        Negative.objects.filter(pk__in=gone).delete()
+        return len(some)
 
-    step_of(context, change, remove)
+    while removed := step_of(context, change, remove):
+        context.progress(0.5, f"{removed} rejected faces removed or moved")
 
 
 def change_end(context: JobContext, change: ModelChange) -> None:

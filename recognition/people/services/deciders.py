@@ -160,6 +160,15 @@ def decider_forget_person(collection: Collection, person: Person) -> Traced:
     return Traced()
 
 
+def is_trainable(collection: Collection) -> bool:
+    """True if the collection's size allows an SVM."""
+    try:
+        _check_size(*TemplateReader.of(collection).size())
+    except ServiceError:
+        return False
+    return True
+
+
 def deciders_retrain() -> int:
     """Start a job for each SVM that decides and is stale, missing or damaged; returns how many."""
     rows = Collection.objects.select_related("embedder").filter(decider=Collection.Decider.SVM)

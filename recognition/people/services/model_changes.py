@@ -30,6 +30,7 @@ from recognition.people.models import (
     TrainedDecider,
 )
 from recognition.people.rules import calibration_of, model_curve, uncalibrated
+from recognition.people.services.deciders import is_trainable
 from recognition.people.services.locks import lock_collection, refuse_open_change
 from recognition.web.errors import ServiceError
 from recognition.web.leases import DatabaseTime
@@ -90,12 +91,10 @@ def model_change_switch(
     """
 
     def switch(row: Collection, change: ModelChange) -> None:
-        lost = change.losses.exclude(image=None).count()
-        if lost > accepted_losses:
-            message = f"The new model cannot embed {lost} of the images. Accept that first."
-            raise ServiceError("images_lost", message, status=409, images=lost)
-        change.accepted_losses = lost
-        _check_complete(row, change)
+        _check_losses(change, accepted_losses)
+        _check_complete(change)
+        _check_decider(row, change)
+        _check_loaded(change)
         seen = row.seen_by(change.target)
         is_measured, has_curve = calibration_of(seen) is not None, model_curve(seen) is not None
         if not (is_measured or has_curve):
@@ -107,11 +106,19 @@ def model_change_switch(
     return _move(collection, actor, *act, switch)
 
 
-def model_change_roll_back(*, collection: Collection, actor: Actor) -> ModelChange:
-    """Put the former model in force again, with its rules. ServiceError 409 as for the switch."""
+def model_change_roll_back(
+    *, collection: Collection, actor: Actor, accepted_losses: int = 0
+) -> ModelChange:
+    """Put the former model in force again, with its rules. accepted_losses: so many images that
+    were enrolled since may have no template by it.
+
+    ServiceError 409: `no_model_change`, `model_change_not_ready`, `images_lost`, `images_missing`,
+    `negatives_missing`. It waits for no SVM and for no process: the way back must be short.
+    """
 
     def roll_back(row: Collection, change: ModelChange) -> None:
-        _check_complete(row, change)
+        _check_losses(change, accepted_losses)
+        _check_complete(change)
         _exchange(row, change.kept_threshold, change.kept_own_curve)
 
     act = "roll_back", (_State.SWITCHED,), _State.ROLLED_BACK
@@ -143,7 +150,7 @@ def newest_change(collection: Collection) -> ModelChange | None:
 def change_progress(change: ModelChange) -> ChangeProgress:
     return ChangeProgress(
         images_missing=0 if change.is_over else images_missing(change).count(),
-        images_lost=change.losses.exclude(image=None).count(),
+        images_lost=images_lost(change).count(),
         negatives_missing=0 if change.is_over else negatives_missing(change).count(),
         negatives_lost=change.losses.exclude(negative=None).count(),
         waiting_for=_processes_without(change).count() if change.state in change.LOADED else 0,
@@ -157,11 +164,18 @@ def images_missing(change: ModelChange) -> QuerySet[FaceImage]:
     return images.exclude(templates__model=change.other).exclude(Exists(lost)).order_by("pk")
 
 
-def negatives_missing(change: ModelChange) -> QuerySet[Negative]:
-    """The same for rejected faces."""
+def images_lost(change: ModelChange) -> QuerySet[ModelChangeLoss]:
+    """Losses of images that the candidate cannot embed. After a switch the former model is the
+    candidate, and it has templates of those that only the new one cannot embed."""
+    return change.losses.exclude(image=None).exclude(image__templates__model=change.other)
+
+
+def negatives_missing(change: ModelChange, model: ModelVersion | None = None) -> QuerySet[Negative]:
+    """The same for rejected faces. model: None is the candidate."""
+    model = model or change.other
     lost = ModelChangeLoss.objects.filter(change=change, negative=OuterRef("pk"))
     negatives = Negative.objects.filter(collection=change.collection_id, original=None)
-    others = negatives.exclude(model=change.other).exclude(copies__model=change.other)
+    others = negatives.exclude(model=model).exclude(copies__model=model)
     return others.exclude(Exists(lost)).order_by("pk")
 
 
@@ -207,16 +221,18 @@ def _move(
             ]
         )
         _note(change, verb, actor)
-        if change.is_over:
-            job_start(kind=JOB, collection=row.pk, actor=actor)
         return change
 
     try:
         moved = in_transaction(move)
     except ServiceError as error:
-        if error.code in _WORK_LEFT:
+        if error.code in _WORK_LEFT or _may_be_found(collection, error):
             job_start(kind=JOB, collection=collection.pk, actor=actor)
         raise
+    # Not in the transaction: a running job locks its own row first, then the collection. If this
+    # process ends here, the upkeep starts the job.
+    if moved.is_over:
+        job_start(kind=JOB, collection=collection.pk, actor=actor)
     moved.refresh_from_db()
     return moved
 
@@ -234,18 +250,41 @@ def _check_target(collection: Collection, model: ModelVersion) -> None:
         raise uncalibrated(model.version)
 
 
-def _check_complete(collection: Collection, change: ModelChange) -> None:
+def _check_losses(change: ModelChange, accepted: int) -> None:
+    lost = images_lost(change).count()
+    if lost > accepted:
+        message = f"{change.other.version} cannot embed {lost} of the images. Accept that first."
+        raise ServiceError("images_lost", message, status=409, images=lost)
+    change.accepted_losses = lost
+
+
+def _may_be_found(collection: Collection, error: ServiceError) -> bool:
+    """True if images count as lost because their files were not there, perhaps for a while."""
+    missed = ModelChangeLoss.objects.filter(change__collection=collection, change__ended_at=None)
+    return error.code == "images_lost" and missed.filter(reason=ModelChangeLoss.NO_FILE).exists()
+
+
+def _check_complete(change: ModelChange) -> None:
     """ServiceError 409 if the candidate lacks something that the model in force has."""
     if images := images_missing(change).count():
         raise _missing("images_missing", f"{images} images are not embedded yet.", images)
     if negatives := negatives_missing(change).count():
         told = f"{negatives} rejected faces are not embedded yet."
         raise _missing("negatives_missing", told, negatives)
+
+
+def _check_decider(collection: Collection, change: ModelChange) -> None:
+    """An SVM that decides must not be lost by the switch, but for a gallery that has become too
+    large or too small for one."""
     trained = TrainedDecider.objects.filter(collection=collection)
     is_svm = collection.decider == Collection.Decider.SVM
     models = set(trained.values_list("model", flat=True)) if is_svm else set()
-    if change.kept.pk in models and change.other.pk not in models:
+    is_missing = change.kept.pk in models and change.other.pk not in models
+    if is_missing and is_trainable(collection.seen_by(change.other)):
         raise _missing("decider_not_trained", "Its SVM is not trained yet.", 1)
+
+
+def _check_loaded(change: ModelChange) -> None:
     if waiting := _processes_without(change).count():
         told = f"{waiting} processes have not loaded its gallery yet. Try again in a moment."
         raise _missing("galleries_not_loaded", told, waiting)
@@ -255,21 +294,32 @@ def _missing(code: str, message: str, count: int) -> ServiceError:
     return ServiceError(code, message, status=409, count=count)
 
 
+def _processes_alive() -> QuerySet[GalleryProcess]:
+    return GalleryProcess.objects.filter(lease_until__gt=DatabaseTime())
+
+
 def _processes_without(change: ModelChange) -> QuerySet[GalleryProcess]:
     """Living processes that have not loaded the candidate. One that is gone does not block."""
     loaded = LoadedCandidate.objects.filter(
         process=OuterRef("pk"), collection=change.collection_id, model=change.other
     )
-    return GalleryProcess.objects.filter(lease_until__gt=DatabaseTime()).exclude(Exists(loaded))
+    return _processes_alive().exclude(Exists(loaded))
 
 
 def _exchange(collection: Collection, threshold: float | None, uses_own_curve: bool) -> None:  # noqa: FBT001
     """The switch: one row, which every request and stream reads."""
     assert collection.candidate is not None  # of a change that is not over
-    collection.embedder, collection.candidate = collection.candidate, collection.embedder
+    former = collection.embedder
+    collection.embedder, collection.candidate = collection.candidate, former
     collection.match_threshold, collection.uses_own_curve = threshold, uses_own_curve
     fields = ["embedder", "candidate", "match_threshold", "uses_own_curve"]
     collection.save(update_fields=fields)
+    # Until now it was in force: every process has its gallery in memory.
+    loaded = [
+        LoadedCandidate(process=each, collection=collection, model=former)
+        for each in _processes_alive()
+    ]
+    LoadedCandidate.objects.bulk_create(loaded, ignore_conflicts=True)
 
 
 def _drop_candidate(collection: Collection, change: ModelChange) -> None:

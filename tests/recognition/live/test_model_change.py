@@ -75,6 +75,35 @@ def test_better_picture_after_the_switch_carries_the_new_model(
     assert len(event.vector) == 4 * (dlib.dimension or 0)
 
 
+def test_passing_face_keeps_the_vector_of_the_model_that_saw_it(
+    ready: Collection, dlib: ModelVersion
+) -> None:
+    """The visit is tentative when the model is switched, and ends without another look."""
+    with DrivenStream(ready) as stream:
+        stream.show(photo(ANN, looks=1), frames=2)
+        assert not Event.objects.exists()
+        model_change_switch(collection=ready, actor=ACTOR)
+        stream.show(photo(), frames=2)
+    event = Event.objects.get()
+    assert event.vector is not None
+    assert event.model == ready.embedder
+    assert len(event.vector) == 4 * (ready.embedder.dimension or 0)
+
+
+def test_picture_carries_no_vector_of_a_model_that_was_let_go(
+    ready: Collection, dlib: ModelVersion
+) -> None:
+    """No other row may refer to that model any more."""
+    with DrivenStream(ready) as stream:
+        stream.show(photo(ANN, looks=1), frames=2)
+        model_change_switch(collection=ready, actor=ACTOR)
+        Collection.objects.update(candidate=None)
+        stream.show(photo(), frames=2)
+    event = Event.objects.get()
+    assert (event.model, event.vector) == (dlib, None)
+    assert event.face
+
+
 def test_face_without_a_name_is_named_by_the_new_model(
     ready: Collection, dlib: ModelVersion
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import pytest
@@ -9,8 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from recognition.live import rulebook
-from recognition.live.rulebook import Rulebook
+from recognition.live.rulebook import Readings, Rulebook
 from recognition.people.models import Collection
+from recognition.web.process import process
 
 # Threads of other tests may still write: no transaction of a test must keep them waiting.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +61,18 @@ def test_change_is_in_force_in_all_streams_after_the_next_reading(
     clock.now += 1.1
     assert not any(book.reread() for book in books)
     assert [book.rules.threshold for book in books] == [0.77, 0.77]
+
+
+def test_reading_is_kept_only_while_a_stream_uses_it(collection: Collection, clock: _Clock) -> None:
+    """It holds a gallery, which may be that of a model that was let go."""
+    book = Rulebook(collection)
+    clock.now += 2.1
+    book.reread()
+    newest = process().part(Readings)._newest
+    assert set(newest) == {collection.pk}
+    del book
+    gc.collect()
+    assert not newest
 
 
 def test_stream_that_starts_later_never_takes_over_older_rules(

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from recognition.people.api.serializers.calibration import THEMES
 from recognition.people.models import ModelChange
-from recognition.people.services.model_changes import change_progress
+from recognition.people.services.model_changes import change_progress, images_lost
 from recognition.web.boundaries import JsonDict
 
 SIDES = ("source", "target")
@@ -24,7 +24,8 @@ class SwitchInput(serializers.Serializer):
         required=False,
         default=0,
         min_value=0,
-        help_text="So many images may be lost, because the new model cannot embed them.",
+        help_text="So many images may be lost, because the model to be put in force cannot embed "
+        "them.",
     )
 
 
@@ -56,7 +57,8 @@ class ModelChangeSerializer(serializers.Serializer):
     images_done = serializers.IntegerField(help_text="Embedded by the job.")
     images_missing = serializers.IntegerField(help_text="Still to be embedded.")
     images_lost = serializers.IntegerField(
-        help_text="The new model finds no face in them. The switch has to accept them."
+        help_text="The model that is not in force cannot embed them. A switch or a rollback has to "
+        "accept them."
     )
     lost_images = serializers.ListField(
         child=serializers.UUIDField(), help_text=f"Ids of the first {_MOST_LISTED} of them."
@@ -80,7 +82,7 @@ class ModelChangeSerializer(serializers.Serializer):
 
 def model_change_payload(change: ModelChange) -> JsonDict:
     progress = change_progress(change)
-    lost = change.losses.exclude(image=None).values_list("image_id", flat=True)
+    lost = images_lost(change).values_list("image_id", flat=True)
     same = ("id", "state", "images_total", "images_done", "events_done", "events_lost",
             "kept_threshold", "created_at", "changed_at", "ended_at")  # fmt: skip
     counted = ("images_missing", "images_lost", "negatives_missing", "negatives_lost",

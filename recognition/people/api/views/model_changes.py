@@ -102,13 +102,20 @@ class RollBackModelView(ApiView):
         "collections_model_change_roll_back",
         "Put the former model in force again",
         scope=Scope.MANAGE,
+        request=SwitchInput,
         answer=ModelChangeSerializer,
-        errors=(404, 409),
-        about="With its thresholds, its SVM and the faces that were enrolled since.",
+        errors=(404, 409, *WITH_BODY),
+        about="With its thresholds, its SVM and the faces that were enrolled since. 409 "
+        "`images_lost` if it cannot embed some of these and `accepted_losses` is less; 409 "
+        "`images_missing` or `negatives_missing` if something was stored that is not embedded "
+        "yet: try again a moment later.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
         collection = selectors.collection_by_id(self.access, collection_id)
-        change = model_change_roll_back(collection=collection, actor=self.actor)
+        accepted = self.read(SwitchInput)["accepted_losses"]
+        change = model_change_roll_back(
+            collection=collection, actor=self.actor, accepted_losses=accepted
+        )
         return Response(model_change_payload(change))
 
 

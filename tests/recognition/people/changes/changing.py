@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from recognition.people.models import Collection, ModelChange, ModelVersion, Template
+from typing import Any
+
+import pytest
+
+from recognition.events.models import Event
+from recognition.people.models import Collection, ModelChange, ModelVersion, Person, Template
 from recognition.people.services.identification import IdentifiedFace, identify
 from recognition.people.services.model_changes import model_change_start
-from tests.factories import ACTOR
-from tests.fakes import photo
+from recognition.web.errors import ServiceError
+from tests.factories import ACTOR, make_event
+from tests.fakes import photo, portrait
 from tests.recognition.jobs.runs import run_jobs
+from tests.versioned_models import VersionedEngine
 
 
 def now(collection: Collection) -> Collection:
@@ -32,3 +39,21 @@ def seen(collection: Collection, number: int) -> IdentifiedFace:
 
 def models_of_templates() -> set[int]:
     return set(Template.objects.values_list("model", flat=True))
+
+
+def visit(engine: VersionedEngine, collection: Collection, person: Person, number: int) -> Event:
+    """A visit as a stream with the collection's model stored it, with the photo of `seen`."""
+    event = make_event(person=person, number=number, face_jpeg=photo(number, looks=5))
+    version = collection.embedder.version
+    ((face,),) = engine.analyze([portrait(number, looks=5)], embedder=version)
+    assert face.embedding is not None
+    packed = Template.pack(face.embedding)
+    Event.objects.filter(pk=event.pk).update(vector=packed, model=collection.embedder)
+    return Event.objects.get(pk=event.pk)
+
+
+def refused(code: str, act: Any, **options: Any) -> ServiceError:
+    with pytest.raises(ServiceError) as error:
+        act(actor=ACTOR, **options)
+    assert (error.value.code, error.value.status) == (code, 409)
+    return error.value

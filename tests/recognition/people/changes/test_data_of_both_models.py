@@ -23,9 +23,8 @@ from recognition.people.services.model_changes import (
 )
 from recognition.people.services.persons import person_erase, person_merge
 from tests.factories import ACTOR, make_event
-from tests.fakes import photo, portrait
 from tests.recognition.jobs.runs import run_jobs
-from tests.recognition.people.changes.changing import begun, now, seen
+from tests.recognition.people.changes.changing import begun, now, seen, visit
 from tests.versioned_models import VersionedEngine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -35,7 +34,7 @@ def test_rejected_name_stays_rejected_after_the_switch(
     engine: VersionedEngine, collection: Collection, crowd: list[Person], second: ModelVersion
 ) -> None:
     """Rejected before the change, during it, and after the switch."""
-    events = [_visit(engine, collection, crowd[number], number) for number in range(3)]
+    events = [visit(engine, collection, crowd[number], number) for number in range(3)]
     event_review(event=events[0], review="rejected", actor=ACTOR)
     assert seen(collection, 0).person_id != crowd[0].pk
     begun(collection, second)
@@ -57,22 +56,11 @@ def test_rejected_name_stays_rejected_after_the_switch(
     assert seen(collection, 0).person_id == crowd[0].pk
 
 
-def _visit(engine: VersionedEngine, collection: Collection, person: Person, number: int) -> Event:
-    """A visit as a stream with the collection's model stored it, with the photo of `seen`."""
-    event = make_event(person=person, number=number, face_jpeg=photo(number, looks=5))
-    version = collection.embedder.version
-    ((face,),) = engine.analyze([portrait(number, looks=5)], embedder=version)
-    assert face.embedding is not None
-    packed = Template.pack(face.embedding)
-    Event.objects.filter(pk=event.pk).update(vector=packed, model=collection.embedder)
-    return Event.objects.get(pk=event.pk)
-
-
 def test_merged_person_keeps_rejections_of_both_models(
     engine: VersionedEngine, collection: Collection, crowd: list[Person], second: ModelVersion
 ) -> None:
     begun(collection, second)
-    event = _visit(engine, collection, crowd[0], 0)
+    event = visit(engine, collection, crowd[0], 0)
     event_review(event=event, review="rejected", actor=ACTOR)
     person_merge(into=crowd[1], person=crowd[0], actor=ACTOR)
     assert set(Negative.objects.values_list("person", flat=True)) == {crowd[1].pk}

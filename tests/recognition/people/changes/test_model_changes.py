@@ -10,7 +10,7 @@ from accounts.models import AuditEntry
 from recognition.events.services.upkeep import upkeep
 from recognition.jobs.models import Job
 from recognition.people.index import gallery_of
-from recognition.people.index.process import galleries
+from recognition.people.index.process import forget_galleries, galleries
 from recognition.people.models import (
     Calibration,
     Collection,
@@ -19,7 +19,9 @@ from recognition.people.models import (
     ModelVersion,
     Person,
     Template,
+    TrainedDecider,
 )
+from recognition.people.services import deciders
 from recognition.people.services import model_changes as service
 from recognition.people.services.collections import collection_update
 from recognition.people.services.model_changes import (
@@ -36,18 +38,17 @@ from recognition.web.errors import ServiceError
 from recognition.web.leases import DatabaseTime
 from tests.factories import ACTOR, enrol, make_person
 from tests.recognition.jobs.runs import run_jobs
-from tests.recognition.people.changes.changing import begun, models_of_templates, now, seen
+from tests.recognition.people.changes.changing import (
+    begun,
+    models_of_templates,
+    now,
+    refused,
+    seen,
+)
 from tests.recognition.people.changes.conftest import PEOPLE
 from tests.versioned_models import VersionedEngine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
-
-
-def refused(code: str, act: Any, **options: Any) -> ServiceError:
-    with pytest.raises(ServiceError) as error:
-        act(actor=ACTOR, **options)
-    assert (error.value.code, error.value.status) == (code, 409)
-    return error.value
 
 
 def test_change_embeds_every_face_by_stored_landmarks(
@@ -233,8 +234,38 @@ def test_switch_waits_for_living_processes_only(
     error = refused("galleries_not_loaded", model_change_switch, collection=collection)
     assert error.details["count"] == 1
     alive.loaded.create(collection=collection, model=second)
+    change = model_change_switch(collection=collection, actor=ACTOR)
+    assert change_progress(change).waiting_for == 0, "the former gallery was in force until now"
+
+
+def test_rollback_waits_for_no_process_and_no_svm(
+    collection: Collection, crowd: list[Person], first: ModelVersion, second: ModelVersion
+) -> None:
+    Collection.objects.update(decider="svm")
+    begun(collection, second)
     model_change_switch(collection=collection, actor=ACTOR)
-    refused("galleries_not_loaded", model_change_roll_back, collection=collection)
+    assert set(TrainedDecider.objects.values_list("model", flat=True)) == {second.pk}
+    GalleryProcess.objects.create(name="new", lease_until=DatabaseTime(60))
+    model_change_roll_back(collection=collection, actor=ACTOR)
+    assert now(collection).embedder == first
+
+
+def test_switch_does_not_wait_for_an_svm_that_cannot_be_trained(
+    collection: Collection,
+    crowd: list[Person],
+    second: ModelVersion,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Collection.objects.update(decider="svm")
+    deciders.decider_train(collection=collection, actor=ACTOR)
+    with monkeypatch.context() as patched:
+        patched.setattr(deciders, "MOST_WORK", 1)
+        begun(collection, second)
+        model_change_switch(collection=collection, actor=ACTOR)
+        model_change_roll_back(collection=collection, actor=ACTOR)
+    refused("decider_not_trained", model_change_switch, collection=collection)
+    run_jobs()
+    model_change_switch(collection=collection, actor=ACTOR)
 
 
 def test_verbs_are_refused_in_the_wrong_state(
@@ -374,6 +405,24 @@ def test_gallery_of_a_forgotten_model_leaves_the_memory(
     seen(collection, 0)
     gallery_of(now(collection).seen_by(first))
     keep_galleries({(collection.pk, second.pk)})
+    assert set(galleries()) == {(collection.pk, second.pk)}
+
+
+def test_process_without_a_loader_keeps_no_gallery_of_a_change(
+    collection: Collection, crowd: list[Person], second: ModelVersion
+) -> None:
+    forget_galleries()
+    begun(collection, second)
+    assert not galleries(), "the job asks for sizes only"
+    gallery_of(now(collection))
+    model_change_switch(collection=collection, actor=ACTOR)
+    gallery_of(now(collection))
+    assert len(galleries()) == 2
+    model_change_let_go(collection=collection, actor=ACTOR)
+    run_jobs()
+    forget_galleries()
+    gallery_of(collection)
+    gallery_of(now(collection))
     assert set(galleries()) == {(collection.pk, second.pk)}
 
 

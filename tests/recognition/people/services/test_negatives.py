@@ -92,7 +92,7 @@ def test_rejected_face_of_another_model_is_embedded_again(ann: Person) -> None:
 
 def test_review_of_an_unfit_event_makes_no_negative(ann: Person, mistake: Event) -> None:
     unknown = make_event(ann.collection, vector=FACE)
-    Event.objects.filter(pk=mistake.pk).update(vector=None)
+    Event.objects.filter(pk=mistake.pk).update(vector=None, face="")  # as an erasure does
     _review(unknown, Event.Review.REJECTED)
     _review(mistake, Event.Review.REJECTED)
     assert not Negative.objects.exists()
