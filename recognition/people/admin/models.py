@@ -182,7 +182,10 @@ class ModelVersionAdmin(ServiceAdmin):
 
     @action(description="What it sees", url_path="sees", icon="visibility", permissions=["view"])
     def sees(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """The layers of the network, and what they make of a stored face."""
+        """The layers of the network, and what they make of a stored face. It runs in this process,
+        so it is for those who may add models."""
+        if not access_of(request).may(Scope.MANAGE):
+            raise PermissionDenied
         version = self.row_or_404(request, object_id)
         assert isinstance(version, ModelVersion)
         faces = list(FaceImage.objects.select_related("person").order_by("-pk")[:_FACES])
