@@ -19,8 +19,8 @@ class _Interpreter:
     def __init__(self, path: str, num_threads: int) -> None:
         self._threads = num_threads
 
-    def get_input_details(self) -> list[dict[str, int]]:
-        return [{"index": 0}]
+    def get_input_details(self) -> list[dict[str, Any]]:
+        return [{"index": 0, "shape": ()}]
 
     def get_output_details(self) -> list[dict[str, Any]]:
         return [{"index": 1, "name": "Identity"}]
