@@ -27,6 +27,7 @@ from ml_engine.zoo.own import (
     MAX_CARD_BYTES,
     NETWORK_FILES,
     OWN_DIR,
+    REMOVED_MARK,
     OwnCard,
     sha256_of,
 )
@@ -117,8 +118,7 @@ def _keep(made: Path, folder: Path, card: OwnCard) -> None:
     if card.graph_sha256:
         hashes[GRAPH_FILE] = card.graph_sha256
     if _is_kept(folder, hashes):
-        with suppress(PermissionError):
-            os.utime(folder)  # so it is not taken for one that was left behind
+        (folder / REMOVED_MARK).unlink(missing_ok=True)
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=PART_PREFIX))

@@ -31,6 +31,9 @@ from ml_engine.zoo.preprocessing import Preprocessing
 OWN_DIR = "own"
 CARD_FILE = "card.json"
 GRAPH_FILE = "graph.pb"
+# In the folder of a model that was removed. Only such folders are deleted, and later: several sites
+# may share the folder of weights.
+REMOVED_MARK = "removed"
 Runtime = Literal["litert", "onnxruntime"]
 Layout = Literal["nhwc", "nchw"]
 NETWORK_FILES: dict[Runtime, str] = {"litert": "network.tflite", "onnxruntime": "network.onnx"}

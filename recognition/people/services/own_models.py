@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ml_engine.matching.error_rates import ErrorRates, TooFewPeople, error_rates
 from ml_engine.request import Ask
 from ml_engine.types import EngineError, Float32, ImageError, ModelRefused
 from ml_engine.zoo import PRESETS
-from ml_engine.zoo.own import check_name
+from ml_engine.zoo.own import REMOVED_MARK, check_name
 from recognition.engine import get_engine
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
@@ -34,7 +35,7 @@ from recognition.people.services.reembedding import stored_embedding
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.storage import problem_of, storage_refusal
-from recognition.web.transactions import in_transaction
+from recognition.web.transactions import after_commit, in_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -117,12 +118,18 @@ def model_remove(*, version: ModelVersion, actor: Actor) -> None:
     def remove() -> None:
         record(actor, "model.remove", version)
         version.delete()
+        after_commit(lambda: _mark_removed(Path(settings.WEIGHTS_DIR) / version.file))
 
     try:
         in_transaction(remove)
     except ProtectedError as error:
         message = f"{version.version} is in use: collections, faces or events were made with it."
         raise ServiceError("model_in_use", message, status=409) from error
+
+
+def _mark_removed(folder: Path) -> None:
+    with suppress(OSError):  # it is gone, or its disk is
+        (folder / REMOVED_MARK).touch()
 
 
 def model_use(*, version: ModelVersion, collection: Collection, actor: Actor) -> ModelChange | None:

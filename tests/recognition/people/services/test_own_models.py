@@ -218,13 +218,13 @@ def test_files_that_belong_to_no_model_are_swept_after_an_hour(
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     temporary.mkdir()
     version, removed = make_own_model(tmp_path), weights / "own" / ("0" * 64)
-    foreign = weights / "own" / "my-notes"
+    foreign = weights / "own" / ("1" * 64)  # another site shares the folder of weights
     killed = [
         temporary / "facerec-upload-x",
         temporary / "facerec-model-x",
         weights / "own/.part-x",
     ]
-    _made_old(weights / version.file, removed, foreign, *killed)
+    _made_old(removed, foreign, *killed, removed / "removed", weights / version.file / "removed")
     young = temporary / "facerec-model-young"
     young.mkdir()
     assert model_files_sweep() == 4
@@ -236,7 +236,7 @@ def test_file_that_is_added_again_after_its_removal_stays(tmp_path: Path, weight
     """The files of the removed one are taken, and not swept any more."""
     version = make_own_model(tmp_path)
     model_remove(version=version, actor=ACTOR)
-    _made_old(weights / version.file)
+    os.utime(weights / version.file / "removed", (0, 0))
     path = tiny_tflite(tmp_path / "tiny.tflite")
     again = model_add(path=path, name="again", wish=Wish(), actor=ACTOR)
     assert again.file == version.file
