@@ -7,6 +7,7 @@ input and output. So it is slow, and for people who look.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ _MOST_MAPS = 16
 _MOST_FILTERS = 64
 _SHOWN_LAYERS = 4
 _GAP_PX = 2
+# Everything that lies between input and output is kept until the pictures are made.
+_MAX_KEPT_BYTES = 256 << 20
+_ALONE = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,21 @@ def look_inside(card: EmbedderCard, weights_dir: Path, face: Image) -> Inside:
         face: (size, size, 3), as an aligner of the card cuts it.
 
     Raises:
-        ModelUnusable: it is made of other embedders, or LiteRT does not run it.
+        ModelUnusable: it is made of other embedders, LiteRT does not run it or did not yet, or too
+            much lies in between.
         WeightsUnavailable: its file is missing.
     """
-    path, values = _file_and_input(card, weights_dir, face)
+    with _ALONE:
+        path, values = _file_and_input(card, weights_dir, face)
+        return _looked_inside(path, values, face)
+
+
+def _looked_inside(path: Path, values: Float32, face: Image) -> Inside:
     file = read_tflite(path)
-    interpreter = _run(path, values)
+    try:
+        interpreter = _run(file, path, values)
+    except (RuntimeError, ValueError) as error:
+        raise ModelUnusable("LiteRT does not run this model.", detail=error) from error
     layers = _layers(file, interpreter)
     seen = [layer for layer in layers if _is_shown(layer)]
     return Inside(
@@ -110,37 +123,62 @@ def sobel(face: Image) -> Image:
 
 
 def _file_and_input(card: EmbedderCard, weights_dir: Path, face: Image) -> tuple[Path, Float32]:
-    batch = face[None]
     if card.source is None:
         raise ModelUnusable(f"{card.name} is made of other models: look at those.")
     if isinstance(card.source, OwnNetwork):
         own = card.source.card
         if own.runtime != "litert":
             raise ModelUnusable("The layers of an ONNX file cannot be shown.")
-        values = own.preprocessing.apply(batch)
+        values = own.preprocessing.apply(np.repeat(face[None], max(1, own.batch), axis=0))
         if own.layout == "nchw":
             values = values.transpose(0, 3, 1, 2)
-        return card.source.network_path(weights_dir), values
+        return card.source.checked_path(weights_dir), values
     network = card.source.network(card, weights_dir, resolve_device("cpu"))
     if not isinstance(network, LiteRtFile):
         raise ModelUnusable(f"LiteRT does not run {card.name}.")
-    return network.file(batch.shape), batch.astype(np.float32)
+    path = network.path_for((1, *face.shape))
+    if not path.exists():  # to make it takes TensorFlow
+        raise ModelUnusable(f"{card.name} was not used here yet: find a face with it first.")
+    return path, face[None].astype(np.float32)
 
 
-def _run(path: Path, values: Float32) -> Any:
+def _run(file: TfliteFile, path: Path, values: Float32) -> Any:
+    _check_memory(file, _allocated(path, values, keeps_all=False))
+    interpreter = _allocated(path, values, keeps_all=True)
+    interpreter.set_tensor(_input_index(interpreter), np.ascontiguousarray(values))
+    interpreter.invoke()
+    return interpreter
+
+
+def _allocated(path: Path, values: Float32, *, keeps_all: bool) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
         str(path),
-        experimental_preserve_all_tensors=True,
+        experimental_preserve_all_tensors=keeps_all,
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
-    index = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(index, values.shape)
+    interpreter.resize_tensor_input(_input_index(interpreter), values.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(index, np.ascontiguousarray(values))
-    interpreter.invoke()
     return interpreter
+
+
+def _input_index(interpreter: Any) -> int:
+    return int(interpreter.get_input_details()[0]["index"])
+
+
+def _check_memory(file: TfliteFile, interpreter: Any) -> None:
+    made = {int(one) for operator in _operators(file) for one in operator.outputs}
+    size = sum(
+        math.prod(one["shape"].tolist()) * np.dtype(one["dtype"]).itemsize
+        for one in interpreter.get_tensor_details()
+        if one["index"] in made
+    )
+    if size > _MAX_KEPT_BYTES:
+        raise ModelUnusable(
+            f"{size >> 20} MB lie between input and output; at most {_MAX_KEPT_BYTES >> 20} MB are "
+            "kept to be shown."
+        )
 
 
 def _layers(file: TfliteFile, interpreter: Any) -> list[Layer]:

@@ -5,6 +5,6 @@ found on a list of allowed ones. All of it happens in a child process with limit
 """
 
 from ml_engine.formats.isolation import convert_file, inspect_file
-from ml_engine.formats.wish import Wish
+from ml_engine.formats.wish import Wish, placeholder_values
 
-__all__ = ["Wish", "convert_file", "inspect_file"]
+__all__ = ["Wish", "convert_file", "inspect_file", "placeholder_values"]

@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_engine.formats.confinement import ADDRESS_SPACE_BYTES, confine
 from ml_engine.formats.wish import Wish
-from ml_engine.types import ModelFileError
+from ml_engine.types import ModelFileError, ModelRefused
 
 _SAID = 2000
 # Checkpoints, and the files of a SavedModel, lie beside the file that names them.
@@ -70,7 +70,10 @@ def _convert(path: Path, folder: Path, wish: Wish) -> dict[str, Any]:
     made = convert(file, wish)
     preprocessing = wish.preprocessing
     if made.ends.channels == 1:
-        preprocessing = replace(preprocessing, channels="grey")
+        try:
+            preprocessing = replace(preprocessing, channels="grey")
+        except ValueError as error:
+            raise ModelRefused(f"The input is grey: {error}") from error
     network_path = folder / NETWORK_FILES[made.runtime]
     network_path.write_bytes(made.network)
     if made.graph:

@@ -1,10 +1,10 @@
 """Limits that a process puts on itself before it reads a file that nobody vouches for.
 
-Memory, CPU time and the size of files by `setrlimit`; no sockets, no programs and no signals to
-other processes by seccomp; no files but its own folder, the libraries and what it was given by
-Landlock. Linux has the last two without privileges; if the kernel lacks one, the others hold, and
-`confine` tells which do. Operations that reach for any of this are refused before (`operations`);
-this is for faults in the libraries that read the files.
+Memory, CPU time and the size of files by `setrlimit`; no sockets, no other processes or programs
+and no signals to other processes by seccomp; no files but its own folder, the libraries and what it
+was given by Landlock. Linux has the last two without privileges; if the kernel lacks one, the
+others hold, and `confine` tells which do. Operations that reach for any of this are refused before
+(`operations`); this is for faults in the libraries that read the files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _MACHINES: dict[str, tuple[int, dict[str, int]]] = {
             "execve": 59, "kill": 62, "ptrace": 101, "mount": 165, "tkill": 200, "tgkill": 234,
             "rt_sigqueueinfo": 129, "keyctl": 250, "unshare": 272, "rt_tgsigqueueinfo": 297,
             "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "bpf": 321,
-            "execveat": 322, "pidfd_send_signal": 424, "io_uring_setup": 425,
+            "execveat": 322, "pidfd_send_signal": 424, "io_uring_setup": 425, "fork": 57,
+            "vfork": 58,
         },
     ),
     "aarch64": (
@@ -49,9 +50,15 @@ _MACHINES: dict[str, tuple[int, dict[str, int]]] = {
         },
     ),
 }  # fmt: skip
+# The number of `clone`, which may make threads only.
+_CLONES = {"x86_64": 56, "aarch64": 220}
+# Its flags lie in memory, out of the filter's reach. C libraries take `clone` if there is none.
+_CLONE3 = 435
+_CLONE_THREAD = 0x00010000
 _X32_BIT = 0x40000000
-_LOAD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | 1  # the second with EPERM
+_LOAD, _JUMP_IF_EQUAL, _JUMP_IF_AT_LEAST, _JUMP_IF_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _REFUSE, _ABSENT = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38  # with EPERM, with ENOSYS
+_FIRST_ARGUMENT = 16
 
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _LANDLOCK_VERSION = 1
@@ -148,10 +155,21 @@ def _refuse_calls(libc: ctypes.CDLL) -> bool:
     audit, refused = _MACHINES[platform.machine()]
     numbers = sorted(refused.values())
     program = [(_LOAD, 0, 0, 4), (_JUMP_IF_EQUAL, 1, 0, audit), (_RETURN, 0, 0, _REFUSE)]
-    program += [(_LOAD, 0, 0, 0), (_JUMP_IF_AT_LEAST, len(numbers) + 1, 0, _X32_BIT)]
+    last = [
+        (_JUMP_IF_EQUAL, 0, 1, _CLONE3),
+        (_RETURN, 0, 0, _ABSENT),
+        (_JUMP_IF_EQUAL, 0, 2, _CLONES[platform.machine()]),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT),
+        (_JUMP_IF_SET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _REFUSE),
+    ]
+    # Jumps are counted from the next step; those of refused calls end at the very last one.
+    to_end = len(numbers) + len(last) - 1
+    program += [(_LOAD, 0, 0, 0), (_JUMP_IF_AT_LEAST, to_end, 0, _X32_BIT)]
     for place, number in enumerate(numbers):
-        program.append((_JUMP_IF_EQUAL, len(numbers) - place, 0, number))
-    program += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+        program.append((_JUMP_IF_EQUAL, to_end - place - 1, 0, number))
+    program += last
     code = b"".join(struct.pack("HBBI", *step) for step in program)
     buffer = ctypes.create_string_buffer(code, len(code))
     described = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(buffer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,9 +83,8 @@ def _tflite(path: Path, wish: Wish) -> Converted:
     end = file.number_of(wish.output) if wish.output else _one(file.outputs)
     if not (is_float(file, begin) and is_float(file, end)):
         raise ModelRefused("The network does not take and give 32-bit floating point numbers.")
-    content = path.read_bytes() if file.outputs == (end,) else file.cut(end)
     ends = with_shape(name, file.tensors[end][0], list(shape), wish)
-    return Converted("litert", content, b"", ends, file.counts, max(0, shape[0]))
+    return Converted("litert", file.cut(end), b"", ends, file.counts, max(0, shape[0]))
 
 
 def _onnx(path: Path, wish: Wish) -> Converted:
@@ -123,8 +123,9 @@ def _files_of(path: Path, file: ModelFile, wish: Wish) -> Iterator[Path]:
         yield from (each for each in folder.rglob("*") if each.is_file())
         return
     yield path
-    if file.kind == "meta_graph" and file.path == path:
-        yield from path.parent.glob(f"{checkpoint_of(path, wish.checkpoint).name}.*")
+    if file.kind in ("meta_graph", "graph_text") and file.path == path:
+        with suppress(ModelRefused):  # there is none: a text without variables needs none
+            yield from path.parent.glob(f"{checkpoint_of(path, wish.checkpoint).name}.*")
 
 
 def _hash(path: Path) -> str:

@@ -10,7 +10,7 @@ from ml_engine.formats import operations
 from ml_engine.formats.graph import GraphSource, data_inputs, static_shape, tensor_place
 from ml_engine.formats.wish import Wish
 from ml_engine.types import ModelRefused
-from ml_engine.zoo.own import Layout
+from ml_engine.zoo.own import MAX_TENSOR_NAME, Layout
 
 # FaceNet's: its `input` is behind a queue, and its published graphs do not tell the size.
 _USUAL_INPUTS = ("input", "image_batch")
@@ -49,6 +49,8 @@ def find_ends(source: GraphSource, wish: Wish) -> Ends:
 
 def with_shape(begin: str, end: str, shape: list[int] | None, wish: Wish, *, size: int = 0) -> Ends:
     """shape: of the input as its file tells it; -1 is free. size: if nothing tells it."""
+    if max(len(begin), len(end)) > MAX_TENSOR_NAME:
+        raise ModelRefused(f"A name of input or output has more than {MAX_TENSOR_NAME} characters.")
     told = shape if shape and len(shape) == 4 else [-1, -1, -1, -1]
     if shape and len(shape) != 4:
         raise ModelRefused(

@@ -56,10 +56,10 @@ class ModelFile:
     kind: Kind
 
 
-def open_model(path: Path, scratch: Path) -> ModelFile:
+def open_model(path: Path, scratch: Path | None) -> ModelFile:
     """Recognise the model at `path`: a file, a folder, or a zip of either.
 
-    scratch: an empty folder that a zip is unpacked into.
+    scratch: an empty folder that a zip is unpacked into; without one, a zip is refused.
 
     Raises:
         ModelRefused: it is no model, or one under a wrong suffix, or too large.
@@ -71,11 +71,15 @@ def open_model(path: Path, scratch: Path) -> ModelFile:
     if head[:4] == b"PK\x03\x04" and path.suffix != ".keras":
         if _is_keras_archive(path):
             raise _wrong_suffix(path, "keras")
+        if scratch is None:
+            raise ModelRefused(f"{path.name} is a ZIP inside of another, or of a folder.")
         _unpack(path, scratch)
         return _in_folder(scratch)
     kind = _kind_of(path, head)
     if path.suffix.lower() not in _SUFFIXES[kind]:
         raise _wrong_suffix(path, kind)
+    if kind == "saved_model" and path.name != _MAIN_FILES[0]:
+        raise ModelRefused(f"{path.name} is a SavedModel, whose file is called {_MAIN_FILES[0]}.")
     return ModelFile(path.parent if kind == "saved_model" else path, kind)
 
 
@@ -119,13 +123,22 @@ def _in_folder(folder: Path) -> ModelFile:
         raise ModelRefused(f"The folder holds {len(files)} files.")
     check_file_size("The folder", sum(path.stat().st_size for path in files))
     for pattern in _MAIN_FILES:
-        found = [path for path in sorted(files) if path.match(pattern)]
+        found = [
+            path
+            for path in sorted(files)
+            if path.match(pattern) and not _is_of_macos(path.relative_to(folder))
+        ]
         if len(found) > 1:
             told = ", ".join(path.name for path in found[:5])
             raise ModelRefused(f"There are several models: {told}. Give one of them.")
         if found:
-            return open_model(found[0], folder)
+            return open_model(found[0], None)
     raise ModelRefused("There is no model in this folder.")
+
+
+def _is_of_macos(path: Path) -> bool:
+    """Its archives hold a second file, of attributes, for each."""
+    return "__MACOSX" in path.parts or path.name.startswith("._")
 
 
 def _kind_of(path: Path, head: bytes) -> Kind:

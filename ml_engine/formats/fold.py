@@ -9,7 +9,7 @@ that stays is on the list of allowed ones.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,14 +24,17 @@ from ml_engine.formats.graph import (
     constant_of,
     control_inputs,
     data_inputs,
+    output_count,
     output_index,
     tensor_place,
 )
+from ml_engine.formats.operations import OperationRefused
+from ml_engine.formats.sizes import TENSORFLOW, Step, check_sizes
 from ml_engine.types import ModelRefused
 
 INPUT, OUTPUT = "input", "output"
+_FLOAT, _BOOL = 1, 10  # DT_FLOAT, DT_BOOL
 _MAX_DEPTH = 50
-_MOST_TOLD = 8
 # The value of a tensor behind the branch that is not taken.
 _DEAD = ""
 _COMPARISONS: dict[str, Callable[..., Any]] = {
@@ -45,23 +48,6 @@ _COMPARISONS: dict[str, Callable[..., Any]] = {
     "Less": np.less,
     "LessEqual": np.less_equal,
 }
-
-
-class OperationRefused(ModelRefused):
-    """An operation between input and output that is not on the list."""
-
-    code = "operation_refused"
-
-    def __init__(
-        self,
-        operation: str,
-        node: str,
-        why: str = "is not allowed in a network",
-        behind: tuple[str, ...] = (),
-    ) -> None:
-        """behind: what was refused of the operation's own inputs."""
-        self.told = (f"Operation {operation} (node {node!r}) {why}", *behind)[:_MOST_TOLD]
-        super().__init__("; ".join(self.told) + ".")
 
 
 @dataclass(slots=True, eq=False)
@@ -155,12 +141,17 @@ class _Fold:
         counts: dict[str, int] = {}
         for each in self._new.node:
             counts[each.op] = counts.get(each.op, 0) + 1
-        if not self._is_used(f"{INPUT}:0"):
+        if not any(name == f"{INPUT}:0" for node in self._new.node for name in node.input):
             raise ModelRefused(f"{output_tensor} does not depend on the input.")
+        check_sizes(self._new_steps(), (), TENSORFLOW)
         return Folded(self._new, counts)
 
-    def _is_used(self, tensor: str) -> bool:
-        return any(name == tensor for node in self._new.node for name in node.input)
+    def _new_steps(self) -> Iterator[Step]:
+        """What was made, by the names of nodes; each comes after what it takes."""
+        for node in self._new.node:
+            if node.name != INPUT:
+                taken = [name.partition(":")[0] for name in node.input]
+                yield Step(node.op, node.name, taken, [node.name])
 
     def _add_input(self, place: tuple[str, int], shape: tuple[int | None, ...]) -> None:
         node = self._new.node.add(name=INPUT, op="Placeholder")
@@ -371,7 +362,7 @@ class _Fold:
         for name, value in node.attr.items():
             if not name.startswith("_"):
                 copy.attr[name].CopyFrom(value)
-        for number in range(max(output + 1, _output_count(self._signature(node), node))):
+        for number in range(max(output + 1, output_count(self._signature(node), node))):
             scope.done[node.name, number] = f"{copy.name}:{number}"
         return f"{copy.name}:{output}"
 
@@ -407,11 +398,3 @@ class _Fold:
         )
         self._names.add(new)
         return new
-
-
-def _output_count(op_def: Any, node: Any) -> int:
-    last = op_def.output_arg[-1]
-    return output_index(op_def, node, last.name, 0) + 1
-
-
-_FLOAT, _BOOL = 1, 10  # DT_FLOAT, DT_BOOL

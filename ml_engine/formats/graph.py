@@ -77,6 +77,11 @@ def output_index(op_def: Any, node: Any, name: str, number: int) -> int:
     raise ModelRefused(f"{node.op} (node {node.name!r}) has no output {name!r}.")
 
 
+def output_count(op_def: Any, node: Any) -> int:
+    """At least this many outputs has a node."""
+    return output_index(op_def, node, op_def.output_arg[-1].name, 0) + 1
+
+
 def _width(output: Any, node: Any) -> int:
     if output.number_attr:
         return int(node.attr[output.number_attr].i)

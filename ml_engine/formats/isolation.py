@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,16 +10,27 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from stat import S_ISREG
+from typing import Any, BinaryIO
 
 from ml_engine.formats.confinement import CPU_S
 from ml_engine.formats.wish import Wish
 from ml_engine.types import ModelRefused
-from ml_engine.zoo.own import CARD_FILE, GRAPH_FILE, NETWORK_FILES, OWN_DIR, OwnCard
+from ml_engine.zoo.own import (
+    CARD_FILE,
+    GRAPH_FILE,
+    MAX_CARD_BYTES,
+    NETWORK_FILES,
+    OWN_DIR,
+    REMOVED_MARK,
+    OwnCard,
+    sha256_of,
+)
 
 # The CPU time is what limits the work; a busy machine gives it slowly.
 WALL_S = 120.0
@@ -42,6 +54,11 @@ _ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 _SAID = 2000
+# Folders of these names that are older than an hour were left behind.
+FOLDER_PREFIX = "facerec-model-"
+PART_PREFIX = ".part-"
+# A child may take 4 GB: one at a time.
+_ALONE = threading.Lock()
 # JSON, as the child wrote it.
 Answer = dict[str, Any]
 
@@ -79,7 +96,8 @@ def convert_file(path: Path, weights_dir: Path, wish: Wish | None = None) -> Con
     with _folder() as folder:
         answer = _answer("convert", path, wish or Wish(), folder)
         try:
-            card = OwnCard.from_bytes((folder / CARD_FILE).read_bytes())
+            with _open_plain(folder / CARD_FILE) as file:
+                card = OwnCard.from_bytes(file.read(MAX_CARD_BYTES + 1))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelRefused(f"{path.name} gave no card.", detail=error) from error
         kept = Path(OWN_DIR) / card.sha256
@@ -89,25 +107,58 @@ def convert_file(path: Path, weights_dir: Path, wish: Wish | None = None) -> Con
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="facerec-model-") as name:
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as name:
         yield Path(name)
 
 
 def _keep(made: Path, folder: Path, card: OwnCard) -> None:
-    """Move the files into place: written beside and renamed, so a kept folder is whole."""
-    names = [CARD_FILE, NETWORK_FILES[card.runtime], *([GRAPH_FILE] if card.graph_sha256 else [])]
+    """Move the files into place: written beside and renamed, so a kept folder is whole. A folder
+    with the right files stays as it is, because it may be in use."""
+    hashes = {CARD_FILE: card.sha256, NETWORK_FILES[card.runtime]: card.network_sha256}
+    if card.graph_sha256:
+        hashes[GRAPH_FILE] = card.graph_sha256
+    if _is_kept(folder, hashes):
+        (folder / REMOVED_MARK).unlink(missing_ok=True)
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=PART_PREFIX))
     try:
-        for name in names:
-            if (made / name).is_symlink():
-                raise ModelRefused(f"{name} is a link.")
-            shutil.copyfile(made / name, beside / name)
+        for name in hashes:
+            _copy(made / name, beside / name)
         beside.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.replace(folder)
+        if not _is_kept(beside, hashes):
+            raise ModelRefused("The converted files are not those of their card.")
+        _put_in_place(beside, folder, hashes)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _copy(made: Path, beside: Path) -> None:
+    try:
+        source = _open_plain(made)
+    except OSError as error:
+        raise ModelRefused(f"{made.name} was not made.", detail=error) from error
+    with source, beside.open("xb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _is_kept(folder: Path, hashes: dict[str, str]) -> bool:
+    try:
+        return all(sha256_of(folder / name) == wanted for name, wanted in hashes.items())
+    except OSError:
+        return False
+
+
+def _put_in_place(beside: Path, folder: Path, hashes: dict[str, str]) -> None:
+    """The rename fails if the folder is there: another process kept the same, or it is damaged."""
+    try:
+        beside.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        if not _is_kept(folder, hashes):
+            for name in hashes:
+                (beside / name).replace(folder / name)
 
 
 def _answer(action: str, path: Path, wish: Wish, folder: Path) -> Answer:
@@ -115,7 +166,8 @@ def _answer(action: str, path: Path, wish: Wish, folder: Path) -> Answer:
     if not path.exists():
         raise ModelRefused(f"There is no file {path.name}.")
     request = {"action": action, "path": str(path), "folder": str(folder), "wish": asdict(wish)}
-    status, said = _run(json.dumps(request), folder)
+    with _ALONE:
+        status, said = _run(json.dumps(request), folder)
     answer = _read(folder / "answer.json")
     if answer is None or status != 0:
         raise ModelRefused(f"{path.name} {_cause(status)}.", detail=said[-_SAID:] or None)
@@ -151,19 +203,30 @@ def _run(request: str, folder: Path) -> tuple[int | None, str]:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
+    """Also of what it may have started."""
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    child.wait()
 
 
 def _read(path: Path) -> Answer | None:
     try:
-        if path.is_symlink() or path.stat().st_size > _MAX_ANSWER_BYTES:
-            return None
-        answer = json.loads(path.read_bytes())
+        with _open_plain(path) as file:
+            content = file.read(_MAX_ANSWER_BYTES + 1)
+        answer = json.loads(content) if len(content) <= _MAX_ANSWER_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def _open_plain(path: Path) -> BinaryIO:
+    """A file that the child wrote. OSError if it is something else: a link would be followed, and a
+    pipe would keep this process waiting."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    if not S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no plain file", path.name)
+    return file
 
 
 def _cause(status: int | None) -> str:

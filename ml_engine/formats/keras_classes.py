@@ -33,7 +33,7 @@ _PARTS = names(
     Zeros Ones Constant RandomNormal RandomUniform TruncatedNormal VarianceScaling GlorotNormal
     GlorotUniform HeNormal HeUniform LecunNormal LecunUniform Orthogonal OrthogonalInitializer
     IdentityInitializer L1 L2 L1L2 MaxNorm MinMaxNorm NonNeg UnitNorm DTypePolicy Policy
-    __keras_tensor__ __numpy__ __tensor__ __slice__ __ellipsis__
+    SeedGenerator __keras_tensor__ __numpy__ __tensor__ __slice__ __ellipsis__
     """
 )
 # Functions of `keras.ops` between layers. Those that loop, map or call others are left out.
@@ -48,6 +48,7 @@ _FUNCTIONS = names(
 _MODULES = names(
     """
     keras keras.layers keras.models keras.initializers keras.regularizers keras.constraints
+    keras.random keras.src.random.seed_generator
     keras.src.models.functional keras.src.models.sequential keras.src.models.model
     keras.engine.functional keras.src.engine.functional keras.engine.sequential
     """
@@ -58,10 +59,8 @@ _FUNCTION_MODULES = names(
     keras.src.ops.core
     """
 )
-# Numbers of objects, and what is not built when a model is loaded to be run.
-_NOT_BUILT = frozenset(
-    {"compile_config", "training_config", "optimizer", "seed", "shared_object_id"}
-)
+# Plain numbers of any size. As anything else, Keras builds what they hold.
+_LARGE_NUMBERS = frozenset({"seed", "shared_object_id"})
 _MEMBERS = frozenset({"metadata.json", "config.json", "model.weights.h5"})
 _MAX_CONFIG_BYTES = 1 << 26
 _MAX_NUMBER = 1_000_000
@@ -75,9 +74,7 @@ def check_keras_file(path: Path) -> None:
         ModelRefused: it is damaged, holds no model, or something that is not allowed; named.
     """
     try:
-        with path.open("rb") as file:
-            is_archive = file.read(4) == b"PK\x03\x04"
-        _check_archive(path) if is_archive else _check_h5(path)
+        _check_archive(path) if _is_archive(path) else _check_h5(path)
         check_config(keras_config(path))
     except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
         raise ModelRefused(f"{path.name} is damaged or not complete: {error}.") from error
@@ -98,11 +95,24 @@ def keras_config(path: Path) -> Any:
     """The configuration in a `.keras` or `.h5` file that was checked."""
     import h5py
 
-    if zipfile.is_zipfile(path):
+    if _is_archive(path):
         with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))
+            config = json.loads(archive.read("config.json"))
+        # That of the whole model is not built, because Keras is told not to compile.
+        config.pop("compile_config", None)
+        return config
     with h5py.File(path) as file:
         return json.loads(file.attrs["model_config"])
+
+
+def _is_archive(path: Path) -> bool:
+    """By its first bytes. Keras looks at the name, and at the end of the file: they must agree, or
+    it would build something else than what was checked."""
+    with path.open("rb") as file:
+        is_archive = file.read(4) == b"PK\x03\x04"
+    if not is_archive == zipfile.is_zipfile(path) == (path.suffix == ".keras"):
+        raise ModelRefused(f"{path.name} is damaged or not complete, or two formats in one.")
+    return is_archive
 
 
 def check_config(config: Any) -> None:
@@ -131,7 +141,11 @@ def _parts(config: Any) -> Iterator[tuple[dict[str, Any], str]]:
                 if isinstance(inner, dict) and isinstance(inner.get("name"), str):
                     layer = inner["name"]
                 yield value, layer
-            waiting += [(each, layer) for key, each in value.items() if key not in _NOT_BUILT]
+            waiting += [
+                (each, layer)
+                for key, each in value.items()
+                if key not in _LARGE_NUMBERS or not isinstance(each, int)
+            ]
         elif isinstance(value, list):
             waiting += [(each, layer) for each in value]
         elif isinstance(value, int | float) and abs(value) > _MAX_NUMBER:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ml_engine.formats.bounds import check_tensor
-from ml_engine.formats.fold import OperationRefused
 from ml_engine.formats.onnx_schema import message_class
-from ml_engine.formats.operations import names
+from ml_engine.formats.operations import OperationRefused, names
+from ml_engine.formats.sizes import ONNX, Step, check_sizes
 from ml_engine.types import ModelRefused
 
 # Arithmetic, as in `operations`.
@@ -86,6 +86,8 @@ def read_onnx(path: Path) -> OnnxFile:
     for tensor in _tensors(graph):
         _check_tensor(tensor)
     values = {tensor.name for tensor in graph.initializer}
+    # An input that is left out has an empty name.
+    check_sizes(_steps(graph), {*values, ""}, ONNX)
     return OnnxFile(
         model,
         tuple(_described(value) for value in graph.input if value.name not in values),
@@ -94,14 +96,21 @@ def read_onnx(path: Path) -> OnnxFile:
     )
 
 
+def _steps(graph: Any) -> Iterator[Step]:
+    for node in graph.node:
+        yield Step(node.op_type, node.name or ", ".join(node.output), node.input, node.output)
+
+
 def _tensors(graph: Any) -> Iterator[Any]:
     if graph.sparse_initializer:
         raise ModelRefused("The file holds sparse tensors, which are not read.")
     yield from graph.initializer
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.HasField("g") or attribute.graphs or attribute.HasField("sparse_tensor"):
+            if attribute.HasField("g") or attribute.graphs:
                 raise OperationRefused(node.op_type, node.name, "holds a graph of its own")
+            if attribute.HasField("sparse_tensor") or attribute.sparse_tensors:
+                raise OperationRefused(node.op_type, node.name, "holds a sparse tensor")
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors

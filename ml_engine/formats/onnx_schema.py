@@ -49,6 +49,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
         "graphs": (11, "GraphProto*"),
         "type": (20, "int32"),
         "sparse_tensor": (22, "SparseTensorProto"),
+        "sparse_tensors": (23, "SparseTensorProto*"),
     },
     "SparseTensorProto": {"dims": (3, "int64*")},
     "StringStringEntryProto": {"key": (1, "string"), "value": (2, "string")},

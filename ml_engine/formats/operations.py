@@ -3,6 +3,10 @@ reads, writes, calls out, loops, draws random numbers, or makes a large tensor o
 
 from __future__ import annotations
 
+from ml_engine.types import ModelRefused
+
+_MOST_TOLD = 8
+
 
 def names(text: str) -> frozenset[str]:
     """Names that white space divides."""
@@ -49,3 +53,20 @@ SWITCHES = frozenset({"Switch", "RefSwitch"})
 MERGES = frozenset({"Merge", "RefMerge"})
 
 BESIDE = ALLOWED | ALIASES | VARIABLES | CALLS | BRANCHES | SWITCHES | MERGES | HARMLESS
+
+
+class OperationRefused(ModelRefused):
+    """An operation between input and output that is not on the list."""
+
+    code = "operation_refused"
+
+    def __init__(
+        self,
+        operation: str,
+        node: str,
+        why: str = "is not allowed in a network",
+        behind: tuple[str, ...] = (),
+    ) -> None:
+        """behind: what was refused of the operation's own inputs."""
+        self.told = (f"Operation {operation} (node {node!r}) {why}", *behind)[:_MOST_TOLD]
+        super().__init__("; ".join(self.told) + ".")

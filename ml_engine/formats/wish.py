@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -49,3 +49,12 @@ class Wish:
         if not isinstance(made_of, dict):
             raise TypeError("preprocessing is an object.")
         return cls(preprocessing=Preprocessing.from_dict(made_of), **told)  # type: ignore[arg-type]
+
+
+def placeholder_values(told: Iterable[str]) -> dict[str, float]:
+    """`NAME=VALUE` each. ValueError for anything else."""
+    pairs = [each.partition("=") for each in told]
+    try:
+        return {name.strip(): float(value) for name, _, value in pairs}
+    except ValueError as error:
+        raise ValueError("Values of placeholders are written NAME=NUMBER.") from error

@@ -101,9 +101,13 @@ class LiteRtFile:
             for threads in {self._threads, self._fewer_threads}:
                 self._interpreter((batch, *size), threads)
 
-    def file(self, shape: tuple[int, ...]) -> Path:
-        """The file for inputs of this shape (n, h, w, 3), converted if it is not there yet."""
+    def path_for(self, shape: tuple[int, ...]) -> Path:
+        """The file for inputs of this shape (n, h, w, 3); it may not be there yet."""
         return self._path
+
+    def file(self, shape: tuple[int, ...]) -> Path:
+        """The same, converted if it is not there yet."""
+        return self.path_for(shape)
 
     def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
         shape = (size, *part.shape[1:])
@@ -180,16 +184,23 @@ class LiteRtNetwork(LiteRtFile):
         self._is_free_size = is_free_size
         self._byte_weights = byte_weights
 
-    def file(self, shape: tuple[int, ...]) -> Path:
-        free = (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
+    def path_for(self, shape: tuple[int, ...]) -> Path:
+        free = self._free(shape)
         kind = "bytes" if self._byte_weights else "floats"
         key = f"{self._weights_sha256} {free} {kind}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-        path = self._path / f"{self._name}-v{CONVERSION_VERSION}-{digest}.tflite"
+        return self._path / f"{self._name}-v{CONVERSION_VERSION}-{digest}.tflite"
+
+    def file(self, shape: tuple[int, ...]) -> Path:
+        path = self.path_for(shape)
         if not path.exists():
-            content = convert(self._build, free, byte_weights=self._byte_weights)
+            content = convert(self._build, self._free(shape), byte_weights=self._byte_weights)
             _write_beside_and_rename(path, content)
         return path
+
+    def _free(self, shape: tuple[int, ...]) -> tuple[int | None, ...]:
+        """The shape with None for what the file leaves free."""
+        return (None, None, None, shape[3]) if self._is_free_size else (None, *shape[1:])
 
     def _has_too_many(self) -> bool:
         if not self._is_free_size:

@@ -19,7 +19,7 @@ class OnnxNetwork:
     """See `Network`. Args: see `LiteRtFile`.
 
     Raises:
-        ModelUnusable: onnxruntime is not installed, or does not run the file.
+        ModelUnusable: onnxruntime is not installed, or does not run the file; also from `run`.
     """
 
     def __init__(
@@ -38,7 +38,10 @@ class OnnxNetwork:
     def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
         padded = np.zeros((size, *part.shape[1:]), np.float32)
         padded[: len(part)] = part
-        return list(self._session.run(None, {self._input: padded}))
+        try:
+            return list(self._session.run(None, {self._input: padded}))
+        except Exception as error:  # its errors share no base
+            raise ModelUnusable("onnxruntime does not run this network.", detail=error) from error
 
 
 def _session(path: Path, threads: int) -> Any:

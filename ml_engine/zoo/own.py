@@ -31,12 +31,18 @@ from ml_engine.zoo.preprocessing import Preprocessing
 OWN_DIR = "own"
 CARD_FILE = "card.json"
 GRAPH_FILE = "graph.pb"
+# In the folder of a model that was removed. Only such folders are deleted, and later: several sites
+# may share the folder of weights.
+REMOVED_MARK = "removed"
 Runtime = Literal["litert", "onnxruntime"]
 Layout = Literal["nhwc", "nchw"]
 NETWORK_FILES: dict[Runtime, str] = {"litert": "network.tflite", "onnxruntime": "network.onnx"}
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# Of a tensor of the user's file, which comes to stand in the card.
+MAX_TENSOR_NAME = 200
+MAX_CARD_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class OwnCard:
     @classmethod
     def from_bytes(cls, content: bytes) -> OwnCard:
         """ValueError or TypeError for what is no card of this version."""
+        if len(content) > MAX_CARD_BYTES:
+            raise ValueError("it is too long for a card")
         told = json.loads(content)
         if not isinstance(told, dict) or told.get("format") != _FORMAT:
             raise ValueError("it is no card of this version")
@@ -80,6 +88,9 @@ class OwnCard:
         hashes = (self.source_sha256, self.network_sha256, self.graph_sha256 or "0" * 64)
         if not all(_SHA256.fullmatch(each) for each in hashes) or self.runtime not in NETWORK_FILES:
             raise ValueError("hash or runtime is wrong")
+        for name in (self.source, self.input, self.output):
+            if not isinstance(name, str) or len(name) > MAX_TENSOR_NAME:
+                raise ValueError("source, input or output is no short text")
         for number, least, most in (
             (self.size, 16, 1024),
             (self.dimension, 2, 1 << 16),
@@ -107,6 +118,10 @@ class OwnNetwork:
     def network_path(self, weights_dir: Path) -> Path:
         return weights_dir / self.folder / NETWORK_FILES[self.card.runtime]
 
+    def checked_path(self, weights_dir: Path) -> Path:
+        """WeightsUnavailable if the network is missing or another file."""
+        return _checked(self.network_path(weights_dir), self.card.network_sha256)
+
     def network(self, card: EmbedderCard, weights_dir: Path, device: ResolvedDevice) -> Network:
         """WeightsUnavailable if a file is missing or another one; ModelUnusable if it fails."""
         folder = weights_dir / self.folder
@@ -120,7 +135,7 @@ class OwnNetwork:
             devices = tuple(f"/GPU:{number}" for number in range(device.gpus))
             inner = TensorFlowNetwork(graph_builder(path), batches=batches, devices=devices)
         else:
-            path = _checked(self.network_path(weights_dir), own.network_sha256)
+            path = self.checked_path(weights_dir)
             inner = file_network(own.runtime, path, batches=batches, threads=device.threads)
         return PreparedNetwork(inner, own.preprocessing, own.layout, own.dimension)
 
@@ -213,7 +228,8 @@ def own_embedder(name: str, folder: Path, weights_dir: Path, sha256: str = "") -
     check_name(name)
     path = weights_dir / folder / CARD_FILE
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_CARD_BYTES + 1)
         found = hashlib.sha256(content).hexdigest()
         if sha256 and found != sha256:
             raise WeightsUnavailable(f"The card of {name} was changed.", detail=path)
@@ -236,10 +252,14 @@ def check_name(name: str) -> None:
         raise ValueError(f"{name!r} is no name of a model: letters, digits, '_', '.' and '-' only.")
 
 
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _checked(path: Path, sha256: str) -> Path:
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except OSError as error:
         message = f"{path.name} cannot be read: {error.strerror}. Add the model again."
         raise WeightsUnavailable(message, detail=path) from error

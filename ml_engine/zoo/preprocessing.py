@@ -37,6 +37,8 @@ class Preprocessing:
             raise ValueError("mean and scale are finite numbers.")
         if 0 in _three(self.scale):
             raise ValueError("scale is not 0.")
+        if self.channels == "grey" and len(_three(self.mean)) + len(_three(self.scale)) > 2:
+            raise ValueError("mean and scale of grey are one number each.")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocessing:
@@ -62,6 +64,16 @@ class Preprocessing:
             return _whitened(values)
         mean, scale = np.asarray(self.mean, np.float32), np.asarray(self.scale, np.float32)
         return np.ascontiguousarray((values - mean) / scale, np.float32)
+
+
+def per_channel(text: str) -> float | tuple[float, ...]:
+    """A mean or scale as people write it: one number, or several with commas. ValueError for what
+    is no number; `Preprocessing` checks their count."""
+    try:
+        numbers = tuple(float(number) for number in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no number, and not three with commas.") from error
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def _whitened(values: Float32) -> Float32:

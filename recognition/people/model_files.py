@@ -10,6 +10,7 @@ from django.conf import settings
 
 from ml_engine.types import ModelFileError
 from ml_engine.zoo import EmbedderCard, OwnNetwork, own_embedder
+from ml_engine.zoo.own import CARD_FILE
 from recognition.people.models import ModelVersion
 
 
@@ -23,7 +24,18 @@ def card_of_version(version: str) -> EmbedderCard | None:
 
 def card_of_row(row: ModelVersion) -> EmbedderCard:
     """WeightsUnavailable if the card is gone or was changed."""
-    return own_embedder(row.name, Path(row.file), Path(settings.WEIGHTS_DIR), row.sha256)
+    path = Path(settings.WEIGHTS_DIR) / row.file / CARD_FILE
+    stat = path.stat() if path.exists() else None
+    state = (stat.st_size, stat.st_mtime_ns) if stat else None
+    return _card(row.name, row.file, settings.WEIGHTS_DIR, row.sha256, state)
+
+
+@lru_cache(maxsize=32)
+def _card(
+    name: str, folder: str, weights_dir: str | Path, sha256: str, state: tuple[int, int] | None
+) -> EmbedderCard:
+    """Cached by the file's size and time, because each request asks. Errors are not kept."""
+    return own_embedder(name, Path(folder), Path(weights_dir), sha256)
 
 
 def is_in_place(row: ModelVersion) -> bool:

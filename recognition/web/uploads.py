@@ -12,6 +12,10 @@ from django.core.files.uploadedfile import UploadedFile
 
 from recognition.web.errors import ServiceError
 
+# Folders of this name that are older than an hour were left behind.
+FOLDER_PREFIX = "facerec-upload-"
+_MAX_NAME_BYTES = 255  # of Linux
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -24,11 +28,14 @@ class Upload:
 @contextmanager
 def upload_on_disk(upload: UploadedFile) -> Iterator[Path]:
     """The file under its own name, which tells its format, in a folder that is removed afterwards.
-    ServiceError 400 `bad_name` if it has no name."""
+    A name that no disk takes is made `model` with the same suffix. ServiceError 400 `bad_name` if
+    it has no name."""
     name = PurePath(upload.name or "").name
     if name in ("", ".", ".."):
         raise ServiceError("bad_name", "The file has no name.")
-    with tempfile.TemporaryDirectory(prefix="facerec-upload-") as folder:
+    if len(name.encode(errors="replace")) > _MAX_NAME_BYTES:
+        name = f"model{PurePath(name).suffix[:20]}"
+    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as folder:
         path = Path(folder) / name
         with path.open("wb") as file:
             for chunk in upload.chunks():

@@ -156,7 +156,7 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_person_lookalike": (NOBODY, OPERATOR),
     "admin:people_collection_measure": (VIEWER, VIEWER),  # only redirects to the next
     "admin:people_modelversion_evaluate": (ADMINISTRATOR, ADMINISTRATOR),
-    "admin:people_modelversion_sees": (VIEWER, VIEWER),
+    "admin:people_modelversion_sees": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
     "admin:people_collection_change_model": (ADMINISTRATOR, ADMINISTRATOR),  # only redirects
     "admin:people_collection_model_change": (ADMINISTRATOR, ADMINISTRATOR),

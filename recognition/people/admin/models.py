@@ -15,11 +15,13 @@ from unfold.decorators import action, display
 
 from accounts.access import Scope, access_of
 from accounts.audit import Actor
-from ml_engine.formats import Wish
+from ml_engine.formats import Wish, placeholder_values
+from ml_engine.formats.keras_graphs import WEIGHT_NETWORKS
 from ml_engine.images import encode_png
 from ml_engine.inside import Inside
 from ml_engine.types import Image
 from ml_engine.zoo import PRESETS, Preprocessing
+from ml_engine.zoo.preprocessing import per_channel
 from recognition.jobs.models import Job
 from recognition.people.model_versions import LOADED
 from recognition.people.models import Collection, FaceImage, ModelVersion
@@ -31,8 +33,19 @@ from recognition.web.errors import ServiceError
 from recognition.web.uploads import upload_on_disk
 
 _FOUND = "found in the file"
+_PLAIN_WISHES = ("input", "output", "layout", "network", "checkpoint", "alignment", "margin")
 # Those that can be chosen on the page of what a network sees.
 _FACES = 12
+
+
+class _PerChannelField(forms.CharField):
+    """One number, or three."""
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return per_channel(super().clean(value))
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class ModelFileForm(forms.Form):
@@ -47,8 +60,20 @@ class ModelFileForm(forms.Form):
         required=False, help_text=f"{_FOUND}; any tensor, or a layer of a Keras file"
     )
     size = forms.IntegerField(required=False, min_value=16, max_value=1024, help_text=_FOUND)
-    mean = forms.FloatField(initial=127.5)
-    scale = forms.FloatField(initial=128.0, help_text="the network takes (pixel - mean) / scale")
+    layout = forms.ChoiceField(
+        required=False, choices=[("", _FOUND), ("nhwc", "nhwc"), ("nchw", "nchw")]
+    )
+    network = forms.ChoiceField(
+        required=False,
+        choices=[("", "in the file"), *((name, name) for name in WEIGHT_NETWORKS)],
+        help_text="of weights without a network",
+    )
+    checkpoint = forms.CharField(required=False, help_text="its prefix, if a ZIP holds several")
+    values = forms.CharField(
+        required=False, help_text="of other placeholders: keep_prob=1.0, separated by commas"
+    )
+    mean = _PerChannelField(initial="127.5", help_text="one number, or three with commas")
+    scale = _PerChannelField(initial="128", help_text="the network takes (pixel - mean) / scale")
     channels = forms.ChoiceField(choices=[(each, each) for each in ("rgb", "bgr", "grey")])
     is_whitened = forms.BooleanField(
         required=False, label="Each picture by its own mean and deviation"
@@ -64,15 +89,14 @@ class ModelFileForm(forms.Form):
         made_of = ("mean", "scale", "channels", "is_whitened")
         try:
             preprocessing = Preprocessing(**{name: values[name] for name in made_of})
+            told = placeholder_values(filter(None, values["values"].split(",")))
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
         values["wish"] = Wish(
-            input=values["input"],
-            output=values["output"],
             size=values["size"] or 0,
+            values=told,
             preprocessing=preprocessing,
-            alignment=values["alignment"],
-            margin=values["margin"],
+            **{name: values[name] for name in _PLAIN_WISHES},
         )
         return values
 
@@ -182,7 +206,10 @@ class ModelVersionAdmin(ServiceAdmin):
 
     @action(description="What it sees", url_path="sees", icon="visibility", permissions=["view"])
     def sees(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """The layers of the network, and what they make of a stored face."""
+        """The layers of the network, and what they make of a stored face. It runs in this process,
+        so it is for those who may add models."""
+        if not access_of(request).may(Scope.MANAGE):
+            raise PermissionDenied
         version = self.row_or_404(request, object_id)
         assert isinstance(version, ModelVersion)
         faces = list(FaceImage.objects.select_related("person").order_by("-pk")[:_FACES])

@@ -26,18 +26,24 @@ def insight(*, version: ModelVersion, image: FaceImage, actor: Actor) -> Inside:
     """
     try:
         card = get_engine().embedder(version.version)
-        with image.file.open("rb") as file, decoded(file.read()) as picture:
+        with decoded(_content(image)) as picture:
             face = stored_face(picture, image)
             if face is None:
                 raise _gone()
             (crop,) = aligner_of(card).crops(picture, face.landmarks[None], face.box[None])
         seen = look_inside(card, Path(settings.WEIGHTS_DIR), crop)
-    except FileNotFoundError as error:
-        raise _gone() from error
     except EngineError as error:
         raise ServiceError(error.code, error.message, status=422) from error
     record_view(actor, image, person_id=image.person_id, collection_id=image.collection_id)
     return seen
+
+
+def _content(image: FaceImage) -> bytes:
+    try:
+        with image.file.open("rb") as file:
+            return bytes(file.read())
+    except FileNotFoundError as error:
+        raise _gone() from error
 
 
 def _gone() -> ServiceError:

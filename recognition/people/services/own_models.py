@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 
 from accounts.audit import Actor, record
 from ml_engine.formats import Wish, convert_file
@@ -19,12 +19,13 @@ from ml_engine.matching.error_rates import ErrorRates, TooFewPeople, error_rates
 from ml_engine.request import Ask
 from ml_engine.types import EngineError, Float32, ImageError, ModelRefused
 from ml_engine.zoo import PRESETS
-from ml_engine.zoo.own import check_name
+from ml_engine.zoo.own import REMOVED_MARK, check_name
 from recognition.engine import get_engine
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
+from recognition.people.model_files import is_in_place
 from recognition.people.model_versions import curve_put, detector_in_use
 from recognition.people.models import Collection, FaceImage, ModelChange, ModelVersion
 from recognition.people.services.collections import collection_update
@@ -33,6 +34,7 @@ from recognition.people.services.pictures import decoded, subjects
 from recognition.people.services.reembedding import stored_embedding
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.storage import problem_of, storage_refusal
 from recognition.web.transactions import after_commit, in_transaction
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ _ASK = Ask(priority="bulk", caller="evaluate_model")
 _MOST_EER = 0.15
 # No pair is listed as similar: the pictures are not of the site's own people.
 _NONE_SIMILAR = 2.0
+# The source of figures, which keys of other collections read: it names none.
+OF_A_COLLECTION = "the people of a collection"
 _PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic"})
 # Called with the numbers of done and of all pictures. It may raise to stop the run.
 Progress = Callable[[int, int], None]
@@ -73,6 +77,10 @@ def model_add(
     except ModelRefused as error:
         logger.warning("a model was refused: %s", error)
         raise ServiceError(error.code, error.message, status=422) from error
+    except OSError as error:
+        if (problem := problem_of(error)) is None:
+            raise
+        raise storage_refusal(problem) from error
 
     def create() -> ModelVersion:
         version = ModelVersion.objects.create(
@@ -87,6 +95,9 @@ def model_add(
             licence=licence,
             training_data=training_data,
         )
+        if not is_in_place(version):
+            message = "The files of this model were removed meanwhile. Add it again."
+            raise ServiceError("model_gone", message, status=409)
         record(actor, "model.add", version, source=made.card.source)
         return version
 
@@ -98,23 +109,27 @@ def model_add(
 
 
 def model_remove(*, version: ModelVersion, actor: Actor) -> None:
-    """Remove a model of the user's own. 409 `model_in_use` if something was made with it; 400
+    """Remove a model of the user's own. Its files are left to `model_files_sweep`, because the same
+    file may be added again at this moment. 409 `model_in_use` if something was made with it; 400
     `not_own` for a preset."""
     if version.source != ModelVersion.Source.FILE:
         raise ServiceError("not_own", "A preset cannot be removed.")
-    folder = Path(settings.WEIGHTS_DIR) / version.file
 
     def remove() -> None:
         record(actor, "model.remove", version)
         version.delete()
-        if not ModelVersion.objects.filter(file=version.file).exists():
-            after_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+        after_commit(lambda: _mark_removed(Path(settings.WEIGHTS_DIR) / version.file))
 
     try:
         in_transaction(remove)
     except ProtectedError as error:
         message = f"{version.version} is in use: collections, faces or events were made with it."
         raise ServiceError("model_in_use", message, status=409) from error
+
+
+def _mark_removed(folder: Path) -> None:
+    with suppress(OSError):  # it is gone, or its disk is
+        (folder / REMOVED_MARK).touch()
 
 
 def model_use(*, version: ModelVersion, collection: Collection, actor: Actor) -> ModelChange | None:
@@ -151,10 +166,10 @@ def evaluate_job(context: JobContext, parameters: JsonObject) -> JsonObject:
     def progress(done: int, total: int) -> None:
         context.progress(done / max(1, total), f"{done} of {total} faces")
 
-    model_evaluate(
+    version = model_evaluate(
         version=version,
         vectors=collection_vectors(version, collection, progress),
-        source=f"the people of {collection.name}",
+        source=OF_A_COLLECTION,
         actor=context.actor,
         check=context.check,
     )
@@ -170,32 +185,45 @@ def model_evaluate(
     check: Callable[[], None] = lambda: None,
 ) -> ModelVersion:
     """Measure a model on faces of many people: error rates, an impostor curve, and whether it may
-    be used.
+    be used. Of a preset and of a model in use only the figures are kept: what collections decide by
+    does not change.
 
     Args:
         vectors: from `folder_vectors` or `collection_vectors`.
         source: what they are of, for people.
         check: called before the result is stored; it may raise to stop the run.
 
-    ServiceError 409 `too_few_people`; 422 `engine_error` codes if the model does not run.
+    ServiceError 409 `too_few_people`, also if no two faces are of one person; 404 `not_found` if
+    the model was removed meanwhile; 422 `engine_error` codes if the model does not run.
     """
     try:
         rates = _rates(version, vectors, source)
     except EngineError as error:
         raise ServiceError(error.code, error.message, status=422) from error
-    is_good = rates.eer is not None and rates.eer <= _MOST_EER
+    if rates.eer is None:
+        raise _too_few(rates.people, "Two faces of one person are needed, too, of some people.")
+    state = ModelVersion.State.USABLE if rates.eer <= _MOST_EER else ModelVersion.State.EVALUATED
 
-    def store() -> None:
+    def store() -> ModelVersion:
         check()
-        version.state = ModelVersion.State.USABLE if is_good else ModelVersion.State.EVALUATED
-        version.figures = _figures(rates)
-        curve_put(version, rates.curve)
-        version.save(update_fields=["state", "figures", "impostor_curves"])
-        record(actor, "model.evaluate", version, people=rates.people, state=version.state)
+        row = ModelVersion.objects.select_for_update().filter(pk=version.pk).first()
+        if row is None:
+            raise not_found("model")
+        row.figures = _figures(rates)
+        if not _is_in_use(row):
+            row.state = state
+            curve_put(row, rates.curve)
+        row.save(update_fields=["state", "figures", "impostor_curves"])
+        record(actor, "model.evaluate", row, people=rates.people, state=row.state)
+        return row
 
     check()
-    in_transaction(store)
-    return version
+    return in_transaction(store)
+
+
+def _is_in_use(version: ModelVersion) -> bool:
+    of_collections = Collection.objects.filter(Q(embedder=version) | Q(candidate=version))
+    return version.source == ModelVersion.Source.PRESET or of_collections.exists()
 
 
 def folder_vectors(
@@ -279,7 +307,7 @@ def _check_name(name: str) -> None:
         raise ServiceError("bad_name", f"{name} is a preset: choose another name.")
 
 
-def _too_few(people: int) -> ServiceError:
+def _too_few(people: int, message: str = "") -> ServiceError:
     needed = people_needed()
-    message = f"There are faces of {people} people; {needed} are needed for an evaluation."
-    return ServiceError("too_few_people", message, status=409, people=people, needed=needed)
+    told = f"There are faces of {people} people; {needed} are needed for an evaluation."
+    return ServiceError("too_few_people", message or told, status=409, people=people, needed=needed)

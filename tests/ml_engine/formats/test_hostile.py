@@ -176,6 +176,13 @@ HOSTILE: dict[str, tuple[_Make, str]] = {
         ),
         "'huge'.*40.0 GB",
     ),
+    "graph that pads by what the picture shows": (
+        _graph(
+            ("sides", "Cast", ["input"], {"SrcT": hostile.FLOAT, "DstT": hostile.INT32}),
+            ("embeddings", "Pad", ["input", "sides"], _T | {"Tpaddings": hostile.INT32}),
+        ),
+        r"Operation Pad \(node 'embeddings'\) takes a size or a place from what the picture",
+    ),
     "graph with a loop": (
         _graph(("a", "Add", ["input", "b"], _T), ("embeddings", "Relu", ["a"], _T),
                ("b", "Relu", ["a"], _T)),

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from ml_engine.formats import Wish, convert_file, inspect_file, isolation
 from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.tensorflow import TensorFlowNetwork
 from ml_engine.types import ModelRefused, WeightsUnavailable
-from ml_engine.zoo import EmbedderCard, Preprocessing, own_embedder
+from ml_engine.zoo import EmbedderCard, Preprocessing, own, own_embedder
 from ml_engine.zoo.own import CARD_FILE, GRAPH_FILE, NETWORK_FILES, OwnCard, graph_builder
 from tests.ml_engine.formats import hostile, networks
 from tests.own_models import DIMENSION, SIZE, tiny_tflite
@@ -25,7 +27,7 @@ CPU = ResolvedDevice("cpu", "cpu", 1)
 _ROOT = Path(networks.__file__).parents[3]
 # What a library with a fault could be made to do once the file is read.
 _ATTEMPTS = """
-import json, os, pathlib, socket, subprocess, sys
+import json, os, pathlib, socket, subprocess, sys, threading
 sys.path.insert(0, sys.argv[1])
 from ml_engine.formats.confinement import confine
 folder, model, secret = map(pathlib.Path, sys.argv[2:5])
@@ -34,6 +36,8 @@ tries = {
     "socket": lambda: socket.socket(),
     "program": lambda: os.execv("/bin/true", ["true"]),
     "signal": lambda: os.kill(os.getppid(), 0),
+    "process": lambda: os.fork() or os._exit(0),
+    "thread": lambda: threading.Thread(target=int).start(),
     "secret": lambda: secret.read_bytes(),
     "environment of the site": lambda: open(f"/proc/{os.getppid()}/environ").read(),
     "file elsewhere": lambda: secret.with_name("new").write_text("x"),
@@ -68,9 +72,9 @@ def test_confined_process_reaches_neither_network_nor_programs_nor_files(tmp_pat
     told = subprocess.run(list(map(str, arguments)), check=True, capture_output=True, text=True)
     held, found = json.loads(told.stdout)
     assert {"memory", "cpu"} <= set(held)
-    expected = {"memory": "MemoryError", "model": "done", "own folder": "done"}
+    expected = {"memory": "MemoryError", "model": "done", "own folder": "done", "thread": "done"}
     if "calls" in held:
-        expected |= dict.fromkeys(("socket", "program", "signal"), "PermissionError")
+        expected |= dict.fromkeys(("socket", "program", "signal", "process"), "PermissionError")
     if "files" in held:
         others = ("secret", "environment of the site", "file elsewhere")
         expected |= dict.fromkeys(others, "PermissionError")
@@ -103,6 +107,44 @@ def test_same_file_with_other_preprocessing_is_another_model(tmp_path: Path) -> 
     assert plain.card.network_sha256 == other.card.network_sha256
     assert plain.folder != other.folder
     assert convert_file(path, weights).folder == plain.folder
+
+
+def test_file_that_is_added_again_leaves_the_folder_that_is_in_use(tmp_path: Path) -> None:
+    path, weights = tiny_tflite(tmp_path / "tiny.tflite"), tmp_path / "weights"
+    folder = weights / convert_file(path, weights).folder
+    kept = {each.name: each.stat().st_ino for each in folder.iterdir()}
+    assert weights / convert_file(path, weights).folder == folder
+    assert {each.name: each.stat().st_ino for each in folder.iterdir()} == kept
+
+
+def test_file_that_is_added_again_mends_a_folder_that_was_damaged(tmp_path: Path) -> None:
+    path, weights = tiny_tflite(tmp_path / "tiny.tflite"), tmp_path / "weights"
+    made = convert_file(path, weights)
+    network = weights / made.folder / NETWORK_FILES["litert"]
+    network.write_bytes(b"damaged")
+    convert_file(path, weights)
+    assert own.sha256_of(network) == made.card.network_sha256
+    assert {each.name for each in network.parent.parent.iterdir()} == {made.folder.name}
+
+
+def test_folder_that_another_process_makes_at_the_same_time_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, weights = tiny_tflite(tmp_path / "tiny.tflite"), tmp_path / "weights"
+    made = convert_file(path, weights)
+    looks = iter([False])  # it is not there at the first look only
+    check = isolation._is_kept
+    monkeypatch.setattr(isolation, "_is_kept", lambda *given: next(looks, True) and check(*given))
+    assert convert_file(path, weights).folder == made.folder
+
+
+def test_network_with_a_very_long_name_of_a_tensor_is_refused(tmp_path: Path) -> None:
+    def rename(model: Any) -> None:
+        model.subgraphs[0].tensors[0].name = "x" * 201
+
+    path = tiny_tflite(tmp_path / "tiny.tflite")
+    with pytest.raises(ModelRefused, match="more than 200 characters"):
+        convert_file(hostile.altered_tflite(path, path, rename), tmp_path)
 
 
 @pytest.mark.parametrize("name", [CARD_FILE, NETWORK_FILES["litert"]])
@@ -161,6 +203,33 @@ def test_child_that_fails_refuses_its_file(
         convert_file(path, tmp_path / "weights")
 
 
+@pytest.mark.parametrize("name", ["answer.json", CARD_FILE])
+def test_pipe_in_the_place_of_a_file_does_not_keep_anybody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    code = f"import os; open('answer.json', 'w').write('{{}}'); os.path.exists({name!r})"
+    code += f" and os.unlink({name!r}); os.mkfifo({name!r})"
+    monkeypatch.setattr(isolation, "_START", code.replace("{}", "{{}}"))
+    with pytest.raises(ModelRefused, match=r"could not be read|gave no card"):
+        convert_file(tiny_tflite(tmp_path / "tiny.tflite"), tmp_path / "weights")
+
+
+def test_process_that_a_child_leaves_behind_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, time, json; pid = os.fork(); pid or time.sleep(60); "
+    code += "json.dump(dict(found=dict(pid=pid)), open('answer.json', 'w'))"
+    monkeypatch.setattr(isolation, "_START", code)
+    pid = inspect_file(tiny_tflite(tmp_path / "tiny.tflite"))["pid"]
+    state = Path(f"/proc/{pid}/stat")
+    for _ in range(100):
+        # Z: it has ended, and its new parent has not asked for it yet.
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX":
+            return
+        time.sleep(0.05)
+    pytest.fail("it still runs")
+
+
 def test_child_gets_nothing_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,8 +263,9 @@ def test_card_with_unknown_or_wrong_fields_is_refused(tmp_path: Path) -> None:
     card = convert_file(tiny_tflite(tmp_path / "tiny.tflite"), tmp_path).card
     told = json.loads(card.to_bytes())
     assert OwnCard.from_bytes(card.to_bytes()) == card
-    for change in ({"format": 2}, {"size": 5}, {"other": 1}, {"network_sha256": "../x"}):
-        with pytest.raises(ValueError, match=r"is no card|not known|wrong|between"):
+    for change in ({"format": 2}, {"size": 5}, {"other": 1}, {"network_sha256": "../x"},
+                   {"input": "x" * 201}):  # fmt: skip
+        with pytest.raises(ValueError, match=r"is no card|not known|wrong|between|short text"):
             OwnCard.from_bytes(json.dumps(told | change).encode())
 
 

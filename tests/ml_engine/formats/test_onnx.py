@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ import pytest
 from ml_engine.formats.convert import convert
 from ml_engine.formats.files import ModelFile
 from ml_engine.formats.onnx_file import read_onnx
+from ml_engine.formats.onnx_schema import message_class
+from ml_engine.formats.operations import OperationRefused
 from ml_engine.formats.wish import Wish
+from ml_engine.runtime import onnx
 from ml_engine.runtime.onnx import OnnxNetwork
 from ml_engine.types import ModelUnusable
 from ml_engine.zoo import Preprocessing
@@ -64,3 +68,36 @@ def test_onnx_gives_the_maker_s_embeddings(path: Path, files: Path) -> None:
     for order in ([4], [7, 0, 3], [2, 1, 5, 6, 0, 3, 7, 4]):
         (found,) = network.run(expected["faces"][order])
         np.testing.assert_allclose(found, expected["embeddings"][order], rtol=0, atol=1e-4)
+
+
+def test_onnx_file_whose_sizes_depend_on_the_picture_is_refused(tmp_path: Path) -> None:
+    """A constant, or what is computed of shapes, is a size; a pixel is none."""
+    path = tmp_path / "padded.onnx"
+    path.write_bytes(_padded("Shape"))
+    assert read_onnx(path).counts["Pad"] == 1
+    path.write_bytes(_padded("Cast"))
+    with pytest.raises(OperationRefused, match=r"Operation Pad .* takes a size"):
+        read_onnx(path)
+
+
+def _padded(sized_by: str) -> bytes:
+    model = message_class("ModelProto")()
+    model.ParseFromString(onnx_network())
+    model.graph.node.add(op_type=sized_by, input=["data"], output=["sides"])
+    model.graph.node.add(op_type="Pad", input=["data", "sides"], output=["padded"])
+    return bytes(model.SerializeToString())
+
+
+def test_error_of_onnxruntime_says_that_the_network_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class InvalidArgument(Exception):
+        """As in onnxruntime, of no common base."""
+
+    def run(*given: object) -> None:
+        raise InvalidArgument
+
+    session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="data")], run=run)
+    monkeypatch.setattr(onnx, "_session", lambda path, threads: session)
+    with pytest.raises(ModelUnusable, match="does not run this network"):
+        OnnxNetwork(tmp_path / "x.onnx").run(np.zeros((1, 3, 32, 32), np.float32))

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ml_engine.types import WeightsUnavailable
+from ml_engine.zoo import EmbedderCard
 from recognition.engine import engine_config
+from recognition.people import model_files
 from recognition.people.model_files import card_of_version
 from recognition.people.model_versions import embedder_named, missing_version
 from recognition.people.models import Collection, ModelVersion
@@ -115,3 +117,20 @@ def _forget_files(model: ModelVersion) -> None:
 
 def test_embedder_is_found_by_version(own_model: ModelVersion) -> None:
     assert embedder_named(own_model.version) == own_model
+
+
+def test_card_is_read_once_until_its_file_changes(
+    own_model: ModelVersion, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = [], model_files.own_embedder
+
+    def counted(name: str, folder: Path, weights_dir: Path, sha256: str) -> EmbedderCard:
+        reads.append(name)
+        return read(name, folder, weights_dir, sha256)
+
+    monkeypatch.setattr(model_files, "own_embedder", counted)
+    for _ in range(3):
+        assert model_files.is_in_place(own_model)
+    assert len(reads) <= 1
+    (settings.WEIGHTS_DIR / own_model.file / "card.json").write_bytes(b"another")
+    assert not model_files.is_in_place(own_model)

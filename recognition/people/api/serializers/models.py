@@ -6,8 +6,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from ml_engine.formats import Wish
+from ml_engine.formats import Wish, placeholder_values
 from ml_engine.zoo import PRESETS, Preprocessing
+from ml_engine.zoo.preprocessing import per_channel
 from recognition.people.models import ModelVersion
 from recognition.web.boundaries import CheckedFields
 
@@ -17,6 +18,17 @@ _ROLES = sorted({preset.role for preset in PRESETS.values()})
 @extend_schema_field(OpenApiTypes.BINARY)
 class ModelFileField(serializers.FileField):
     """A file of a model."""
+
+
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}]})
+class PerChannelField(serializers.CharField):
+    """One number, or three that commas divide."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return per_channel(super().to_internal_value(data))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
 
 
 class ModelFileInput(serializers.Serializer):
@@ -35,10 +47,19 @@ class ModelFileInput(serializers.Serializer):
         required=False,
         help_text="For a file of weights without a network: `inception_resnet_v1`, FaceNet's.",
     )
-    mean = serializers.FloatField(required=False, help_text="127.5 if it is left out.")
-    scale = serializers.FloatField(
+    checkpoint = serializers.CharField(
+        required=False, help_text="Prefix of its files, if a ZIP holds several."
+    )
+    values = serializers.CharField(
+        required=False, help_text="Of other placeholders: `keep_prob=1.0`, separated by commas."
+    )
+    mean = PerChannelField(
+        required=False, help_text="127.5 if it is left out; one number, or `R,G,B`."
+    )
+    scale = PerChannelField(
         required=False,
-        help_text="128 if it is left out: the network takes (pixel - mean) / scale.",
+        help_text="128 if it is left out: the network takes (pixel - mean) / scale. One number, or "
+        "`R,G,B`.",
     )
     channels = serializers.ChoiceField(required=False, choices=["rgb", "bgr", "grey"])
     is_whitened = serializers.BooleanField(
@@ -56,13 +77,17 @@ class ModelFileInput(serializers.Serializer):
             preprocessing = Preprocessing(**told)
         except ValueError as error:
             raise serializers.ValidationError({"scale": [str(error)]}) from error
+        try:
+            values = placeholder_values(filter(None, attrs.pop("values", "").split(",")))
+        except ValueError as error:
+            raise serializers.ValidationError({"values": [str(error)]}) from error
         rest: dict[str, Any] = {name: attrs.pop(name) for name in _WISHES if name in attrs}
-        attrs["wish"] = Wish(preprocessing=preprocessing, **rest)
+        attrs["wish"] = Wish(values=values, preprocessing=preprocessing, **rest)
         return attrs
 
 
 _PREPROCESSING = ("mean", "scale", "channels", "is_whitened")
-_WISHES = ("input", "output", "size", "layout", "network", "alignment", "margin")
+_WISHES = ("input", "output", "size", "layout", "network", "checkpoint", "alignment", "margin")
 
 
 class ModelInput(ModelFileInput):

@@ -10,13 +10,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.audit import SYSTEM
-from ml_engine.formats import Wish, inspect_file
+from ml_engine.formats import Wish, inspect_file, placeholder_values
 from ml_engine.types import ModelFileError
 from ml_engine.zoo import PRESETS, Preprocessing, fetch
 from recognition.people.management.collections import collection_named
 from recognition.people.model_versions import embedder_named, installed_version
 from recognition.people.models import ModelVersion
 from recognition.people.services.own_models import (
+    OF_A_COLLECTION,
     collection_vectors,
     folder_vectors,
     model_add,
@@ -116,7 +117,7 @@ class Command(BaseCommand):
             source, vectors = options["data"].name, folder_vectors(version, options["data"])
         else:
             collection = collection_named(options["collection"])
-            source = f"the people of {collection.name}"
+            source = OF_A_COLLECTION
             vectors = collection_vectors(version, collection)
         version = model_evaluate(version=version, vectors=vectors, source=source, actor=SYSTEM)
         figures = version.figures
@@ -164,10 +165,9 @@ def _add_wish(parser: ArgumentParser) -> None:
 
 
 def _wish(options: dict[str, Any]) -> Wish:
-    pairs = [each.partition("=") for each in options["set"]]
     plain = ("input", "output", "size", "layout", "network", "checkpoint", "alignment", "margin")
     return Wish(
-        values={name: float(value) for name, _, value in pairs},
+        values=placeholder_values(options["set"]),
         preprocessing=Preprocessing.from_dict(
             {
                 "mean": _one_or_three(options["mean"]),

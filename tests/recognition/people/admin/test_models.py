@@ -103,3 +103,40 @@ def test_page_shows_what_a_network_sees_of_a_stored_face(
     viewed = AuditEntry.objects.get(action="image.view")
     assert str(newer.pk) in str(viewed.details)
     assert str(older.pk) not in str(viewed.details)
+
+
+def test_page_takes_three_channels_and_what_else_a_file_does_not_tell(
+    administrator: Client, tmp_path: Path
+) -> None:
+    form = _form(tiny_tflite(tmp_path / "tiny.tflite"), mean="1, 2, 3", scale="4,5,6")
+    form |= {"layout": "nhwc", "network": "", "checkpoint": "model-1", "values": "keep_prob=1.0"}
+    assert administrator.post(address(f"{MODEL}_add"), form).status_code == 302
+    told = ModelVersion.objects.get(name="own").report["card"]["preprocessing"]
+    assert (told["mean"], told["scale"]) == ([1, 2, 3], [4, 5, 6])
+    for change, reason in (
+        ({"channels": "grey"}, "mean and scale of grey are one number"),
+        ({"mean": "1,2"}, "one for each channel"),
+        ({"mean": "x"}, "is no number"),
+        ({"values": "keep_prob"}, "NAME=NUMBER"),
+    ):
+        form = _form(tiny_tflite(tmp_path / "tiny.tflite"), mean="1,2,3", name="other") | change
+        assert reason in page(administrator.post(address(f"{MODEL}_add"), form))
+
+
+@pytest.mark.usefixtures("engine")
+def test_page_tells_a_missing_network_from_a_missing_picture(
+    administrator: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
+) -> None:
+    version = make_own_model(tmp_path)
+    enrol(make_person(name="Ann"), 1)
+    card = own_embedder("own", Path(version.file), weights)
+    monkeypatch.setattr(FakeEngine, "embedder", lambda self, model: card)
+    (weights / version.file / "network.tflite").unlink()
+    text = page(administrator.get(address(f"{MODEL}_sees", version.pk)))
+    assert "network.tflite cannot be read" in text
+    assert not AuditEntry.objects.filter(action="image.view").exists()
+
+
+def test_operator_does_not_run_a_model(operator: Client, tmp_path: Path) -> None:
+    version = make_own_model(tmp_path)
+    assert operator.get(address(f"{MODEL}_sees", version.pk)).status_code == 403

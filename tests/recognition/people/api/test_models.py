@@ -103,3 +103,20 @@ def test_only_administrators_change_models(tmp_path: Path) -> None:
     operator = signed_in(Role.OPERATOR)
     form = _form(tiny_tflite(tmp_path / "tiny.tflite"), name="own")
     assert _post(operator, "/api/v1/models", form).status_code == 403
+
+
+def test_rest_takes_three_channels_and_values_of_placeholders(api: Caller, tmp_path: Path) -> None:
+    path = tiny_tflite(tmp_path / "tiny.tflite")
+    told = {"mean": "1,2,3", "checkpoint": "model-1", "values": "keep_prob=1.0"}
+    added = good(_post(api, "/api/v1/models", _form(path, name="own", **told)), 201)
+    assert added["report"]["card"]["preprocessing"]["mean"] == [1, 2, 3]
+    for change in ({"mean": "1,2"}, {"mean": "x"}, {"mean": "1,2,3", "channels": "grey"},
+                   {"values": "keep_prob"}):  # fmt: skip
+        form = _form(path, name="other", **change)
+        assert _post(api, "/api/v1/models", form).status_code == 400
+
+
+def test_file_whose_name_is_too_long_for_a_disk_is_read(api: Caller, tmp_path: Path) -> None:
+    content = tiny_tflite(tmp_path / "tiny.tflite").read_bytes()
+    form: dict[str, object] = {"file": SimpleUploadedFile("面" * 200 + ".tflite", content)}
+    assert good(_post(api, "/api/v1/models/inspect", form))["kind"] == "tflite"

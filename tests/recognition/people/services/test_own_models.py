@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from accounts.models import AuditEntry
 from ml_engine.formats import Wish
 from ml_engine.matching.error_rates import people_needed
 from recognition.people.models import Collection, ModelVersion
+from recognition.people.services import own_models
+from recognition.people.services.model_sweep import model_files_sweep
 from recognition.people.services.own_models import (
     Vectors,
     model_add,
@@ -95,11 +99,55 @@ def test_model_that_tells_people_apart_becomes_usable(tmp_path: Path) -> None:
 def test_model_that_confuses_people_is_evaluated_and_not_usable(tmp_path: Path) -> None:
     version = make_own_model(tmp_path, state="added")
     vectors = vectors_of(people_needed(), noise=30)
-    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    version = model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
     assert version.state == "evaluated"
     with pytest.raises(ServiceError) as refused:
         model_use(version=version, collection=make_collection(), actor=ACTOR)
     assert refused.value.code == "model_not_usable"
+
+
+def test_evaluation_of_a_model_in_use_keeps_its_state_and_curve(tmp_path: Path) -> None:
+    own = make_own_model(tmp_path)
+    Collection.objects.create(name="Own", embedder=own)
+    for version in (own, make_collection().embedder):
+        curves = version.impostor_curves
+        vectors = vectors_of(people_needed(), noise=30)
+        model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+        version.refresh_from_db()
+        assert version.figures["eer"] > 0.15
+        assert (version.state, version.impostor_curves) == ("usable", curves)
+
+
+def test_evaluation_without_two_faces_of_one_person_is_refused(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path)
+    ones = {person: vector for person, vector in vectors_of(100, noise=0.3) if vector is not None}
+    with pytest.raises(ServiceError, match="Two faces of one person") as refused:
+        model_evaluate(version=version, vectors=ones.items(), source="tests", actor=ACTOR)
+    assert refused.value.code == "too_few_people"
+    version.refresh_from_db()
+    assert (version.state, version.figures) == ("usable", {})
+
+
+def test_evaluation_keeps_a_curve_that_was_stored_meanwhile(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path, state="added")
+    other = {"other@000000000000": {"source": "another detector"}}
+
+    def check() -> None:
+        ModelVersion.objects.filter(pk=version.pk).update(impostor_curves=other)
+
+    vectors = vectors_of(people_needed(), noise=0.3)
+    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR, check=check)
+    version.refresh_from_db()
+    assert set(version.impostor_curves) > set(other)
+
+
+def test_evaluation_of_a_model_that_was_removed_is_not_found(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path, state="added")
+    ModelVersion.objects.filter(pk=version.pk).delete()
+    vectors = vectors_of(people_needed(), noise=0.3)
+    with pytest.raises(ServiceError) as refused:
+        model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    assert refused.value.code == "not_found"
 
 
 def test_evaluation_on_too_few_people_changes_nothing(tmp_path: Path) -> None:
@@ -118,7 +166,7 @@ def test_collection_with_templates_gets_the_model_by_a_change(
 ) -> None:
     version = make_own_model(tmp_path)
     vectors = vectors_of(people_needed(), noise=0.3)
-    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    version = model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
     collection = make_collection()
     enrol(make_person(collection), 1)
     change = model_use(version=version, collection=collection, actor=ACTOR)
@@ -139,7 +187,7 @@ def test_change_to_a_model_that_was_not_evaluated_is_refused(
     assert refused.value.code == "model_not_usable"
 
 
-def test_model_is_removed_with_its_files_unless_it_is_in_use(tmp_path: Path, weights: Path) -> None:
+def test_model_is_removed_unless_it_is_in_use(tmp_path: Path, weights: Path) -> None:
     version = make_own_model(tmp_path)
     collection = Collection.objects.create(name="Own", embedder=version)
     with pytest.raises(ServiceError) as refused:
@@ -148,7 +196,6 @@ def test_model_is_removed_with_its_files_unless_it_is_in_use(tmp_path: Path, wei
     assert (weights / version.file / "card.json").exists()
     collection.delete()
     model_remove(version=version, actor=ACTOR)
-    assert not (weights / version.file).exists()
     assert not ModelVersion.objects.filter(source="file").exists()
 
 
@@ -156,3 +203,55 @@ def test_preset_cannot_be_removed() -> None:
     with pytest.raises(ServiceError) as refused:
         model_remove(version=make_collection().embedder, actor=ACTOR)
     assert refused.value.code == "not_own"
+
+
+def _made_old(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder, (0, 0))
+
+
+def test_files_that_belong_to_no_model_are_swept_after_an_hour(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    temporary.mkdir()
+    version, removed = make_own_model(tmp_path), weights / "own" / ("0" * 64)
+    foreign = weights / "own" / ("1" * 64)  # another site shares the folder of weights
+    killed = [
+        temporary / "facerec-upload-x",
+        temporary / "facerec-model-x",
+        weights / "own/.part-x",
+    ]
+    _made_old(removed, foreign, *killed, removed / "removed", weights / version.file / "removed")
+    young = temporary / "facerec-model-young"
+    young.mkdir()
+    assert model_files_sweep() == 4
+    assert not any(folder.exists() for folder in (removed, *killed))
+    assert all(folder.exists() for folder in (weights / version.file, foreign, young))
+
+
+def test_file_that_is_added_again_after_its_removal_stays(tmp_path: Path, weights: Path) -> None:
+    """The files of the removed one are taken, and not swept any more."""
+    version = make_own_model(tmp_path)
+    model_remove(version=version, actor=ACTOR)
+    os.utime(weights / version.file / "removed", (0, 0))
+    path = tiny_tflite(tmp_path / "tiny.tflite")
+    again = model_add(path=path, name="again", wish=Wish(), actor=ACTOR)
+    assert again.file == version.file
+    ModelVersion.objects.filter(pk=again.pk).delete()
+    assert model_files_sweep() == 0
+    assert (weights / again.file / "card.json").exists()
+
+
+def test_full_disk_is_told_when_a_model_is_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(own_models, "convert_file", full)
+    with pytest.raises(ServiceError) as refused:
+        model_add(path=tmp_path / "x.tflite", name="own", wish=Wish(), actor=ACTOR)
+    assert (refused.value.code, refused.value.status) == ("storage_full", 507)
