@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Q
 
 from ml_engine.types import EngineError
@@ -115,9 +116,18 @@ def _attempt(job: Job, kind: Kind, context: JobContext) -> Outcome:
     except ServiceError as error:
         return _refused(error, job, kind)
     except Exception as error:
+        if _is_connection_lost(error):
+            logger.warning("job %s (%s) lost the database: %s", job.pk, job.kind, error)
+            return _failed("database_unavailable", "The database went away.", job, kind)
         logger.exception("job %s (%s) failed", job.pk, job.kind)
         return _failed("error", _told(error), job, kind)
     return Outcome(Job.State.DONE, result=result)
+
+
+def _is_connection_lost(error: Exception) -> bool:
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    return connection.connection is None or not connection.is_usable()
 
 
 def _told(error: Exception) -> str:

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import AuditEntry
@@ -103,6 +103,21 @@ def test_refusal_that_asks_to_wait_is_tried_again() -> None:
     run_jobs()
     job = Job.objects.get()
     assert (job.state, job.attempts) == ("queued", 1)
+
+
+def test_job_that_loses_the_database_is_tried_again_without_an_error_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lose(context: JobContext, parameters: Any) -> Any:
+        raise OperationalError(2013, "Lost connection to server during query")
+
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    monkeypatch.setattr(Kind, "load", lambda self: lose)
+    start("fail")
+    run_jobs()
+    job = Job.objects.get()
+    assert (job.state, job.error_code) == ("queued", "database_unavailable")
+    assert "ERROR" not in caplog.text
 
 
 def test_lapsed_job_is_taken_over_and_its_attempt_counts() -> None:
