@@ -31,6 +31,11 @@ PAGES = (
     "/admin/events/recording/add/",
     "/admin/people/collection/",
     "/admin/people/collection/{collection}/measure/",
+    "/admin/people/collection/{collection}/change-model/",
+    "/admin/people/modelversion/",
+    "/admin/people/modelversion/add/",
+    "/admin/people/modelversion/{model}/evaluate",
+    "/admin/people/modelversion/{model}/sees",
     "/admin/cameras/camera/",
     "/admin/accounts/apikey/add/",
     "/admin/accounts/auditentry/",
@@ -59,6 +64,7 @@ def test_pages_have_no_serious_violation(
     person = api.enrol("Barack Obama", sample_photo("obama"))
     event = site.add_event(person["id"])
     collection = api.rows("collections")[0]["id"]
+    model = next(row["id"] for row in api.rows("models") if row["name"] == "mobilefacenet")
     camera = api.post("cameras", json={"name": "Desk", "kind": "browser"})["id"]
     site.add_minutes(camera)
     areas = {"watch": [[[0, 0], [1, 0], [1, 1]]], "ignore": [[[0, 0], [1, 1], [0, 1]]]}
@@ -74,7 +80,11 @@ def test_pages_have_no_serious_violation(
     found += violations(page, *rules)
     for path in PAGES:
         address = path.format(
-            person=person["id"], collection=collection, event=event, camera=camera
+            person=person["id"],
+            collection=collection,
+            event=event,
+            camera=camera,
+            model=model,
         )
         page.goto(address)
         page.wait_for_load_state("networkidle")
