@@ -30,18 +30,22 @@ def in_transaction(act: Callable[[], T]) -> T:
     Inside a transaction of the caller there is only one attempt: only the outermost can be retried.
     """
     if connection.in_atomic_block:
-        with transaction.atomic():
-            return act()
+        return _in_atomic(act)
     for attempt in range(1, ATTEMPTS):
         try:
-            with transaction.atomic():
-                return act()
+            return _in_atomic(act)
         except DatabaseError as error:
             has_more_room = process().part(DatabaseRoom).note(error)
             if not (has_more_room or _is_retryable(error)):
                 raise
         time.sleep(random.uniform(0, 0.02 * 2**attempt))  # so that two do not collide again
-    with transaction.atomic():
+    return _in_atomic(act)
+
+
+def _in_atomic(act: Callable[[], T]) -> T:
+    # If the connection breaks, Django closes the cursor, and the driver's own error of that comes
+    # through, which nobody catches.
+    with connection.wrap_database_errors, transaction.atomic():
         return act()
 
 

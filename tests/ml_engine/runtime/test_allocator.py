@@ -33,6 +33,7 @@ def test_network_returns_memory_of_earlier_batch_sizes(
 ) -> None:
     given_back: list[int] = []
     monkeypatch.setattr(litert, "give_back", lambda: given_back.append(1))
+    monkeypatch.setattr(litert, "MAX_FREE_PX", 100_000)
     for side in range(100, 1000, 100):
         detector.detect([np.zeros((side, side, 3), np.uint8)], Wanted(min_face_px=40))
     assert given_back

