@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -89,12 +90,8 @@ class SwitchModelView(ApiView):
         "yet: try again a moment later.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
-        collection = selectors.collection_by_id(self.access, collection_id)
-        accepted = self.read(SwitchInput)["accepted_losses"]
-        change = model_change_switch(
-            collection=collection, actor=self.actor, accepted_losses=accepted
-        )
-        return Response(model_change_payload(change))
+        accepted = self.read(SwitchInput)
+        return _moved(self, collection_id, model_change_switch, **accepted)
 
 
 class RollBackModelView(ApiView):
@@ -111,12 +108,8 @@ class RollBackModelView(ApiView):
         "yet: try again a moment later.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
-        collection = selectors.collection_by_id(self.access, collection_id)
-        accepted = self.read(SwitchInput)["accepted_losses"]
-        change = model_change_roll_back(
-            collection=collection, actor=self.actor, accepted_losses=accepted
-        )
-        return Response(model_change_payload(change))
+        accepted = self.read(SwitchInput)
+        return _moved(self, collection_id, model_change_roll_back, **accepted)
 
 
 class LetGoModelView(ApiView):
@@ -129,9 +122,7 @@ class LetGoModelView(ApiView):
         about="After that there is no way back but another change.",
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
-        collection = selectors.collection_by_id(self.access, collection_id)
-        change = model_change_let_go(collection=collection, actor=self.actor)
-        return Response(model_change_payload(change))
+        return _moved(self, collection_id, model_change_let_go)
 
 
 class CancelModelView(ApiView):
@@ -143,9 +134,7 @@ class CancelModelView(ApiView):
         errors=(404, 409),
     )
     def post(self, request: Request, collection_id: UUID) -> Response:
-        collection = selectors.collection_by_id(self.access, collection_id)
-        change = model_change_cancel(collection=collection, actor=self.actor)
-        return Response(model_change_payload(change))
+        return _moved(self, collection_id, model_change_cancel)
 
 
 class ModelChangeDetView(ApiView):
@@ -158,10 +147,7 @@ class ModelChangeDetView(ApiView):
         errors=(404,),
     )
     def get(self, request: Request, collection_id: UUID) -> HttpResponse:
-        asked = self.read_query(SideInput)
-        state = _state(_change(self, collection_id), asked["side"])
-        picture = det_picture(state, is_dark=asked["theme"] == "dark")
-        return HttpResponse(picture, content_type="image/svg+xml")
+        return _picture(self, collection_id, det_picture)
 
 
 class ModelChangeScoresView(ApiView):
@@ -174,10 +160,21 @@ class ModelChangeScoresView(ApiView):
         errors=(404,),
     )
     def get(self, request: Request, collection_id: UUID) -> HttpResponse:
-        asked = self.read_query(SideInput)
-        state = _state(_change(self, collection_id), asked["side"])
-        picture = scores_picture(state, is_dark=asked["theme"] == "dark")
-        return HttpResponse(picture, content_type="image/svg+xml")
+        return _picture(self, collection_id, scores_picture)
+
+
+def _moved(
+    view: ApiView, collection_id: UUID, move: Callable[..., ModelChange], **options: int
+) -> Response:
+    collection = selectors.collection_by_id(view.access, collection_id)
+    return Response(model_change_payload(move(collection=collection, actor=view.actor, **options)))
+
+
+def _picture(view: ApiView, collection_id: UUID, draw: Callable[..., bytes]) -> HttpResponse:
+    asked = view.read_query(SideInput)
+    state = _state(_change(view, collection_id), asked["side"])
+    picture = draw(state, is_dark=asked["theme"] == "dark")
+    return HttpResponse(picture, content_type="image/svg+xml")
 
 
 def _change(view: ApiView, collection_id: UUID) -> ModelChange:
