@@ -1,7 +1,7 @@
 """Executors run networks: pictures to faces, crops to vectors.
 
-`LocalExecutor` runs them in this process: two owner threads, one for detection and one for
-embedding, in which calls of all threads become batches.
+`LocalExecutor` runs them in this process: owner threads, some for detection and one for embedding,
+in which calls of all threads become batches.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class LocalExecutor:
             max_queue=config.max_queue,
             in_flight=in_flight,
             size_of=lambda image: image.shape[0] * image.shape[1],
+            lanes=self._device.detection_lanes,
         )
         self._embed = DynamicBatcher[Crop, Float32](
             self._embed_batch,

@@ -10,7 +10,8 @@ from ml_engine.types import Face, Image
 
 
 class Detector(Protocol):
-    """Finds faces and their five landmarks. Not thread-safe: it has one owner."""
+    """Finds faces and their five landmarks. `ResolvedDevice.detection_lanes` threads may call it at
+    a time."""
 
     name: str
 

@@ -278,7 +278,7 @@ def load_mtcnn(
             is_free_size=name == "pnet",
             # P-Net gains little by it, and loses.
             byte_weights=name != "pnet",
-            leaves_core=True,
+            lanes=device.detection_lanes,
         )
 
     model = Networks(

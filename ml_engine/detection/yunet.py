@@ -7,6 +7,7 @@ Research 20, 2023; weights of OpenCV's model zoo, MIT.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,24 @@ _MOST_FACES = 5000
 _SMALLEST_PX = 20
 
 
+class _Networks(threading.local):
+    """The network of each thread: it keeps the size and the threshold of a call."""
+
+    def __init__(self, model: Path) -> None:
+        import cv2
+
+        self.mine: Any = cv2.FaceDetectorYN.create(
+            str(model), "", (320, 320), SCORE_THRESHOLD, _OVERLAP, _MOST_FACES
+        )
+
+
 class YunetDetector:
     """See `ml_engine.detection.base.Detector`. Pictures of a batch are looked at one by one."""
 
     name = "yunet"
 
     def __init__(self, model: Path, *, min_face_px: int = 40) -> None:
-        import cv2
-
-        self._network: Any = cv2.FaceDetectorYN.create(
-            str(model), "", (320, 320), SCORE_THRESHOLD, _OVERLAP, _MOST_FACES
-        )
+        self._networks = _Networks(model)
         self._min_face_px = min_face_px
 
     def detect(self, images: Sequence[Image], wanted: Wanted = EVERY_FACE) -> list[list[Face]]:
@@ -50,13 +58,14 @@ class YunetDetector:
         import cv2
 
         pause()  # others may use the network meanwhile
-        self._network.setScoreThreshold(threshold)
+        network = self._networks.mine
+        network.setScoreThreshold(threshold)
         height, width = image.shape[:2]
         scale = min(1.0, _SMALLEST_PX / smallest_px)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-        self._network.setInputSize(size)
-        _, found = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        network.setInputSize(size)
+        _, found = network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         if found is None:
             return []
         back = np.array([width / size[0], height / size[1]], np.float32)

@@ -1,6 +1,7 @@
-"""Dynamic batches: calls of many threads become batches of one owner thread.
+"""Dynamic batches: calls of many threads become batches of one owner thread, or of a few.
 
-One thread owns the model, so nothing else needs a lock. The queue is bounded and fair. A call that
+With one owner thread, the model needs no lock. With several, it must be thread-safe, and what waits
+is shared out among them. The queue is bounded and fair. A call that
 finds it full is refused at once with EngineBusy, and a call whose deadline passes with
 DeadlineExceeded, so that no caller waits for an answer that comes too late. A batch that runs is
 broken off when the last of its deadlines has passed. One that runs for long lets much smaller calls
@@ -88,6 +89,7 @@ class DynamicBatcher(Generic[Item, Result]):
     in_flight: the number of calls that may come here; a batch does not wait for more calls than
         that. None if it is unknown.
     size_of: how much work an item is, in any unit; all are alike by default.
+    lanes: owner threads, each with a batch of its own.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class DynamicBatcher(Generic[Item, Result]):
         name: str,
         in_flight: Callable[[], int] | None = None,
         size_of: Callable[[Item], float] = lambda item: 1.0,
+        lanes: int = 1,
     ) -> None:
         self._work = work
         self._size_of = size_of
@@ -111,8 +114,12 @@ class DynamicBatcher(Generic[Item, Result]):
         self._changed = threading.Condition()
         self._closed = False
         self.stats = BatcherStats()
-        self._thread = threading.Thread(target=self._run, name=f"engine-{name}", daemon=True)
-        self._thread.start()
+        self._lanes = [
+            threading.Thread(target=self._run, name=f"engine-{name}-{lane}", daemon=True)
+            for lane in range(1, lanes + 1)
+        ]
+        for lane in self._lanes:
+            lane.start()
 
     def call(
         self,
@@ -152,8 +159,9 @@ class DynamicBatcher(Generic[Item, Result]):
             self._changed.notify_all()
         for call in waiting:
             call.future.set_exception(EngineClosed("The engine was closed."))
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        for lane in self._lanes:
+            if lane is not threading.current_thread():
+                lane.join()
 
     @property
     def waiting(self) -> int:
@@ -223,7 +231,7 @@ class DynamicBatcher(Generic[Item, Result]):
             self._changed.wait(left)
 
     def _more_may_come(self) -> bool:
-        if self._closed or sum(len(call.items) for call in self._queue) >= self._max_batch:
+        if self._closed or self._items_waiting() >= self._max_batch:
             return False
         return self._in_flight is None or len(self._queue) < self._in_flight()
 
@@ -231,6 +239,7 @@ class DynamicBatcher(Generic[Item, Result]):
         """The next calls that are a batch; none that is more work than `largest`."""
         now = time.perf_counter()
         batch: list[_Call[Item, Result]] = []
+        most = min(self._max_batch, math.ceil(self._items_waiting() / len(self._lanes)))
         size = 0
         for call in self._queue.in_turn(now):
             if call.ticket.expires_at <= now:
@@ -238,12 +247,15 @@ class DynamicBatcher(Generic[Item, Result]):
                 continue
             if self._size(call) > largest:
                 continue
-            fits = not batch or size + len(call.items) <= self._max_batch
+            fits = not batch or size + len(call.items) <= most
             if fits and (not batch or call.key == batch[0].key):
                 batch.append(call)
                 size += len(call.items)
         self._queue.take(batch, now)
         return batch
+
+    def _items_waiting(self) -> int:
+        return sum(len(call.items) for call in self._queue)
 
     def _answer(self, batch: list[_Call[Item, Result]]) -> None:
         started = time.perf_counter()

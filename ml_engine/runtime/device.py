@@ -12,6 +12,9 @@ from ml_engine.runtime.litert import LiteRtNetwork
 from ml_engine.runtime.network import ModelBuilder, Network
 from ml_engine.runtime.threads import cpu_threads
 
+# Each keeps networks and pictures in memory: at most about 60 MB.
+_MAX_LANES = 4
+
 
 @dataclass(frozen=True, slots=True)
 class ResolvedDevice:
@@ -29,6 +32,12 @@ class ResolvedDevice:
         """Sizes that suit an embedder. On a CPU a face costs the same in every batch."""
         return (1, 2, 4, 8) if self.kind == "cpu" else (1, 8, 32)
 
+    @property
+    def detection_lanes(self) -> int:
+        """How many pictures are searched at a time. On a CPU a thread for each is worth more than
+        many threads for one; a GPU takes them as batches."""
+        return min(self.threads, _MAX_LANES) if self.kind == "cpu" else 1
+
     def network(
         self,
         build: ModelBuilder,
@@ -39,10 +48,10 @@ class ResolvedDevice:
         batches: tuple[int, ...],
         is_free_size: bool = False,
         byte_weights: bool = False,
-        leaves_core: bool = False,
+        lanes: int = 1,
     ) -> Network:
         """`is_free_size`: fully convolutional, for pictures of any height and width.
-        `byte_weights`: keep them as bytes on a CPU. `leaves_core`: see `LiteRtNetwork`."""
+        `byte_weights`: keep them as bytes on a CPU. `lanes`: see `LiteRtNetwork`."""
         if self.kind == "gpu":
             from ml_engine.runtime.tensorflow import TensorFlowNetwork
 
@@ -60,7 +69,7 @@ class ResolvedDevice:
             threads=self.threads,
             is_free_size=is_free_size,
             byte_weights=byte_weights,
-            leaves_core=leaves_core,
+            lanes=lanes,
         )
 
 

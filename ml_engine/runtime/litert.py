@@ -13,9 +13,13 @@ batch that is much larger. docs/benchmarks.md has the alternatives that were tri
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tempfile
-from collections import OrderedDict
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +32,8 @@ from ml_engine.runtime.pauses import is_shared
 
 # Raise it if a network's code computes something else: kept conversions are then made again.
 CONVERSION_VERSION = 4
-# Shapes kept ready at a time: a camera that changes its size must not grow memory for ever.
-MAX_SHAPES = 24
+# Interpreters kept ready at a time: a camera that changes its size must not grow memory for ever.
+MAX_READY = 48
 # The same for networks of any size of picture, whose buffers are large: pixels of all inputs.
 MAX_FREE_PX = 2_400_000
 # A call costs little beside its rows.
@@ -66,14 +70,26 @@ def _write_beside_and_rename(path: Path, content: bytes) -> None:
     Path(name).replace(path)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An interpreter with memory for inputs of one shape (n, h, w, 3), on some threads."""
+
+    interpreter: Any
+    threads: int
+    shape: tuple[int, ...]
+    input: int
+    outputs: list[int]
+
+
 class LiteRtFile:
-    """A network in a LiteRT file.
+    """A network in a LiteRT file. Thread-safe: each call has an interpreter for itself.
 
     Args:
         path: the file; its first dimension is free, or the only one of `batches`.
         batches: sizes that are made ready; others are put together of them.
         threads: of XNNPACK.
-        leaves_core: use one thread less while other calls wait for the cores.
+        lanes: how many calls run at a time. While others wait for the cores, each takes its part
+            of the threads.
     """
 
     def __init__(
@@ -82,14 +98,16 @@ class LiteRtFile:
         *,
         batches: tuple[int, ...] = (1, 2, 4, 8),
         threads: int = 0,
-        leaves_core: bool = False,
+        lanes: int = 1,
     ) -> None:
         self._path = path
         self._batches = tuple(sorted(batches))
         self._threads = threads or os.cpu_count() or 1
-        self._fewer_threads = max(1, self._threads - leaves_core)
-        # By threads and shape.
-        self._interpreters: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._shared_threads = max(1, self._threads // lanes)
+        # Nobody uses these at the moment; the one that was used last stands last.
+        self._ready: list[_Ready] = []
+        self._changing = threading.Lock()
+        self._making = threading.Lock()  # two threads do not convert the same file
 
     def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
         """A batch of n inputs, n of at least 1, to one array for each output."""
@@ -98,8 +116,9 @@ class LiteRtFile:
     def prepare(self, size: tuple[int, int, int]) -> None:
         """Allocate every batch of inputs of this size."""
         for batch in self._batches:
-            for threads in {self._threads, self._fewer_threads}:
-                self._interpreter((batch, *size), threads)
+            for threads in {self._threads, self._shared_threads}:
+                with self._borrowed((batch, *size), threads):
+                    pass
 
     def path_for(self, shape: tuple[int, ...]) -> Path:
         """The file for inputs of this shape (n, h, w, 3); it may not be there yet."""
@@ -110,22 +129,45 @@ class LiteRtFile:
         return self.path_for(shape)
 
     def _run_padded(self, part: Batch, size: int) -> list[NDArray[np.float32]]:
-        shape = (size, *part.shape[1:])
-        interpreter, input_index, outputs = self._interpreter(shape, self._threads_now())
-        interpreter.tensor(input_index)()[: len(part)] = part
-        interpreter.invoke()
-        # Copies, because the next call writes into the same memory.
-        return [interpreter.get_tensor(index) for index in outputs]
+        with self._borrowed((size, *part.shape[1:]), self._threads_now()) as ready:
+            ready.interpreter.tensor(ready.input)()[: len(part)] = part
+            ready.interpreter.invoke()
+            # Copies, because the next call writes into the same memory.
+            return [ready.interpreter.get_tensor(index) for index in ready.outputs]
 
     def _threads_now(self) -> int:
         """Threads of one network wait for each other, and burn their cores while they do."""
-        return self._fewer_threads if is_shared() else self._threads
+        return self._shared_threads if is_shared() else self._threads
 
-    def _interpreter(self, shape: tuple[int, ...], threads: int) -> tuple[Any, int, list[int]]:
-        key = (threads, *shape)
-        if key in self._interpreters:
-            self._interpreters.move_to_end(key)
-            return self._interpreters[key]
+    @contextmanager
+    def _borrowed(self, shape: tuple[int, ...], threads: int) -> Iterator[_Ready]:
+        ready = self._take(shape, threads)
+        if ready is None:
+            with self._making:
+                ready = self._made(shape, threads)
+        try:
+            yield ready
+        finally:
+            self._put_back(ready)
+
+    def _take(self, shape: tuple[int, ...], threads: int) -> _Ready | None:
+        with self._changing:
+            for index, ready in enumerate(self._ready):
+                if (ready.threads, ready.shape) == (threads, shape):
+                    return self._ready.pop(index)
+        return None
+
+    def _put_back(self, ready: _Ready) -> None:
+        left = []
+        with self._changing:
+            self._ready.append(ready)
+            while self._has_too_many():
+                left.append(self._ready.pop(0))
+        if left:
+            left.clear()
+            give_back()
+
+    def _made(self, shape: tuple[int, ...], threads: int) -> _Ready:
         from ai_edge_litert.interpreter import Interpreter
 
         interpreter = Interpreter(str(self.file(shape)), num_threads=threads)
@@ -133,19 +175,11 @@ class LiteRtFile:
         if tuple(detail["shape"]) != shape:
             interpreter.resize_tensor_input(detail["index"], shape, strict=True)
         interpreter.allocate_tensors()
-        entry = (
-            interpreter,
-            detail["index"],
-            [output["index"] for output in _outputs_in_order(interpreter)],
-        )
-        self._interpreters[key] = entry
-        while self._has_too_many():
-            self._interpreters.popitem(last=False)
-            give_back()
-        return entry
+        outputs = [output["index"] for output in _outputs_in_order(interpreter)]
+        return _Ready(interpreter, threads, shape, detail["index"], outputs)
 
     def _has_too_many(self) -> bool:
-        return len(self._interpreters) > MAX_SHAPES
+        return len(self._ready) > MAX_READY
 
 
 class LiteRtNetwork(LiteRtFile):
@@ -160,8 +194,8 @@ class LiteRtNetwork(LiteRtFile):
         threads: of XNNPACK.
         is_free_size: for a fully convolutional network, which takes every height and width.
         byte_weights: see `convert`.
-        leaves_core: take one thread less while other callers need the cores, too. It is then kept
-            for both numbers of threads, each with its weights: for small networks.
+        lanes: see `LiteRtFile`. With more than one, the network is kept several times, each with
+            its weights: for small networks.
     """
 
     def __init__(
@@ -175,9 +209,9 @@ class LiteRtNetwork(LiteRtFile):
         threads: int = 0,
         is_free_size: bool = False,
         byte_weights: bool = False,
-        leaves_core: bool = False,
+        lanes: int = 1,
     ) -> None:
-        super().__init__(cache_dir, batches=batches, threads=threads, leaves_core=leaves_core)
+        super().__init__(cache_dir, batches=batches, threads=threads, lanes=lanes)
         self._build = build
         self._name = name
         self._weights_sha256 = weights_sha256
@@ -205,8 +239,8 @@ class LiteRtNetwork(LiteRtFile):
     def _has_too_many(self) -> bool:
         if not self._is_free_size:
             return super()._has_too_many()
-        pixels = sum(rows * height * width for _, rows, height, width, _ in self._interpreters)
-        return len(self._interpreters) > 1 and pixels > MAX_FREE_PX
+        pixels = sum(math.prod(ready.shape[:3]) for ready in self._ready)
+        return len(self._ready) > 1 and pixels > MAX_FREE_PX
 
 
 def _outputs_in_order(interpreter: Any) -> list[dict[str, Any]]:

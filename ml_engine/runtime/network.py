@@ -18,7 +18,7 @@ Batch = NDArray[np.float32] | NDArray[np.uint8]
 
 
 class Network(Protocol):
-    """One network ready to run. Not thread-safe: it has one owner."""
+    """One network ready to run. Only LiteRT's are thread-safe; others have one owner."""
 
     def run(self, batch: Batch) -> tuple[NDArray[np.float32], ...]:
         """(n, h, w, 3), n of at least 1, to one array for each output, each with n rows."""

@@ -402,3 +402,41 @@ def test_work_knows_whether_other_calls_need_the_cores(calls: int, expected: boo
     with _batcher(work, in_flight=lambda: calls, max_wait_ms=0) as batcher:
         assert batcher.call([1]) == [expected]
     assert not is_shared()
+
+
+def test_two_lanes_work_at_the_same_time_and_share_what_waits() -> None:
+    go_on, started = threading.Event(), threading.Semaphore(0)
+    batches: list[list[int]] = []
+
+    def work(items: list[int], key: object) -> list[int]:
+        batches.append(items)
+        started.release()
+        assert go_on.wait(WAIT_S)
+        return items
+
+    with _batcher(work, lanes=2) as batcher, ThreadPoolExecutor(6) as pool:
+        calls = [pool.submit(batcher.call, [number]) for number in range(2)]
+        assert all(started.acquire(timeout=WAIT_S) for _ in calls)
+        calls += [pool.submit(batcher.call, [number]) for number in range(2, 6)]
+        _until(lambda: batcher.waiting == 4)
+        go_on.set()
+        assert [call.result(WAIT_S) for call in calls] == [[number] for number in range(6)]
+    assert max(map(len, batches)) == 2
+
+
+def test_closing_waits_for_the_batches_of_all_lanes() -> None:
+    go_on, started = threading.Event(), threading.Semaphore(0)
+
+    def work(items: list[int], key: object) -> list[int]:
+        started.release()
+        assert go_on.wait(WAIT_S)
+        return items
+
+    with _batcher(work, lanes=2) as batcher, ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(batcher.call, [number]) for number in range(2)]
+        assert all(started.acquire(timeout=WAIT_S) for _ in calls)
+        closing = pool.submit(batcher.close)
+        assert not closing.done()
+        go_on.set()
+        closing.result(WAIT_S)
+        assert [call.result(WAIT_S) for call in calls] == [[0], [1]]

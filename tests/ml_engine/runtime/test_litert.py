@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +49,7 @@ def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LiteRtNetwork, "file", lambda *_: Path("a.tflite"))
 
 
-def _network(
-    threads: int, *, is_free_size: bool = False, leaves_core: bool = True
-) -> LiteRtNetwork:
+def _network(threads: int, *, is_free_size: bool = False, lanes: int = 2) -> LiteRtNetwork:
     return LiteRtNetwork(
         lambda: None,
         name="any",
@@ -58,12 +58,12 @@ def _network(
         batches=(1,),
         threads=threads,
         is_free_size=is_free_size,
-        leaves_core=leaves_core,
+        lanes=lanes,
     )
 
 
-@pytest.mark.parametrize(("threads", "shared"), [(4, 3), (2, 1), (1, 1)])
-def test_network_leaves_a_core_to_other_callers(threads: int, shared: int) -> None:
+@pytest.mark.parametrize(("threads", "shared"), [(4, 2), (2, 1), (1, 1)])
+def test_network_takes_its_part_of_the_cores_beside_others(threads: int, shared: int) -> None:
     network, pixels = _network(threads), np.zeros((1, 8, 8, 3), np.uint8)
     assert network.run(pixels)[0] == [threads]
     with working(is_shared=True):
@@ -72,17 +72,32 @@ def test_network_leaves_a_core_to_other_callers(threads: int, shared: int) -> No
 
 
 def test_large_network_keeps_its_weights_once() -> None:
-    network, pixels = _network(2, leaves_core=False), np.zeros((1, 8, 8, 3), np.uint8)
+    network, pixels = _network(2, lanes=1), np.zeros((1, 8, 8, 3), np.uint8)
     network.prepare((8, 8, 3))
     with working(is_shared=True):
         assert network.run(pixels)[0] == [2]
-    assert len(network._interpreters) == 1
+    assert len(network._ready) == 1
 
 
 def test_prepared_network_is_ready_for_both_numbers_of_threads() -> None:
     network = _network(2)
     network.prepare((8, 8, 3))
-    assert sorted(network._interpreters) == [(1, 1, 8, 8, 3), (2, 1, 8, 8, 3)]
+    ready = sorted((ready.threads, ready.shape) for ready in network._ready)
+    assert ready == [(1, (1, 8, 8, 3)), (2, (1, 8, 8, 3))]
+
+
+def test_calls_that_run_at_once_have_an_interpreter_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits within its call until the other one is within its own."""
+    both = threading.Barrier(2)
+    monkeypatch.setattr(_Interpreter, "invoke", lambda _: both.wait(20))
+    network = _network(2)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(network.run, np.full((1, 8, 8, 3), value, np.uint8)) for value in (1, 2)
+        ]
+    assert [run.result()[0] for run in runs] == [[2], [2]]
+    first, second = network._ready
+    assert first.interpreter is not second.interpreter
 
 
 def test_sizes_are_kept_by_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +106,9 @@ def test_sizes_are_kept_by_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None
     network = _network(1, is_free_size=True)
     for width in range(100, 140):
         network.run(np.zeros((1, 100, width, 3), np.uint8))
-    assert len(network._interpreters) == 40
+    assert len(network._ready) == 40
     for width in range(500, 520):
         network.run(np.zeros((1, 600, width, 3), np.uint8))
-    sizes = [shape[2] * shape[3] for shape in network._interpreters]
+    sizes = [ready.shape[1] * ready.shape[2] for ready in network._ready]
     assert sum(sizes) <= MAX_FREE_PX
     assert len(sizes) < 10
