@@ -87,7 +87,6 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 
 INSTALLED_APPS = [
-    "daphne",
     # Before Unfold and the admin, so that our template replaces the start page of the admin.
     "recognition.web",
     "recognition.notices",

@@ -51,6 +51,12 @@ def test_import_does_not_load_tensorflow(statement: str) -> None:
     assert _top_level(_loaded_after(statement)).isdisjoint(HEAVY)
 
 
+def test_commands_and_workers_do_not_load_the_web_server() -> None:
+    """It takes a fifth of their start."""
+    loaded = _loaded_after(f"{_SETTINGS}; import django; django.setup(); import facerec_site.urls")
+    assert _top_level(loaded).isdisjoint({"daphne", "twisted", "autobahn"})
+
+
 def test_engine_does_not_load_django() -> None:
     loaded = _loaded_after("import ml_engine, ml_engine.engine, ml_engine.matching")
     assert "django" not in loaded
