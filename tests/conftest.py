@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site_settings
+from django.core.management.commands import flush
 from django.db import connections
 from django.test import Client
 
@@ -17,6 +18,7 @@ from accounts.audit import Actor
 from recognition.people.models import Collection, Person
 from recognition.web import transactions
 from recognition.web.process import Process, use_process
+from tests import quick_flush
 from tests.callers import PageClient
 from tests.commits import FailedSteps, commit_services
 from tests.fakes import FakeEngine
@@ -30,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need nothing but Python, for `-m unit`."""
     for item in filter(is_unit_test, items):
         item.add_marker(pytest.mark.unit)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush, "Command", quick_flush.Command)
+        yield
 
 
 @pytest.fixture(autouse=True)
