@@ -31,14 +31,25 @@ export class Figures {
   add(message, latencyMs) {
     const now = performance.now();
     this.#answers.push(now);
-    while (this.#answers[0] < now - WINDOW_MS) this.#answers.shift();
+    // Two at least: in a still room answers come more seldom.
+    while (this.#answers.length > 2 && this.#answers[0] < now - WINDOW_MS) this.#answers.shift();
     const latency = latencyMs ?? message.timing_ms?.total ?? 0;
     this.#latency = this.#latency === null ? latency : this.#latency + SMOOTH * (latency - this.#latency);
-    const span = Math.max(now - this.#answers[0], 1);
-    const rate = this.#answers.length > 1 ? ((this.#answers.length - 1) * 1000) / span : 0;
-    this.#node.textContent = `${rate.toFixed(rate < 9.95 ? 1 : 0)} fps · ${Math.round(this.#latency)} ms · ${message.dropped ?? 0} dropped`;
+    const rate = this.#rate(now);
+    const told = rate === null ? [] : [`${rate.toFixed(rate < 9.95 ? 1 : 0)} fps`];
+    told.push(`${Math.round(this.#latency)} ms`, `${message.dropped ?? 0} dropped`);
+    this.#node.textContent = told.join(" · ");
     this.#node.title = parts(message.timing_ms);
     this.#node.hidden = false;
+  }
+
+  /**
+   * @param {number} now
+   * @returns {number | null} Answers a second; null after the first one.
+   */
+  #rate(now) {
+    const gaps = this.#answers.length - 1;
+    return gaps ? (gaps * 1000) / Math.max(now - this.#answers[0], 1) : null;
   }
 }
 
