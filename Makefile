@@ -9,7 +9,7 @@ VENV := .venv/bin/python
 LINT := env -u DATABASE_URL -u REDIS_URL ENV_FILE=/dev/null FACEREC_VAR=var/lint $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo password weights test unit lint format bench lock clean
+.PHONY: help install run demo password weights test unit lint lint-types lint-others format bench lock clean
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,9 +43,15 @@ unit: ## the tests that need no database, weights, process or browser
 
 lint: ## check style, types, imports, migrations, OpenAPI and the scripts of pages
 	@$(PYTHON) -m tools.prepare lint
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint-types lint-others
+
+# It takes as long as all others together.
+lint-types:
+	$(LINT) -m mypy .
+
+lint-others:
 	$(VENV) -m ruff check .
 	$(VENV) -m ruff format --check .
-	$(LINT) -m mypy .
 	.venv/bin/lint-imports
 	$(LINT) manage.py makemigrations --check --dry-run
 	$(LINT) manage.py spectacular --fail-on-warn --validate --file var/lint/openapi.yaml
