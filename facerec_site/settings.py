@@ -332,6 +332,7 @@ ENGINE = {
 }
 # A function that returns the card of an embedder that is not in the zoo, given its version.
 ENGINE_FIND_CARD = "recognition.people.model_files.card_of_version"
+ENGINE_MODELS_IN_USE = "recognition.people.model_files.versions_in_use"
 # How long a picture may wait for the engine before its caller is answered 503.
 ENGINE_DEADLINE_S = env.int("ENGINE_DEADLINE_S", 30)
 MAX_IMAGE_MB = env.int("MAX_IMAGE_MB", 32)

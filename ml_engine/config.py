@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -26,6 +26,8 @@ class EngineConfig:
     max_batch, max_wait_ms, max_queue: dynamic batching; see `ml_engine.runtime.batcher`.
     find_card: gives the card of an embedder that is not in the zoo, by its version `name@hash`;
         None if there is none. It is asked once for each version.
+    models_in_use: gives the versions of the embedders that must stay loaded beside `embedder`; None
+        if that is not known now. Of all others, the last two used are kept in memory.
     """
 
     weights_dir: Path = Path.home() / ".cache" / "facerec" / "weights"
@@ -39,3 +41,4 @@ class EngineConfig:
     max_wait_ms: float = 2.0
     max_queue: int = 64
     find_card: Callable[[str], EmbedderCard | None] | None = None
+    models_in_use: Callable[[], Collection[str] | None] = tuple

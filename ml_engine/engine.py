@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ from ml_engine.types import Face, Float32, Image, ModelMismatch, ModelMissing
 from ml_engine.zoo import EmbedderCard, embedder_card
 
 _WARM_UP_SIZES = ((480, 640), (250, 250))
+# Cards and aligners of embedders.
+_MOST_CACHED = 64
 
 
 class Engine(Protocol):
@@ -129,7 +131,9 @@ class FaceEngine:
         wanted = model or self.config.embedder
         card = self._cards.get(wanted)
         if card is None:
-            card = self._cards[wanted] = self._found_card(wanted)
+            card = self._found_card(wanted)
+            _keep_few(self._cards)
+            self._cards[wanted] = card
         self._executor.load(card)
         return card
 
@@ -255,8 +259,16 @@ class FaceEngine:
     def _aligner(self, card: EmbedderCard) -> Aligner:
         found = self._aligners.get(card.version)
         if found is None:
-            found = self._aligners[card.version] = aligner_of(card)
+            found = aligner_of(card)
+            _keep_few(self._aligners)
+            self._aligners[card.version] = found
         return found
+
+
+def _keep_few(cache: dict[str, Any]) -> None:
+    """Room for one more: a cache of what is quickly made again."""
+    if len(cache) >= _MOST_CACHED:
+        cache.clear()
 
 
 def _check(image: Image) -> None:

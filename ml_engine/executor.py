@@ -6,6 +6,7 @@ in which calls of all threads become batches.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
@@ -69,8 +70,13 @@ class Executor(Protocol):
         """Refuse new calls and waiting ones; finish the batches that run."""
 
 
+# Embedders that are kept in memory beside those in use: of an evaluation, or a comparison.
+_SPARE = 2
+
+
 class LocalExecutor:
-    """See `Executor`. Building it loads the config's detector; embedders load on first use.
+    """See `Executor`. Building it loads the config's detector; embedders load on first use, and
+    those that were not used for longest leave the memory (see `EngineConfig.models_in_use`).
 
     Args:
         in_flight: the number of calls that may still come to a queue; no batch waits for more
@@ -82,6 +88,9 @@ class LocalExecutor:
         self._device = resolve_device(config.device, config.threads, half=config.half_precision)
         set_threads(self._device.threads)
         self._embedders: dict[str, Embedder] = {}  # by version
+        self._cards: dict[str, EmbedderCard] = {}  # of those
+        self._uses = itertools.count()
+        self._last_use: dict[str, int] = {}
         self._loading = threading.RLock()  # entered again by an embedder made of others
         self._detector = load_detector(config.detector, config.weights_dir, self._device)
         self._detect = DynamicBatcher[Image, list[Face]](
@@ -151,14 +160,37 @@ class LocalExecutor:
         self._embed.close()
 
     def _embedder(self, card: EmbedderCard) -> Embedder:
-        if found := self._embedders.get(card.version):
-            return found
+        found = self._embedders.get(card.version) or self._loaded(card)
+        self._last_use[card.version] = next(self._uses)
+        return found
+
+    def _loaded(self, card: EmbedderCard) -> Embedder:
         with self._loading:
-            if card.version not in self._embedders:
-                self._embedders[card.version] = load_embedder(
-                    card, self._config.weights_dir, self._device, self._embedder
-                )
-            return self._embedders[card.version]
+            found = self._embedders.get(card.version)
+            if found is None:
+                found = load_embedder(card, self._config.weights_dir, self._device, self._embedder)
+                self._embedders[card.version], self._cards[card.version] = found, card
+                self._forget_spare(card)
+            return found
+
+    def _forget_spare(self, new: EmbedderCard) -> None:
+        """Calls that use an embedder at this moment keep it until they end."""
+        if len(self._embedders) <= 1 + _SPARE:
+            return
+        in_use = self._config.models_in_use()
+        if in_use is None:
+            return
+        kept = {new.version, preset(self._config.embedder).version, *in_use}
+        kept |= {
+            part.version
+            for version in kept & self._cards.keys()
+            for part, _ in self._cards[version].parts
+        }
+        spare = self._embedders.keys() - kept
+        others = sorted(spare, key=lambda version: self._last_use.get(version, 0))
+        for version in others[: max(0, len(others) - _SPARE)]:
+            del self._embedders[version], self._cards[version]
+            self._last_use.pop(version, None)
 
     def _embed_batch(self, crops: list[Crop], key: object) -> list[Float32]:
         embedder, flip = cast("tuple[Embedder, bool]", key)

@@ -17,7 +17,7 @@ from tools.prepare import LOCKS, ROOT
 
 RESOLVER = "uv==0.13.9"
 # The first lock is resolved without constraints, the others with its versions.
-NAMES = ("cpu", "mysql", "gpu", "dev")
+NAMES = ("cpu", "mysql", "gpu", "dev", "onnx")
 OPTIONS = (
     "--universal",
     "--python-version=3.11",

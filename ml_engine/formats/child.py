@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from ml_engine.formats.confinement import ADDRESS_SPACE_BYTES, confine
 from ml_engine.formats.wish import Wish
 from ml_engine.types import ModelFileError, ModelRefused
 
+# Of the made-up faces, by the probe.
+VECTORS_FILE = "vectors.npy"
 _SAID = 2000
 # Checkpoints, and the files of a SavedModel, lie beside the file that names them.
 _HAS_OTHERS = (".meta", ".pbtxt", ".pb")
@@ -53,7 +55,10 @@ def _inspect(path: Path, folder: Path, wish: Wish) -> dict[str, Any]:
 
 
 def _convert(path: Path, folder: Path, wish: Wish) -> dict[str, Any]:
-    """Writes the card and its files; the report has the probe, and the counts of operations."""
+    """Writes the card and its files, and the vectors of the probe; the report has the rest of it,
+    and the counts of operations."""
+    import numpy as np
+
     from ml_engine.formats.convert import convert, hash_of
     from ml_engine.formats.files import open_model
     from ml_engine.formats.probe import probe
@@ -90,7 +95,7 @@ def _convert(path: Path, folder: Path, wish: Wish) -> dict[str, Any]:
         network_sha256=hashlib.sha256(made.network).hexdigest(),
         graph_sha256=hashlib.sha256(made.graph).hexdigest() if made.graph else "",
         size=made.ends.size,
-        dimension=probed.dimension,
+        dimension=probed.vectors.shape[1],
         layout=made.ends.layout,
         batch=made.batch,
         preprocessing=preprocessing,
@@ -98,7 +103,18 @@ def _convert(path: Path, folder: Path, wish: Wish) -> dict[str, Any]:
         margin=wish.margin,
     )
     (folder / CARD_FILE).write_bytes(card.to_bytes())
-    return {"report": asdict(probed) | {"operations": made.counts}}
+    np.save(folder / VECTORS_FILE, probed.vectors)
+    told = {"dimension": card.dimension, "length": probed.length}
+    told |= {"difference": probed.difference, "face_ms": probed.face_ms}
+    return {"report": told | {"operations": made.counts}}
+
+
+def _check(path: Path, folder: Path, wish: Wish) -> dict[str, Any]:
+    """path: a folder of files to be kept. folder: has the vectors that they must give."""
+    from ml_engine.formats.kept import check_kept, vectors_in
+
+    check_kept(path, vectors_in(folder / VECTORS_FILE))
+    return {}
 
 
 def _scratch(folder: Path) -> Path:
@@ -107,4 +123,4 @@ def _scratch(folder: Path) -> Path:
     return scratch
 
 
-_ACTIONS = {"inspect": _inspect, "convert": _convert}
+_ACTIONS = {"inspect": _inspect, "convert": _convert, "check": _check}

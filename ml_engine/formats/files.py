@@ -83,6 +83,20 @@ def open_model(path: Path, scratch: Path | None) -> ModelFile:
     return ModelFile(path.parent if kind == "saved_model" else path, kind)
 
 
+def size_of(path: Path) -> int:
+    """About how many bytes a model has: a file, or a folder with all that is in it. Of a checkpoint
+    its data count, of a SavedModel its variables. 0 if there is no such file."""
+    if path.is_dir():
+        files = list(path.rglob("*"))
+    elif path.name == _MAIN_FILES[0]:
+        files = [path, *path.parent.glob("variables/*")]
+    elif path.suffix in (".meta", ".pbtxt"):
+        files = [path, *path.parent.glob("*.data-*")]
+    else:
+        files = [path]
+    return sum(each.stat().st_size for each in files if each.is_file())
+
+
 def checkpoint_of(graph: Path, wanted: str) -> Path:
     """The prefix of the checkpoint that belongs to a `.meta` or `.pbtxt`: the highest step of
     those beside it, if `wanted` names none."""

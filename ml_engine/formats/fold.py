@@ -9,12 +9,11 @@ that stays is on the list of allowed ones.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml_engine.formats import operations
 from ml_engine.formats.bounds import MAX_NODES, check_tensor
@@ -28,6 +27,7 @@ from ml_engine.formats.graph import (
     output_index,
     tensor_place,
 )
+from ml_engine.formats.known import Known
 from ml_engine.formats.operations import OperationRefused
 from ml_engine.formats.sizes import TENSORFLOW, Step, check_sizes
 from ml_engine.types import ModelRefused
@@ -37,17 +37,6 @@ _FLOAT, _BOOL = 1, 10  # DT_FLOAT, DT_BOOL
 _MAX_DEPTH = 50
 # The value of a tensor behind the branch that is not taken.
 _DEAD = ""
-_COMPARISONS: dict[str, Callable[..., Any]] = {
-    "LogicalNot": np.logical_not,
-    "LogicalAnd": np.logical_and,
-    "LogicalOr": np.logical_or,
-    "Equal": np.equal,
-    "NotEqual": np.not_equal,
-    "Greater": np.greater,
-    "GreaterEqual": np.greater_equal,
-    "Less": np.less,
-    "LessEqual": np.less_equal,
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +111,7 @@ class _Fold:
         self._new = graph_pb2.GraphDef()
         self._new.versions.CopyFrom(source.graph.versions)
         self._names: set[str] = {INPUT, OUTPUT}
-        self._known: dict[str, NDArray[Any]] = {}  # values that decide branches, by new tensor
+        self._known = Known()
         self._harmless: set[str] = set()  # functions that were checked
         self._steps = 0
         self._values = {tensor_place(tensor): value for tensor, value in values.items()}
@@ -136,6 +125,7 @@ class _Fold:
             raise found
         if found == _DEAD:
             raise ModelRefused(f"{output_tensor} is computed in training only.")
+        self._known.check(found)
         node = self._new.node.add(name=OUTPUT, op="Identity", input=[found])
         node.attr["T"].type = _FLOAT
         counts: dict[str, int] = {}
@@ -292,9 +282,10 @@ class _Fold:
     def _decided(self, node: Any, condition: _Value) -> int:
         if isinstance(condition, ModelRefused):
             raise condition
-        if condition not in self._known:
+        decision = self._known.decision(condition)
+        if decision is None:
             raise OperationRefused(node.op, node.name, "branches by what the picture shows")
-        return int(self._known[condition])
+        return decision
 
     def _called(
         self, scope: _Scope, node: Any, name: str, arguments: list[str], output: int
@@ -354,14 +345,17 @@ class _Fold:
             if value == _DEAD:
                 return _DEAD
             inputs.append(value)
+        made = [value for value in inputs if isinstance(value, str)]
+        if len(made) == len(inputs) and (passed := self._known.without_noise(node, made)):
+            return passed
         self._check_allowed(node, inputs)
-        if node.op in _COMPARISONS and all(tensor in self._known for tensor in inputs):
-            value = _COMPARISONS[node.op](*(self._known[str(tensor)] for tensor in inputs))
-            return self._add_constant(scope, node.name, np.asarray(value))
+        if (computed := self._known.computed(node.op, made)) is not None:
+            return self._add_constant(scope, node.name, computed)
         copy = self._new.node.add(name=self._new_name(scope, node.name), op=node.op, input=inputs)
         for name, value in node.attr.items():
             if not name.startswith("_"):
                 copy.attr[name].CopyFrom(value)
+        self._known.add(node, made, f"{copy.name}:0")
         for number in range(max(output + 1, output_count(self._signature(node), node))):
             scope.done[node.name, number] = f"{copy.name}:{number}"
         return f"{copy.name}:{output}"
@@ -385,8 +379,7 @@ class _Fold:
         node = self._new.node.add(name=new, op="Const")
         node.attr["dtype"].type = dtypes.as_dtype(array.dtype).as_datatype_enum
         node.attr["value"].tensor.CopyFrom(tensor_util.make_tensor_proto(array))
-        if array.size == 1:
-            self._known[f"{new}:0"] = array.reshape(())
+        self._known.add_constant(f"{new}:0", array)
         return f"{new}:0"
 
     def _new_name(self, scope: _Scope, name: str) -> str:

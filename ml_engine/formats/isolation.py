@@ -18,6 +18,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, BinaryIO
 
+from ml_engine.formats.child import VECTORS_FILE
 from ml_engine.formats.confinement import CPU_S
 from ml_engine.formats.wish import Wish
 from ml_engine.types import ModelRefused
@@ -87,7 +88,8 @@ def inspect_file(path: Path, wish: Wish | None = None) -> Answer:
 
 
 def convert_file(path: Path, weights_dir: Path, wish: Wish | None = None) -> Converted:
-    """Check a file, convert and probe it, and keep the result in the folder of weights.
+    """Check a file, convert and probe it, and keep the result in the folder of weights. A second
+    child checks what is kept; see `kept`.
 
     Raises:
         ModelRefused: the message names the operation, the layer, or what else is wrong. Nothing is
@@ -128,6 +130,9 @@ def _keep(made: Path, folder: Path, card: OwnCard) -> None:
         beside.chmod(0o755)
         if not _is_kept(beside, hashes):
             raise ModelRefused("The converted files are not those of their card.")
+        with _folder() as scratch:
+            _copy(made / VECTORS_FILE, scratch / VECTORS_FILE)
+            _answer("check", beside, Wish(), scratch)
         _put_in_place(beside, folder, hashes)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

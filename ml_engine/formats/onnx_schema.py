@@ -1,16 +1,13 @@
-"""The parts of ONNX's format that are read here, as messages of protobuf.
-
-Written after onnx.proto (Apache-2.0), version 1.17. Fields that are not named here are kept as they
-are when a message is written again.
-"""
+"""The parts of ONNX's format that are read here, after onnx.proto (Apache-2.0), version 1.17."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-# field: (number, type); a type with a star is repeated.
-_MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
+from ml_engine.formats.messages import Messages, message_classes
+
+_MESSAGES: Messages = {
     "ModelProto": {
         "ir_version": (1, "int64"),
         "graph": (7, "GraphProto"),
@@ -68,31 +65,13 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "TensorShapeProto": {"dim": (1, "Dimension*")},
     "Dimension": {"dim_value": (1, "int64"), "dim_param": (2, "string")},
 }
-_SCALARS = {"float": 2, "int64": 3, "int32": 5, "string": 9, "bytes": 12}
-_MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
-_PACKAGE = "facerec_onnx"
+
+
+def message_class(name: str) -> Any:
+    return _classes()[name]
 
 
 @cache
-def message_class(name: str) -> Any:
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    # proto2, as ONNX itself: what is unset stays unset.
-    file = descriptor_pb2.FileDescriptorProto(name="facerec_onnx.proto", package=_PACKAGE)
-    for message, fields in _MESSAGES.items():
-        described = file.message_type.add(name=message)
-        for field, (number, kind) in fields.items():
-            plain = kind.removesuffix("*")
-            made = described.field.add(
-                name=field,
-                number=number,
-                label=_REPEATED if kind != plain else _OPTIONAL,
-                type=_SCALARS.get(plain, _MESSAGE),
-            )
-            if plain not in _SCALARS:
-                made.type_name = f".{_PACKAGE}.{plain}"
-            elif kind != plain and plain not in ("string", "bytes"):
-                made.options.packed = message != "AttributeProto"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+def _classes() -> dict[str, Any]:
+    # Lists of numbers are packed, but in attributes.
+    return message_classes("facerec_onnx", _MESSAGES, unpacked=("AttributeProto",))

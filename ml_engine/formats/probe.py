@@ -19,10 +19,10 @@ _MAX_DIMENSION = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """dimension: of the vectors. length: their mean length before they are made 1. difference: the
-    largest between a face alone and in batches. face_ms: CPU time for one face."""
+    """vectors: (n, d) of the made-up faces. length: their mean length before they are made 1.
+    difference: the largest between a face alone and in batches. face_ms: CPU time for one face."""
 
-    dimension: int
+    vectors: Float32
     length: float
     difference: float
     face_ms: float
@@ -56,7 +56,7 @@ def probe(network: Network, size: int) -> Probe:
         )
     if _difference(alone[:-1], alone[1:]) < 1e-6:
         raise ModelRefused("The network gives the same vector for all faces.")
-    return Probe(alone.shape[1], float(lengths.mean()), difference, round(face_ms, 2))
+    return Probe(alone, float(lengths.mean()), difference, round(face_ms, 2))
 
 
 def made_up_faces(size: int, count: int = _FACES) -> NDArray[np.uint8]:
@@ -65,6 +65,11 @@ def made_up_faces(size: int, count: int = _FACES) -> NDArray[np.uint8]:
 
     rough = np.random.default_rng(7).integers(0, 256, (count, 8, 8, 3), np.uint8)
     return np.stack([cv2.resize(face, (size, size)) for face in rough]).astype(np.uint8)
+
+
+def same_vectors(one: Float32, other: Float32) -> bool:
+    """Whether both are (n, d) of the same directions."""
+    return one.shape == other.shape and _difference(one, other) <= _TOLERANCE
 
 
 def _vectors(network: Network, faces: NDArray[np.uint8]) -> Float32:

@@ -49,7 +49,8 @@ def _session(path: Path, threads: int) -> Any:
         import onnxruntime
     except ImportError as error:
         raise ModelUnusable(
-            "ONNX files need onnxruntime: install requirements/onnx.txt."
+            "ONNX files need onnxruntime. Install it, and restart Facerec: .venv/bin/python -m pip "
+            "install -r requirements/lock-onnx.txt"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -94,6 +94,7 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
             login = (*login, "forgets_login")
         return [
             (None, {"fields": ("name", "collection", "kind", "address", "node", "is_enabled")}),
+            ("Recognition", {"fields": ("model",)}),
             ("Sign-in at the camera", {"fields": login}),
             ("Frames", {"fields": ("max_fps", "min_face_px", "loops", "answers")}),
             ("Clips of visits", {"fields": ("clip_before_s", "clip_after_s")}),
@@ -116,7 +117,7 @@ class CameraAdmin(ServiceAdmin, LongListAdmin):
         return super().changelist_view(request, extra_context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Camera]:
-        return super().get_queryset(request).prefetch_related("collection")
+        return super().get_queryset(request).prefetch_related("collection", "model")
 
     @display(description="Status", label=_STATUS_COLOURS)
     def status_label(self, camera: Camera) -> tuple[str, str]:

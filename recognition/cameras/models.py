@@ -7,6 +7,7 @@ from accounts.names import validate_visible
 from recognition.cameras.areas import no_areas, validate_areas
 from recognition.cameras.sources import BROWSER, kind_choices
 from recognition.people.models.collection import Collection
+from recognition.people.models.model_version import ModelVersion
 from recognition.web.encrypted import EncryptedField
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import DatabaseTime, Leased
@@ -30,6 +31,16 @@ class Camera(Leased):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="cameras")
     name = models.CharField(max_length=100, unique=True, validators=[validate_visible])
+    model = models.ForeignKey(
+        ModelVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        limit_choices_to=models.Q(collections__isnull=False) | models.Q(candidate_of__isnull=False),
+        help_text="The one of the collection's two models that it is recognised with. Empty: the "
+        "one in force.",
+    )
     kind = models.CharField(max_length=16, choices=kind_choices, default=BROWSER)
     address = models.CharField(max_length=500, blank=True)
     username = EncryptedField()

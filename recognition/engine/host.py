@@ -43,8 +43,12 @@ class EngineState(TypedDict):
 
 def engine_config() -> EngineConfig:
     """The engine's configuration from the site's settings."""
-    find_card = import_string(settings.ENGINE_FIND_CARD)
-    return EngineConfig(weights_dir=settings.WEIGHTS_DIR, find_card=find_card, **settings.ENGINE)
+    return EngineConfig(
+        weights_dir=settings.WEIGHTS_DIR,
+        find_card=import_string(settings.ENGINE_FIND_CARD),
+        models_in_use=import_string(settings.ENGINE_MODELS_IN_USE),
+        **settings.ENGINE,
+    )
 
 
 class EngineHost(Part):

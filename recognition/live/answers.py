@@ -54,6 +54,7 @@ def faces_message(
     faces: list[LiveFacePayload],
     timings: Timings,
     *,
+    model: str,
     dropped: int,
 ) -> FacesMessage:
     """The answer to a frame. faces: see `face_answer`. dropped: frames left out so far."""
@@ -61,6 +62,7 @@ def faces_message(
         "type": "faces",
         "frame": frame,
         "size": list(view.size),
+        "model": model,
         "faces": faces,
         "timing_ms": {stage: round(ms, 1) for stage, ms in timings.items()},
         "dropped": dropped,

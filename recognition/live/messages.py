@@ -45,12 +45,14 @@ class LiveFacePayload(FacePayload):
 
 
 class FacesMessage(TypedDict):
-    """The answer to a frame. dropped: frames left out so far. too_dark: there are no faces, and the
-    picture is too dark to show any."""
+    """The answer to a frame. model: the version that recognises now; it may change while the stream
+    runs. dropped: frames left out so far. too_dark: there are no faces, and the picture is too dark
+    to show any."""
 
     type: Literal["faces"]
     frame: int
     size: list[int]
+    model: str
     faces: list[LiveFacePayload]
     timing_ms: dict[str, float]
     dropped: int

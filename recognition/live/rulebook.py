@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -51,30 +52,42 @@ class _Reading:
         return cls(time.monotonic(), collection, gallery, rules_of(collection, gallery))
 
 
+# Ids of a collection, and of the model that a camera names.
+_Key = tuple[UUID, int | None]
+
+
 class Readings(Part):
-    """The newest reading of each collection: one stream of the process reads for all. A reading and
-    its gallery are kept only while a stream uses them."""
+    """The newest reading of each collection: one stream of the process reads for all with the same
+    model. A reading and its gallery are kept only while a stream uses them."""
 
     def __init__(self) -> None:
-        self._newest: weakref.WeakValueDictionary[UUID, _Reading] = weakref.WeakValueDictionary()
+        self._newest: weakref.WeakValueDictionary[_Key, _Reading] = weakref.WeakValueDictionary()
 
-    def newest(self, pk: UUID) -> _Reading:
+    def newest(self, pk: UUID, model_id: int | None) -> _Reading:
         """Not older than _REREAD_S. ServiceError if the collection is gone; DatabaseError."""
-        found = self._newest.get(pk)
+        found = self._newest.get((pk, model_id))
         if found is None or time.monotonic() - found.at_s >= _REREAD_S:
-            row = Collection.objects.select_related("embedder").filter(pk=pk).first()
+            rows = Collection.objects.select_related("embedder", "candidate")
+            row = rows.filter(pk=pk).first()
             if row is None:
                 raise not_found("collection")
-            found = self._newest[pk] = _Reading.of(row)
+            found = self._newest[pk, model_id] = _Reading.of(row.seen_by_id(model_id))
         return found
 
 
 class Rulebook:
-    """For the stream's own thread. While the database is away, the last values stay in force."""
+    """For the stream's own thread. While the database is away, the last values stay in force.
 
-    def __init__(self, collection: Collection) -> None:
+    model_id: gives the id of the collection's model that the stream is recognised with; None is the
+    one in force, also if the named one was let go.
+    """
+
+    def __init__(
+        self, collection: Collection, model_id: Callable[[], int | None] = lambda: None
+    ) -> None:
         """ServiceError if the collection has no threshold; DatabaseError."""
-        self._take(_Reading.of(collection))
+        self._model_id = model_id
+        self._take(_Reading.of(collection.seen_by_id(model_id())))
 
     def _take(self, reading: _Reading) -> None:
         self._reading = reading
@@ -126,7 +139,7 @@ class Rulebook:
             return False
         self._next_read = now + _REREAD_S
         try:
-            self._take(process().part(Readings).newest(self.collection.pk))
+            self._take(process().part(Readings).newest(self.collection.pk, self._model_id()))
         except (DatabaseError, InterfaceError) as error:
             logger.warning("the rules of a collection could not be read again: %s", error)
             connections.close_all()

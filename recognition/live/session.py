@@ -26,7 +26,7 @@ from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
-from recognition.live.drawn_areas import areas_of
+from recognition.live.camera_settings import settings_of
 from recognition.live.messages import LiveFacePayload, LiveMessage
 from recognition.live.minutes import camera_minutes
 from recognition.live.pipeline import FramePipeline
@@ -127,7 +127,8 @@ class StreamSession:
     def _run(self) -> None:
         code: str | None = None
         try:
-            rulebook = Rulebook(self._collection)
+            settings = partial(settings_of, self._camera.pk if self._camera else None)
+            rulebook = Rulebook(self._collection, lambda: settings().model_id)
             with self._own_stream() as stream:
                 self._pipeline = FramePipeline(
                     rulebook,
@@ -135,7 +136,7 @@ class StreamSession:
                     self._tell_event,
                     ask=Ask(caller=str(stream.id), deadline_s=DEADLINE_S),
                     min_face_px=self._min_face_px,
-                    areas=partial(areas_of, self._camera.pk if self._camera else None),
+                    areas=lambda: settings().areas,
                 )
                 self._answer_frames()
         except LeaseLost:
@@ -267,7 +268,14 @@ class StreamSession:
         timings |= view.timings
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
         faces = [self._face(one) for one in seen]
-        message = faces_message(frame.number, view, faces, timings, dropped=self._slot.dropped)
+        message = faces_message(
+            frame.number,
+            view,
+            faces,
+            timings,
+            model=self._pipeline.recogniser.rulebook.collection.embedder.version,
+            dropped=self._slot.dropped,
+        )
         self._sink(message)
         if self._camera is not None:
             dropped = self._slot.dropped - self._noted_dropped

@@ -7,9 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.db.models import Q
 
 from ml_engine.types import ModelFileError
-from ml_engine.zoo import EmbedderCard, OwnNetwork, own_embedder
+from ml_engine.zoo import EmbedderCard, OwnNetwork, own_embedder, version_of
 from ml_engine.zoo.own import CARD_FILE
 from recognition.people.models import ModelVersion
 
@@ -20,6 +22,17 @@ def card_of_version(version: str) -> EmbedderCard | None:
     rows = ModelVersion.objects.filter(source=ModelVersion.Source.FILE, name=name)
     row = rows.filter(sha256__startswith=digits).first()
     return card_of_row(row) if row is not None else None
+
+
+def versions_in_use() -> set[str] | None:
+    """Versions of the models of all collections, for the engine: streams and cameras use no others.
+    None while the database is away."""
+    is_used = Q(collections__isnull=False) | Q(candidate_of__isnull=False)
+    try:
+        rows = set(ModelVersion.objects.filter(is_used).values_list("name", "sha256"))
+    except (DatabaseError, InterfaceError):
+        return None
+    return {version_of(*row) for row in rows}
 
 
 def card_of_row(row: ModelVersion) -> EmbedderCard:

@@ -7,7 +7,14 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.access import Access
-from recognition.people.models import Collection, FaceImage, Lookalike, Person
+from recognition.people.models import (
+    Collection,
+    FaceImage,
+    Lookalike,
+    ModelChange,
+    ModelVersion,
+    Person,
+)
 from recognition.people.models.search_text import folded, label_line
 from recognition.web.errors import ServiceError
 from recognition.web.visible import limited, one
@@ -31,6 +38,30 @@ def collection_or_only(access: Access, collection_id: UUID | None) -> Collection
             "collection_required", "Send the id of a collection.", collections=len(visible)
         )
     return visible[0]
+
+
+def models_of(collection: Collection) -> list[ModelVersion]:
+    """The models that people of the collection are recognised with: the one in force, and the
+    second one once every face is embedded by it."""
+    changes = ModelChange.objects.filter(collection=collection.pk, ended_at=None)
+    is_complete = changes.filter(state__in=ModelChange.LOADED).exists()
+    second = collection.candidate if is_complete else None
+    return [collection.embedder, *([second] if second is not None else [])]
+
+
+def model_named(collection: Collection, name: str) -> ModelVersion:
+    """The one of `models_of` with this name or version. ServiceError 409
+    `not_a_model_of_the_collection`."""
+    models = models_of(collection)
+    found = [model for model in models if name in (model.name, model.version)]
+    if len(found) != 1:
+        raise ServiceError(
+            "not_a_model_of_the_collection",
+            f"{collection.name} is recognised with {' and '.join(map(str, models))}: {name} is not "
+            "one of them. A second model comes by a change of the collection's model.",
+            status=409,
+        )
+    return found[0]
 
 
 def persons_list(

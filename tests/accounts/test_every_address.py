@@ -57,6 +57,7 @@ API: dict[str, dict[str, str | None]] = {
     "models-inspect": {"POST": Scope.MANAGE},
     "model": {"DELETE": Scope.MANAGE},
     "model-evaluate": {"POST": Scope.MANAGE},
+    "model-evaluated-curve": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
     "detect": {"POST": Scope.DETECT},
     "verify": {"POST": Scope.VERIFY},
     "identify": {"POST": Scope.IDENTIFY},

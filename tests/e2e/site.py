@@ -15,6 +15,8 @@ from typing import Any
 
 import requests
 
+from ml_engine.zoo.own import OWN_DIR
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "a-long-one-for-tests-7"
 ADMINISTRATOR = "admin"
@@ -53,6 +55,37 @@ clip = Clip.objects.create(state="ready", codec="{codec}", seconds=4, bytes=len(
 clip.file.save("clip.mp4", ContentFile(content))
 Event.objects.filter(pk=event.pk).update(clip=clip)
 """
+# People as the preset sees them, and as a network of the colours of 4 x 4 parts does.
+_MAKE_CROWD = """
+import hashlib
+import cv2, numpy as np
+from django.core.files.base import ContentFile
+from django.db import transaction
+from ml_engine.align import TEMPLATE_112
+from ml_engine.images import encode_jpeg
+from recognition.people.index import note_changes
+from recognition.people.models import Collection, FaceImage, Person, Template
+collection, draw, made = Collection.objects.get(pk="{collection}"), np.random.default_rng(0), []
+length = collection.embedder.dimension
+with transaction.atomic():
+    for number in range({people}):
+        person = Person.objects.create(collection=collection, name=f"Person {{number}}")
+        colours, middle = draw.integers(40, 216, (4, 4, 3)), draw.normal(size=length)
+        for _ in range(2):
+            blocks = np.clip(colours + draw.normal(scale=15, size=colours.shape), 0, 255)
+            face = cv2.resize(blocks.astype(np.uint8), (112, 112), interpolation=cv2.INTER_NEAREST)
+            jpeg = encode_jpeg(face)
+            image = FaceImage(collection=collection, person=person, box=[0, 0, 112, 112],
+                landmarks=TEMPLATE_112.tolist(), quality=0.9, source="import",
+                sha256=hashlib.sha256(jpeg).hexdigest())
+            image.file.save("face.jpg", ContentFile(jpeg), save=False)
+            image.save()
+            vector = middle + 0.5 * draw.normal(size=length)
+            vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+            made.append(Template.objects.create(image=image, collection=collection,
+                model=collection.embedder, vector=Template.pack(vector), dimension=length).pk)
+    note_changes(collection, made)
+"""
 _MAKE_MINUTES = """
 from datetime import timedelta
 from django.utils import timezone
@@ -85,7 +118,7 @@ class Site:
             "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
             "ENV_FILE": os.devnull,
             "FACEREC_VAR": str(folder),
-            "WEIGHTS_DIR": str(weights),
+            "WEIGHTS_DIR": str(_linked(weights, folder / "weights")),
             "ADMIN_PASSWORD": PASSWORD,
             "API_RATE": "100000/min",
             "CAMERA_ALLOW_LOCAL": "True",
@@ -105,6 +138,10 @@ class Site:
         """Give a visit this MP4 as its clip."""
         script = _MAKE_CLIP.format(event=event, path=path, codec=codec)
         self._manage("shell", "-c", script)
+
+    def add_crowd(self, collection: str, people: int) -> None:
+        """People with two pictures each, without a look at them."""
+        self._manage("shell", "-c", _MAKE_CROWD.format(collection=collection, people=people))
 
     def add_minutes(self, camera: str) -> None:
         """Figures of a camera for nearly three hours, until now."""
@@ -232,6 +269,16 @@ class Api:
     def _answer(self, response: requests.Response) -> Any:
         assert response.ok, f"{response.request.method} {response.url}: {response.text}"
         return response.json()
+
+
+def _linked(weights: Path, folder: Path) -> Path:
+    """A folder of weights with what is in another one, but for models that users added."""
+    folder.mkdir(exist_ok=True)
+    for path in weights.iterdir() if weights.is_dir() else ():
+        link = folder / path.name
+        if path.name != OWN_DIR and not link.exists():
+            link.symlink_to(path.resolve())
+    return folder
 
 
 def _free_port() -> int:

@@ -209,18 +209,18 @@ class TestLocks:
                 names.add(re.sub(r"[._-]+", "-", found.group()).lower())
         return names
 
-    @pytest.mark.parametrize("name", ["cpu", "gpu", "mysql", "dev"])
+    @pytest.mark.parametrize("name", ["cpu", "gpu", "mysql", "dev", "onnx"])
     def test_lock_file_holds_every_requirement(self, name: str) -> None:
         missing = self.wanted(name) - set(self.pins(name))
         assert not missing, f"run `make lock`: {missing}"
 
-    @pytest.mark.parametrize("name", ["gpu", "mysql", "dev"])
+    @pytest.mark.parametrize("name", ["gpu", "mysql", "dev", "onnx"])
     def test_lock_file_agrees_with_the_lock_of_the_site(self, name: str) -> None:
         base = self.pins("cpu")
         other = self.pins(name)
         assert {p: other[p] for p in other if p in base} == {p: base[p] for p in other if p in base}
 
-    @pytest.mark.parametrize("name", ["cpu", "gpu", "mysql", "dev"])
+    @pytest.mark.parametrize("name", ["cpu", "gpu", "mysql", "dev", "onnx"])
     def test_lock_file_has_one_opencv_hashes_and_no_registry(self, name: str) -> None:
         text = (self.folder / f"lock-{name}.txt").read_text()
         pins = self.pins(name)

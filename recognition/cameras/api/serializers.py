@@ -21,12 +21,20 @@ _SECRET: FieldOptions = {
 
 class CameraInput(serializers.ModelSerializer):
     collection = serializers.UUIDField(required=False)
+    model = serializers.CharField(
+        required=False,
+        allow_null=True,
+        max_length=80,
+        help_text="Which of the collection's two models it is recognised with: a name or a "
+        "version. Null: the one in force.",
+    )
 
     class Meta:
         model = Camera
         fields = (
             "collection",
             "name",
+            "model",
             "kind",
             "address",
             "username",
@@ -84,6 +92,14 @@ class CameraTestSerializer(serializers.Serializer):
 
 
 class CameraSerializer(serializers.ModelSerializer):
+    model = serializers.CharField(
+        source="model.version",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="The version of the collection's two models that it is recognised with. Null: "
+        "the one in force.",
+    )
     has_credentials = serializers.SerializerMethodField(
         help_text="Whether a user name or a password is stored."
     )
@@ -94,6 +110,7 @@ class CameraSerializer(serializers.ModelSerializer):
             "id",
             "collection",
             "name",
+            "model",
             "kind",
             "address",
             "has_credentials",

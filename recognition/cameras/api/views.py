@@ -18,9 +18,10 @@ from recognition.cameras.api.serializers import (
 )
 from recognition.cameras.models import Camera
 from recognition.cameras.selectors import camera_by_id, camera_minutes, cameras_visible, strangers
-from recognition.cameras.services import cameras
+from recognition.cameras.services import cameras as service
 from recognition.cameras.services.trials import camera_test
 from recognition.people import selectors
+from recognition.people.models import Collection
 from recognition.people.selectors import collection_or_only
 from recognition.web.api.base import ApiView
 from recognition.web.api.schema import WITH_BODY, operation
@@ -35,7 +36,8 @@ class CamerasView(ApiView):
         answer=CameraSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        return self.paged(cameras_visible(self.access), CameraSerializer)
+        cameras = cameras_visible(self.access).prefetch_related("model")
+        return self.paged(cameras, CameraSerializer)
 
     @operation(
         "cameras_create",
@@ -57,7 +59,8 @@ class CamerasView(ApiView):
     def post(self, request: Request) -> Response:
         values: CheckedFields = self.read(CameraInput)
         collection = collection_or_only(self.access, values.pop("collection", None))
-        camera = cameras.camera_create(collection=collection, actor=self.actor, **values)
+        _find_model(values, collection)
+        camera = service.camera_create(collection=collection, actor=self.actor, **values)
         return Response(CameraSerializer(camera).data, status=status.HTTP_201_CREATED)
 
 
@@ -117,7 +120,8 @@ class CameraView(ApiView):
         changes = self.read(CameraInput, instance=camera, partial=True)
         if "collection" in changes:
             changes["collection"] = selectors.collection_by_id(self.access, changes["collection"])
-        changed = cameras.camera_update(camera=camera, actor=self.actor, **changes)
+        _find_model(changes, changes.get("collection", camera.collection))
+        changed = service.camera_update(camera=camera, actor=self.actor, **changes)
         return Response(CameraSerializer(changed).data)
 
     @operation(
@@ -130,7 +134,7 @@ class CameraView(ApiView):
     )
     def delete(self, request: Request, camera_id: UUID) -> Response:
         camera = camera_by_id(self.access, camera_id)
-        cameras.camera_delete(camera=camera, actor=self.actor)
+        service.camera_delete(camera=camera, actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -148,3 +152,9 @@ class CameraMinutesView(ApiView):
         camera = camera_by_id(self.access, camera_id)
         rows = camera_minutes(camera, **self.read_query(MinutesFilter))
         return self.paged(rows, CameraMinuteSerializer)
+
+
+def _find_model(values: CheckedFields, collection: Collection) -> None:
+    """Replace the name of a model by its row."""
+    if values.get("model") is not None:
+        values["model"] = selectors.model_named(collection, values["model"])

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ('status_since', models.DateTimeField(db_default=recognition.web.leases.DatabaseTime(), editable=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('collection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cameras', to='people.collection')),
+                ('model', models.ForeignKey(blank=True, help_text="The one of the collection's two models that it is recognised with. Empty: the one in force.", limit_choices_to=models.Q(('collections__isnull', False), ('candidate_of__isnull', False), _connector='OR'), null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.modelversion')),
             ],
             options={
                 'ordering': ['name'],

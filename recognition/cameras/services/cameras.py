@@ -17,6 +17,8 @@ from recognition.cameras.services.hosts import default_node
 from recognition.cameras.sources import BROWSER, KINDS, played_kinds
 from recognition.cameras.sources.addresses import credentials_apart, host_of
 from recognition.people.models import Collection
+from recognition.people.selectors import model_named
+from recognition.people.services.locks import lock_collection
 from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.leases import DatabaseTime, Lease, held_by, lapsed, release, take
@@ -45,6 +47,7 @@ LEFT: ColumnValues = _IDLE | {"status_since": DatabaseTime()}
 def camera_create(*, collection: Collection, actor: Actor, **values: Any) -> Camera:
     camera = Camera(collection=collection)
     camera_set(camera, values)
+    _check_model(camera)
     _save(camera)
     record(actor, "camera.create", camera, collection_id=collection.pk, kind=camera.kind)
     return _with_status(camera)
@@ -53,10 +56,16 @@ def camera_create(*, collection: Collection, actor: Actor, **values: Any) -> Cam
 @transaction.atomic
 def camera_update(*, camera: Camera, actor: Actor, **changes: Any) -> Camera:
     """The camera with the changes; while a process plays it, that process says how it is doing."""
+    is_seen_otherwise = not changes.keys().isdisjoint({"model", "collection"})
+    if is_seen_otherwise:  # locked before the camera, as everywhere
+        moved_to = changes.get("collection")
+        lock_collection(moved_to.pk if moved_to is not None else camera.collection_id)
     row = Camera.objects.select_for_update().filter(pk=camera.pk).first()
     if row is None:
         raise not_found("camera")
     changed = camera_set(row, changes)
+    if is_seen_otherwise:
+        _check_model(row)
     _save(row, changed)
     record(actor, "camera.update", row, collection_id=row.collection_id, changed=sorted(changed))
     return _with_status(row)
@@ -80,6 +89,13 @@ def camera_set(camera: Camera, values: ColumnValues) -> list[str]:
         message = "Its host changes: enter the user name and password again, or remove them."
         raise ServiceError("credentials_needed", message)
     return list(values)
+
+
+def _check_model(camera: Camera) -> None:
+    """ServiceError 409 if its collection has no such model: of another collection, not complete, or
+    let go. The collection is locked, so that the model stays."""
+    if camera.model is not None:
+        model_named(lock_collection(camera.collection_id), camera.model.version)
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -48,6 +48,8 @@ class CollectionForm(forms.ModelForm):
             "description",
             "embedder",
             "match_threshold",
+            "candidate_threshold",
+            "candidate_own_curve",
             "target_false_match_rate",
             "target_false_positive_rate",
             "uses_own_curve",
@@ -60,6 +62,11 @@ class CollectionForm(forms.ModelForm):
             "unknown_retention_days",
             "keeps_originals",
         )
+        # They stand below a title that names the model.
+        labels: ClassVar = {
+            "candidate_threshold": "Match threshold",
+            "candidate_own_curve": "Uses own curve",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,7 +105,7 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
     search_fields = ("name",)
     readonly_fields = ("threshold_in_force", "decider_in_force")
     actions_detail = ("measure", "change_model")
-    fieldsets = (
+    fieldsets: Any = (
         (None, {"fields": ("name", "description", "embedder")}),
         (
             "When a face matches",
@@ -129,6 +136,13 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
             },
         ),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Collection | None = None) -> Any:
+        if obj is None or obj.candidate is None:
+            return self.fieldsets
+        title = f"The second model, {obj.candidate}"
+        fields = ("candidate_threshold", "candidate_own_curve")
+        return [*self.fieldsets, (title, {"fields": fields})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
         people = Person.objects.filter(collection=OuterRef("pk")).order_by().values("collection")

@@ -103,10 +103,11 @@ def _switch(request: HttpRequest, collection: Collection, actor: Actor) -> str:
         collection=collection, actor=actor, accepted_losses=_accepted_losses(request)
     )
     told = f"{change.target.version} is in force."
-    if change.kept_threshold is None:
+    row = change.collection
+    if row.candidate_threshold is None or row.match_threshold is not None:
         return told
     return (
-        f"{told} The fixed threshold of {change.kept_threshold:.3f} belonged to the former model: "
+        f"{told} The fixed threshold of {row.candidate_threshold:.3f} belongs to the former model: "
         "the threshold follows from the target rate now."
     )
 
@@ -142,8 +143,14 @@ def _of_change(change: ModelChange) -> TemplateContext:
         "progress": change_progress(change),
         "lost": list(lost[:_LOST_SHOWN]),
         "sides": sides if change.ended_at is None else [],
-        "threshold_in_force": change.collection.match_threshold,
+        "cameras": change.collection.cameras.filter(model=change.other),
     }
+
+
+def _title(change: ModelChange, side: str) -> str:
+    if side == "target":
+        return "New model"
+    return "Present model" if change.kept == change.source else "Former model"
 
 
 def _side(change: ModelChange, side: str, model: ModelVersion) -> TemplateContext:
@@ -151,7 +158,7 @@ def _side(change: ModelChange, side: str, model: ModelVersion) -> TemplateContex
     return {
         "side": side,
         "model": model.version,
-        "title": "New model" if side == "target" else "Former model",
+        "title": _title(change, side),
         "is_in_force": model == change.kept,
         "missed": change.figures.get(model.version),
         "state": state,

@@ -8,9 +8,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import action, display
 
 from accounts.access import Scope, access_of
@@ -19,13 +21,20 @@ from ml_engine.formats import Wish, placeholder_values
 from ml_engine.formats.keras_graphs import WEIGHT_NETWORKS
 from ml_engine.images import encode_png
 from ml_engine.inside import Inside
+from ml_engine.matching.error_rates import people_needed
 from ml_engine.types import Image
 from ml_engine.zoo import PRESETS, Preprocessing
 from ml_engine.zoo.preprocessing import per_channel
 from recognition.jobs.models import Job
+from recognition.people.admin.model_facts import figures_shown, report_shown
 from recognition.people.model_versions import LOADED
 from recognition.people.models import Collection, FaceImage, ModelVersion
 from recognition.people.services.insight import insight
+from recognition.people.services.model_curves import (
+    curve_effects,
+    evaluated_curve,
+    evaluated_curve_use,
+)
 from recognition.people.services.own_models import evaluating_start, model_add, model_remove
 from recognition.web.admin.services import ServiceAdmin, refusals_shown
 from recognition.web.boundaries import TemplateContext
@@ -127,10 +136,10 @@ class ModelVersionAdmin(ServiceAdmin):
         "training_data_told",
         "dimension",
         "sha256",
-        "equal_error",
-        "figures",
+        "figures_told",
         "curve",
-        "report",
+        "curve_that_waits",
+        "report_told",
         "created_at",
     )
 
@@ -148,10 +157,13 @@ class ModelVersionAdmin(ServiceAdmin):
     def training_data_told(self, version: ModelVersion) -> str:
         return version.training_data or self._card(version, "training_data")
 
-    @display(description="Equal error rate", empty_value="not measured")
-    def equal_error(self, version: ModelVersion) -> str | None:
-        rate = version.figures.get("eer")
-        return None if rate is None else f"{100 * rate:.2f} %"
+    @display(description="Figures", empty_value="not measured")
+    def figures_told(self, version: ModelVersion) -> str | None:
+        return figures_shown(version)
+
+    @display(description="What it was made of", empty_value="a preset")
+    def report_told(self, version: ModelVersion) -> str | None:
+        return report_shown(version)
 
     @display(description="Impostor score curves", empty_value="none")
     def curve(self, version: ModelVersion) -> str:
@@ -160,6 +172,13 @@ class ModelVersionAdmin(ServiceAdmin):
             f"{', loaded' if curve.get(LOADED) else ''}"
             for detector, curve in version.impostor_curves.items()
         )
+
+    @display(description="Curve of the last evaluation")
+    def curve_that_waits(self, version: ModelVersion) -> str:
+        if evaluated_curve(version) is None:
+            return "in force" if version.figures else "none"
+        page = reverse("admin:people_modelversion_evaluate", args=[version.pk])
+        return format_html('<a href="{}">not in force: see what it would change</a>', page)
 
     def _card(self, version: ModelVersion, field: str) -> str:
         if version.source == ModelVersion.Source.FILE:
@@ -192,11 +211,26 @@ class ModelVersionAdmin(ServiceAdmin):
         assert isinstance(version, ModelVersion)
         collections = list(Collection.objects.order_by("name"))
         if request.method == "POST":
-            chosen = [row for row in collections if str(row.pk) == request.POST.get("collection")]
             with refusals_shown(request):
+                if request.POST.get("do") == "use_curve":
+                    evaluated_curve_use(version=version, actor=Actor.of_request(request))
+                    messages.success(request, "The new curve is in force.")
+                    return redirect("admin:people_modelversion_change", version.pk)
+                id_ = request.POST.get("collection")
+                chosen = [row for row in collections if str(row.pk) == id_]
                 job = self._evaluation(version, chosen, Actor.of_request(request))
                 return redirect("admin:jobs_job_change", job.pk)
-        context = self._context(request, version=version, collections=collections)
+        curve = evaluated_curve(version)
+        context = self._context(
+            request,
+            version=version,
+            collections=collections,
+            users=Collection.objects.filter(Q(embedder=version) | Q(candidate=version)),
+            is_file=version.source == ModelVersion.Source.FILE,
+            curve=curve,
+            effects=curve_effects(version) if curve is not None else [],
+            people_needed=people_needed(),
+        )
         return render(request, "people/model_evaluate.html", context)
 
     def _evaluation(self, version: ModelVersion, chosen: list[Collection], actor: Actor) -> Job:

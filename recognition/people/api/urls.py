@@ -125,5 +125,10 @@ urlpatterns = [
         models.EvaluateModelView.as_view(),
         name="model-evaluate",
     ),
+    path(
+        "models/<int:model_id>/evaluated-curve",
+        models.EvaluatedCurveView.as_view(),
+        name="model-evaluated-curve",
+    ),
     path("me", keys.MeView.as_view(), name="me"),
 ]

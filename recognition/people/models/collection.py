@@ -48,7 +48,8 @@ class Collection(models.Model):
         limit_choices_to={"role": ModelVersion.Role.EMBEDDER},
     )
     # The second model, which templates are stored for as well: before a switch the new one, after
-    # it the old one, which can be rolled back to (see ModelChange).
+    # it the old one, which can be rolled back to (see ModelChange). Cameras may be recognised with
+    # it, as long as both are kept.
     candidate = models.ForeignKey(
         ModelVersion,
         null=True,
@@ -56,6 +57,19 @@ class Collection(models.Model):
         on_delete=models.PROTECT,
         related_name="candidate_of",
         editable=False,
+    )
+    # The rules that belong to the second model. A switch exchanges them with those in force.
+    candidate_threshold = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-1.0), MaxValueValidator(1.0)],
+        help_text="Lowest similarity (cosine) of a match by the second model. Empty: from the "
+        "target rate.",
+    )
+    candidate_own_curve = models.BooleanField(
+        default=False,
+        help_text="Take thresholds of the second model from the scores of this collection's own "
+        "people, after a measurement, instead of its curve.",
     )
     match_threshold = models.FloatField(
         null=True,
@@ -120,6 +134,8 @@ class Collection(models.Model):
     # may show that person.
     last_erasure_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    # See `seen_by`. Not a column.
+    is_seen_by_candidate = False
 
     class Meta:
         ordering = ["name"]
@@ -134,10 +150,18 @@ class Collection(models.Model):
         return [model_id for model_id in both if model_id is not None]
 
     def seen_by(self, model: ModelVersion) -> Collection:
-        """The collection as if this model was in force, without a fixed threshold: a copy that is
-        never saved."""
+        """The collection as if this model was in force, with the rules of the second model: a copy
+        that only a switch saves."""
         if model.pk == self.embedder_id:
             return self
         seen = copy.copy(self)
-        seen.embedder, seen.match_threshold = model, None
+        seen.embedder, seen.candidate = model, self.embedder
+        seen.match_threshold = self.candidate_threshold
+        seen.uses_own_curve = self.candidate_own_curve
+        seen.is_seen_by_candidate = True
         return seen
+
+    def seen_by_id(self, model_id: int | None) -> Collection:
+        """See `seen_by`: of the second model if this is its id, else of the one in force."""
+        second = self.candidate if model_id is not None else None
+        return self.seen_by(second) if second is not None and second.pk == model_id else self

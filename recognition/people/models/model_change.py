@@ -15,6 +15,7 @@ class ModelChange(models.Model):
 
     Until the switch, `target` is the collection's candidate; after it, `source` is, so that a
     rollback is a switch as well. The last state removes the data of the model that is not kept.
+    Until then both models are complete, for as long as the user wants: cameras may name either.
     """
 
     class State(models.TextChoices):
@@ -27,7 +28,7 @@ class ModelChange(models.Model):
 
     # The new model may be put in force.
     SWITCHABLE = (State.READY, State.ROLLED_BACK)
-    # The gallery of the other model is complete, so that processes load it.
+    # The gallery of the other model is complete: processes load it, and cameras may name it.
     LOADED = (State.READY, State.SWITCHED, State.ROLLED_BACK)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -54,9 +55,6 @@ class ModelChange(models.Model):
     )
     error = models.CharField(max_length=300, blank=True, help_text="Why it cannot be switched.")
     figures = models.JSONField(default=dict, help_text="People who would be missed, by model.")
-    # The rules of the model that is not in force; they come back with it.
-    kept_threshold = models.FloatField(null=True)
-    kept_own_curve = models.BooleanField(default=False)
     created_by = models.CharField(max_length=200, help_text="As in the audit log.")
     created_at = models.DateTimeField(auto_now_add=True)
     # By the clock of the database.

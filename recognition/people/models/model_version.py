@@ -44,6 +44,11 @@ class ModelVersion(models.Model):
     impostor_curves = CurvesField(
         default=dict, help_text="Scores at false-match rates, for each version of a detector."
     )
+    evaluated_curves = CurvesField(
+        default=dict,
+        help_text="The same of the last evaluation of a model in use: not in force until they are "
+        "taken.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

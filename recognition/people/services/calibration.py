@@ -36,11 +36,7 @@ from recognition.people.figures import (
 )
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import TemplateReader
-from recognition.people.model_versions import (
-    curve_put,
-    detector_in_use,
-    ensure_model_version,
-)
+from recognition.people.model_versions import detector_in_use
 from recognition.people.models import Calibration, Collection, ModelVersion, Person, Template
 from recognition.people.rules import (
     Counted,
@@ -52,6 +48,7 @@ from recognition.people.rules import (
     rules_of,
     threshold_for_gallery,
 )
+from recognition.people.selectors import models_of
 from recognition.people.services.locks import check_in_use, lock_collection
 from recognition.people.traces import Traced
 from recognition.web.boundaries import JsonDict
@@ -150,14 +147,17 @@ def measuring_start(*, collection: Collection, actor: Actor) -> Job:
 
 
 def measure_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The function of the job kind `measure`."""
+    """The function of the job kind `measure`: with each model of the collection."""
     collection = Collection.objects.filter(pk=context.collection_id).first()
     if collection is None:
         raise not_found("collection")
     context.progress(0.05, "Comparing everybody with everybody")
-    calibration = collection_calibrate(
-        collection=collection, actor=context.actor, check=context.check
-    )
+    calibration, *_ = [
+        collection_calibrate(
+            collection=collection, actor=context.actor, model=model, check=context.check
+        )
+        for model in models_of(collection)
+    ]
     return {name: calibration.figures[name] for name in ("people", "templates")}
 
 
@@ -258,20 +258,6 @@ def calibration_forget(collection: Collection, person: Person) -> Traced:
     return Traced()
 
 
-def model_curve_update(*, preset: str, curve: ImpostorCurve | None, actor: Actor) -> ModelVersion:
-    """Replace the preset's curve of a model; None restores it. The thresholds of all collections
-    that use it follow."""
-
-    def update() -> ModelVersion:
-        version = ensure_model_version(preset)
-        curve_put(version, curve)
-        version.save(update_fields=["impostor_curves"])
-        record(actor, "model.curve", version, source=curve.source if curve else "preset")
-        return version
-
-    return in_transaction(update)
-
-
 def calibration_state(collection: Collection) -> CalibrationState | None:
     """None if the collection was not measured with the embedder in use."""
     calibration = calibration_of(collection)
@@ -293,8 +279,7 @@ def calibration_state(collection: Collection) -> CalibrationState | None:
 
 def _gallery(collection: Collection) -> Sized:
     """That of the model in force; a candidate's is not loaded for this."""
-    is_candidate = collection.embedder_id == collection.candidate_id
-    return _counted(collection) if is_candidate else gallery_of(collection)
+    return _counted(collection) if collection.is_seen_by_candidate else gallery_of(collection)
 
 
 def _counted(collection: Collection) -> Sized:
@@ -305,8 +290,7 @@ def _counted(collection: Collection) -> Sized:
 def _similar_from(collection: Collection) -> float:
     """The similarity from which two people match. For a candidate without any curve, similar pairs
     are not known before the measurement: 1.0."""
-    is_candidate = collection.embedder_id == collection.candidate_id
-    if is_candidate and curve_of_collection(collection) is None:
+    if collection.is_seen_by_candidate and curve_of_collection(collection) is None:
         return 1.0
     return rules_of(collection, _counted(collection)).threshold
 

@@ -29,7 +29,7 @@ from recognition.people.models import (
     Template,
     TrainedDecider,
 )
-from recognition.people.rules import calibration_of
+from recognition.people.rules import calibration_of, model_curve
 from recognition.people.services.calibration import collection_calibrate, missed_people
 from recognition.people.services.deciders import decider_train
 from recognition.people.services.locks import lock_collection
@@ -192,6 +192,7 @@ def rules_prepare(context: JobContext, change: ModelChange) -> None:
     trained = TrainedDecider.objects.filter(collection=collection, model=other)
     if collection.decider == Collection.Decider.SVM and not trained.exists():
         errors.append(_tried(partial(train, model=other)))
+    collection.candidate_own_curve = step_of(context, change, _choose_curve)
     figures = {
         model.version: found
         for model in (change.source, change.target)
@@ -203,6 +204,18 @@ def rules_prepare(context: JobContext, change: ModelChange) -> None:
         row.save(update_fields=["figures", "error"])
 
     step_of(context, change, store)
+
+
+def _choose_curve(change: ModelChange) -> bool:
+    """Whether the candidate takes the collection's own curve: at first if the model in force does,
+    or if there is no other one."""
+    collection = change.collection
+    if change.state == ModelChange.State.EMBEDDING:
+        seen = collection.seen_by(change.other)
+        is_wanted = collection.uses_own_curve or model_curve(seen) is None
+        collection.candidate_own_curve = is_wanted and calibration_of(seen) is not None
+        collection.save(update_fields=["candidate_own_curve"])
+    return collection.candidate_own_curve
 
 
 def _tried(act: Callable[[], object]) -> str:

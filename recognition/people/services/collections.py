@@ -11,8 +11,13 @@ from recognition.people.index import forget_galleries
 from recognition.people.model_versions import refuse_unusable
 from recognition.people.models import Calibration, Collection, TrainedDecider
 from recognition.people.rules import calibration_of
-from recognition.people.services.locks import lock_collection, refuse_open_change
+from recognition.people.services.locks import (
+    lock_collection,
+    refuse_named_by_cameras,
+    refuse_open_change,
+)
 from recognition.people.traces import forget_collection
+from recognition.web.boundaries import ColumnValues
 from recognition.web.errors import ServiceError
 from recognition.web.transactions import after_commit, in_transaction
 
@@ -23,6 +28,7 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
 
     if "embedder" in values:
         refuse_unusable(values["embedder"])
+    _check_candidate_rules(Collection(), values)
 
     def create() -> Collection:
         collection = Collection.objects.create(**values)
@@ -38,8 +44,9 @@ def collection_create(*, actor: Actor, **values: Any) -> Collection:
 def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -> Collection:
     """Change a collection. 409 `embedder_in_use` if it has templates, as vectors of two models
     cannot be compared (see `model_changes`); `model_not_usable` if the new embedder was not
-    evaluated; `not_calibrated` if the own curve is wanted and there is none. A change of the
-    embedder deletes the calibration and the trained SVM."""
+    evaluated; `not_calibrated` if the own curve is wanted and there is none; `no_second_model` for
+    rules of a second model if there is none. A change of the embedder deletes the calibration and
+    the trained SVM."""
 
     def update() -> Collection:
         row = lock_collection(collection.pk)
@@ -49,6 +56,7 @@ def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -
             raise ServiceError("embedder_in_use", message, status=409)
         if embedder.pk != row.embedder_id:
             refuse_unusable(embedder)
+            refuse_named_by_cameras(row, row.embedder)
         fields = dict(changes)
         if embedder.pk != row.embedder_id:
             refuse_open_change(row)
@@ -59,6 +67,7 @@ def collection_update(*, collection: Collection, actor: Actor, **changes: Any) -
             setattr(row, name, value)
         if fields.get("uses_own_curve") and calibration_of(row) is None:
             raise _not_calibrated()
+        _check_candidate_rules(row, fields)
         row.save(update_fields=list(fields))
         record(actor, "collection.update", row, collection_id=row.pk, changed=sorted(changes))
         return row
@@ -84,6 +93,17 @@ def collection_delete(*, collection: Collection, actor: Actor) -> None:
         after_commit(lambda: forget_galleries(collection.pk))
 
     in_transaction(delete)
+
+
+def _check_candidate_rules(collection: Collection, changes: ColumnValues) -> None:
+    wants_curve = changes.get("candidate_own_curve", False)
+    if not wants_curve and changes.get("candidate_threshold") is None:
+        return
+    if collection.candidate is None:
+        message = "The collection has no second model."
+        raise ServiceError("no_second_model", message, status=409)
+    if wants_curve and calibration_of(collection.seen_by(collection.candidate)) is None:
+        raise _not_calibrated()
 
 
 def _not_calibrated() -> ServiceError:

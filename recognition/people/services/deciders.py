@@ -21,6 +21,7 @@ from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.people.index.reading import TemplateReader
 from recognition.people.models import Collection, ModelVersion, Person, TrainedDecider
+from recognition.people.selectors import models_of
 from recognition.people.services.locks import check_in_use, lock_collection
 from recognition.people.traces import Traced
 from recognition.web.errors import ServiceError, not_found
@@ -59,12 +60,15 @@ def training_start(*, collection: Collection, actor: Actor) -> Job:
 
 
 def train_job(context: JobContext, parameters: JsonObject) -> JsonObject:
-    """The function of the job kind `train_decider`."""
+    """The function of the job kind `train_decider`: an SVM of each model of the collection."""
     collection = Collection.objects.filter(pk=context.collection_id).first()
     if collection is None:
         raise not_found("collection")
     context.progress(0.05, "Training")
-    trained = decider_train(collection=collection, actor=context.actor, check=context.check)
+    trained, *_ = [
+        decider_train(collection=collection, actor=context.actor, model=model, check=context.check)
+        for model in models_of(collection)
+    ]
     return {"people": trained.people, "templates": trained.templates}
 
 
@@ -170,11 +174,13 @@ def is_trainable(collection: Collection) -> bool:
 
 
 def deciders_retrain() -> int:
-    """Start a job for each SVM that decides and is stale, missing or damaged; returns how many."""
-    rows = Collection.objects.select_related("embedder").filter(decider=Collection.Decider.SVM)
+    """Start a job for each collection with an SVM that decides and is stale, missing or damaged;
+    returns how many."""
+    rows = Collection.objects.select_related("embedder", "candidate")
     started = 0
-    for collection in rows:
-        if decider_state(collection).is_current:
+    for collection in rows.filter(decider=Collection.Decider.SVM):
+        seen = map(collection.seen_by, models_of(collection))
+        if all(decider_state(each).is_current for each in seen):
             continue
         try:
             training_start(collection=collection, actor=SYSTEM)

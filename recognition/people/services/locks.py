@@ -8,6 +8,8 @@ from uuid import UUID
 from recognition.people.models import Collection, ModelChange, ModelVersion, Person
 from recognition.web.errors import ServiceError, not_found
 
+_CAMERAS_TOLD = 10
+
 
 def lock_collection(collection_id: UUID) -> Collection:
     """The row as it is now, locked until the end of the transaction."""
@@ -31,6 +33,15 @@ def refuse_open_change(collection: Collection) -> None:
     if ModelChange.objects.filter(collection=collection, ended_at=None).exists():
         message = "The collection's model is being changed. Finish or cancel that first."
         raise ServiceError("model_change_open", message, status=409)
+
+
+def refuse_named_by_cameras(collection: Collection, model: ModelVersion) -> None:
+    """ServiceError 409 `model_named_by_cameras` if cameras of the collection are recognised with
+    this model. collection: locked."""
+    named = collection.cameras.filter(model=model).order_by("name")
+    if names := list(named.values_list("name", flat=True)[:_CAMERAS_TOLD]):
+        message = f"{', '.join(names)}: recognised with {model}. Choose another model for them."
+        raise ServiceError("model_named_by_cameras", message, status=409, cameras=names)
 
 
 def lock_person(person_id: UUID) -> Person:

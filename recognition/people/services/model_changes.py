@@ -29,9 +29,13 @@ from recognition.people.models import (
     Negative,
     TrainedDecider,
 )
-from recognition.people.rules import calibration_of, model_curve, uncalibrated
+from recognition.people.rules import curve_of_collection, model_curve, uncalibrated
 from recognition.people.services.deciders import is_trainable
-from recognition.people.services.locks import lock_collection, refuse_open_change
+from recognition.people.services.locks import (
+    lock_collection,
+    refuse_named_by_cameras,
+    refuse_open_change,
+)
 from recognition.web.errors import ServiceError
 from recognition.web.leases import DatabaseTime
 from recognition.web.transactions import in_transaction
@@ -84,7 +88,8 @@ def model_change_start(*, collection: Collection, model: ModelVersion, actor: Ac
 def model_change_switch(
     *, collection: Collection, actor: Actor, accepted_losses: int = 0
 ) -> ModelChange:
-    """Put the candidate in force. accepted_losses: so many images may have no template by it.
+    """Put the candidate in force, with its rules: a fixed threshold belongs to the model that it
+    was set for. accepted_losses: so many images may have no template by it.
 
     ServiceError 409: `no_model_change`, `model_change_not_ready`, `images_lost`, `images_missing`,
     `negatives_missing`, `decider_not_trained`, `galleries_not_loaded`, `no_threshold`.
@@ -96,11 +101,9 @@ def model_change_switch(
         _check_decider(row, change)
         _check_loaded(change)
         seen = row.seen_by(change.target)
-        is_measured, has_curve = calibration_of(seen) is not None, model_curve(seen) is not None
-        if not (is_measured or has_curve):
+        if seen.match_threshold is None and curve_of_collection(seen) is None:
             raise uncalibrated(change.target.version)
-        change.kept_threshold, change.kept_own_curve = row.match_threshold, row.uses_own_curve
-        _exchange(row, None, is_measured and (row.uses_own_curve or not has_curve))
+        _exchange(row)
 
     act = "switch", ModelChange.SWITCHABLE, _State.SWITCHED
     return _move(collection, actor, *act, switch)
@@ -119,19 +122,21 @@ def model_change_roll_back(
     def roll_back(row: Collection, change: ModelChange) -> None:
         _check_losses(change, accepted_losses)
         _check_complete(change)
-        _exchange(row, change.kept_threshold, change.kept_own_curve)
+        _exchange(row)
 
     act = "roll_back", (_State.SWITCHED,), _State.ROLLED_BACK
     return _move(collection, actor, *act, roll_back)
 
 
 def model_change_let_go(*, collection: Collection, actor: Actor) -> ModelChange:
-    """After a switch: end the way back. The job removes the data of the former model."""
+    """After a switch: end the way back. The job removes the data of the former model. ServiceError
+    409 `model_named_by_cameras`."""
     return _move(collection, actor, "let_go", (_State.SWITCHED,), _State.DONE, _drop_candidate)
 
 
 def model_change_cancel(*, collection: Collection, actor: Actor) -> ModelChange:
-    """Keep the former model. The job removes the data of the new one."""
+    """Keep the former model. The job removes the data of the new one. ServiceError 409
+    `model_named_by_cameras`."""
     states = (_State.EMBEDDING, _State.READY, _State.ROLLED_BACK)
     return _move(collection, actor, "cancel", states, _State.CANCELLED, _drop_candidate)
 
@@ -181,14 +186,21 @@ def negatives_missing(change: ModelChange, model: ModelVersion | None = None) ->
 
 def model_changes_resume() -> int:
     """Start the job of each change that has work left and no open job; returns how many."""
-    states = (_State.EMBEDDING, _State.DONE, _State.CANCELLED)
-    left = ModelChange.objects.filter(ended_at=None, state__in=states)
     open_jobs = Job.objects.filter(kind=JOB, state__in=Job.OPEN)
     busy = set(open_jobs.values_list("collection_id", flat=True))
-    waiting = set(left.values_list("collection_id", flat=True)) - busy
+    changes = ModelChange.objects.select_related("source", "target").filter(ended_at=None)
+    left = {change.collection_id for change in changes if _has_work_left(change)}
+    waiting = left - busy
     for collection_id in waiting:
         job_start(kind=JOB, collection=collection_id, actor=SYSTEM)
     return len(waiting)
+
+
+def _has_work_left(change: ModelChange) -> bool:
+    """Also if the other model failed when a face was enrolled or rejected."""
+    if change.state not in change.LOADED:
+        return True
+    return images_missing(change).exists() or negatives_missing(change).exists()
 
 
 def _move(
@@ -211,15 +223,7 @@ def _move(
             raise ServiceError("model_change_not_ready", message, status=409, state=change.state)
         act(row, change)
         change.state, change.changed_at = state, DatabaseTime()
-        change.save(
-            update_fields=[
-                "state",
-                "changed_at",
-                "accepted_losses",
-                "kept_threshold",
-                "kept_own_curve",
-            ]
-        )
+        change.save(update_fields=["state", "changed_at", "accepted_losses"])
         _note(change, verb, actor)
         return change
 
@@ -306,14 +310,14 @@ def _processes_without(change: ModelChange) -> QuerySet[GalleryProcess]:
     return _processes_alive().exclude(Exists(loaded))
 
 
-def _exchange(collection: Collection, threshold: float | None, uses_own_curve: bool) -> None:  # noqa: FBT001
-    """The switch: one row, which every request and stream reads."""
+def _exchange(collection: Collection) -> None:
+    """The switch: one row, which every request and stream reads. Each model keeps its rules."""
     assert collection.candidate is not None  # of a change that is not over
-    former = collection.embedder
-    collection.embedder, collection.candidate = collection.candidate, former
-    collection.match_threshold, collection.uses_own_curve = threshold, uses_own_curve
-    fields = ["embedder", "candidate", "match_threshold", "uses_own_curve"]
-    collection.save(update_fields=fields)
+    former, seen = collection.embedder, collection.seen_by(collection.candidate)
+    seen.candidate_threshold = collection.match_threshold
+    seen.candidate_own_curve = collection.uses_own_curve
+    fields = ["embedder", "match_threshold", "uses_own_curve"]
+    seen.save(update_fields=[*fields, "candidate", "candidate_threshold", "candidate_own_curve"])
     # Until now it was in force: every process has its gallery in memory.
     loaded = [
         LoadedCandidate(process=each, collection=collection, model=former)
@@ -323,8 +327,11 @@ def _exchange(collection: Collection, threshold: float | None, uses_own_curve: b
 
 
 def _drop_candidate(collection: Collection, change: ModelChange) -> None:
-    collection.candidate = None
-    collection.save(update_fields=["candidate"])
+    refuse_named_by_cameras(collection, change.other)
+    collection.candidate = collection.candidate_threshold = None
+    collection.candidate_own_curve = False
+    fields = ["candidate", "candidate_threshold", "candidate_own_curve"]
+    collection.save(update_fields=fields)
 
 
 def _note(change: ModelChange, verb: str, actor: Actor) -> None:

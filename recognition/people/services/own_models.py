@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,7 +15,8 @@ from django.db import IntegrityError
 from django.db.models import ProtectedError, Q
 
 from accounts.audit import Actor, record
-from ml_engine.formats import Wish, convert_file
+from ml_engine.formats import Wish, convert_file, size_of
+from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.error_rates import ErrorRates, TooFewPeople, error_rates, people_needed
 from ml_engine.request import Ask
 from ml_engine.types import EngineError, Float32, ImageError, ModelRefused
@@ -34,12 +36,15 @@ from recognition.people.services.pictures import decoded, subjects
 from recognition.people.services.reembedding import stored_embedding
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
-from recognition.web.storage import problem_of, storage_refusal
+from recognition.web.storage import problem_of, require_room, storage_refusal
 from recognition.web.transactions import after_commit, in_transaction
 
 logger = logging.getLogger(__name__)
 
 _ASK = Ask(priority="bulk", caller="evaluate_model")
+# Unpacked, converted, and as a graph; the last two once more in the folder of weights, which may be
+# on the same disk.
+_TIMES_ITS_SIZE = 5
 # A network with more errors than this cannot name people: a random one has .35 and more.
 _MOST_EER = 0.15
 # No pair is listed as similar: the pictures are not of the site's own people.
@@ -69,9 +74,12 @@ def model_add(
     """Check, convert and probe a file (see `ml_engine.formats`), and keep it as a model.
 
     ServiceError 422 `model_refused` or `operation_refused` with the reason; 400 `bad_name`; 409
-    `model_known` if this model was added already. Nothing is kept then.
+    `model_known` if this model was added already; 507 `storage_full`. Nothing is kept then.
     """
     _check_name(name)
+    needed = _TIMES_ITS_SIZE * size_of(path)
+    for folder in (Path(tempfile.gettempdir()), Path(settings.WEIGHTS_DIR)):
+        require_room(folder, needed, f"Adding {path.name}")
     try:
         made = convert_file(path, Path(settings.WEIGHTS_DIR), wish)
     except ModelRefused as error:
@@ -185,8 +193,9 @@ def model_evaluate(
     check: Callable[[], None] = lambda: None,
 ) -> ModelVersion:
     """Measure a model on faces of many people: error rates, an impostor curve, and whether it may
-    be used. Of a preset and of a model in use only the figures are kept: what collections decide by
-    does not change.
+    be used. Of a preset only the figures are kept. The state of a model in use does not change
+    either, and its curve waits until somebody takes it (`evaluated_curve_use`): what collections
+    decide by does not change.
 
     Args:
         vectors: from `folder_vectors` or `collection_vectors`.
@@ -210,10 +219,9 @@ def model_evaluate(
         if row is None:
             raise not_found("model")
         row.figures = _figures(rates)
-        if not _is_in_use(row):
-            row.state = state
-            curve_put(row, rates.curve)
-        row.save(update_fields=["state", "figures", "impostor_curves"])
+        if row.source == ModelVersion.Source.FILE:
+            _store_curve(row, rates.curve, state)
+        row.save(update_fields=["state", "figures", "impostor_curves", "evaluated_curves"])
         record(actor, "model.evaluate", row, people=rates.people, state=row.state)
         return row
 
@@ -221,9 +229,16 @@ def model_evaluate(
     return in_transaction(store)
 
 
-def _is_in_use(version: ModelVersion) -> bool:
-    of_collections = Collection.objects.filter(Q(embedder=version) | Q(candidate=version))
-    return version.source == ModelVersion.Source.PRESET or of_collections.exists()
+def is_in_use(version: ModelVersion) -> bool:
+    return Collection.objects.filter(Q(embedder=version) | Q(candidate=version)).exists()
+
+
+def _store_curve(version: ModelVersion, curve: ImpostorCurve, state: ModelVersion.State) -> None:
+    if is_in_use(version):
+        version.evaluated_curves = {detector_in_use(): curve.to_dict()}
+        return
+    version.state, version.evaluated_curves = state, {}
+    curve_put(version, curve)
 
 
 def folder_vectors(

@@ -9,16 +9,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ml_engine.formats import convert_file
 from ml_engine.formats.convert import convert
 from ml_engine.formats.files import ModelFile
 from ml_engine.formats.onnx_file import read_onnx
 from ml_engine.formats.onnx_schema import message_class
 from ml_engine.formats.operations import OperationRefused
+from ml_engine.formats.probe import made_up_faces
 from ml_engine.formats.wish import Wish
 from ml_engine.runtime import onnx
+from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.runtime.onnx import OnnxNetwork
 from ml_engine.types import ModelUnusable
-from ml_engine.zoo import Preprocessing
+from ml_engine.zoo import Preprocessing, own_embedder
 from ml_engine.zoo.own import PreparedNetwork
 from tests.ml_engine.formats.onnx_network import onnx_network
 
@@ -56,18 +59,30 @@ def test_onnx_without_onnxruntime_names_what_to_install(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelUnusable, match=r"requirements/onnx\.txt"):
+    with pytest.raises(ModelUnusable, match=r"pip install -r requirements/lock-onnx\.txt"):
         OnnxNetwork(path)
 
 
 @pytest.mark.tensorflow
 def test_onnx_gives_the_maker_s_embeddings(path: Path, files: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="an extra: requirements/onnx.txt")
+    pytest.importorskip("onnxruntime", reason="an extra that lock-dev.txt installs")
     expected = np.load(files / "expected.npz")
     network = PreparedNetwork(OnnxNetwork(path, threads=1), Preprocessing(), "nchw")
     for order in ([4], [7, 0, 3], [2, 1, 5, 6, 0, 3, 7, 4]):
         (found,) = network.run(expected["faces"][order])
         np.testing.assert_allclose(found, expected["embeddings"][order], rtol=0, atol=1e-4)
+
+
+def test_onnx_file_goes_the_whole_way_within_the_limits(path: Path, tmp_path: Path) -> None:
+    """Checked, probed and kept by confined processes, then run as the product runs it."""
+    pytest.importorskip("onnxruntime", reason="an extra that lock-dev.txt installs")
+    weights = tmp_path / "weights"
+    made = convert_file(path, weights)
+    assert (made.card.runtime, made.card.layout) == ("onnxruntime", "nchw")
+    card = own_embedder("own", made.folder, weights, made.card.sha256)
+    assert card.source is not None
+    network = card.source.network(card, weights, ResolvedDevice("cpu", "cpu", 1))
+    assert network.run(made_up_faces(card.size))[0].shape == (8, card.dimension)
 
 
 def test_onnx_file_whose_sizes_depend_on_the_picture_is_refused(tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ def test_answer_without_faces_tells_that_the_picture_is_too_dark() -> None:
     told = []
     for light in (2, 100):
         wall = np.full((48, 64, 3), light, np.uint8)
-        told.append(faces_message(1, View(wall), [], {}, dropped=0)["too_dark"])
+        told.append(faces_message(1, View(wall), [], {}, model="m@1", dropped=0)["too_dark"])
     assert told == [True, False]
 
 
 def test_dark_picture_with_a_face_is_not_too_dark() -> None:
     face = _told(nobody(), None)
     night = np.zeros((48, 64, 3), np.uint8)
-    assert not faces_message(1, View(night), [face], {}, dropped=0)["too_dark"]
+    assert not faces_message(1, View(night), [face], {}, model="m@1", dropped=0)["too_dark"]
 
 
 def _told(candidates: list[Candidate], name: str | None) -> LiveFacePayload:

@@ -12,9 +12,9 @@ from ml_engine import Face
 from recognition.cameras.models import Camera
 from recognition.cameras.services.cameras import camera_update
 from recognition.cameras.sources import BROWSER
-from recognition.live import drawn_areas
+from recognition.live import camera_settings
 from recognition.live.areas import EVERYWHERE, Areas
-from recognition.live.drawn_areas import DrawnAreas
+from recognition.live.camera_settings import SettingsInForce
 from recognition.people.models import Collection
 from tests.factories import ACTOR, make_camera
 from tests.fakes import FakeEngine, photo
@@ -72,7 +72,7 @@ class TestInForce:
     def test_changed_areas_are_in_force_without_a_new_stream(
         self, engine: FakeEngine, collection: Collection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(drawn_areas, "_REREAD_S", 0.0)
+        monkeypatch.setattr(camera_settings, "_REREAD_S", 0.0)
         camera = make_camera(collection, kind=BROWSER, max_fps=60)
         with DrivenStream(collection, camera=camera) as stream:
             picture = photo(1)
@@ -92,9 +92,9 @@ class TestInForce:
             make_camera(collection),
             make_camera(collection, areas={"watch": [LEFT], "ignore": []}),
         ]
-        drawn = DrawnAreas()
+        settings = SettingsInForce()
         with django_assert_num_queries(1):  # type: ignore[operator]
-            found = [drawn.of(camera.pk) for camera in cameras * 3]
+            found = [settings.of(camera.pk).areas for camera in cameras * 3]
         assert found[0] == EVERYWHERE
         assert len(found[1].watch) == 1
 
@@ -102,9 +102,9 @@ class TestInForce:
         self, collection: Collection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         camera = make_camera(collection, areas={"watch": [LEFT], "ignore": []})
-        drawn = DrawnAreas()
-        drawn.of(camera.pk)
-        drawn._read_s = -np.inf
+        settings = SettingsInForce()
+        settings.of(camera.pk)
+        settings._read_s = -np.inf
 
         def away() -> None:
             from django.db import OperationalError
@@ -112,5 +112,5 @@ class TestInForce:
             raise OperationalError("gone")
 
         monkeypatch.setattr(Camera.objects, "order_by", away)
-        assert len(drawn.of(camera.pk).watch) == 1
-        assert time.monotonic() - drawn._read_s < 60, "it does not ask for each frame"
+        assert len(settings.of(camera.pk).areas.watch) == 1
+        assert time.monotonic() - settings._read_s < 60, "it does not ask for each frame"

@@ -69,7 +69,7 @@ def test_reading_is_kept_only_while_a_stream_uses_it(collection: Collection, clo
     clock.now += 2.1
     book.reread()
     newest = process().part(Readings)._newest
-    assert set(newest) == {collection.pk}
+    assert set(newest) == {(collection.pk, None)}
     del book
     gc.collect()
     assert not newest

@@ -21,7 +21,7 @@ from recognition.web.errors import ServiceError
 from recognition.web.uploads import Upload
 from tests.answers import good
 from tests.callers import Caller
-from tests.factories import ACTOR, make_own_model, make_person
+from tests.factories import ACTOR, make_collection, make_own_model, make_person
 from tests.fakes import photo
 from tests.own_models import DIMENSION, SIZE
 
@@ -41,6 +41,13 @@ def test_row_of_a_file_gives_the_engine_its_card(own_model: ModelVersion) -> Non
     assert card is not None
     assert (card.version, card.dimension, card.size) == (own_model.version, DIMENSION, SIZE)
     assert card_of_version("own@000000000000") is None
+
+
+def test_engine_keeps_the_models_of_all_collections(own_model: ModelVersion) -> None:
+    assert engine_config().models_in_use() == set()
+    first = make_collection()
+    Collection.objects.create(name="Other", embedder=first.embedder, candidate=own_model)
+    assert engine_config().models_in_use() == {first.embedder.version, own_model.version}
 
 
 def test_rest_takes_a_file_model_by_name(api: Caller, own_model: ModelVersion) -> None:

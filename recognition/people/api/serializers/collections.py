@@ -10,6 +10,8 @@ _RULES = (
     "name",
     "description",
     "match_threshold",
+    "candidate_threshold",
+    "candidate_own_curve",
     "target_false_match_rate",
     "target_false_positive_rate",
     "uses_own_curve",
@@ -53,8 +55,8 @@ class CollectionSerializer(serializers.ModelSerializer):
         read_only=True,
         allow_null=True,
         default=None,
-        help_text="The version of the other model while the model is being changed: before the "
-        "switch the new one, after it the former one.",
+        help_text="The version of the second model: before the switch of a change the new one, "
+        "after it the former one. Both can be kept, and a camera may name either.",
     )
 
     class Meta:
@@ -87,7 +89,10 @@ class InForceSerializer(serializers.Serializer):
 
 class CollectionDetailSerializer(CollectionSerializer):
     in_force = InForceSerializer()
+    candidate_in_force = InForceSerializer(
+        allow_null=True, help_text="The same for cameras that name the second model."
+    )
 
     class Meta(CollectionSerializer.Meta):
-        fields = (*CollectionSerializer.Meta.fields, "in_force")
+        fields = (*CollectionSerializer.Meta.fields, "in_force", "candidate_in_force")
         read_only_fields = fields

@@ -109,6 +109,12 @@ class IdentifyOptions(_WantedFaces):
     collection = serializers.UUIDField(
         required=False, help_text="Optional if the caller sees only one."
     )
+    model = serializers.CharField(
+        required=False,
+        max_length=80,
+        help_text="Name or version of one of the collection's two models. The one in force if it "
+        "is left out.",
+    )
     max_candidates = serializers.IntegerField(default=5, min_value=1, max_value=100)
     threshold = serializers.FloatField(
         required=False,

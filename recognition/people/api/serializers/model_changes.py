@@ -73,7 +73,8 @@ class ModelChangeSerializer(serializers.Serializer):
     missed = MissedSerializer(many=True, help_text="Empty until both models are measured.")
     message = serializers.CharField(help_text="Why the new model was not measured or trained.")
     kept_threshold = serializers.FloatField(
-        allow_null=True, help_text="The fixed threshold that comes back with a rollback."
+        allow_null=True,
+        help_text="The fixed threshold of the model that is not in force: it comes back with it.",
     )
     created_at = serializers.DateTimeField()
     changed_at = serializers.DateTimeField()
@@ -84,13 +85,14 @@ def model_change_payload(change: ModelChange) -> JsonDict:
     progress = change_progress(change)
     lost = images_lost(change).values_list("image_id", flat=True)
     same = ("id", "state", "images_total", "images_done", "events_done", "events_lost",
-            "kept_threshold", "created_at", "changed_at", "ended_at")  # fmt: skip
+            "created_at", "changed_at", "ended_at")  # fmt: skip
     counted = ("images_missing", "images_lost", "negatives_missing", "negatives_lost",
                "waiting_for")  # fmt: skip
     payload = {
         **{name: getattr(change, name) for name in same},
         **{name: getattr(progress, name) for name in counted},
         "collection": change.collection_id,
+        "kept_threshold": change.collection.candidate_threshold,
         "source": change.source.version,
         "target": change.target.version,
         "lost_images": list(lost[:_MOST_LISTED]),

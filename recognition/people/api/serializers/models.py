@@ -100,6 +100,30 @@ class EvaluateInput(serializers.Serializer):
     collection = serializers.UUIDField(help_text="Its people are compared with each other.")
 
 
+class CurveEffectSerializer(serializers.Serializer):
+    """`then` is the threshold by the evaluated curve. Null: there is none."""
+
+    collection = serializers.UUIDField()
+    name = serializers.CharField()
+    now = serializers.FloatField(allow_null=True)
+    then = serializers.FloatField(allow_null=True)
+
+
+class EvaluatedCurveSerializer(serializers.Serializer):
+    detector = serializers.CharField(help_text="`name@hash`")
+    # DRF's metaclass takes fields out of the class, so this is not Field.source.
+    source = serializers.CharField(help_text="Of what it was measured on.")  # type: ignore[assignment]
+    pairs = serializers.IntegerField(help_text="Of strangers.")
+    collections = CurveEffectSerializer(many=True)
+
+
+class CurveInForceSerializer(serializers.Serializer):
+    detector = serializers.CharField(help_text="`name@hash`")
+    # DRF's metaclass takes fields out of the class, so this is not Field.source.
+    source = serializers.CharField()  # type: ignore[assignment]
+    pairs = serializers.IntegerField(help_text="Of strangers.")
+
+
 class ModelSerializer(serializers.Serializer):
     """A preset, or a model of your own. `id` is null until a collection or an event uses it."""
 
@@ -120,6 +144,11 @@ class ModelSerializer(serializers.Serializer):
     training_data = serializers.CharField()
     about = serializers.CharField()
     figures = serializers.DictField()
+    curves = CurveInForceSerializer(many=True, help_text="Impostor curves, by detector.")
+    has_evaluated_curve = serializers.BooleanField(
+        help_text="An evaluation of this model, which is in use, left a curve that is not in "
+        "force: GET `models/{id}/evaluated-curve`."
+    )
     report = serializers.DictField(help_text="Of your own model: its card, operations and probe.")
 
 

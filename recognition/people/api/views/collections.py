@@ -111,10 +111,19 @@ def _with_model(values: CheckedFields) -> CheckedFields:
 
 
 def _detail(collection: Collection) -> JsonDict:
+    first, *second = map(collection.seen_by, selectors.models_of(collection))
+    return {
+        **CollectionSerializer(collection).data,
+        "in_force": _in_force(first),
+        "candidate_in_force": _in_force(second[0]) if second else None,
+    }
+
+
+def _in_force(collection: Collection) -> JsonDict:
     gallery = gallery_of(collection)
     rules = rules_of(collection, gallery)
     persons, templates = gallery.size
-    in_force = {
+    return {
         "persons": persons,
         "templates": templates,
         "threshold": round(rules.threshold, 4),
@@ -123,4 +132,3 @@ def _detail(collection: Collection) -> JsonDict:
         "curve": rules.curve_source,
         "decider": decider_in_force(collection),
     }
-    return {**CollectionSerializer(collection).data, "in_force": in_force}

@@ -10,11 +10,11 @@ from rest_framework.response import Response
 from accounts.access import Access, Scope
 from ml_engine.formats import inspect_file
 from ml_engine.types import ModelRefused
-from ml_engine.zoo import PRESETS, Preset
 from recognition.jobs.api.serializers import JobSerializer
 from recognition.jobs.payloads import job_payload
 from recognition.people import selectors
 from recognition.people.api.serializers.models import (
+    EvaluatedCurveSerializer,
     EvaluateInput,
     InspectionSerializer,
     ModelFileInput,
@@ -23,13 +23,19 @@ from recognition.people.api.serializers.models import (
     ModelSerializer,
 )
 from recognition.people.api.views.collections import refuse_limited_key
+from recognition.people.model_payloads import model_payload, model_payloads
 from recognition.people.models import ModelVersion
+from recognition.people.services.model_curves import (
+    curve_effects,
+    evaluated_curve,
+    evaluated_curve_use,
+)
 from recognition.people.services.own_models import evaluating_start, model_add, model_remove
 from recognition.web.api.base import ApiView
 from recognition.web.api.parsers import SafeJsonParser
 from recognition.web.api.schema import WITH_BODY, operation
-from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.numbers import rounded
 from recognition.web.uploads import upload_on_disk
 
 _FORM = "multipart/form-data"
@@ -48,10 +54,7 @@ class ModelsView(ApiView):
         "models, and older versions that collections still use.",
     )
     def get(self, request: Request) -> Response:
-        versions = {row.version: row for row in ModelVersion.objects.all()}
-        rows = [_preset(card, versions.pop(card.version, None)) for card in PRESETS.values()]
-        others = [_other(row) for row in versions.values()]
-        return Response({"results": rows + others})
+        return Response({"results": model_payloads()})
 
     @operation(
         "models_add",
@@ -60,7 +63,7 @@ class ModelsView(ApiView):
         request={_FORM: ModelInput},
         answer=ModelSerializer,
         status=201,
-        errors=(409, 422, *WITH_BODY),
+        errors=(409, 422, 503, 507, *WITH_BODY),
         about="Keras, SavedModel, frozen graph, checkpoint, TFLite or ONNX. Every operation "
         "between input and output is checked before anything runs; the error names what is not "
         "allowed. The model has to be evaluated before a collection can use it. A file may have "
@@ -71,7 +74,7 @@ class ModelsView(ApiView):
         values = self.read(ModelInput)
         with upload_on_disk(values.pop("file")) as path:
             version = model_add(path=path, actor=self.actor, **values)
-        return Response(_other(version), status=status.HTTP_201_CREATED)
+        return Response(model_payload(version), status=status.HTTP_201_CREATED)
 
 
 class InspectModelView(ApiView):
@@ -84,7 +87,7 @@ class InspectModelView(ApiView):
         scope=Scope.MANAGE,
         request={_FORM: ModelFileInput},
         answer=InspectionSerializer,
-        errors=(422, *WITH_BODY),
+        errors=(422, 503, 507, *WITH_BODY),
         about="Placeholders, operations, variables and possible outputs. Nothing of the file is "
         "run or kept.",
     )
@@ -121,7 +124,9 @@ class EvaluateModelView(ApiView):
         status=202,
         errors=(404, 409, *WITH_BODY),
         about="Starts a job that embeds the stored faces with this model and compares everybody "
-        "with everybody. The model is usable if it tells people apart.",
+        "with everybody. The model is usable if it tells people apart. Of a model that a "
+        "collection uses, state and curve stay: its new curve waits at "
+        "`models/{id}/evaluated-curve`. Of a preset only the figures change.",
     )
     def post(self, request: Request, model_id: int) -> Response:
         version = _found(self.access, model_id)
@@ -131,6 +136,50 @@ class EvaluateModelView(ApiView):
         return Response(job_payload(job), status=status.HTTP_202_ACCEPTED)
 
 
+class EvaluatedCurveView(ApiView):
+    @operation(
+        "models_evaluated_curve",
+        "See what the curve of the last evaluation would change",
+        scope=Scope.MANAGE,
+        answer=EvaluatedCurveSerializer,
+        errors=(404, 409),
+        about="For a model of your own that was evaluated while a collection used it: the "
+        "threshold of each such collection, now and by the new curve.",
+    )
+    def get(self, request: Request, model_id: int) -> Response:
+        version = _found(self.access, model_id)
+        effects, curve = curve_effects(version), evaluated_curve(version)
+        assert curve is not None  # else there are no effects
+        answer = {
+            "detector": curve.detector,
+            "source": curve.source,
+            "pairs": curve.pairs,
+            "collections": [
+                {
+                    "collection": effect.collection.pk,
+                    "name": effect.collection.name,
+                    "now": rounded(effect.now),
+                    "then": rounded(effect.then),
+                }
+                for effect in effects
+            ],
+        }
+        return Response(answer)
+
+    @operation(
+        "models_evaluated_curve_use",
+        "Put the curve of the last evaluation in force",
+        scope=Scope.MANAGE,
+        answer=ModelSerializer,
+        errors=(404, 409),
+        about="Thresholds of all collections that use the model follow, but those set by hand, and "
+        "those of a collection's own curve.",
+    )
+    def post(self, request: Request, model_id: int) -> Response:
+        version = evaluated_curve_use(version=_found(self.access, model_id), actor=self.actor)
+        return Response(model_payload(version))
+
+
 def _found(access: Access, model_id: int) -> ModelVersion:
     """An embedder. Models belong to all collections: a key of one of them finds none to change."""
     rows = ModelVersion.objects.filter(pk=model_id, role=ModelVersion.Role.EMBEDDER)
@@ -138,30 +187,3 @@ def _found(access: Access, model_id: int) -> ModelVersion:
     if row is None or access.collection_id is not None:
         raise not_found("embedder")
     return row
-
-
-def _preset(preset: Preset, version: ModelVersion | None) -> JsonDict:
-    names = ("role", "sha256", "dimension", "licence", "training_data", "about")
-    return {
-        "id": version.pk if version else None,
-        "name": preset.name,
-        "version": preset.version,
-        "source": ModelVersion.Source.PRESET,
-        "state": version.state if version else ModelVersion.State.USABLE,
-        **{name: getattr(preset, name) for name in names},
-        "figures": version.figures if version else preset.figures,
-        "report": {},
-    }
-
-
-def _other(row: ModelVersion) -> JsonDict:
-    """A model of the user's own, or a version of a preset that is no longer installed."""
-    is_file = row.source == ModelVersion.Source.FILE
-    names = ("name", "version", "role", "source", "state", "sha256", "dimension")
-    return {
-        "id": row.pk,
-        **{name: getattr(row, name) for name in (*names, "licence", "training_data")},
-        "about": "A model of your own." if is_file else "Not the installed version.",
-        "figures": row.figures,
-        "report": row.report,
-    }

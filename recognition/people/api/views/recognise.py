@@ -66,6 +66,9 @@ class IdentifyView(PictureView):
         options = self.read(IdentifyInput)
         picture = options.pop("image")
         collection = collection_or_only(self.access, options.pop("collection", None))
+        if "model" in options:
+            model = selectors.model_named(collection, options.pop("model"))
+            collection = collection.seen_by(model)
         result = identification.identify(
             collection=collection, data=picture.data, actor=self.actor, **options
         )

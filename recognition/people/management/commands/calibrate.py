@@ -14,12 +14,9 @@ from ml_engine.types import ModelMismatch
 from ml_engine.zoo import presets_of
 from recognition.people.management.collections import collection_named
 from recognition.people.model_versions import curve_in_use, detector_in_use, ensure_model_version
-from recognition.people.services.calibration import (
-    calibration_state,
-    collection_calibrate,
-    model_curve_update,
-)
+from recognition.people.services.calibration import calibration_state, collection_calibrate
 from recognition.people.services.collections import collection_update
+from recognition.people.services.model_curves import model_curve_update
 from recognition.web.errors import ServiceError
 
 

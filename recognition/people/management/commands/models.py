@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from ml_engine.formats import Wish, inspect_file, placeholder_values
 from ml_engine.types import ModelFileError
 from ml_engine.zoo import PRESETS, Preprocessing, fetch
 from recognition.people.management.collections import collection_named
+from recognition.people.model_payloads import model_payload
 from recognition.people.model_versions import embedder_named, installed_version
 from recognition.people.models import ModelVersion
+from recognition.people.services.model_curves import curve_effects, evaluated_curve_use
 from recognition.people.services.own_models import (
     OF_A_COLLECTION,
     collection_vectors,
@@ -55,11 +58,18 @@ class Command(BaseCommand):
         use = verbs.add_parser("use", help="make it the embedder of a collection")
         use.add_argument("name")
         use.add_argument("collection")
+        take = verbs.add_parser(
+            "use-curve", help="put the curve of the last evaluation of a model in use in force"
+        )
+        take.add_argument("name")
+        take.add_argument("--dry-run", action="store_true", help="only say what would change")
+        show = verbs.add_parser("show", help="the card of a model, as JSON")
+        show.add_argument("name")
         verbs.add_parser("remove", help="remove a model of your own").add_argument("name")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
-            getattr(self, f"_{verb}")(options)
+            getattr(self, f"_{verb.replace('-', '_')}")(options)
         except (ServiceError, ModelFileError) as error:
             raise CommandError(error.message) from error
         except (ValueError, TypeError) as error:
@@ -72,8 +82,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"{preset.version}  {preset.role}  preset")
         for row in ModelVersion.objects.order_by("name", "created_at"):
             state = row.state if installed_version(row) == row.version else "missing"
-            licence = f"  {row.licence}" if row.licence else ""
-            self.stdout.write(f"{row.version}  {row.role}  {row.source}  {state}{licence}")
+            rate = row.figures.get("eer")
+            told = [f"equal error rate {rate:.4f}" if rate is not None else "", row.licence]
+            parts = [row.version, row.role, row.source, state, *filter(None, told)]
+            self.stdout.write("  ".join(parts))
 
     def _inspect(self, options: dict[str, Any]) -> None:
         for title, value in inspect_file(options["file"], _wish(options)).items():
@@ -125,6 +137,27 @@ class Command(BaseCommand):
             f"{version} is {version.state}: {figures['people']} people, {figures['templates']} "
             f"faces, equal error rate {figures['eer']:.4f}."
         )
+        if version.evaluated_curves:
+            self.stdout.write(
+                "Collections use it: its state and its curve did not change. See what the new one "
+                f"would do, and take it: manage.py models use-curve {version} --dry-run"
+            )
+
+    def _use_curve(self, options: dict[str, Any]) -> None:
+        version = embedder_named(options["name"])
+        for effect in curve_effects(version):
+            now, then = (
+                "no threshold" if value is None else f"{value:.3f}"
+                for value in (effect.now, effect.then)
+            )
+            self.stdout.write(f"{effect.collection.name}: {now}, then {then}")
+        if not options["dry_run"]:
+            evaluated_curve_use(version=version, actor=SYSTEM)
+            self.stdout.write("The curve is in force.")
+
+    def _show(self, options: dict[str, Any]) -> None:
+        payload = model_payload(embedder_named(options["name"]))
+        self.stdout.write(json.dumps(payload, indent=1, sort_keys=True))
 
     def _use(self, options: dict[str, Any]) -> None:
         collection = collection_named(options["collection"])

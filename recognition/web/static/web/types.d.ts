@@ -253,6 +253,8 @@ export interface FacesMessage {
   type: "faces";
   frame: number;
   size: Size;
+  /** The version that recognises now. */
+  model?: string;
   faces: LiveFace[];
   timing_ms?: Timing;
   dropped?: number;

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from recognition.cameras.models import Camera
+from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, ModelChange
 from tests.factories import enrol, make_calibration, make_model_change, make_person
 from tests.recognition.admin_pages import address, page, told
@@ -49,6 +51,34 @@ def test_whole_change_on_the_page(administrator: Client, changed: str) -> None:
     do(administrator, changed, "switch")
     assert "is being removed" in do(administrator, changed, "let_go")
     assert ModelChange.objects.get().state == ModelChange.State.DONE
+
+
+def test_page_names_the_cameras_of_the_second_model(
+    administrator: Client, changed: str, collection: Collection
+) -> None:
+    do(administrator, changed, "start", embedder="dlib_resnet")
+    run_jobs()
+    assert "Both models can be kept" in page(administrator.get(changed))
+    second = ensure_model_version("dlib_resnet")
+    form = address("cameras_camera_add")
+    values = {"name": "Gate", "collection": collection.pk, "kind": "browser", "model": second.pk}
+    numbers = {"max_fps": 15, "min_face_px": 40, "clip_before_s": 5, "clip_after_s": 0}
+    administrator.post(form, {**values, **numbers, "answers": "ok"})
+    camera = Camera.objects.get()
+    assert camera.model == second
+    assert address("cameras_camera_change", camera.pk) in page(administrator.get(changed))
+    assert "Gate: recognised with dlib_resnet" in do(administrator, changed, "cancel")
+
+
+def test_rules_of_the_second_model_are_on_the_page_of_the_collection(
+    administrator: Client, changed: str, collection: Collection
+) -> None:
+    mine = address("people_collection_change", collection.pk)
+    assert "candidate_threshold" not in page(administrator.get(mine))
+    do(administrator, changed, "start", embedder="dlib_resnet")
+    text = page(administrator.get(mine))
+    assert "The second model, dlib_resnet" in text
+    assert "candidate_threshold" in text
 
 
 def test_lost_faces_are_shown_and_accepted_on_the_page(

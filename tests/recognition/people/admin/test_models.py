@@ -13,12 +13,14 @@ from accounts.models import AuditEntry
 from ml_engine.matching.error_rates import people_needed
 from ml_engine.zoo.own import own_embedder
 from recognition.jobs.models import Job
-from recognition.people.models import ModelVersion, Person
-from tests.factories import enrol, make_collection, make_own_model, make_person
+from recognition.people.models import Collection, ModelVersion, Person
+from recognition.people.services.own_models import model_evaluate
+from tests.factories import ACTOR, enrol, make_collection, make_own_model, make_person
 from tests.fakes import FakeEngine
 from tests.ml_engine.formats import hostile
 from tests.own_models import tiny_tflite
-from tests.recognition.admin_pages import address, page
+from tests.recognition.admin_pages import address, page, told
+from tests.recognition.people.services.test_own_models import vectors_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 MODEL = "people_modelversion"
@@ -43,8 +45,9 @@ def test_model_is_added_on_a_page_and_shown(administrator: Client, tmp_path: Pat
     version = ModelVersion.objects.get(name="own")
     assert answer["Location"] == address(f"{MODEL}_change", version.pk)
     text = page(administrator.get(answer["Location"]))
-    for told in ("A model of your own.", "CC0", "Added: not measured yet", "AVERAGE_POOL_2D"):
-        assert told in text
+    for said in ("A model of your own.", "CC0", "Added: not measured yet", "1 AVERAGE_POOL_2D",
+                 "from pixels to vector", "(pixel - 127.5) / 128"):  # fmt: skip
+        assert said in text
 
 
 def test_page_shows_why_a_model_is_refused(administrator: Client, tmp_path: Path) -> None:
@@ -67,6 +70,32 @@ def test_page_starts_an_evaluation(administrator: Client, tmp_path: Path) -> Non
     Person.objects.bulk_create(people)
     assert administrator.post(url, form).status_code == 302
     assert Job.objects.get().parameters == {"model": version.pk}
+
+
+def test_page_says_what_an_evaluation_of_a_model_in_use_does_and_takes_its_curve(
+    administrator: Client, tmp_path: Path
+) -> None:
+    version, preset = make_own_model(tmp_path), make_collection().embedder
+    url = address(f"{MODEL}_evaluate", version.pk)
+    assert "this model. So an evaluation" not in page(administrator.get(url))
+    assert "only its figures change" in page(
+        administrator.get(address(f"{MODEL}_evaluate", preset.pk))
+    )
+    Collection.objects.create(name="Gate", embedder=version)
+    assert "Gate uses this model. So an evaluation" in page(administrator.get(url))
+    vectors = vectors_of(people_needed(), noise=0.3)
+    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    shown = address(f"{MODEL}_change", version.pk)
+    text = page(administrator.get(shown))
+    assert f'href="{url}">not in force' in text
+    assert "One stranger in 100" in text
+    assert "has_enough_pairs" not in text, "figures are no JSON"
+    text = page(administrator.get(url))
+    assert "Measured on tests" in text
+    assert '<th scope="row">Gate</th><td>none</td><td>0.' in text
+    answer = administrator.post(url, {"do": "use_curve"})
+    assert (answer["Location"], told(answer)) == (shown, ["The new curve is in force."])
+    assert "Put this curve in force" not in page(administrator.get(url))
 
 
 def test_page_removes_a_model_of_ones_own_only(administrator: Client, tmp_path: Path) -> None:

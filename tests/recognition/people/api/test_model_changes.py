@@ -9,6 +9,7 @@ from recognition.people.models import Collection, ModelChange
 from tests.answers import good, refusal
 from tests.callers import Caller
 from tests.factories import enrol, make_model_change, make_person
+from tests.fakes import photo
 from tests.recognition.jobs.runs import run_jobs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("engine")]
@@ -38,6 +39,46 @@ def test_whole_change_over_rest(api: Caller, address: str, collection: Collectio
     assert good(api.post(f"{address}/let-go"))["state"] == "done"
     refusal(api.post(f"{address}/cancel"), 409, "no_model_change")
     assert good(api.get(f"/api/v1/collections/{collection.pk}"))["embedder"] == "dlib_resnet"
+
+
+def test_two_models_are_kept_and_named_by_cameras_over_rest(
+    api: Caller, address: str, collection: Collection
+) -> None:
+    mine = f"/api/v1/collections/{collection.pk}"
+    second = ensure_model_version("dlib_resnet").version
+    code = "not_a_model_of_the_collection"
+    refusal(api.post("/api/v1/cameras", {"name": "Gate", "model": second}), 409, code)
+    assert good(api.get(mine))["candidate_in_force"] is None
+    good(api.post(address, {"embedder": "dlib_resnet"}), 202)
+    run_jobs()
+    row = good(api.get(mine))
+    assert row["candidate_in_force"]["templates"] == row["in_force"]["templates"] == 2
+    assert row["candidate_in_force"]["threshold"] != row["in_force"]["threshold"]
+    camera = good(api.post("/api/v1/cameras", {"name": "Gate", "model": "dlib_resnet"}), 201)
+    assert camera["model"] == second
+    assert good(api.get("/api/v1/cameras"))["results"] == [camera]
+    refusal(api.post(f"{address}/cancel"), 409, "model_named_by_cameras")
+    assert good(api.patch(f"/api/v1/cameras/{camera['id']}", {"model": None}))["model"] is None
+    changed = good(api.patch(mine, {"candidate_threshold": 0.95}))
+    assert changed["candidate_in_force"]["source"] == "fixed"
+    assert changed["in_force"] == row["in_force"]
+    assert good(api.get(address))["kept_threshold"] == 0.95
+    good(api.post(f"{address}/cancel"))
+    refusal(api.patch(mine, {"candidate_threshold": 0.9}), 409, "no_second_model")
+
+
+def test_picture_is_identified_with_the_second_model_over_rest(
+    api: Caller, address: str, collection: Collection
+) -> None:
+    good(api.post(address, {"embedder": "dlib_resnet"}), 202)
+    run_jobs()
+    second = ensure_model_version("dlib_resnet").version
+    for model in (collection.embedder.version, second):
+        answer = good(api.send(f"/api/v1/identify?model={model}", photo(1), "image/jpeg"))
+        assert answer["model"] == model
+        assert answer["faces"][0]["decision"] == "match"
+    code = "not_a_model_of_the_collection"
+    refusal(api.send("/api/v1/identify?model=fusion", photo(1), "image/jpeg"), 409, code)
 
 
 def test_change_can_be_cancelled_over_rest(api: Caller, address: str) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.access import Role
+from accounts.access import Role, Scope
 from ml_engine.matching.error_rates import people_needed
 from recognition.jobs.models import Job
-from recognition.people.models import ModelVersion, Person
+from recognition.people.models import Collection, ModelVersion, Person
 from recognition.people.services import own_models
-from tests.answers import good
-from tests.callers import Caller, signed_in
-from tests.factories import make_collection, make_own_model
+from tests.answers import good, refusal
+from tests.callers import Caller, signed_in, with_key
+from tests.factories import ACTOR, make_collection, make_own_model
 from tests.ml_engine.formats import hostile
 from tests.own_models import DIMENSION, tiny_tflite
 from tests.recognition.jobs.runs import run_jobs
@@ -120,3 +120,23 @@ def test_file_whose_name_is_too_long_for_a_disk_is_read(api: Caller, tmp_path: P
     content = tiny_tflite(tmp_path / "tiny.tflite").read_bytes()
     form: dict[str, object] = {"file": SimpleUploadedFile("面" * 200 + ".tflite", content)}
     assert good(_post(api, "/api/v1/models/inspect", form))["kind"] == "tflite"
+
+
+def test_rest_tells_and_takes_the_curve_of_a_model_in_use(api: Caller, tmp_path: Path) -> None:
+    version, other = make_own_model(tmp_path), make_collection()
+    mine = Collection.objects.create(name="Door", embedder=version)
+    address = f"/api/v1/models/{version.pk}/evaluated-curve"
+    for method in (api.get, api.post):
+        refusal(method(address), 409, "no_evaluated_curve")
+    vectors = vectors_of(people_needed(), noise=0.3)
+    own_models.model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    told = good(api.get(address))
+    assert told["source"] == "tests"
+    (effect,) = told["collections"]
+    assert (effect["collection"], effect["name"], effect["now"]) == (str(mine.pk), "Door", None)
+    answer = good(api.post(address))
+    assert not answer["has_evaluated_curve"]
+    assert [curve["pairs"] for curve in answer["curves"]] == [told["pairs"]]
+    in_force = good(api.get(f"/api/v1/collections/{mine.pk}"))["in_force"]
+    assert in_force["threshold"] == pytest.approx(effect["then"], abs=1e-4)
+    refusal(with_key(Scope.MANAGE, collection=other).get(address), 404, "not_found")

@@ -55,5 +55,5 @@ def visit(engine: VersionedEngine, collection: Collection, person: Person, numbe
 def refused(code: str, act: Any, **options: Any) -> ServiceError:
     with pytest.raises(ServiceError) as error:
         act(actor=ACTOR, **options)
-    assert (error.value.code, error.value.status) == (code, 409)
+    assert (error.value.code, error.value.status) == (code, 409), error.value.message
     return error.value

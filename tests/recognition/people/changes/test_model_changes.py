@@ -218,8 +218,9 @@ def test_fixed_threshold_belongs_to_its_model(
 ) -> None:
     collection_update(collection=collection, actor=ACTOR, match_threshold=0.123)
     begun(collection, second)
-    change = model_change_switch(collection=collection, actor=ACTOR)
-    assert (now(collection).match_threshold, change.kept_threshold) == (None, 0.123)
+    model_change_switch(collection=collection, actor=ACTOR)
+    row = now(collection)
+    assert (row.match_threshold, row.candidate_threshold) == (None, 0.123)
     assert seen(collection, 1).threshold > 0.3
     model_change_roll_back(collection=collection, actor=ACTOR)
     assert now(collection).match_threshold == 0.123

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from ml_engine.matching.error_rates import people_needed
 from recognition.people.models import Collection, ModelVersion
-from tests.factories import make_collection, make_own_model
+from recognition.people.services.own_models import model_evaluate
+from tests.factories import ACTOR, make_collection, make_own_model
 from tests.ml_engine.formats import hostile
 from tests.own_models import tiny_tflite
+from tests.recognition.people.services.test_own_models import vectors_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
@@ -71,3 +75,28 @@ def test_models_command_refuses_impossible_options(tmp_path: Path) -> None:
     for options in (("--scale", 0), ("--mean", 1, 2), ("--set", "keep")):
         with pytest.raises(CommandError):
             run("add", "own", path, *options)
+
+
+def test_models_command_takes_the_curve_of_a_model_in_use(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path)
+    Collection.objects.create(name="Door", embedder=version)
+    with pytest.raises(CommandError, match="left a curve"):
+        run("use-curve", "own")
+    vectors = vectors_of(people_needed(), noise=0.3)
+    model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    told = run("use-curve", "own", "--dry-run")
+    assert "Door: no threshold, then 0." in told
+    assert "in force" not in told
+    assert json.loads(run("show", "own"))["has_evaluated_curve"]
+    assert "The curve is in force." in run("use-curve", "own")
+    shown = json.loads(run("show", version.version))
+    assert (shown["state"], shown["has_evaluated_curve"]) == ("usable", False)
+    assert [curve["source"] for curve in shown["curves"]] == ["tests"]
+    assert shown["figures"]["people"] == people_needed()
+    assert "equal error rate 0." in run("list")
+
+
+def test_models_command_shows_the_card_of_a_preset() -> None:
+    shown = json.loads(run("show", "mobilefacenet"))
+    assert "Apache-2.0" in shown["licence"]
+    assert shown["curves"][0]["pairs"] > 0

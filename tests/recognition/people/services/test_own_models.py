@@ -9,12 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import AuditEntry
-from ml_engine.formats import Wish
+from ml_engine.formats import Wish, size_of
 from ml_engine.matching.error_rates import people_needed
 from recognition.people.models import Collection, ModelVersion
+from recognition.people.rules import Counted, rules_of
 from recognition.people.services import own_models
+from recognition.people.services.model_curves import (
+    curve_effects,
+    evaluated_curve,
+    evaluated_curve_use,
+)
 from recognition.people.services.model_sweep import model_files_sweep
 from recognition.people.services.own_models import (
     Vectors,
@@ -24,6 +31,7 @@ from recognition.people.services.own_models import (
     model_use,
 )
 from recognition.web.errors import ServiceError
+from recognition.web.uploads import upload_on_disk
 from tests.factories import ACTOR, enrol, make_collection, make_own_model, make_person
 from tests.fakes import FakeEngine
 from tests.ml_engine.formats import hostile
@@ -116,6 +124,38 @@ def test_evaluation_of_a_model_in_use_keeps_its_state_and_curve(tmp_path: Path) 
         version.refresh_from_db()
         assert version.figures["eer"] > 0.15
         assert (version.state, version.impostor_curves) == ("usable", curves)
+        is_own = version.source == ModelVersion.Source.FILE
+        assert (evaluated_curve(version) is not None) == is_own, "a preset has the zoo's curve"
+
+
+def test_curve_of_a_model_in_use_is_taken_by_hand(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path)
+    door = Collection.objects.create(name="Door", embedder=version)
+    Collection.objects.create(name="Fixed", embedder=version, match_threshold=0.4)
+    with pytest.raises(ServiceError) as refused:
+        evaluated_curve_use(version=version, actor=ACTOR)
+    assert (refused.value.code, refused.value.status) == ("no_evaluated_curve", 409)
+    vectors = vectors_of(people_needed(), noise=0.3)
+    version = model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    by_new, fixed = curve_effects(version)
+    assert (by_new.collection, by_new.now) == (door, None)
+    assert (fixed.now, fixed.then) == (0.4, 0.4)
+    assert version.impostor_curves == {}, "it was only asked"
+    version = evaluated_curve_use(version=version, actor=ACTOR)
+    door.refresh_from_db()
+    assert rules_of(door, Counted((0, 0))).threshold == by_new.then
+    assert AuditEntry.objects.get(action="model.curve").details["source"] == "tests"
+    with pytest.raises(ServiceError, match="left a curve"):
+        curve_effects(version)
+
+
+def test_evaluation_of_a_model_that_nothing_uses_leaves_no_curve_behind(tmp_path: Path) -> None:
+    version = make_own_model(tmp_path, state="added")
+    version.evaluated_curves = {"old": {}}
+    version.save()
+    vectors = vectors_of(people_needed(), noise=0.3)
+    version = model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
+    assert (version.state, version.evaluated_curves) == ("usable", {})
 
 
 def test_evaluation_without_two_faces_of_one_person_is_refused(tmp_path: Path) -> None:
@@ -255,3 +295,32 @@ def test_full_disk_is_told_when_a_model_is_added(
     with pytest.raises(ServiceError) as refused:
         model_add(path=tmp_path / "x.tflite", name="own", wish=Wish(), actor=ACTOR)
     assert (refused.value.code, refused.value.status) == ("storage_full", 507)
+
+
+def test_add_without_room_is_refused_before_anything_is_written(
+    tmp_path: Path, weights: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    path = tiny_tflite(tmp_path / "tiny.tflite")
+    settings.KEEP_FREE_BYTES = 2**60
+    with pytest.raises(ServiceError, match=r"Adding tiny\.tflite needs .* MB are free") as refused:
+        model_add(path=path, name="own", wish=Wish(), actor=ACTOR)
+    assert (refused.value.code, refused.value.status) == ("storage_full", 507)
+    upload = SimpleUploadedFile("tiny.tflite", path.read_bytes())
+    with pytest.raises(ServiceError, match="The upload needs"), upload_on_disk(upload):
+        pass
+    assert not list((tmp_path / "temporary").iterdir())
+    assert not weights.exists()
+
+
+def test_size_of_a_model_counts_the_files_that_belong_to_it(tmp_path: Path) -> None:
+    for name, size in (("m.meta", 1), ("m-3.data-00000-of-00001", 10), ("other.pb", 100)):
+        (tmp_path / name).write_bytes(bytes(size))
+    sizes = {name: size_of(tmp_path / name) for name in ("m.meta", "other.pb", "gone.h5", ".")}
+    assert sizes == {"m.meta": 11, "other.pb": 100, "gone.h5": 0, ".": 111}
+    saved = tmp_path / "saved" / "saved_model.pb"
+    (saved.parent / "variables").mkdir(parents=True)
+    saved.write_bytes(bytes(2))
+    (saved.parent / "variables" / "variables.index").write_bytes(bytes(5))
+    assert size_of(saved) == 7
