@@ -158,6 +158,8 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_modelversion_evaluate": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_modelversion_sees": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
+    "admin:people_collection_draw_map": (VIEWER, VIEWER),  # only redirects to the next
+    "admin:people_collection_map": (VIEWER, VIEWER),
     "admin:people_collection_change_model": (ADMINISTRATOR, ADMINISTRATOR),  # only redirects
     "admin:people_collection_model_change": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),
