@@ -114,7 +114,7 @@ EXEMPT: dict[str, str] = {
     "people.ModelChange.figures": "counts of people",
     "people.ModelVersion.figures": "figures of a network",
     "people.ModelVersion.report": "operations and vectors of a network",
-    "people.ModelVersion.impostor_curves": "rates of strangers, without people",
+    "people.ModelVersion.impostor_curves": "rates, means and deviations over many people",
     "cameras.CameraHub.strangers": "names of machines that send pictures, and counts",
     "cameras.Camera.areas": "parts of a picture, without people",
     "cameras.CameraMinute.timing_ms": "times of stages",

@@ -67,6 +67,7 @@ API: dict[str, dict[str, str | None]] = {
     "collection-calibrate": {"POST": Scope.MANAGE},
     "collection-calibration": {"GET": Scope.IDENTIFY},
     "collection-det": {"GET": Scope.IDENTIFY},
+    "collection-discard": {"GET": Scope.IDENTIFY},
     "collection-decider": {"GET": Scope.IDENTIFY},
     "collection-train": {"POST": Scope.MANAGE},
     "collection-model-change": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
