@@ -166,8 +166,8 @@ def _part(photos: Photos, found: Collected, rows: NDArray[np.intp], preset: str)
     kept = rows[found.has_face[rows]]
     # Two names of one person would be each other's strangers.
     order = np.argsort(merged_people(there), kind="stable")
-    vectors = (found.embeddings[Variant(preset, flip)][kept][order] for flip in (False, True))
-    return Part(merged_people(there)[order], *vectors, there.only(order))
+    plain, averaged = (found.embeddings[Variant(preset, flip)][kept] for flip in (False, True))
+    return Part(merged_people(there)[order], plain[order], averaged[order], there.only(order))
 
 
 def normalisation_report(
@@ -205,7 +205,9 @@ def normalisation_report(
 
 
 def _real(faces: Float32, like: Crowd) -> Cohort:
-    crowd = _RealFaces(like.mean, like.axes, like.centre, like.spread, faces)
+    crowd = _RealFaces(
+        like.mean, like.axes, like.groups, like.centre, like.spread, like.share, faces
+    )
     return replace(PLAIN, crowd=crowd)
 
 

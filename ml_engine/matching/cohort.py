@@ -100,8 +100,9 @@ class Cohort:
         # The mean of (similarity - mean) / deviation over both faces is linear in the similarity.
         slopes = (1 / left.deviations + 1 / right.deviations) / 2
         offsets = (left.means / left.deviations + right.means / right.deviations) / 2
-        stretches = 1 / (self.crowd.spread * slopes)
-        return Scales(rises + offsets / slopes - self.crowd.centre * stretches, stretches)
+        share, spread = self.crowd.share, self.crowd.spread
+        stretches = (1 / (1 - share + share * spread * slopes)).astype(np.float32)
+        return Scales(rises + stretches * share * (spread * offsets - self.crowd.centre), stretches)
 
     def _leaning(self, vectors: Float32) -> Float32:
         """(n, d) to (n, kinds): the part in the direction of each mean, at most as long as it."""

@@ -4,18 +4,21 @@ Some faces are similar to many strangers, and some networks make many such faces
 compared with a crowd of strangers, and a similarity is counted from the mean of the most similar of
 them, in units of their deviation. A pair takes the mean over its two faces ("adaptive s-norm":
 Matejka and others, "Analysis of Score Normalization in Multilingual Speaker Recognition",
-Interspeech 2017).
+Interspeech 2017). Half of the score is normalised so, and half is the similarity: that misses fewer
+people than either, above all with means of several photos.
 
-The crowd is drawn at random from the mean and the covariance of the faces of many people. No person
-is in it, and it is the same on every machine.
+The crowd is drawn at random from groups of people, of which only means and deviations are kept. No
+person is in it, and it is the same on every machine.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +29,15 @@ from ml_engine.types import Float32
 DRAWN = 2000
 NEAREST = 0.3
 _SEED = 1
-# Directions that hold this share of the variance are kept, at most one for so many people: more
-# would tell who these people are.
+# Directions that hold this share of the variance are kept, at most so many.
 _VARIANCE = 0.99
-_PEOPLE_FOR_EACH = 8
-_DIGITS = 5
+_MOST_AXES = 64
+# One direction for so many people at least, and one group: more would tell who these people are.
+_PEOPLE_FOR_AXIS, _PEOPLE_FOR_GROUP, _LEAST_GROUP = 8, 32, 20
+_MOST_GROUPS = 16
+_DIGITS = 4
 # Of the usual deviation. No face of LFW has less.
-_LEAST_DEVIATION = np.float32(0.6)
+_LEAST_DEVIATION = 0.6
 _AT_ONCE = 4096
 
 
@@ -52,19 +57,31 @@ class Norms:
         return Norms(self.means[:, None], self.deviations[:, None])
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some of the people, along the axes of a crowd. share: of the people. centre: (r,) their mean.
+    deviations: (r,) from it."""
+
+    share: float
+    centre: tuple[float, ...]
+    deviations: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Crowd:
     """Part of the cohort of a curve; see `ml_engine.matching.cohort`.
 
-    mean: (d,) of faces. axes: (r, d), the directions in which they vary, each as long as their
-        deviation along it.
-    centre, spread: put scores on the scale of similarities: score = centre + spread * normalised.
+    mean: (d,) of faces. axes: (r, d), the directions in which they vary the most.
+    centre, spread: put normalised scores on the scale of similarities: centre + spread * score.
+    share: of a score that is normalised; the rest is the similarity.
     """
 
     mean: tuple[float, ...]
     axes: tuple[tuple[float, ...], ...]
+    groups: tuple[Group, ...]
     centre: float = 0.0
     spread: float = 1.0
+    share: float = 0.5
 
     def norms(self, vectors: Float32) -> Norms:
         """Faces (n, d) of length 1."""
@@ -72,46 +89,58 @@ class Crowd:
         for start in range(0, len(vectors), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             found[:, part] = of_nearest(vectors[part] @ self._drawn.T)
-        return Norms(found[0], np.maximum(found[1], self._least_deviation))
+        return Norms(found[0], np.maximum(found[1], np.float32(self._least_deviation)))
 
     @property
     def name(self) -> str:
         """Tells one normalisation from another: `crowd@hash`."""
-        values = np.array([*self.mean, *np.ravel(self.axes), self.centre, self.spread])
-        return f"crowd@{hashlib.sha256(values.tobytes()).hexdigest()[:12]}"
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return f"crowd@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @cached_property
-    def _least_deviation(self) -> Float32:
+    def _least_deviation(self) -> float:
         """A face that is unlike everybody has a small deviation: its scores must not explode."""
-        return _LEAST_DEVIATION * np.median(of_nearest(self._drawn @ self._drawn.T)[1])
+        return _LEAST_DEVIATION * float(np.median(of_nearest(self._drawn @ self._drawn.T)[1]))
 
     @cached_property
     def _drawn(self) -> Float32:
         """(DRAWN, d) of length 1. RandomState draws the same numbers in every version of NumPy."""
-        axes = np.array(self.axes)
-        normal = np.random.RandomState(_SEED).standard_normal((DRAWN, len(axes)))
-        drawn = np.array(self.mean) + normal @ axes
+        random = np.random.RandomState(_SEED)
+        shares = np.array([group.share for group in self.groups])
+        chosen = random.choice(len(shares), DRAWN, p=shares / shares.sum())
+        centres, deviations = (
+            np.array([getattr(group, name) for group in self.groups])[chosen]
+            for name in ("centre", "deviations")
+        )
+        places = centres + random.standard_normal(centres.shape) * deviations
+        drawn = np.array(self.mean) + places @ np.array(self.axes)
         return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
 
     def to_dict(self) -> dict[str, object]:
-        axes = [list(axis) for axis in self.axes]
-        return {
-            "mean": list(self.mean),
-            "axes": axes,
-            "centre": self.centre,
-            "spread": self.spread,
-        }
+        return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, object]) -> Crowd:
+    def from_dict(cls, values: Mapping[str, Any]) -> Crowd:
         """Read what `to_dict` gave. KeyError, TypeError or ValueError if it is something else."""
-        axes: list[list[float]] = values["axes"]  # type: ignore[assignment]
         return cls(
-            mean=tuple(map(float, values["mean"])),  # type: ignore[call-overload]
-            axes=tuple(tuple(map(float, axis)) for axis in axes),
-            centre=float(values["centre"]),  # type: ignore[arg-type]
-            spread=float(values["spread"]),  # type: ignore[arg-type]
+            mean=_numbers(values["mean"]),
+            axes=tuple(map(_numbers, values["axes"])),
+            groups=tuple(
+                Group(float(each["share"]), *(_numbers(each[n]) for n in ("centre", "deviations")))
+                for each in values["groups"]
+            ),
+            centre=float(values["centre"]),
+            spread=float(values["spread"]),
+            share=float(values["share"]),
         )
+
+
+def _numbers(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(map(float, values))
+
+
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(float(value), _DIGITS) for value in values)
 
 
 def of_nearest(similarities: Float32) -> tuple[Float32, Float32]:
@@ -122,17 +151,29 @@ def of_nearest(similarities: Float32) -> tuple[Float32, Float32]:
 
 
 def fitted_crowd(vectors: Float32, people: NDArray[np.intp]) -> Crowd:
-    """vectors: (n, d) of length 1. people: (n,) the person of each; all people count the same."""
-    _, owner, counts = np.unique(people, return_inverse=True, return_counts=True)
-    weights = 1.0 / (counts[owner] * len(counts))
-    mean = weights @ vectors
-    centred = (vectors - mean) * np.sqrt(weights)[:, None]
-    variances, directions = np.linalg.eigh(centred.T @ centred)
-    variances, directions = np.maximum(variances[::-1], 0), directions[:, ::-1].T
-    kept = int(np.searchsorted(np.cumsum(variances) / variances.sum(), _VARIANCE)) + 1
-    kept = min(kept, max(1, len(counts) // _PEOPLE_FOR_EACH))
-    axes = directions[:kept] * np.sqrt(variances[:kept, None])
+    """Of one face of each person. vectors: (n, d) of length 1. people: (n,) the person of each."""
+    faces = vectors[np.unique(people, return_index=True)[1]].astype(np.float64)
+    mean = faces.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(faces - mean, full_matrices=False)
+    kept = int(np.searchsorted(np.cumsum(sizes**2) / (sizes**2).sum(), _VARIANCE)) + 1
+    axes = axes[: max(1, min(kept, _MOST_AXES, len(faces) // _PEOPLE_FOR_AXIS))]
     return Crowd(
-        mean=tuple(np.round(mean, _DIGITS).tolist()),
-        axes=tuple(map(tuple, np.round(axes, _DIGITS).tolist())),
+        mean=_rounded(mean),
+        axes=tuple(map(_rounded, axes)),
+        groups=tuple(_groups((faces - mean) @ axes.T)),
     )
+
+
+def _groups(places: NDArray[np.float64]) -> Iterator[Group]:
+    """People (n, r) along the axes to groups of people who are alike, without the small ones."""
+    from sklearn.mixture import GaussianMixture
+
+    count = max(1, min(_MOST_GROUPS, len(places) // _PEOPLE_FOR_GROUP))
+    found = GaussianMixture(count, covariance_type="diag", reg_covar=1e-5, random_state=_SEED)
+    found.fit(places)
+    least = min(_LEAST_GROUP / len(places), found.weights_.max())
+    for share, centre, variances in zip(
+        found.weights_, found.means_, found.covariances_, strict=True
+    ):
+        if share >= least:
+            yield Group(round(float(share), _DIGITS), _rounded(centre), _rounded(variances**0.5))

@@ -89,7 +89,8 @@ def scaled_crowd(vectors: Float32, people: Ints) -> Crowd:
         low, high = np.quantile(scores, [1 - rate for rate in _SAME_AT]).tolist()
         return low, high
 
-    plain, normalised = reached(PLAIN), reached(replace(PLAIN, crowd=crowd))
+    whole = replace(crowd, share=1.0)
+    plain, normalised = reached(PLAIN), reached(replace(PLAIN, crowd=whole))
     spread = (plain[1] - plain[0]) / (normalised[1] - normalised[0])
     centre = plain[0] - spread * normalised[0]
     return replace(crowd, centre=round(centre, 6), spread=round(spread, 6))
@@ -108,7 +109,7 @@ def _missed(
     first = shuffled[np.unique(person[shuffled], return_index=True)[1]]  # a photo of each
     others = np.setdiff1d(np.flatnonzero(np.isin(person, enrolled)), first)
     rows = np.isin(person, fitted)
-    crowd = fitted_crowd(vectors[rows], person[rows])
+    crowd = scaled_crowd(vectors[rows], person[rows])
 
     def missed(cohort: Cohort) -> float:
         gallery = cohort.seen(vectors[first[enrolled]])

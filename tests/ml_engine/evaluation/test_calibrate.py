@@ -70,7 +70,7 @@ def test_a_curve_is_on_the_safe_side_and_no_longer_than_its_pairs_allow() -> Non
     assert curve.rates == tuple(rate for rate in RATES if rate * curve.pairs >= 7)
     assert list(curve.scores) == sorted(curve.scores)
     for kind in ((plain, plain), (plain, averaged), (averaged, averaged)):
-        scores = impostor_scores(*map(PLAIN.seen, kind), np.array(people))
+        scores = impostor_scores(PLAIN.seen(kind[0]), PLAIN.seen(kind[1]), np.array(people))
         for rate, score in zip(curve.rates, curve.scores, strict=True):
             assert (scores > score + 1e-4).mean() <= rate
 
