@@ -89,7 +89,8 @@ class Crowd:
         for start in range(0, len(vectors), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             found[:, part] = of_nearest(vectors[part] @ self._drawn.T)
-        return Norms(found[0], np.maximum(found[1], np.float32(self._least_deviation)))
+        least_mean, least_deviation = self._least
+        return Norms(np.maximum(found[0], least_mean), np.maximum(found[1], least_deviation))
 
     @property
     def name(self) -> str:
@@ -98,9 +99,11 @@ class Crowd:
         return f"crowd@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @cached_property
-    def _least_deviation(self) -> float:
-        """A face that is unlike everybody has a small deviation: its scores must not explode."""
-        return _LEAST_DEVIATION * float(np.median(of_nearest(self._drawn @ self._drawn.T)[1]))
+    def _least(self) -> tuple[np.float32, np.float32]:
+        """Mean and deviation. A face that is unlike everybody has less of both: it must not match
+        another one only because the two are less unlike."""
+        means, deviations = of_nearest(self._drawn @ self._drawn.T)
+        return np.float32(means.min()), np.float32(_LEAST_DEVIATION * np.median(deviations))
 
     @cached_property
     def _drawn(self) -> Float32:

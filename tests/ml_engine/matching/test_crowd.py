@@ -86,6 +86,6 @@ def test_face_unlike_everybody_gets_no_exploding_score() -> None:
     """Its similarities to the crowd hardly vary."""
     crowd = scaled_crowd(*_faces(500, uneven=True))
     alone = np.eye(DIMENSION, dtype=np.float32)[-1:]
-    least = crowd.norms(alone).deviations[0]
-    assert least == np.float32(crowd._least_deviation)
-    assert least > 0.5 * np.median(crowd.norms(crowd._drawn).deviations)
+    found, usual = crowd.norms(alone), crowd.norms(crowd._drawn)
+    assert found.deviations[0] > 0.5 * np.median(usual.deviations)
+    assert found.means[0] >= usual.means.min()
