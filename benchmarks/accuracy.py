@@ -61,16 +61,18 @@ class _Seen:
 
     def openset(self, preset: str, flip: str) -> openset.OpenSetReport:
         of_probe, of_enrolled = FLIPS[flip]
+        curve = curve_of(preset, self.detector)
         searches = openset.search(
             self.photos.people,
             self.found.embeddings[Variant(preset, of_enrolled)],
             self.found.embeddings[Variant(preset, of_probe)],
             self.found.has_face,
+            curve.scoring,
         )
         return openset.openset_report(
             searches,
             preset=preset,
-            curve=curve_of(preset, self.detector),
+            curve=curve,
             flip=flip,
             without_face=int((~self.found.has_face).sum()),
         )

@@ -16,6 +16,7 @@ from ml_engine.arguments import add_engine, add_preset, add_weights
 from ml_engine.config import EngineConfig
 from ml_engine.drawing import with_faces, write_image
 from ml_engine.images import decode_image
+from ml_engine.matching import ImpostorCurve, compared
 from ml_engine.matching.calibration import VERIFY_FMR
 from ml_engine.request import PHOTO
 from ml_engine.types import EngineError, Face, Float32, Image, ImageError, WeightsUnavailable
@@ -112,11 +113,9 @@ def _compare(options: argparse.Namespace) -> int:
     except KeyError as error:
         raise EngineError(error.args[0]) from error
     photos = _analyzed(options)
-    threshold = curve.threshold(options.fmr)
     pairs = []
     for left, right in combinations((photo for photo in photos if photo.faces), 2):
-        similarity = float(_vector(left.faces[0]) @ _vector(right.faces[0]))
-        pairs.append(Pair(left.path, right.path, similarity, threshold, curve.fmr(similarity)))
+        pairs.append(_pair(left, right, curve, options.fmr))
     without_face = [photo for photo in photos if not photo.faces]
     if options.json:
         print(json.dumps([pair.as_dict() for pair in pairs], indent=2))
@@ -127,6 +126,13 @@ def _compare(options: argparse.Namespace) -> int:
     if without_face or not pairs:
         return NO_FACE
     return 0 if all(pair.is_same for pair in pairs) else NOT_THE_SAME
+
+
+def _pair(left: Photo, right: Photo, curve: ImpostorCurve, fmr: float) -> Pair:
+    one, other = _vector(left.faces[0]), _vector(right.faces[0])
+    (found,) = compared(one, other[None], [(right.path, 0)], curve.scoring)
+    needed = found.needed(curve.threshold(fmr))
+    return Pair(left.path, right.path, found.similarity, needed, curve.fmr(found.score))
 
 
 def _fetch(options: argparse.Namespace) -> int:

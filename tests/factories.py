@@ -26,7 +26,7 @@ from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.events.models import Event, Recording
 from recognition.events.services.events import VisitSeen, event_open, event_update
 from recognition.people.index import note_changes
-from recognition.people.model_versions import ensure_model_version
+from recognition.people.model_versions import curve_in_use, ensure_model_version
 from recognition.people.models import (
     Calibration,
     Collection,
@@ -149,12 +149,53 @@ def make_calibration(collection: Collection, **figures: Any) -> Calibration:
             {"threshold": 0.4, "fmr": 0.01, "fnmr": 0.02},
             {"threshold": 0.6, "fmr": 0.0001, "fnmr": 0.1},
         ],
+        "discard": [
+            {"discarded": 0.0, "fnmr": 0.02},
+            {"discarded": 0.1, "fnmr": 0.008},
+            {"discarded": 0.2, "fnmr": 0.005},
+        ],
+        "discard_fmr": 0.01,
+        "deciders": [
+            {
+                "name": "nearest",
+                "missed": 0.06,
+                "missed_deviation": 0.01,
+                "gain": 0.0,
+                "gain_deviation": 0.0,
+                "is_better": False,
+            },
+            {
+                "name": "mean",
+                "missed": 0.03,
+                "missed_deviation": 0.01,
+                "gain": 0.03,
+                "gain_deviation": 0.01,
+                "is_better": True,
+            },
+            {
+                "name": "vote",
+                "missed": 0.055,
+                "missed_deviation": 0.01,
+                "gain": 0.005,
+                "gain_deviation": 0.02,
+                "is_better": False,
+            },
+        ],
         "similar_pairs": [],
         "similar_pairs_total": 0,
         "similar_from": 0.5,
     }
     model, detector = collection.embedder.version, preset("mtcnn").version
-    curve = ImpostorCurve(model, detector, (0.2, 0.3, 0.4), (0.1, 0.05, 0.01), 9, "own")
+    of_model = curve_in_use(collection.embedder)
+    curve = ImpostorCurve(
+        model,
+        detector,
+        (0.2, 0.3, 0.4),
+        (0.1, 0.05, 0.01),
+        9,
+        "own",
+        normalisation=of_model.normalisation if of_model else "",
+    )
     return Calibration.objects.create(
         collection=collection,
         model=collection.embedder,

@@ -20,6 +20,7 @@ from ml_engine.evaluation.arguments import (
     positive,
     run_command,
 )
+from ml_engine.zoo import presets_of
 
 if TYPE_CHECKING:
     from ml_engine.evaluation.arguments import Commands
@@ -70,6 +71,13 @@ def _kinds(options: argparse.Namespace) -> int:
     )
     deliver(options, [report])
     return 1 if report.broken else 0
+
+
+def _normalisation(options: argparse.Namespace) -> None:
+    from benchmarks.laboratory.normalisation import evaluate_normalisation
+
+    presets = options.presets or [card.name for card in presets_of("embedder")]
+    deliver(options, evaluate_normalisation(build_engine(options), options.data, presets))
 
 
 def _celebs(options: argparse.Namespace) -> None:
@@ -166,6 +174,12 @@ def _add_thresholds(commands: Commands) -> None:
     )
     add_data(recalibration, "folder with pairs.txt and a folder for each person")
     add_preset(recalibration)
+
+    normalisation = add_command(
+        commands, "normalisation", _normalisation, "misses and default thresholds with a crowd"
+    )
+    add_data(normalisation, "folder with pairs.txt and a folder for each person")
+    add_presets(normalisation, "embedder; may be given several times (default: all)")
 
 
 def _add_faces(commands: Commands) -> None:

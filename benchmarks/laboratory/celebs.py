@@ -17,7 +17,7 @@ import numpy as np
 from ml_engine.evaluation.collect import Variant, collect, largest, nearest_centre
 from ml_engine.evaluation.lfw import PICTURES
 from ml_engine.evaluation.report import percent
-from ml_engine.matching import decide, person_candidates
+from ml_engine.matching import ImpostorCurve, compared, decide
 from ml_engine.matching.calibration import DEFAULT_FPIR, curve_of
 from ml_engine.types import Float32
 
@@ -100,13 +100,14 @@ def evaluate_celebs(
     rows = np.flatnonzero(enrolled.has_face)
     owners = [train[row].parent.name for row in rows]
     gallery = enrolled.embeddings[of_enrolled][rows]
-    threshold = curve_of(preset, engine.detector).threshold_for_gallery(len(rows))
+    curve = curve_of(preset, engine.detector)
+    threshold = curve.threshold_for_gallery(len(rows))
     others = [] if strangers is None else _strangers(strangers)
     met = collect(engine, others, [of_probe], choose=nearest_centre, title="strangers")
     named = {
         path
         for path, vector, face in zip(others, met.embeddings[of_probe], met.faces, strict=True)
-        if face and _identify(vector, gallery, owners, threshold)[2]
+        if face and _identify(vector, gallery, owners, curve)[2]
     }
     return CelebsReport(
         preset=preset,
@@ -115,7 +116,7 @@ def evaluate_celebs(
         not_enrolled=[str(train[row]) for row in np.flatnonzero(~enrolled.has_face)],
         threshold=threshold,
         probes=[
-            Probe(path.name, path.parent.name, *_identify(vector, gallery, owners, threshold))
+            Probe(path.name, path.parent.name, *_identify(vector, gallery, owners, curve))
             if face
             else Probe(path.name, path.parent.name, None, None, is_named=False)
             for path, vector, face in zip(
@@ -130,13 +131,12 @@ def evaluate_celebs(
 
 
 def _identify(
-    vector: Float32, gallery: Float32, owners: Sequence[str], threshold: float
+    vector: Float32, gallery: Float32, owners: Sequence[str], curve: ImpostorCurve
 ) -> tuple[str | None, float | None, bool]:
-    """The most similar person, the similarity, and whether it is a match."""
-    scores = gallery @ vector
-    order = np.argsort(-scores, kind="stable")
-    candidates = person_candidates(scores[order], order, lambda row: owners[row])
-    decision = decide(candidates, threshold)
+    """The person of the best score, the similarity, and whether it is a match."""
+    found = compared(vector, gallery, zip(owners, range(len(owners)), strict=True), curve.scoring)
+    candidates = sorted(found, key=lambda candidate: -candidate.score)
+    decision = decide(candidates, curve.threshold_for_gallery(len(owners)))
     best = str(candidates[0].person) if candidates else None
     return best, decision.similarity, decision.kind == "match"
 

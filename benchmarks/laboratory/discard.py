@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from ml_engine.evaluation.collect import Collected, Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import Photos, load_photos
 from ml_engine.evaluation.verification import all_scores, operating_point
+from ml_engine.matching.discard import SHARES, discard_curve
 from ml_engine.types import Face, Float32, Quality
 
 if TYPE_CHECKING:
     from ml_engine.engine import FaceEngine
 
 FMR = 1e-4
-SHARES = tuple(round(0.02 * step, 2) for step in range(16))
 SHOWN = (0.0, 0.1, 0.2, 0.3)
 
 
@@ -107,10 +107,3 @@ def pair_values(values: Float32, people: NDArray[np.intp]) -> Float32:
         others = np.flatnonzero(people[row + 1 :] == people[row]) + row + 1
         parts.append(np.minimum(values[row], values[others]))
     return np.concatenate(parts)
-
-
-def discard_curve(is_missed: NDArray[np.bool_], quality: Float32) -> list[float]:
-    """FNMR among what is left after each share of the worst pairs was thrown away."""
-    in_order = is_missed[np.argsort(quality, kind="stable")]
-    left = [in_order[round(share * len(in_order)) :] for share in SHARES]
-    return [float(part.mean()) for part in left]

@@ -25,7 +25,7 @@ from ml_engine.evaluation.cohort import faces_of_kinds, fitted_cohort
 from ml_engine.evaluation.collect import Collected, Variant
 from ml_engine.evaluation.degradations import KINDS, WORSE
 from ml_engine.evaluation.lfw import Photos, load_photos
-from ml_engine.evaluation.report import Interval, percent
+from ml_engine.evaluation.report import Interval, percent, share_interval
 from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve
 from ml_engine.matching.cohort import Cohort
 from ml_engine.quality import refusals
@@ -39,7 +39,6 @@ _MOST_REST = 600
 MIXED = "mixed"
 _PROBES_EACH = 1
 _SEED = 1
-_Z = 1.96  # of a 95 % interval
 # The similarity of a face that was not found.
 _NOBODY = -2.0
 
@@ -49,7 +48,7 @@ class Cell:
     """People enrolled in one kind, faces that come by in one kind.
 
     strangers: share of strangers who were named. known: share of photos of people enrolled that
-        were named rightly. before: both without the cohort.
+        were named rightly. before: both without the rise for poor pictures.
     """
 
     enrolled: str
@@ -266,7 +265,7 @@ def _cell(
 ) -> Cell:
     threshold = curve.threshold_for_gallery(len(gallery.rows))
     named, rightly = [], []
-    for cohort in (curve.cohort, None):
+    for cohort in (curve.scoring, replace(curve.scoring, means={})):
         best = _scores(strangers, gallery, cohort).max(axis=1)
         named.append(int((best >= threshold).sum()))
         scores = _scores(known, gallery, cohort)
@@ -275,28 +274,18 @@ def _cell(
     return Cell(
         enrolled=enrolled,
         seen=seen,
-        strangers=_interval(named[0], len(strangers.rows)),
+        strangers=share_interval(named[0], len(strangers.rows)),
         known=rightly[0],
         refused=float(1 - gallery.is_there.mean()),
         before=(named[1] / len(strangers.rows), rightly[1]),
     )
 
 
-def _scores(shown: _Shown, gallery: _Shown, cohort: Cohort | None) -> Float32:
-    scores = shown.vectors @ gallery.vectors.T
-    if cohort is not None:
-        scores -= cohort.rises_of_all(shown.vectors, gallery.vectors)
+def _scores(shown: _Shown, gallery: _Shown, cohort: Cohort) -> Float32:
+    scores = cohort.scores_of_all(cohort.seen(shown.vectors), cohort.seen(gallery.vectors))
     scores[~shown.is_there] = _NOBODY
     scores[:, ~gallery.is_there] = _NOBODY
     return scores
-
-
-def _interval(count: int, of: int) -> Interval:
-    """Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927."""
-    share, z2 = count / of, _Z**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z / (1 + z2 / of) * np.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
-    return Interval(share, float(max(0.0, middle - half)), float(middle + half))
 
 
 def _text(interval: Interval) -> str:

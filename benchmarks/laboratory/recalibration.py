@@ -157,7 +157,9 @@ class _Trial:
         """Of strangers who are named, with each of _CURVES."""
         rows = np.flatnonzero(np.isin(self._people, members))
         strangers = self._first[~np.isin(self._people[self._first], members)]
-        best = (self._probes[strangers] @ self._enrolled[rows].T).max(axis=1)
+        cohort = self._curve.scoring
+        probes, enrolled = cohort.seen(self._probes[strangers]), cohort.seen(self._enrolled[rows])
+        best = cohort.scores_of_all(probes, enrolled).max(axis=1)
         own, own_on_wrong = (self._own(rows, curve) for curve in (self._curve, self._wrong))
         curves = (self._curve, own, self._wrong, own_on_wrong)
         return [float((best >= c.threshold_for_gallery(len(rows))).mean()) for c in curves]

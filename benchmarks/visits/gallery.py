@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ml_engine import Face
-from ml_engine.matching import Candidate, Decision, ImpostorCurve
+from ml_engine.matching import Candidate, Decision, ImpostorCurve, compared
 from ml_engine.matching.calibration import DEFAULT_FPIR
 from ml_engine.types import Float32
 from recognition.live import rulebook as real
@@ -54,14 +54,8 @@ class PhotoRulebook:
     def _search(self, vector: Float32) -> list[Candidate]:
         similarities = self._vectors @ vector
         best = np.argpartition(-similarities, _PEOPLE)[:_PEOPLE]
-        rises = np.zeros(len(best), np.float32)
-        if self._curve.cohort is not None:
-            probes = np.broadcast_to(vector, self._vectors[best].shape)
-            rises = self._curve.cohort.rises(probes, self._vectors[best])
-        found = [
-            Candidate(self._people[n], int(n), float(similarities[n]), float(rise))
-            for n, rise in zip(best, rises, strict=True)
-        ]
+        owners = [(self._people[n], int(n)) for n in best]
+        found = compared(vector, self._vectors[best], owners, self._curve.scoring)
         return sorted(found, key=lambda candidate: -candidate.score)
 
     def decide(self, candidates: list[Candidate]) -> Decision:

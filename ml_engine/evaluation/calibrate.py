@@ -8,7 +8,8 @@ Service compares vectors of three kinds: an upload may be averaged with its mirr
 face is not. So strangers are compared plain with plain, plain with averaged, and averaged with
 averaged, and the curve keeps the highest score at each rate: it is never too low for any of them.
 
-With a curve come its cohort and the rises of means (see `ml_engine.evaluation.cohort`).
+With a curve come its cohort and the rises of means (see `ml_engine.evaluation.cohort`). Scores are
+normalised if that helps the embedder (see `ml_engine.matching.crowd_choice`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.degradations import KINDS, WORSE
 from ml_engine.evaluation.lfw import Photos, load_photos
 from ml_engine.matching.calibration import MIN_PAIRS, RATES, ImpostorCurve
+from ml_engine.matching.cohort import PLAIN, Cohort, Seen
+from ml_engine.matching.crowd import Crowd
+from ml_engine.matching.crowd_choice import chosen_crowd
 from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
@@ -80,25 +84,25 @@ def calibrate(
     found = collect(engine, photos.paths, variants, choose=nearest_centre, title="LFW")
     rows = np.flatnonzero(found.has_face)
     photos = photos.only(rows)
-    plain = [Variant(preset) for preset in presets]
-    poor = faces_of_kinds(engine, _strangers(photos).paths, plain, KINDS | WORSE)
-    return [
-        replace(
-            impostor_curve(
-                photos,
-                found.embeddings[Variant(preset)][rows],
-                found.embeddings[Variant(preset, flip=True)][rows],
-                model=engine.embedder(preset).version,
-                detector=engine.detector,
-                source=source,
-            ),
-            cohort=fitted_cohort(poor, Variant(preset)),
-            mean_rises=mean_rises(
-                found.embeddings[Variant(preset, flip=True)][rows], merged_people(photos)
-            ),
+    of_poor = [Variant(preset) for preset in presets]
+    poor = faces_of_kinds(engine, _strangers(photos).paths, of_poor, KINDS | WORSE)
+    people, curves = merged_people(photos), []
+    for preset in presets:
+        plain, averaged = (found.embeddings[Variant(preset, flip)][rows] for flip in (False, True))
+        crowd = chosen_crowd(plain, people)
+        curve = impostor_curve(
+            photos,
+            plain,
+            averaged,
+            model=engine.embedder(preset).version,
+            detector=engine.detector,
+            source=source,
+            crowd=crowd,
         )
-        for preset in presets
-    ]
+        cohort = fitted_cohort(poor, Variant(preset), crowd)
+        rises = mean_rises(averaged, people, crowd)
+        curves.append(replace(curve, cohort=cohort, mean_rises=rises))
+    return curves
 
 
 def _strangers(photos: Photos) -> Photos:
@@ -116,20 +120,25 @@ def impostor_curve(
     model: str,
     detector: str,
     source: str = LFW,
+    crowd: Crowd | None = None,
 ) -> ImpostorCurve:
     """The curve from plain and flip-averaged embeddings (n, d) of the photos.
 
     Args:
         model, detector: the versions that made the embeddings.
+        crowd: normalises the scores.
     """
     people = merged_people(photos)
-    kinds = ((plain, plain), (plain, averaged), (averaged, averaged))
-    pairs = len(impostor_scores(plain, plain, people))
+    cohort = replace(PLAIN, crowd=crowd)
+    once, twice = cohort.seen(plain), cohort.seen(averaged)
+    kinds = ((once, once), (once, twice), (twice, twice))
+    pairs = len(impostor_scores(once, once, people))
     rates = [rate for rate in RATES if rate * pairs >= MIN_PAIRS]
     if len(rates) < 2:
         raise EngineError(f"{pairs} pairs of strangers are too few for a curve.")
     scores = np.max(
-        [scores_at(impostor_scores(*kind, people), pairs, rates) for kind in kinds], axis=0
+        [scores_at(impostor_scores(*kind, people, cohort), pairs, rates) for kind in kinds],
+        axis=0,
     )
     return ImpostorCurve(
         model=model,
@@ -142,6 +151,7 @@ def impostor_curve(
             f"{len(photos):,} photos of {len(np.unique(people)):,} people; at each rate the "
             f"highest score with and without flip averaging"
         ),
+        normalisation=cohort.normalisation,
     )
 
 
@@ -153,12 +163,14 @@ def merged_people(photos: Photos) -> NDArray[np.intp]:
     return merged[photos.people]
 
 
-def impostor_scores(left: Float32, right: Float32, people: NDArray[np.intp]) -> Float32:
-    """Similarities of all pairs of photos of different people, each pair once, in any order."""
+def impostor_scores(
+    left: Seen, right: Seen, people: NDArray[np.intp], cohort: Cohort = PLAIN
+) -> Float32:
+    """Scores of all pairs of photos of different people, each pair once, in any order."""
     parts = []
-    for row in range(len(left) - 1):
-        is_other = people[row + 1 :] != people[row]
-        parts.append(right[row + 1 :][is_other] @ left[row])
+    for row in range(len(people) - 1):
+        later = np.flatnonzero(people[row + 1 :] != people[row]) + row + 1
+        parts.append(cohort.scores_of_all(left[row : row + 1], right[later])[0])
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 

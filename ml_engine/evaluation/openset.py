@@ -23,6 +23,7 @@ from ml_engine.evaluation.collect import Variant, collect, nearest_centre
 from ml_engine.evaluation.lfw import load_of_folds
 from ml_engine.evaluation.report import Interval, of_folds_text, percent
 from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve, curve_of
+from ml_engine.matching.cohort import PLAIN, Cohort
 from ml_engine.types import EngineError, Float32
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _CURVE_POINTS = 80
 # Number of random galleries for each size.
 _DRAWS = 20
 _SEED = 1
+# Below all scores, of photos without a face and of others than the right person.
+_NOT_COMPARED, _WRONG = np.float32(-1e3), np.float32(-2e3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,10 @@ class Searches:
 
     @property
     def hits(self) -> Float32:
-        """(probes,) the score of each probe's own person if that is at rank 1, else -2."""
+        """(probes,) the score of each probe's own person if that is at rank 1, else _WRONG."""
         best = self.probe_scores.argmax(axis=1)
         is_right = self.gallery[best] == self.probe_people
-        return np.where(is_right, self.probe_scores.max(axis=1), -2.0).astype(np.float32)
+        return np.where(is_right, self.probe_scores.max(axis=1), _WRONG).astype(np.float32)
 
 
 def evaluate_openset(
@@ -140,13 +143,18 @@ def evaluate_openset(
     of_gallery = Variant(preset, flip or flip_enrolled)
     variants = list(dict.fromkeys((of_probe, of_gallery)))
     found = collect(engine, photos.paths, variants, choose=nearest_centre, title="LFW")
+    curve = curve_of(preset, engine.detector)
     searches = search(
-        photos.people, found.embeddings[of_gallery], found.embeddings[of_probe], found.has_face
+        photos.people,
+        found.embeddings[of_gallery],
+        found.embeddings[of_probe],
+        found.has_face,
+        curve.scoring,
     )
     return openset_report(
         searches,
         preset=preset,
-        curve=curve_of(preset, engine.detector),
+        curve=curve,
         flip="both" if flip else "enrolled" if flip_enrolled else "none",
         without_face=int((~found.has_face).sum()),
         folds=folds,
@@ -158,18 +166,22 @@ def search(
     of_gallery: Float32,
     of_probes: Float32,
     has_face: NDArray[np.bool_],
+    cohort: Cohort = PLAIN,
 ) -> Searches:
-    """Photos sorted by person and number to the searches of the protocol."""
+    """Photos sorted by person and number to the searches of the protocol. cohort: makes the
+    scores."""
     _, first, counts = np.unique(people, return_index=True, return_counts=True)
     enrolled, strangers = first[counts > 1], first[counts == 1]
     if not len(enrolled) or not len(strangers):
         raise EngineError("People with several photos are needed, and people with one.")
     probes = np.setdiff1d(np.flatnonzero(np.isin(people, people[enrolled])), enrolled)
 
+    templates = cohort.seen(of_gallery[enrolled])
+
     def scores(rows: NDArray[np.intp]) -> Float32:
-        values = of_probes[rows] @ of_gallery[enrolled].T
+        values = cohort.scores_of_all(cohort.seen(of_probes[rows]), templates)
         is_compared = has_face[rows][:, None] & has_face[enrolled][None]
-        return np.where(is_compared, values, -1.5).astype(np.float32)
+        return np.where(is_compared, values, _NOT_COMPARED).astype(np.float32)
 
     return Searches(
         people[enrolled], people[probes], people[strangers], scores(probes), scores(strangers)
@@ -214,11 +226,11 @@ def error_curve(hits: Float32, strangers: Float32) -> list[tuple[float, float]]:
 def threshold_at(strangers: Float32, fpir: float) -> float:
     """The least threshold that at most `fpir` of the strangers' best scores reach."""
     allowed = min(int(fpir * len(strangers) + 1e-9), len(strangers) - 1)
-    return float(np.nextafter(np.sort(strangers)[::-1][allowed], np.float32(2)))
+    return float(np.nextafter(np.sort(strangers)[::-1][allowed], np.float32(np.inf)))
 
 
 def rank_1(searches: Searches) -> Interval:
-    return _bootstrapped(searches, lambda hits, _: float((hits > -2).mean()))
+    return _bootstrapped(searches, lambda hits, _: float((hits > _WRONG).mean()))
 
 
 def fnir_at(searches: Searches, fpir: float) -> Interval:

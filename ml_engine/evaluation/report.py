@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+_Z = 1.96  # of a 95 % interval
 
 
 class Report(Protocol):
@@ -25,6 +28,14 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
+
+
+def share_interval(count: int, of: int) -> Interval:
+    """Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927."""
+    share, z2 = count / of, _Z**2
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = _Z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
+    return Interval(share, max(0.0, middle - half), middle + half)
 
 
 def of_folds_text(folds: Sequence[int] | None) -> str:

@@ -5,6 +5,7 @@ from ml_engine.matching.deciders import Decider, decider, without_vetoed
 from ml_engine.matching.decision import (
     Candidate,
     Decision,
+    compared,
     decide,
     name_once,
     person_candidates,
@@ -21,6 +22,7 @@ __all__ = [
     "ImpostorCurve",
     "LinearSvm",
     "VectorIndex",
+    "compared",
     "decide",
     "decider",
     "name_once",

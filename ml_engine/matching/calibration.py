@@ -9,10 +9,11 @@ the last point it is an extrapolation along the last decade, and `is_extrapolate
 A collection's own curve is short: few people make few pairs. `continued_by` extends it along the
 curve that comes with the models.
 
-Faces in poor pictures are more like each other than clear ones. A curve says how much more, by its
-`cohort`; what is compared with a threshold, and has a rate, is the score: the similarity less that
-rise. The mean of several templates is somewhat more like everybody than one template is:
-`mean_rises`.
+Faces in poor pictures are more like each other than clear ones, and some faces are like many
+strangers. A curve says how much, by its `cohort`; what is compared with a threshold, and has a
+rate, is the score that the cohort makes of a similarity. The mean of several templates is somewhat
+more like everybody than one template is: `mean_rises`. A curve belongs to an embedder, a detector
+and a normalisation: scores of two normalisations are not comparable.
 
 A stranger is compared with all who are enrolled, so a rate of false names (FPIR) becomes a rate of
 false matches (FMR) by the size of the gallery. On LFW, a threshold set in this way from one half of
@@ -30,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from ml_engine.matching.cohort import Cohort
+from ml_engine.matching.cohort import PLAIN, Cohort
 from ml_engine.types import Float32, ModelMismatch
 from ml_engine.zoo import PRESETS
 
@@ -57,7 +58,8 @@ class ImpostorCurve:
     scores: rising. rates: the false-match rate at each, falling.
     pairs: how many were compared. source: of the pairs, for people.
     measured_until: beyond this score the points are extrapolated; None if all are measured.
-    cohort: how much thresholds rise in poor pictures; None if that was not measured.
+    normalisation: the name of that of the scores; empty if there is none.
+    cohort: makes scores of similarities; None if they are the same.
     mean_rises: for so many templates of a person, rising, how much higher strangers score with
         their mean than with one of them.
     """
@@ -69,6 +71,7 @@ class ImpostorCurve:
     pairs: int
     source: str
     measured_until: float | None = None
+    normalisation: str = ""
     cohort: Cohort | None = None
     mean_rises: tuple[tuple[int, float], ...] = ()
 
@@ -93,6 +96,11 @@ class ImpostorCurve:
         fpir / templates, so that one of them does no more often than `fpir`."""
         return self.threshold(fpir / max(1, templates))
 
+    @property
+    def scoring(self) -> Cohort:
+        """Makes scores of similarities."""
+        return self.cohort or PLAIN
+
     def mean_rise(self, templates: int) -> float:
         """How much higher strangers score with the mean of so many templates of one person."""
         counts = np.log([1, *(count for count, _ in self.mean_rises)])
@@ -113,9 +121,11 @@ class ImpostorCurve:
         (`python -m benchmarks.laboratory recalibration`).
 
         Raises:
-            ModelMismatch: it belongs to another embedder or detector.
+            ModelMismatch: it belongs to another embedder, detector or normalisation.
         """
         self.check(model.model, model.detector)
+        if self.normalisation != model.normalisation:
+            raise ModelMismatch("The curves were measured with different normalisations.")
         last, reached = self.rates[-1], self.scores[-1]
         at_last = model.threshold(last)
         bulk = at_last - model.threshold(_BULK_RATE)
@@ -193,6 +203,7 @@ class ImpostorCurve:
             "scores": list(self.scores),
             "rates": list(self.rates),
             **({} if self.measured_until is None else {"measured_until": self.measured_until}),
+            **({"normalisation": self.normalisation} if self.normalisation else {}),
             **({} if self.cohort is None else {"cohort": self.cohort.to_dict()}),
             **({"mean_rises": [list(rise) for rise in self.mean_rises]} if self.mean_rises else {}),
         }
@@ -209,6 +220,7 @@ class ImpostorCurve:
             pairs=int(values["pairs"]),
             source=str(values["source"]),
             measured_until=None if measured_until is None else float(measured_until),
+            normalisation=str(values.get("normalisation", "")),
             cohort=None if cohort is None else Cohort.from_dict(cohort),
             mean_rises=tuple((int(n), float(rise)) for n, rise in values.get("mean_rises", ())),
         )

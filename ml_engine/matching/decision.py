@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ml_engine.matching.calibration import ImpostorCurve
+from ml_engine.matching.cohort import Cohort
+from ml_engine.types import Float32
 
 Kind = Literal["match", "unknown", "ambiguous"]
 
@@ -15,26 +17,31 @@ Kind = Literal["match", "unknown", "ambiguous"]
 class Candidate:
     """A person with the best of their templates.
 
-    similarity: cosine. rise: how much higher than in a clear picture the threshold is for this
-        face and this template (see `ml_engine.matching.cohort`).
+    similarity: cosine. rise, stretch: how a calibrated threshold is moved for this face and this
+        template (see `ml_engine.matching.cohort`).
     """
 
     person: Hashable
     template: int
     similarity: float
     rise: float = 0.0
+    stretch: float = 1.0
 
     @property
     def score(self) -> float:
         """What is compared with a calibrated threshold."""
-        return self.similarity - self.rise
+        return (self.similarity - self.rise) / self.stretch
+
+    def needed(self, threshold: float) -> float:
+        """The similarity whose score is this calibrated threshold."""
+        return self.rise + self.stretch * threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A kind and its reasons.
 
-    threshold: the one that the best candidate was held against, its rise included.
+    threshold: the similarity that the best candidate needed.
     person, template: set for a match alone. similarity, fmr: of the best candidate; None if the
         gallery is empty.
     """
@@ -67,6 +74,19 @@ def person_candidates(
     return list(best.values())
 
 
+def compared(
+    face: Float32, templates: Float32, owners: Iterable[tuple[Hashable, int]], cohort: Cohort
+) -> list[Candidate]:
+    """A face (d,) with each of the templates (n, d), in their order. owners: the person and the
+    number of each template."""
+    scales = cohort.scales(cohort.seen(face[None]), cohort.seen(templates))
+    values = zip(templates @ face, scales.rises, scales.stretches, strict=True)
+    return [
+        Candidate(person, template, *map(float, each))
+        for (person, template), each in zip(owners, values, strict=True)
+    ]
+
+
 def decide(
     candidates: list[Candidate],
     threshold: float,
@@ -78,7 +98,7 @@ def decide(
     """Decide about candidates, the likeliest first. Ambiguous if the first two are over the
     threshold and differ by less than `margin`.
 
-    is_fixed: somebody set the threshold by hand, so it does not rise for poor pictures.
+    is_fixed: the threshold was set by hand. It is a similarity, the same for all faces.
     """
     if not candidates:
         return Decision("unknown", threshold)
@@ -94,7 +114,7 @@ def decide(
         kind = "ambiguous" if close else "match"
     return Decision(
         kind=kind,
-        threshold=threshold if is_fixed else threshold + best.rise,
+        threshold=threshold if is_fixed else best.needed(threshold),
         person=best.person if kind == "match" else None,
         template=best.template if kind == "match" else None,
         similarity=best.similarity,

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_engine.matching.calibration import ImpostorCurve
+from ml_engine.matching.cohort import PLAIN, Cohort
+from ml_engine.matching.discard import SHARES, DiscardPoint, discard_curve
 from ml_engine.matching.gallery_pairs import (
     LEAST_ERRORS,
     Floats,
@@ -76,6 +78,8 @@ class ErrorRates:
     curve: down to the rarest rate with enough pairs.
     points: one for each of FMRS.
     eer, eer_threshold, det: empty without genuine pairs.
+    discard, discard_fmr: misses as photos of poor quality are discarded, at the threshold of this
+        rate; empty and None without qualities or genuine pairs.
     similar_pairs: the most similar of `similar_pairs_total` pairs of people who would match.
     """
 
@@ -89,6 +93,8 @@ class ErrorRates:
     eer: float | None
     eer_threshold: float | None
     det: tuple[DetPoint, ...]
+    discard: tuple[DiscardPoint, ...]
+    discard_fmr: float | None
     similar_pairs: tuple[SimilarPair, ...]
     similar_pairs_total: int
 
@@ -138,6 +144,8 @@ def error_rates(
     source: str,
     similar_from: float,
     reference: ImpostorCurve | None = None,
+    cohort: Cohort = PLAIN,
+    qualities: Float32 | None = None,
 ) -> ErrorRates:
     """Compare every template with every other one, in blocks.
 
@@ -154,8 +162,9 @@ def error_rates(
         model, detector: the versions that made the embeddings.
         source: description of the photos, for people.
         similar_from: similarity from which two people match.
-        reference: the curve that comes with the models. With its cohort, scores are similarities
-            less what the threshold rises by.
+        reference: the curve that comes with the models; its cohort makes the scores.
+        cohort: makes the scores if there is no reference, and becomes a part of the curve.
+        qualities: (n,) of the photos.
 
     Raises:
         TooFewPeople: there are too few pairs for a curve down to a useful rate.
@@ -167,11 +176,12 @@ def error_rates(
     if len(names) < people_needed():
         raise TooFewPeople(len(names))
     order = np.argsort(person, kind="stable")
-    cohort = reference.cohort if reference else None
-    gallery = GalleryPairs(embeddings[order], person[order], cohort)
+    scoring = reference.scoring if reference else cohort
+    gallery = GalleryPairs(embeddings[order], person[order], scoring)
     doubtful = reference.threshold(_SIGNIFICANCE / gallery.pairs_of_people) if reference else np.inf
     strangers, pairs, total = gallery.impostors(similar_from, left_out_from=doubtful)
     genuine = gallery.genuine()
+    discard_fmr = _rarest(strangers) if qualities is not None and len(genuine.people) else None
     eer, eer_threshold = _equal_error_rate(strangers, genuine)
     return ErrorRates(
         people=len(names),
@@ -180,18 +190,41 @@ def error_rates(
         impostor_pairs=gallery.impostor_pairs,
         genuine_pairs=len(genuine.scores),
         curve=ImpostorCurve(
-            model, detector, *strangers.curve_points(), gallery.impostor_pairs, source
+            model,
+            detector,
+            *strangers.curve_points(),
+            gallery.impostor_pairs,
+            source,
+            normalisation=scoring.normalisation,
+            cohort=None if cohort == PLAIN else cohort,
         ),
         points=tuple(_points(strangers, genuine)),
         eer=eer,
         eer_threshold=eer_threshold,
         det=tuple(_det(strangers, genuine)),
+        discard=_discard(strangers, genuine, qualities[order], discard_fmr)
+        if qualities is not None and discard_fmr
+        else (),
+        discard_fmr=discard_fmr,
         similar_pairs=tuple(
             SimilarPair(int(names[p.first]), int(names[p.second]), p.similarity, p.is_left_out)
             for p in pairs
         ),
         similar_pairs_total=total,
     )
+
+
+def _rarest(strangers: ImpostorScores) -> float:
+    """The rarest of FMRS that has enough pairs: there the most are missed."""
+    return min(filter(strangers.has_enough_pairs, FMRS), default=_USEFUL_FMR)
+
+
+def _discard(
+    strangers: ImpostorScores, genuine: GenuinePairs, qualities: Float32, fmr: float
+) -> tuple[DiscardPoint, ...]:
+    is_missed = genuine.scores < strangers.threshold(fmr)
+    fnmrs = discard_curve(is_missed, qualities[genuine.rows].min(axis=1))
+    return tuple(DiscardPoint(share, fnmr) for share, fnmr in zip(SHARES, fnmrs, strict=True))
 
 
 def _points(strangers: ImpostorScores, genuine: GenuinePairs) -> Iterator[OperatingPoint]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.matching.calibration import RATES
-from ml_engine.matching.cohort import Cohort
+from ml_engine.matching.cohort import PLAIN, Cohort, Seen
 from ml_engine.types import Float32
 
 # A rate counts as measured from this many errors on; see `ml_engine.matching.error_rates`.
@@ -34,10 +34,11 @@ class SimilarPair:
 
 
 class GenuinePairs:
-    """scores: (pairs,) of pairs of one person. people: (p,) the people who have any."""
+    """scores: (pairs,) of pairs of one person. rows: (pairs, 2) the templates of each. people: (p,)
+    the people who have any."""
 
-    def __init__(self, scores: Float32, owners: Ints) -> None:
-        self.scores = scores
+    def __init__(self, scores: Float32, owners: Ints, rows: Ints) -> None:
+        self.scores, self.rows = scores, rows
         self.people, self._owner, self._counts = np.unique(
             owners, return_inverse=True, return_counts=True
         )
@@ -97,11 +98,11 @@ class GalleryPairs:
 
     embeddings: (n, d) of length 1, sorted by person.
     person: (n,) numbered from 0.
-    cohort: scores are similarities less its rises.
+    cohort: makes scores of similarities.
     """
 
-    def __init__(self, embeddings: Float32, person: Ints, cohort: Cohort | None = None) -> None:
-        self._embeddings, self._person, self._cohort = embeddings, person, cohort
+    def __init__(self, embeddings: Float32, person: Ints, cohort: Cohort = PLAIN) -> None:
+        self._seen, self._person, self._cohort = cohort.seen(embeddings), person, cohort
         self._sizes = np.bincount(person)
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)])
         self._weight = 1.0 / self._sizes[person]
@@ -130,12 +131,14 @@ class GalleryPairs:
     def genuine(self) -> GenuinePairs:
         several = np.flatnonzero(self._sizes > 1)
         scores, owners = [np.empty(0, np.float32)], [np.empty(0, np.intp)]
+        pairs = [np.empty((0, 2), np.intp)]
         for person in several.tolist():
             mine = self._of(person)
-            rows, columns = np.triu_indices(len(mine), 1)
-            scores.append(self._scores(mine, mine)[rows, columns])
+            rows, columns = np.triu_indices(int(self._sizes[person]), 1)
+            pairs.append(self._starts[person] + np.stack([rows, columns], axis=1))
+            scores.append(self._cohort.scores_of_all(mine, mine)[rows, columns])
             owners.append(np.full(len(rows), person))
-        return GenuinePairs(np.concatenate(scores), np.concatenate(owners))
+        return GenuinePairs(np.concatenate(scores), np.concatenate(owners), np.concatenate(pairs))
 
     def _compared(self, similar_from: float) -> tuple[Floats, list[tuple[int, int, float]], int]:
         histogram = np.zeros(_BINS)
@@ -143,7 +146,7 @@ class GalleryPairs:
         total = 0
         for rows in self._blocks():
             later = slice(rows.start, None)
-            scores = self._scores(self._embeddings[rows], self._embeddings[later])
+            scores = self._cohort.scores_of_all(self._seen[rows], self._seen[later])
             is_other = self._person[later] > self._person[rows, None]  # so each pair comes once
             weights = (self._weight[rows, None] * self._weight[later])[is_other]
             histogram += np.bincount(_bins(scores[is_other]), weights, minlength=_BINS)
@@ -154,7 +157,7 @@ class GalleryPairs:
 
     def _histogram_of(self, first: int, second: int) -> Floats:
         """Histogram of the pairs of these two people only."""
-        scores = self._scores(self._of(first), self._of(second))
+        scores = self._cohort.scores_of_all(self._of(first), self._of(second))
         return np.bincount(_bins(scores.ravel()), minlength=_BINS) / scores.size
 
     def _blocks(self) -> Iterator[slice]:
@@ -181,14 +184,8 @@ class GalleryPairs:
         people = (divmod(int(pairs[n]), len(self._sizes)) for n in top)
         return [(a, b, float(best[n])) for (a, b), n in zip(people, top, strict=True)], len(pairs)
 
-    def _scores(self, left: Float32, right: Float32) -> Float32:
-        similarities = left @ right.T
-        if self._cohort is None:
-            return similarities
-        return similarities - self._cohort.rises_of_all(left, right)
-
-    def _of(self, person: int) -> Float32:
-        return self._embeddings[self._starts[person] : self._starts[person + 1]]
+    def _of(self, person: int) -> Seen:
+        return self._seen[self._starts[person] : self._starts[person + 1]]
 
 
 def _bins(scores: Float32) -> Ints:

@@ -120,19 +120,21 @@ def _outcome_of(decision: Decision) -> Hashable:
 @dataclass(slots=True)
 class _Tally:
     """Of one person, over the looks that have them among their candidates. above: by how much they
-    were more similar than the least candidate; rises: of the threshold; both times the weights.
-    firsts: weights of the looks in which they were first."""
+    were more similar than the least candidate; rises, stretches: of the threshold; all times the
+    weights. firsts: weights of the looks in which they were first."""
 
     best: Candidate
     weights: float = 0.0
     above: float = 0.0
     rises: float = 0.0
+    stretches: float = 0.0
     firsts: float = 0.0
 
     def fade(self, share: float) -> None:
         self.weights *= share
         self.above *= share
         self.rises *= share
+        self.stretches *= share
         self.firsts *= share
 
 
@@ -168,6 +170,7 @@ class _Sums:
             tally.weights += weight
             tally.above += weight * (found.similarity - least)
             tally.rises += weight * found.rise
+            tally.stretches += weight * found.stretch
             tally.firsts += weight * (place == 0)
             if found.similarity > tally.best.similarity:
                 tally.best = found
@@ -183,8 +186,8 @@ class _Sums:
 
     def _mean(self, tally: _Tally) -> Candidate:
         similarity = (self._base + tally.above) / self._weights
-        rise = tally.rises / tally.weights
-        return Candidate(tally.best.person, tally.best.template, similarity, rise)
+        rise, stretch = tally.rises / tally.weights, tally.stretches / tally.weights
+        return Candidate(tally.best.person, tally.best.template, similarity, rise, stretch)
 
     def _prune(self) -> None:
         likely = sorted(self._tallies.items(), key=lambda item: -item[1].above)[:_PEOPLE_KEPT]

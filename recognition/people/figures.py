@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TypedDict
+from uuid import UUID
+
+from ml_engine.matching.decider_trial import DeciderResult
+from ml_engine.matching.error_rates import ErrorRates
+from recognition.people.models import Person
+from recognition.web.boundaries import JsonDict
 
 
 class OperatingPointFigures(TypedDict):
@@ -26,6 +34,23 @@ class DetPointFigures(TypedDict):
     fnmr: float
 
 
+class DiscardPointFigures(TypedDict):
+    discarded: float
+    fnmr: float
+
+
+class DeciderFigures(TypedDict):
+    """A way to rank people, tried on the collection's own: see
+    `ml_engine.matching.decider_trial`."""
+
+    name: str
+    missed: float
+    missed_deviation: float
+    gain: float
+    gain_deviation: float
+    is_better: bool
+
+
 class SimilarPairFigures(TypedDict):
     """Two people, by id, who would match each other."""
 
@@ -46,6 +71,9 @@ class CalibrationFigures(TypedDict):
     eer_threshold: float | None
     points: list[OperatingPointFigures]
     det: list[DetPointFigures]
+    discard: list[DiscardPointFigures]
+    discard_fmr: float | None
+    deciders: list[DeciderFigures]
     similar_pairs: list[SimilarPairFigures]
     similar_pairs_total: int
     people_total: int
@@ -60,3 +88,25 @@ class MissedFigures(TypedDict):
     threshold: float
     people: int
     missed: int
+
+
+def measured_figures(
+    rates: ErrorRates, deciders: Sequence[DeciderResult], names: Sequence[UUID]
+) -> JsonDict:
+    """As JSON, without people deleted meanwhile. people, templates: the numbers compared. names:
+    the people by their numbers."""
+    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.similar_pairs}
+    there = set(Person.objects.in_bulk(set().union(*pairs.values())))
+    similar_pairs = [
+        {
+            "people": [str(names[pair.first]), str(names[pair.second])],
+            "similarity": round(pair.similarity, 4),
+            "is_left_out": pair.is_left_out,
+        }
+        for pair, people in pairs.items()
+        if people <= there
+    ]
+    plain = asdict(rates)
+    plain.pop("curve")
+    tried = [asdict(each) | {"is_better": each.is_better} for each in deciders]
+    return plain | {"similar_pairs": similar_pairs, "deciders": tried}

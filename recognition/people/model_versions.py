@@ -9,7 +9,7 @@ from ml_engine.matching.calibration import curve_of
 from ml_engine.zoo import PRESETS, preset, presets_of
 from recognition.engine import engine_config
 from recognition.people.model_files import is_in_place
-from recognition.people.models import Collection, ModelVersion
+from recognition.people.models import Collection, ModelChange, ModelVersion
 from recognition.people.models.curves import stored_curve
 from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
@@ -33,9 +33,11 @@ def ensure_model_version(preset_name: str) -> ModelVersion:
     }
     changed = [name for name, value in told.items() if value and getattr(version, name) != value]
     if changed:
+        before = _normalisation(version)
         for name in changed:
             setattr(version, name, told[name])
         version.save(update_fields=changed)
+        _drop_fixed_thresholds(version, before)
     return version
 
 
@@ -70,13 +72,29 @@ def curve_in_use(version: ModelVersion) -> ImpostorCurve | None:
 
 
 def curve_put(version: ModelVersion, curve: ImpostorCurve | None) -> None:
-    """Set and keep another curve for the detector in use; None restores the zoo's curve."""
-    detector = detector_in_use()
+    """Set and keep another curve for the detector in use; None restores the zoo's curve. The caller
+    saves the row."""
+    detector, before = detector_in_use(), _normalisation(version)
     kept = {name: each for name, each in version.impostor_curves.items() if name != detector}
     if curve is not None:
         version.impostor_curves = kept | {detector: curve.to_dict() | {LOADED: True}}
     else:
         version.impostor_curves = _with_curve_of_zoo(kept, version.version)
+    _drop_fixed_thresholds(version, before)
+
+
+def _normalisation(version: ModelVersion) -> str:
+    curve = curve_in_use(version)
+    return curve.normalisation if curve else ""
+
+
+def _drop_fixed_thresholds(version: ModelVersion, before: str) -> None:
+    """A threshold that was set by hand was chosen with the scores of one normalisation: if it
+    changed, thresholds come from the new curve."""
+    if _normalisation(version) != before:
+        Collection.objects.filter(embedder=version).update(match_threshold=None)
+        changes = ModelChange.objects.filter(source=version, ended_at=None)
+        changes.update(kept_threshold=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,11 +80,15 @@ def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery:
 
 
 def calibration_of(collection: Collection) -> Calibration | None:
-    """The measurement of the collection with the models in use."""
+    """The measurement of the collection with the models and the normalisation in use."""
     rows = Calibration.objects.filter(collection=collection.pk, model=collection.embedder_id)
-    row = rows.first()
-    is_of_detector = row is not None and row.impostor_curve["detector"] == detector_in_use()
-    return row if is_of_detector else None
+    row, model = rows.first(), model_curve(collection)
+    if row is None:
+        return None
+    own = stored_curve(row.impostor_curve)
+    normalisation = model.normalisation if model else ""
+    is_in_use = (own.detector, own.normalisation) == (detector_in_use(), normalisation)
+    return row if is_in_use else None
 
 
 def decider_in_force(collection: Collection) -> str:

@@ -68,6 +68,7 @@ API: dict[str, dict[str, str | None]] = {
     "collection-calibrate": {"POST": Scope.MANAGE},
     "collection-calibration": {"GET": Scope.IDENTIFY},
     "collection-det": {"GET": Scope.IDENTIFY},
+    "collection-discard": {"GET": Scope.IDENTIFY},
     "collection-decider": {"GET": Scope.IDENTIFY},
     "collection-train": {"POST": Scope.MANAGE},
     "collection-model-change": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
@@ -159,6 +160,8 @@ ADMIN: dict[str, tuple[str, str]] = {
     "admin:people_modelversion_evaluate": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_modelversion_sees": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_measured": (VIEWER, ADMINISTRATOR),
+    "admin:people_collection_draw_map": (VIEWER, VIEWER),  # only redirects to the next
+    "admin:people_collection_map": (VIEWER, VIEWER),
     "admin:people_collection_change_model": (ADMINISTRATOR, ADMINISTRATOR),  # only redirects
     "admin:people_collection_model_change": (ADMINISTRATOR, ADMINISTRATOR),
     "admin:people_collection_take_up_model": (NOBODY, ADMINISTRATOR),

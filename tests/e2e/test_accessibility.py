@@ -31,6 +31,7 @@ PAGES = (
     "/admin/events/recording/add/",
     "/admin/people/collection/",
     "/admin/people/collection/{collection}/measure/",
+    "/admin/people/collection/{collection}/map/",
     "/admin/people/collection/{collection}/change-model/",
     "/admin/people/modelversion/",
     "/admin/people/modelversion/add/",

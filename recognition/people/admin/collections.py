@@ -21,6 +21,7 @@ from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from accounts.long_lists import LongListAdmin
 from recognition.people.admin.fields import EmbedderField
+from recognition.people.admin.map import map_view
 from recognition.people.admin.measuring import CURVE_SOURCES, RULE_SOURCES, measure_view
 from recognition.people.admin.model_changes import model_change_view
 from recognition.people.index import gallery_of
@@ -104,7 +105,7 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
     sortable_by = ("name",)
     search_fields = ("name",)
     readonly_fields = ("threshold_in_force", "decider_in_force")
-    actions_detail = ("measure", "change_model")
+    actions_detail = ("measure", "draw_map", "change_model")
     fieldsets: Any = (
         (None, {"fields": ("name", "description", "embedder")}),
         (
@@ -205,7 +206,12 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
             self.admin_site.admin_view(partial(model_change_view, site=self.admin_site)),
             name="people_collection_model_change",
         )
-        return [page, take_up, change, *super().get_urls()]
+        drawn = path(
+            "<uuid:collection_id>/map/",
+            self.admin_site.admin_view(partial(map_view, site=self.admin_site)),
+            name="people_collection_map",
+        )
+        return [page, take_up, change, drawn, *super().get_urls()]
 
     @action(
         description="Measure and train",
@@ -216,6 +222,16 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
     def measure(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         collection = self.row_or_404(request, object_id)
         return redirect(reverse("admin:people_collection_measured", args=[collection.pk]))
+
+    @action(
+        description="Map of its people",
+        url_path="draw-map",
+        icon="scatter_plot",
+        permissions=["view"],
+    )
+    def draw_map(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        collection = self.row_or_404(request, object_id)
+        return redirect(reverse("admin:people_collection_map", args=[collection.pk]))
 
     @action(
         description="Change the model",

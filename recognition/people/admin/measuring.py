@@ -60,6 +60,8 @@ def measure_view(request: HttpRequest, collection_id: UUID, site: AdminSite) -> 
         "rule": _rule(collection),
         "state": state,
         "points": _points(state) if state else [],
+        "deciders": _deciders(state) if state else [],
+        "discard_one_in": _one_in(state.figures["discard_fmr"]) if state else None,
         "equal_error_percent": percent(state.figures["eer"]) if state else None,
         "pairs": pairs_shown(state) if state else [],
         "people_needed": people_needed(),
@@ -124,7 +126,7 @@ def _points(state: CalibrationState) -> list[TemplateContext]:
     """The operating points for the page: rates as "1 in N" and as percentages."""
     return [
         {
-            "one_in": round(1 / point["fmr"]),
+            "one_in": _one_in(point["fmr"]),
             "threshold": point["threshold"],
             "missed": percent(point["fnmr"]),
             "interval": [percent(end) for end in point["fnmr_interval"] or ()],
@@ -132,6 +134,22 @@ def _points(state: CalibrationState) -> list[TemplateContext]:
             "has_enough_pairs": point["has_enough_pairs"],
         }
         for point in state.points
+    ]
+
+
+def _one_in(rate: float | None) -> int | None:
+    return round(1 / rate) if rate else None
+
+
+def _deciders(state: CalibrationState) -> list[TemplateContext]:
+    """Ways to rank people, in percent."""
+    return [
+        {
+            "label": Collection.Decider(each["name"]).label,
+            "is_better": each["is_better"],
+            **{name: 100 * value for name, value in each.items() if isinstance(value, float)},
+        }
+        for each in state.figures["deciders"]
     ]
 
 

@@ -43,6 +43,11 @@ urlpatterns = [
         name="collection-det",
     ),
     path(
+        "collections/<uuid:collection_id>/calibration/discard.svg",
+        calibration.DiscardPictureView.as_view(),
+        name="collection-discard",
+    ),
+    path(
         "collections/<uuid:collection_id>/decider",
         calibration.DeciderView.as_view(),
         name="collection-decider",

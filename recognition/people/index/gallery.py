@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 CHECK_EVERY_S = 0.5
 # If an index cannot be built, for example because the disk is full, it is tried again.
 _REBUILD_AGAIN_S = 300.0
+# Scores that are normalised put people in another order than similarities: so many are looked at.
+_LOOKED_AT = 20
 
 
 class Gallery:
@@ -83,16 +85,18 @@ class Gallery:
         """For each embedding (n, d) of length 1, the best people by the collection's decider, or
         the most similar ones (`by_similarity`). People whom a `Negative` rules out are left out.
 
-        curve: says how much the threshold rises for each candidate; None: not at all.
+        curve: says how the threshold is moved for each candidate; None: not at all.
         """
         queries = np.atleast_2d(np.asarray(embeddings, np.float32))
         contents, ranks_by = self._current(), None if by_similarity else self._decider
-        found = contents.search(queries, people, ranks_by)
         if curve is None:
-            return found
+            return contents.search(queries, people, ranks_by)
+        looked_at = max(people, _LOOKED_AT) if curve.normalisation else people
+        found = contents.search(queries, looked_at, ranks_by)
         rises = Rises(contents, curve, of_means=isinstance(ranks_by, Mean))
         by_score = ranks_by is None or ranks_by.ranks_by_similarity
-        return rises.of(queries, found, by_score=by_score)
+        risen = rises.of(queries, found, by_score=by_score)
+        return [candidates[:people] for candidates in risen]
 
     def image_of(self, template_id: int | None) -> UUID | None:
         """The image behind a template; None if the template is gone."""

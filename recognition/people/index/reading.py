@@ -116,6 +116,11 @@ class TemplateReader:
         found = self._templates().aggregate(**counts)
         return found["people"], found["templates"]
 
+    def qualities(self, templates: Sequence[int]) -> dict[int, float]:
+        """Quality of the image of each of these templates that exists."""
+        rows = self._templates().filter(pk__in=templates).order_by()
+        return dict(rows.values_list("pk", "image__quality"))
+
     def names(self) -> dict[UUID, Names]:
         return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))
 

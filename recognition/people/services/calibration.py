@@ -4,7 +4,7 @@ that may be one person enrolled twice."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from accounts.audit import Actor, record
 from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.cohort import PLAIN
+from ml_engine.matching.decider_trial import decider_results
+from ml_engine.matching.discard import DiscardPoint
 from ml_engine.matching.error_rates import (
     DetPoint,
-    ErrorRates,
     TooFewPeople,
     error_rates,
     people_needed,
@@ -33,6 +35,7 @@ from recognition.people.figures import (
     MissedFigures,
     OperatingPointFigures,
     SimilarPairFigures,
+    measured_figures,
 )
 from recognition.people.index import gallery_of
 from recognition.people.index.reading import TemplateReader
@@ -51,7 +54,6 @@ from recognition.people.rules import (
 from recognition.people.selectors import models_of
 from recognition.people.services.locks import check_in_use, lock_collection
 from recognition.people.traces import Traced
-from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.transactions import in_transaction
 
@@ -118,6 +120,11 @@ class CalibrationState:
             else replace(point, fmr=self.curve.fmr(point.threshold))
             for point in points
         ]
+
+    @property
+    def discard(self) -> list[DiscardPoint]:
+        """Error against discard; empty if nobody has two images."""
+        return [DiscardPoint(**point) for point in self.figures["discard"]]
 
     def _point(self, measured: OperatingPointFigures) -> OperatingPointFigures:
         if measured["has_enough_pairs"]:
@@ -188,7 +195,8 @@ def collection_calibrate(
     templates, people, names = _owners(row)
     if len(names) < people_needed():
         raise _too_few(len(names))
-    vectors, drawn = _vectors(TemplateReader.of(row), templates, people)
+    vectors, drawn, qualities = _vectors(TemplateReader.of(row), templates, people)
+    reference = model_curve(row)
     try:
         rates = error_rates(
             vectors,
@@ -197,11 +205,17 @@ def collection_calibrate(
             detector=detector_in_use(),
             source="the collection's own people",
             similar_from=threshold,
-            reference=model_curve(row),
+            reference=reference,
+            qualities=qualities,
         )
     except TooFewPeople as error:  # some were deleted meanwhile
         raise _too_few(len(np.unique(drawn))) from error
-    sizes = {"people_total": len(names), "templates_total": len(templates)}
+    deciders = decider_results(vectors, drawn, cohort=reference.scoring if reference else PLAIN)
+    sizes = {
+        "people_total": len(names),
+        "templates_total": len(templates),
+        "similar_from": round(threshold, 4),
+    }
 
     def store() -> Calibration:
         check()
@@ -211,7 +225,7 @@ def collection_calibrate(
             model=row.embedder,
             defaults={
                 "impostor_curve": rates.curve.to_dict(),
-                "figures": _figures(rates, names) | sizes | {"similar_from": round(threshold, 4)},
+                "figures": measured_figures(rates, deciders, names) | sizes,
                 "gallery_revision": row.gallery_revision,
                 "measured_at": timezone.now(),
             },
@@ -232,10 +246,10 @@ def missed_people(collection: Collection) -> MissedFigures | None:
     except ServiceError:
         return None
     templates, people, _ = _owners(collection)
-    vectors, drawn = _vectors(TemplateReader.of(collection), templates, people)
+    vectors, drawn, _ = _vectors(TemplateReader.of(collection), templates, people)
     order = np.argsort(drawn, kind="stable")
     _, person = np.unique(drawn[order], return_inverse=True)
-    cohort = rules.curve.cohort if rules.curve else None
+    cohort = rules.curve.scoring if rules.curve else PLAIN
     genuine = GalleryPairs(vectors[order], person, cohort).genuine()
     shares = genuine.missed_by_person(rules.threshold)
     return {
@@ -317,37 +331,19 @@ def _owners(collection: Collection) -> tuple[list[int], NDArray[np.intp], list[U
 
 def _vectors(
     source: TemplateReader, templates: Sequence[int], people: NDArray[np.intp]
-) -> tuple[Float32, NDArray[np.intp]]:
-    """Vectors (n, d) of the compared templates, and the number of the person of each."""
+) -> tuple[Float32, NDArray[np.intp], Float32]:
+    """Vectors (n, d) of the compared templates, and the number of the person and the quality of
+    each."""
     chosen = sampled(people)
     person_of = {templates[row]: int(people[row]) for row in chosen}
     ids = list(person_of)
-    rows = [
-        row
-        for start in range(0, len(ids), _CHUNK)
-        for row in source.rows_of(ids[start : start + _CHUNK])
-    ]
+    chunks = [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]
+    rows = [row for chunk in chunks for row in source.rows_of(chunk)]
+    quality_of = {t: q for chunk in chunks for t, q in source.qualities(chunk).items()}
     vectors = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
     owners = np.array([person_of[row.template] for row in rows], np.intp)
-    return vectors.reshape(len(rows), source.dimension), owners
-
-
-def _figures(rates: ErrorRates, names: Sequence[UUID]) -> JsonDict:
-    """As JSON, without people deleted meanwhile. people, templates: the numbers compared."""
-    pairs = {pair: {names[pair.first], names[pair.second]} for pair in rates.similar_pairs}
-    there = set(Person.objects.in_bulk(set().union(*pairs.values())))
-    similar_pairs = [
-        {
-            "people": [str(names[pair.first]), str(names[pair.second])],
-            "similarity": round(pair.similarity, 4),
-            "is_left_out": pair.is_left_out,
-        }
-        for pair, people in pairs.items()
-        if people <= there
-    ]
-    plain = asdict(rates)
-    plain.pop("curve")
-    return plain | {"similar_pairs": similar_pairs}
+    qualities = np.array([quality_of.get(row.template, 0.0) for row in rows], np.float32)
+    return vectors.reshape(len(rows), source.dimension), owners, qualities
 
 
 def _similar_people(pairs: Sequence[SimilarPairFigures]) -> list[SimilarPeople]:

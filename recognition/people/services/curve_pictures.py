@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ml_engine.matching.det_picture import DARK, LIGHT, Threshold, det_svg
+from ml_engine.matching.discard_picture import discard_svg
 from ml_engine.matching.scores_picture import scores_svg
 from recognition.people.services.calibration import CalibrationState, nearest
 from recognition.web.errors import not_found
@@ -28,6 +29,13 @@ def det_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
         thresholds=thresholds,
         theme=DARK if is_dark else LIGHT,
     )
+
+
+def discard_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:
+    """The error-against-discard curve as SVG. ServiceError 404 if no person has two images."""
+    if not state.discard:
+        raise not_found("curve: nobody has two images")
+    return discard_svg(state.discard, theme=DARK if is_dark else LIGHT)
 
 
 def scores_picture(state: CalibrationState, *, is_dark: bool = False) -> bytes:

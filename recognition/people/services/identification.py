@@ -16,11 +16,13 @@ from ml_engine.matching import (
     Candidate,
     Decision,
     ImpostorCurve,
+    compared,
     decide,
     name_once,
     without_vetoed,
 )
 from ml_engine.matching.calibration import VERIFY_FMR
+from ml_engine.matching.cohort import PLAIN
 from ml_engine.request import PHOTO, Wanted
 from ml_engine.types import Float32, Image
 from recognition.engine import engine_config, get_engine
@@ -248,13 +250,8 @@ def _compared(
     person: Hashable, face: Float32, templates: Float32, curve: ImpostorCurve | None
 ) -> list[Candidate]:
     """A face (d,) with each template (n, d) of a person, which are numbered."""
-    faces = np.broadcast_to(face, templates.shape)
-    cohort = curve.cohort if curve else None
-    rises = cohort.rises(faces, templates) if cohort else np.zeros(len(templates))
-    return [
-        Candidate(person, number, float(similarity), float(rise))
-        for number, (similarity, rise) in enumerate(zip(templates @ face, rises, strict=True))
-    ]
+    owners = ((person, number) for number in range(len(templates)))
+    return compared(face, templates, owners, curve.scoring if curve else PLAIN)
 
 
 def _verified(

@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from django.db.models import ProtectedError, Q
 from accounts.audit import Actor, record
 from ml_engine.formats import Wish, convert_file, size_of
 from ml_engine.matching import ImpostorCurve
+from ml_engine.matching.cohort import PLAIN
+from ml_engine.matching.crowd_choice import chosen_crowd
 from ml_engine.matching.error_rates import ErrorRates, TooFewPeople, error_rates, people_needed
 from ml_engine.request import Ask
 from ml_engine.types import EngineError, Float32, ImageError, ModelRefused
@@ -288,14 +290,16 @@ def _rates(version: ModelVersion, vectors: Vectors, source: str) -> ErrorRates:
             people.append(numbers.setdefault(person, len(numbers)))
     if len(numbers) < people_needed():
         raise _too_few(len(numbers))
+    embeddings, owners = np.stack(rows).astype(np.float32), np.array(people, np.intp)
     try:
         return error_rates(
-            np.stack(rows).astype(np.float32),
-            np.array(people, np.intp),
+            embeddings,
+            owners,
             model=version.version,
             detector=detector_in_use(),
             source=source,
             similar_from=_NONE_SIMILAR,
+            cohort=replace(PLAIN, crowd=chosen_crowd(embeddings, owners)),
         )
     except TooFewPeople as error:
         raise _too_few(len(numbers)) from error

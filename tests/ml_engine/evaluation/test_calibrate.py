@@ -19,6 +19,7 @@ from ml_engine.evaluation.calibrate import (
 )
 from ml_engine.evaluation.lfw import Photos
 from ml_engine.matching.calibration import RATES, ImpostorCurve, curve_of
+from ml_engine.matching.cohort import PLAIN
 from ml_engine.types import Float32
 from ml_engine.zoo import preset, presets_of
 
@@ -35,7 +36,7 @@ def _unit(count: int, seed: int) -> Float32:
 def test_impostor_scores_are_of_strangers_each_pair_once() -> None:
     people = np.array([0, 0, 1, 2])
     left, right = _unit(4, 0), _unit(4, 1)
-    found = impostor_scores(left, right, people)
+    found = impostor_scores(PLAIN.seen(left), PLAIN.seen(right), people)
     wanted = [float(left[a] @ right[b]) for a, b in ((0, 2), (0, 3), (1, 2), (1, 3), (2, 3))]
     np.testing.assert_allclose(sorted(found), sorted(wanted), rtol=1e-5)
 
@@ -69,7 +70,7 @@ def test_a_curve_is_on_the_safe_side_and_no_longer_than_its_pairs_allow() -> Non
     assert curve.rates == tuple(rate for rate in RATES if rate * curve.pairs >= 7)
     assert list(curve.scores) == sorted(curve.scores)
     for kind in ((plain, plain), (plain, averaged), (averaged, averaged)):
-        scores = impostor_scores(*kind, np.array(people))
+        scores = impostor_scores(PLAIN.seen(kind[0]), PLAIN.seen(kind[1]), np.array(people))
         for rate, score in zip(curve.rates, curve.scores, strict=True):
             assert (scores > score + 1e-4).mean() <= rate
 

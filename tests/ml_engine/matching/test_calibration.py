@@ -176,6 +176,11 @@ def test_a_curve_keeps_its_cohort_and_the_rises_of_means() -> None:
     assert (continued.cohort, continued.mean_rises) == (cohort, whole.mean_rises)
 
 
+def test_curve_is_not_continued_by_one_of_another_normalisation() -> None:
+    with pytest.raises(ModelMismatch, match="normalisation"):
+        CURVE.continued_by(replace(CURVE, normalisation="crowd@1"))
+
+
 def test_the_mean_of_more_templates_raises_the_threshold_more() -> None:
     curve = replace(CURVE, mean_rises=((2, 0.01), (5, 0.03)))
     assert curve.mean_rise(1) == 0
@@ -190,4 +195,5 @@ def test_each_curve_of_the_zoo_has_a_cohort_of_its_embedder(embedder: Preset) ->
     curve = curve_of(embedder.name, "mtcnn")
     assert curve.cohort is not None
     assert {len(each) for each in curve.cohort.means.values()} == {embedder.dimension}
+    assert curve.normalisation == curve.cohort.normalisation
     assert curve.mean_rises

@@ -91,6 +91,16 @@ def test_a_poor_picture_raises_the_threshold_of_its_face() -> None:
     assert decide([poor], 0.45, curve=CURVE).person == "ann"
 
 
+def test_threshold_of_a_stretched_score_is_told_as_a_similarity() -> None:
+    found = Candidate("ann", 1, 0.58, rise=0.1, stretch=0.8)
+    assert found.score == pytest.approx(0.6)
+    for threshold, kind in ((0.59, "match"), (0.61, "unknown")):
+        decision = decide([found], threshold)
+        assert decision.kind == kind
+        assert decision.threshold == pytest.approx(0.1 + 0.8 * threshold)
+        assert (found.similarity >= decision.threshold) == (kind == "match")
+
+
 def test_a_threshold_that_was_set_by_hand_does_not_rise() -> None:
     poor = Candidate("ann", 1, 0.58, rise=0.1)
     decision = decide([poor], 0.5, curve=CURVE, is_fixed=True)

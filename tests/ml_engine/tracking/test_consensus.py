@@ -195,11 +195,12 @@ def test_no_name_settles_later_than_a_name() -> None:
     assert consensus.count == 0
 
 
-def test_the_rise_of_a_track_is_the_mean_of_those_of_its_looks() -> None:
+def test_rise_and_stretch_of_a_track_are_the_means_of_those_of_its_looks() -> None:
     consensus = _lasting()
     _add(consensus, [Candidate("ann", 1, 0.7, rise=0.1), Candidate("bob", 2, 0.3)], quality=0.9)
-    _add(consensus, [Candidate("ann", 1, 0.6, rise=0.0)], quality=0.3)
+    _add(consensus, [Candidate("ann", 1, 0.6, rise=0.0, stretch=0.5)], quality=0.3)
     ann = consensus.candidates()[0]
     assert ann.person == "ann"
     assert ann.rise == pytest.approx(0.1 * 0.81 / 0.9)
+    assert ann.stretch == pytest.approx((0.81 + 0.5 * 0.09) / 0.9)
     assert ann.similarity == pytest.approx((0.7 * 0.81 + 0.6 * 0.09) / 0.9)

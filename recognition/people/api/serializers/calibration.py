@@ -44,6 +44,27 @@ class DetPointSerializer(serializers.Serializer):
     fnmr = serializers.FloatField()
 
 
+class DiscardPointSerializer(serializers.Serializer):
+    """Pairs of pictures of one person, without those of the worst quality."""
+
+    discarded = serializers.FloatField(help_text="The discarded part of the pairs.")
+    fnmr = serializers.FloatField(help_text="The part of the others that do not match.")
+
+
+class DeciderTrialSerializer(serializers.Serializer):
+    """A way to rank people, tried on pictures that were held back, with a third of the people as
+    strangers. Deviations are over random draws."""
+
+    name = serializers.CharField(help_text="A `decider` of collections.")
+    missed = serializers.FloatField(
+        help_text="Part of the pictures not named rightly if 1 % of strangers are named."
+    )
+    missed_deviation = serializers.FloatField()
+    gain = serializers.FloatField(help_text="How much less that is than with `nearest`.")
+    gain_deviation = serializers.FloatField()
+    is_better = serializers.BooleanField(help_text="True if the gain is larger than its deviation.")
+
+
 class SimilarPersonSerializer(serializers.Serializer):
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -91,6 +112,15 @@ class CalibrationSerializer(serializers.Serializer):
     det = DetPointSerializer(
         many=True, help_text="Points of the DET curve; empty if nobody has two images."
     )
+    discard = DiscardPointSerializer(
+        many=True, help_text="Error against discard; empty if nobody has two images."
+    )
+    discard_fmr = serializers.FloatField(
+        allow_null=True, help_text="`discard` is at the threshold of this false-match rate."
+    )
+    deciders = DeciderTrialSerializer(
+        many=True, help_text="Empty if fewer than 60 people, or 30 with several images, are there."
+    )
     similar_pairs = SimilarPairSerializer(
         many=True, help_text="The most similar ones of `similar_pairs_total`."
     )
@@ -130,6 +160,9 @@ def calibration_payload(state: CalibrationState) -> JsonDict:
         "model_threshold": _rounded(state.model_threshold),
         "points": state.points,
         "det": [asdict(point) for point in state.det],
+        "discard": figures["discard"],
+        "discard_fmr": figures["discard_fmr"],
+        "deciders": figures["deciders"],
         "similar_pairs": [_similar_pair(pair) for pair in state.similar_pairs],
         "templates": figures["templates"],
         "impostor_pairs": figures["impostor_pairs"],

@@ -26,7 +26,7 @@ from recognition.people.services.calibration import (
     calibration_state,
     measuring_start,
 )
-from recognition.people.services.curve_pictures import det_picture
+from recognition.people.services.curve_pictures import det_picture, discard_picture
 from recognition.people.services.deciders import decider_state, training_start
 from recognition.people.services.reembedding import taking_up_start
 from recognition.web.api.base import ApiView
@@ -99,6 +99,24 @@ class DetPictureView(ApiView):
         collection = selectors.collection_by_id(self.access, collection_id)
         is_dark = self.read_query(ThemeInput)["theme"] == "dark"
         picture = det_picture(_state(collection), is_dark=is_dark)
+        return HttpResponse(picture, content_type="image/svg+xml")
+
+
+class DiscardPictureView(ApiView):
+    @operation(
+        "collections_discard",
+        "Get the measurement as an error-against-discard curve",
+        scope=Scope.IDENTIFY,
+        parameters=[ThemeInput],
+        answer=_SVG,
+        errors=(404,),
+        about="How many pairs of pictures of one person do not match as the pictures of the worst "
+        "quality are discarded.",
+    )
+    def get(self, request: Request, collection_id: UUID) -> HttpResponse:
+        collection = selectors.collection_by_id(self.access, collection_id)
+        is_dark = self.read_query(ThemeInput)["theme"] == "dark"
+        picture = discard_picture(_state(collection), is_dark=is_dark)
         return HttpResponse(picture, content_type="image/svg+xml")
 
 

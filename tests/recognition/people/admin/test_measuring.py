@@ -51,6 +51,18 @@ def test_measuring_page_before_the_first_measurement_explains_it(
         assert unsaid not in text
 
 
+def test_measuring_page_calls_a_decider_better_only_for_a_clear_gain(
+    viewer: Client, collection: Collection
+) -> None:
+    make_calibration(collection)
+    text = page(viewer.get(measured(collection)))
+    rows = text.split('aria-labelledby="deciders"')[1].split("</table>")[0].split("<tr>")[2:]
+    assert ["better" in row for row in rows] == [False, True, False]
+    assert "3.0 ± 1.0 points" in rows[1]
+    assert "no clear gain" in rows[2]
+    assert "discard.svg" in text
+
+
 def test_measuring_page_says_if_people_are_too_few(administrator: Client, person: Person) -> None:
     enrol(person, 1)
     assert "78 are needed" in do(administrator, person.collection, "measure")[0]

@@ -88,8 +88,9 @@ def test_similar_pairs_are_read_with_names(
     assert good(api.get(address(collection, "/calibration")))["similar_pairs"] == []
 
 
-def test_det_curve_is_served_as_a_picture(api: Caller, collection: Collection) -> None:
-    url = address(collection, "/calibration/det.svg")
+@pytest.mark.parametrize("curve", ["det", "discard"])
+def test_curve_is_served_as_a_picture(api: Caller, collection: Collection, curve: str) -> None:
+    url = address(collection, f"/calibration/{curve}.svg")
     refusal(api.get(url), 404, "not_found")
     calibration = make_calibration(collection)
     light, dark = api.get(url), api.get(f"{url}?theme=dark")
@@ -99,9 +100,20 @@ def test_det_curve_is_served_as_a_picture(api: Caller, collection: Collection) -
         assert ElementTree.fromstring(answer.content).tag.endswith("svg")
     assert light.content != dark.content
     refusal(api.get(f"{url}?theme=grey"), 400, "validation_error")
-    calibration.figures["det"] = []
+    calibration.figures[curve] = []
     calibration.save()
     refusal(api.get(url), 404, "not_found")
+
+
+def test_measurement_tells_what_deciders_and_quality_are_worth(
+    api: Caller, filled: Collection
+) -> None:
+    run(api, address(filled, "/calibrate"))
+    body = good(api.get(address(filled, "/calibration")))
+    assert [each["name"] for each in body["deciders"]] == ["nearest", "mean", "vote", "svm"]
+    assert not body["deciders"][0]["is_better"]
+    assert body["discard"][0]["discarded"] == 0
+    assert body["discard_fmr"] == 0.01
 
 
 def test_trained_svm_comes_into_force(api: Caller, filled: Collection) -> None:

@@ -216,7 +216,8 @@ def test_strangers_in_poor_pictures_match_about_as_rarely_as_in_clear_ones(
     assert curve.cohort is not None
     pairs = np.triu_indices(len(found), 1)
     similarities = (found @ found.T)[pairs]
-    scores = similarities - curve.cohort.rises_of_all(found, found)[pairs]
+    seen = curve.cohort.seen(found)
+    scores = curve.cohort.scores_of_all(seen, seen)[pairs]
     threshold = curve.threshold(1e-2)
     assert (similarities >= threshold).mean() > 0.02
     # A threshold for 1 %. With so few pairs the measured share is exact to 0.3 %.

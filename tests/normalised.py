@@ -1,0 +1,32 @@
+"""Scores that are normalised, for a fake engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ml_engine.matching.cohort import PLAIN, Cohort
+from ml_engine.matching.crowd import Crowd, fitted_crowd
+from recognition.people.model_versions import curve_in_use, curve_put
+from recognition.people.models import ModelVersion
+from tests.fakes import embedding_of
+
+# Centre and spread are usual values of `scaled_crowd`.
+CROWD = replace(
+    fitted_crowd(np.stack([embedding_of(n) for n in range(300)]), np.arange(300)),
+    centre=0.1,
+    spread=0.07,
+)
+
+
+def normalise(crowd: Crowd | None = CROWD) -> Cohort:
+    """Give the curves in force this normalisation, and no kind of poor picture; returns what makes
+    the scores then."""
+    cohort = replace(PLAIN, crowd=crowd)
+    for version in ModelVersion.objects.filter(role="embedder", dimension=len(CROWD.mean)):
+        curve = curve_in_use(version)
+        assert curve is not None
+        curve_put(version, replace(curve, cohort=cohort, normalisation=cohort.normalisation))
+        version.save(update_fields=["impostor_curves"])
+    return cohort

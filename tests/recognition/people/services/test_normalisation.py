@@ -1,0 +1,142 @@
+"""Scores that are normalised by a crowd, in identify, verify, searches and measurements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml_engine.matching import compared
+from recognition.people.index import gallery_of
+from recognition.people.models import Collection, Person
+from recognition.people.rules import calibration_of, curve_of_collection, rules_of
+from recognition.people.services import calibration
+from recognition.people.services.identification import identify, verify, verify_person
+from tests.factories import (
+    ACTOR,
+    add_people,
+    enrol,
+    make_calibration,
+    make_collection,
+    make_model_change,
+    make_person,
+)
+from tests.fakes import FakeEngine, embedding_of, photo
+from tests.ml_engine.vectors import people
+from tests.normalised import CROWD, normalise
+
+pytestmark = pytest.mark.django_db
+
+
+def test_identify_verify_and_search_give_one_normalised_threshold(
+    engine: FakeEngine, person: Person
+) -> None:
+    (image,) = enrol(person, 1)
+    cohort = normalise()
+    person.collection.refresh_from_db()
+    curve = curve_of_collection(person.collection)
+    assert curve is not None
+    (found,) = identify(collection=person.collection, data=photo(1, looks=3), actor=ACTOR).faces
+    verified = verify_person(person=person, data=photo(1, looks=3), actor=ACTOR)
+    template = np.frombuffer(image.templates.get().vector, "<f4")
+    (wanted,) = compared(embedding_of(1, looks=3), template[None], [(None, 0)], cohort)
+    rules = rules_of(person.collection, gallery_of(person.collection))
+    assert wanted.stretch != 1
+    assert (found.decision, verified.decision) == ("match", "match")
+    assert found.threshold == pytest.approx(wanted.needed(rules.threshold), abs=1e-4)
+    assert verified.threshold == pytest.approx(wanted.needed(curve.threshold(1e-3)), abs=1e-4)
+    assert found.fmr == pytest.approx(curve.fmr(wanted.score), rel=1e-3)
+    assert found.fmr == pytest.approx(verified.fmr, rel=1e-3)
+
+
+def test_verify_gives_the_same_answer_for_both_orders(engine: FakeEngine, person: Person) -> None:
+    normalise()
+    one = verify(data_a=photo(1), data_b=photo(9), actor=ACTOR)
+    other = verify(data_a=photo(9), data_b=photo(1), actor=ACTOR)
+    assert one.threshold == pytest.approx(other.threshold, abs=1e-5)
+    another = verify(data_a=photo(1), data_b=photo(5), actor=ACTOR)
+    assert another.threshold != pytest.approx(one.threshold, abs=1e-5)
+
+
+def test_people_come_in_the_order_of_their_scores(engine: FakeEngine) -> None:
+    """The most similar person may be one who is similar to everybody."""
+    collection = make_collection()
+    for number in range(1, 13):
+        enrol(make_person(collection), number)
+    normalise()
+    collection.refresh_from_db()
+    gallery, curve = gallery_of(collection), curve_of_collection(collection)
+    (few,) = gallery.search(embedding_of(40), people=2, curve=curve)
+    (everybody,) = gallery.search(embedding_of(40), people=12, curve=curve)
+    scores = [candidate.score for candidate in everybody]
+    assert scores == sorted(scores, reverse=True)
+    assert few == everybody[:2]
+    assert [c.similarity for c in everybody] != sorted(
+        (c.similarity for c in everybody), reverse=True
+    )
+
+
+def test_mean_is_normalised_as_the_mean(engine: FakeEngine) -> None:
+    collection = make_collection(decider="mean")
+    person = make_person(collection)
+    images = enrol(person, 1, 1, 1)
+    cohort = normalise()
+    collection.refresh_from_db()
+    curve = curve_of_collection(collection)
+    assert curve is not None
+    (found,) = gallery_of(collection).search(embedding_of(1), curve=curve)
+    vectors = [np.frombuffer(image.templates.get().vector, "<f4") for image in images]
+    mean = np.mean(vectors, axis=0)
+    (wanted,) = compared(embedding_of(1), (mean / np.linalg.norm(mean))[None], [(None, 0)], cohort)
+    assert found[0].stretch == pytest.approx(wanted.stretch, rel=1e-4)
+    assert found[0].score == pytest.approx(wanted.score - curve.mean_rise(3), abs=1e-4)
+
+
+def test_measurement_does_not_survive_a_change_of_normalisation(collection: Collection) -> None:
+    make_calibration(collection)
+    collection.uses_own_curve = True
+    collection.save()
+    assert calibration_of(collection) is not None
+    normalise()
+    collection.refresh_from_db()
+    assert calibration_of(collection) is None
+    assert rules_of(collection, gallery_of(collection)).curve_source == "model"
+
+
+def test_own_curve_is_measured_with_the_normalisation_in_force(engine: FakeEngine) -> None:
+    collection = make_collection()
+    add_people(collection, *people(90, 2, 192, spread=0.5))
+    cohort = normalise()
+    collection.refresh_from_db()
+    calibration.collection_calibrate(collection=collection, actor=ACTOR)
+    row = calibration_of(collection)
+    assert row is not None
+    assert row.impostor_curve["normalisation"] == cohort.normalisation
+
+
+def test_fixed_threshold_does_not_survive_a_change_of_normalisation(
+    collection: Collection,
+) -> None:
+    Collection.objects.update(match_threshold=0.5)
+    normalise()
+    collection.refresh_from_db()
+    assert collection.match_threshold is None
+    Collection.objects.update(match_threshold=0.5)
+    normalise()  # the same again
+    collection.refresh_from_db()
+    assert collection.match_threshold == 0.5
+    normalise(replace(CROWD, centre=0.2))
+    collection.refresh_from_db()
+    assert collection.match_threshold is None
+
+
+def test_roll_back_restores_no_threshold_of_another_normalisation(
+    engine: FakeEngine, collection: Collection
+) -> None:
+    change = make_model_change(collection)
+    change.kept_threshold = 0.5
+    change.save()
+    normalise()
+    change.refresh_from_db()
+    assert change.kept_threshold is None
