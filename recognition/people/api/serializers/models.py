@@ -118,6 +118,9 @@ class ModelSerializer(serializers.Serializer):
     dimension = serializers.IntegerField(allow_null=True)
     licence = serializers.CharField()
     training_data = serializers.CharField()
+    people_gone = serializers.IntegerField(
+        help_text="People it was trained on who were erased or withdrew their consent since."
+    )
     about = serializers.CharField()
     figures = serializers.DictField()
     report = serializers.DictField(help_text="Of your own model: its card, operations and probe.")

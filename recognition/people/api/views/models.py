@@ -121,7 +121,8 @@ class EvaluateModelView(ApiView):
         status=202,
         errors=(404, 409, *WITH_BODY),
         about="Starts a job that embeds the stored faces with this model and compares everybody "
-        "with everybody. The model is usable if it tells people apart.",
+        "with everybody, but for those it was trained on. The model is usable if it tells people "
+        "apart.",
     )
     def post(self, request: Request, model_id: int) -> Response:
         version = _found(self.access, model_id)
@@ -149,6 +150,7 @@ def _preset(preset: Preset, version: ModelVersion | None) -> JsonDict:
         "source": ModelVersion.Source.PRESET,
         "state": version.state if version else ModelVersion.State.USABLE,
         **{name: getattr(preset, name) for name in names},
+        "people_gone": 0,
         "figures": version.figures if version else preset.figures,
         "report": {},
     }
@@ -160,7 +162,9 @@ def _other(row: ModelVersion) -> JsonDict:
     names = ("name", "version", "role", "source", "state", "sha256", "dimension")
     return {
         "id": row.pk,
-        **{name: getattr(row, name) for name in (*names, "licence", "training_data")},
+        **{
+            name: getattr(row, name) for name in (*names, "licence", "training_data", "people_gone")
+        },
         "about": "A model of your own." if is_file else "Not the installed version.",
         "figures": row.figures,
         "report": row.report,
