@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 from django.conf import settings
@@ -45,9 +47,8 @@ class FaceFile:
     camera: number of the latter. revision: see `gallery_state`.
     """
 
-    def __init__(self, folder: Path, size: int, revision: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+    def __init__(self, file: IO[bytes], size: int, revision: int) -> None:
+        self.file = file
         self.size = size
         self.revision = revision
         self.people: list[int] = []
@@ -74,15 +75,25 @@ class FaceFile:
         return self._digest.hexdigest()
 
 
-def faces_collect(
+@contextmanager
+def faces_collected(
     run: TrainingRun, camera_faces: CameraFaces, root: Path, progress: Progress
-) -> FaceFile:
-    """Find and align the faces of a run, as serving does. root: a folder with room for the file.
+) -> Iterator[FaceFile]:
+    """Find and align the faces of a run, as serving does, and keep them until the end of `with`.
+    root: a folder with room for the file.
 
     ServiceError 404 if the collection is gone; 409 `too_few_people`, `too_few_camera_faces`,
     `too_many_pictures`; OSError for a full disk.
     """
-    made = FaceFile(root, size_of(run), gallery_state(run))
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=root) as file:
+        made = FaceFile(file, size_of(run), gallery_state(run))
+        _fill(made, run, camera_faces, progress)
+        file.flush()
+        yield made
+
+
+def _fill(made: FaceFile, run: TrainingRun, camera_faces: CameraFaces, progress: Progress) -> None:
     for face, person in _of_people(run, progress):
         made.add(face, person)
     if not made.people:
@@ -92,15 +103,9 @@ def faces_collect(
             progress(number, number + 1)
             if (found := _largest(content, made.size)) is not None:
                 made.add(found, None)
-        refuse_few(made.camera)
-    made.file.flush()
-    return made
-
-
-def refuse_few(camera_faces: int) -> None:
-    if camera_faces < LEAST_CAMERA_FACES:
-        message = f"The camera kept {camera_faces} faces; {LEAST_CAMERA_FACES} are needed."
-        raise ServiceError("too_few_camera_faces", message, status=409)
+        if made.camera < LEAST_CAMERA_FACES:
+            message = f"The camera kept {made.camera} faces; {LEAST_CAMERA_FACES} are needed."
+            raise ServiceError("too_few_camera_faces", message, status=409)
 
 
 def images_of(run: TrainingRun) -> QuerySet[FaceImage]:

@@ -22,7 +22,7 @@ from recognition.training.options import ADAPTED_PRESET, recipe_of
 from recognition.training.services.faces import (
     CameraFaces,
     FaceFile,
-    faces_collect,
+    faces_collected,
     gallery_state,
 )
 from recognition.training.services.trainer import Trainer, trainer
@@ -59,7 +59,7 @@ def training_root() -> Path:
 def run_training(context: JobContext, run_id: str, camera_faces: CameraFaces) -> JsonObject:
     """Run, or go on with, a training. If a person leaves, it begins again without that person.
 
-    ServiceError: see `faces_collect`, `Trainer.next` and `model_add`.
+    ServiceError: see `faces_collected`, `Trainer.next` and `model_add`.
     """
     run = _begin(context, run_id)
     try:
@@ -115,8 +115,7 @@ def _attempt(context: JobContext, run: TrainingRun, camera_faces: CameraFaces) -
         context.progress(0.0, f"Collecting faces: {done} of {total}")
 
     root = training_root() / str(run.pk)
-    faces = faces_collect(run, camera_faces, root, progress)
-    with faces.file:
+    with faces_collected(run, camera_faces, root, progress) as faces:
         folder = root / faces.sha256[:16]
         _remove_others(root, folder)
         attempt = _Attempt(context, run, faces, folder)

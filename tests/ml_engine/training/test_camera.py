@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 import pytest
@@ -26,28 +24,28 @@ def _faces(count: int, seed: int) -> Image:
     return np.clip(found + 128, 0, 255).astype(np.uint8)
 
 
-def _median(camera: Callable[[Image, np.random.Generator], Image]) -> tuple[float, bool]:
-    """The median size of the fitted degradations, and whether they are grey."""
-    from ml_engine.training.camera import fit_camera
+def _detail(pictures: Image) -> float:
+    greys = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures]
+    return float(np.mean([cv2.Laplacian(grey, cv2.CV_32F).std() for grey in greys]))
+
+
+@pytest.mark.parametrize(("face_px", "is_grey"), [(14, True), (48, False)])
+def test_fitted_degradations_leave_as_much_detail_as_the_camera(
+    face_px: int, is_grey: bool
+) -> None:
+    from ml_engine.training.camera import Degradation, fit_camera, pairs_by
 
     random = np.random.default_rng(5)
-    seen = np.stack([camera(face, random) for face in _faces(30, seed=1)])
-    fitted = fit_camera(_faces(20, seed=0), seen, seed=0)
-    assert len(fitted) == 30
-    return float(np.median([one.face_px for one in fitted])), fitted[0].is_grey
-
-
-def test_fit_tells_a_camera_that_sees_small_faces_from_one_that_sees_large_ones() -> None:
-    from ml_engine.training.camera import Degradation
-
-    sizes = []
-    for face_px in (14, 28, 56):
-        one = Degradation(face_px, blur=0.3, noise=1, quality=90, is_grey=face_px == 28)
-        size, is_grey = _median(one.apply)
-        sizes.append(size)
-        assert is_grey == one.is_grey
-    assert sizes == sorted(sizes)
-    assert sizes[0] < 28 < sizes[2]
+    camera = Degradation(face_px, blur=0.4, noise=2, quality=80, is_grey=is_grey)
+    seen = np.stack([camera.apply(face, random) for face in _faces(25, seed=1)])
+    clean = _faces(25, seed=0)
+    fitted = fit_camera(clean, seen, seed=0)
+    assert len(fitted) == 25
+    assert {one.is_grey for one in fitted} == {is_grey}
+    faces = Faces(clean, np.arange(25), [])
+    spoiled = pairs_by(faces, fitted, versions=1, seed=0).camera
+    assert 0.7 < _detail(spoiled) / _detail(seen) < 1.4
+    assert _detail(clean) > 2 * _detail(seen)
 
 
 def test_pairs_hold_each_face_in_every_version() -> None:

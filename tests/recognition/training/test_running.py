@@ -254,7 +254,7 @@ def test_training_without_room_for_its_faces_is_tried_again(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(running, "faces_collect", full)
+    monkeypatch.setattr(running, "faces_collected", full)
     run = start(collection)
     run_jobs()
     assert (job_of(run).state, job_of(run).error_code) == (Job.State.QUEUED, "storage_full")
