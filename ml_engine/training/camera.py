@@ -49,7 +49,7 @@ class Degradation:
         side = (self.face_px, self.face_px)
         small = cv2.resize(picture, side, interpolation=cv2.INTER_AREA).astype(np.float32)
         if self.is_grey:
-            small = np.repeat((small @ _LUMA)[..., None], 3, axis=2)
+            small = np.repeat((small @ _LUMA)[..., None], 3, axis=2).astype(np.float32)
         small = cv2.GaussianBlur(small, (0, 0), self.blur)
         # A grey sensor has the same noise in every channel.
         noise = random.normal(0, self.noise, (*side, 1 if self.is_grey else 3))

@@ -194,10 +194,10 @@ def _adapt(request: Request, watch: Watch) -> Answer:
     pairs = pairs_by(known, degradations, versions=_VERSIONS, seed=settings.seed)
     of_others = pairs_by(others, degradations, versions=1, seed=settings.seed + 1)
     of_tested = pairs_by(tested, degradations, versions=1, seed=settings.seed + 2)
-    first = [_seen(network, part) for part in (pairs, of_others, of_tested)]
+    seen = _seen(network, pairs), _seen(network, of_others), _seen(network, of_tested)
     position = adapt(network, pairs, of_others, settings, folder=folder, ends=watch.ends)
     save_adapted(network, folder / MODEL)
-    rows = compare(*first, _seen(network, of_tested))
+    rows = compare(*seen, _seen(network, of_tested))
     figures = {
         "best_step": position.best_step,
         "tested": {"people": len(tested.names), "pictures": len(tested)},

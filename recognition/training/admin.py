@@ -87,8 +87,8 @@ def _field(option: Option, default: Value | None) -> forms.Field:
         return forms.ChoiceField(choices=[(each, each) for each in option.choices], **values)
     if option.kind is bool:
         return forms.BooleanField(**values)
-    kind = forms.IntegerField if option.kind is int else forms.FloatField
-    return kind(min_value=option.low, max_value=option.high, **values)  # type: ignore[operator]
+    kind: Any = forms.IntegerField if option.kind is int else forms.FloatField
+    return kind(min_value=option.low, max_value=option.high, **values)
 
 
 @admin.register(TrainingRun)

@@ -5,7 +5,7 @@ Defaults are those of `ml_engine.recipe`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import get_args
 
@@ -39,8 +39,8 @@ class Option:
     label: str = ""
 
 
-def _choice(name: str, choices: object, help: str = "", *, is_main: bool = False) -> Option:
-    return Option(name, str, help, tuple(choices), is_main=is_main)  # type: ignore[call-overload]
+def _choice(name: str, choices: Iterable[str], help: str = "", *, is_main: bool = False) -> Option:
+    return Option(name, str, help, tuple(choices), is_main=is_main)
 
 
 OPTIONS: tuple[Option, ...] = (

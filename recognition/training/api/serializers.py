@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from rest_framework import serializers
 
@@ -24,7 +24,7 @@ def _field(option: Option) -> serializers.Field:
         return serializers.ChoiceField(choices=option.choices, **values)
     if option.kind is bool:
         return serializers.BooleanField(**values)
-    kind = serializers.IntegerField if option.kind is int else serializers.FloatField
+    kind: Any = serializers.IntegerField if option.kind is int else serializers.FloatField
     return kind(min_value=option.low, max_value=option.high, **values)
 
 

@@ -34,13 +34,14 @@ pytestmark = pytest.mark.django_db
 
 def start(collection: Collection, **values: Any) -> TrainingRun:
     options = {"others": 2} | values.pop("options", {})
-    fields = {"task": "train", "name": "ours", "collection": collection} | values
+    fields: dict[str, Any] = {"task": "train", "name": "ours", "collection": collection} | values
     return training_run_start(actor=ACTOR, options=options, **fields)
 
 
 def during(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], object]) -> None:
     """Do something after the progress of this step was stored, once."""
-    store, is_done = running._store, []
+    store = running._store
+    is_done: list[bool] = []
 
     def stored(attempt: Any, progress: Any) -> None:
         store(attempt, progress)
@@ -327,7 +328,7 @@ def test_upkeep_closes_runs_that_lost_their_job_and_removes_their_folders(
     run, other = start(collection), start(collection)
     for each in (run, other):
         (training_root() / str(each.pk) / "abc").mkdir(parents=True)
-    Job.objects.filter(pk=run.job_id).update(
+    Job.objects.filter(pk=job_of(run).pk).update(
         state="failed", message="Its worker ended.", error_code="worker_lost"
     )
     run = TrainingRun.objects.get(pk=run.pk)
