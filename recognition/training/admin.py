@@ -114,7 +114,8 @@ class TrainingRunAdmin(ServiceAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         task = _Task.ADAPT if request.GET.get("task") == _Task.ADAPT else _Task.TRAIN
-        initial = self.get_changeform_initial_data(request)
+        has_choice = task == _Task.TRAIN and folder_names()
+        initial = {} if has_choice else self.get_changeform_initial_data(request)
         form = TrainingForm(task, request.POST or None, initial=initial)
         if request.method == "POST" and form.is_valid():
             try:

@@ -17,12 +17,12 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.weights,
     pytest.mark.tensorflow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(500),
 ]
 Photos = Callable[[str], bytes]
 PAGE = "/admin/training/trainingrun/add/"
 # The child imports TensorFlow first.
-START_MS = 2 * PATIENCE_MS
+START_MS = 4 * PATIENCE_MS
 
 
 @pytest.fixture

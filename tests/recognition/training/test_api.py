@@ -35,7 +35,7 @@ def test_run_is_started_followed_and_gives_a_model(
     assert listed == {name: value for name, value in done.items() if name in listed}
 
 
-def test_run_is_cancelled(api: Caller, collection: Collection) -> None:
+def test_run_is_cancelled_once(api: Caller, collection: Collection) -> None:
     body = {"task": "train", "name": "ours", "collection": str(collection.pk), "others": 2}
     run = api.post(RUNS, body).json()
     kept = api.post(f"{RUNS}/{run['id']}/cancel", {"keep_best": True})
