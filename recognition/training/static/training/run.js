@@ -29,9 +29,11 @@ function show(run) {
   table.hidden = !curve.length;
   if (!curve.length) return;
   const losses = curve.map(({ loss }) => loss ?? 0);
+  // Worse than a guess: rare, and only with few people.
+  const isBad = curve.some(({ auc, accuracy }) => Math.min(auc ?? 1, accuracy ?? 1) < 0.5);
   curves.replaceChildren(
-    figure({ title: "Loss", low: 0, high: niceTop(Math.max(...losses)), lines: [["loss", ({ loss }) => loss]] }, curve),
-    figure({ title: "Other people", low: 0.5, high: 1, lines: [["AUC", ({ auc }) => auc], ["balanced accuracy", ({ accuracy }) => accuracy]] }, curve),
+    figure({ title: "", low: 0, high: niceTop(Math.max(...losses)), lines: [["Loss", ({ loss }) => loss]] }, curve),
+    figure({ title: "Other people: ", low: isBad ? 0 : 0.5, high: 1, lines: [["AUC", ({ auc }) => auc], ["balanced accuracy", ({ accuracy }) => accuracy]] }, curve),
   );
   inside(table, "tbody", HTMLElement).replaceChildren(...curve.map((point) =>
     element("tr", {}, element("th", { scope: "row" }, point.step), ...[point.loss, point.auc, point.accuracy].map((value) => element("td", {}, told(value))))));
@@ -40,8 +42,9 @@ function show(run) {
 /** @param {Scale} scale @param {CurvePoint[]} curve */
 function figure(scale, curve) {
   const last = /** @type {CurvePoint} */ (curve.at(-1));
-  const now = scale.lines.map(([name, value]) => `${name} ${told(value(last))}`).join(", ");
-  const caption = `${scale.title}: ${now} at step ${last.step}`;
+  const signs = scale.lines.length > 1 ? [" (solid)", " (dashed)"] : [""];
+  const now = scale.lines.map(([name, value], index) => `${name} ${told(value(last))}${signs[index]}`).join(", ");
+  const caption = `${scale.title}${now} at step ${last.step}`;
   return element("figure", { class: "fr-curve" }, chart(scale, curve, caption), element("figcaption", {}, caption));
 }
 
