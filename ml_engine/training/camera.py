@@ -50,10 +50,10 @@ class Degradation:
         small = cv2.resize(picture, side, interpolation=cv2.INTER_AREA).astype(np.float32)
         if self.is_grey:
             small = np.repeat((small @ _LUMA)[..., None], 3, axis=2).astype(np.float32)
-        small = cv2.GaussianBlur(small, (0, 0), self.blur)
+        blurred = cv2.GaussianBlur(small, (0, 0), self.blur)
         # A grey sensor has the same noise in every channel.
         noise = random.normal(0, self.noise, (*side, 1 if self.is_grey else 3))
-        spoiled = np.clip(np.round(small + noise), 0, 255).astype(np.uint8)
+        spoiled = np.clip(np.round(blurred + noise), 0, 255).astype(np.uint8)
         seen = decode_image(encode_jpeg(spoiled, self.quality))
         large = cv2.resize(seen, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(large, np.uint8)
