@@ -155,6 +155,7 @@ def _train(attempt: _Attempt) -> JsonDict:
         "base": ADAPTED_PRESET,
         "weights": str(settings.WEIGHTS_DIR),
     }
+    attempt.context.progress(0.0, "Preparing the network")
     with trainer(request, faces.file.fileno()) as child:
         while (answer := _hear(attempt, child)) is None or "done" not in answer:
             if answer:

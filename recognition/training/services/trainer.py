@@ -42,7 +42,8 @@ class Trainer:
         self._child = child
         self._said = said
         self._answers: queue.Queue[JsonDict | None] = queue.Queue()
-        threading.Thread(target=self._hear, daemon=True).start()
+        self._hearing = threading.Thread(target=self._hear, daemon=True)
+        self._hearing.start()
 
     def next(self, timeout_s: float) -> JsonDict | None:
         """The next answer: `progress` or `done`; None if none came in time.
@@ -62,6 +63,16 @@ class Trainer:
     def stop(self) -> None:
         """End after the step that it is in, with the best weights so far."""
         self._write("stop")
+
+    def end(self) -> None:
+        """Kill it, and hear the end of its output before the pipes are closed."""
+        self._child.kill()
+        self._child.wait()
+        self._hearing.join()
+        for pipe in (self._child.stdin, self._child.stdout):
+            assert pipe is not None
+            with suppress(OSError):
+                pipe.close()
 
     def _write(self, line: str) -> None:
         assert self._child.stdin is not None
@@ -97,17 +108,12 @@ def trainer(request: JsonDict, data: int) -> Iterator[Trainer]:
             pass_fds=[data],
             start_new_session=True,
         )
+        running = Trainer(child, said)
         try:
-            running = Trainer(child, said)
             running._write(json.dumps({**request, "data": data}))
             yield running
         finally:
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                assert pipe is not None
-                with suppress(OSError):
-                    pipe.close()
+            running.end()
 
 
 def _command() -> list[str]:
