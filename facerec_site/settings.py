@@ -94,6 +94,7 @@ INSTALLED_APPS = [
     "recognition.people",
     "recognition.bulk",
     "recognition.cameras",
+    "recognition.training",
     "recognition.events",
     "recognition.live",
     "unfold",
@@ -295,6 +296,7 @@ SPECTACULAR_SETTINGS = {
         "CameraKindEnum": "recognition.cameras.sources.kind_choices",
         "JobKindEnum": "recognition.jobs.kinds.KINDS",
         "JobStateEnum": "recognition.jobs.models.Job.State",
+        "TrainingRunStateEnum": "recognition.training.models.TrainingRun.State",
         "CallerKindEnum": ["user", "key"],
     },
 }
@@ -345,6 +347,8 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2 * MAX_IMAGES_PER_REQUEST
 # Imports: the largest archive, and how long a report with its refused photos is kept.
 MAX_IMPORT_GB = env.float("MAX_IMPORT_GB", 20)
 IMPORTS_KEPT_DAYS = env.int("IMPORTS_KEPT_DAYS", 30)
+# Folders with a folder of photos for each person, which administrators may train models on.
+TRAINING_DATA_DIR = Path(env.str("TRAINING_DATA_DIR", str(VAR_DIR / "training_data")))
 RECORDINGS_KEPT_DAYS = env.int("RECORDINGS_KEPT_DAYS", 30)
 
 # After SIGTERM, running requests, open visits and the engine have this long to finish.

@@ -37,6 +37,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("recognition.people.api.urls")),
     path("api/v1/", include("recognition.bulk.api.urls")),
+    path("api/v1/", include("recognition.training.api.urls")),
     path("api/v1/", include("recognition.events.api.urls")),
     path("api/v1/", include("recognition.cameras.api.urls")),
     path("api/v1/", include("recognition.jobs.api.urls")),

@@ -37,6 +37,8 @@ from recognition.people.models import (
     Template,
 )
 from recognition.people.services.enrolment import images_enrol
+from recognition.training.models import TrainingRun
+from recognition.training.options import complete
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import Lease
 from recognition.web.uploads import Upload
@@ -226,6 +228,19 @@ def make_camera(collection: Collection | None = None, **values: Any) -> Camera:
     return Camera.objects.create(collection=collection or make_collection(), **values)
 
 
+def make_training_run(collection: Collection, **values: Any) -> TrainingRun:
+    """A run without a job, with one point of its curve."""
+    point = {"step": 10, "loss": 0.5, "rate": 0.001, "auc": 0.9, "accuracy": 0.8}
+    fields: dict[str, Any] = {
+        "task": "train",
+        "name": "ours",
+        "settings": complete("train", {}),
+        "curve": [point],
+        "created_by": ACTOR.name,
+    }
+    return TrainingRun.objects.create(collection=collection, **(fields | values))
+
+
 def make_recording(collection: Collection) -> Recording:
     """Over, without its video."""
     return Recording.objects.create(
@@ -302,6 +317,7 @@ __all__ = [
     "make_model_change",
     "make_person",
     "make_recording",
+    "make_training_run",
     "make_user",
     "own_stream",
     "seen",

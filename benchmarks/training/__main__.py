@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.document import write_block
 from benchmarks.machine import stamp
 from benchmarks.peers import ROOT
-from ml_engine.training.settings import Settings
+from ml_engine.recipe import Settings
 from ml_engine.zoo import default_weights_dir
 
 _DATA = Path(os.environ.get("FACEREC_DATA", ROOT.parent / "shared" / "data"))

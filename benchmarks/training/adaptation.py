@@ -18,14 +18,14 @@ from ml_engine.evaluation.openset import search, threshold_at
 from ml_engine.formats import Wish, convert_file
 from ml_engine.networks import mobilefacenet
 from ml_engine.runtime.device import resolve_device
-from ml_engine.training.adapt import MeanShift, Ridge, adapt, save_adapted
+from ml_engine.training.adapt import adapt, save_adapted
+from ml_engine.training.baselines import PENALTIES, MeanShift, Ridge
 from ml_engine.training.data import Faces
 from ml_engine.types import Float32
 from ml_engine.zoo import Preprocessing, embedder_card, fetch
 from ml_engine.zoo.own import own_embedder
 
 _VERSIONS = 2
-_PENALTIES = (0.1, 0.3, 1.0, 3.0)
 _AT = RATES.index(1e-3)
 _FPIR = 0.01
 
@@ -71,8 +71,8 @@ def benchmark(data: Path, file: Path, weights: Path, out: Path) -> str:
         network,
         camera_pairs(known, camera, _VERSIONS),
         camera_pairs(others, camera, 1),
-        told=lambda *point: print(
-            "epoch {}, loss {:.4f}, cosine {:.4f}".format(*point), flush=True
+        told=lambda point, steps: print(
+            f"step {point.step} of {steps}, loss {point.loss:.4f}, AUC {point.auc:.4f}", flush=True
         ),
     )
     cpu_s = time.process_time() - begun
@@ -100,7 +100,7 @@ def _vectors(embedder: Embedder, faces: Faces, camera: Camera) -> Vectors:
 
 def _best_ridge(known: Vectors, others: Vectors, faces: Faces) -> Ridge:
     """Of the penalties, the one that is best on the people to choose by."""
-    fits = [Ridge.fit(known.camera, known.clean, penalty) for penalty in _PENALTIES]
+    fits = [Ridge.fit(known.camera, known.clean, penalty) for penalty in PENALTIES]
     return max(fits, key=lambda fit: cross(others.clean, fit(others.camera), faces.people).tmr[_AT])
 
 

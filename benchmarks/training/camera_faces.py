@@ -80,4 +80,4 @@ def seen(faces: Faces, camera: Camera, version: int) -> Pixels:
 def camera_pairs(faces: Faces, camera: Camera, versions: int) -> CameraPairs:
     rows: NDArray[np.intp] = np.tile(np.arange(len(faces)), versions)
     views = [seen(faces, camera, version) for version in range(1, versions + 1)]
-    return CameraPairs(faces.pictures, np.concatenate(views), rows)
+    return CameraPairs(faces.pictures, np.concatenate(views), rows, faces.people)

@@ -13,10 +13,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from benchmarks.document import table
 from ml_engine.embedding.base import unit
+from ml_engine.recipe import Settings
 from ml_engine.training.checkpoint import Judged
 from ml_engine.training.data import Faces, load_folder, split
 from ml_engine.training.judging import Figures, embed, figures
-from ml_engine.training.settings import Settings
 from ml_engine.training.train import Trained, build_machine, network_with, train
 from ml_engine.types import Float32
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.document import table
+from ml_engine import recipe as choices
 from ml_engine.networks import design
 from ml_engine.networks.design import Design
-from ml_engine.training import settings as choices
+from ml_engine.recipe import Settings
 from ml_engine.training.data import Faces, load_folder, split
 from ml_engine.training.judging import judge
 from ml_engine.training.optimisers import OPTIMISERS
-from ml_engine.training.settings import Settings
 from ml_engine.training.train import build_machine, train
 
 _OTHERS = 16

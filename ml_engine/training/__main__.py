@@ -10,11 +10,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from ml_engine import recipe
 from ml_engine.arguments import add_engine
 from ml_engine.config import EngineConfig
 from ml_engine.networks import design
-from ml_engine.training import settings
-from ml_engine.training.settings import Settings
+from ml_engine.recipe import Settings
 from ml_engine.types import EngineError
 
 if TYPE_CHECKING:
@@ -153,14 +153,14 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--pictures", type=int, metavar="K", help="of each (default: 4)")
     group.add_argument("--epochs", type=int, metavar="N", help="at most (default: 75)")
     group.add_argument("--patience", type=int, metavar="N", help="epochs; 0: never stop early")
-    group.add_argument("--loss", choices=get_args(settings.Loss))
+    group.add_argument("--loss", choices=get_args(recipe.Loss))
     group.add_argument("--margin", type=float, help="of arcface (0.2) and triplet")
     group.add_argument("--scale", type=float, help="of arcface (16)")
-    group.add_argument("--optimiser", choices=get_args(settings.Optimiser))
+    group.add_argument("--optimiser", choices=get_args(recipe.Optimiser))
     group.add_argument("--rate", type=float, help="learning rate (default: the optimiser's)")
-    group.add_argument("--schedule", choices=get_args(settings.Schedule))
-    group.add_argument("--augmentation", choices=get_args(settings.Augmentation))
-    group.add_argument("--precision", choices=get_args(settings.Precision))
+    group.add_argument("--schedule", choices=get_args(recipe.Schedule))
+    group.add_argument("--augmentation", choices=get_args(recipe.Augmentation))
+    group.add_argument("--precision", choices=get_args(recipe.Precision))
     group.add_argument(
         "--devices", metavar="NAMES", help="such as GPU:0,GPU:1: each takes a part of every batch"
     )

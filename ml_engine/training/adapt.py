@@ -4,10 +4,7 @@ vector that the unchanged network gives for a clean picture of the same face.
 This is distillation (Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015,
 arXiv:1503.02531) with the network as its own teacher. It needs pairs of pictures and no names. The
 clean pictures are learned as well, so that the network stays what it is for them. The blocks
-before are frozen: what they give is worked out once.
-
-Two baselines cost nothing and are what a trained last layer is worth: moving the mean of the
-camera's vectors to the clean mean, and a linear map (ridge regression).
+before are frozen: what they give is worked out once. `baselines.py` has what it is compared with.
 """
 
 from __future__ import annotations
@@ -25,9 +22,12 @@ from keras import ops
 from numpy.typing import NDArray
 
 from ml_engine.embedding.base import unit
-from ml_engine.training.judging import compiled
+from ml_engine.recipe import Adaptation
+from ml_engine.training import checkpoint
+from ml_engine.training.checkpoint import Judged, Position
+from ml_engine.training.judging import compiled, figures_between
 from ml_engine.training.losses import unit_rows
-from ml_engine.training.train import assign, values_of
+from ml_engine.training.train import CHECKPOINT, Ends, Told, assign, values_of
 from ml_engine.types import EngineError, Float32
 
 Pixels = NDArray[np.uint8]
@@ -39,29 +39,13 @@ _ROWS = 64
 @dataclass(frozen=True, slots=True)
 class CameraPairs:
     """clean: (n, size, size, 3) RGB. camera: (m, size, size, 3). clean_row: (m,) the row of the
-    clean picture that shows the same face as each picture of the camera."""
+    clean picture that shows the same face as each picture of the camera. people: (n,) the person of
+    each clean picture, for figures."""
 
     clean: Pixels
     camera: Pixels
     clean_row: NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class Adaptation:
-    """How to adapt.
-
-    keep: weight of the clean pictures in the loss.
-    blend: share of the learned change that is kept. Weights between the old and the new ones lose
-        less on clean pictures for what they give up on the camera's (Wortsman and others, "Robust
-        Fine-Tuning of Zero-Shot Models", 2021, arXiv:2109.01903).
-    """
-
-    epochs: int = 3
-    batch: int = 64
-    rate: float = 5e-4
-    keep: float = 1.0
-    blend: float = 0.9
-    seed: int = 0
+    people: NDArray[np.intp]
 
 
 def adapt(
@@ -70,15 +54,19 @@ def adapt(
     others: CameraPairs,
     settings: Adaptation | None = None,
     *,
-    told: Callable[[int, float, float], None] = lambda epoch, loss, cosine: None,
-) -> None:
-    """Change the last blocks of a network.
+    folder: Path | None = None,
+    told: Told = lambda point, steps: None,
+    ends: Ends = lambda position, steps: False,
+) -> Position:
+    """Change the last blocks of a network, or go on with a run that was cut off.
 
     Args:
-        network: a Keras model, pixels 0..255 (n, size, size, 3) to (n, d).
+        network: a Keras model, pixels 0..255 (n, size, size, 3) to (n, d), with its first weights.
         others: pairs of other people. The weights of the epoch are kept that bring their pictures
             of the camera closest to the clean ones.
-        told: hears the epoch, its mean loss, and that mean cosine.
+        folder: for a checkpoint after each epoch; None keeps none.
+        told: hears each point of the curve. An epoch is one.
+        ends: if it says yes, the run ends with this epoch, with the best weights so far.
 
     Raises:
         EngineError: the network has no blocks that could be adapted.
@@ -87,24 +75,60 @@ def adapt(
     front, tail = split_network(network)
     run_front, run_tail = compiled(front), compiled(tail)
     teach, test = (_taught(run_front, run_tail, each) for each in (pairs, others))
-    before = values_of(tail.trainable_variables)
-    best, best_cosine = before, _cosine(run_tail, test)
-    step = _step(tail, chosen)
-    steps = chosen.epochs * -(-len(pairs.camera) // chosen.batch)
-    done = 0
-    for epoch in range(chosen.epochs):
-        losses = []
+    weights = tail.trainable_variables
+    before = values_of(weights)
+    step, optimiser = _step(tail, chosen)
+    groups = {"tail": weights, "optimiser": optimiser.variables}
+    in_epoch = -(-len(pairs.camera) // chosen.batch)
+    steps = chosen.epochs * in_epoch
+    position, best, best_cosine = _restored(run_tail, test, groups, folder)
+
+    while position.step < steps and not position.is_over:
+        epoch = position.step // in_epoch
         order = np.random.default_rng((chosen.seed, epoch)).permutation(len(pairs.camera))
-        for rows in np.array_split(order, -(-len(order) // chosen.batch)):
-            rate = chosen.rate * (1 + math.cos(math.pi * done / steps)) / 2
-            losses.append(step(*teach.batch(rows), rate))
-            done += 1
+        for rows in np.array_split(order, in_epoch):
+            rate = chosen.rate * (1 + math.cos(math.pi * position.step / steps)) / 2
+            position.losses.append(step(*teach.batch(rows), rate))
+            position.step += 1
+            position.is_over |= ends(position, steps)
+            if position.is_over:
+                break
+        told(_look(run_tail, test, position, rate), steps)
         cosine = _cosine(run_tail, test)
-        told(epoch, float(np.mean(losses)), cosine)
         if cosine > best_cosine:
-            best, best_cosine = values_of(tail.trainable_variables), cosine
+            best, best_cosine, position.best_step = values_of(weights), cosine, position.step
+        if folder:
+            stored = {name: values_of(group) for name, group in groups.items()}
+            checkpoint.save(folder / CHECKPOINT, position, {**stored, "best": best})
     blended = [old + chosen.blend * (new - old) for old, new in zip(before, best, strict=True)]
-    assign(tail.trainable_variables, blended)
+    assign(weights, blended)
+    return position
+
+
+def _restored(
+    tail: Run, test: _Lesson, groups: dict[str, list[Any]], folder: Path | None
+) -> tuple[Position, checkpoint.Arrays, float]:
+    """Where the run stands, the best weights so far, and their cosine."""
+    stored = checkpoint.restore(folder / CHECKPOINT, [*groups, "best"]) if folder else None
+    if stored is None:
+        return Position(), values_of(groups["tail"]), _cosine(tail, test)
+    position, arrays = stored
+    assign(groups["tail"], arrays["best"])
+    cosine = _cosine(tail, test)
+    for name, group in groups.items():
+        assign(group, arrays[name])
+    return position, arrays["best"], cosine
+
+
+def _look(tail: Run, test: _Lesson, position: Position, rate: float) -> Judged:
+    """The next point of the curve: other people, camera pictures against clean ones."""
+    vectors = unit(_run(tail, test.camera))
+    found = figures_between(test.targets, vectors, test.people, test.clean_row)
+    loss = float(np.mean(position.losses))
+    point = Judged(position.step, loss, rate, found.auc, found.accuracy)
+    position.curve.append(point)
+    position.losses = []
+    return point
 
 
 def split_network(network: Any) -> tuple[Any, Any]:
@@ -126,12 +150,13 @@ def split_network(network: Any) -> tuple[Any, Any]:
 @dataclass(frozen=True, slots=True)
 class _Lesson:
     """What the frozen part gives for clean and camera pictures (float16 saves memory), and the
-    vectors (n, d) of the unchanged network for the clean ones."""
+    vectors (n, d) of the unchanged network for the clean ones. people: (n,)."""
 
     clean: NDArray[np.float16]
     camera: NDArray[np.float16]
     clean_row: NDArray[np.intp]
     targets: Float32
+    people: NDArray[np.intp]
 
     def batch(self, rows: NDArray[np.intp]) -> tuple[Float32, Float32, Float32]:
         """Features of camera pictures, of their clean ones, and the vectors to be given."""
@@ -142,7 +167,7 @@ class _Lesson:
 
 def _taught(front: Run, tail: Run, pairs: CameraPairs) -> _Lesson:
     clean, camera = _run(front, pairs.clean, np.float16), _run(front, pairs.camera, np.float16)
-    return _Lesson(clean, camera, pairs.clean_row, unit(_run(tail, clean)))
+    return _Lesson(clean, camera, pairs.clean_row, unit(_run(tail, clean)), pairs.people)
 
 
 def _run(run: Run, batch: NDArray[Any], kind: Any = np.float32) -> NDArray[Any]:
@@ -160,7 +185,8 @@ def _cosine(tail: Run, lesson: _Lesson) -> float:
     return float(own - vectors.mean(axis=0) @ lesson.targets.mean(axis=0))
 
 
-def _step(tail: Any, settings: Adaptation) -> Callable[..., float]:
+def _step(tail: Any, settings: Adaptation) -> tuple[Callable[..., float], Any]:
+    """A function of a batch and the learning rate to the loss, and its optimiser."""
     optimiser = keras.optimizers.Adam(settings.rate)
     weights = tail.trainable_variables
     optimiser.build(weights)
@@ -179,7 +205,7 @@ def _step(tail: Any, settings: Adaptation) -> Callable[..., float]:
         optimiser.learning_rate = rate
         return float(on_device(*map(tf.constant, (camera, clean, targets))))
 
-    return step
+    return step, optimiser
 
 
 def save_adapted(network: Any, path: Path) -> None:
@@ -187,40 +213,3 @@ def save_adapted(network: Any, path: Path) -> None:
     beside = path.with_name(f"part.{path.name}")
     network.save(beside)
     beside.replace(path)
-
-
-@dataclass(frozen=True, slots=True)
-class MeanShift:
-    """Vectors of the camera, moved by the difference of the means."""
-
-    shift: Float32
-
-    @classmethod
-    def fit(cls, camera: Float32, clean: Float32) -> MeanShift:
-        """(n, d) of length 1 both, of the same faces."""
-        return cls(clean.mean(axis=0) - camera.mean(axis=0))
-
-    def __call__(self, camera: Float32) -> Float32:
-        return unit(camera + self.shift)
-
-
-@dataclass(frozen=True, slots=True)
-class Ridge:
-    """Vectors of the camera, mapped linearly by ridge regression."""
-
-    camera_mean: Float32
-    clean_mean: Float32
-    matrix: Float32
-
-    @classmethod
-    def fit(cls, camera: Float32, clean: Float32, penalty: float) -> Ridge:
-        """(n, d) of length 1 both, of the same faces. penalty: in shares of the mean variance."""
-        x, y = camera - camera.mean(axis=0), clean - clean.mean(axis=0)
-        covariance = x.T @ x / len(x)
-        weight = penalty * np.trace(covariance) / len(covariance)
-        matrix = np.linalg.solve(covariance + weight * np.eye(len(covariance)), x.T @ y / len(x))
-        return cls(camera.mean(axis=0), clean.mean(axis=0), matrix.astype(np.float32))
-
-    def __call__(self, camera: Float32) -> Float32:
-        mapped = (camera - self.camera_mean) @ self.matrix + self.clean_mean
-        return unit(mapped.astype(np.float32))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.training.settings import Augmentation
+from ml_engine.recipe import Augmentation
 
 
 @dataclass(frozen=True, slots=True)

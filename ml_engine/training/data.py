@@ -69,6 +69,24 @@ def split(faces: Faces, *counts: int, seed: int) -> list[Faces]:
     return [faces.of(order[start:end]) for start, end in itertools.pairwise(ends)]
 
 
+def set_apart(faces: Faces, count: int, *, seed: int) -> list[Faces]:
+    """Draw so many people with two pictures or more, and all others in a first part.
+
+    Raises:
+        EngineError: there are not enough people.
+    """
+    several = np.flatnonzero(np.bincount(faces.people) > 1)
+    drawn = np.random.default_rng(seed).permutation(several)[:count].tolist()
+    rest = [person for person in range(len(faces.names)) if person not in set(drawn)]
+    if len(drawn) < count or len(rest) < 2:
+        raise EngineError(
+            f"{count} people with two pictures and two other people are needed; there are "
+            f"{len(several)} people with two pictures, of {len(faces.names)}.",
+            code="too_few_people",
+        )
+    return [faces.of(rest), faces.of(drawn)]
+
+
 def load_folder(
     folder: Path,
     *,
@@ -160,10 +178,14 @@ def _face(image: Image, size: int, engine: Engine | None, choose: Choice) -> Ima
 def _faces(pictures: list[Image], owners: list[str], channels: int, source: Path) -> Faces:
     if not pictures:
         raise EngineError(f"There are no faces <person>/<picture> in {source}.")
-    if channels == 1:
-        pictures = [
-            np.asarray(cv2.cvtColor(face, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
-            for face in pictures
-        ]
     names, people = np.unique(owners, return_inverse=True)
-    return Faces(np.stack(pictures), people.astype(np.intp), names.tolist())
+    stacked = in_channels(np.stack(pictures), channels)
+    return Faces(stacked, people.astype(np.intp), names.tolist())
+
+
+def in_channels(pictures: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """RGB (n, size, size, 3) as it is, or grey (n, size, size, 1)."""
+    if channels == 3:
+        return pictures
+    greys = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures]
+    return np.stack(greys)[..., None].astype(np.uint8)

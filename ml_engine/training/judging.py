@@ -70,7 +70,27 @@ def figures(
     vectors: (n, d) of length 1. people: (n,).
     threshold: for `accuracy`, such as the best one on other people; None is the best one here.
     """
-    scores, is_same = pair_scores(vectors, people)
+    return _figures(*pair_scores(vectors, people), threshold)
+
+
+def figures_between(
+    gallery: Float32, probes: Float32, people: NDArray[np.intp], rows: NDArray[np.intp]
+) -> Figures:
+    """Of each probe against the gallery, but for the picture that it was made from.
+
+    Args:
+        gallery: (n, d), probes: (m, d), both of length 1. people: (n,) of the gallery.
+        rows: (m,) the row of the gallery that each probe was made from.
+    """
+    scores = np.nan_to_num(probes).astype(np.float64) @ np.nan_to_num(gallery).T
+    is_other = np.arange(len(people)) != rows[:, None]
+    is_same = people[rows][:, None] == people
+    return _figures(scores[is_other], is_same[is_other], None)
+
+
+def _figures(
+    scores: NDArray[np.float64], is_same: NDArray[np.bool_], threshold: float | None
+) -> Figures:
     fmr, tmr, thresholds = roc_curve(is_same, scores, drop_intermediate=False)
     if threshold is None:
         balanced = (tmr + 1 - fmr) / 2

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ml_engine.training.settings import Loss
+from ml_engine.recipe import Loss
 
 _CENTRE_WEIGHT = 0.01
 

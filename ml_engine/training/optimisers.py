@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import keras
 
-from ml_engine.training import settings
+from ml_engine import recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class _Row:
     options: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
-OPTIMISERS: dict[settings.Optimiser, _Row] = {
+OPTIMISERS: dict[recipe.Optimiser, _Row] = {
     "adam": _Row("Adam", 1e-3),
     "rmsprop": _Row("RMSprop", 1e-3),
     "momentum": _Row("SGD", 0.05, MappingProxyType({"momentum": 0.9})),
@@ -31,7 +31,7 @@ OPTIMISERS: dict[settings.Optimiser, _Row] = {
     "adadelta": _Row("Adadelta", 1.0),
 }
 # The done share of a run, 0 to 1, to the factor of the learning rate.
-SCHEDULES: dict[settings.Schedule, Callable[[float], float]] = {
+SCHEDULES: dict[recipe.Schedule, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "cosine": lambda done: 0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2,
     "steps": lambda done: 0.1 ** sum(done >= at for at in (0.5, 0.75, 0.9)),
@@ -40,7 +40,7 @@ SCHEDULES: dict[settings.Schedule, Callable[[float], float]] = {
 
 
 def build_optimiser(
-    name: settings.Optimiser, rate: float | None, *, is_half: bool
+    name: recipe.Optimiser, rate: float | None, *, is_half: bool
 ) -> keras.Optimizer:
     """Args:
 

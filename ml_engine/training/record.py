@@ -10,20 +10,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ml_engine.recipe import Adaptation, Settings
 from ml_engine.training.checkpoint import Judged
 from ml_engine.training.data import Faces
-from ml_engine.training.settings import Settings
 from ml_engine.types import EngineError
 
 RECORD = "record.json"
 CURVE = "curve.jsonl"
 _ENGINE = Path(__file__).resolve().parent.parent
 # The code that a trained network depends on.
-_CODE = ("networks", "training")
+_CODE = ("networks/*.py", "recipe.py", "training/*.py")
 _PACKAGES = ("keras", "numpy", "opencv-python-headless", "tensorflow", "tensorflow-cpu")
 
 
-def record_of(settings: Settings, known: Faces, others: Faces) -> dict[str, Any]:
+class OtherRun(EngineError):
+    """A folder holds a run with other settings, data, code or packages."""
+
+
+def record_of(settings: Settings | Adaptation, known: Faces, others: Faces) -> dict[str, Any]:
     """settings (with the seed), hashes of the data and of the code, versions, and the people."""
     return {
         "settings": settings.as_dict(),
@@ -38,7 +42,7 @@ def begin_record(folder: Path, record: dict[str, Any]) -> None:
     """Write the record of a new run; of one that goes on, compare it.
 
     Raises:
-        EngineError: the folder holds another run, which would not end as it began.
+        OtherRun: the folder holds another run, which would not end as it began.
     """
     path = folder / RECORD
     text = json.dumps(record, indent=2)
@@ -51,7 +55,7 @@ def begin_record(folder: Path, record: dict[str, Any]) -> None:
     before, now = json.loads(path.read_text()), json.loads(text)
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
-        raise EngineError(
+        raise OtherRun(
             f"{folder} holds a run with other {', '.join(changed)}: choose another folder."
         )
 
@@ -87,8 +91,8 @@ def _write_events(path: Path, curve: list[Judged]) -> None:
 
 def _code_sha256() -> str:
     digest = hashlib.sha256()
-    for package in _CODE:
-        for path in sorted((_ENGINE / package).glob("*.py")):
+    for pattern in _CODE:
+        for path in sorted(_ENGINE.glob(pattern)):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -22,6 +22,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ml_engine.networks.design import for_serving
+from ml_engine.recipe import Settings
 from ml_engine.runtime.tensorflow import precision
 from ml_engine.training import checkpoint
 from ml_engine.training.augmentation import STRENGTHS, augmented
@@ -32,13 +33,14 @@ from ml_engine.training.judging import compiled, judge
 from ml_engine.training.losses import build_loss
 from ml_engine.training.optimisers import OPTIMISERS, SCHEDULES, build_optimiser
 from ml_engine.training.record import begin_record, record_of, write_curve
-from ml_engine.training.settings import Settings
 from ml_engine.types import EngineError
 
 CHECKPOINT = "checkpoint.npz"
 MODEL = "model.keras"
 # Hears each point of the curve, and how many steps there are in all.
 Told = Callable[[Judged, int], None]
+# Asked after each step, with the position and how many steps there are in all.
+Ends = Callable[[Position, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def train(
     *,
     folder: Path | None = None,
     told: Told = lambda point, steps: None,
+    ends: Ends = lambda position, steps: False,
 ) -> Trained:
     """Train a network, or go on with a run that was cut off.
 
@@ -67,9 +70,10 @@ def train(
         known: people whom it is trained on.
         others: other people, by whom the best weights are chosen.
         folder: of the run, with its record, checkpoint, curve and model; None keeps nothing.
+        ends: if it says yes, the run ends after this step, with the best weights so far.
 
     Raises:
-        EngineError: the folder holds another run.
+        OtherRun: the folder holds another run.
     """
     if folder:
         begin_record(folder, record_of(settings, known, others))
@@ -85,19 +89,21 @@ def train(
         rate = _rate(settings, position.step / steps)
         position.losses.append(machine.step(pixels, known.people[rows], rate))
         position.step += 1
+        position.is_over = ends(position, steps)
 
-        if position.step % (in_epoch * settings.judge_every) == 0 or position.step == steps:
+        is_last = position.is_over or position.step == steps
+        if is_last or position.step % (in_epoch * settings.judge_every) == 0:
             point = _look(machine, others, position, rate)
             told(point, steps)
             if point.auc > position.best_auc:
                 position.best_auc, position.best_step = point.auc, position.step
                 best = values_of(machine.network.variables)
             waited = (position.step - position.best_step) / in_epoch
-            position.is_over = bool(settings.patience) and waited >= settings.patience
+            position.is_over |= bool(settings.patience) and waited >= settings.patience
             if folder:
                 write_curve(folder, position.curve)
 
-        is_last = position.step == steps or position.is_over
+        is_last = is_last or position.is_over
         if folder and (is_last or position.step % settings.save_every == 0):
             groups = {name: values_of(group) for name, group in machine.variables.items()}
             checkpoint.save(folder / CHECKPOINT, position, {**groups, "best": best})

@@ -28,6 +28,8 @@ class Kind:
     scope: the scope needed to start, see and cancel such jobs.
     is_long: it may take hours. Such jobs run in a thread of their own, so that short jobs do not
     wait for them.
+    is_apart: its work is done in a process of its own, for hours. Such jobs run in a third thread,
+    so that an import does not wait for a training.
     is_single: each collection has at most one open job of this kind; starting another one returns
     the open one.
     max_attempts: includes attempts of killed workers. retry_after_s: doubled after each attempt.
@@ -39,6 +41,7 @@ class Kind:
     title: str
     scope: Scope = Scope.MANAGE
     is_long: bool = False
+    is_apart: bool = False
     is_single: bool = False
     max_attempts: int = 3
     retry_after_s: float = 10.0
@@ -105,6 +108,13 @@ KINDS: dict[str, Kind] = {
         run="recognition.events.services.clips.clip_job",
         title="Make a clip playable",
         scope=Scope.ENROL,
+    ),
+    # Each attempt goes on from the last checkpoint, if nobody left the collection.
+    "training": Kind(
+        run="recognition.events.services.training_job.training_job",
+        title="Train or adapt a model",
+        is_apart=True,
+        max_attempts=10,
     ),
     "export": Kind(
         run="recognition.bulk.services.exports.export_job",

@@ -20,17 +20,19 @@ _PERIODIC_EVERY_S = 60.0
 
 
 class Worker(Part):
-    """Two threads: one for kinds that may take hours and one for all others, so that a user who
-    waits for a short job does not wait for an import. More threads would only share the same cores;
-    a site that needs more runs more worker processes."""
+    """Three threads: one for kinds that may take hours, one for those that work in a process of
+    their own, and one for all others, so that a user who waits for a short job does not wait for an
+    import. More threads would only share the same cores; a site that needs more runs more worker
+    processes."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(kinds,), name=name, daemon=True)
             for name, kinds in (
-                ("jobs", _kinds(is_long=False)),
-                ("long-jobs", _kinds(is_long=True)),
+                ("jobs", _kinds(is_long=False, is_apart=False)),
+                ("long-jobs", _kinds(is_long=True, is_apart=False)),
+                ("apart-jobs", _kinds(is_long=False, is_apart=True)),
             )
             if kinds
         ]
@@ -74,5 +76,6 @@ class Worker(Part):
         return False
 
 
-def _kinds(*, is_long: bool) -> list[str]:
-    return [name for name, kind in KINDS.items() if kind.is_long == is_long]
+def _kinds(*, is_long: bool, is_apart: bool) -> list[str]:
+    wanted = (is_long, is_apart)
+    return [name for name, kind in KINDS.items() if (kind.is_long, kind.is_apart) == wanted]

@@ -92,6 +92,11 @@ TRACES: dict[str, Trace] = {
         forget="recognition.events.services.recordings.recordings_forget",
         move="recognition.events.services.recordings.recordings_move",
     ),
+    "trained_models": Trace(
+        fields=("people.TrainedPerson.person",),
+        forget="recognition.people.services.trained_people.trained_forget",
+        move="recognition.people.services.trained_people.trained_move",
+    ),
     "decider": Trace(
         fields=("people.TrainedDecider.arrays",),
         forget="recognition.people.services.deciders.decider_forget_person",
@@ -119,6 +124,10 @@ EXEMPT: dict[str, str] = {
     "cameras.CameraHub.strangers": "names of machines that send pictures, and counts",
     "cameras.Camera.areas": "parts of a picture, without people",
     "cameras.CameraMinute.timing_ms": "times of stages",
+    "training.TrainingRun.settings": "options; its pictures are in no file, see `FaceFile`",
+    "training.TrainingRun.curve": "figures of a network",
+    "training.TrainingRun.figures": "figures of a network and of a camera's pictures",
+    "training.TrainingRun.record": "hashes and versions",
     "jobs.Job.parameters": "ids of collections and options; no kind of job takes people",
     "jobs.Job.result": "counts",
     "notices.Notice.related": "only ids; deleted after a day, or after the delivery",

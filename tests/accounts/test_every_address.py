@@ -34,6 +34,7 @@ from tests.factories import (
     make_model_change,
     make_person,
     make_recording,
+    make_training_run,
     make_user,
 )
 from tests.recognition.bulk.rows import make_export, make_refused_item
@@ -102,6 +103,9 @@ API: dict[str, dict[str, str | None]] = {
     "exports": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
     "export": {"GET": Scope.MANAGE, "DELETE": Scope.MANAGE},
     "export-file": {"GET": Scope.MANAGE},
+    "training-runs": {"GET": Scope.MANAGE, "POST": Scope.MANAGE},
+    "training-run": {"GET": Scope.MANAGE},
+    "training-run-cancel": {"POST": Scope.MANAGE},
     "persons-table": {"GET": Scope.IDENTIFY},
     "events-table": {"GET": Scope.EVENTS},
     "persons": {"GET": Scope.IDENTIFY, "POST": Scope.ENROL},
@@ -135,6 +139,7 @@ LISTS = (
     "imports",
     "exports",
     "recordings",
+    "training-runs",
     "images",
     "events",
     "cameras",
@@ -181,6 +186,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "people_collection": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "cameras_camera": (VIEWER, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "people_modelversion": (VIEWER, ADMINISTRATOR, NOBODY, NOBODY),
+    "training_trainingrun": (ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR, NOBODY),
     "jobs_job": (ADMINISTRATOR, NOBODY, ADMINISTRATOR, NOBODY),
     "notices_webhook": (ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR, ADMINISTRATOR),
     "notices_delivery": (ADMINISTRATOR, NOBODY, NOBODY, NOBODY),
@@ -273,12 +279,14 @@ def world(person: Person) -> World:
         "number": 0,
         "recording": make_recording(person.collection).pk,
         "export": make_export(person.collection).pk,
+        "run": make_training_run(person.collection).pk,
         "webhook": make_webhook(collection_id=person.collection_id).pk,
         "modelversion": person.collection.embedder_id,
         "model": person.collection.embedder_id,
     }
     lookalike_add(person=person, other=other, actor=SYSTEM)
     ids["other"] = other.pk
+    ids["trainingrun"] = ids["run"]
     ids["apikey"], ids["importrun"] = ids["key"], ids["import"]
     ids["admin_collection"] = make_collection().pk  # one with people cannot be deleted
     make_event(person=person)  # told to the webhook

@@ -24,14 +24,18 @@ from tools.system import CHROMIUM_NAMES, find_program
 OpenPage = Callable[..., Page]
 # Errors of scripts of the admin's theme do not count.
 OUR_SCRIPTS = tuple(
-    f"/static/{app}/" for app in ("web", "live", "people", "bulk", "jobs", "events", "cameras")
+    f"/static/{app}/"
+    for app in ("web", "live", "people", "bulk", "jobs", "training", "events", "cameras")
 )
 
 
 # Of the package and not of the session: its cameras would play on during all other tests.
 @pytest.fixture(scope="package")
 def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site"), Path(site_settings.WEIGHTS_DIR))
+    weights = tmp_path_factory.mktemp("weights")  # with links, because tests add models
+    for path in Path(site_settings.WEIGHTS_DIR).iterdir():
+        (weights / path.name).symlink_to(path.resolve())
+    site = Site(tmp_path_factory.mktemp("site"), weights)
     site.prepare()
     site.add_viewer()
     site.start()

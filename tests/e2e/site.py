@@ -104,6 +104,23 @@ for number in range(170):
 """
 
 
+_MAKE_TRAINING_RUN = """
+from recognition.training.models import TrainingRun
+from recognition.training.options import complete
+curve = [{{"step": 10 * step, "loss": 3 / step, "rate": 1e-3, "auc": 1 - .4 / step,
+          "accuracy": 1 - .5 / step}} for step in range(1, 20)]
+camera = {{"auc": .81, "accuracy": .74, "threshold": .3, "tmr": .43}}
+clean = {{"auc": .99, "accuracy": .98, "threshold": .4, "tmr": .97}}
+rows = [{{"name": name, "camera": camera, "clean": clean}}
+        for name in ("unchanged", "mean_shift", "ridge", "adapted")]
+figures = {{"others": camera, "compared": rows, "tested": {{"people": 6, "pictures": 24}}}}
+run = TrainingRun.objects.create(task="train", name="ours", collection_id="{collection}",
+    settings=complete("train", {{}}), state="done", created_by="user:admin", curve=curve,
+    figures=figures, people=24, pictures=96, step=190, steps=300)
+print(run.pk)
+"""
+
+
 class Site:
     """`start`, `stop` and `kill` may be called again and again; port and data stay the same."""
 
@@ -146,6 +163,11 @@ class Site:
     def add_minutes(self, camera: str) -> None:
         """Figures of a camera for nearly three hours, until now."""
         self._manage("shell", "-c", _MAKE_MINUTES.format(camera=camera))
+
+    def add_training_run(self, collection: str) -> str:
+        """A run that has ended, with its curve; its id."""
+        script = _MAKE_TRAINING_RUN.format(collection=collection)
+        return self._manage("shell", "-c", script).split()[-1]
 
     def start(self) -> None:
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]

@@ -37,6 +37,10 @@ PAGES = (
     "/admin/people/modelversion/add/",
     "/admin/people/modelversion/{model}/evaluate",
     "/admin/people/modelversion/{model}/sees",
+    "/admin/training/trainingrun/",
+    "/admin/training/trainingrun/add/",
+    "/admin/training/trainingrun/add/?task=adapt",
+    "/admin/training/trainingrun/{run}/change/",
     "/admin/cameras/camera/",
     "/admin/accounts/apikey/add/",
     "/admin/accounts/auditentry/",
@@ -66,6 +70,7 @@ def test_pages_have_no_serious_violation(
     event = site.add_event(person["id"])
     collection = api.rows("collections")[0]["id"]
     model = next(row["id"] for row in api.rows("models") if row["name"] == "mobilefacenet")
+    run = site.add_training_run(collection)
     camera = api.post("cameras", json={"name": "Desk", "kind": "browser"})["id"]
     site.add_minutes(camera)
     areas = {"watch": [[[0, 0], [1, 0], [1, 1]]], "ignore": [[[0, 0], [1, 1], [0, 1]]]}
@@ -86,6 +91,7 @@ def test_pages_have_no_serious_violation(
             event=event,
             camera=camera,
             model=model,
+            run=run,
         )
         page.goto(address)
         page.wait_for_load_state("networkidle")

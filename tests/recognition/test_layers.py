@@ -15,7 +15,8 @@ LEVELS = {
     "people": 3,
     "bulk": 4,
     "cameras": 4,
-    "events": 5,
+    "training": 5,
+    "events": 6,
 }
 
 

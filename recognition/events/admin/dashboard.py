@@ -54,12 +54,14 @@ def navigation(request: HttpRequest) -> list[NavigationGroup]:
         item("Events", "history", "admin:events_event_changelist"),
     ]
     imports = [item("Imports", "drive_folder_upload", "admin:bulk_importrun_changelist")]
+    training = [item("Training", "model_training", "admin:training_trainingrun_changelist")]
     gallery = [
         item("People", "group", "admin:people_person_changelist"),
         *(imports if access_of(request).may(Scope.ENROL) else []),
         item("Collections", "photo_library", "admin:people_collection_changelist"),
         item("Cameras", "camera_outdoor", "admin:cameras_camera_changelist"),
         item("Models", "neurology", "admin:people_modelversion_changelist"),
+        *(training if administrator else []),
     ]
     system = [
         item("Users", "manage_accounts", "admin:accounts_user_changelist"),

@@ -25,6 +25,7 @@ from recognition.people.index import changes_prune, gallery_processes_prune
 from recognition.people.services.deciders import deciders_retrain
 from recognition.people.services.model_changes import model_changes_resume
 from recognition.people.services.model_sweep import model_files_sweep
+from recognition.training.services.runs import training_sweep
 from recognition.web.models import IdempotencyRecord
 
 _SIGN_INS_KEPT = timedelta(days=90)
@@ -78,5 +79,6 @@ _STEPS: dict[str, Callable[[], int]] = {
     "deciders": deciders_retrain,
     "model_changes": model_changes_resume,
     "models": model_files_sweep,
+    "training": training_sweep,
     "gallery_processes": gallery_processes_prune,
 }

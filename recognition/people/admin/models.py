@@ -134,6 +134,7 @@ class ModelVersionAdmin(ServiceAdmin):
         "about",
         "licence_told",
         "training_data_told",
+        "trained_on",
         "dimension",
         "sha256",
         "figures_told",
@@ -156,6 +157,16 @@ class ModelVersionAdmin(ServiceAdmin):
     @display(description="Training data")
     def training_data_told(self, version: ModelVersion) -> str:
         return version.training_data or self._card(version, "training_data")
+
+    @display(description="People of this site", empty_value="none")
+    def trained_on(self, version: ModelVersion) -> str | None:
+        known, gone = version.trained_people.count(), version.people_gone
+        if not gone:
+            return f"trained on {known}" if known else None
+        return (
+            f"trained on {known + gone}, {gone} of whom were erased or withdrew their consent "
+            "since: train it anew without them, and remove this one"
+        )
 
     @display(description="Figures", empty_value="not measured")
     def figures_told(self, version: ModelVersion) -> str | None:

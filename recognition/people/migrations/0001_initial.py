@@ -96,6 +96,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('added', 'Added: not measured yet'), ('evaluated', 'Evaluated: it tells people apart too badly to be used'), ('usable', 'Usable')], default='usable', max_length=16)),
                 ('licence', models.CharField(blank=True, max_length=200)),
                 ('training_data', models.CharField(blank=True, max_length=500)),
+                ('people_gone', models.PositiveIntegerField(default=0, help_text='People it was trained on who were erased or withdrew their consent since.')),
                 ('dimension', models.PositiveIntegerField(null=True)),
                 ('figures', models.JSONField(default=dict, help_text='Measured figures.')),
                 ('impostor_curves', models.JSONField(default=dict, help_text='Scores at false-match rates, for each version of a detector.')),
@@ -229,6 +230,17 @@ class Migration(migrations.Migration):
                 ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trained_deciders', to='people.collection')),
                 ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='people.modelversion')),
             ],
+        ),
+        migrations.CreateModel(
+            name='TrainedPerson',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trained_people', to='people.modelversion')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='people.person')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('model', 'person'), name='trained_person_once')],
+            },
         ),
         migrations.CreateModel(
             name='GalleryChange',

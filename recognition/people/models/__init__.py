@@ -14,6 +14,7 @@ from recognition.people.models.model_version import ModelVersion
 from recognition.people.models.negative import Negative
 from recognition.people.models.person import FaceImage, Person, Template
 from recognition.people.models.trained_decider import TrainedDecider
+from recognition.people.models.trained_person import TrainedPerson
 
 __all__ = [
     "Calibration",
@@ -30,4 +31,5 @@ __all__ = [
     "Person",
     "Template",
     "TrainedDecider",
+    "TrainedPerson",
 ]

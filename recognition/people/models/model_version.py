@@ -39,6 +39,10 @@ class ModelVersion(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.USABLE)
     licence = models.CharField(max_length=200, blank=True)
     training_data = models.CharField(max_length=500, blank=True)
+    people_gone = models.PositiveIntegerField(
+        default=0,
+        help_text="People it was trained on who were erased or withdrew their consent since.",
+    )
     dimension = models.PositiveIntegerField(null=True)
     figures = models.JSONField(default=dict, help_text="Measured figures.")
     impostor_curves = CurvesField(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import ProtectedError, Q
+from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet
 
 from accounts.audit import Actor, record
 from ml_engine.formats import Wish, convert_file, size_of
@@ -31,7 +31,14 @@ from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from recognition.people.model_files import is_in_place
 from recognition.people.model_versions import curve_put, detector_in_use
-from recognition.people.models import Collection, FaceImage, ModelChange, ModelVersion
+from recognition.people.models import (
+    Collection,
+    FaceImage,
+    ModelChange,
+    ModelVersion,
+    Person,
+    TrainedPerson,
+)
 from recognition.people.services.collections import collection_update
 from recognition.people.services.model_changes import model_change_start
 from recognition.people.services.pictures import decoded, subjects
@@ -72,13 +79,16 @@ def model_add(
     actor: Actor,
     licence: str = "",
     training_data: str = "",
+    kept: Callable[[ModelVersion], None] = lambda version: None,
 ) -> ModelVersion:
     """Check, convert and probe a file (see `ml_engine.formats`), and keep it as a model.
+
+    kept: called in the transaction that stores the row; it may raise to keep nothing.
 
     ServiceError 422 `model_refused` or `operation_refused` with the reason; 400 `bad_name`; 409
     `model_known` if this model was added already; 507 `storage_full`. Nothing is kept then.
     """
-    _check_name(name)
+    refuse_bad_name(name)
     needed = _TIMES_ITS_SIZE * size_of(path)
     for folder in (Path(tempfile.gettempdir()), Path(settings.WEIGHTS_DIR)):
         require_room(folder, needed, f"Adding {path.name}")
@@ -109,6 +119,7 @@ def model_add(
             message = "The files of this model were removed meanwhile. Add it again."
             raise ServiceError("model_gone", message, status=409)
         record(actor, "model.add", version, source=made.card.source)
+        kept(version)
         return version
 
     try:
@@ -116,6 +127,9 @@ def model_add(
     except IntegrityError as error:
         message = f"{name} was added already, with the same file and settings."
         raise ServiceError("model_known", message, status=409) from error
+    except BaseException:
+        _mark_removed(Path(settings.WEIGHTS_DIR) / made.folder)
+        raise
 
 
 def model_remove(*, version: ModelVersion, actor: Actor) -> None:
@@ -153,9 +167,9 @@ def model_use(*, version: ModelVersion, collection: Collection, actor: Actor) ->
 
 
 def evaluating_start(*, version: ModelVersion, collection: Collection, actor: Actor) -> Job:
-    """A job that evaluates the model on the people of a collection. ServiceError 409
-    `too_few_people`; the job may also end with it."""
-    people = collection.persons.filter(is_active=True).count()
+    """A job that evaluates the model on the people of a collection, without those it was trained
+    on. ServiceError 409 `too_few_people`; the job may also end with it."""
+    people = _people_to_judge(version, collection).count()
     if people < people_needed():
         raise _too_few(people)
     return job_start(
@@ -256,14 +270,21 @@ def folder_vectors(
 def collection_vectors(
     version: ModelVersion, collection: Collection, progress: Progress = _no_progress
 ) -> Iterator[tuple[str, Float32 | None]]:
-    """Of the stored faces of a collection's active people."""
-    images = FaceImage.objects.filter(collection=collection, person__is_active=True)
+    """Of the stored faces of a collection's active people, but for those that the model was
+    trained on."""
+    people = _people_to_judge(version, collection)
+    images = FaceImage.objects.filter(collection=collection, person__in=people)
     ids = list(images.order_by("pk").values_list("pk", flat=True))
     for number, image_id in enumerate(ids):
         progress(number, len(ids))
         image = images.filter(pk=image_id).first()
         if image is not None:
             yield str(image.person_id), stored_embedding(collection, version, image)
+
+
+def _people_to_judge(version: ModelVersion, collection: Collection) -> QuerySet[Person]:
+    trained = TrainedPerson.objects.filter(model=version, person=OuterRef("pk"))
+    return collection.persons.filter(~Exists(trained), is_active=True)
 
 
 def _largest_face(version: ModelVersion, content: bytes) -> Float32 | None:
@@ -317,7 +338,8 @@ def _summary(figures: JsonDict) -> JsonObject:
     return {name: figures[name] for name in ("people", "templates", "eer")}
 
 
-def _check_name(name: str) -> None:
+def refuse_bad_name(name: str) -> None:
+    """ServiceError 400 `bad_name`."""
     try:
         check_name(name)
     except ValueError as error:

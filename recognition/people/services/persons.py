@@ -15,6 +15,7 @@ from recognition.people.services.deciders import decider_forget
 from recognition.people.services.locks import lock_collection, lock_people, lock_person
 from recognition.people.services.lookalikes import refuse_merge
 from recognition.people.services.person_images import template_ids
+from recognition.people.services.trained_people import trained_forget
 from recognition.people.traces import forget_all, move_all
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.files import remove_after_commit
@@ -52,6 +53,8 @@ def person_update(*, person: Person, actor: Actor, **changes: Any) -> Person:
             note_changes(collection, template_ids(row))
         if not row.is_active:
             decider_forget(collection.pk, [row.pk])
+        if row.consent == Person.Consent.WITHDRAWN:
+            trained_forget(collection, row)
         record(actor, "person.update", row, collection_id=collection.pk, changed=sorted(changes))
         if before != _names(row):
             notice_write("person.renamed", subject_id=row.pk, collection_id=collection.pk)

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 
 from accounts.audit import Actor, record
 from ml_engine import Face
+from ml_engine.align import align_faces, template_of
 from ml_engine.detection.turns import turn_places
 from ml_engine.request import Ask
 from ml_engine.types import Float32, Image
@@ -189,10 +190,8 @@ def stored_embedding(
 ) -> Float32 | None:
     """(d,) of the face in a stored image; None if it cannot be read any more."""
     flip = collection.flip_averaging != Collection.FlipAveraging.NONE
-    try:
-        with row.file.open("rb") as file:
-            content = file.read()
-    except FileNotFoundError:
+    content = _stored(row)
+    if content is None:
         return None
     with decoded(content) as image:
         face = stored_face(image, row)
@@ -200,6 +199,29 @@ def stored_embedding(
             return None
         embedded = get_engine().embed(image, [face], ask, embedder=version.version, flip=flip)
     return embedded[0].embedding
+
+
+def stored_aligned(row: FaceImage, size: int) -> Image | None:
+    """(size, size, 3), as networks get it; None if it cannot be read any more."""
+    content = _stored(row)
+    if content is None:
+        return None
+    with decoded(content) as image:
+        face = stored_face(image, row)
+        return None if face is None else aligned(image, face, size)
+
+
+def aligned(image: Image, face: Face, size: int) -> Image:
+    """(size, size, 3) RGB."""
+    return align_faces(image, face.landmarks[None], template_of("arcface", size), size)[0]
+
+
+def _stored(row: FaceImage) -> bytes | None:
+    try:
+        with row.file.open("rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def stored_face(image: Image, row: FaceImage) -> Face | None:

@@ -45,6 +45,8 @@ _BODIES: dict[str, JsonDict] = {
     "persons_merge": {"person": _PERSON},
     "collections_create": {"name": "Front door"},
     "models_evaluate": {"collection": _COLLECTION},
+    "training_runs_start": {"task": "train", "name": "ours", "collection": _COLLECTION},
+    "training_runs_cancel": {"keep_best": True},
     "collections_update": {"target_false_match_rate": 0.0001},
     "imports_create": {"collection": _COLLECTION, "name": "staff.zip", "size": 1048576},
     "exports_create": {"collection": _COLLECTION, "has_originals": False},

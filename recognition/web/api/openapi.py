@@ -42,6 +42,7 @@ _TAGS = {
     "jobs": "Work that takes longer than a request: its progress and its result.",
     "webhooks": "URLs that receive notices, and the log of deliveries.",
     "models": "Presets, and models of your own: added, evaluated, and then used by collections.",
+    "training": "Models trained on a collection's people, or adapted to a camera.",
     "keys": "API keys. Each is shown once and stored as a hash.",
     "about": "The caller.",
 }

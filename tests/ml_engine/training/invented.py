@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from ml_engine.networks.design import Design
+from ml_engine.recipe import Settings
 from ml_engine.training.data import Faces
-from ml_engine.training.settings import Settings
 
 SIZE = 16
 TINY = Design(network="cnn", size=SIZE, width=0.125, dimension=16, kernel=3, stride=1)

@@ -8,7 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from ml_engine.training.data import load_folder, read_records, split, write_records
+from ml_engine.training.data import (
+    Faces,
+    load_folder,
+    read_records,
+    set_apart,
+    split,
+    write_records,
+)
 from ml_engine.types import EngineError
 from tests.ml_engine.training.invented import SIZE, invented_people
 
@@ -86,3 +93,15 @@ def test_hash_of_the_data_changes_with_a_picture_and_with_a_name() -> None:
     same.pictures[0, 0, 0] ^= 1
     same.names[0] = "another"
     assert faces.sha256() != same.sha256()
+
+
+def test_people_set_apart_have_several_pictures() -> None:
+    pictures = np.zeros((7, 4, 4, 1), np.uint8)
+    faces = Faces(pictures, np.array([0, 1, 1, 2, 3, 3, 4]), list("abcde"))
+    for seed in range(5):
+        known, apart = set_apart(faces, 2, seed=seed)
+        assert (sorted(apart.names), known.names) == (["b", "d"], ["a", "c", "e"])
+        assert len(apart) == 4
+    with pytest.raises(EngineError, match="2 people with two pictures") as refused:
+        set_apart(faces, 3, seed=0)
+    assert refused.value.code == "too_few_people"

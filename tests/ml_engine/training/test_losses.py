@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from ml_engine.training.settings import Loss
+from ml_engine.recipe import Loss
 
 pytestmark = pytest.mark.tensorflow
 

@@ -8,8 +8,8 @@ import cv2
 import pytest
 
 from ml_engine.networks.design import Design
+from ml_engine.recipe import Settings
 from ml_engine.training import __main__ as command
-from ml_engine.training.settings import Settings
 from tests.ml_engine.training.invented import invented_people
 
 

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from ml_engine.training.settings import Augmentation, Loss, Optimiser, Schedule, Settings
+from ml_engine.recipe import Augmentation, Loss, Optimiser, Schedule, Settings
 from ml_engine.types import EngineError
 from tests.ml_engine.training.invented import QUICK, TINY, invented_people
 
@@ -253,3 +253,17 @@ def test_schedule_begins_at_the_full_rate_and_never_rises(name: Schedule) -> Non
     assert factors[0] == pytest.approx(1)
     assert all(later <= earlier for earlier, later in itertools.pairwise(factors))
     assert factors[-1] > 0
+
+
+def test_run_that_is_told_to_end_keeps_its_best_weights(tmp_path: Path) -> None:
+    from ml_engine.training.judging import judge
+    from ml_engine.training.train import train
+
+    found = train(
+        QUICK, _KNOWN, _OTHERS, folder=tmp_path, ends=lambda position, steps: position.step == 7
+    )
+    assert [point.step for point in found.position.curve] == [7]
+    assert judge(found.network, _OTHERS).auc == pytest.approx(found.position.best_auc)
+    assert (tmp_path / "model.keras").exists()
+    again = train(QUICK, _KNOWN, _OTHERS, folder=tmp_path)
+    assert again.position == found.position, "it has ended"

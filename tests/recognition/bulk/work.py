@@ -12,6 +12,8 @@ import time
 from importlib import import_module
 from typing import Any
 
+_KINDS = {"import", "export", "recording", "convert_clip", "model_change", "training"}
+
 
 def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "facerec_site.settings_test"
@@ -23,7 +25,7 @@ def main() -> None:
 
     from recognition.jobs.kinds import KINDS
 
-    for name in set(KINDS) - {"import", "export", "recording", "convert_clip", "model_change"}:
+    for name in set(KINDS) - _KINDS:
         del KINDS[name]
     _fake_engine(float(os.environ.get("PAUSE_S", "0")))
     if kill_at := os.environ.get("KILL_AT"):

@@ -176,6 +176,7 @@ def test_upkeep_sweeps_and_prunes(engine: FakeEngine, person: Person) -> None:
         "model_changes": 0,
         "gallery_processes": 0,
         "models": 0,
+        "training": 0,
     }
     for model in (AccessAttempt, AccessLog, AccessFailureLog):
         assert model.objects.get().username == "u89"

@@ -2,6 +2,7 @@
 
 import { api, messageOf, query } from "../web/api.js";
 import { byId, element, inside, toast } from "../web/element.js";
+import { niceTop, shape, words } from "../web/svg.js";
 
 /** @import { CameraMinute, Page } from "../web/types.js" */
 /** @typedef {{at: number, value: number}} Point */
@@ -12,7 +13,6 @@ import { byId, element, inside, toast } from "../web/element.js";
  * @property {Point[]} points
  */
 
-const SVG = "http://www.w3.org/2000/svg";
 const AGAIN_MS = 60_000;
 const MOST_PAGES = 25;
 const PAGE = 500;
@@ -170,28 +170,7 @@ function line(points, x, y) {
   }).join("");
 }
 
-/** A round number that is not less. @param {number} most */
-function niceTop(most) {
-  if (most <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(most));
-  return ([1, 2, 4, 6, 8, 10].find((step) => step * power >= most) ?? 10) * power;
-}
-
 /** @param {number} value */
 function round(value) {
   return String(value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
-}
-
-/** @param {number} x @param {number} y @param {string} text @param {string} anchor */
-function words(x, y, text, anchor) {
-  const node = shape("text", { x, y, "text-anchor": anchor });
-  node.textContent = text;
-  return node;
-}
-
-/** @param {string} tag @param {Record<string, string | number>} attributes */
-function shape(tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
-  return node;
 }

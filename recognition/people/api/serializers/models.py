@@ -142,6 +142,9 @@ class ModelSerializer(serializers.Serializer):
     dimension = serializers.IntegerField(allow_null=True)
     licence = serializers.CharField()
     training_data = serializers.CharField()
+    people_gone = serializers.IntegerField(
+        help_text="People it was trained on who were erased or withdrew their consent since."
+    )
     about = serializers.CharField()
     figures = serializers.DictField()
     curves = CurveInForceSerializer(many=True, help_text="Impostor curves, by detector.")

@@ -124,8 +124,8 @@ class EvaluateModelView(ApiView):
         status=202,
         errors=(404, 409, *WITH_BODY),
         about="Starts a job that embeds the stored faces with this model and compares everybody "
-        "with everybody. The model is usable if it tells people apart. Of a model that a "
-        "collection uses, state and curve stay: its new curve waits at "
+        "with everybody, but for those it was trained on. The model is usable if it tells people "
+        "apart. Of a model that a collection uses, state and curve stay: its new curve waits at "
         "`models/{id}/evaluated-curve`. Of a preset only the figures change.",
     )
     def post(self, request: Request, model_id: int) -> Response:

@@ -204,6 +204,23 @@ export interface JobDetail extends Job {
   log: string;
 }
 
+/** A point of the curve of a training run; null if the training diverged. */
+export interface CurvePoint {
+  step: number;
+  loss: number | null;
+  auc: number | null;
+  accuracy: number | null;
+}
+
+export interface TrainingRun {
+  state: "open" | "done" | "failed" | "cancelled";
+  people: number;
+  pictures: number;
+  step: number;
+  steps: number;
+  curve: CurvePoint[];
+}
+
 /** `/health/ready` */
 export interface Readiness {
   parts?: { engine?: string };

@@ -187,6 +187,7 @@ def test_erasing_a_person_leaves_no_trace(engine: FakeEngine, collection: Collec
         "import_items": 0,
         "exports": 0,
         "recordings": 0,
+        "trained_models": 0,
         "replies": 1,
         "files": 8,
     }

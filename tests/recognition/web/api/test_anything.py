@@ -25,6 +25,7 @@ from tests.factories import (
     make_event,
     make_person,
     make_recording,
+    make_training_run,
 )
 from tests.recognition.bulk.rows import make_export, make_refused_item
 from tests.recognition.notices.rows import make_webhook
@@ -58,6 +59,7 @@ def ids(person: Person) -> dict[str, str]:
         "job_id": job_start(kind="measure", actor=ACTOR),
         "import_id": make_refused_item(person.collection).run,
         "export_id": make_export(person.collection),
+        "run_id": make_training_run(person.collection),
         "recording_id": make_recording(person.collection),
         "model_id": person.collection.embedder,
     }

@@ -1,4 +1,7 @@
-"""What a run is made with; all of it is in the record of the run."""
+"""What a network is trained or adapted with: the choices of a run, without the code that makes it.
+
+All of it is in the record of the run.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,27 @@ class Settings:
     save_every: int = 50
     precision: Precision = "float32"
     devices: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """How the last blocks of a network are adapted to a camera.
+
+    keep: weight of the clean pictures in the loss.
+    blend: share of the learned change that is kept. Weights between the old and the new ones lose
+        less on clean pictures for what they give up on the camera's (Wortsman and others, "Robust
+        Fine-Tuning of Zero-Shot Models", 2021, arXiv:2109.01903).
+    """
+
+    epochs: int = 3
+    batch: int = 64
+    rate: float = 5e-4
+    keep: float = 1.0
+    blend: float = 0.9
+    seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,0 +1,183 @@
+"""The aligned faces of a run, in a file without a name: it is gone when its process ends.
+
+So nothing of a person is left in a folder of the run, and every attempt collects anew. What was
+enrolled after the start of the run is not in it, so that an attempt finds the same faces again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet
+
+from ml_engine.request import Ask
+from ml_engine.types import Image, ImageError
+from recognition.engine import get_engine
+from recognition.people.models import FaceImage
+from recognition.people.services.pictures import decoded, subjects
+from recognition.people.services.reembedding import aligned, stored_aligned
+from recognition.people.services.trained_people import people_to_train_on
+from recognition.training.models import TrainingRun
+from recognition.training.options import size_of
+from recognition.web.errors import ServiceError, not_found
+
+_ASK = Ask(priority="bulk", caller="training")
+_PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic"})
+# Of a larger collection, the people who were enrolled first.
+MOST_PICTURES = {TrainingRun.Task.TRAIN: 20_000, TrainingRun.Task.ADAPT: 6_000}
+# Faces of a camera that a fit needs.
+LEAST_CAMERA_FACES = 20
+# Encoded faces that a camera kept before a run, the newest first.
+CameraFaces = Callable[[TrainingRun], Iterable[bytes]]
+# Called with the numbers of done and of all pictures. It may raise to stop.
+Progress = Callable[[int, int], None]
+
+
+class FaceFile:
+    """RGB faces of `size` pixels: those of people, then those of a camera.
+
+    people: the person of each of the former, numbered. keys: of these people, ids or names.
+    camera: number of the latter. revision: see `gallery_state`.
+    """
+
+    def __init__(self, file: IO[bytes], size: int, revision: int) -> None:
+        self.file = file
+        self.size = size
+        self.revision = revision
+        self.people: list[int] = []
+        self.camera = 0
+        self._numbers: dict[str, int] = {}
+        self._digest = hashlib.sha256()
+
+    def add(self, face: Image, person: str | None) -> None:
+        """person: None for a face of the camera; these come last."""
+        content = face.tobytes()
+        self.file.write(content)
+        self._digest.update((person or "camera").encode() + b"\0" + content)
+        if person is None:
+            self.camera += 1
+        else:
+            self.people.append(self._numbers.setdefault(person, len(self._numbers)))
+
+    @property
+    def keys(self) -> list[str]:
+        return list(self._numbers)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+@contextmanager
+def faces_collected(
+    run: TrainingRun, camera_faces: CameraFaces, root: Path, progress: Progress
+) -> Iterator[FaceFile]:
+    """Find and align the faces of a run, as serving does, and keep them until the end of `with`.
+    root: a folder with room for the file.
+
+    ServiceError 404 if the collection is gone; 409 `too_few_people`, `too_few_camera_faces`,
+    `too_many_pictures`; OSError for a full disk.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=root) as file:
+        made = FaceFile(file, size_of(run), gallery_state(run))
+        _fill(made, run, camera_faces, progress)
+        file.flush()
+        yield made
+
+
+def _fill(made: FaceFile, run: TrainingRun, camera_faces: CameraFaces, progress: Progress) -> None:
+    for face, person in _of_people(run, progress):
+        made.add(face, person)
+    if not made.people:
+        raise ServiceError("too_few_people", "There are no faces to train on.", status=409)
+    if run.task == TrainingRun.Task.ADAPT:
+        for number, content in enumerate(camera_faces(run)):
+            progress(number, number + 1)
+            if (found := _largest(content, made.size)) is not None:
+                made.add(found, None)
+        if made.camera < LEAST_CAMERA_FACES:
+            message = f"The camera kept {made.camera} faces; {LEAST_CAMERA_FACES} are needed."
+            raise ServiceError("too_few_camera_faces", message, status=409)
+
+
+def images_of(run: TrainingRun) -> QuerySet[FaceImage]:
+    """The images that a run of a collection is made from."""
+    assert run.collection is not None
+    before = Q(images__pk__lte=run.pk)
+    people = people_to_train_on(run.collection).annotate(count=Count("images", filter=before))
+    # One picture of a person teaches a network nothing; an adaptation needs no names.
+    least = 2 if run.task == TrainingRun.Task.TRAIN else 1
+    owners = people.filter(count__gte=least).values("pk")
+    return FaceImage.objects.filter(pk__lte=run.pk, person__in=owners)
+
+
+def gallery_state(run: TrainingRun) -> int:
+    """It falls if a person of the run is erased or withdraws the consent, or loses an image.
+
+    ServiceError 404 if the run, and with it its collection, is gone.
+    """
+    row = TrainingRun.objects.select_related("collection").filter(pk=run.pk).first()
+    if row is None:
+        raise not_found("training run")
+    return images_of(row).count() if row.collection is not None else 0
+
+
+def _of_people(run: TrainingRun, progress: Progress) -> Iterator[tuple[Image, str]]:
+    if run.collection is None:
+        yield from _of_folder(folder_of(run.folder), size_of(run), progress)
+        return
+    order = images_of(run).order_by("person_id", "pk")[: MOST_PICTURES[TrainingRun.Task(run.task)]]
+    ids: list[UUID] = list(order.values_list("pk", flat=True))
+    for number, image_id in enumerate(ids):
+        progress(number, len(ids))
+        row = FaceImage.objects.filter(pk=image_id).first()
+        face = stored_aligned(row, size_of(run)) if row is not None else None
+        if row is not None and face is not None:
+            yield face, str(row.person_id)
+
+
+def folder_of(name: str) -> Path:
+    """ServiceError 400 `no_such_folder` if it is not a folder of TRAINING_DATA_DIR."""
+    root = Path(settings.TRAINING_DATA_DIR)
+    is_name = bool(name) and "\0" not in name and Path(name).name == name and name != ".."
+    # A name that the system finds too long is no folder either.
+    if not is_name or name not in folder_names():
+        message = f"There is no folder {name!r} among the server's training data."
+        raise ServiceError("no_such_folder", message)
+    return root / name
+
+
+def folder_names() -> list[str]:
+    root = Path(settings.TRAINING_DATA_DIR)
+    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def _of_folder(folder: Path, size: int, progress: Progress) -> Iterator[tuple[Image, str]]:
+    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _PHOTOS)
+    most = MOST_PICTURES[TrainingRun.Task.TRAIN]
+    if len(paths) > most:
+        message = f"The folder has {len(paths):,} photos; {most:,} may be trained on."
+        raise ServiceError("too_many_pictures", message, status=409)
+    for number, path in enumerate(paths):
+        progress(number, len(paths))
+        face = _largest(path.read_bytes(), size)
+        if face is not None:
+            yield face, path.parent.name
+
+
+def _largest(content: bytes, size: int) -> Image | None:
+    """The largest face; None if there is none, or no picture."""
+    try:
+        with decoded(content) as image:
+            found = subjects(get_engine().find([image], ask=_ASK)[0])
+            return aligned(image, found[0], size) if found else None
+    except ImageError:
+        return None

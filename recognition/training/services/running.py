@@ -1,0 +1,215 @@
+"""The job of a training run: collect faces, train in a child process, keep the model."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from ml_engine.formats import Wish
+from ml_engine.zoo import Preprocessing
+from recognition.jobs.context import JobCancelled, JobContext
+from recognition.jobs.kinds import JsonObject
+from recognition.people.models import ModelVersion
+from recognition.people.services.locks import lock_collection
+from recognition.people.services.own_models import model_add
+from recognition.people.services.trained_people import people_to_train_on, trained_people_put
+from recognition.training.models import TrainingRun
+from recognition.training.options import ADAPTED_PRESET, recipe_of
+from recognition.training.services.faces import (
+    CameraFaces,
+    FaceFile,
+    faces_collected,
+    gallery_state,
+)
+from recognition.training.services.trainer import Trainer, trainer
+from recognition.web.boundaries import JsonDict
+from recognition.web.errors import ServiceError, not_found
+from recognition.web.storage import problem_of, storage_refusal
+from recognition.web.transactions import in_transaction
+
+_State = TrainingRun.State
+_DIR = "training"
+_POLL_S = 1.0
+# Pixels as they are: the networks normalise them.
+_PREPROCESSING = Preprocessing(mean=0, scale=1)
+
+
+class _PeopleLeft(Exception):
+    """A person of the run was erased or withdrew the consent, or an image was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    context: JobContext
+    run: TrainingRun
+    faces: FaceFile
+    folder: Path
+
+
+def training_root() -> Path:
+    """Each run has a folder here while it is open, with weights and figures, without pictures. It
+    is beside the models, because every worker has to reach those."""
+    return Path(settings.WEIGHTS_DIR) / _DIR
+
+
+def run_training(context: JobContext, run_id: str, camera_faces: CameraFaces) -> JsonObject:
+    """Run, or go on with, a training. If a person leaves, it begins again without that person.
+
+    ServiceError: see `faces_collected`, `Trainer.next` and `model_add`.
+    """
+    run = _begin(context, run_id)
+    try:
+        while run.model is None:
+            try:
+                _attempt(context, run, camera_faces)
+            except _PeopleLeft:
+                context.log("A person or an image left the run: it begins again without them.")
+    except JobCancelled:
+        training_close(run, _State.CANCELLED)
+        raise
+    except ServiceError as error:
+        if error.status < 500:
+            training_close(run, _State.FAILED, error.message)
+        raise
+    except OSError as error:
+        if (problem := problem_of(error)) is None:
+            raise
+        raise storage_refusal(problem) from error
+    training_close(run, _State.DONE)
+    return {"model": run.model.version, "people": run.people, "pictures": run.pictures}
+
+
+def training_close(run: TrainingRun, state: TrainingRun.State, message: str = "") -> None:
+    """The run is over: its folder goes. Does nothing to a run that is over already."""
+    rows = TrainingRun.objects.filter(pk=run.pk)
+    rows.filter(state=_State.OPEN).update(
+        state=state, message=message[:300], ended_at=timezone.now()
+    )
+    shutil.rmtree(training_root() / str(run.pk), ignore_errors=True)
+
+
+def _begin(context: JobContext, run_id: str) -> TrainingRun:
+    """A job that was started again takes up a run that failed."""
+
+    def begin() -> None:
+        context.check()
+        rows = TrainingRun.objects.filter(pk=run_id, model=None)
+        rows.update(job=context.job_id, state=_State.OPEN, message="", ended_at=None)
+
+    in_transaction(begin)
+    rows = TrainingRun.objects.select_related("collection__embedder", "camera", "model")
+    run = rows.filter(pk=run_id).first()
+    if run is None:
+        raise not_found("training run")
+    return run
+
+
+def _attempt(context: JobContext, run: TrainingRun, camera_faces: CameraFaces) -> None:
+    """Sets `run.model`."""
+
+    def progress(done: int, total: int) -> None:
+        context.progress(0.0, f"Collecting faces: {done} of {total}")
+
+    root = training_root() / str(run.pk)
+    with faces_collected(run, camera_faces, root, progress) as faces:
+        folder = root / faces.sha256[:16]
+        _remove_others(root, folder)
+        attempt = _Attempt(context, run, faces, folder)
+        done = _train(attempt)
+        context.progress(1.0, "Checking the model")
+        model_add(
+            path=folder / str(done["file"]),
+            name=run.name,
+            wish=Wish(preprocessing=_PREPROCESSING),
+            actor=context.actor,
+            licence=run.licence,
+            training_data=_training_data(run, faces),
+            kept=lambda version: _keep(attempt, done, version),
+        )
+    run.refresh_from_db()
+
+
+def _remove_others(root: Path, folder: Path) -> None:
+    """What was trained on other faces: somebody left meanwhile."""
+    for path in root.iterdir():
+        if path != folder:
+            shutil.rmtree(path)
+
+
+def _train(attempt: _Attempt) -> JsonDict:
+    """What the child says last."""
+    run, faces = attempt.run, attempt.faces
+    request = {
+        "task": run.task,
+        "folder": str(attempt.folder),
+        "size": faces.size,
+        "faces": len(faces.people),
+        "camera": faces.camera,
+        "people": faces.people,
+        "others": run.settings["others"],
+        "settings": recipe_of(run),
+        "base": ADAPTED_PRESET,
+        "weights": str(settings.WEIGHTS_DIR),
+    }
+    attempt.context.progress(0.0, "Preparing the network")
+    with trainer(request, faces.file.fileno()) as child:
+        while (answer := _hear(attempt, child)) is None or "done" not in answer:
+            if answer:
+                _store(attempt, answer["progress"])
+    return answer["done"]
+
+
+def _hear(attempt: _Attempt, child: Trainer) -> JsonDict | None:
+    """The child's next answer, and the user's wishes meanwhile."""
+    answer = child.next(_POLL_S)
+    attempt.context.check()
+    if gallery_state(attempt.run) < attempt.faces.revision:
+        raise _PeopleLeft
+    if TrainingRun.objects.filter(pk=attempt.run.pk, is_stopping=True).exists():
+        child.stop()
+    return answer
+
+
+def _store(attempt: _Attempt, progress: JsonDict) -> None:
+    step, steps = progress["step"], progress["steps"]
+    attempt.context.progress(step / max(1, steps), f"Step {step} of {steps}")
+
+    def store() -> None:
+        attempt.context.check()
+        TrainingRun.objects.filter(pk=attempt.run.pk).update(
+            **progress, people=len(attempt.faces.keys), pictures=len(attempt.faces.people)
+        )
+
+    in_transaction(store)
+
+
+def _keep(attempt: _Attempt, done: JsonDict, version: ModelVersion) -> None:
+    """In the transaction that stores the model: nobody leaves between this look and its end."""
+    attempt.context.check()
+    run, faces = attempt.run, attempt.faces
+    if run.collection_id is not None:
+        people = people_to_train_on(lock_collection(run.collection_id))
+        there = people.filter(pk__in=faces.keys).values_list("pk", flat=True)
+        if len(there) < len(faces.keys) or gallery_state(run) < faces.revision:
+            raise _PeopleLeft
+        trained_people_put(version, there)
+    values = {name: done[name] for name in ("step", "steps", "curve", "figures", "record")}
+    TrainingRun.objects.filter(pk=run.pk).update(
+        **values, model=version, people=len(faces.keys), pictures=len(faces.people)
+    )
+    told = {name: value for name, value in done["figures"].items() if name != "camera"}
+    version.report["training"] = {"run": str(run.pk), "task": run.task, **told}
+    version.save(update_fields=["report"])
+
+
+def _training_data(run: TrainingRun, faces: FaceFile) -> str:
+    """Keys of other collections read it: it names none."""
+    where = "a folder of the server" if run.collection_id is None else "a collection"
+    told = f"{len(faces.people)} pictures of {len(faces.keys)} people of {where}"
+    if run.task == TrainingRun.Task.ADAPT:
+        return f"{ADAPTED_PRESET}, adapted with {told}, spoiled as a camera spoils them"
+    return told
