@@ -39,9 +39,9 @@ class Settings:
 
     design: Design = field(default_factory=Design)
     seed: int = 0
-    people: int = 8
-    pictures: int = 4
-    epochs: int = 75
+    people: int = 16
+    pictures: int = 3
+    epochs: int = 80
     loss: Loss = "arcface"
     margin: float = 0.2
     scale: float = 16.0

@@ -127,12 +127,13 @@ def _row(name: str, results: dict[int, Result], splits: list[int]) -> list[str]:
         return f"{results[number].figures.accuracy:.3f}" if number in results else ""
 
     found = [result.figures for result in results.values()]
+    is_whole = len(found) == len(splits)
     return [
         name,
         *map(cell, splits),
-        f"{np.mean([each.accuracy for each in found]):.3f}",
+        f"{np.mean([each.accuracy for each in found]):.3f}" if is_whole else "",
         " / ".join(f"{each.auc:.3f}" for each in found),
-        f"{np.mean([each.auc for each in found]):.3f}",
+        f"{np.mean([each.auc for each in found]):.3f}" if is_whole else "",
         " / ".join(f"{each.tmr:.2f}" for each in found),
         f"{max(result.cpu_s for result in results.values()):.0f}",
     ]

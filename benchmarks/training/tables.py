@@ -30,6 +30,8 @@ _LEFT = 0.8
 _BEFORE: dict[Design, float] = {}
 _SHORT = Settings(
     design=Design(network="cnn", width=0.5, dropout=0.2),
+    people=8,
+    pictures=4,
     loss="softmax",
     epochs=20,
     augmentation="weak",

@@ -61,7 +61,7 @@ class Design:
     pooling: of the layers that halve the picture.
     """
 
-    network: str = "inception"
+    network: str = "cnn"
     size: int = 64
     channels: int = 1
     dimension: int = 128

@@ -61,8 +61,8 @@ def run_in_parts(
 def parts_of(rows: int, sizes: tuple[int, ...], call_rows: float) -> tuple[int, ...]:
     """The sizes, largest first, that serve `rows` at the least cost: padding or one more call."""
     largest = sizes[-1]
-    if rows > largest:
-        return (largest, *parts_of(rows - largest, sizes, call_rows))
+    if whole := (rows - 1) // largest:
+        return (*[largest] * whole, *parts_of(rows - whole * largest, sizes, call_rows))
     padded = next(size for size in sizes if size >= rows)
     if padded == rows or rows < sizes[0]:
         return (padded,)

@@ -128,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--network", choices=list(design.NETWORKS))
+    group.add_argument("--network", choices=list(design.NETWORKS), help="(default: cnn)")
     group.add_argument("--size", type=int, metavar="PX", help="side of the input (default: 64)")
     group.add_argument(
         "--rgb", dest="channels", action="store_const", const=3, help="three channels, not grey"
@@ -149,9 +149,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, default=0, metavar="N")
-    group.add_argument("--people", type=int, metavar="P", help="in a batch (default: 8)")
-    group.add_argument("--pictures", type=int, metavar="K", help="of each (default: 4)")
-    group.add_argument("--epochs", type=int, metavar="N", help="at most (default: 75)")
+    group.add_argument("--people", type=int, metavar="P", help="in a batch (default: 16)")
+    group.add_argument("--pictures", type=int, metavar="K", help="of each (default: 3)")
+    group.add_argument("--epochs", type=int, metavar="N", help="at most (default: 80)")
     group.add_argument("--patience", type=int, metavar="N", help="epochs; 0: never stop early")
     group.add_argument("--loss", choices=get_args(recipe.Loss))
     group.add_argument("--margin", type=float, help="of arcface (0.2) and triplet")

@@ -31,6 +31,10 @@ def test_batch_below_the_smallest_size_is_padded() -> None:
     assert parts_of(2, (4, 8), 0.3) == (4,)
 
 
+def test_batch_of_very_many_rows_is_divided() -> None:
+    assert parts_of(8 * 5000 + 3, (1, 2, 4, 8), 0.3) == (*[8] * 5000, 2, 1)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 6, 21])
 def test_network_rows_come_in_order_without_padding(rows: int) -> None:
     batch = np.arange(rows, dtype=np.float32).reshape(rows, 1, 1, 1)
