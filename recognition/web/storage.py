@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from enum import StrEnum
 from pathlib import Path
 
@@ -116,6 +117,32 @@ def folder_problem(folder: Path, *, least_bytes: int) -> Problem | None:
     has_no_names_left = room.f_files > 0 and room.f_favail == 0
     is_full = room.f_bavail * room.f_frsize < least_bytes or has_no_names_left
     return Problem.FULL if is_full else None
+
+
+def require_room(folder: Path, needed_bytes: int, what: str) -> None:
+    """Before anything is written there: ServiceError 507 `storage_full` if the disk of the folder
+    has not this much room, beside what is always kept free; 503 if it cannot be written at all.
+
+    Args:
+        folder: may be missing, if a folder above it is there.
+        what: needs the room, for people.
+    """
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    problem = folder_problem(folder, least_bytes=needed_bytes + settings.KEEP_FREE_BYTES)
+    if problem == Problem.FULL:
+        free = shutil.disk_usage(folder).free
+        message = (
+            f"{what} needs {_megabytes(needed_bytes + settings.KEEP_FREE_BYTES)} of free disk; "
+            f"{_megabytes(free)} are free. Nothing was stored."
+        )
+        raise ServiceError("storage_full", message, status=507)
+    if problem is not None:
+        raise storage_refusal(problem)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
 
 
 def media_problem() -> Problem | None:
