@@ -47,4 +47,6 @@ def set_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SetChild:
 
     set_()
     monkeypatch.setattr(running, "_POLL_S", 0.1)
+    monkeypatch.setattr(running, "_LOOK_EVERY_S", 0)
+    monkeypatch.setattr(running, "fetch", lambda name, folder: {})
     return set_
