@@ -133,18 +133,22 @@ def _attempt(context: JobContext, run: TrainingRun, camera_faces: CameraFaces) -
             _remove_others(root, folder)
         _begin_anew(run, folder)
         attempt = _Attempt(context, run, faces, folder)
-        done = _train(attempt)
-        context.progress(1.0, "Checking the model")
-        model_add(
-            path=folder / str(done["file"]),
-            name=run.name,
-            wish=Wish(preprocessing=_PREPROCESSING),
-            actor=context.actor,
-            licence=_licence(run),
-            training_data=_training_data(run, faces),
-            kept=lambda version: _keep(attempt, done, version),
-        )
+        _add_model(attempt, _train(attempt))
     run.refresh_from_db()
+
+
+def _add_model(attempt: _Attempt, done: JsonDict) -> None:
+    run = attempt.run
+    attempt.context.progress(1.0, "Checking the model")
+    model_add(
+        path=attempt.folder / str(done["file"]),
+        name=run.name,
+        wish=Wish(preprocessing=_PREPROCESSING),
+        actor=attempt.context.actor,
+        licence=_licence(run),
+        training_data=_training_data(run, attempt.faces),
+        kept=lambda version: _keep(attempt, done, version),
+    )
 
 
 def _remove_others(root: Path, folder: Path) -> None:
