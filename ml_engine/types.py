@@ -96,6 +96,12 @@ class ModelRefused(ModelFileError):
     code = "model_refused"
 
 
+class ModelUnfinished(ModelRefused):
+    """Nothing is known about the file: the machine had not the time or the memory to read it."""
+
+    code = "model_unfinished"
+
+
 class ModelMissing(EngineError):
     """No model of this version is known here. available: the version of this name that is."""
 

@@ -81,7 +81,8 @@ def confine(folder: Path, readable: Iterable[Path]) -> list[str]:
         What holds: "memory", "cpu", and if the kernel has them "calls" and "files".
     """
     _limit(resource.RLIMIT_AS, ADDRESS_SPACE_BYTES)
-    _limit(resource.RLIMIT_CPU, CPU_S)
+    # At the second limit the system kills, and nobody could tell that from short memory.
+    _limit(resource.RLIMIT_CPU, CPU_S, more=5)
     _limit(resource.RLIMIT_FSIZE, _FILE_BYTES)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _limit(resource.RLIMIT_CORE, 0)
@@ -99,10 +100,13 @@ def confine(folder: Path, readable: Iterable[Path]) -> list[str]:
     return held
 
 
-def _limit(kind: int, most: int) -> None:
+def _limit(kind: int, most: int, *, more: int = 0) -> None:
+    """more: from the limit that warns to the one that holds."""
     hard = resource.getrlimit(kind)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (most, most))
+    both = (most, most + more)
+    resource.setrlimit(
+        kind, both if hard == resource.RLIM_INFINITY else (min(both[0], hard), min(both[1], hard))
+    )
 
 
 def _libraries() -> list[Path]:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from ml_engine.formats.child import VECTORS_FILE
 from ml_engine.formats.confinement import CPU_S
 from ml_engine.formats.wish import Wish
-from ml_engine.types import ModelRefused
+from ml_engine.types import ModelRefused, ModelUnfinished
 from ml_engine.zoo.own import (
     CARD_FILE,
     GRAPH_FILE,
@@ -175,7 +175,8 @@ def _answer(action: str, path: Path, wish: Wish, folder: Path) -> Answer:
         status, said = _run(json.dumps(request), folder)
     answer = _read(folder / "answer.json")
     if answer is None or status != 0:
-        raise ModelRefused(f"{path.name} {_cause(status)}.", detail=said[-_SAID:] or None)
+        kind = ModelUnfinished if status in (None, -signal.SIGKILL) else ModelRefused
+        raise kind(f"{path.name} {_cause(status)}.", detail=said[-_SAID:] or None)
     if refused := answer.get("refused"):
         error = ModelRefused(str(refused["message"]), detail=refused.get("detail"))
         error.code = str(refused["code"])
@@ -237,7 +238,9 @@ def _open_plain(path: Path) -> BinaryIO:
 def _cause(status: int | None) -> str:
     if status is None:
         return f"takes more than {WALL_S:.0f} seconds"
-    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+    if status == -signal.SIGKILL:
+        return "was given up by the system, as it does if memory is short"
+    if status == -signal.SIGXCPU:
         return f"takes more than {CPU_S} seconds of CPU"
     if status < 0:
         return f"makes its reader fail ({signal.Signals(-status).name}): too large, or damaged"

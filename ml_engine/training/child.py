@@ -14,12 +14,13 @@ import fcntl
 import json
 import math
 import os
+import resource
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -41,6 +42,11 @@ _NICE = 10
 _TELL_EVERY_S = 1.0
 _LOCK = "lock"
 _VERSIONS = 2
+# All pairs of the pictures that judge a run are compared: 120 bytes each, while it does.
+_MOST_JUDGED = 1000
+# TensorFlow alone takes some hundred MB.
+_LEAST_MEMORY_BYTES = 2**31
+_WITHOUT_GPU = "-1"
 _SAID = 300
 Answer = dict[str, Any]
 
@@ -66,11 +72,11 @@ class Request:
     weights: str
 
     def read_pictures(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Of the people, and of the camera."""
+        """Of the people, and of the camera: they stay in the file."""
         shape = (self.faces + self.camera, self.size, self.size, 3)
         with open(self.data, "rb", closefd=False) as file:
             file.seek(0)
-            pictures = np.fromfile(file, np.uint8).reshape(shape)
+            pictures = np.memmap(file, np.uint8, "r", shape=shape)
         return pictures[: self.faces], pictures[self.faces :]
 
 
@@ -104,6 +110,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # of libraries that print
     os.nice(_NICE)
+    _bound_memory()
     watch = Watch(answers)
     request = Request(**json.loads(sys.stdin.readline()))
     threading.Thread(target=watch.listen, daemon=True).start()
@@ -122,6 +129,17 @@ def main() -> None:
         )
     answers.close()
     os._exit(0)  # without waiting for the thread that listens
+
+
+def _bound_memory() -> None:
+    """To half of the machine, but for a GPU, whose driver reserves more than it uses. If memory is
+    short all the same, the system ends this process before those that serve."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == _WITHOUT_GPU:
+        half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        most = max(half, _LEAST_MEMORY_BYTES)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 @contextmanager
@@ -161,6 +179,7 @@ def _train(request: Request, watch: Watch) -> Answer:
     settings = Settings(design=Design(**given.pop("design")), **given)
     faces = _faces(request.read_pictures()[0], request, settings.design.channels)
     known, others = set_apart(faces, request.others, seed=settings.seed)
+    others = others.first_of_each(_MOST_JUDGED)
     if settings.design.normalisation == "dataset":
         settings = replace(settings, design=settings.design.measured(known.pictures))
     found = train(settings, known, others, folder=Path(request.folder), ends=watch.ends)
@@ -185,7 +204,7 @@ def _adapt(request: Request, watch: Watch) -> Answer:
     faces = _faces(pictures, request, 3)
     known, apart = set_apart(faces, 2 * request.others, seed=settings.seed)
     parts = (range(request.others), range(request.others, 2 * request.others))
-    others, tested = (apart.of(part) for part in parts)
+    others, tested = (apart.of(part).first_of_each(_MOST_JUDGED) for part in parts)
     record = record_of(settings, known, others)
     begin_record(folder, record)
     (file,) = fetch(request.base, Path(request.weights)).values()

@@ -109,7 +109,7 @@ def _cancel(job: Job, actor: Actor) -> tuple[Job, str]:
 
 
 def _retry(job: Job, actor: Actor) -> tuple[Job, str]:
-    return job_retry(job=job, actor=actor), "The job is started again, as this new job."
+    return job_retry(job=job, actor=actor), "The job is started again."
 
 
 def _now(job: Job, actor: Actor) -> tuple[Job, str]:

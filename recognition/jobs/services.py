@@ -64,13 +64,33 @@ def job_cancel(*, job: Job, actor: Actor) -> Job:
 
 
 def job_retry(*, job: Job, actor: Actor) -> Job:
-    """Start a new job with the kind and parameters of one that has ended. ServiceError 409
-    `job_open` if it has not ended."""
-    if job.is_open:
-        raise ServiceError("job_open", "The job has not ended yet.", status=409)
-    return job_start(
-        kind=job.kind, actor=actor, parameters=job.parameters, collection=job.collection_id
-    )
+    """Queue a job that has ended once more. It stays the same row, because an import, a recording
+    or a training names its job. Nothing names one of a single kind: a new job is started.
+
+    ServiceError 409 `job_open` if it has not ended.
+    """
+    if not job.is_open and kind_named(job.kind).is_single:
+        return job_start(kind=job.kind, actor=actor, collection=job.collection_id,
+                         parameters=job.parameters)  # fmt: skip
+
+    def again() -> None:
+        is_queued = (
+            Job.objects.filter(pk=job.pk)
+            .exclude(state__in=Job.OPEN)
+            .update(
+                state=Job.State.QUEUED, run_after=DatabaseTime(), attempts=0, ended_at=None,
+                cancel_requested=False, progress=0, message="", error_code="", result=None,
+                created_by=actor.name[:200],
+            )
+        )  # fmt: skip
+        if not is_queued:
+            raise ServiceError("job_open", "The job has not ended yet.", status=409)
+        record(actor, "job.start", job, collection_id=job.collection_id, kind=job.kind)
+
+    in_transaction(again)
+    queued = _read(job)
+    job_publish(queued)
+    return queued
 
 
 def queue_periodic() -> None:

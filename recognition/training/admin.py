@@ -104,8 +104,8 @@ class TrainingRunAdmin(ServiceAdmin):
 
     @display(description="State")
     def state_told(self, run: TrainingRun) -> str:
-        if run.job is None or run.state != TrainingRun.State.OPEN:
-            return run.get_state_display()
+        if run.job is None or run.state_now != TrainingRun.State.OPEN:
+            return TrainingRun.State(run.state_now).label
         return render_to_string("jobs/progress.html", {"job": run.job})
 
     def add_view(

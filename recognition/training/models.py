@@ -43,7 +43,10 @@ class TrainingRun(models.Model):
     settings = models.JSONField(help_text="Every option, see `options`.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     message = models.CharField(max_length=300, blank=True, help_text="Why it failed.")
-    is_stopping = models.BooleanField(default=False, help_text="It ends with the best so far.")
+    stop_step = models.PositiveIntegerField(
+        null=True, help_text="It ends with the best so far, at this step or later."
+    )
+    was_killed = models.BooleanField(default=False, help_text="Its process, once.")
     people = models.PositiveIntegerField(default=0)
     pictures = models.PositiveIntegerField(default=0)
     step = models.PositiveIntegerField(default=0)
@@ -67,8 +70,13 @@ class TrainingRun(models.Model):
 
     @property
     def state_now(self) -> str:
-        """Its state, or that of its job if the job ended without closing the run."""
-        if self.state != self.State.OPEN or self.job is None or self.job.is_open:
+        """Its state as its job tells it: the job may end without closing the run, or be started
+        again."""
+        if self.job is None or self.state == self.State.DONE:
+            return self.state
+        if self.job.is_open:
+            return self.State.OPEN
+        if self.state != self.State.OPEN:
             return self.state
         is_cancelled = self.job.state == Job.State.CANCELLED
         return self.State.CANCELLED if is_cancelled else self.State.FAILED

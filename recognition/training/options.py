@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import get_args
+from typing import Any, get_args
 
 from ml_engine import recipe
 from ml_engine.networks import design
@@ -21,6 +21,8 @@ _BOTH = (TRAIN, ADAPT)
 ADAPTED_PRESET = "mobilefacenet"
 ADAPTED_SIZE = 112
 _OTHERS = 6
+# Of a batch: each takes memory for every filter of a layer.
+MOST_BATCH_PIXELS = 2**23
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("epochs", int, "At most; in one, all pictures are shown once.", (), 1, 1000,
            is_main=True, tasks=_BOTH),
     Option("others", int, "People set apart, by whom the best weights are chosen. An adaptation "
-           "sets twice as many apart: half of them are tested.", (), 2, 1000, is_main=True,
+           "sets twice as many apart: half of them are tested.", (), 2, 500, is_main=True,
            tasks=_BOTH, label="People set apart"),
     Option("size", int, "Side of the input in pixels.", (), 16, 160),
     Option("is_grey", bool, "One channel, not three.", label="Grey"),
@@ -100,13 +102,25 @@ def defaults_of(task: str) -> dict[str, Value | None]:
 def complete(task: str, given: Mapping[str, Value | None]) -> dict[str, Value | None]:
     """Every option of the task: as given, or its default.
 
-    ServiceError 400 `bad_setting` for an option that the task does not have.
+    ServiceError 400 `bad_setting` for an option that the task does not have, or a batch that needs
+    too much memory.
     """
     values = defaults_of(task)
     if unknown := set(given) - set(values):
         message = f"The task {task} has no option {', '.join(sorted(unknown))}."
         raise ServiceError("bad_setting", message, fields=sorted(unknown))
-    return values | {name: value for name, value in given.items() if value is not None}
+    values |= {name: value for name, value in given.items() if value is not None}
+    if task == TRAIN:
+        _refuse_large_batch(values)
+    return values
+
+
+def _refuse_large_batch(values: Mapping[str, Any]) -> None:
+    faces = values["people"] * values["pictures"]
+    most = MOST_BATCH_PIXELS // values["size"] ** 2
+    if faces > most:
+        message = f"A batch may have {most} pictures of this size; people x pictures are {faces}."
+        raise ServiceError("bad_setting", message, fields=["people", "pictures", "size"])
 
 
 def size_of(run: TrainingRun) -> int:

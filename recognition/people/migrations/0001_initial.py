@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 ('file', models.CharField(blank=True, help_text='For a file: its folder in the folder of weights.', max_length=500)),
                 ('report', models.JSONField(default=dict, help_text='For a file: what was found when it was added.')),
                 ('state', models.CharField(choices=[('added', 'Added: not measured yet'), ('evaluated', 'Evaluated: it tells people apart too badly to be used'), ('usable', 'Usable')], default='usable', max_length=16)),
-                ('licence', models.CharField(blank=True, max_length=200)),
+                ('licence', models.CharField(blank=True, max_length=300)),
                 ('training_data', models.CharField(blank=True, max_length=500)),
                 ('people_gone', models.PositiveIntegerField(default=0, help_text='People it was trained on who were erased or withdrew their consent since.')),
                 ('dimension', models.PositiveIntegerField(null=True)),

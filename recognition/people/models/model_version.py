@@ -37,7 +37,7 @@ class ModelVersion(models.Model):
         default=dict, help_text="For a file: what was found when it was added."
     )
     state = models.CharField(max_length=16, choices=State.choices, default=State.USABLE)
-    licence = models.CharField(max_length=200, blank=True)
+    licence = models.CharField(max_length=300, blank=True)
     training_data = models.CharField(max_length=500, blank=True)
     people_gone = models.PositiveIntegerField(
         default=0,

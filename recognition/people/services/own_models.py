@@ -21,7 +21,7 @@ from ml_engine.matching.cohort import PLAIN
 from ml_engine.matching.crowd_choice import chosen_crowd
 from ml_engine.matching.error_rates import ErrorRates, TooFewPeople, error_rates, people_needed
 from ml_engine.request import Ask
-from ml_engine.types import EngineError, Float32, ImageError, ModelRefused
+from ml_engine.types import EngineError, Float32, ImageError, ModelRefused, ModelUnfinished
 from ml_engine.zoo import PRESETS
 from ml_engine.zoo.own import REMOVED_MARK, check_name
 from recognition.engine import get_engine
@@ -85,7 +85,8 @@ def model_add(
 
     kept: called in the transaction that stores the row; it may raise to keep nothing.
 
-    ServiceError 422 `model_refused` or `operation_refused` with the reason; 400 `bad_name`; 409
+    ServiceError 422 `model_refused` or `operation_refused` with the reason; 400 `bad_name`; 503
+    `model_unfinished` if the machine had not the time or memory to tell, and `model_gone`; 409
     `model_known` if this model was added already; 507 `storage_full`. Nothing is kept then.
     """
     refuse_bad_name(name)
@@ -96,7 +97,8 @@ def model_add(
         made = convert_file(path, Path(settings.WEIGHTS_DIR), wish)
     except ModelRefused as error:
         logger.warning("a model was refused: %s", error)
-        raise ServiceError(error.code, error.message, status=422) from error
+        status = 503 if isinstance(error, ModelUnfinished) else 422
+        raise ServiceError(error.code, error.message, status=status) from error
     except OSError as error:
         if (problem := problem_of(error)) is None:
             raise
@@ -117,7 +119,7 @@ def model_add(
         )
         if not is_in_place(version):
             message = "The files of this model were removed meanwhile. Add it again."
-            raise ServiceError("model_gone", message, status=409)
+            raise ServiceError("model_gone", message, status=503)
         record(actor, "model.add", version, source=made.card.source)
         kept(version)
         return version

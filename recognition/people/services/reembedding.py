@@ -6,7 +6,8 @@ switched in one transaction. Results of a stopped run are kept: the next run con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 import numpy as np
@@ -17,7 +18,7 @@ from ml_engine import Face
 from ml_engine.align import align_faces, template_of
 from ml_engine.detection.turns import turn_places
 from ml_engine.request import Ask
-from ml_engine.types import Float32, Image
+from ml_engine.types import Float32, Image, ImageError
 from recognition.engine import get_engine
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
@@ -190,12 +191,9 @@ def stored_embedding(
 ) -> Float32 | None:
     """(d,) of the face in a stored image; None if it cannot be read any more."""
     flip = collection.flip_averaging != Collection.FlipAveraging.NONE
-    content = _stored(row)
-    if content is None:
-        return None
-    with decoded(content) as image:
-        face = stored_face(image, row)
-        if face is None:
+    with _stored(row) as image:
+        face = stored_face(image, row) if image is not None else None
+        if image is None or face is None:
             return None
         embedded = get_engine().embed(image, [face], ask, embedder=version.version, flip=flip)
     return embedded[0].embedding
@@ -203,12 +201,9 @@ def stored_embedding(
 
 def stored_aligned(row: FaceImage, size: int) -> Image | None:
     """(size, size, 3), as networks get it; None if it cannot be read any more."""
-    content = _stored(row)
-    if content is None:
-        return None
-    with decoded(content) as image:
-        face = stored_face(image, row)
-        return None if face is None else aligned(image, face, size)
+    with _stored(row) as image:
+        face = stored_face(image, row) if image is not None else None
+        return None if image is None or face is None else aligned(image, face, size)
 
 
 def aligned(image: Image, face: Face, size: int) -> Image:
@@ -216,12 +211,16 @@ def aligned(image: Image, face: Face, size: int) -> Image:
     return align_faces(image, face.landmarks[None], template_of("arcface", size), size)[0]
 
 
-def _stored(row: FaceImage) -> bytes | None:
-    try:
-        with row.file.open("rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
+@contextmanager
+def _stored(row: FaceImage) -> Iterator[Image | None]:
+    """None if its file is missing, or no picture."""
+    with ExitStack() as stack:
+        try:
+            with row.file.open("rb") as file:
+                image = stack.enter_context(decoded(file.read()))
+        except (FileNotFoundError, ImageError):
+            image = None
+        yield image
 
 
 def stored_face(image: Image, row: FaceImage) -> Face | None:

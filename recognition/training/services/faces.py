@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -27,31 +27,40 @@ from recognition.people.services.trained_people import people_to_train_on
 from recognition.training.models import TrainingRun
 from recognition.training.options import size_of
 from recognition.web.errors import ServiceError, not_found
+from recognition.web.storage import Problem, media_problem, require_room, storage_refusal
 
+_Task = TrainingRun.Task
 _ASK = Ask(priority="bulk", caller="training")
 _PHOTOS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic"})
 # Of a larger collection, the people who were enrolled first.
-MOST_PICTURES = {TrainingRun.Task.TRAIN: 20_000, TrainingRun.Task.ADAPT: 6_000}
+MOST_PICTURES = {_Task.TRAIN: 20_000, _Task.ADAPT: 6_000}
 # Faces of a camera that a fit needs.
 LEAST_CAMERA_FACES = 20
 # Encoded faces that a camera kept before a run, the newest first.
 CameraFaces = Callable[[TrainingRun], Iterable[bytes]]
 # Called with the numbers of done and of all pictures. It may raise to stop.
 Progress = Callable[[int, int], None]
+_ASKED_AT_ONCE = 1000
+
+
+class PeopleLeft(Exception):
+    """A person of the run was erased or withdrew the consent, or an image was deleted."""
 
 
 class FaceFile:
     """RGB faces of `size` pixels: those of people, then those of a camera.
 
     people: the person of each of the former, numbered. keys: of these people, ids or names.
-    camera: number of the latter. revision: see `gallery_state`.
+    images: rows of a collection's faces. missing: rows whose file was not there. camera: number of
+    the camera's faces.
     """
 
-    def __init__(self, file: IO[bytes], size: int, revision: int) -> None:
+    def __init__(self, file: IO[bytes], size: int) -> None:
         self.file = file
         self.size = size
-        self.revision = revision
         self.people: list[int] = []
+        self.images: list[UUID] = []
+        self.missing = 0
         self.camera = 0
         self._numbers: dict[str, int] = {}
         self._digest = hashlib.sha256()
@@ -77,35 +86,52 @@ class FaceFile:
 
 @contextmanager
 def faces_collected(
-    run: TrainingRun, camera_faces: CameraFaces, root: Path, progress: Progress
+    run: TrainingRun, camera_faces: CameraFaces, progress: Progress
 ) -> Iterator[FaceFile]:
     """Find and align the faces of a run, as serving does, and keep them until the end of `with`.
-    root: a folder with room for the file.
 
     ServiceError 404 if the collection is gone; 409 `too_few_people`, `too_few_camera_faces`,
-    `too_many_pictures`; OSError for a full disk.
+    `too_many_pictures`; 507 `storage_full`; 503 `storage_gone` if the pictures are not there;
+    OSError for a full disk.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=root) as file:
-        made = FaceFile(file, size_of(run), gallery_state(run))
+    with tempfile.TemporaryFile() as file:
+        made = FaceFile(file, size_of(run))
         _fill(made, run, camera_faces, progress)
         file.flush()
         yield made
 
 
 def _fill(made: FaceFile, run: TrainingRun, camera_faces: CameraFaces, progress: Progress) -> None:
-    for face, person in _of_people(run, progress):
-        made.add(face, person)
+    # First, because it is short and may refuse the run.
+    of_camera = _of_camera(run, camera_faces, progress) if run.task == _Task.ADAPT else []
+    if run.collection is None:
+        _add_folder(made, folder_of(run.folder), progress)
+    else:
+        _add_stored(made, run, progress)
+    if made.missing and not made.images:
+        raise storage_refusal(Problem.GONE)
     if not made.people:
         raise ServiceError("too_few_people", "There are no faces to train on.", status=409)
-    if run.task == TrainingRun.Task.ADAPT:
-        for number, content in enumerate(camera_faces(run)):
-            progress(number, number + 1)
-            if (found := _largest(content, made.size)) is not None:
-                made.add(found, None)
-        if made.camera < LEAST_CAMERA_FACES:
-            message = f"The camera kept {made.camera} faces; {LEAST_CAMERA_FACES} are needed."
-            raise ServiceError("too_few_camera_faces", message, status=409)
+    for face in of_camera:
+        made.add(face, None)
+
+
+def _of_camera(run: TrainingRun, camera_faces: CameraFaces, progress: Progress) -> list[Image]:
+    found = []
+    for number, content in enumerate(camera_faces(run)):
+        progress(number, number + 1)
+        if (face := _largest(content, size_of(run))) is not None:
+            found.append(face)
+    if len(found) < LEAST_CAMERA_FACES:
+        _refuse_lost_media()
+    refuse_few_camera_faces(len(found))
+    return found
+
+
+def refuse_few_camera_faces(count: int) -> None:
+    if count < LEAST_CAMERA_FACES:
+        message = f"The camera kept {count} faces; {LEAST_CAMERA_FACES} are needed."
+        raise ServiceError("too_few_camera_faces", message, status=409)
 
 
 def images_of(run: TrainingRun) -> QuerySet[FaceImage]:
@@ -114,34 +140,58 @@ def images_of(run: TrainingRun) -> QuerySet[FaceImage]:
     before = Q(images__pk__lte=run.pk)
     people = people_to_train_on(run.collection).annotate(count=Count("images", filter=before))
     # One picture of a person teaches a network nothing; an adaptation needs no names.
-    least = 2 if run.task == TrainingRun.Task.TRAIN else 1
+    least = 2 if run.task == _Task.TRAIN else 1
     owners = people.filter(count__gte=least).values("pk")
     return FaceImage.objects.filter(pk__lte=run.pk, person__in=owners)
 
 
-def gallery_state(run: TrainingRun) -> int:
-    """It falls if a person of the run is erased or withdraws the consent, or loses an image.
+def owners_of(run: TrainingRun, images: Sequence[UUID]) -> set[UUID]:
+    """The people of images that a run is made from; none for those of a folder.
 
-    ServiceError 404 if the run, and with it its collection, is gone.
+    PeopleLeft if an image is gone, or its person may not be trained on any more. ServiceError 404
+    if the run, and with it its collection, is gone.
     """
     row = TrainingRun.objects.select_related("collection").filter(pk=run.pk).first()
     if row is None:
         raise not_found("training run")
-    return images_of(row).count() if row.collection is not None else 0
+    if row.collection is None:
+        return set()
+    people = people_to_train_on(row.collection).order_by()
+    owners: list[UUID] = []  # one for each image
+    for start in range(0, len(images), _ASKED_AT_ONCE):
+        part = images[start : start + _ASKED_AT_ONCE]
+        owners += people.filter(images__in=part).values_list("pk", flat=True)
+    if len(owners) < len(images):
+        raise PeopleLeft
+    return set(owners)
 
 
-def _of_people(run: TrainingRun, progress: Progress) -> Iterator[tuple[Image, str]]:
-    if run.collection is None:
-        yield from _of_folder(folder_of(run.folder), size_of(run), progress)
-        return
-    order = images_of(run).order_by("person_id", "pk")[: MOST_PICTURES[TrainingRun.Task(run.task)]]
+def _add_stored(made: FaceFile, run: TrainingRun, progress: Progress) -> None:
+    order = images_of(run).order_by("person_id", "pk")[: MOST_PICTURES[_Task(run.task)]]
     ids: list[UUID] = list(order.values_list("pk", flat=True))
+    _require_room(made, len(ids))
     for number, image_id in enumerate(ids):
         progress(number, len(ids))
         row = FaceImage.objects.filter(pk=image_id).first()
-        face = stored_aligned(row, size_of(run)) if row is not None else None
-        if row is not None and face is not None:
-            yield face, str(row.person_id)
+        if row is None:
+            continue
+        if (face := stored_aligned(row, made.size)) is not None:
+            made.add(face, str(row.person_id))
+            made.images.append(image_id)
+        elif not row.file.storage.exists(row.file.name or ""):
+            made.missing += 1
+            _refuse_lost_media()
+
+
+def _refuse_lost_media() -> None:
+    """If pictures are missing: they may come back with their disk."""
+    if media_problem() == Problem.GONE:
+        raise storage_refusal(Problem.GONE)
+
+
+def _require_room(made: FaceFile, pictures: int) -> None:
+    needed = pictures * made.size**2 * 3
+    require_room(Path(tempfile.gettempdir()), needed, "The faces of a training")
 
 
 def folder_of(name: str) -> Path:
@@ -160,17 +210,18 @@ def folder_names() -> list[str]:
     return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
 
 
-def _of_folder(folder: Path, size: int, progress: Progress) -> Iterator[tuple[Image, str]]:
+def _add_folder(made: FaceFile, folder: Path, progress: Progress) -> None:
     paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in _PHOTOS)
-    most = MOST_PICTURES[TrainingRun.Task.TRAIN]
+    most = MOST_PICTURES[_Task.TRAIN]
     if len(paths) > most:
         message = f"The folder has {len(paths):,} photos; {most:,} may be trained on."
         raise ServiceError("too_many_pictures", message, status=409)
+    _require_room(made, len(paths))
     for number, path in enumerate(paths):
         progress(number, len(paths))
-        face = _largest(path.read_bytes(), size)
+        face = _largest(path.read_bytes(), made.size)
         if face is not None:
-            yield face, path.parent.name
+            made.add(face, path.parent.name)
 
 
 def _largest(content: bytes, size: int) -> Image | None:

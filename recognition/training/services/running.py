@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,44 +11,50 @@ from django.conf import settings
 from django.utils import timezone
 
 from ml_engine.formats import Wish
-from ml_engine.zoo import Preprocessing
+from ml_engine.types import WeightsUnavailable
+from ml_engine.zoo import PRESETS, Preprocessing, fetch
 from recognition.jobs.context import JobCancelled, JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.people.models import ModelVersion
 from recognition.people.services.locks import lock_collection
 from recognition.people.services.own_models import model_add
-from recognition.people.services.trained_people import people_to_train_on, trained_people_put
+from recognition.people.services.trained_people import trained_people_put
 from recognition.training.models import TrainingRun
 from recognition.training.options import ADAPTED_PRESET, recipe_of
 from recognition.training.services.faces import (
     CameraFaces,
     FaceFile,
+    PeopleLeft,
     faces_collected,
-    gallery_state,
+    owners_of,
 )
-from recognition.training.services.trainer import Trainer, trainer
+from recognition.training.services.trainer import KILLED, Trainer, trainer
 from recognition.web.boundaries import JsonDict
 from recognition.web.errors import ServiceError, not_found
-from recognition.web.storage import problem_of, storage_refusal
+from recognition.web.storage import problem_of, require_room, storage_refusal
 from recognition.web.transactions import in_transaction
 
 _State = TrainingRun.State
 _DIR = "training"
 _POLL_S = 1.0
+# Pauses between two looks whether somebody left.
+_LOOK_EVERY_S = 5.0
+# Room for a first checkpoint and a model.
+_FIRST_BYTES = 2**28
 # Pixels as they are: the networks normalise them.
 _PREPROCESSING = Preprocessing(mean=0, scale=1)
 
 
-class _PeopleLeft(Exception):
-    """A person of the run was erased or withdrew the consent, or an image was deleted."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Attempt:
+    """step: of the child, as it said last. looked_s: when somebody was last looked for who left."""
+
     context: JobContext
     run: TrainingRun
     faces: FaceFile
     folder: Path
+    step: int = 0
+    looked_s: float = 0.0
 
 
 def training_root() -> Path:
@@ -66,7 +73,7 @@ def run_training(context: JobContext, run_id: str, camera_faces: CameraFaces) ->
         while run.model is None:
             try:
                 _attempt(context, run, camera_faces)
-            except _PeopleLeft:
+            except PeopleLeft:
                 context.log("A person or an image left the run: it begins again without them.")
     except JobCancelled:
         training_close(run, _State.CANCELLED)
@@ -84,12 +91,14 @@ def run_training(context: JobContext, run_id: str, camera_faces: CameraFaces) ->
 
 
 def training_close(run: TrainingRun, state: TrainingRun.State, message: str = "") -> None:
-    """The run is over: its folder goes. Does nothing to a run that is over already."""
+    """The run is over, and its folder goes. That of a run that failed is left to `training_sweep`:
+    the run may be started again. Does nothing to a run that is over already."""
     rows = TrainingRun.objects.filter(pk=run.pk)
     rows.filter(state=_State.OPEN).update(
         state=state, message=message[:300], ended_at=timezone.now()
     )
-    shutil.rmtree(training_root() / str(run.pk), ignore_errors=True)
+    if state != _State.FAILED or not rows.exists():
+        shutil.rmtree(training_root() / str(run.pk), ignore_errors=True)
 
 
 def _begin(context: JobContext, run_id: str) -> TrainingRun:
@@ -115,33 +124,52 @@ def _attempt(context: JobContext, run: TrainingRun, camera_faces: CameraFaces) -
         context.progress(0.0, f"Collecting faces: {done} of {total}")
 
     root = training_root() / str(run.pk)
-    with faces_collected(run, camera_faces, root, progress) as faces:
+    root.mkdir(parents=True, exist_ok=True)
+    require_room(root, _FIRST_BYTES, "A training")
+    with faces_collected(run, camera_faces, progress) as faces:
         folder = root / faces.sha256[:16]
-        _remove_others(root, folder)
+        # With a file that is missing, other faces do not mean that somebody left.
+        if not faces.missing:
+            _remove_others(root, folder)
+        _begin_anew(run, folder)
         attempt = _Attempt(context, run, faces, folder)
-        done = _train(attempt)
-        context.progress(1.0, "Checking the model")
-        model_add(
-            path=folder / str(done["file"]),
-            name=run.name,
-            wish=Wish(preprocessing=_PREPROCESSING),
-            actor=context.actor,
-            licence=run.licence,
-            training_data=_training_data(run, faces),
-            kept=lambda version: _keep(attempt, done, version),
-        )
+        _add_model(attempt, _train(attempt))
     run.refresh_from_db()
+
+
+def _add_model(attempt: _Attempt, done: JsonDict) -> None:
+    run = attempt.run
+    attempt.context.progress(1.0, "Checking the model")
+    model_add(
+        path=attempt.folder / str(done["file"]),
+        name=run.name,
+        wish=Wish(preprocessing=_PREPROCESSING),
+        actor=attempt.context.actor,
+        licence=_licence(run),
+        training_data=_training_data(run, attempt.faces),
+        kept=lambda version: _keep(attempt, done, version),
+    )
 
 
 def _remove_others(root: Path, folder: Path) -> None:
     """What was trained on other faces: somebody left meanwhile."""
     for path in root.iterdir():
         if path != folder:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _begin_anew(run: TrainingRun, folder: Path) -> None:
+    """No step is done until the child says so."""
+    rows = TrainingRun.objects.filter(pk=run.pk)
+    rows.update(step=0)
+    if not folder.exists():
+        rows.update(curve=[])
 
 
 def _train(attempt: _Attempt) -> JsonDict:
     """What the child says last."""
+    if attempt.run.task == TrainingRun.Task.ADAPT:
+        _fetch_preset()
     run, faces = attempt.run, attempt.faces
     request = {
         "task": run.task,
@@ -165,18 +193,50 @@ def _train(attempt: _Attempt) -> JsonDict:
 
 def _hear(attempt: _Attempt, child: Trainer) -> JsonDict | None:
     """The child's next answer, and the user's wishes meanwhile."""
-    answer = child.next(_POLL_S)
+    try:
+        answer = child.next(_POLL_S)
+    except ServiceError as error:
+        if error.code == KILLED:
+            _refuse_second_kill(attempt.run, error)
+        raise
     attempt.context.check()
-    if gallery_state(attempt.run) < attempt.faces.revision:
-        raise _PeopleLeft
-    if TrainingRun.objects.filter(pk=attempt.run.pk, is_stopping=True).exists():
+    if time.monotonic() - attempt.looked_s >= _LOOK_EVERY_S:
+        owners_of(attempt.run, attempt.faces.images)
+        attempt.looked_s = time.monotonic()
+    # Weights that began anew since the user's wish are not those that were meant.
+    if TrainingRun.objects.filter(pk=attempt.run.pk, stop_step__lte=attempt.step).exists():
         child.stop()
     return answer
+
+
+def _refuse_second_kill(run: TrainingRun, error: ServiceError) -> None:
+    """The system kills a process if memory is short: it would kill the same one each time."""
+    rows = TrainingRun.objects.filter(pk=run.pk)
+    if rows.filter(was_killed=False).update(was_killed=True):
+        return
+    rows.update(was_killed=False)
+    message = (
+        "The process that trains was killed twice: it needs more memory. Choose a smaller batch, "
+        "picture or network."
+    )
+    raise ServiceError("training_needs_memory", message, status=422) from error
+
+
+def _fetch_preset() -> None:
+    """Here, because the child has no settings of a proxy."""
+    try:
+        fetch(ADAPTED_PRESET, Path(settings.WEIGHTS_DIR))
+    except WeightsUnavailable as error:
+        raise ServiceError(error.code, error.message, status=503) from error
 
 
 def _store(attempt: _Attempt, progress: JsonDict) -> None:
     step, steps = progress["step"], progress["steps"]
     attempt.context.progress(step / max(1, steps), f"Step {step} of {steps}")
+    attempt.step = step
+    sizes = [path.stat().st_size for path in attempt.folder.glob("checkpoint.npz")]
+    # The next one is written beside it, and then a model.
+    require_room(attempt.folder, max([_FIRST_BYTES, *(2 * size for size in sizes)]), "A training")
 
     def store() -> None:
         attempt.context.check()
@@ -192,11 +252,8 @@ def _keep(attempt: _Attempt, done: JsonDict, version: ModelVersion) -> None:
     attempt.context.check()
     run, faces = attempt.run, attempt.faces
     if run.collection_id is not None:
-        people = people_to_train_on(lock_collection(run.collection_id))
-        there = people.filter(pk__in=faces.keys).values_list("pk", flat=True)
-        if len(there) < len(faces.keys) or gallery_state(run) < faces.revision:
-            raise _PeopleLeft
-        trained_people_put(version, there)
+        lock_collection(run.collection_id)
+    trained_people_put(version, owners_of(run, faces.images))
     values = {name: done[name] for name in ("step", "steps", "curve", "figures", "record")}
     TrainingRun.objects.filter(pk=run.pk).update(
         **values, model=version, people=len(faces.keys), pictures=len(faces.people)
@@ -206,10 +263,19 @@ def _keep(attempt: _Attempt, done: JsonDict, version: ModelVersion) -> None:
     version.save(update_fields=["report"])
 
 
+def _licence(run: TrainingRun) -> str:
+    """An adapted preset keeps its own."""
+    if run.task == TrainingRun.Task.TRAIN:
+        return run.licence
+    of_preset = f"{ADAPTED_PRESET}: {PRESETS[ADAPTED_PRESET].licence}"
+    return f"{of_preset}; {run.licence}" if run.licence else of_preset
+
+
 def _training_data(run: TrainingRun, faces: FaceFile) -> str:
     """Keys of other collections read it: it names none."""
     where = "a folder of the server" if run.collection_id is None else "a collection"
     told = f"{len(faces.people)} pictures of {len(faces.keys)} people of {where}"
-    if run.task == TrainingRun.Task.ADAPT:
-        return f"{ADAPTED_PRESET}, adapted with {told}, spoiled as a camera spoils them"
-    return told
+    if run.task == TrainingRun.Task.TRAIN:
+        return told
+    before = f"{ADAPTED_PRESET} ({PRESETS[ADAPTED_PRESET].training_data})"
+    return f"{before}, adapted with {told}, spoiled as a camera spoils them"

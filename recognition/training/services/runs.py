@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID
+
+from django.db.models import Count, F, Q
+from django.utils import timezone
 
 from accounts.audit import Actor, record
 from recognition.cameras.models import Camera
+from recognition.jobs.models import Job
 from recognition.jobs.services import job_cancel, job_start
 from recognition.people.models import Collection
 from recognition.people.services.own_models import refuse_bad_name
 from recognition.people.services.trained_people import people_to_train_on
 from recognition.training.models import TrainingRun
 from recognition.training.options import Value, complete
-from recognition.training.services.faces import folder_of, images_of
+from recognition.training.services.faces import folder_of, images_of, refuse_few_camera_faces
 from recognition.training.services.running import training_close, training_root
 from recognition.web.errors import ServiceError
 from recognition.web.transactions import in_transaction
@@ -22,6 +27,8 @@ from recognition.web.transactions import in_transaction
 JOB = "training"
 _Task = TrainingRun.Task
 _State = TrainingRun.State
+# The folder of a run that failed is kept for so long: it goes on from there if it is started again.
+_FAILED_KEPT = timedelta(days=1)
 
 
 def training_run_start(
@@ -39,7 +46,7 @@ def training_run_start(
     TRAINING_DATA_DIR.
 
     ServiceError 400: `bad_name`, `bad_setting`, `no_such_folder`, `training_data_required`,
-    `camera_required`, `wrong_collection`; 409 `too_few_people`.
+    `camera_required`, `wrong_collection`; 409 `too_few_people`, `too_few_camera_faces`.
     """
     refuse_bad_name(name)
     if (collection is None) == (not folder):
@@ -91,8 +98,8 @@ def training_run_cancel(*, run: TrainingRun, actor: Actor, keep_best: bool = Fal
 
 
 def training_sweep() -> int:
-    """Close runs whose job ended without doing so, and remove folders without an open run; returns
-    the number of both."""
+    """Close runs whose job ended without doing so, and remove folders of runs that are over, a day
+    later if they failed; returns the number of both."""
     lost = [
         run
         for run in TrainingRun.objects.filter(state=_State.OPEN).select_related("job")
@@ -114,13 +121,15 @@ def _is_left(name: str) -> bool:
         run_id = UUID(name)
     except ValueError:
         return False
-    return not TrainingRun.objects.filter(pk=run_id, state=_State.OPEN).exists()
+    new = Q(state=_State.FAILED, ended_at__gt=timezone.now() - _FAILED_KEPT)
+    open_ = Q(state=_State.OPEN) | Q(job__state__in=Job.OPEN)
+    return not TrainingRun.objects.filter(new | open_, pk=run_id).exists()
 
 
 def _stop(run: TrainingRun, actor: Actor) -> None:
     def stop() -> None:
         rows = TrainingRun.objects.filter(pk=run.pk, state=_State.OPEN, step__gt=0)
-        if not rows.update(is_stopping=True):
+        if not rows.update(stop_step=F("step")):
             message = "No step was done yet: there is nothing to keep."
             raise ServiceError("nothing_to_keep", message, status=409)
         record(actor, "training.stop", run, collection_id=run.collection_id)
@@ -143,12 +152,17 @@ def _refuse_few(run: TrainingRun) -> None:
     """A look before the job: it looks again, at the faces themselves."""
     if run.collection is None:
         return
+    if run.camera is not None:
+        kept = run.camera.events.filter(pk__lte=run.pk).exclude(face="")
+        refuse_few_camera_faces(kept.count())
     apart = int(run.settings["others"]) * (2 if run.task == _Task.ADAPT else 1)
-    people = images_of(run).order_by().values("person").distinct().count()
-    if people < apart + 2:
+    owners = images_of(run).order_by().values("person").annotate(count=Count("pk"))
+    people, several = owners.count(), owners.filter(count__gt=1).count()
+    if people < apart + 2 or several < apart:
         consented = people_to_train_on(run.collection).count()
         message = (
-            f"{apart + 2} people with recorded consent and enough pictures are needed; of "
-            f"{consented} people with consent, {people} have them."
+            f"{apart + 2} people with recorded consent are needed, {apart} of them with two "
+            f"pictures; of {consented} people with consent, {people} have enough pictures to learn "
+            f"from, and {several} have two."
         )
         raise ServiceError("too_few_people", message, status=409, people=people, needed=apart + 2)

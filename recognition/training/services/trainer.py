@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,10 @@ _SAID = 2000
 # It may be tried again.
 _BUSY = {"training_busy"}
 _TOO_FEW = {"too_few_people"}
+KILLED = "training_killed"
+# An allocator that gets no memory ends its process with SIGABRT.
+_BY_MEMORY = (-signal.SIGKILL, -signal.SIGABRT)
+_ENDS_WITHIN_S = 10.0
 
 
 class Trainer:
@@ -48,14 +53,15 @@ class Trainer:
     def next(self, timeout_s: float) -> JsonDict | None:
         """The next answer: `progress` or `done`; None if none came in time.
 
-        ServiceError with the child's reason if it failed; 503 `training_ended` if it was killed.
+        ServiceError with the child's reason if it failed; 503 `training_killed` if it was ended as
+        the system does if memory is short, or `training_ended`.
         """
         try:
             answer = self._answers.get(timeout=timeout_s)
         except queue.Empty:
             return None
         if answer is None:
-            raise ServiceError("training_ended", self._last_words(), status=503)
+            raise self._ended()
         if failed := answer.get("failed"):
             raise _refusal(failed)
         return answer
@@ -82,16 +88,26 @@ class Trainer:
 
     def _hear(self) -> None:
         assert self._child.stdout is not None
-        for line in self._child.stdout:
-            self._answers.put(json.loads(line))
-        self._answers.put(None)
+        try:
+            # Half a line, of a child that was killed while it wrote, ends it as well.
+            with suppress(ValueError):
+                for line in self._child.stdout:
+                    self._answers.put(json.loads(line))
+        finally:
+            self._answers.put(None)
 
-    def _last_words(self) -> str:
-        status = self._child.wait()
+    def _ended(self) -> ServiceError:
+        try:
+            status = self._child.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            message = "The process that trains said something that is no answer."
+            return ServiceError("training_ended", message, status=503)
         self._said.seek(0)
         lines = self._said.read()[-_SAID:].strip().splitlines()
         told = f": {lines[-1]}" if lines and status >= 0 else ""
-        return f"The process that trains ended with status {status}{told}"
+        message = f"The process that trains ended with status {status}{told}"
+        code = KILLED if status in _BY_MEMORY else "training_ended"
+        return ServiceError(code, message, status=503)
 
 
 @contextmanager

@@ -105,3 +105,14 @@ def test_people_set_apart_have_several_pictures() -> None:
     with pytest.raises(EngineError, match="2 people with two pictures") as refused:
         set_apart(faces, 3, seed=0)
     assert refused.value.code == "too_few_people"
+
+
+def test_first_pictures_of_each_person_are_two_or_a_fair_share() -> None:
+    owners = np.array([2, 0, 0, 1, 0, 2, 0, 2], np.intp)
+    pictures = np.arange(8, dtype=np.uint8)[:, None, None, None]
+    faces = Faces(pictures, owners, ["a", "b", "c"])
+    fair = faces.first_of_each(9)
+    assert fair.pictures.ravel().tolist() == [0, 1, 2, 3, 4, 5, 7]
+    few = faces.first_of_each(1)
+    assert few.pictures.ravel().tolist() == [0, 1, 2, 3, 5]
+    assert few.people.tolist() == [2, 0, 0, 1, 2]

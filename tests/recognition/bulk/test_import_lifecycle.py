@@ -18,6 +18,7 @@ from recognition.bulk.services.imports import (
     import_piece,
 )
 from recognition.jobs.models import Job
+from recognition.jobs.services import job_retry
 from recognition.people.models import Collection, FaceImage, Person
 from recognition.web.errors import ServiceError
 from tests.factories import ACTOR
@@ -175,3 +176,16 @@ class TestEnd:
         assert (job.state, job.error_code) == (Job.State.FAILED, "archive_lost")
         run.refresh_from_db()
         assert run.state == ImportRun.State.OVER
+
+
+def test_import_that_is_started_again_stays_open(collection: Collection) -> None:
+    run = started(collection, people_zip())
+    Job.objects.update(state=Job.State.FAILED, error_code="worker_lost")
+    run.refresh_from_db()
+    assert run.job is not None
+    job_retry(job=run.job, actor=ACTOR)
+    bulk_sweep()
+    run.refresh_from_db()
+    assert run.state == ImportRun.State.STARTED
+    assert run_jobs() == 1
+    assert FaceImage.objects.count() == 6

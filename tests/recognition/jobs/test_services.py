@@ -107,16 +107,28 @@ def test_cancel_of_an_ended_job_is_refused() -> None:
     assert not AuditEntry.objects.filter(action="job.cancel").exists()
 
 
-def test_retry_is_a_new_job_with_the_same_parameters() -> None:
+def test_retry_queues_the_same_job_once() -> None:
     job = start("refuse", collection=uuid7())
     with pytest.raises(ServiceError, match="not ended"):
         job_retry(job=job, actor=ACTOR)
     run_jobs()
     job.refresh_from_db()
     again = job_retry(job=job, actor=SYSTEM)
+    assert again.pk == job.pk
+    assert (again.state, again.attempts, again.created_by) == ("queued", 0, "system")
+    assert (again.error_code, again.ended_at) == ("", None)
+    with pytest.raises(ServiceError, match="not ended"):
+        job_retry(job=job, actor=ACTOR)
+    assert run_jobs() == 1
+
+
+def test_retry_of_a_single_kind_is_a_new_job() -> None:
+    job = start("sleep", collection=uuid7())
+    run_jobs()
+    job.refresh_from_db()
+    again = job_retry(job=job, actor=SYSTEM)
     assert again.pk != job.pk
     assert (again.parameters, again.collection_id) == (job.parameters, job.collection_id)
-    assert (again.attempts, again.created_by) == (0, "system")
 
 
 def test_periodic_kind_is_queued_once_whatever_the_number_of_processes() -> None:

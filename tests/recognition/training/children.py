@@ -30,6 +30,7 @@ say(done=position | {{"file": os.path.basename({model!r}), "figures": {{"data": 
 """
 DISK_FULL = 'say(failed={"code": "os_error", "message": "No space left", "errno": 28})'
 REFUSED = 'say(failed={"code": "training_failed", "message": "The picture becomes too small."})'
+LEFT = "os._exit(3)"
 KILLED = "os.kill(os.getpid(), 9)"
 
 

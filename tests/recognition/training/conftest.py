@@ -68,4 +68,6 @@ def set_child(
     monkeypatch.setattr(own_models, "convert_file", convert)
     set_()
     monkeypatch.setattr(running, "_POLL_S", 0.1)
+    monkeypatch.setattr(running, "_LOOK_EVERY_S", 0)
+    monkeypatch.setattr(running, "fetch", lambda name, folder: {})
     return set_

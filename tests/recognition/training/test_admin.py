@@ -8,9 +8,10 @@ from django.test import Client
 from recognition.people.models import Collection
 from recognition.training.models import TrainingRun
 from recognition.training.options import defaults_of
-from tests.factories import make_camera, make_training_run
+from tests.factories import make_training_run
 from tests.recognition.jobs.runs import run_jobs
 from tests.recognition.training.conftest import SetChild
+from tests.recognition.training.runs import seeing_camera
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/training/trainingrun/add/"
@@ -44,7 +45,7 @@ def test_form_for_a_camera_has_the_options_of_an_adaptation(
 ) -> None:
     text = administrator.get(f"{ADD}?task=adapt").content.decode()
     assert 'name="blend"' in text and 'name="network"' not in text
-    form = {"name": "ours", "collection": collection.pk, "camera": make_camera(collection).pk}
+    form = {"name": "ours", "collection": collection.pk, "camera": seeing_camera(collection).pk}
     administrator.post(f"{ADD}?task=adapt", form | {"others": 2, "blend": 0.5})
     run = TrainingRun.objects.get()
     assert run.settings == defaults_of("adapt") | {"others": 2, "blend": 0.5}

@@ -116,5 +116,8 @@ def test_preset_is_adapted_to_a_camera(weights: Path, weights_dir: Path) -> None
     names = [row["name"] for row in run.figures["compared"]]
     assert names == ["unchanged", "mean_shift", "ridge", "adapted"]
     assert run.figures["tested"] == {"people": 2, "pictures": 4}
-    assert {0, 1} >= {round(row["clean"]["auc"]) for row in run.figures["compared"]}
+    for row in run.figures["compared"]:
+        assert 0 <= row["camera"]["auc"] <= 1
+        # One person's two photos differ by little here: only a broken network takes them apart.
+        assert row["clean"]["auc"] > 0.9
     assert [point["step"] for point in run.curve] == [run.step]

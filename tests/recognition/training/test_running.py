@@ -5,61 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from ml_engine.zoo import PRESETS
+from recognition.events.models import Event
 from recognition.jobs.models import Job
-from recognition.jobs.services import job_retry
-from recognition.people.models import Collection, ModelVersion, Person, TrainedPerson
+from recognition.people.models import Collection, FaceImage, ModelVersion, Person, TrainedPerson
 from recognition.people.services.own_models import collection_vectors
 from recognition.people.services.persons import person_erase, person_merge, person_update
 from recognition.training.models import TrainingRun
 from recognition.training.services import running
-from recognition.training.services.faces import LEAST_CAMERA_FACES
+from recognition.training.services.faces import owners_of
 from recognition.training.services.running import training_root
 from recognition.training.services.runs import (
     training_run_cancel,
     training_run_start,
-    training_sweep,
 )
 from recognition.web.errors import ServiceError
-from tests.factories import ACTOR, enrol, make_camera, make_event, make_person
+from tests.factories import ACTOR, enrol, make_event, make_person
 from tests.fakes import photo
 from tests.recognition.jobs.runs import run_jobs
-from tests.recognition.training import children
 from tests.recognition.training.conftest import SetChild
+from tests.recognition.training.runs import (
+    before_adding,
+    during,
+    job_of,
+    people_of,
+    seeing_camera,
+    start,
+)
 
 pytestmark = pytest.mark.django_db
-
-
-def start(collection: Collection, **values: Any) -> TrainingRun:
-    options = {"others": 2} | values.pop("options", {})
-    fields: dict[str, Any] = {"task": "train", "name": "ours", "collection": collection} | values
-    return training_run_start(actor=ACTOR, options=options, **fields)
-
-
-def during(monkeypatch: pytest.MonkeyPatch, step: int, act: Callable[[], object]) -> None:
-    """Do something after the progress of this step was stored, once."""
-    store = running._store
-    is_done: list[bool] = []
-
-    def stored(attempt: Any, progress: Any) -> None:
-        store(attempt, progress)
-        if progress["step"] == step and not is_done:
-            is_done.append(True)
-            act()
-
-    monkeypatch.setattr(running, "_store", stored)
-
-
-def job_of(run: TrainingRun) -> Job:
-    run.refresh_from_db()
-    assert run.job is not None
-    return run.job
-
-
-def people_of(version: ModelVersion | None) -> set[Any]:
-    return set(TrainedPerson.objects.filter(model=version).values_list("person", flat=True))
 
 
 def test_training_gives_a_model_that_is_not_in_use(
@@ -139,6 +117,22 @@ def test_training_that_is_ended_keeps_the_best_so_far(
     assert 2 <= run.step < 10_000
 
 
+def test_training_that_begins_anew_does_not_end_before_the_step_that_was_asked_for(
+    collection: Collection,
+    crowd: list[Person],
+    set_child: SetChild,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_child(steps=10_000)
+    run = start(collection)
+    during(monkeypatch, 20, lambda: training_run_cancel(run=run, actor=ACTOR, keep_best=True))
+    before_adding(monkeypatch, lambda: person_erase(person=crowd[0], actor=ACTOR))
+    run_jobs()
+    assert job_of(run).state == Job.State.DONE
+    assert "begins again" in job_of(run).log
+    assert run.stop_step == 20 <= run.step < 10_000
+
+
 def test_training_begins_again_without_a_person_who_is_erased(
     collection: Collection,
     crowd: list[Person],
@@ -161,26 +155,67 @@ def test_training_begins_again_without_a_person_who_is_erased(
     assert people_of(second.model) == {person.pk for person in crowd[2:]}
 
 
+def swap(leaves: Person, comes: Person) -> None:
+    """The number of people and of images stays the same."""
+    Person.objects.filter(pk=leaves.pk).update(consent="withdrawn")
+    Person.objects.filter(pk=comes.pk).update(consent="given")
+
+
+def lose_pictures(leaves: Person, comes: Person) -> None:
+    FaceImage.objects.filter(person=leaves).delete()
+    Person.objects.filter(pk=comes.pk).update(consent="given")
+
+
+@pytest.mark.parametrize("act", [swap, lose_pictures])
+def test_training_notices_who_leaves_although_somebody_comes(
+    collection: Collection,
+    crowd: list[Person],
+    set_child: SetChild,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[Person, Person], None],
+) -> None:
+    Person.objects.filter(pk=crowd[1].pk).update(consent="unknown")
+    set_child(steps=40)
+    run = start(collection)
+    during(monkeypatch, 2, lambda: act(crowd[0], crowd[1]))
+    seen: list[str] = []
+    before_adding(monkeypatch, lambda: seen.append(job_of(run).log))
+    run_jobs()
+    assert "begins again" in seen[0]
+    run.refresh_from_db()
+    assert people_of(run.model) == {person.pk for person in crowd[1:]}
+
+
+def test_look_for_who_left_asks_for_the_images_of_the_run_alone(
+    collection: Collection,
+    crowd: list[Person],
+    set_child: SetChild,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: Any,
+) -> None:
+    run = start(collection)
+    images = list(FaceImage.objects.values_list("pk", flat=True))
+    with django_assert_num_queries(2) as asked:
+        assert owners_of(run, images) == {person.pk for person in crowd}
+    assert not any("COUNT" in query["sql"] for query in asked.captured_queries)
+    set_child(steps=20)
+    monkeypatch.setattr(running, "_LOOK_EVERY_S", 1000)
+    look = Mock(side_effect=owners_of)
+    monkeypatch.setattr(running, "owners_of", look)
+    run_jobs()
+    assert look.call_count == 2
+    assert job_of(run).state == "done"
+
+
 def test_person_who_leaves_at_the_last_moment_is_not_in_the_model(
     collection: Collection,
     crowd: list[Person],
     set_child: SetChild,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    add = running.model_add
-    left: list[Person] = []
-
-    def added(**values: Any) -> ModelVersion:
-        if not left:
-            left.append(crowd[0])
-            # One leaves and one comes: their number is the same.
-            Person.objects.filter(pk=crowd[0].pk).update(consent="withdrawn")
-            Person.objects.filter(pk=crowd[1].pk).update(consent="given")
-        return add(**values)
-
     Person.objects.filter(pk=crowd[1].pk).update(consent="unknown")
     run = start(collection)
-    monkeypatch.setattr(running, "model_add", added)
+    before_adding(monkeypatch, lambda: swap(crowd[0], crowd[1]))
     run_jobs()
     assert job_of(run).state == Job.State.DONE
     assert people_of(run.model) == {person.pk for person in crowd[1:]}
@@ -232,56 +267,12 @@ def test_training_whose_collection_is_deleted_ends(
     assert not list(training_root().iterdir())
 
 
-@pytest.mark.parametrize(
-    ("ends", "code"),
-    [(children.DISK_FULL, "storage_full"), (children.KILLED, "training_ended")],
-)
-def test_training_is_tried_again_after(
-    collection: Collection, set_child: SetChild, ends: str, code: str
-) -> None:
-    set_child(ends=ends)
-    run = start(collection)
-    run_jobs()
-    assert (job_of(run).state, job_of(run).error_code) == (Job.State.QUEUED, code)
-    set_child()
-    Job.objects.update(run_after="2020-01-01T00:00:00Z")
-    run_jobs()
-    assert job_of(run).state == Job.State.DONE
-
-
-def test_training_without_room_for_its_faces_is_tried_again(
-    collection: Collection, set_child: SetChild, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*arguments: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(running, "faces_collected", full)
-    run = start(collection)
-    run_jobs()
-    assert (job_of(run).state, job_of(run).error_code) == (Job.State.QUEUED, "storage_full")
-
-
-def test_training_that_is_refused_fails_with_its_reason_and_can_be_started_again(
-    collection: Collection, set_child: SetChild
-) -> None:
-    set_child(ends=children.REFUSED)
-    run = start(collection)
-    run_jobs()
-    assert (job_of(run).state, job_of(run).error_code) == (Job.State.FAILED, "training_failed")
-    assert (run.state, run.message) == ("failed", "The picture becomes too small.")
-    set_child()
-    again = job_retry(job=job_of(run), actor=ACTOR)
-    run_jobs()
-    assert job_of(run) == again
-    assert (run.state, run.message) == ("done", "")
-
-
 def test_adaptation_without_enough_faces_of_the_camera_is_refused(
     collection: Collection, set_child: SetChild
 ) -> None:
-    camera = make_camera(collection)
-    make_event(collection, camera=camera)
+    camera = seeing_camera(collection)
     run = start(collection, task="adapt", camera=camera)
+    Event.objects.all()[0].delete()
     run_jobs()
     assert (job_of(run).state, job_of(run).error_code) == ("failed", "too_few_camera_faces")
 
@@ -289,15 +280,16 @@ def test_adaptation_without_enough_faces_of_the_camera_is_refused(
 def test_adaptation_uses_the_faces_that_its_camera_kept(
     collection: Collection, set_child: SetChild
 ) -> None:
-    camera = make_camera(collection)
-    for number in range(LEAST_CAMERA_FACES):
-        make_event(collection, camera=camera, number=number)
+    camera = seeing_camera(collection)
     make_event(collection)
-    run = start(collection, task="adapt", camera=camera)
+    run = start(collection, task="adapt", camera=camera, licence="ours alone")
     run_jobs()
     assert job_of(run).state == Job.State.DONE, job_of(run).log
     assert run.model is not None
-    assert run.model.training_data.startswith("mobilefacenet, adapted with 16 pictures of 8 people")
+    preset = PRESETS["mobilefacenet"]
+    before = f"mobilefacenet ({preset.training_data}), adapted with 16 pictures of 8 people"
+    assert run.model.training_data.startswith(before)
+    assert run.model.licence == f"mobilefacenet: {preset.licence}; ours alone"
 
 
 def test_folder_of_the_server_is_trained_on(
@@ -320,23 +312,3 @@ def test_folder_of_the_server_is_trained_on(
         with pytest.raises(ServiceError) as refused:
             training_run_start(task="train", name="ours", folder=name, actor=ACTOR)
         assert refused.value.code == "no_such_folder"
-
-
-def test_upkeep_closes_runs_that_lost_their_job_and_removes_their_folders(
-    collection: Collection, set_child: SetChild
-) -> None:
-    run, other = start(collection), start(collection)
-    for each in (run, other):
-        (training_root() / str(each.pk) / "abc").mkdir(parents=True)
-    Job.objects.filter(pk=job_of(run).pk).update(
-        state="failed", message="Its worker ended.", error_code="worker_lost"
-    )
-    run = TrainingRun.objects.get(pk=run.pk)
-    assert run.state_now == "failed"
-    assert training_sweep() == 1
-    run.refresh_from_db()
-    assert (run.state, run.message) == ("failed", "Its worker ended.")
-    assert [path.name for path in training_root().iterdir()] == [str(other.pk)]
-    TrainingRun.objects.filter(pk=other.pk).delete()
-    assert training_sweep() == 1
-    assert not list(training_root().iterdir())

@@ -9,10 +9,11 @@ import pytest
 from ml_engine import recipe
 from recognition.people.models import Collection, Person
 from recognition.training.models import TrainingRun
-from recognition.training.options import OPTIONS, defaults_of, recipe_of
+from recognition.training.options import OPTIONS, complete, defaults_of, recipe_of
 from recognition.training.services.runs import training_run_cancel, training_run_start
 from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, make_camera, make_training_run
+from tests.recognition.training.runs import seeing_camera
 
 pytestmark = pytest.mark.django_db
 
@@ -67,8 +68,20 @@ def test_run_on_too_few_people_with_consent_is_refused(collection: Collection) -
     Person.objects.filter(collection=collection).update(consent="given")
     assert refused(collection=collection, options={"others": 7}) == "too_few_people"
     camera = make_camera(collection)
-    of = {"collection": collection, "task": "adapt", "camera": camera}
+    of: dict[str, Any] = {"collection": collection, "task": "adapt", "camera": camera}
+    assert refused(**of, options={"others": 2}) == "too_few_camera_faces"
+    of["camera"] = seeing_camera(collection)
     assert refused(**of, options={"others": 4}) == "too_few_people"
+    # Three people with two pictures are left, and four have to be set apart.
+    for person in list(collection.persons.all())[3:]:
+        person.images.all()[0].delete()
+    assert refused(**of, options={"others": 2}) == "too_few_people"
+
+
+def test_batch_that_needs_too_much_memory_is_refused(collection: Collection) -> None:
+    large = {"others": 2, "people": 256, "pictures": 64, "size": 160}
+    assert refused(collection=collection, options=large) == "bad_setting"
+    assert complete("train", large | {"people": 16, "pictures": 16})["size"] == 160
 
 
 def test_waiting_run_is_cancelled_at_once(collection: Collection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,10 +126,16 @@ def test_take_up_model_goes_on_after_a_stop(
     assert counts == [(2, 2)]
 
 
-def test_take_up_model_without_the_picture_goes_on(outdated: Collection, enrolled: Person) -> None:
+@pytest.mark.parametrize("is_broken", [False, True], ids=["missing", "broken"])
+def test_take_up_model_without_the_picture_goes_on(
+    outdated: Collection, enrolled: Person, is_broken: bool
+) -> None:
     first = enrolled.images.first()
     assert first is not None
-    first.file.storage.delete(str(first.file.name))
+    if is_broken:
+        Path(first.file.path).write_bytes(b"no picture")
+    else:
+        Path(first.file.path).unlink()
     collection_take_up_model(collection=outdated, actor=ACTOR)
     now = Collection.objects.select_related("embedder").get(pk=outdated.pk)
     assert gallery_of(now).size == (1, 1)
