@@ -34,8 +34,8 @@ NO_TESTS = 5
 TESTS_FAILED = 1
 # If more tests fail, something is broken, and running them again only costs time.
 FEW = 10
-# One more than the usual two cores, because tests often wait for servers and browsers.
-SIDE_BY_SIDE = 3
+# All of them, on the usual two cores: tests often wait for servers and browsers.
+SIDE_BY_SIDE = 4
 # Variables that would point the tests to another database or change what they expect.
 _SITE_SETTINGS = frozenset(
     {
@@ -157,7 +157,7 @@ class Result:
 
 def run_all(parts: Sequence[Part], folder: Path, arguments: Sequence[str]) -> dict[str, int]:
     """pytest's exit status of each part, by its name: that of the second run, if there was one."""
-    at_a_time = min(SIDE_BY_SIDE, cores() + 1)
+    at_a_time = min(SIDE_BY_SIDE, cores() + 2)
     results = run_parts(parts, folder / "first", arguments, at_a_time=at_a_time)
     statuses = {name: result.status for name, result in results.items()}
     if again := [part for part in parts if results[part.name].is_worth_another_look]:

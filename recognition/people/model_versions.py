@@ -9,7 +9,7 @@ from ml_engine.matching.calibration import curve_of
 from ml_engine.zoo import PRESETS, preset, presets_of
 from recognition.engine import engine_config
 from recognition.people.model_files import is_in_place
-from recognition.people.models import Collection, ModelChange, ModelVersion
+from recognition.people.models import Collection, ModelVersion
 from recognition.people.models.curves import stored_curve
 from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
@@ -93,8 +93,7 @@ def _drop_fixed_thresholds(version: ModelVersion, before: str) -> None:
     changed, thresholds come from the new curve."""
     if _normalisation(version) != before:
         Collection.objects.filter(embedder=version).update(match_threshold=None)
-        changes = ModelChange.objects.filter(source=version, ended_at=None)
-        changes.update(kept_threshold=None)
+        Collection.objects.filter(candidate=version).update(candidate_threshold=None)
 
 
 @dataclass(frozen=True, slots=True)

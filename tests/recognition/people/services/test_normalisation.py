@@ -19,7 +19,6 @@ from tests.factories import (
     enrol,
     make_calibration,
     make_collection,
-    make_model_change,
     make_person,
 )
 from tests.fakes import FakeEngine, embedding_of, photo
@@ -131,12 +130,10 @@ def test_fixed_threshold_does_not_survive_a_change_of_normalisation(
     assert collection.match_threshold is None
 
 
-def test_roll_back_restores_no_threshold_of_another_normalisation(
-    engine: FakeEngine, collection: Collection
+def test_fixed_threshold_of_the_second_model_does_not_survive_it_either(
+    collection: Collection,
 ) -> None:
-    change = make_model_change(collection)
-    change.kept_threshold = 0.5
-    change.save()
+    Collection.objects.update(candidate=collection.embedder, candidate_threshold=0.5)
     normalise()
-    change.refresh_from_db()
-    assert change.kept_threshold is None
+    collection.refresh_from_db()
+    assert collection.candidate_threshold is None
