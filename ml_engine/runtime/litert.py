@@ -152,7 +152,8 @@ class LiteRtFile:
 
     def _take(self, shape: tuple[int, ...], threads: int) -> _Ready | None:
         with self._changing:
-            for index, ready in enumerate(self._ready):
+            for index in reversed(range(len(self._ready))):
+                ready = self._ready[index]
                 if (ready.threads, ready.shape) == (threads, shape):
                     return self._ready.pop(index)
         return None

@@ -98,6 +98,9 @@ def test_calls_that_run_at_once_have_an_interpreter_each(monkeypatch: pytest.Mon
     assert [run.result()[0] for run in runs] == [[2], [2]]
     first, second = network._ready
     assert first.interpreter is not second.interpreter
+    monkeypatch.setattr(_Interpreter, "invoke", lambda _: None)
+    network.run(np.zeros((1, 8, 8, 3), np.uint8))
+    assert network._ready == [first, second], "one caller keeps to one, and the other grows old"
 
 
 def test_sizes_are_kept_by_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
