@@ -22,7 +22,7 @@ from recognition.events.models import Event, Recording
 from recognition.events.services.recordings import recording_attempt, recording_close
 from recognition.jobs.context import JobCancelled, JobContext
 from recognition.jobs.kinds import JsonObject
-from recognition.live.camera_settings import settings_of
+from recognition.live.camera_settings import settings_followed
 from recognition.live.pipeline import FramePipeline
 from recognition.live.rulebook import Rulebook
 from recognition.live.slot import Load
@@ -79,7 +79,8 @@ def _analyse(context: JobContext, recording: Recording) -> None:
         opened(recording.archive) as file,
         opened_recording(file, _FPS) as frames,
     ):
-        rulebook = Rulebook(recording.collection, lambda: settings_of(recording.camera_id).model_id)
+        settings = settings_followed(recording.camera_id)
+        rulebook = Rulebook(recording.collection, lambda: settings().model_id)
         pipeline = FramePipeline(
             rulebook,
             stream,

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
@@ -26,7 +25,7 @@ from recognition.cameras.pictures import shrunk_jpeg
 from recognition.cameras.services.streams import OwnStream, stream_begin
 from recognition.engine import get_engine
 from recognition.live.answers import error_message, face_answer, faces_message, visit_message
-from recognition.live.camera_settings import settings_of
+from recognition.live.camera_settings import settings_followed
 from recognition.live.messages import LiveFacePayload, LiveMessage
 from recognition.live.minutes import camera_minutes
 from recognition.live.pipeline import FramePipeline
@@ -127,7 +126,7 @@ class StreamSession:
     def _run(self) -> None:
         code: str | None = None
         try:
-            settings = partial(settings_of, self._camera.pk if self._camera else None)
+            settings = settings_followed(self._camera.pk if self._camera else None)
             rulebook = Rulebook(self._collection, lambda: settings().model_id)
             with self._own_stream() as stream:
                 self._pipeline = FramePipeline(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 import pytest
+from django.db import OperationalError
 
 from ml_engine import Face
 from recognition.cameras.models import Camera
@@ -14,7 +18,7 @@ from recognition.cameras.services.cameras import camera_update
 from recognition.cameras.sources import BROWSER
 from recognition.live import camera_settings
 from recognition.live.areas import EVERYWHERE, Areas
-from recognition.live.camera_settings import SettingsInForce
+from recognition.live.camera_settings import CameraSettings, SettingsInForce
 from recognition.people.models import Collection
 from tests.factories import ACTOR, make_camera
 from tests.fakes import FakeEngine, photo
@@ -67,6 +71,10 @@ def test_cells_of_overlapping_areas_are_where_faces_count() -> None:
     assert not cells[70, 110] and not cells[20, 150]
 
 
+def _away() -> None:
+    raise OperationalError("gone")
+
+
 @pytest.mark.django_db(transaction=True)
 class TestInForce:
     def test_changed_areas_are_in_force_without_a_new_stream(
@@ -98,6 +106,46 @@ class TestInForce:
         assert found[0] == EVERYWHERE
         assert len(found[1].watch) == 1
 
+    def test_stream_waits_for_the_first_read_of_another_stream(
+        self, collection: Collection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        camera, settings = uuid.uuid4(), SettingsInForce()
+        begun, may_end = threading.Event(), threading.Event()
+        wanted = CameraSettings(model_id=7)
+
+        def read() -> None:
+            begun.set()
+            assert may_end.wait(30)
+            settings._settings[camera] = wanted
+
+        monkeypatch.setattr(settings, "_read", read)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(settings.of, camera)
+            assert begun.wait(30)
+            second = pool.submit(settings.of, camera)
+            wait([second], timeout=0.2)
+            may_end.set()
+            assert [first.result(30), second.result(30)] == [wanted, wanted]
+
+    def test_stream_begins_with_the_row_as_it_is_now(self, collection: Collection) -> None:
+        camera, settings = make_camera(collection), SettingsInForce()
+        assert settings.follow(camera.pk)().areas == EVERYWHERE
+        areas = {"watch": [LEFT], "ignore": []}
+        Camera.objects.update(areas=areas)
+        newer = make_camera(collection, areas=areas)
+        for each in (camera, newer):
+            assert len(settings.follow(each.pk)().areas.watch) == 1
+        Camera.objects.all().delete()
+        settings._read()
+        assert len(settings.of(camera.pk).areas.watch) == 1, "until its stream has ended"
+
+    def test_stream_does_not_begin_without_its_row(
+        self, collection: Collection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Camera.objects, "order_by", _away)
+        with pytest.raises(OperationalError):
+            SettingsInForce().follow(make_camera(collection).pk)()
+
     def test_last_areas_stay_in_force_while_the_database_is_away(
         self, collection: Collection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -106,11 +154,6 @@ class TestInForce:
         settings.of(camera.pk)
         settings._read_s = -np.inf
 
-        def away() -> None:
-            from django.db import OperationalError
-
-            raise OperationalError("gone")
-
-        monkeypatch.setattr(Camera.objects, "order_by", away)
+        monkeypatch.setattr(Camera.objects, "order_by", _away)
         assert len(settings.of(camera.pk).areas.watch) == 1
         assert time.monotonic() - settings._read_s < 60, "it does not ask for each frame"
