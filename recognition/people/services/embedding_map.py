@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
+from django.db.models import Window
+from django.db.models.functions import RowNumber
 
 from ml_engine.matching.deciders import mean_template
 from ml_engine.matching.plane import principal_plane
@@ -15,7 +17,8 @@ from recognition.people.models import Collection, Person, Template
 
 # More faces would cover each other.
 MOST_PEOPLE = 150
-_MOST_IMAGES = 3000
+# Of each person, so that nobody is left out for the many images of another one.
+_MOST_IMAGES = 20
 LEAST_PEOPLE = 3
 
 
@@ -40,8 +43,8 @@ class EmbeddingMap:
 
 
 def embedding_map(collection: Collection) -> EmbeddingMap:
-    """The active people who were added last, each by the mean of their templates. Only places in
-    the plane leave this function, and no vector."""
+    """The active people who were added last, each by the mean of their best templates. Only places
+    in the plane leave this function, and no vector."""
     has_template = {"images__templates__model": collection.embedder_id}
     mine = Person.objects.filter(collection=collection, is_active=True, **has_template)
     newest = list(mine.order_by("-pk").distinct()[: MOST_PEOPLE + 1])
@@ -49,7 +52,7 @@ def embedding_map(collection: Collection) -> EmbeddingMap:
     vectors, images = _templates(collection, list(people))
     shown = [person for person in people if person in vectors]
     if len(shown) < LEAST_PEOPLE:
-        return EmbeddingMap([], 0.0, is_whole=True)
+        return EmbeddingMap([], 0.0, is_whole=len(shown) == len(newest))
     plane = principal_plane(np.stack([mean_template(np.stack(vectors[pk])) for pk in shown]))
     low = plane.places.min(axis=0)
     extent = max(float((plane.places - low).max()), 1e-6)
@@ -57,7 +60,7 @@ def embedding_map(collection: Collection) -> EmbeddingMap:
         Place(people[pk], images[pk], *(round(float(value), 3) for value in place))
         for pk, place in zip(shown, (plane.places - low) / extent, strict=True)
     ]
-    return EmbeddingMap(places, plane.share, is_whole=len(newest) <= MOST_PEOPLE)
+    return EmbeddingMap(places, plane.share, is_whole=len(shown) == len(newest))
 
 
 def _templates(
@@ -65,11 +68,12 @@ def _templates(
 ) -> tuple[dict[UUID, list[Float32]], dict[UUID, UUID]]:
     """Of each person the vectors, and the image of the best quality."""
     rows = Template.objects.filter(image__person__in=people, model=collection.embedder_id)
-    rows = rows.order_by("-image__quality")
+    best = Window(RowNumber(), partition_by="image__person_id", order_by="-image__quality")
+    rows = rows.annotate(place=best).filter(place__lte=_MOST_IMAGES).order_by("place")
     vectors: dict[UUID, list[Float32]] = defaultdict(list)
     images: dict[UUID, UUID] = {}
     values = "image__person_id", "image_id", "vector"
-    for person, image, vector in rows.values_list(*values)[:_MOST_IMAGES]:
+    for person, image, vector in rows.values_list(*values):
         vectors[person].append(Template.unpack(vector))
         images.setdefault(person, image)
     return vectors, images

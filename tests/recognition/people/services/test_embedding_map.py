@@ -7,7 +7,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from recognition.people.models import Collection
+from recognition.people.models import Collection, FaceImage
+from recognition.people.services import embedding_map as service
 from recognition.people.services.embedding_map import embedding_map
 from tests.factories import add_people
 from tests.ml_engine.vectors import unit_vectors
@@ -38,6 +39,30 @@ def test_map_gives_two_numbers_of_a_person_and_no_vector(collection: Collection)
         values = asdict(place)
         assert set(values) == {"person", "image", "x", "y"}
         assert [round(values[name], 3) for name in ("x", "y")] == [values["x"], values["y"]]
+
+
+def test_people_with_many_images_of_worse_quality_are_shown(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_MOST_IMAGES", 2)
+    people = add_people(collection, unit_vectors(20, 192), np.repeat(np.arange(4), 5))
+    FaceImage.objects.filter(person=people[0]).update(quality=0.1)
+    best = FaceImage.objects.filter(person=people[0]).first()
+    assert best is not None
+    FaceImage.objects.filter(pk=best.pk).update(quality=0.2)
+    vectors, images = service._templates(collection, [person.pk for person in people])
+    assert [len(vectors[person.pk]) for person in people] == [2] * 4
+    assert images[people[0].pk] == best.pk
+
+
+def test_map_that_leaves_people_out_says_so(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_people(collection, unit_vectors(5, 192), np.arange(5))
+    assert embedding_map(collection).is_whole
+    monkeypatch.setattr(service, "MOST_PEOPLE", 4)
+    found = embedding_map(collection)
+    assert (len(found.places), found.is_whole) == (4, False)
 
 
 def test_people_whose_faces_are_all_the_same_lie_in_one_place(collection: Collection) -> None:
