@@ -70,6 +70,14 @@ def rules_of(collection: Collection, gallery: Sized) -> Rules:
     return rules(threshold_for_gallery(curve, collection, gallery), "gallery_size")
 
 
+def rules_if_any(collection: Collection, gallery: Sized) -> Rules | None:
+    """For pages and answers that show the rules: None without a threshold."""
+    try:
+        return rules_of(collection, gallery)
+    except ServiceError:
+        return None
+
+
 def threshold_for_gallery(curve: ImpostorCurve, collection: Collection, gallery: Sized) -> float:
     """The threshold that names a stranger no more often than the collection's target rate. A
     stranger is compared with every template, or with one mean of each person."""

@@ -26,7 +26,7 @@ from recognition.people.admin.measuring import CURVE_SOURCES, RULE_SOURCES, meas
 from recognition.people.admin.model_changes import model_change_view
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, ModelVersion, Person
-from recognition.people.rules import decider_in_force, rules_of
+from recognition.people.rules import decider_in_force, rules_if_any
 from recognition.people.services.collections import (
     collection_create,
     collection_delete,
@@ -176,7 +176,9 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
     def threshold_in_force(self, collection: Collection) -> str:
         if collection._state.adding:
             return "follows from the rules below"
-        rules = rules_of(collection, gallery_of(collection))
+        rules = rules_if_any(collection, gallery_of(collection))
+        if rules is None:
+            return "none: set one by hand, or calibrate the model"
         told = f"{rules.threshold:.3f}, {RULE_SOURCES[rules.source]}"
         return (
             told if rules.source == "fixed" else f"{told} and {CURVE_SOURCES[rules.curve_source]}"

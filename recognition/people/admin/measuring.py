@@ -19,7 +19,7 @@ from ml_engine.matching.error_rates import LEAST_ERRORS, people_needed
 from recognition.jobs.selectors import newest_job
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
-from recognition.people.rules import decider_in_force, rules_of
+from recognition.people.rules import decider_in_force, rules_if_any
 from recognition.people.services.calibration import (
     CalibrationState,
     calibration_state,
@@ -111,9 +111,8 @@ def _train(collection: Collection, actor: Actor) -> str:
 
 def _rule(collection: Collection) -> TemplateContext | None:
     """None if the collection has no threshold."""
-    try:
-        rules = rules_of(collection, gallery_of(collection))
-    except ServiceError:
+    rules = rules_if_any(collection, gallery_of(collection))
+    if rules is None:
         return None
     return {
         "threshold": rules.threshold,

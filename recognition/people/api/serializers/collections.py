@@ -70,14 +70,21 @@ class InForceSerializer(serializers.Serializer):
 
     persons = serializers.IntegerField()
     templates = serializers.IntegerField()
-    threshold = serializers.FloatField()
+    threshold = serializers.FloatField(
+        allow_null=True,
+        help_text="Null, as are `source` and `curve`, if nothing is known about the scores of the "
+        "model with the detector in use: recognition answers 409 `no_threshold`.",
+    )
     margin = serializers.FloatField()
     # DRF's metaclass takes fields out of the class, so this is not Field.source.
     source = serializers.ChoiceField(  # type: ignore[assignment]
-        choices=["fixed", "target_rate", "gallery_size"], help_text="How the threshold was set."
+        choices=["fixed", "target_rate", "gallery_size"],
+        allow_null=True,
+        help_text="How the threshold was set.",
     )
     curve = serializers.ChoiceField(
         choices=["model", "own"],
+        allow_null=True,
         help_text="The score curve that turns rates into thresholds: the one of the model, or one "
         "measured on the collection's own people.",
     )

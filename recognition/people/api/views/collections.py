@@ -18,7 +18,7 @@ from recognition.people.api.serializers.collections import (
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import embedder_named, ensure_model_version
 from recognition.people.models import Collection
-from recognition.people.rules import decider_in_force, rules_of
+from recognition.people.rules import decider_in_force, rules_if_any
 from recognition.people.services import collections as service
 from recognition.people.services.identification import default_embedder
 from recognition.web.api.base import ApiView
@@ -121,14 +121,14 @@ def _detail(collection: Collection) -> JsonDict:
 
 def _in_force(collection: Collection) -> JsonDict:
     gallery = gallery_of(collection)
-    rules = rules_of(collection, gallery)
+    rules = rules_if_any(collection, gallery)
     persons, templates = gallery.size
     return {
         "persons": persons,
         "templates": templates,
-        "threshold": round(rules.threshold, 4),
-        "margin": rules.margin,
-        "source": rules.source,
-        "curve": rules.curve_source,
+        "threshold": round(rules.threshold, 4) if rules else None,
+        "margin": collection.match_margin,
+        "source": rules.source if rules else None,
+        "curve": rules.curve_source if rules else None,
         "decider": decider_in_force(collection),
     }

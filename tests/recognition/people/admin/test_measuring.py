@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from recognition.people.models import Calibration, Collection, Person, TrainedDecider
+from recognition.people.models import Calibration, Collection, ModelVersion, Person, TrainedDecider
 from recognition.people.services.collections import collection_update
 from tests.factories import ACTOR, add_people, enrol, make_calibration, make_person
 from tests.ml_engine.vectors import people
@@ -39,6 +39,13 @@ def test_collection_page_leads_to_measuring(viewer: Client, collection: Collecti
     assert "Measure and train" in text
     answer = viewer.get(address("people_collection_measure", collection.pk))
     assert answer["Location"] == measured(collection)
+
+
+def test_collection_page_opens_without_a_threshold(viewer: Client, collection: Collection) -> None:
+    ModelVersion.objects.update(impostor_curves={})
+    assert "none: set one by hand" in page(
+        viewer.get(address("people_collection_change", collection.pk))
+    )
 
 
 def test_measuring_page_before_the_first_measurement_explains_it(

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from ml_engine.zoo import PRESETS
-from recognition.people.models import Collection, Person
+from recognition.people.models import Collection, ModelVersion, Person
 from tests.answers import good, refusal
 from tests.callers import Caller
 from tests.factories import enrol, make_camera, make_collection
@@ -101,6 +101,18 @@ def test_threshold_in_force_rises_with_people_enrolled(
     after = good(api.get(address))["in_force"]
     assert after["persons"] == after["templates"] == 7
     assert after["threshold"] > before["threshold"]
+
+
+def test_collection_whose_model_has_no_curve_is_told_without_a_threshold(
+    api: Caller, collection: Collection
+) -> None:
+    address = f"{COLLECTIONS}/{collection.pk}"
+    ModelVersion.objects.update(impostor_curves={})
+    in_force = good(api.get(address))["in_force"]
+    assert (in_force["threshold"], in_force["source"]) == (None, None)
+    assert good(api.patch(address, {"match_margin": 0.1}))["in_force"]["threshold"] is None
+    changed = good(api.patch(address, {"match_threshold": 0.5}))
+    assert changed["in_force"]["threshold"] == 0.5
 
 
 def test_embedder_of_a_collection_with_templates_is_fixed(api: Caller, person: Person) -> None:

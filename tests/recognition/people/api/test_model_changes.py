@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from recognition.people.model_versions import ensure_model_version
-from recognition.people.models import Collection, ModelChange
+from recognition.people.models import Collection, ModelChange, ModelVersion
 from tests.answers import good, refusal
 from tests.callers import Caller
 from tests.factories import enrol, make_model_change, make_person
@@ -65,6 +65,21 @@ def test_two_models_are_kept_and_named_by_cameras_over_rest(
     assert good(api.get(address))["kept_threshold"] == 0.95
     good(api.post(f"{address}/cancel"))
     refusal(api.patch(mine, {"candidate_threshold": 0.9}), 409, "no_second_model")
+
+
+def test_second_model_without_a_threshold_leaves_the_collection_readable(
+    api: Caller, address: str, collection: Collection
+) -> None:
+    good(api.post(address, {"embedder": "dlib_resnet"}), 202)
+    run_jobs()
+    Collection.objects.update(match_threshold=0.5)
+    ModelVersion.objects.update(impostor_curves={})
+    mine = f"/api/v1/collections/{collection.pk}"
+    row = good(api.get(mine))
+    second = row["candidate_in_force"]
+    assert (second["threshold"], second["source"], second["curve"]) == (None, None, None)
+    assert (second["templates"], row["in_force"]["threshold"]) == (2, 0.5)
+    assert good(api.patch(mine, {"description": "new"}))["candidate_in_force"] == second
 
 
 def test_picture_is_identified_with_the_second_model_over_rest(
