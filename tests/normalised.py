@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from accounts.audit import SYSTEM
+from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.cohort import PLAIN, Cohort
 from ml_engine.matching.crowd import Crowd, fitted_crowd
-from recognition.people.model_versions import curve_in_use, curve_put
+from recognition.people.model_versions import curve_in_use, curve_store
 from recognition.people.models import ModelVersion
 from tests.fakes import embedding_of
 
@@ -20,6 +22,10 @@ CROWD = replace(
 )
 
 
+def normalised(curve: ImpostorCurve, cohort: Cohort) -> ImpostorCurve:
+    return replace(curve, cohort=cohort, normalisation=cohort.normalisation)
+
+
 def normalise(crowd: Crowd | None = CROWD) -> Cohort:
     """Give the curves in force this normalisation, and no kind of poor picture; returns what makes
     the scores then."""
@@ -27,6 +33,5 @@ def normalise(crowd: Crowd | None = CROWD) -> Cohort:
     for version in ModelVersion.objects.filter(role="embedder", dimension=len(CROWD.mean)):
         curve = curve_in_use(version)
         assert curve is not None
-        curve_put(version, replace(curve, cohort=cohort, normalisation=cohort.normalisation))
-        version.save(update_fields=["impostor_curves"])
+        curve_store(version, normalised(curve, cohort), SYSTEM)
     return cohort

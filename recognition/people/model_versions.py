@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import Q
+
+from accounts.audit import SYSTEM, Actor, record
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import curve_of
 from ml_engine.zoo import PRESETS, preset, presets_of
 from recognition.engine import engine_config
+from recognition.jobs.services import job_start
 from recognition.people.model_files import is_in_place
 from recognition.people.models import Collection, ModelVersion
 from recognition.people.models.curves import stored_curve
 from recognition.web.boundaries import ColumnValues, JsonDict
 from recognition.web.errors import ServiceError
+from recognition.web.transactions import in_transaction
 
 # Marks a curve in a row's JSON that an administrator loaded instead of the preset's.
 LOADED = "is_loaded"
@@ -33,11 +38,15 @@ def ensure_model_version(preset_name: str) -> ModelVersion:
     }
     changed = [name for name, value in told.items() if value and getattr(version, name) != value]
     if changed:
-        before = _normalisation(version)
+        before = normalisation_of(version)
         for name in changed:
             setattr(version, name, told[name])
-        version.save(update_fields=changed)
-        _drop_fixed_thresholds(version, before)
+
+        def store() -> None:
+            version.save(update_fields=changed)
+            normalisation_follow(version, before, SYSTEM)
+
+        in_transaction(store)
     return version
 
 
@@ -72,28 +81,56 @@ def curve_in_use(version: ModelVersion) -> ImpostorCurve | None:
 
 
 def curve_put(version: ModelVersion, curve: ImpostorCurve | None) -> None:
-    """Set and keep another curve for the detector in use; None restores the zoo's curve. The caller
-    saves the row."""
-    detector, before = detector_in_use(), _normalisation(version)
+    """Set another curve for the detector in use; None restores the zoo's curve. This changes only
+    the object: `curve_store` stores it, with what follows for collections."""
+    detector = detector_in_use()
     kept = {name: each for name, each in version.impostor_curves.items() if name != detector}
     if curve is not None:
         version.impostor_curves = kept | {detector: curve.to_dict() | {LOADED: True}}
     else:
         version.impostor_curves = _with_curve_of_zoo(kept, version.version)
-    _drop_fixed_thresholds(version, before)
 
 
-def _normalisation(version: ModelVersion) -> str:
+def curve_store(version: ModelVersion, curve: ImpostorCurve | None, actor: Actor) -> None:
+    """Put another curve in force for the detector in use; None restores the zoo's curve. Needs a
+    transaction. See `normalisation_follow` for collections."""
+    before = normalisation_of(version)
+    curve_put(version, curve)
+    version.save(update_fields=["impostor_curves"])
+    record(actor, "model.curve", version, source=curve.source if curve else "preset")
+    normalisation_follow(version, before, actor)
+
+
+def normalisation_of(version: ModelVersion) -> str:
+    """Of the scores with the curve in use; empty if there is none."""
     curve = curve_in_use(version)
     return curve.normalisation if curve else ""
 
 
-def _drop_fixed_thresholds(version: ModelVersion, before: str) -> None:
-    """A threshold that was set by hand was chosen with the scores of one normalisation: if it
-    changed, thresholds come from the new curve."""
-    if _normalisation(version) != before:
-        Collection.objects.filter(embedder=version).update(match_threshold=None)
-        Collection.objects.filter(candidate=version).update(candidate_threshold=None)
+# Columns of a collection: a model, the threshold that was set by hand for it, and whether its own
+# curve is used with it.
+_RULES_OF_MODELS = (
+    ("embedder", "match_threshold", "uses_own_curve"),
+    ("candidate", "candidate_threshold", "candidate_own_curve"),
+)
+
+
+def normalisation_follow(version: ModelVersion, before: str, actor: Actor) -> None:
+    """Thresholds that were set by hand, and own curves of collections, belong to the scores of one
+    normalisation. If it changed, the former are removed. The latter are out of force until the
+    collection is measured again, which is started here. Needs a transaction."""
+    if normalisation_of(version) == before:
+        return
+    for model, threshold, own_curve in _RULES_OF_MODELS:
+        is_affected = Q(**{f"{threshold}__isnull": False}) | Q(**{own_curve: True})
+        for row in Collection.objects.filter(is_affected, **{model: version}):
+            removed, measures = getattr(row, threshold), getattr(row, own_curve)
+            record(actor, "collection.scores_change", row, collection_id=row.pk,
+                   model=version.version, removed_threshold=removed, measures=measures)  # fmt: skip
+            setattr(row, threshold, None)
+            row.save(update_fields=[threshold])
+            if measures:
+                job_start(kind="measure", collection=row.pk, actor=actor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,14 @@ class CurveEffectSerializer(serializers.Serializer):
     name = serializers.CharField()
     now = serializers.FloatField(allow_null=True)
     then = serializers.FloatField(allow_null=True)
+    removes_fixed = serializers.BooleanField(
+        help_text="`now` was set by hand, and would be removed: the curve normalises scores in "
+        "another way."
+    )
+    measures = serializers.BooleanField(
+        help_text="The collection's own curve would be out of force, and the collection would be "
+        "measured again by a job: until then `then` is in force."
+    )
 
 
 class EvaluatedCurveSerializer(serializers.Serializer):

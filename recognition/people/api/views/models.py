@@ -160,6 +160,8 @@ class EvaluatedCurveView(ApiView):
                     "name": effect.collection.name,
                     "now": rounded(effect.now),
                     "then": rounded(effect.then),
+                    "removes_fixed": effect.removes_fixed,
+                    "measures": effect.measures,
                 }
                 for effect in effects
             ],
@@ -172,8 +174,9 @@ class EvaluatedCurveView(ApiView):
         scope=Scope.MANAGE,
         answer=ModelSerializer,
         errors=(404, 409),
-        about="Thresholds of all collections that use the model follow, but those set by hand, and "
-        "those of a collection's own curve.",
+        about="Thresholds of all collections that use the model follow. If the curve normalises "
+        "scores in another way, thresholds that were set by hand are removed, and collections that "
+        "use their own curve are measured again by a job; GET tells both of each collection.",
     )
     def post(self, request: Request, model_id: int) -> Response:
         version = evaluated_curve_use(version=_found(self.access, model_id), actor=self.actor)

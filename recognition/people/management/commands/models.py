@@ -150,7 +150,9 @@ class Command(BaseCommand):
                 "no threshold" if value is None else f"{value:.3f}"
                 for value in (effect.now, effect.then)
             )
-            self.stdout.write(f"{effect.collection.name}: {now}, then {then}")
+            kept = "set by hand, " if effect.removes_fixed else ""
+            again = "; it is measured again for its own curve" if effect.measures else ""
+            self.stdout.write(f"{effect.collection.name}: {kept}{now}, then {then}{again}")
         if not options["dry_run"]:
             evaluated_curve_use(version=version, actor=SYSTEM)
             self.stdout.write("The curve is in force.")

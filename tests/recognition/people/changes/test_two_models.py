@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from ml_engine.types import EngineBusy
 from recognition.cameras.services.cameras import camera_create, camera_update
 from recognition.events.services.upkeep import upkeep
+from recognition.people.model_versions import curve_in_use, curve_store
 from recognition.people.models import (
     Calibration,
     Collection,
@@ -121,6 +124,23 @@ def test_each_model_has_its_own_fixed_threshold(
         assert (row.match_threshold, row.candidate_threshold) == (mine, theirs)
     model_change_let_go(collection=collection, actor=ACTOR)
     assert now(collection).candidate_threshold is None
+
+
+def test_roll_back_brings_no_fixed_threshold_of_former_scores_back(
+    collection: Collection, crowd: list[Person], first: ModelVersion, second: ModelVersion
+) -> None:
+    begun(collection, second)
+    collection_update(
+        collection=collection, actor=ACTOR, match_threshold=0.9, candidate_threshold=0.5
+    )
+    model_change_switch(collection=collection, actor=ACTOR)
+    curve = curve_in_use(first)
+    assert curve is not None
+    with transaction.atomic():
+        curve_store(first, replace(curve, normalisation="another"), ACTOR)
+    model_change_roll_back(collection=collection, actor=ACTOR)
+    row = now(collection)
+    assert (row.match_threshold, row.candidate_threshold) == (None, 0.5)
 
 
 def test_rules_of_a_second_model_are_refused_without_one(collection: Collection) -> None:
