@@ -19,6 +19,7 @@ class Candidate:
 
     similarity: cosine. rise, stretch: how a calibrated threshold is moved for this face and this
         template (see `ml_engine.matching.cohort`).
+    is_fixed: the threshold was set by hand. It is a similarity, the same for all faces.
     """
 
     person: Hashable
@@ -26,22 +27,30 @@ class Candidate:
     similarity: float
     rise: float = 0.0
     stretch: float = 1.0
+    is_fixed: bool = False
 
     @property
     def score(self) -> float:
-        """What is compared with a calibrated threshold."""
+        """What is compared with the threshold, and ranks people."""
+        return self.similarity if self.is_fixed else self.calibrated
+
+    @property
+    def calibrated(self) -> float:
+        """What is compared with a curve."""
         return (self.similarity - self.rise) / self.stretch
 
     def needed(self, threshold: float) -> float:
-        """The similarity whose score is this calibrated threshold."""
-        return self.rise + self.stretch * threshold
+        """The similarity whose score is this threshold."""
+        return threshold if self.is_fixed else self.rise + self.stretch * threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A kind and its reasons.
 
-    threshold: the similarity that the best candidate needed.
+    threshold: the similarity that the best candidate needed. excess: by how much the score of the
+        best candidate is over the threshold; scores of two faces can be compared, and similarities
+        cannot.
     person, template: set for a match alone. similarity, fmr: of the best candidate; None if the
         gallery is empty.
     """
@@ -52,6 +61,7 @@ class Decision:
     template: int | None = None
     similarity: float | None = None
     fmr: float | None = None
+    excess: float = 0.0
     candidates: tuple[Candidate, ...] = ()
 
 
@@ -75,14 +85,19 @@ def person_candidates(
 
 
 def compared(
-    face: Float32, templates: Float32, owners: Iterable[tuple[Hashable, int]], cohort: Cohort
+    face: Float32,
+    templates: Float32,
+    owners: Iterable[tuple[Hashable, int]],
+    cohort: Cohort,
+    *,
+    is_fixed: bool = False,
 ) -> list[Candidate]:
     """A face (d,) with each of the templates (n, d), in their order. owners: the person and the
     number of each template."""
     scales = cohort.scales(cohort.seen(face[None]), cohort.seen(templates))
     values = zip(templates @ face, scales.rises, scales.stretches, strict=True)
     return [
-        Candidate(person, template, *map(float, each))
+        Candidate(person, template, *map(float, each), is_fixed=is_fixed)
         for (person, template), each in zip(owners, values, strict=True)
     ]
 
@@ -92,33 +107,26 @@ def decide(
     threshold: float,
     margin: float = 0.0,
     curve: ImpostorCurve | None = None,
-    *,
-    is_fixed: bool = False,
 ) -> Decision:
     """Decide about candidates, the likeliest first. Ambiguous if the first two are over the
-    threshold and differ by less than `margin`.
-
-    is_fixed: the threshold was set by hand. It is a similarity, the same for all faces.
-    """
+    threshold and differ by less than `margin`."""
     if not candidates:
         return Decision("unknown", threshold)
-
-    def excess(candidate: Candidate) -> float:
-        return (candidate.similarity if is_fixed else candidate.score) - threshold
-
     best = candidates[0]
+    excess = best.score - threshold
     kind: Kind = "unknown"
-    if excess(best) >= 0:
-        second = excess(candidates[1]) if len(candidates) > 1 else -1.0
-        close = second >= 0 and abs(excess(best) - second) < margin
+    if excess >= 0:
+        second = candidates[1].score - threshold if len(candidates) > 1 else -1.0
+        close = second >= 0 and abs(excess - second) < margin
         kind = "ambiguous" if close else "match"
     return Decision(
         kind=kind,
-        threshold=threshold if is_fixed else best.needed(threshold),
+        threshold=best.needed(threshold),
         person=best.person if kind == "match" else None,
         template=best.template if kind == "match" else None,
         similarity=best.similarity,
-        fmr=curve.fmr(best.score) if curve else None,
+        fmr=curve.fmr(best.calibrated) if curve else None,
+        excess=excess,
         candidates=tuple(candidates),
     )
 
@@ -131,7 +139,7 @@ def name_once(decisions: Sequence[Decision]) -> list[Decision]:
         if decision.kind != "match":
             continue
         other = best.setdefault(decision.person, decision)
-        if _excess(decision) > _excess(other):
+        if decision.excess > other.excess:
             best[decision.person] = decision
     return [
         decision
@@ -139,8 +147,3 @@ def name_once(decisions: Sequence[Decision]) -> list[Decision]:
         else replace(decision, kind="ambiguous", person=None, template=None)
         for decision in decisions
     ]
-
-
-def _excess(decision: Decision) -> float:
-    assert decision.similarity is not None  # a match has one
-    return decision.similarity - decision.threshold

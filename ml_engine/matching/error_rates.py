@@ -143,6 +143,7 @@ def error_rates(
     detector: str,
     source: str,
     similar_from: float,
+    is_fixed: bool = False,
     reference: ImpostorCurve | None = None,
     cohort: Cohort = PLAIN,
     qualities: Float32 | None = None,
@@ -161,7 +162,8 @@ def error_rates(
         people: (n,) the person of each.
         model, detector: the versions that made the embeddings.
         source: description of the photos, for people.
-        similar_from: similarity from which two people match.
+        similar_from: score from which two people match. is_fixed: it was set by hand, and is a
+            similarity.
         reference: the curve that comes with the models; its cohort makes the scores.
         cohort: makes the scores if there is no reference, and becomes a part of the curve.
         qualities: (n,) of the photos.
@@ -179,7 +181,9 @@ def error_rates(
     scoring = reference.scoring if reference else cohort
     gallery = GalleryPairs(embeddings[order], person[order], scoring)
     doubtful = reference.threshold(_SIGNIFICANCE / gallery.pairs_of_people) if reference else np.inf
-    strangers, pairs, total = gallery.impostors(similar_from, left_out_from=doubtful)
+    strangers, pairs, total = gallery.impostors(
+        similar_from, left_out_from=doubtful, is_fixed=is_fixed
+    )
     genuine = gallery.genuine()
     discard_fmr = _rarest(strangers) if qualities is not None and len(genuine.people) else None
     eer, eer_threshold = _equal_error_rate(strangers, genuine)

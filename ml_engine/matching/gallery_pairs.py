@@ -117,12 +117,16 @@ class GalleryPairs:
         return int(len(self._person) ** 2 - (self._sizes**2).sum()) // 2
 
     def impostors(
-        self, similar_from: float, *, left_out_from: float
+        self, similar_from: float, *, left_out_from: float, is_fixed: bool = False
     ) -> tuple[ImpostorScores, list[SimilarPair], int]:
-        """Scores of pairs of people; the most similar pairs from `similar_from` on, and how many
-        there are. Of the listed pairs those from `left_out_from` on do not count as strangers."""
-        histogram, listed, total = self._compared(similar_from)
-        pairs = [SimilarPair(a, b, score, score >= left_out_from) for a, b, score in listed]
+        """Scores of pairs of people; the most similar pairs from `similar_from` on, a score or
+        (`is_fixed`) a similarity, and how many there are. Of the listed pairs those with a score
+        from `left_out_from` on do not count as strangers."""
+        histogram, listed, total = self._compared(similar_from, is_fixed=is_fixed)
+        pairs = [
+            SimilarPair(a, b, similarity, bool(self._scores(a, b).max() >= left_out_from))
+            for a, b, similarity in listed
+        ]
         left_out = [pair for pair in pairs if pair.is_left_out]
         for pair in left_out:
             histogram -= self._histogram_of(pair.first, pair.second)
@@ -140,7 +144,9 @@ class GalleryPairs:
             owners.append(np.full(len(rows), person))
         return GenuinePairs(np.concatenate(scores), np.concatenate(owners), np.concatenate(pairs))
 
-    def _compared(self, similar_from: float) -> tuple[Floats, list[tuple[int, int, float]], int]:
+    def _compared(
+        self, similar_from: float, *, is_fixed: bool
+    ) -> tuple[Floats, list[tuple[int, int, float]], int]:
         histogram = np.zeros(_BINS)
         best: list[tuple[int, int, float]] = []
         total = 0
@@ -150,6 +156,8 @@ class GalleryPairs:
             is_other = self._person[later] > self._person[rows, None]  # so each pair comes once
             weights = (self._weight[rows, None] * self._weight[later])[is_other]
             histogram += np.bincount(_bins(scores[is_other]), weights, minlength=_BINS)
+            if is_fixed:
+                scores = self._seen.vectors[rows] @ self._seen.vectors[later].T
             similar, count = self._similar(scores, rows, is_other & (scores >= similar_from))
             total += count
             best = sorted([*best, *similar], key=lambda pair: -pair[2])[:MOST_SIMILAR]
@@ -157,8 +165,12 @@ class GalleryPairs:
 
     def _histogram_of(self, first: int, second: int) -> Floats:
         """Histogram of the pairs of these two people only."""
-        scores = self._cohort.scores_of_all(self._of(first), self._of(second))
+        scores = self._scores(first, second)
         return np.bincount(_bins(scores.ravel()), minlength=_BINS) / scores.size
+
+    def _scores(self, first: int, second: int) -> Float32:
+        """Of all templates of one person with all of the other."""
+        return self._cohort.scores_of_all(self._of(first), self._of(second))
 
     def _blocks(self) -> Iterator[slice]:
         """Rows of whole people, so few that their scores with all others stay small."""

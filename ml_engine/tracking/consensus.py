@@ -1,11 +1,10 @@
 """One decision for a whole track, so that a single blurred frame decides nothing.
 
-Each look at the face gives similarities to people. A person's score is the mean of their
-similarities over the looks, weighted by the square of the quality and by the time that a look
-stands for, so that a camera with 25 frames a second decides as soon, and on as much, as one with 5.
-A mean of similarities is no higher for strangers than a single one (averaging the embeddings
-themselves would raise theirs), so a threshold that was calibrated for one comparison stays on the
-safe side.
+Each look at the face gives scores of people. A person's score is the mean over the looks, weighted
+by the square of the quality and by the time that a look stands for, so that a camera with 25 frames
+a second decides as soon, and on as much, as one with 5. A mean of scores is no higher for strangers
+than a single one (averaging the embeddings themselves would raise theirs), so a threshold that was
+calibrated for one comparison stays on the safe side. The mean similarity is only shown.
 
 Old looks fade: a face that was covered for a while is named soon after it is seen well, and a name
 is dropped when the face belongs to another person. They fade slowly: if every few looks were judged
@@ -15,7 +14,7 @@ on their own, a stranger who stays would get a new chance of a false name each t
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ml_engine.matching.decision import Candidate, Decision
 
@@ -42,7 +41,7 @@ class Consensus:
 
     half_life_s: None if looks do not fade.
     power: of the quality, by which looks weigh.
-    by_rank: candidates were ranked by something else than their similarity: the person who was
+    by_rank: candidates were ranked by something else than their score: the person who was
         first in most looks, weighted, is first.
     """
 
@@ -84,7 +83,7 @@ class Consensus:
         return True
 
     def candidates(self) -> list[Candidate]:
-        """People with their mean similarity over the looks, best first."""
+        """People with their mean score and similarity over the looks, best first."""
         return self._sums.means()
 
     def note(self, decision: Decision, at_s: float, *, alone: Decision | None = None) -> None:
@@ -118,61 +117,73 @@ def _outcome_of(decision: Decision) -> Hashable:
 
 
 @dataclass(slots=True)
+class _Sum:
+    """Weighted scores and similarities, summed over looks."""
+
+    score: float = 0.0
+    similarity: float = 0.0
+
+    def add(self, score: float, similarity: float, weight: float) -> None:
+        self.score += weight * score
+        self.similarity += weight * similarity
+
+    def fade(self, share: float) -> None:
+        self.score *= share
+        self.similarity *= share
+
+
+@dataclass(slots=True)
 class _Tally:
     """Of one person, over the looks that have them among their candidates. above: by how much they
-    were more similar than the least candidate; rises, stretches: of the threshold; all times the
-    weights. firsts: weights of the looks in which they were first."""
+    were over the least candidate; stretches: of the threshold; both times the weights. firsts:
+    weights of the looks in which they were first."""
 
     best: Candidate
+    above: _Sum = field(default_factory=_Sum)
     weights: float = 0.0
-    above: float = 0.0
-    rises: float = 0.0
     stretches: float = 0.0
     firsts: float = 0.0
 
     def fade(self, share: float) -> None:
+        self.above.fade(share)
         self.weights *= share
-        self.above *= share
-        self.rises *= share
         self.stretches *= share
         self.firsts *= share
 
 
 class _Sums:
-    """Weighted similarities, summed over looks.
-
-    A person who is not among the candidates of a look was at most as similar as the least of them.
-    So each look adds the least similarity to all people (`_base`), and to each candidate the rest
-    of their own. A look without candidates adds a similarity of 0 to all people. So does a look
+    """A person who is not among the candidates of a look had at most the least score of them. So
+    each look adds the least score to all people (`_base`), and to each candidate the rest of their
+    own; the same with similarities. A look without candidates adds 0 to all people. So does a look
     whose candidates were ranked by something else (`by_rank`) to all others: people who are not
-    among the first may be more similar than those who are.
+    among the first may have a higher score than those who are.
     """
 
     def __init__(self, *, by_rank: bool) -> None:
         self._by_rank = by_rank
         self._weights = 0.0
-        self._base = 0.0
+        self._base = _Sum()
         self._tallies: dict[Hashable, _Tally] = {}
 
     def fade(self, share: float) -> None:
         self._weights *= share
-        self._base *= share
+        self._base.fade(share)
         for tally in self._tallies.values():
             tally.fade(share)
 
     def add(self, candidates: list[Candidate], weight: float) -> None:
-        least = min((each.similarity for each in candidates), default=0.0)
-        least = 0.0 if self._by_rank else least
+        counted = [] if self._by_rank else candidates
+        score = min((each.calibrated for each in counted), default=0.0)
+        similarity = min((each.similarity for each in counted), default=0.0)
         self._weights += weight
-        self._base += weight * least
+        self._base.add(score, similarity, weight)
         for place, found in enumerate(candidates):
             tally = self._tallies.setdefault(found.person, _Tally(found))
+            tally.above.add(found.calibrated - score, found.similarity - similarity, weight)
             tally.weights += weight
-            tally.above += weight * (found.similarity - least)
-            tally.rises += weight * found.rise
             tally.stretches += weight * found.stretch
             tally.firsts += weight * (place == 0)
-            if found.similarity > tally.best.similarity:
+            if found.score > tally.best.score:
                 tally.best = found
         if len(self._tallies) > 2 * _PEOPLE_KEPT:
             self._prune()
@@ -185,10 +196,13 @@ class _Sums:
         return means
 
     def _mean(self, tally: _Tally) -> Candidate:
-        similarity = (self._base + tally.above) / self._weights
-        rise, stretch = tally.rises / tally.weights, tally.stretches / tally.weights
-        return Candidate(tally.best.person, tally.best.template, similarity, rise, stretch)
+        """Its rise is what makes the mean score of the mean similarity."""
+        score = (self._base.score + tally.above.score) / self._weights
+        similarity = (self._base.similarity + tally.above.similarity) / self._weights
+        stretch = tally.stretches / tally.weights
+        rise = similarity - stretch * score
+        return replace(tally.best, similarity=similarity, rise=rise, stretch=stretch)
 
     def _prune(self) -> None:
-        likely = sorted(self._tallies.items(), key=lambda item: -item[1].above)[:_PEOPLE_KEPT]
-        self._tallies = dict(likely)
+        likely = sorted(self._tallies.items(), key=lambda item: -self._mean(item[1]).score)
+        self._tallies = dict(likely[:_PEOPLE_KEPT])

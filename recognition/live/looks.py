@@ -11,7 +11,7 @@ from ml_engine.matching import Decision
 from ml_engine.tracking import LEAST_QUALITY
 from ml_engine.types import Float32, Image
 
-# One look alone, of at least this quality, makes an event if its similarity is this far above the
+# One look alone, of at least this quality, makes an event if its score is this far above the
 # threshold: strangers reach that a hundred times less often than the threshold.
 _STRONG_BY = 0.1
 _STRONG_QUALITY = 0.5
@@ -30,9 +30,8 @@ class Look:
 
     def is_strong(self, alone: Decision) -> bool:
         """True if it alone names a person far above the threshold. alone: the decision for it."""
-        if alone.kind != "match" or alone.similarity is None or self.quality < _STRONG_QUALITY:
-            return False
-        return alone.similarity >= alone.threshold + _STRONG_BY
+        is_clear = alone.kind == "match" and self.quality >= _STRONG_QUALITY
+        return is_clear and alone.excess >= _STRONG_BY
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,10 +260,10 @@ class Recogniser:
             by_rank = self._ranks_otherwise
             identity.reconsider(found, self.rulebook.decide, by_rank=by_rank)
 
-    def _read_gallery_state(self) -> tuple[int, object]:
-        """The gallery's revision, and who decides."""
+    def _read_gallery_state(self) -> tuple[object, ...]:
+        """The gallery's revision, who decides, and what scores are."""
         gallery = self.rulebook.gallery
-        return gallery.revision, gallery.decided_by
+        return gallery.revision, gallery.decided_by, self.rulebook.scored_by
 
     @property
     def _ranks_otherwise(self) -> bool:

@@ -124,7 +124,16 @@ class Rulebook:
 
     def search(self, embeddings: Float32) -> list[list[Candidate]]:
         """Embeddings (n, d) to the best people for each."""
-        return self.gallery.search(embeddings, people=_PEOPLE, curve=self.rules.curve)
+        rules = self.rules
+        return self.gallery.search(
+            embeddings, people=_PEOPLE, curve=rules.curve, is_fixed=rules.is_fixed
+        )
+
+    @property
+    def scored_by(self) -> object:
+        """Another one means that scores cannot be compared with those before."""
+        curve = self.rules.curve
+        return self.rules.is_fixed, curve.normalisation if curve else ""
 
     def decide(self, candidates: list[Candidate]) -> Decision:
         return decide_candidates(self.rules, candidates)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching.calibration import DEFAULT_FPIR
+from ml_engine.matching.cohort import PLAIN, Cohort
 from recognition.people.model_versions import curve_in_use, detector_in_use
 from recognition.people.models import Calibration, Collection, TrainedDecider
 from recognition.people.models.curves import stored_curve
@@ -46,6 +47,15 @@ class Rules:
     def is_fixed(self) -> bool:
         """True if the threshold was set by hand. Then it is the same in all kinds of pictures."""
         return self.source == "fixed"
+
+    @property
+    def scoring(self) -> Cohort:
+        """Makes the scores that are compared with the threshold."""
+        return PLAIN if self.curve is None or self.is_fixed else self.curve.scoring
+
+    def fixed_at(self, threshold: float | None) -> Rules:
+        """With another threshold, set by hand; None changes nothing."""
+        return self if threshold is None else replace(self, threshold=threshold, source="fixed")
 
 
 def curve_of_collection(collection: Collection) -> ImpostorCurve | None:

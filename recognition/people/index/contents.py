@@ -79,6 +79,19 @@ class IndexState:
         member = self._people.get(person)  # type: ignore[call-overload]
         return self.index.vectors(list(member.templates) if member else [])[1]
 
+    def templates_of(self, people: Iterable[Hashable]) -> dict[Hashable, tuple[list[int], Float32]]:
+        """By person their templates, ids and vectors (n, d), without people who have none."""
+        members = ((person, self._people.get(person)) for person in people)  # type: ignore[call-overload]
+        ids_of = {person: list(member.templates) for person, member in members if member}
+        ids, vectors = self.index.vectors([each for ids in ids_of.values() for each in ids])
+        row_of = {int(template): row for row, template in enumerate(ids)}
+        there = {person: [t for t in ids if t in row_of] for person, ids in ids_of.items()}
+        return {
+            person: (ids, vectors[[row_of[template] for template in ids]])
+            for person, ids in there.items()
+            if ids
+        }
+
     def put(self, rows: Sequence[Row], names: Mapping[UUID, Names]) -> None:
         """Add templates, or take over what changed about them."""
         if not rows:

@@ -18,7 +18,7 @@ from ml_engine.types import Float32
 from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import kind_for
 from recognition.people.index.reading import CHUNK, CollectionState, TemplateReader, names_of
-from recognition.people.index.rises import Rises
+from recognition.people.index.scores import Scores
 from recognition.people.models import Collection
 
 logger = logging.getLogger(__name__)
@@ -81,11 +81,13 @@ class Gallery:
         people: int = 5,
         by_similarity: bool = False,
         curve: ImpostorCurve | None = None,
+        is_fixed: bool = False,
     ) -> list[list[Candidate]]:
         """For each embedding (n, d) of length 1, the best people by the collection's decider, or
         the most similar ones (`by_similarity`). People whom a `Negative` rules out are left out.
 
-        curve: says how the threshold is moved for each candidate; None: not at all.
+        curve: says how the threshold is moved for each candidate; None: not at all. is_fixed: the
+        threshold was set by hand, so similarities are compared with it, and rank.
         """
         queries = np.atleast_2d(np.asarray(embeddings, np.float32))
         contents, ranks_by = self._current(), None if by_similarity else self._decider
@@ -93,10 +95,10 @@ class Gallery:
             return contents.search(queries, people, ranks_by)
         looked_at = max(people, _LOOKED_AT) if curve.normalisation else people
         found = contents.search(queries, looked_at, ranks_by)
-        rises = Rises(contents, curve, of_means=isinstance(ranks_by, Mean))
+        scores = Scores(contents, curve, isinstance(ranks_by, Mean), is_fixed)
         by_score = ranks_by is None or ranks_by.ranks_by_similarity
-        risen = rises.of(queries, found, by_score=by_score)
-        return [candidates[:people] for candidates in risen]
+        scored = scores.of(queries, found, by_score=by_score)
+        return [candidates[:people] for candidates in scored]
 
     def image_of(self, template_id: int | None) -> UUID | None:
         """The image behind a template; None if the template is gone."""

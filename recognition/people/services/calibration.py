@@ -191,7 +191,7 @@ def collection_calibrate(
     if row is None:
         raise not_found("collection")
     row = row.seen_by(model or row.embedder)
-    threshold = _similar_from(row)
+    threshold, is_fixed = _similar_from(row)
     templates, people, names = _owners(row)
     if len(names) < people_needed():
         raise _too_few(len(names))
@@ -205,6 +205,7 @@ def collection_calibrate(
             detector=detector_in_use(),
             source="the collection's own people",
             similar_from=threshold,
+            is_fixed=is_fixed,
             reference=reference,
             qualities=qualities,
         )
@@ -249,8 +250,7 @@ def missed_people(collection: Collection) -> MissedFigures | None:
     vectors, drawn, _ = _vectors(TemplateReader.of(collection), templates, people)
     order = np.argsort(drawn, kind="stable")
     _, person = np.unique(drawn[order], return_inverse=True)
-    cohort = rules.curve.scoring if rules.curve else PLAIN
-    genuine = GalleryPairs(vectors[order], person, cohort).genuine()
+    genuine = GalleryPairs(vectors[order], person, rules.scoring).genuine()
     shares = genuine.missed_by_person(rules.threshold)
     return {
         "threshold": round(rules.threshold, 4),
@@ -301,12 +301,13 @@ def _counted(collection: Collection) -> Sized:
     return Counted(TemplateReader.of(collection).size())
 
 
-def _similar_from(collection: Collection) -> float:
-    """The similarity from which two people match. For a candidate without any curve, similar pairs
-    are not known before the measurement: 1.0."""
+def _similar_from(collection: Collection) -> tuple[float, bool]:
+    """The score from which two people match, and whether it was set by hand. For a candidate
+    without any curve, similar pairs are not known before the measurement: 1.0."""
     if collection.is_seen_by_candidate and curve_of_collection(collection) is None:
-        return 1.0
-    return rules_of(collection, _counted(collection)).threshold
+        return 1.0, False
+    rules = rules_of(collection, _counted(collection))
+    return rules.threshold, rules.is_fixed
 
 
 def nearest(points: Sequence[DetPoint], threshold: float) -> DetPoint | None:

@@ -104,17 +104,10 @@ def default_embedder() -> str:
     return engine_config().embedder
 
 
-def decide_candidates(
-    rules: Rules, candidates: Sequence[Candidate], *, threshold: float | None = None
-) -> Decision:
+def decide_candidates(rules: Rules, candidates: Sequence[Candidate]) -> Decision:
     """The decision for candidates, best first, by a collection's rules: the only place that
-    decides, for REST and live. It needs two candidates to see that a face is ambiguous.
-
-    threshold: replaces that of the rules, for every kind of picture.
-    """
-    is_fixed = rules.is_fixed or threshold is not None
-    limit = rules.threshold if threshold is None else threshold
-    return decide(list(candidates), limit, rules.margin, rules.curve, is_fixed=is_fixed)
+    decides, for REST and live. It needs two candidates to see that a face is ambiguous."""
+    return decide(list(candidates), rules.threshold, rules.margin, rules.curve)
 
 
 def identified_face(face: Face, decision: Decision, gallery: Gallery) -> IdentifiedFace:
@@ -179,17 +172,16 @@ def identify(
         require_version(collection)
         check_region(image, wanted)
         gallery = gallery_of(collection)
-        rules = rules_of(collection, gallery)
+        rules = rules_of(collection, gallery).fixed_at(threshold)
         ask = ask_of(actor.name, timings=timing)
         flip = _flips(collection)
         (faces,) = get_engine().analyze([image], wanted, ask, embedder=gallery.model, flip=flip)
         with _timed(timing, "search"):
-            found = _identified(faces, gallery, rules, max_candidates, threshold)
+            found = _identified(faces, gallery, rules, max_candidates)
     matches = sum(face.decision == "match" for face in found)
     record(actor, "face.identify", collection, collection_id=collection.pk,
            faces=len(found), matches=matches)  # fmt: skip
-    limit = rules.threshold if threshold is None else threshold
-    return IdentifyResult(found, size, gallery.model, limit, _rounded(timing))
+    return IdentifyResult(found, size, gallery.model, rules.threshold, _rounded(timing))
 
 
 def verify(
@@ -209,8 +201,9 @@ def verify(
     model = ensure_model_version(preset)
     curve = curve_in_use(model)
     limit, is_fixed = _verify_threshold(threshold, None, curve, model.version)
-    (pair,) = _compared("", _embedding(face_a), _embedding(face_b)[None], curve)
-    decision = decide([pair], limit, curve=curve, is_fixed=is_fixed)
+    vector = _embedding(face_b)[None]
+    (pair,) = _compared("", _embedding(face_a), vector, curve, is_fixed=is_fixed)
+    decision = decide([pair], limit, curve=curve)
     record(actor, "face.verify", model=model.version, decision=decision.kind)
     return _verified(decision, pair, model.version, face_a, face_b=face_b)
 
@@ -236,9 +229,9 @@ def verify_person(
     face = _chosen_face(data, model.version, choice, "the picture", actor, flip=_flips(collection))
     curve = curve_of_collection(collection)
     limit, is_fixed = _verify_threshold(threshold, collection, curve, model.version)
-    pairs = _compared(person.pk, _embedding(face), vectors, curve)
+    pairs = _compared(person.pk, _embedding(face), vectors, curve, is_fixed=is_fixed)
     best = max(pairs, key=lambda pair: pair.score)
-    decision = decide([best], limit, curve=curve, is_fixed=is_fixed)
+    decision = decide([best], limit, curve=curve)
     negatives = TemplateReader.of(collection).negatives([person.pk])
     if not without_vetoed([best], _embedding(face), negatives):
         decision = replace(decision, kind="unknown")
@@ -247,11 +240,17 @@ def verify_person(
 
 
 def _compared(
-    person: Hashable, face: Float32, templates: Float32, curve: ImpostorCurve | None
+    person: Hashable,
+    face: Float32,
+    templates: Float32,
+    curve: ImpostorCurve | None,
+    *,
+    is_fixed: bool,
 ) -> list[Candidate]:
     """A face (d,) with each template (n, d) of a person, which are numbered."""
     owners = ((person, number) for number in range(len(templates)))
-    return compared(face, templates, owners, curve.scoring if curve else PLAIN)
+    cohort = curve.scoring if curve else PLAIN
+    return compared(face, templates, owners, cohort, is_fixed=is_fixed)
 
 
 def _verified(
@@ -280,13 +279,14 @@ def _identified(
     gallery: Gallery,
     rules: Rules,
     max_candidates: int,
-    threshold: float | None,
 ) -> list[IdentifiedFace]:
     if not faces:
         return []
     vectors = np.stack([_embedding(face) for face in faces])
-    people = gallery.search(vectors, people=max(2, max_candidates), curve=rules.curve)
-    decisions = [decide_candidates(rules, each, threshold=threshold) for each in people]
+    people = gallery.search(
+        vectors, people=max(2, max_candidates), curve=rules.curve, is_fixed=rules.is_fixed
+    )
+    decisions = [decide_candidates(rules, each) for each in people]
     answers = []
     for face, decision in zip(faces, name_once(decisions), strict=True):
         found = identified_face(face, decision, gallery)

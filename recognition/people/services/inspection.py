@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 
 from ml_engine import Face, ImageError, Quality
-from ml_engine.matching import decide
+from ml_engine.matching import compared, decide
 from ml_engine.quality import REASON_TEXTS, refusals
 from ml_engine.request import Priority, Wanted
 from ml_engine.types import Float32, Image
@@ -178,13 +178,15 @@ class Inspection:
         one face must not have two names. The message may be stored, so it does not name the other
         person."""
         rules = rules_of(self._collection, self._gallery)
-        found = self._gallery.search(_embedding(face), by_similarity=True, curve=rules.curve)[0]
+        found = self._gallery.search(
+            _embedding(face), by_similarity=True, curve=rules.curve, is_fixed=rules.is_fixed
+        )[0]
         others = [c for c in found if c.person not in self._not_confused_with]
         own = max((c.score for c in found if c.person == self._person_id), default=-1.0)
         if not others or others[0].score <= own:
             return
         other = others[0]
-        decision = decide([other], rules.threshold, is_fixed=rules.is_fixed)
+        decision = decide([other], rules.threshold)
         if decision.kind != "match":
             return
         message = (
@@ -206,10 +208,12 @@ class Inspection:
         """The visit's face among those in its picture, which may show a neighbour as well."""
         if not faces or vector is None:
             return subjects(faces)[0] if faces else None
-        similarities = [float(_embedding(face) @ vector) for face in faces]
-        best = int(np.argmax(similarities))
-        threshold = rules_of(self._collection, self._gallery).threshold
-        return faces[best] if similarities[best] >= threshold else None
+        rules = rules_of(self._collection, self._gallery)
+        rows = np.stack([_embedding(face) for face in faces])
+        numbers = ((None, number) for number in range(len(faces)))
+        pairs = compared(vector, rows, numbers, rules.scoring)
+        best = max(pairs, key=lambda pair: pair.score)
+        return faces[best.template] if best.score >= rules.threshold else None
 
 
 def _embedding(face: Face) -> Float32:

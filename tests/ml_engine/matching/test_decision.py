@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ml_engine.matching import (
@@ -102,8 +104,8 @@ def test_threshold_of_a_stretched_score_is_told_as_a_similarity() -> None:
 
 
 def test_a_threshold_that_was_set_by_hand_does_not_rise() -> None:
-    poor = Candidate("ann", 1, 0.58, rise=0.1)
-    decision = decide([poor], 0.5, curve=CURVE, is_fixed=True)
+    poor = Candidate("ann", 1, 0.58, rise=0.1, is_fixed=True)
+    decision = decide([poor], 0.5, curve=CURVE)
     assert (decision.kind, decision.threshold) == ("match", 0.5)
     assert decision.fmr == pytest.approx(CURVE.fmr(0.48)), "told as it is"
 
@@ -111,4 +113,14 @@ def test_a_threshold_that_was_set_by_hand_does_not_rise() -> None:
 def test_a_rival_is_held_against_its_own_threshold() -> None:
     found = [Candidate("ann", 1, 0.62), Candidate("bob", 2, 0.61, rise=0.15)]
     assert decide(found, 0.5, margin=0.05).person == "ann"
-    assert decide(found, 0.5, margin=0.05, is_fixed=True).kind == "ambiguous"
+    by_hand = [replace(each, is_fixed=True) for each in found]
+    assert decide(by_hand, 0.5, margin=0.05).kind == "ambiguous"
+
+
+def test_best_of_several_faces_is_the_one_of_the_best_score() -> None:
+    """Similarities of two faces are in different units."""
+    wide = decide([Candidate("ann", 1, 0.9, stretch=1.3)], 0.45)
+    narrow = decide([Candidate("ann", 1, 0.62, stretch=0.8)], 0.45)
+    assert wide.similarity is not None and narrow.similarity is not None
+    assert wide.similarity - wide.threshold > narrow.similarity - narrow.threshold
+    assert [each.kind for each in name_once([wide, narrow])] == ["ambiguous", "match"]

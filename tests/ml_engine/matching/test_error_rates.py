@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from ml_engine.matching import ImpostorCurve
 from ml_engine.matching import gallery_pairs as module
+from ml_engine.matching.cohort import PLAIN
+from ml_engine.matching.crowd_choice import scaled_crowd
 from ml_engine.matching.error_rates import (
     ErrorRates,
     TooFewPeople,
@@ -157,6 +159,21 @@ def test_similar_pairs_are_counted_but_listed_up_to_a_limit() -> None:
     assert len(rates.similar_pairs) == MOST_SIMILAR
     similarities = [pair.similarity for pair in rates.similar_pairs]
     assert similarities == sorted(similarities, reverse=True)
+
+
+def test_similar_pairs_of_a_threshold_by_hand_are_those_of_a_similarity() -> None:
+    vectors, owners = people(90, 2, 64, spread=0.5)
+    cohort = replace(PLAIN, crowd=scaled_crowd(vectors, owners))
+    similarities = vectors @ vectors.T
+    similarities[owners[:, None] == owners] = -1
+    highest = float(similarities.max())
+    options = {"cohort": cohort, "similar_from": highest - 1e-4}
+    rates = _measured(vectors, owners, is_fixed=True, **options)
+    (pair,) = rates.similar_pairs
+    assert pair.similarity == pytest.approx(highest, abs=1e-5)
+    by_score = _measured(vectors, owners, **options)
+    assert [each.similarity for each in by_score.similar_pairs] != [pair.similarity]
+    assert by_score.curve == rates.curve, "scores are counted as before"
 
 
 def _doubled(doubles: int) -> tuple[Float32, NDArray]:

@@ -195,12 +195,41 @@ def test_no_name_settles_later_than_a_name() -> None:
     assert consensus.count == 0
 
 
-def test_rise_and_stretch_of_a_track_are_the_means_of_those_of_its_looks() -> None:
+def test_score_of_a_track_is_the_mean_of_those_of_its_looks() -> None:
     consensus = _lasting()
-    _add(consensus, [Candidate("ann", 1, 0.7, rise=0.1), Candidate("bob", 2, 0.3)], quality=0.9)
-    _add(consensus, [Candidate("ann", 1, 0.6, rise=0.0, stretch=0.5)], quality=0.3)
+    looks = Candidate("ann", 1, 0.7, rise=0.1), Candidate("ann", 1, 0.6, stretch=0.5)
+    _add(consensus, [looks[0], Candidate("bob", 2, 0.3)], quality=0.9)
+    _add(consensus, [looks[1]], quality=0.3)
     ann = consensus.candidates()[0]
     assert ann.person == "ann"
-    assert ann.rise == pytest.approx(0.1 * 0.81 / 0.9)
+    assert ann.score == pytest.approx((looks[0].score * 0.81 + looks[1].score * 0.09) / 0.9)
     assert ann.stretch == pytest.approx((0.81 + 0.5 * 0.09) / 0.9)
     assert ann.similarity == pytest.approx((0.7 * 0.81 + 0.6 * 0.09) / 0.9)
+
+
+def _clear_and_blurred(**options: bool) -> list[list[Candidate]]:
+    """Two looks at a stranger with other people in each, no score of whom is over 0.9."""
+    clear = [Candidate("ann", 1, 0.84, -0.06, **options)]
+    clear += [Candidate(f"clear-{n}", 9, 0.8, -0.06, **options) for n in range(4)]
+    blurred = [Candidate(f"blurred-{n}", 9, 0.93, 0.03, **options) for n in range(5)]
+    return [clear, blurred]
+
+
+def test_track_names_nobody_whom_no_look_names() -> None:
+    consensus = _lasting()
+    for look in _clear_and_blurred():
+        assert decide(look, 0.91).kind == "unknown"
+        _add(consensus, look, quality=0.8)
+    found = consensus.candidates()
+    assert found[0].score <= 0.9 + 1e-6
+    assert decide(found, 0.91).kind == "unknown"
+
+
+def test_threshold_by_hand_decides_a_track_by_mean_similarity() -> None:
+    consensus = _lasting()
+    for look in _clear_and_blurred(is_fixed=True):
+        _add(consensus, look, quality=0.8)
+    found = consensus.candidates()
+    assert found[0].person == "ann"
+    assert found[0].score == pytest.approx((0.84 + 0.93) / 2)
+    assert [each.score for each in found] == sorted((e.similarity for e in found), reverse=True)

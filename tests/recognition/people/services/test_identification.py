@@ -200,7 +200,7 @@ def test_rest_and_live_decide_by_the_same_rule() -> None:
     close = [Candidate("a", 1, 0.8), Candidate("b", 2, 0.75)]
     assert decide_candidates(rules, close).kind == "ambiguous"
     assert decide_candidates(rules, close[:1]).person == "a"
-    assert decide_candidates(rules, close[:1], threshold=0.9).kind == "unknown"
+    assert decide_candidates(rules.fixed_at(0.9), close[:1]).kind == "unknown"
 
 
 def test_faces_are_detected_and_embedded(engine: FakeEngine) -> None:

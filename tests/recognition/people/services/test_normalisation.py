@@ -9,7 +9,7 @@ import pytest
 
 from ml_engine.matching import compared
 from recognition.people.index import gallery_of
-from recognition.people.models import Collection, Person
+from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import calibration_of, curve_of_collection, rules_of
 from recognition.people.services import calibration
 from recognition.people.services.identification import identify, verify, verify_person
@@ -137,3 +137,105 @@ def test_fixed_threshold_of_the_second_model_does_not_survive_it_either(
     normalise()
     collection.refresh_from_db()
     assert collection.candidate_threshold is None
+
+
+@pytest.fixture
+def normalised(engine: FakeEngine) -> Collection:
+    """Twelve people with one image each, whose scores are normalised."""
+    collection = make_collection()
+    for number in range(1, 13):
+        enrol(make_person(collection), number)
+    normalise()
+    collection.refresh_from_db()
+    return collection
+
+
+def _ranked_otherwise(collection: Collection) -> tuple[int, float]:
+    """A face whose best score is not that of the most similar person, and a similarity that only
+    the most similar person has."""
+    gallery, curve = gallery_of(collection), curve_of_collection(collection)
+    for number in range(40, 80):
+        (found,) = gallery.search(embedding_of(number), people=12, curve=curve)
+        most = max(candidate.similarity for candidate in found)
+        if found[0].similarity < most - 0.005:
+            return number, (found[0].similarity + most) / 2
+    raise AssertionError("no such face")
+
+
+def test_threshold_by_hand_ranks_people_by_similarity(normalised: Collection) -> None:
+    number, threshold = _ranked_otherwise(normalised)
+    (asked,) = identify(
+        collection=normalised, data=photo(number), actor=ACTOR, threshold=threshold
+    ).faces
+    normalised.match_threshold = threshold
+    (stored,) = identify(collection=normalised, data=photo(number), actor=ACTOR).faces
+    curve = curve_of_collection(normalised)
+    assert curve is not None
+    for found in (asked, stored):
+        assert found.decision == "match"
+        assert found.threshold == threshold
+        similarities = [candidate.similarity for candidate in found.candidates]
+        assert similarities == sorted(similarities, reverse=True)
+        assert found.fmr != pytest.approx(curve.fmr(similarities[0])), "of the score"
+
+
+def _with_another_best_template(collection: Collection) -> tuple[Person, int]:
+    """A person, and a face whose best score is not that with the most similar template."""
+    gallery, curve = gallery_of(collection), curve_of_collection(collection)
+    assert curve is not None
+    person = make_person(collection)
+    images = enrol(person, *range(100, 112))
+    rows = np.stack([np.frombuffer(i.templates.get().vector, "<f4") for i in images])
+    gallery.follow(now=True)
+    for number in range(40, 80):
+        pairs = compared(embedding_of(number), rows, [(person.pk, n) for n in range(12)],
+                         curve.scoring)  # fmt: skip
+        nearest = sorted(pairs, key=lambda pair: -pair.similarity)
+        if nearest[0].score < nearest[1].score - 1e-3:
+            return person, number
+    raise AssertionError("no such face")
+
+
+def test_identify_scores_the_template_that_verify_scores(normalised: Collection) -> None:
+    person, number = _with_another_best_template(normalised)
+    data = photo(number)
+    for threshold in (None, -1.0):
+        verified = verify_person(person=person, data=data, actor=ACTOR, threshold=threshold)
+        (found,) = identify(
+            collection=normalised, data=data, actor=ACTOR, max_candidates=20, threshold=threshold
+        ).faces
+        mine = next(each for each in found.candidates if each.person_id == person.pk)
+        assert mine.image_id == verified.image_id
+        assert mine.similarity == pytest.approx(verified.similarity, abs=1e-6)
+
+
+def test_verify_by_a_threshold_by_hand_takes_the_most_similar_image(
+    normalised: Collection,
+) -> None:
+    person, number = _with_another_best_template(normalised)
+    verified = verify_person(person=person, data=photo(number), actor=ACTOR, threshold=0.9)
+    (found,) = gallery_of(normalised).search(embedding_of(number), people=20)
+    assert verified.similarity == pytest.approx(
+        next(each.similarity for each in found if each.person == person.pk), abs=1e-5
+    )
+
+
+def test_people_missed_at_a_threshold_by_hand_are_counted_by_similarity(
+    engine: FakeEngine,
+) -> None:
+    collection = make_collection()
+    add_people(collection, *people(90, 2, 192, spread=0.5))
+    normalise()
+    collection.refresh_from_db()
+    vectors = np.stack([
+        np.frombuffer(row, "<f4")
+        for row in Template.objects.order_by("image__person_id").values_list("vector", flat=True)
+    ])  # fmt: skip
+    similarities = np.einsum("nd,nd->n", vectors[::2], vectors[1::2])
+    collection.match_threshold = float(np.median(similarities)) - 1e-5
+    figures = calibration.missed_people(collection)
+    assert figures is not None
+    assert (figures["people"], figures["missed"]) == (
+        90,
+        (similarities < collection.match_threshold).sum(),
+    )
