@@ -27,6 +27,7 @@ class PhotoRulebook:
     """
 
     flips = False
+    scored_by = None  # always the same
 
     def __init__(self, collection: Collection, templates: Mapping[Hashable, Face | None]) -> None:
         self.collection = collection

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ml_engine.matching.cohort import PLAIN, Cohort
 from ml_engine.matching.crowd import Crowd, fitted_crowd
+from ml_engine.matching.error_rates import sampled
 from ml_engine.types import Float32
 
 Ints = NDArray[np.intp]
@@ -30,6 +31,9 @@ _LEAST_GAIN = 0.1
 # At these rates strangers reach normalised scores and similarities equally.
 _SAME_AT = (1e-2, 1e-3)
 _MOST_SCALED = 3000
+# Memory and time grow with the square of the faces: of more, so many are drawn, and few of each
+# person.
+_MOST_FACES, _MOST_OF_A_PERSON = 15_000, 3
 _SEED = 1
 
 
@@ -66,12 +70,16 @@ def chosen_crowd(vectors: Float32, people: Ints) -> Crowd | None:
     Args:
         vectors: (n, d) of length 1. people: (n,) the person of each.
     """
-    return scaled_crowd(vectors, people) if crowd_gain(vectors, people).is_clear else None
+    rows = _drawn(people)
+    faces, owners = vectors[rows], people[rows]
+    return scaled_crowd(faces, owners) if crowd_gain(faces, owners).is_clear else None
 
 
 def crowd_gain(vectors: Float32, people: Ints) -> Gain:
     """No draws if there are too few people."""
-    _, person, counts = np.unique(people, return_inverse=True, return_counts=True)
+    rows = _drawn(people)
+    vectors = vectors[rows]
+    _, person, counts = np.unique(people[rows], return_inverse=True, return_counts=True)
     if len(counts) < LEAST_PEOPLE or (counts > 1).sum() < _LEAST_REPEATED:
         return Gain((), ())
     random = np.random.default_rng(_SEED)
@@ -99,6 +107,14 @@ def scaled_crowd(vectors: Float32, people: Ints) -> Crowd:
     spread = (plain[1] - plain[0]) / (normalised[1] - normalised[0])
     centre = plain[0] - spread * normalised[0]
     return replace(crowd, centre=round(centre, 6), spread=round(spread, 6))
+
+
+def _drawn(people: Ints) -> Ints:
+    """Rows of the faces that are compared, rising; the same ones every time."""
+    if len(people) <= _MOST_FACES:
+        return np.arange(len(people))
+    person = np.unique(people, return_inverse=True)[1]
+    return sampled(person, most_templates=_MOST_FACES, most_each=_MOST_OF_A_PERSON)
 
 
 def _missed(

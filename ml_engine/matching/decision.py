@@ -97,8 +97,8 @@ def compared(
     scales = cohort.scales(cohort.seen(face[None]), cohort.seen(templates))
     values = zip(templates @ face, scales.rises, scales.stretches, strict=True)
     return [
-        Candidate(person, template, *map(float, each), is_fixed=is_fixed)
-        for (person, template), each in zip(owners, values, strict=True)
+        Candidate(person, template, float(similarity), float(rise), float(stretch), is_fixed)
+        for (person, template), (similarity, rise, stretch) in zip(owners, values, strict=True)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from recognition.people.index.contents import IndexState
 _TEMPLATES_LOOKED_AT = 8
 
 # By person, their templates: ids and vectors (n, d).
-_Templates = dict[Hashable, tuple[Sequence[int], Float32]]
+_Templates = Mapping[Hashable, tuple[Sequence[int], Float32]]
 
 
 @dataclass(frozen=True, slots=True)

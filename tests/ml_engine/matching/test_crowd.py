@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from ml_engine.matching.cohort import PLAIN
+from ml_engine.matching import crowd_choice
+from ml_engine.matching.cohort import PLAIN, Cohort, Seen
 from ml_engine.matching.crowd import Crowd, fitted_crowd
 from ml_engine.matching.crowd_choice import LEAST_PEOPLE, chosen_crowd, crowd_gain, scaled_crowd
 from ml_engine.types import Float32
@@ -36,6 +38,25 @@ def test_crowd_of_few_people_is_never_taken() -> None:
     faces, people = _faces(LEAST_PEOPLE - 1, uneven=True)
     assert crowd_gain(faces, people).plain == ()
     assert chosen_crowd(faces, people) is None
+
+
+def test_of_many_faces_a_limited_number_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The matrix of all of them would not fit in memory."""
+    cells: list[int] = []
+    scores_of_all = Cohort.scores_of_all
+
+    def counted(cohort: Cohort, left: Seen, right: Seen) -> Float32:
+        cells.append(len(left.vectors) * len(right.vectors))
+        return scores_of_all(cohort, left, right)
+
+    faces, people = _faces(2400, uneven=True)
+    monkeypatch.setattr(Cohort, "scores_of_all", counted)
+    monkeypatch.setattr(crowd_choice, "DRAWS", 2)
+    monkeypatch.setattr(crowd_choice, "_MOST_FACES", 1000)
+    assert len(crowd_gain(faces, people).plain) == 2
+    assert max(cells) <= 250**2
+    assert chosen_crowd(faces, people) is not None
+    assert max(cells) <= 500**2
 
 
 def test_people_with_one_face_alone_choose_no_crowd() -> None:

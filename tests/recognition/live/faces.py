@@ -68,6 +68,7 @@ class FakeRulebook:
     same_face = SAME_FACE
     likeness = SAME_FACE.likely_from
     collection = SimpleNamespace(embedder=preset("mobilefacenet"))
+    scored_by = None
     gallery = SimpleNamespace(revision=1, ranks_by_similarity=True, decided_by=None)
 
     def __init__(self, people: Iterable[int]) -> None:

@@ -108,7 +108,7 @@ def test_face_without_a_name_is_named_by_the_new_model(
     ready: Collection, dlib: ModelVersion
 ) -> None:
     """The same event: a visit that was unknown gets the name that the new model gives it."""
-    Collection.objects.update(match_threshold=1.0)
+    Collection.objects.update(match_threshold=2.0)
     with DrivenStream(ready) as stream:
         assert stream.show(photo(ANN, looks=1), frames=15)["faces"][0]["decision"] == "unknown"
         model_change_switch(collection=ready, actor=ACTOR)

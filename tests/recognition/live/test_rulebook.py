@@ -11,8 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from recognition.live import rulebook
 from recognition.live.rulebook import Readings, Rulebook
-from recognition.people.models import Collection
+from recognition.people.models import Collection, Person
 from recognition.web.process import process
+from tests.fakes import embedding_of
+from tests.recognition.people.index.galleries import add
 
 # Threads of other tests may still write: no transaction of a test must keep them waiting.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +63,19 @@ def test_change_is_in_force_in_all_streams_after_the_next_reading(
     clock.now += 1.1
     assert not any(book.reread() for book in books)
     assert [book.rules.threshold for book in books] == [0.77, 0.77]
+
+
+def test_threshold_by_hand_makes_other_scores(person: Person, clock: _Clock) -> None:
+    """A face that is in view is then looked at anew: its mean would be of both kinds of scores."""
+    add(person, embedding_of(1))
+    book = Rulebook(person.collection)
+    before = book.scored_by
+    assert not book.search(embedding_of(1))[0][0].is_fixed
+    Collection.objects.update(match_threshold=0.77)
+    clock.now += 2.1
+    book.reread()
+    assert book.scored_by != before
+    assert book.search(embedding_of(1))[0][0].is_fixed
 
 
 def test_reading_is_kept_only_while_a_stream_uses_it(collection: Collection, clock: _Clock) -> None:
