@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_event, make_person, seen, update_event
 from tests.fakes import FakeEngine, embedding_of, photo, portrait
+from tests.normalised import CROWD, normalise
 from tests.recognition.storage import assert_consistent
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,18 @@ def test_enrolling_an_event_takes_its_own_face_of_two(
     assert person is not None
     found = gallery_of(collection).search(embedding_of(5))[0][0]
     assert found.similarity > 0.8
+
+
+def test_own_face_of_an_event_is_told_by_its_score(
+    engine: FakeEngine, collection: Collection
+) -> None:
+    """Not by its similarity: this normalisation puts all scores over the threshold."""
+    normalise(replace(CROWD, centre=3.0))
+    collection.refresh_from_db()
+    event = make_event(collection, face_jpeg=photo(8), vector=embedding_of(5))
+    _, outcome = event_enrol(event=event, name="Cleo", actor=ACTOR)
+    assert outcome.accepted
+    assert gallery_of(collection).search(embedding_of(8))[0][0].similarity > 0.8
 
 
 def test_clear_face_that_is_not_found_again_is_enrolled_as_measured(
