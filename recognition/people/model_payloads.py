@@ -29,6 +29,7 @@ def _preset(preset: Preset, version: ModelVersion | None) -> JsonDict:
         "source": ModelVersion.Source.PRESET,
         "state": version.state if version else ModelVersion.State.USABLE,
         **{name: getattr(preset, name) for name in names},
+        "people_gone": 0,
         "figures": version.figures if version else preset.figures,
         **_curves(version),
         "report": {},
@@ -41,7 +42,9 @@ def _other(row: ModelVersion) -> JsonDict:
     names = ("name", "version", "role", "source", "state", "sha256", "dimension")
     return {
         "id": row.pk,
-        **{name: getattr(row, name) for name in (*names, "licence", "training_data")},
+        **{
+            name: getattr(row, name) for name in (*names, "licence", "training_data", "people_gone")
+        },
         "about": "A model of your own." if is_file else "Not the installed version.",
         "figures": row.figures,
         **_curves(row),
