@@ -103,12 +103,12 @@ def test_a_planted_leak_is_caught(
 
     monkeypatch.setattr(real_engine, "embed", leaky)
     monkeypatch.setattr(soak, "_BROKEN_EVERY", 2)
-    report = evaluate_soak(real_engine, frames=30)
+    report = evaluate_soak(real_engine, frames=50)
     assert not report.is_steady
     first, last = getattr(report, name)
     assert last > first + 10
-    assert (report.frames, len(report.samples)) == (30, 30)
-    assert report.faces > 30
+    assert (report.frames, len(report.samples)) == (50, 50)
+    assert report.faces > 50
     assert report.broken > 5
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ml_engine.matching import compared
+from ml_engine.matching.crowd import Crowd
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import calibration_of, curve_of_collection, rules_of
@@ -58,6 +59,15 @@ def test_verify_gives_the_same_answer_for_both_orders(engine: FakeEngine, person
     assert another.threshold != pytest.approx(one.threshold, abs=1e-5)
 
 
+@pytest.fixture
+def _no_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faces of the fake engine are alike to nobody: the least mean and deviation of a crowd
+    would stand for all of them."""
+    least = np.float32(-1), np.float32(0.01)
+    monkeypatch.setattr(Crowd, "_least", property(lambda _: least))
+
+
+@pytest.mark.usefixtures("_no_floor")
 def test_people_come_in_the_order_of_their_scores(engine: FakeEngine) -> None:
     """The most similar person may be one who is similar to everybody."""
     collection = make_collection()
@@ -66,14 +76,16 @@ def test_people_come_in_the_order_of_their_scores(engine: FakeEngine) -> None:
     normalise()
     collection.refresh_from_db()
     gallery, curve = gallery_of(collection), curve_of_collection(collection)
-    (few,) = gallery.search(embedding_of(40), people=2, curve=curve)
-    (everybody,) = gallery.search(embedding_of(40), people=12, curve=curve)
-    scores = [candidate.score for candidate in everybody]
-    assert scores == sorted(scores, reverse=True)
-    assert few == everybody[:2]
-    assert [c.similarity for c in everybody] != sorted(
-        (c.similarity for c in everybody), reverse=True
-    )
+    orders = set()
+    for number in range(40, 60):
+        (few,) = gallery.search(embedding_of(number), people=2, curve=curve)
+        (everybody,) = gallery.search(embedding_of(number), people=12, curve=curve)
+        scores = [candidate.score for candidate in everybody]
+        assert scores == sorted(scores, reverse=True)
+        assert few == everybody[:2]
+        similarities = [candidate.similarity for candidate in everybody]
+        orders.add(similarities == sorted(similarities, reverse=True))
+    assert False in orders, "similarities come in another order than scores"
 
 
 def test_mean_is_normalised_as_the_mean(engine: FakeEngine) -> None:
@@ -140,7 +152,7 @@ def test_fixed_threshold_of_the_second_model_does_not_survive_it_either(
 
 
 @pytest.fixture
-def normalised(engine: FakeEngine) -> Collection:
+def normalised(engine: FakeEngine, _no_floor: None) -> Collection:
     """Twelve people with one image each, whose scores are normalised."""
     collection = make_collection()
     for number in range(1, 13):
