@@ -89,7 +89,8 @@ def _is_free(lock: Any) -> bool:
     return True
 
 
-@pytest.mark.django_db
+# Not within a transaction: it takes so long that leases are renewed meanwhile.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.only_on("SQLite")
 @pytest.mark.weights
 @pytest.mark.timeout(500)
