@@ -41,6 +41,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.only_on("MariaDB")
 @pytest.mark.timeout(500)
 def test_training_whose_worker_is_killed_goes_on_from_its_checkpoint(
     collection: Collection,
