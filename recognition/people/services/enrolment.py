@@ -168,10 +168,10 @@ def image_move(*, image: FaceImage, person: Person | None, name: str, actor: Act
 
     ServiceError 409 `duplicate_image` if that person has this picture already.
     """
-    check_collection(person, image.person.collection)
+    check_collection(person, image.collection)
 
     def move() -> FaceImage:
-        collection = lock_collection(image.person.collection_id)
+        collection = lock_collection(image.collection_id)
         row = FaceImage.objects.filter(pk=image.pk).first()
         if row is None:
             raise not_found("image")
@@ -203,7 +203,7 @@ def image_delete(*, image: FaceImage, actor: Actor) -> None:
     """Delete an image with its templates and files."""
 
     def delete() -> None:
-        collection = lock_collection(image.person.collection_id)
+        collection = lock_collection(image.collection_id)
         person = lock_person(image.person_id)
         row = FaceImage.objects.filter(pk=image.pk, person=person).first()
         if row is None:

@@ -18,7 +18,13 @@ from recognition.people.index import Gallery, gallery_of
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, FaceImage, GalleryChange, Person, Template
 from recognition.people.services import enrolment
-from recognition.people.services.enrolment import ImageOutcome, image_delete, images_enrol
+from recognition.people.services.enrolment import (
+    ImageOutcome,
+    image_delete,
+    image_move,
+    images_enrol,
+)
+from recognition.people.services.persons import person_erase
 from recognition.web.errors import ServiceError
 from recognition.web.uploads import Upload
 from tests.factories import ACTOR, enrol, make_collection, make_person
@@ -307,6 +313,21 @@ def test_an_image_is_deleted_with_file_template_and_index_row(
     image_delete(image=first, actor=ACTOR)
     assert list(person.images.all()) == [second]
     assert_consistent(collection, gallery_of(collection), elsewhere)
+
+
+def test_image_whose_person_was_erased_meanwhile_is_not_found(
+    engine: FakeEngine, person: Person
+) -> None:
+    (image,) = enrol(person, 1)
+    read = FaceImage.objects.get(pk=image.pk)
+    person_erase(person=person, actor=ACTOR)
+    for change in (
+        lambda: image_delete(image=read, actor=ACTOR),
+        lambda: image_move(image=read, person=None, name="Ann", actor=ACTOR),
+    ):
+        with pytest.raises(ServiceError) as refused:
+            change()
+        assert refused.value.code == "not_found"
 
 
 def test_the_audit_log_tells_what_was_enrolled_and_refused(
