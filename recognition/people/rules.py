@@ -81,7 +81,7 @@ def rules_of(collection: Collection, gallery: Sized) -> Rules:
 
 
 def rules_if_any(collection: Collection, gallery: Sized) -> Rules | None:
-    """For pages and answers that show the rules: None without a threshold."""
+    """For what only shows or counts by the rules: None without a threshold."""
     try:
         return rules_of(collection, gallery)
     except ServiceError:

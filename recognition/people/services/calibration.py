@@ -48,6 +48,7 @@ from recognition.people.rules import (
     curve_of_collection,
     model_curve,
     own_curve,
+    rules_if_any,
     rules_of,
     threshold_for_gallery,
 )
@@ -242,9 +243,8 @@ def collection_calibrate(
 def missed_people(collection: Collection) -> MissedFigures | None:
     """How many people with several images would be missed by most of them, at the threshold that
     the collection's model has. None without a threshold."""
-    try:
-        rules = rules_of(collection, _counted(collection))
-    except ServiceError:
+    rules = rules_if_any(collection, _counted(collection))
+    if rules is None:
         return None
     templates, people, _ = _owners(collection)
     vectors, drawn, _ = _vectors(TemplateReader.of(collection), templates, people)
