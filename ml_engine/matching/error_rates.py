@@ -185,7 +185,11 @@ def error_rates(
         similar_from, left_out_from=doubtful, is_fixed=is_fixed
     )
     genuine = gallery.genuine()
-    discard_fmr = _rarest(strangers) if qualities is not None and len(genuine.people) else None
+    discard_fmr: float | None = None
+    discard: tuple[DiscardPoint, ...] = ()
+    if qualities is not None and len(genuine.people):
+        discard_fmr = _rarest(strangers)
+        discard = _discard(strangers, genuine, qualities[order], discard_fmr)
     eer, eer_threshold = _equal_error_rate(strangers, genuine)
     return ErrorRates(
         people=len(names),
@@ -206,9 +210,7 @@ def error_rates(
         eer=eer,
         eer_threshold=eer_threshold,
         det=tuple(_det(strangers, genuine)),
-        discard=_discard(strangers, genuine, qualities[order], discard_fmr)
-        if qualities is not None and discard_fmr
-        else (),
+        discard=discard,
         discard_fmr=discard_fmr,
         similar_pairs=tuple(
             SimilarPair(int(names[p.first]), int(names[p.second]), p.similarity, p.is_left_out)
