@@ -118,8 +118,11 @@ class ApiKey(models.Model):
     @classmethod
     def find(cls, secret: str) -> ApiKey | None:
         """The valid key with this secret, or None."""
-        key = cls.objects.select_related("created_by").filter(hash=_hash_secret(secret)).first()
-        return key if key is not None and key.is_valid else None
+        try:
+            key = cls.objects.select_related("created_by").get(hash=_hash_secret(secret))
+        except cls.DoesNotExist:
+            return None
+        return key if key.is_valid else None
 
     @property
     def is_valid(self) -> bool:

@@ -152,12 +152,19 @@ TEMPLATES = [
 LEASE_S = env.float("LEASE_S", 15)
 
 
+# A connection is opened anew after this time.
+_CONNECTION_S = 60
+
+
 def _database() -> dict:
     """The database of DATABASE_URL, or SQLite in VAR_DIR, with the options that keep data safe."""
     # Empty counts as unset: a compose file passes an unset variable on as an empty one.
     url = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR / 'facerec.sqlite3'}"
     config: dict = dict(env.db_url_config(url))
     options = config.setdefault("OPTIONS", {})
+    # The threads of requests keep their connections. A database that was restarted in between is
+    # noticed before the first query of a request.
+    config |= {"CONN_MAX_AGE": _CONNECTION_S, "CONN_HEALTH_CHECKS": True}
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE: two threads that read and then write would deadlock otherwise. FULL: a commit
         # is on the disk before it is acknowledged, so it survives a power cut.
@@ -180,9 +187,6 @@ def _database() -> dict:
         }
         # If the host does not answer within 3 s, the request is answered 503.
         options.setdefault("connect_timeout", 3)
-        # No persistent connections: under ASGI each request runs in a thread of its own, so no
-        # later request could use the connection.
-        config["CONN_MAX_AGE"] = 0
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return config
 

@@ -135,10 +135,12 @@ def _too_many_pixels(limits: ImageLimits, size: tuple[int, int] | None = None) -
 
 def _upright(picture: Pillow.Image) -> Pillow.Image:
     try:
-        return ImageOps.exif_transpose(picture)
+        # A copy is made only if the picture is turned.
+        ImageOps.exif_transpose(picture, in_place=True)
     except Exception:
         # Cameras and editors write broken EXIF; the pixels are whole.
         return picture
+    return picture
 
 
 def _to_rgb(picture: Pillow.Image) -> Pillow.Image:

@@ -207,8 +207,10 @@ def detail_px(shown: Float32, strength: float, grain: float) -> float:
         back = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
         error = cv2.norm(back, shown, cv2.NORM_L2SQR) / shown.size / strength**2
         lost.append(max(error - grain**2 * (1 - share**2), 1e-6))
+        if lost[-1] <= _LOST:
+            break  # larger sides lose less
     falling = np.minimum.accumulate(lost)
-    side = np.exp(np.interp(-np.log(_LOST), -np.log(falling), np.log(_SIDES)))
+    side = np.exp(np.interp(-np.log(_LOST), -np.log(falling), np.log(_SIDES[: len(lost)])))
     return float(_BOX_SHARE * side)
 
 

@@ -69,10 +69,13 @@ def person_candidates(
     scores: Iterable[float],
     ids: Iterable[int],
     owner_of: Callable[[int], Hashable | None],
+    *,
+    most: int | None = None,
 ) -> list[Candidate]:
     """Search results (k,), best first, to people, each with their best template.
 
-    `owner_of` gives a template's person; None for a template deleted meanwhile.
+    `owner_of` gives a template's person; None for a template deleted meanwhile. most: stop after
+    so many people.
     """
     best: dict[Hashable, Candidate] = {}
     for score, template in zip(scores, ids, strict=True):
@@ -81,6 +84,8 @@ def person_candidates(
         person = owner_of(int(template))
         if person is not None and person not in best:
             best[person] = Candidate(person, int(template), float(score))
+            if len(best) == most:
+                break
     return list(best.values())
 
 

@@ -21,7 +21,7 @@ from recognition.web.visible import limited, one
 
 
 def collections_visible(access: Access) -> QuerySet[Collection]:
-    return limited(Collection.objects.prefetch_related("embedder", "candidate"), access, "pk")
+    return limited(Collection.objects.select_related("embedder", "candidate"), access, "pk")
 
 
 def collection_by_id(access: Access, collection_id: UUID) -> Collection:

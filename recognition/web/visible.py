@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeVar
 from uuid import UUID
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 
 from accounts.access import Access
@@ -26,7 +27,7 @@ def limited(rows: QuerySet[M], access: Access, field: str = "collection_id") -> 
 
 
 def one(rows: QuerySet[M], pk: UUID, what: str) -> M:
-    row = rows.filter(pk=pk).first()
-    if row is None:
-        raise not_found(what)
-    return row
+    try:
+        return rows.get(pk=pk)
+    except ObjectDoesNotExist:
+        raise not_found(what) from None

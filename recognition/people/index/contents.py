@@ -160,12 +160,14 @@ class IndexState:
         least = people if decider is None else max(people, _LEAST_RANKED)
         wanted = min(least, len(self._people))
         looked_at = least * _TEMPLATES_EACH
+        # A decider ranks everybody of whom a template was found, and negatives rule people out.
+        most = None if decider is not None or self._negatives else least
         while True:
             index = self.index
             count = len(index)
             scores, ids = index.search(queries, max(1, min(looked_at, count)), model=index.model)
             results = list(zip(queries, scores.tolist(), ids.tolist(), strict=True))
-            found = [self._nearest(*result) for result in results]
+            found = [self._nearest(*result, most) for result in results]
             if looked_at >= count or all(len(candidates) >= wanted for candidates in found):
                 break
             looked_at *= 4
@@ -176,8 +178,10 @@ class IndexState:
             ]
         return [candidates[:people] for candidates in found]
 
-    def _nearest(self, query: Float32, scores: list[float], ids: list[int]) -> list[Candidate]:
-        found = person_candidates(scores, ids, self._owner_of)
+    def _nearest(
+        self, query: Float32, scores: list[float], ids: list[int], most: int | None
+    ) -> list[Candidate]:
+        found = person_candidates(scores, ids, self._owner_of, most=most)
         return without_vetoed(found, query, self._negatives) if self._negatives else found
 
     def _ranked(

@@ -28,6 +28,19 @@ def test_each_person_stands_once_with_the_best_template() -> None:
     assert found == [Candidate("ann", 11, 0.8), Candidate("bob", 12, 0.6)]
 
 
+def test_search_for_people_ends_with_the_last_one_that_is_wanted() -> None:
+    owners = {10: "ann", 11: "bob", 12: "ann", 13: "cleo"}
+    asked: list[int] = []
+
+    def owner_of(template: int) -> str:
+        asked.append(template)
+        return owners[template]
+
+    found = person_candidates([0.9, 0.8, 0.7, 0.6], [10, 12, 11, 13], owner_of, most=2)
+    assert [candidate.person for candidate in found] == ["ann", "bob"]
+    assert asked == [10, 12, 11]
+
+
 def test_padding_of_a_search_is_no_candidate() -> None:
     found = person_candidates([0.9, float("-inf")], [10, -1], {10: "ann", -1: "nobody"}.get)
     assert found == [Candidate("ann", 10, 0.9)]
