@@ -102,6 +102,10 @@ class Process:
         )
         self.ask()  # it answers when it is ready
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, **question: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None

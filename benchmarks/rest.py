@@ -40,7 +40,7 @@ _YUNET_NAME = "face_detection_yunet_2023mar.onnx"
 _DLIB_FILE = "dlib_face_recognition_resnet_model_v1.dat"
 _OURS, _SAME = "mobilefacenet", "dlib_resnet"
 _HERE = Path(__file__).parent
-_FOLDER = ROOT / "var" / "bench" / "rest"
+FOLDER = ROOT / "var" / "bench" / "rest"
 
 
 @dataclass(slots=True)
@@ -73,15 +73,15 @@ class Setting:
 
 def benchmark(weights: Path, data: Path, rounds: int = ROUNDS) -> str:
     """The block as Markdown."""
-    shutil.rmtree(_FOLDER, ignore_errors=True)
-    pictures = _lay_out(weights, data)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    pictures = lay_out(weights, data)
     with ExitStack() as stack:
-        port, theirs_port = _free_port(), _free_port()
+        port, theirs_port = free_port(), free_port()
         theirs, detectors = _deepface(weights, data, theirs_port)
-        stack.enter_context(_closing(theirs))
-        site = stack.enter_context(_closing(_site(weights, port)))
+        stack.enter_context(closing(theirs))
+        site = stack.enter_context(closing(_site(weights, port)))
         callers = stack.enter_context(
-            _closing(Process(sys.executable, _HERE / "rest_load.py", _FOLDER / "pictures.json"))
+            closing(Process(sys.executable, _HERE / "rest_load.py", FOLDER / "pictures.json"))
         )
         settings = [*_ours(site.ask(about=1), port), *_theirs(detectors, theirs_port)]
         _measure(settings, callers, site, min(rounds, ROUNDS))
@@ -207,14 +207,14 @@ def _errors(settings: list[Setting]) -> list[str]:
 
 
 def _site(weights: Path, port: int) -> Process:
-    arguments = (_FOLDER / "site", weights.resolve(), _FOLDER / "people", str(port))
+    arguments = (FOLDER / "site", weights.resolve(), FOLDER / "people", str(port))
     return Process(sys.executable, _HERE / "rest_site.py", *arguments)
 
 
 def _deepface(weights: Path, data: Path, port: int) -> tuple[Process, list[str]]:
     """Its server, and the detectors that it has files for."""
     python = peer_python("deepface")
-    home = _FOLDER / "deepface"
+    home = FOLDER / "deepface"
     files = home / ".deepface" / "weights"
     files.mkdir(parents=True)
     shutil.copy(ensure(_SAME, weights)[_DLIB_FILE], files / _DLIB_FILE)
@@ -223,13 +223,13 @@ def _deepface(weights: Path, data: Path, port: int) -> tuple[Process, list[str]]
         shutil.copy(yunet, files / _YUNET_NAME)
     detectors = ["mtcnn", "yunet"] if yunet else ["mtcnn"]
     script = _HERE / "peer_scripts" / "deepface_serve.py"
-    arguments = (home, home / "store.sqlite", _FOLDER / "people", str(PEOPLE), str(port))
+    arguments = (home, home / "store.sqlite", FOLDER / "people", str(PEOPLE), str(port))
     return Process(python, script, *arguments, ",".join(detectors)), detectors
 
 
-def _lay_out(weights: Path, data: Path) -> int:
+def lay_out(weights: Path, data: Path) -> int:
     """Write the pictures that are sent, and a photo of each person in them; how many pictures."""
-    enrolled = _FOLDER / "people"
+    enrolled = FOLDER / "people"
     enrolled.mkdir(parents=True)
     people = _people(weights, data)
     listed = []
@@ -237,11 +237,11 @@ def _lay_out(weights: Path, data: Path) -> int:
         shown = list(islice(people, count))
         for name, photo, _ in shown:
             (enrolled / f"{name}.jpg").write_bytes(photo)
-        file = _FOLDER / f"picture{number}.jpg"
+        file = FOLDER / f"picture{number}.jpg"
         tiles = [decode_image(photo) for _, _, photo in shown]
         file.write_bytes(encode_jpeg(_tiled(tiles), _JPEG_QUALITY))
         listed.append({"file": str(file), "people": [name for name, _, _ in shown]})
-    (_FOLDER / "pictures.json").write_text(json.dumps(listed))
+    (FOLDER / "pictures.json").write_text(json.dumps(listed))
     return len(listed)
 
 
@@ -275,13 +275,13 @@ def _tiled(photos: list[Image]) -> Image:
     return canvas
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
 
 @contextmanager
-def _closing(process: Process) -> Iterator[Process]:
+def closing(process: Process) -> Iterator[Process]:
     try:
         yield process
     finally:

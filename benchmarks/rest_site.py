@@ -3,7 +3,10 @@
 VAR is a new folder. PEOPLE has one photo of each person to enrol, with the person's name as its
 file name. The other people of the gallery have one random template each. `manage.py serve` serves
 the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
-counters of the engine, the key, and the collections by preset.
+counters of the engine, the key, and the collections by preset; the answer to {"bare": 8, "seconds":
+5, "pictures": […]} has the CPU seconds of so many callers who give the files to the engine alone.
+
+SITE_ROOT in the environment: the checkout whose site it is, if not this one.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(os.environ.get("SITE_ROOT") or Path(__file__).resolve().parent.parent)
 PEOPLE = 10_000
 PRESETS = ("dlib_resnet", "mobilefacenet")
 _SEED = 1
@@ -62,9 +65,42 @@ def _answer(ready: dict[str, Any], port: int) -> None:
     for preset in PRESETS:
         get_engine().embedder(preset)
     for line in sys.stdin:
-        answer = {**ready, "engine": get_engine().stats()} if json.loads(line) else {}
+        question = json.loads(line)
+        answer: dict[str, Any] = {}
+        if "bare" in question:
+            answer = _bare(question["bare"], question["seconds"], question["pictures"])
+        elif question:
+            answer = {**ready, "engine": get_engine().stats(), "threads": _threads()}
         print(json.dumps(answer), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _threads() -> dict[int, str]:
+    """By the system's number of each thread its name."""
+    return {thread.native_id or 0: thread.name for thread in threading.enumerate()}
+
+
+def _bare(callers: int, seconds: float, files: list[str]) -> dict[str, Any]:
+    """Decode, find, measure and embed, without a request: pictures done, and CPU seconds."""
+    from ml_engine.images import decode_image
+    from ml_engine.request import PHOTO
+    from recognition.engine import get_engine
+
+    pictures = [Path(file).read_bytes() for file in files]
+    until, used, done = time.perf_counter() + seconds, time.process_time(), [0] * callers
+
+    def call(number: int) -> None:
+        while time.perf_counter() < until:
+            for picture in pictures:
+                get_engine().analyze([decode_image(picture)], PHOTO, embedder="mobilefacenet")
+                done[number] += 1
+
+    threads = [threading.Thread(target=call, args=(n,)) for n in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"pictures": sum(done), "cpu_s": time.process_time() - used}
 
 
 def _listens(port: int) -> bool:
