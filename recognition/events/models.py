@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from recognition.bulk.models import Archive
+from recognition.bulk.models import Upload
 from recognition.cameras.models import Camera, Stream
 from recognition.jobs.models import Job
 from recognition.people.decisions import Decision
@@ -180,19 +180,15 @@ class EventVector(models.Model):
         return f"vector of {self.event_id} by {self.model_id}"
 
 
-class Recording(models.Model):
+class Recording(Upload):
     """A video, or a ZIP of pictures, that a job analyses as if it were seen live; its visits have
     the time of the recording.
 
     stream: of the last attempt; the visits belong to it.
     """
 
-    class State(models.TextChoices):
-        UPLOADING = "uploading", "Waiting for its video"
-        STARTED = "started", "Started"
-        OVER = "over", "Over"
+    KIND = "recording"
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="recordings")
     camera = models.ForeignKey(
         Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="recordings"
@@ -203,16 +199,7 @@ class Recording(models.Model):
         default=40, validators=[MinValueValidator(20), MaxValueValidator(1000)]
     )
     is_kept = models.BooleanField(default=False, help_text="Keep the video when it is analysed.")
-    state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
-    archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
-    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     stream = models.ForeignKey(Stream, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ended_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["-id"]
 
     def __str__(self) -> str:
         return self.name

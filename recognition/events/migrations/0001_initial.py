@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField(help_text='Time of its first frame.')),
                 ('min_face_px', models.PositiveIntegerField(default=40, validators=[django.core.validators.MinValueValidator(20), django.core.validators.MaxValueValidator(1000)])),
                 ('is_kept', models.BooleanField(default=False, help_text='Keep the video when it is analysed.')),
-                ('state', models.CharField(choices=[('uploading', 'Waiting for its video'), ('started', 'Started'), ('over', 'Over')], default='uploading', max_length=16)),
+                ('state', models.CharField(choices=[('uploading', 'Waiting for its file'), ('started', 'Started'), ('over', 'Over')], default='uploading', max_length=16)),
                 ('created_by', models.CharField(help_text='As in the audit log.', max_length=200)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('ended_at', models.DateTimeField(null=True)),
