@@ -36,6 +36,9 @@ class Job(Leased):
     )
     run_after = models.DateTimeField(editable=False)
     cancel_requested = models.BooleanField(default=False, editable=False)
+    runs_again = models.BooleanField(
+        default=False, editable=False, help_text="What it reads changed after its last start."
+    )
     attempts = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="Number of attempts."
     )
