@@ -8,6 +8,7 @@ from typing import Literal
 
 from ml_engine.matching.calibration import ImpostorCurve
 from ml_engine.matching.cohort import Cohort
+from ml_engine.matching.crowd import Norms
 from ml_engine.types import Float32
 
 Kind = Literal["match", "unknown", "ambiguous"]
@@ -90,11 +91,12 @@ def compared(
     owners: Iterable[tuple[Hashable, int]],
     cohort: Cohort,
     *,
+    norms: Norms | None = None,
     is_fixed: bool = False,
 ) -> list[Candidate]:
     """A face (d,) with each of the templates (n, d), in their order. owners: the person and the
-    number of each template."""
-    scales = cohort.scales(cohort.seen(face[None]), cohort.seen(templates))
+    number of each template. norms: of the templates, if they are known already."""
+    scales = cohort.scales(cohort.seen(face[None]), cohort.seen(templates, norms))
     values = zip(templates @ face, scales.rises, scales.stretches, strict=True)
     return [
         Candidate(person, template, float(similarity), float(rise), float(stretch), is_fixed)
