@@ -54,6 +54,7 @@ class Decision:
         cannot.
     person, template: set for a match alone. similarity, fmr: of the best candidate; None if the
         gallery is empty.
+    model: version of the embedder, whose similarities these are.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class Decision:
     fmr: float | None = None
     excess: float = 0.0
     candidates: tuple[Candidate, ...] = ()
+    model: str = ""
 
 
 def person_candidates(
@@ -109,11 +111,12 @@ def decide(
     threshold: float,
     margin: float = 0.0,
     curve: ImpostorCurve | None = None,
+    model: str = "",
 ) -> Decision:
     """Decide about candidates, the likeliest first. Ambiguous if the first two are over the
     threshold and differ by less than `margin`."""
     if not candidates:
-        return Decision("unknown", threshold)
+        return Decision("unknown", threshold, model=model)
     best = candidates[0]
     excess = best.score - threshold
     kind: Kind = "unknown"
@@ -130,6 +133,7 @@ def decide(
         fmr=curve.fmr(best.calibrated) if curve else None,
         excess=excess,
         candidates=tuple(candidates),
+        model=model,
     )
 
 

@@ -96,6 +96,10 @@ class Event(models.Model):
     similarity = models.FloatField(null=True, help_text="The highest of the visit.")
     threshold = models.FloatField(help_text="The threshold at that time.")
     false_match_rate = models.FloatField(null=True)
+    # Not a foreign key: it stays after the model is removed.
+    decided_by = models.CharField(
+        max_length=150, blank=True, help_text="Version of the model that decided: name@hash."
+    )
     image = models.ForeignKey(
         FaceImage,
         null=True,

@@ -115,7 +115,7 @@ class ClipPayload(TypedDict):
 
 
 class EventPayload(TypedDict):
-    """A visit."""
+    """A visit. model: the version that decided; similarity and threshold are of it."""
 
     id: str
     collection: str
@@ -125,6 +125,7 @@ class EventPayload(TypedDict):
     similarity: float | None
     threshold: float
     false_match_rate: float | None
+    model: str | None
     started_at: str
     ended_at: str
     is_open: bool

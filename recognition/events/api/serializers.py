@@ -53,6 +53,9 @@ class EventSerializer(serializers.Serializer):
     similarity = serializers.FloatField(allow_null=True)
     threshold = serializers.FloatField()
     false_match_rate = serializers.FloatField(allow_null=True)
+    model = serializers.CharField(
+        allow_null=True, help_text="Version of the model that decided: `name@hash`."
+    )
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField()
     is_open = serializers.BooleanField()

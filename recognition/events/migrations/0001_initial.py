@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('similarity', models.FloatField(help_text='The highest of the visit.', null=True)),
                 ('threshold', models.FloatField(help_text='The threshold at that time.')),
                 ('false_match_rate', models.FloatField(null=True)),
+                ('decided_by', models.CharField(blank=True, help_text='Version of the model that decided: name@hash.', max_length=150)),
                 ('snapshot', models.FileField(blank=True, max_length=200, upload_to=recognition.events.models._snapshot_path)),
                 ('face', models.FileField(blank=True, max_length=200, upload_to=recognition.events.models._face_path)),
                 ('box', models.JSONField(default=list, help_text='The face on the snapshot: [x, y, width, height], each 0 to 1.')),

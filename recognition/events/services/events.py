@@ -36,6 +36,7 @@ class VisitSeen:
     """What a stream knows about a visit at one moment.
 
     decision: match, unknown or ambiguous. Person and template are set only for a match.
+    decided_by: version of the model that decided.
     box: the face on the snapshot: x, y, width, height, each 0..1.
     quality: quality of the face in `face_jpeg`, 0..1. Pictures and vector may be None if the stored
     ones are as good. vector_model: made the vector; None is the model of the stream.
@@ -46,6 +47,7 @@ class VisitSeen:
     decision: str
     threshold: float
     at: datetime
+    decided_by: str = ""
     person_id: UUID | None = None
     similarity: float | None = None
     fmr: float | None = None
@@ -326,6 +328,7 @@ def _identify(event: Event, seen: VisitSeen, person: Person | None) -> None:
     event.similarity = None if is_gone else seen.similarity
     event.false_match_rate = None if is_gone else seen.fmr
     event.threshold = seen.threshold
+    event.decided_by = seen.decided_by
     event.image = _image_of(seen.template_id, person)
 
 

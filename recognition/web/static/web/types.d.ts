@@ -166,6 +166,8 @@ export interface Visit {
   decision: Decision;
   similarity: number | null;
   threshold: number;
+  /** The version that decided: name@hash. */
+  model: string | null;
   started_at: string;
   ended_at: string;
   is_open: boolean;
