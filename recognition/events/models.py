@@ -30,8 +30,8 @@ def _clip_path(instance: Clip, filename: str) -> str:
 
 
 class Clip(models.Model):
-    """The video of a visit, from some seconds before it. Its row is made with that of its event,
-    its file some seconds later.
+    """The video of a visit, from some seconds before it; of several visits that begin together. Its
+    row is made with that of its first event, its file some seconds later.
 
     begins_at, ends_at: what was wanted, or earlier, if the key frame that it begins with came
     earlier; `seconds` is what came. message: why it was lost.
@@ -119,8 +119,8 @@ class Event(models.Model):
     )
     snapshot = models.FileField(upload_to=_snapshot_path, max_length=200, blank=True)
     face = models.FileField(upload_to=_face_path, max_length=200, blank=True)
-    clip = models.OneToOneField(
-        Clip, null=True, blank=True, on_delete=models.SET_NULL, related_name="event"
+    clip = models.ForeignKey(
+        Clip, null=True, blank=True, on_delete=models.SET_NULL, related_name="events"
     )
     box = models.JSONField(
         default=list, help_text="The face on the snapshot: [x, y, width, height], each 0 to 1."

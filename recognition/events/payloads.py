@@ -51,6 +51,7 @@ def _clip(event: Event) -> ClipPayload | None:
     if clip is None:
         return None
     return {
+        "id": str(clip.pk),
         "state": clip.state,
         "message": clip.message,
         "url": reverse("event-clip", args=[event.pk]) if clip.file else None,

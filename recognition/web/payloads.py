@@ -103,8 +103,10 @@ class EnrolPayload(TypedDict):
 
 
 class ClipPayload(TypedDict):
-    """is_playable: every browser plays it. message: why it was lost."""
+    """id: the same for all events that share it. is_playable: every browser plays it. message: why
+    it was lost."""
 
+    id: str
     state: str
     message: str
     url: str | None

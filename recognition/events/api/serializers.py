@@ -31,6 +31,7 @@ class NamedSerializer(serializers.Serializer):
 class ClipSerializer(serializers.Serializer):
     """The video of a visit. It is ready some seconds after the visit began."""
 
+    id = serializers.UUIDField(help_text="The same for visits that began together.")
     state = serializers.ChoiceField(choices=Clip.State.choices)
     message = serializers.CharField(help_text="Why it was lost.")
     url = serializers.CharField(allow_null=True)

@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('quality', models.FloatField(default=0.0)),
                 ('review', models.CharField(choices=[('none', 'Not reviewed'), ('confirmed', 'Confirmed'), ('rejected', 'Rejected')], default='none', max_length=16)),
                 ('camera', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='events', to='cameras.camera')),
-                ('clip', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='event', to='events.clip')),
+                ('clip', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='events', to='events.clip')),
                 ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='people.collection')),
                 ('image', models.ForeignKey(blank=True, help_text='The image that matched.', null=True, on_delete=django.db.models.deletion.SET_NULL, to='people.faceimage')),
                 ('model', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='people.modelversion')),

@@ -16,7 +16,12 @@ from accounts.audit import SYSTEM, Actor, record
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream
 from recognition.events.models import Event
-from recognition.events.services.clips import ClipWanted, clip_begin, clips_delete
+from recognition.events.services.clips import (
+    ClipWanted,
+    clip_begin,
+    clip_ids_of,
+    clips_delete_unused,
+)
 from recognition.events.services.negatives import negative_follow, negatives_of_events_delete
 from recognition.events.services.publishing import announce, announce_progress
 from recognition.events.services.vectors import vectors_for
@@ -207,12 +212,14 @@ def event_delete(*, event: Event, actor: Actor) -> None:
 
 
 def events_delete(events: QuerySet[Event], collection: Collection) -> int:
-    """Delete events, and their files after the commit; returns the number of rows. Called in a
-    transaction that has locked the collection."""
+    """Delete events, and their files after the commit; returns the number of rows. A clip stays
+    while another event has it. Called in a transaction that has locked the collection."""
     negatives_of_events_delete(events, collection)
     remove_after_commit(name for names in events.values_list("snapshot", "face") for name in names)
-    remove_after_commit(clips_delete(events))
-    return events.order_by().delete()[0]
+    clips = clip_ids_of(events)
+    deleted = events.order_by().delete()[0]
+    remove_after_commit(clips_delete_unused(clips))
+    return deleted
 
 
 def events_of_collection_delete(collection: Collection) -> None:

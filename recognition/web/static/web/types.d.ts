@@ -179,6 +179,8 @@ export interface Visit {
 
 /** The video of a visit. */
 export interface Clip {
+  /** The same for visits that began together. */
+  id: string;
   state: "recording" | "ready" | "lost";
   /** Why it was lost. */
   message: string;
