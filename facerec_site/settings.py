@@ -301,6 +301,7 @@ SPECTACULAR_SETTINGS = {
         "JobKindEnum": "recognition.jobs.kinds.KINDS",
         "JobStateEnum": "recognition.jobs.models.Job.State",
         "TrainingRunStateEnum": "recognition.training.models.TrainingRun.State",
+        "UploadStateEnum": "recognition.bulk.models.Upload.State",
         "CallerKindEnum": ["user", "key"],
     },
 }

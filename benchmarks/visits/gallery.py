@@ -37,7 +37,8 @@ class PhotoRulebook:
         curve = curve_of_collection(collection)
         assert curve is not None
         threshold = curve.threshold_for_gallery(len(found), DEFAULT_FPIR)
-        self.rules = Rules(threshold, collection.match_margin, "gallery_size", curve)
+        model, margin = collection.embedder.version, collection.match_margin
+        self.rules = Rules(model, threshold, margin, "gallery_size", curve)
         self.gallery = SimpleNamespace(revision=1, decided_by=None, ranks_by_similarity=True)
 
     @property

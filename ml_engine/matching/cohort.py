@@ -69,9 +69,10 @@ class Cohort:
         """Its name; empty without. Scores of two normalisations are not comparable."""
         return self.crowd.name if self.crowd else ""
 
-    def seen(self, vectors: Float32) -> Seen:
-        """Faces (n, d) of length 1."""
-        norms = self.crowd.norms(vectors) if self.crowd else None
+    def seen(self, vectors: Float32, norms: Norms | None = None) -> Seen:
+        """Faces (n, d) of length 1. norms: of them, if they are known already."""
+        if norms is None and self.crowd:
+            norms = self.crowd.norms(vectors)
         return Seen(vectors, self._leaning(vectors), norms)
 
     def scales(self, probes: Seen, templates: Seen) -> Scales:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ml_engine.matching.calibration import ImpostorCurve
 from ml_engine.matching.cohort import Cohort
+from ml_engine.matching.crowd import Norms
 from ml_engine.types import Float32
 
 Kind = Literal["match", "unknown", "ambiguous"]
@@ -53,6 +54,7 @@ class Decision:
         cannot.
     person, template: set for a match alone. similarity, fmr: of the best candidate; None if the
         gallery is empty.
+    model: version of the embedder, whose similarities these are.
     """
 
     kind: Kind
@@ -63,6 +65,7 @@ class Decision:
     fmr: float | None = None
     excess: float = 0.0
     candidates: tuple[Candidate, ...] = ()
+    model: str = ""
 
 
 def person_candidates(
@@ -95,11 +98,12 @@ def compared(
     owners: Iterable[tuple[Hashable, int]],
     cohort: Cohort,
     *,
+    norms: Norms | None = None,
     is_fixed: bool = False,
 ) -> list[Candidate]:
     """A face (d,) with each of the templates (n, d), in their order. owners: the person and the
-    number of each template."""
-    scales = cohort.scales(cohort.seen(face[None]), cohort.seen(templates))
+    number of each template. norms: of the templates, if they are known already."""
+    scales = cohort.scales(cohort.seen(face[None]), cohort.seen(templates, norms))
     values = zip(templates @ face, scales.rises, scales.stretches, strict=True)
     return [
         Candidate(person, template, float(similarity), float(rise), float(stretch), is_fixed)
@@ -112,11 +116,12 @@ def decide(
     threshold: float,
     margin: float = 0.0,
     curve: ImpostorCurve | None = None,
+    model: str = "",
 ) -> Decision:
     """Decide about candidates, the likeliest first. Ambiguous if the first two are over the
     threshold and differ by less than `margin`."""
     if not candidates:
-        return Decision("unknown", threshold)
+        return Decision("unknown", threshold, model=model)
     best = candidates[0]
     excess = best.score - threshold
     kind: Kind = "unknown"
@@ -133,6 +138,7 @@ def decide(
         fmr=curve.fmr(best.calibrated) if curve else None,
         excess=excess,
         candidates=tuple(candidates),
+        model=model,
     )
 
 

@@ -38,10 +38,23 @@ class SlotMap:
         """-1 if the id is unknown."""
         return int(self._table[self._place(vector_id)])
 
+    def slots(self, ids: Int64) -> Int64:
+        """The slots of ids (n,), -1 for unknown ones."""
+        places = self._homes(ids)
+        found = np.full(len(ids), -1, np.int64)
+        pending = np.arange(len(ids))
+        while len(pending):
+            slots = self._table[places[pending]]
+            is_there = (slots >= 0) & (self._ids[slots] == ids[pending])
+            found[pending[is_there]] = slots[is_there]
+            pending = pending[(slots >= 0) & ~is_there]
+            places[pending] = (places[pending] + 1) & self._mask
+        return found
+
     def put(self, ids: Int64) -> Int64:
         """The slots of ids (n,), all different; new ones get the next slots."""
         self._reserve(self._count + len(ids))
-        slots = self._find(ids)
+        slots = self.slots(ids)
         new = np.flatnonzero(slots < 0)
         slots[new] = np.arange(self._count, self._count + len(new))
         self._ids[slots[new]] = ids[new]
@@ -92,18 +105,6 @@ class SlotMap:
         while (slot := int(self._table[place])) >= 0 and int(self._ids[slot]) != vector_id:
             place = (place + 1) & self._mask
         return place
-
-    def _find(self, ids: Int64) -> Int64:
-        places = self._homes(ids)
-        found = np.full(len(ids), -1, np.int64)
-        pending = np.arange(len(ids))
-        while len(pending):
-            slots = self._table[places[pending]]
-            is_there = (slots >= 0) & (self._ids[slots] == ids[pending])
-            found[pending[is_there]] = slots[is_there]
-            pending = pending[(slots >= 0) & ~is_there]
-            places[pending] = (places[pending] + 1) & self._mask
-        return found
 
     def _claim(self, slots: Int64) -> None:
         """Enter slots whose ids are not in the table yet. If several need one place, the last

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import models
 
-from recognition.jobs.models import Job
+from recognition.jobs.models import Job, JobOwner
 from recognition.people.models.collection import Collection
 from recognition.people.models.person import FaceImage, Person
 from recognition.web.identifiers import BinaryCollatedCharField, uuid7
@@ -49,28 +50,39 @@ class Piece(models.Model):
         return f"{self.archive_id} from {self.offset}"
 
 
-class ImportRun(models.Model):
-    """The import of one archive. Its items are its report."""
+class Upload(JobOwner):
+    """A file that is sent in pieces, for a job that starts when all of it has arrived.
+
+    KIND: of the job; a part of the codes of errors and of the names in the audit log.
+    """
 
     class State(models.TextChoices):
-        UPLOADING = "uploading", "Waiting for its archive"
+        UPLOADING = "uploading", "Waiting for its file"
         STARTED = "started", "Started"
         OVER = "over", "Over"
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    KIND: ClassVar[str]
+    WAITING = State.STARTED
+
+    collection_id: UUID
+    state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
+    archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta(JobOwner.Meta):
+        abstract = True
+
+
+class ImportRun(Upload):
+    """The import of one archive, which is deleted when the import is over. Its items are its
+    report."""
+
+    KIND = "import"
+
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
     name = models.CharField(max_length=200, help_text="Name of the archive or folder.")
-    state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
-    # Deleted when the import is over.
-    archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
-    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     is_planned = models.BooleanField(default=False, help_text="Every photo has its item.")
-    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ended_at = models.DateTimeField(null=True)
 
-    class Meta:
-        ordering = ["-id"]
+    class Meta(Upload.Meta):
         verbose_name = "import"
 
     def __str__(self) -> str:

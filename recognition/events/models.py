@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from recognition.bulk.models import Archive
+from recognition.bulk.models import Upload
 from recognition.cameras.models import Camera, Stream
 from recognition.jobs.models import Job
 from recognition.people.decisions import Decision
@@ -30,8 +30,8 @@ def _clip_path(instance: Clip, filename: str) -> str:
 
 
 class Clip(models.Model):
-    """The video of a visit, from some seconds before it. Its row is made with that of its event,
-    its file some seconds later.
+    """The video of a visit, from some seconds before it; of several visits that begin together. Its
+    row is made with that of its first event, its file some seconds later.
 
     begins_at, ends_at: what was wanted, or earlier, if the key frame that it begins with came
     earlier; `seconds` is what came. message: why it was lost.
@@ -96,6 +96,10 @@ class Event(models.Model):
     similarity = models.FloatField(null=True, help_text="The highest of the visit.")
     threshold = models.FloatField(help_text="The threshold at that time.")
     false_match_rate = models.FloatField(null=True)
+    # Not a foreign key: it stays after the model is removed.
+    decided_by = models.CharField(
+        max_length=150, blank=True, help_text="Version of the model that decided: name@hash."
+    )
     image = models.ForeignKey(
         FaceImage,
         null=True,
@@ -115,8 +119,8 @@ class Event(models.Model):
     )
     snapshot = models.FileField(upload_to=_snapshot_path, max_length=200, blank=True)
     face = models.FileField(upload_to=_face_path, max_length=200, blank=True)
-    clip = models.OneToOneField(
-        Clip, null=True, blank=True, on_delete=models.SET_NULL, related_name="event"
+    clip = models.ForeignKey(
+        Clip, null=True, blank=True, on_delete=models.SET_NULL, related_name="events"
     )
     box = models.JSONField(
         default=list, help_text="The face on the snapshot: [x, y, width, height], each 0 to 1."
@@ -180,19 +184,15 @@ class EventVector(models.Model):
         return f"vector of {self.event_id} by {self.model_id}"
 
 
-class Recording(models.Model):
+class Recording(Upload):
     """A video, or a ZIP of pictures, that a job analyses as if it were seen live; its visits have
     the time of the recording.
 
     stream: of the last attempt; the visits belong to it.
     """
 
-    class State(models.TextChoices):
-        UPLOADING = "uploading", "Waiting for its video"
-        STARTED = "started", "Started"
-        OVER = "over", "Over"
+    KIND = "recording"
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="recordings")
     camera = models.ForeignKey(
         Camera, null=True, blank=True, on_delete=models.SET_NULL, related_name="recordings"
@@ -203,16 +203,7 @@ class Recording(models.Model):
         default=40, validators=[MinValueValidator(20), MaxValueValidator(1000)]
     )
     is_kept = models.BooleanField(default=False, help_text="Keep the video when it is analysed.")
-    state = models.CharField(max_length=16, choices=State.choices, default=State.UPLOADING)
-    archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
-    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     stream = models.ForeignKey(Stream, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ended_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["-id"]
 
     def __str__(self) -> str:
         return self.name

@@ -27,6 +27,7 @@ def event_payload(event: Event) -> EventPayload:
         "similarity": rounded(event.similarity),
         "threshold": round(event.threshold, 4),
         "false_match_rate": significant(event.false_match_rate),
+        "model": event.decided_by or None,
         "started_at": utc_text(event.started_at),
         "ended_at": utc_text(event.ended_at),
         "is_open": event.is_open,
@@ -50,6 +51,7 @@ def _clip(event: Event) -> ClipPayload | None:
     if clip is None:
         return None
     return {
+        "id": str(clip.pk),
         "state": clip.state,
         "message": clip.message,
         "url": reverse("event-clip", args=[event.pk]) if clip.file else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 from recognition.web.identifiers import uuid7
@@ -34,6 +36,9 @@ class Job(Leased):
     )
     run_after = models.DateTimeField(editable=False)
     cancel_requested = models.BooleanField(default=False, editable=False)
+    runs_again = models.BooleanField(
+        default=False, editable=False, help_text="What it reads changed after its last start."
+    )
     attempts = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="Number of attempts."
     )
@@ -63,3 +68,37 @@ class Job(Leased):
     @property
     def is_open(self) -> bool:
         return self.state in self.OPEN
+
+
+class JobOwner(models.Model):
+    """A row whose work a job does, such as an import or a training. It stays after its job.
+
+    WAITING: its state until the job closes it.
+    """
+
+    WAITING: ClassVar[str]
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state: models.CharField[str, str]
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["-id"]
+
+    @property
+    def is_left(self) -> bool:
+        """True if the job has ended without closing the row: it was cancelled before it ran, its
+        workers died, or it was deleted."""
+        return self.state == self.WAITING and (self.job is None or not self.job.is_open)
+
+    @property
+    def is_job_cancelled(self) -> bool:
+        return self.job is not None and self.job.state == Job.State.CANCELLED
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        return self.job is not None and self.job.is_open and not self.job.cancel_requested

@@ -90,6 +90,7 @@ def _take(kinds: Collection[str]) -> tuple[Job, Lease] | None:
             started_at=DatabaseTime(),
             progress=0.0,
             message="",
+            runs_again=False,
         )
         if lease is not None:
             return Job.objects.get(pk=pk), lease

@@ -24,16 +24,26 @@ _PERIODIC_KEPT = timedelta(days=2)
 
 
 def job_start(
-    *, kind: str, actor: Actor, parameters: JsonObject | None = None, collection: UUID | None = None
+    *,
+    kind: str,
+    actor: Actor,
+    parameters: JsonObject | None = None,
+    collection: UUID | None = None,
+    is_input_new: bool = False,
 ) -> Job:
     """Put a new job in the queue. If the kind is single and the collection has an open job of it,
-    return that one; if it waits for its time, it becomes due now."""
+    return that one; if it waits for its time, it becomes due now.
+
+    is_input_new: this transaction changes what such a job reads, so one that runs already must run
+    once more.
+    """
 
     def start() -> Job:
         job = _insert(kind, actor.name, parameters or {}, collection)
         if job is None:
             # If the open job ends at this moment, the second call of `start` can insert a new one.
-            return _due_now(_unique_key(kind, collection)) or start()
+            key = _unique_key(kind, collection)
+            return _open_job(key, is_input_new=is_input_new) or start()
         record(actor, "job.start", job, collection_id=collection, kind=kind)
         after_commit(partial(job_publish, job))
         return job
@@ -103,7 +113,11 @@ def queue_periodic() -> None:
 
 def job_ended(job: Job, state: Job.State) -> None:
     """Called in the transaction that ends a job: write a notice, and queue the next job of a
-    periodic kind. The success of a periodic job needs no notice."""
+    periodic kind, or of one whose input is new. The success of a periodic job needs no notice."""
+    if state != Job.State.CANCELLED and Job.objects.filter(pk=job.pk, runs_again=True).exists():
+        next_job = _insert(job.kind, job.created_by, job.parameters, job.collection_id)
+        if next_job is not None:
+            after_commit(partial(job_publish, next_job))
     every = KINDS[job.kind].every if job.kind in KINDS else None
     if every is not None:
         _insert(job.kind, SYSTEM.name, {}, None, wait_s=every.total_seconds())
@@ -145,9 +159,12 @@ def _insert(
     return _read(job)
 
 
-def _due_now(unique_key: str | None) -> Job | None:
+def _open_job(unique_key: str | None, *, is_input_new: bool) -> Job | None:
     """Make the open job with this key due now and return it; None if it has ended meanwhile."""
     rows = Job.objects.filter(unique_key=unique_key)
+    if is_input_new:
+        # Also if it is queued: this locks the row, so that it starts after the present transaction.
+        rows.update(runs_again=True)
     waiting = rows.filter(state=Job.State.QUEUED, run_after__gt=DatabaseTime())
     waiting.update(run_after=DatabaseTime())
     return rows.first()

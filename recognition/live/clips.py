@@ -12,8 +12,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connections
@@ -58,6 +58,50 @@ class _Waiting:
         self.packets, self.lost = [], reason
 
 
+@dataclass(slots=True)
+class _Newest:
+    """The newest clip of a stream. last_start: a visit that begins later gets another one.
+    shown_until: its last picture; None while it is recorded, or if it was lost."""
+
+    wanted: ClipWanted
+    last_start: datetime
+    shown_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Source:
+    """A stream whose visits get clips of this tape."""
+
+    camera: Camera
+    tape: Tape
+    newest: _Newest | None = None
+
+    @property
+    def after(self) -> timedelta:
+        return timedelta(seconds=self.camera.clip_after_s)
+
+    def shared(self, started_at: datetime) -> ClipWanted | None:
+        """The newest clip, if the visit began within it. It is lengthened to its usual time after
+        the visit; one that has ended must show half of that."""
+        newest = self.newest
+        if newest is None or not newest.wanted.begins_at <= started_at <= newest.last_start:
+            return None
+        ends_at = max(newest.wanted.ends_at, started_at + self.after)
+        if self.tape.extend(newest.wanted.id, ends_at.timestamp()):
+            newest.wanted = replace(newest.wanted, ends_at=ends_at)
+            return newest.wanted
+        shown_until = newest.shown_until
+        is_shown = shown_until is not None and started_at + self.after / 2 <= shown_until
+        return newest.wanted if is_shown else None
+
+    def fresh(self, started_at: datetime) -> ClipWanted:
+        before = timedelta(seconds=self.camera.clip_before_s)
+        wanted = ClipWanted(uuid7(), started_at - before, started_at + self.after)
+        self.newest = _Newest(wanted, last_start=wanted.ends_at)
+        self.tape.want(wanted.id, started_at.timestamp())
+        return wanted
+
+
 class Clips(Writing[_Waiting]):
     """Thread-safe; only the writer waits for disk and database."""
 
@@ -66,7 +110,7 @@ class Clips(Writing[_Waiting]):
 
     def __init__(self) -> None:
         super().__init__(name="clip-writer", entries="clips")
-        self._tapes: dict[UUID, tuple[Camera, Tape]] = {}
+        self._sources: dict[UUID, _Source] = {}
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._pause_s = _PAUSE_S
@@ -84,30 +128,25 @@ class Clips(Writing[_Waiting]):
             yield
             return
         with self._changed:
-            self._tapes[stream_id] = camera, tape
+            self._sources[stream_id] = _Source(camera, tape)
         try:
             yield
         finally:
             with self._changed:
-                del self._tapes[stream_id]
+                del self._sources[stream_id]
             tape.close()
 
     def want(self, stream_id: UUID, started_at: datetime) -> ClipWanted | None:
-        """The clip of a visit that began at this time; None if the stream has none."""
+        """The clip of a visit that began at this time; None if the stream has none. Visits that
+        begin together share one. Call it in the thread of the stream."""
         with self._changed:
-            camera, tape = self._tapes.get(stream_id, (None, None))
-        if camera is None or tape is None:
+            source = self._sources.get(stream_id)
+        if source is None:
             return None
         # A face may be in view for long before it can be recognised, and the tape goes back no
         # further. Then the clip shows how it was recognised.
         started_at = max(started_at, timezone.now() - timedelta(seconds=KNOWN_WITHIN_S))
-        wanted = ClipWanted(
-            uuid7(),
-            started_at - timedelta(seconds=camera.clip_before_s),
-            started_at + timedelta(seconds=camera.clip_after_s),
-        )
-        tape.want(wanted.id, started_at.timestamp())
-        return wanted
+        return source.shared(started_at) or source.fresh(started_at)
 
     def _cut(self, cut: Cut) -> None:
         """Called by a tape: the clip is complete."""
@@ -119,9 +158,16 @@ class Clips(Writing[_Waiting]):
             if self._bytes + cut.bytes > MOST_WAITING_BYTES:
                 waiting.lose(_TOO_SLOW)
                 waiting.bytes = 0
+            self._note_end(waiting)
             self._bytes += waiting.bytes
             self._waiting.append(waiting)
             self._wake()
+
+    def _note_end(self, waiting: _Waiting) -> None:
+        for source in self._sources.values():
+            newest = source.newest
+            if newest is not None and newest.wanted.id == waiting.clip_id and waiting.packets:
+                newest.shown_until = datetime.fromtimestamp(waiting.packets[-1].at_s, UTC)
 
     def _left(self) -> int:
         return len(self._waiting)

@@ -115,6 +115,7 @@ class VisitLog:
             similarity=decision.similarity,
             threshold=decision.threshold,
             fmr=decision.fmr,
+            decided_by=decision.model,
             template_id=decision.template,
             at=visit.last_seen_at,
             quality=visit.quality,

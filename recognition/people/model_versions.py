@@ -130,7 +130,7 @@ def normalisation_follow(version: ModelVersion, before: str, actor: Actor) -> No
             setattr(row, threshold, None)
             row.save(update_fields=[threshold])
             if measures:
-                job_start(kind="measure", collection=row.pk, actor=actor)
+                job_start(kind="measure", collection=row.pk, actor=actor, is_input_new=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,10 @@ class Counted:
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The present rules for a match in a collection. `source`: where the threshold comes from;
-    `curve_source`: which curve gives the rates, the model's or the collection's own."""
+    `curve_source`: which curve gives the rates, the model's or the collection's own. `model`: the
+    version that they are for."""
 
+    model: str
     threshold: float
     margin: float
     source: RuleSource
@@ -67,14 +69,15 @@ def rules_of(collection: Collection, gallery: Sized) -> Rules:
     """The rules in force. ServiceError 409 if the threshold must come from a curve and the embedder
     has none."""
     curve, curve_source = _curve_in_force(collection)
+    model = collection.embedder.version
 
     def rules(threshold: float, source: RuleSource) -> Rules:
-        return Rules(threshold, collection.match_margin, source, curve, curve_source)
+        return Rules(model, threshold, collection.match_margin, source, curve, curve_source)
 
     if collection.match_threshold is not None:
         return rules(collection.match_threshold, "fixed")
     if curve is None:
-        raise uncalibrated(collection.embedder.version)
+        raise uncalibrated(model)
     if collection.target_false_match_rate is not None:
         return rules(curve.threshold(collection.target_false_match_rate), "target_rate")
     return rules(threshold_for_gallery(curve, collection, gallery), "gallery_size")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from django.db import models
 
 from recognition.cameras.models import Camera
-from recognition.jobs.models import Job
+from recognition.jobs.models import JobOwner
 from recognition.people.models.collection import Collection
 from recognition.people.models.model_version import ModelVersion
-from recognition.web.identifiers import uuid7
 
 
-class TrainingRun(models.Model):
+class TrainingRun(JobOwner):
     """The training of a network, or the adaptation of a preset to a camera.
 
     Its pictures are those that were stored before it: ids are in the order of time, so the id of
@@ -28,7 +27,8 @@ class TrainingRun(models.Model):
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    WAITING = State.OPEN
+
     task = models.CharField(max_length=16, choices=Task.choices)
     name = models.CharField(max_length=64, help_text="Of the model that comes of it.")
     licence = models.CharField(max_length=200, blank=True)
@@ -57,13 +57,6 @@ class TrainingRun(models.Model):
     model = models.ForeignKey(
         ModelVersion, null=True, on_delete=models.SET_NULL, related_name="training_runs"
     )
-    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
-    created_by = models.CharField(max_length=200, help_text="As in the audit log.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    ended_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["-id"]
 
     def __str__(self) -> str:
         return self.name
@@ -72,11 +65,7 @@ class TrainingRun(models.Model):
     def state_now(self) -> str:
         """Its state as its job tells it: the job may end without closing the run, or be started
         again."""
-        if self.job is None or self.state == self.State.DONE:
-            return self.state
-        if self.job.is_open:
-            return self.State.OPEN
-        if self.state != self.State.OPEN:
-            return self.state
-        is_cancelled = self.job.state == Job.State.CANCELLED
-        return self.State.CANCELLED if is_cancelled else self.State.FAILED
+        if self.is_left:
+            return self.State.CANCELLED if self.is_job_cancelled else self.State.FAILED
+        is_open = self.job is not None and self.job.is_open and self.state != self.State.DONE
+        return self.State.OPEN if is_open else self.state

@@ -103,8 +103,10 @@ class EnrolPayload(TypedDict):
 
 
 class ClipPayload(TypedDict):
-    """is_playable: every browser plays it. message: why it was lost."""
+    """id: the same for all events that share it. is_playable: every browser plays it. message: why
+    it was lost."""
 
+    id: str
     state: str
     message: str
     url: str | None
@@ -115,7 +117,7 @@ class ClipPayload(TypedDict):
 
 
 class EventPayload(TypedDict):
-    """A visit."""
+    """A visit. model: the version that decided; similarity and threshold are of it."""
 
     id: str
     collection: str
@@ -125,6 +127,7 @@ class EventPayload(TypedDict):
     similarity: float | None
     threshold: float
     false_match_rate: float | None
+    model: str | None
     started_at: str
     ended_at: str
     is_open: bool

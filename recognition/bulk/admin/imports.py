@@ -69,7 +69,7 @@ class ImportRunAdmin(UploadAdmin):
             enrolled=counts.get(ImportItem.State.ENROLLED, 0),
             chosen=chosen,
             page=page,
-            may_cancel=run.job is not None and run.job.is_open and not run.job.cancel_requested,
+            may_cancel=run.may_be_cancelled,
         )
         return render(request, "bulk/import.html", context)
 

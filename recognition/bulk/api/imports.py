@@ -26,6 +26,7 @@ from recognition.bulk.services import imports as service
 from recognition.bulk.services.archives import MOST_PIECE_BYTES, PIECE_BYTES
 from recognition.bulk.services.photos import item_enrol
 from recognition.bulk.services.report import report_table
+from recognition.bulk.services.uploads import upload_piece
 from recognition.people.selectors import collection_by_id, collection_or_only
 from recognition.web.api.base import ApiView
 from recognition.web.api.files import face_file
@@ -132,7 +133,7 @@ class ImportPiecesView(_ImportApiView):
     def put(self, request: Request, import_id: UUID) -> Response:
         run = self.run(import_id)
         offset = self.read_query(PieceQuery)["offset"]
-        received = service.import_piece(run=run, offset=offset, data=piece_of(request))
+        received = upload_piece(upload=run, offset=offset, data=piece_of(request))
         return Response({"received": received})
 
 

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=accounts.identifiers.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(help_text='Name of the archive or folder.', max_length=200)),
-                ('state', models.CharField(choices=[('uploading', 'Waiting for its archive'), ('started', 'Started'), ('over', 'Over')], default='uploading', max_length=16)),
+                ('state', models.CharField(choices=[('uploading', 'Waiting for its file'), ('started', 'Started'), ('over', 'Over')], default='uploading', max_length=16)),
                 ('is_planned', models.BooleanField(default=False, help_text='Every photo has its item.')),
                 ('created_by', models.CharField(help_text='As in the audit log.', max_length=200)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),

@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from accounts.audit import Actor
-from recognition.bulk.models import Archive, ImportRun
+from recognition.bulk.models import Archive, ImportRun, Upload
 from recognition.bulk.services.archives import PIECE_BYTES, ArchiveWriter
-from recognition.bulk.services.imports import (
-    import_create,
-    import_delete,
-    import_finish,
-    import_piece,
-)
+from recognition.bulk.services.imports import import_create, import_delete, import_finish
+from recognition.bulk.services.uploads import upload_piece
 from recognition.people.models import Collection
 
 Told = Callable[[int, int], None]
@@ -39,7 +35,7 @@ def folder_import(
             assert run.archive is not None  # just made
             write_folder(run.archive, path, files, lambda done: told(done, size))
         else:
-            _write_file(run, path, lambda done: told(done, size))
+            write_file(run, path, lambda done: told(done, size))
         run.refresh_from_db()
         return import_finish(run=run, actor=actor)
     except BaseException:
@@ -71,9 +67,9 @@ def write_folder(
     writer.finish()
 
 
-def _write_file(run: ImportRun, path: Path, told: Callable[[int], None]) -> None:
+def write_file(upload: Upload, path: Path, told: Callable[[int], None] = lambda done: None) -> None:
     done = 0
     with path.open("rb") as file:
         while data := file.read(PIECE_BYTES):
-            done = import_piece(run=run, offset=done, data=data)
+            done = upload_piece(upload=upload, offset=done, data=data)
             told(done)

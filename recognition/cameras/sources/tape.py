@@ -95,6 +95,14 @@ class Tape:
         if is_over:
             self._finish([cut])
 
+    def extend(self, clip_id: UUID, ends_s: float) -> bool:
+        """Let a cut end later, as by `time.time`. False if it is over."""
+        with self._lock:
+            cut = next((cut for cut in self._cuts if cut.clip_id == clip_id), None)
+            if cut is not None:
+                cut.ends_s = max(cut.ends_s, ends_s)
+            return cut is not None
+
     def close(self) -> None:
         """No more packets come: clips end here."""
         with self._lock:

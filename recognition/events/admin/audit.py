@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, Prefetch
 from django.http import HttpRequest
 from unfold.decorators import display
 
@@ -22,11 +22,15 @@ from recognition.people.models import Collection, FaceImage, Person
 _SHORT = 40
 _MOST_NAMED = 3
 # For each kind of target: its model, its name for people, and the rows to read with it.
-_TARGETS: dict[str, tuple[type[Model], Callable[[Any], str], tuple[str, ...]]] = {
+_TARGETS: dict[str, tuple[type[Model], Callable[[Any], str], tuple[str | Prefetch, ...]]] = {
     "person": (Person, lambda row: row.name, ()),
     "faceimage": (FaceImage, lambda row: f"photo of {row.person.name}", ("person",)),
     "event": (Event, lambda row: f"visit of {row.who}", ("person",)),
-    "clip": (Clip, lambda row: f"clip of {row.event.who}", ("event__person",)),
+    "clip": (
+        Clip,
+        lambda row: f"clip of {_some([event.who for event in row.events.all()])}",
+        (Prefetch("events", Event.objects.defer("vector").select_related("person")),),
+    ),
     "camera": (Camera, lambda row: f"camera {row.name}", ()),
     "collection": (Collection, lambda row: f"collection {row.name}", ()),
     "apikey": (ApiKey, lambda row: f"key {row.name}", ()),
@@ -110,7 +114,7 @@ def names_of(entries: Iterable[AuditEntry]) -> Names:
         people |= set(entry.details.get("people", ()))
     names: Names = {}
     for kind, (model, name, related) in _TARGETS.items():
-        rows = model._default_manager.select_related(*related)
+        rows = model._default_manager.prefetch_related(*related)
         found = rows.filter(pk__in=_ids(model, wanted.get(kind, ())))
         names |= {(kind, str(row.pk)): name(row) for row in found}
     return names

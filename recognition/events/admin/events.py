@@ -85,7 +85,7 @@ class EventAdmin(ServiceAdmin, LongListAdmin):
         "started_at",
         "lasted",
         "quality_text",
-        "model",
+        "decided_by",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:

@@ -52,14 +52,13 @@ class RecordingAdmin(UploadAdmin):
         recording = row_to_view(self, request, object_id)
         if request.method == "POST":
             return self._cancel(request, recording)
-        job = recording.job
         context = self.context(
             request,
             title=recording.name,
             recording=recording,
             events=_visits(recording),
             shown=_SHOWN,
-            may_cancel=job is not None and job.is_open and not job.cancel_requested,
+            may_cancel=recording.may_be_cancelled,
         )
         return render(request, "events/recording.html", context)
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from accounts.access import Scope
 from recognition.bulk.api.pieces import PieceAnswerSerializer, PieceParser, PieceQuery, piece_of
 from recognition.bulk.services.archives import MOST_PIECE_BYTES, PIECE_BYTES
+from recognition.bulk.services.uploads import upload_piece
 from recognition.cameras.selectors import camera_by_id
 from recognition.events import selectors
 from recognition.events.api.serializers import (
@@ -112,9 +113,7 @@ class RecordingPiecesView(_RecordingApiView):
     def put(self, request: Request, recording_id: UUID) -> Response:
         recording = self.recording(recording_id)
         offset = self.read_query(PieceQuery)["offset"]
-        received = service.recording_piece(
-            recording=recording, offset=offset, data=piece_of(request)
-        )
+        received = upload_piece(upload=recording, offset=offset, data=piece_of(request))
         return Response({"received": received})
 
 

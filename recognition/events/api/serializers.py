@@ -31,6 +31,7 @@ class NamedSerializer(serializers.Serializer):
 class ClipSerializer(serializers.Serializer):
     """The video of a visit. It is ready some seconds after the visit began."""
 
+    id = serializers.UUIDField(help_text="The same for visits that began together.")
     state = serializers.ChoiceField(choices=Clip.State.choices)
     message = serializers.CharField(help_text="Why it was lost.")
     url = serializers.CharField(allow_null=True)
@@ -53,6 +54,9 @@ class EventSerializer(serializers.Serializer):
     similarity = serializers.FloatField(allow_null=True)
     threshold = serializers.FloatField()
     false_match_rate = serializers.FloatField(allow_null=True)
+    model = serializers.CharField(
+        allow_null=True, help_text="Version of the model that decided: `name@hash`."
+    )
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField()
     is_open = serializers.BooleanField()

@@ -1,4 +1,5 @@
-"""Clips of events: begun with the event, stored or lost later, made playable by a job, deleted."""
+"""Clips of events: begun with their first event, shared by those that begin together, stored or
+lost later, made playable by a job, deleted with their last event."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ from recognition.web.transactions import in_transaction
 
 # A clip that is not stored by then never will be: its process is gone.
 _STORED_WITHIN = timedelta(minutes=15)
+_BATCH = 500
 _PROCESS_GONE = "The server stopped before it was written."
 
 
@@ -40,11 +42,14 @@ class ClipWanted:
 
 def clip_begin(event: Event, wanted: ClipWanted) -> None:
     """Within the transaction that makes the event, before it is saved."""
-    if Clip.objects.filter(pk=wanted.id).exists():
-        return  # of an attempt that was committed although its answer was lost
-    event.clip = Clip.objects.create(
-        pk=wanted.id, begins_at=wanted.begins_at, ends_at=wanted.ends_at
-    )
+    clip = Clip.objects.select_for_update().filter(pk=wanted.id).first()
+    if clip is None:
+        clip = Clip(pk=wanted.id, begins_at=wanted.begins_at, ends_at=wanted.ends_at)
+        clip.save(force_insert=True)
+    elif clip.ends_at < wanted.ends_at:
+        clip.ends_at = wanted.ends_at
+        clip.save(update_fields=["ends_at"])
+    event.clip = clip
 
 
 def clip_store(*, clip_id: UUID, packets: Sequence[VideoPacket]) -> bool:
@@ -60,6 +65,8 @@ def clip_store(*, clip_id: UUID, packets: Sequence[VideoPacket]) -> bool:
     video = mp4_of(packets)
     # It begins at a key frame, which may have come before the time that was wanted.
     begins_at = min(event.clip.begins_at, datetime.fromtimestamp(packets[0].at_s, UTC))
+    # It may have been lengthened for a visit whose event is not written yet.
+    ends_at = max(event.clip.ends_at, datetime.fromtimestamp(packets[-1].at_s, UTC))
     with NewFiles() as files:
         fresh = Clip(pk=clip_id)
         files.write(fresh.file, video.content)
@@ -73,6 +80,7 @@ def clip_store(*, clip_id: UUID, packets: Sequence[VideoPacket]) -> bool:
             changed = rows.update(
                 state=Clip.State.READY,
                 begins_at=begins_at,
+                ends_at=ends_at,
                 file=str(fresh.file.name),
                 **_figures(video),
             )
@@ -96,7 +104,7 @@ def clip_lose(*, clip_id: UUID, message: str) -> bool:
 
 def clips_lose_of_stream(stream_id: UUID) -> None:
     """The process that recorded these clips is gone."""
-    _lose_all(Clip.objects.filter(event__stream=stream_id))
+    _lose_all(Clip.objects.filter(events__stream=stream_id).distinct())
 
 
 def clips_sweep() -> int:
@@ -111,11 +119,27 @@ def _lose_all(clips: QuerySet[Clip]) -> int:
 
 
 def clips_delete(events: QuerySet[Event]) -> list[str]:
-    """Within a transaction: delete the clips of these events; returns the names of their files."""
-    clips = Clip.objects.filter(event__in=events.order_by())
-    # Locked: a job that encodes one of them must not put another file in its place meanwhile.
-    names = list(clips.select_for_update().values_list("file", flat=True))
-    clips.delete()
+    """Within a transaction: delete the clips of these events, also if others share them; returns
+    the names of their files."""
+    return _deleted(clip_ids_of(events))
+
+
+def clips_delete_unused(clip_ids: Sequence[UUID]) -> list[str]:
+    """The same for clips, after events of them were deleted: those that no event has any more."""
+    return _deleted(clip_ids, events=None)
+
+
+def clip_ids_of(events: QuerySet[Event]) -> list[UUID]:
+    return list(events.order_by().exclude(clip=None).values_list("clip", flat=True).distinct())
+
+
+def _deleted(clip_ids: Sequence[UUID], **only: None) -> list[str]:
+    names: list[str] = []
+    for start in range(0, len(clip_ids), _BATCH):
+        clips = Clip.objects.filter(pk__in=clip_ids[start : start + _BATCH], **only)
+        # Locked: a job that encodes one of them must not put another file in its place meanwhile.
+        names += clips.select_for_update().values_list("file", flat=True)
+        clips.delete()
     return names
 
 

@@ -16,7 +16,12 @@ from accounts.audit import SYSTEM, Actor, record
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream
 from recognition.events.models import Event
-from recognition.events.services.clips import ClipWanted, clip_begin, clips_delete
+from recognition.events.services.clips import (
+    ClipWanted,
+    clip_begin,
+    clip_ids_of,
+    clips_delete_unused,
+)
 from recognition.events.services.negatives import negative_follow, negatives_of_events_delete
 from recognition.events.services.publishing import announce, announce_progress
 from recognition.events.services.vectors import vectors_for
@@ -36,6 +41,7 @@ class VisitSeen:
     """What a stream knows about a visit at one moment.
 
     decision: match, unknown or ambiguous. Person and template are set only for a match.
+    decided_by: version of the model that decided.
     box: the face on the snapshot: x, y, width, height, each 0..1.
     quality: quality of the face in `face_jpeg`, 0..1. Pictures and vector may be None if the stored
     ones are as good. vector_model: made the vector; None is the model of the stream.
@@ -46,6 +52,7 @@ class VisitSeen:
     decision: str
     threshold: float
     at: datetime
+    decided_by: str = ""
     person_id: UUID | None = None
     similarity: float | None = None
     fmr: float | None = None
@@ -205,12 +212,14 @@ def event_delete(*, event: Event, actor: Actor) -> None:
 
 
 def events_delete(events: QuerySet[Event], collection: Collection) -> int:
-    """Delete events, and their files after the commit; returns the number of rows. Called in a
-    transaction that has locked the collection."""
+    """Delete events, and their files after the commit; returns the number of rows. A clip stays
+    while another event has it. Called in a transaction that has locked the collection."""
     negatives_of_events_delete(events, collection)
     remove_after_commit(name for names in events.values_list("snapshot", "face") for name in names)
-    remove_after_commit(clips_delete(events))
-    return events.order_by().delete()[0]
+    clips = clip_ids_of(events)
+    deleted = events.order_by().delete()[0]
+    remove_after_commit(clips_delete_unused(clips))
+    return deleted
 
 
 def events_of_collection_delete(collection: Collection) -> None:
@@ -326,6 +335,7 @@ def _identify(event: Event, seen: VisitSeen, person: Person | None) -> None:
     event.similarity = None if is_gone else seen.similarity
     event.false_match_rate = None if is_gone else seen.fmr
     event.threshold = seen.threshold
+    event.decided_by = seen.decided_by
     event.image = _image_of(seen.template_id, person)
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import av
 
 from accounts.audit import Actor
-from recognition.bulk.services.archives import PIECE_BYTES
-from recognition.bulk.services.folders import folder_bytes, write_folder
+from recognition.bulk.services.folders import folder_bytes, write_file, write_folder
 from recognition.cameras.models import Camera
 from recognition.cameras.sources.recorded import PICTURES, VIDEOS
 from recognition.events.models import Recording
@@ -19,7 +18,6 @@ from recognition.events.services.recordings import (
     recording_create,
     recording_delete,
     recording_finish,
-    recording_piece,
 )
 from recognition.people.models import Collection
 
@@ -76,7 +74,7 @@ def recording_bring(
     )
     try:
         if found.is_video:
-            _send(recording, found.files[0])
+            write_file(recording, found.files[0])
         else:
             assert recording.archive is not None  # just made
             write_folder(recording.archive, found.folder, found.files)
@@ -86,13 +84,6 @@ def recording_bring(
         if Recording.objects.filter(pk=recording.pk, state=Recording.State.UPLOADING).exists():
             recording_delete(recording=recording, actor=actor)
         raise
-
-
-def _send(recording: Recording, path: Path) -> None:
-    done = 0
-    with path.open("rb") as file:
-        while data := file.read(PIECE_BYTES):
-            done = recording_piece(recording=recording, offset=done, data=data)
 
 
 def _written(path: Path) -> datetime:

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from accounts.audit import Actor, record
 from recognition.bulk.archives.pieces import opened
-from recognition.bulk.services.archives import (
-    UPLOAD_KEPT,
-    archive_create,
-    archive_remove,
-    check_complete,
-    piece_put,
+from recognition.bulk.services.archives import archive_create, archive_remove, check_complete
+from recognition.bulk.services.uploads import (
+    upload_close,
+    upload_delete,
+    upload_drop_file,
+    upload_locked,
+    upload_start,
+    uploads_sweep,
 )
 from recognition.cameras.models import Camera
 from recognition.cameras.services.streams import OwnStream, stream_begin
@@ -24,11 +26,11 @@ from recognition.events.models import Event, Recording
 from recognition.events.services.events import events_delete
 from recognition.events.services.streams import streams_end_lapsed
 from recognition.jobs.context import JobContext
-from recognition.jobs.services import job_cancel, job_start
+from recognition.jobs.owners import owner_cancel
 from recognition.people.models import Collection, Person
 from recognition.people.services.locks import lock_collection
 from recognition.people.traces import Traced
-from recognition.web.errors import ServiceError, not_found
+from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
 from recognition.web.transactions import in_transaction
 
@@ -67,13 +69,6 @@ def recording_create(
     return in_transaction(create)
 
 
-def recording_piece(*, recording: Recording, offset: int, data: bytes) -> int:
-    """The next bytes of its video; see `piece_put`."""
-    if recording.state != Recording.State.UPLOADING or recording.archive is None:
-        raise ServiceError("recording_started", "The recording is all here already.", status=409)
-    return piece_put(archive=recording.archive, offset=offset, data=data)
-
-
 def recording_finish(*, recording: Recording, actor: Actor) -> Recording:
     """All of it is here: look whether it can be played, and start the job. Asked again, the same.
 
@@ -91,20 +86,7 @@ def recording_finish(*, recording: Recording, actor: Actor) -> Recording:
         in_transaction(lambda: _forget(recording))
         raise ServiceError("not_a_video", str(error), status=422) from error
 
-    def start() -> Recording:
-        row = _locked(recording)
-        if row.state == Recording.State.UPLOADING:
-            row.job = job_start(
-                kind="recording",
-                actor=actor,
-                parameters={"recording": str(row.pk)},
-                collection=row.collection_id,
-            )
-            row.state = Recording.State.STARTED
-            row.save(update_fields=["job", "state"])
-        return row
-
-    return in_transaction(start)
+    return upload_start(upload=recording, actor=actor)
 
 
 def recording_attempt(context: JobContext, recording: Recording) -> OwnStream:
@@ -115,7 +97,7 @@ def recording_attempt(context: JobContext, recording: Recording) -> OwnStream:
     def begin() -> OwnStream:
         context.check()
         collection = lock_collection(recording.collection_id)
-        row = _locked(recording)
+        row = upload_locked(recording)
         if row.stream is not None and row.stream.ended_at is None:
             message = "Its last attempt has not ended yet."
             raise ServiceError("recording_busy", message, status=503)
@@ -137,66 +119,33 @@ def recording_attempt(context: JobContext, recording: Recording) -> OwnStream:
 def recording_close(recording: Recording) -> None:
     """Its job is over: the video goes, unless it is kept."""
 
-    def close() -> None:
-        row = Recording.objects.select_for_update().filter(pk=recording.pk).first()
-        if row is None or row.state == Recording.State.OVER:
-            return
+    def end(row: Recording) -> None:
         if not row.is_kept:
-            archive_remove(row.archive)
-            row.archive = None
-        row.state, row.ended_at = Recording.State.OVER, timezone.now()
-        row.save(update_fields=["state", "archive", "ended_at"])
+            upload_drop_file(row)
 
-    in_transaction(close)
-
-
-def recording_settle(recording: Recording) -> bool:
-    """Close it if its job is over without having done so. True if it was."""
-    job = recording.job
-    if recording.state != Recording.State.STARTED or (job is not None and job.is_open):
-        return False
-    recording_close(recording)
-    return True
+    upload_close(recording, end)
 
 
 def recording_cancel(*, recording: Recording, actor: Actor) -> None:
     """Visits that were found stay. ServiceError 409 `job_ended`."""
-    if recording.job is None:
-        raise ServiceError("job_ended", "It has no job that could be cancelled.", status=409)
-    job_cancel(job=recording.job, actor=actor)
-    recording.refresh_from_db()
-    recording_settle(recording)
+    owner_cancel(recording, recording_close, actor=actor)
 
 
 def recording_delete(*, recording: Recording, actor: Actor) -> None:
     """The recording with its video. Its events stay. ServiceError 409 `job_open` while its job
     runs."""
-
-    def delete() -> None:
-        row = _locked(recording)
-        if row.job is not None and row.job.is_open:
-            raise ServiceError("job_open", "Cancel its job first.", status=409)
-        record(actor, "recording.delete", row, collection_id=row.collection_id)
-        _forget(row)
-
-    in_transaction(delete)
+    upload_delete(upload=recording, actor=actor, forget=_forget)
 
 
 def recordings_sweep() -> int:
-    """What is left of jobs that are gone, uploads that nobody goes on with, and kept videos that
+    """What is left of jobs that are gone, uploads that get no more pieces, and kept videos that
     are old; returns how many."""
-    now = timezone.now()
-    started = Recording.objects.filter(state=Recording.State.STARTED).select_related("job")
-    over = sum(recording_settle(row) for row in started)
-    stale = Recording.objects.filter(
-        state=Recording.State.UPLOADING, archive__updated_at__lt=now - UPLOAD_KEPT
+    return uploads_sweep(
+        Recording,
+        kept_days=settings.RECORDINGS_KEPT_DAYS,
+        close=recording_close,
+        forget=_forget,
     )
-    kept = timedelta(days=settings.RECORDINGS_KEPT_DAYS)
-    old = Recording.objects.filter(state=Recording.State.OVER, ended_at__lt=now - kept)
-    ended = [*stale, *old]
-    for row in ended:
-        in_transaction(lambda row=row: _forget(row))  # type: ignore[misc]
-    return over + len(ended)
 
 
 def recordings_of_collection_delete(collection: Collection) -> None:
@@ -226,13 +175,6 @@ def _refuse_old(collection: Collection, recorded_at: datetime) -> None:
     if days and recorded_at < timezone.now() - timedelta(days=days):
         message = f"Events of this collection are kept for {days} days; the recording is older."
         raise ServiceError("recording_too_old", message, status=422)
-
-
-def _locked(recording: Recording) -> Recording:
-    row = Recording.objects.select_for_update().filter(pk=recording.pk).first()
-    if row is None:
-        raise not_found("recording")
-    return row
 
 
 def _forget(recording: Recording) -> None:

@@ -14,7 +14,7 @@ from recognition.web.streaming import csv_response, newest_first
 
 _COLUMNS = ("id", "collection", "camera", "started_at", "ended_at", "is_open", "decision",
             "person", "name", "external_id", "similarity", "threshold", "false_match_rate",
-            "review")  # fmt: skip
+            "model", "review")  # fmt: skip
 
 
 def events_table(events: QuerySet[Event], actor: Actor) -> StreamingHttpResponse:
@@ -40,5 +40,6 @@ def _row(event: Event) -> Sequence[object]:
         rounded(event.similarity),
         rounded(event.threshold),
         significant(event.false_match_rate),
+        event.decided_by,
         event.review,
     )

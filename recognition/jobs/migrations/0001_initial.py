@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', editable=False, max_length=16)),
                 ('run_after', models.DateTimeField(editable=False)),
                 ('cancel_requested', models.BooleanField(default=False, editable=False)),
+                ('runs_again', models.BooleanField(default=False, editable=False, help_text='What it reads changed after its last start.')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, editable=False, help_text='Number of attempts.')),
                 ('progress', models.FloatField(default=0, editable=False, help_text='From 0 to 1.')),
                 ('message', models.CharField(blank=True, editable=False, max_length=300)),

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.matching import Candidate, Decider, VectorIndex, person_candidates, without_vetoed
+from ml_engine.matching.crowd import Crowd, Norms
 from ml_engine.matching.index import Kind
+from ml_engine.matching.kept_norms import KeptNorms
 from ml_engine.types import Float32
 from recognition.people.index.indexes import is_outgrown, new_index
 
@@ -54,8 +56,17 @@ class IndexState:
     Any number of threads may search; one thread at a time may change it.
     """
 
-    def __init__(self, dimension: int, model: str, revision: int, kind: Kind = "float32") -> None:
+    def __init__(
+        self,
+        dimension: int,
+        model: str,
+        revision: int,
+        kind: Kind = "float32",
+        crowd: Crowd | None = None,
+    ) -> None:
+        """crowd: of the model's curve, so that norms of templates are there before a search."""
         self.revision = revision
+        self._norms = KeptNorms(crowd)
         self.index = new_index(kind, dimension, model)
         self._learnt_from = 0
         self._changing = threading.Lock()
@@ -92,11 +103,19 @@ class IndexState:
             if ids
         }
 
+    def norms_of(self, crowd: Crowd, templates: Sequence[int], vectors: Float32) -> Norms:
+        """Of different templates, by their ids (n,) and vectors (n, d)."""
+        norms = self._norms.of(crowd, np.array(templates, np.int64), vectors)
+        # Templates that were removed since the search must leave nothing.
+        self._norms.drop([template for template in templates if template not in self._rows])
+        return norms
+
     def put(self, rows: Sequence[Row], names: Mapping[UUID, Names]) -> None:
         """Add templates, or take over what changed about them."""
         if not rows:
             return
         flat = np.frombuffer(b"".join(row.vector for row in rows), "<f4")
+        vectors = flat.reshape(len(rows), -1)
         ids = np.fromiter((row.template for row in rows), np.int64, len(rows))
         with self._changing:
             for row in rows:
@@ -109,13 +128,15 @@ class IndexState:
                 self._rows[row.template] = (row.person, row.image)
                 self._release(row.template, before)
             # Owners first: every template that a search finds must have an owner.
-            self.index.add(ids, flat.reshape(len(rows), -1), model=self.index.model)
+            self.index.add(ids, vectors, model=self.index.model)
+            self._norms.put(ids, vectors)
 
     def drop(self, templates: Sequence[int]) -> None:
         with self._changing:
             self.index.remove(templates)
             for template in templates:
                 self._release(template, self._rows.pop(template, None))
+            self._norms.drop(templates)
 
     def put_negatives(self, people: Iterable[UUID], found: Mapping[UUID, Float32]) -> None:
         """Replace the negatives of these people. found: vectors (n, d) by person; a person that is

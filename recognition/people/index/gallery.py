@@ -19,6 +19,7 @@ from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import kind_for
 from recognition.people.index.reading import CHUNK, CollectionState, TemplateReader, names_of
 from recognition.people.index.scores import Scores
+from recognition.people.model_versions import curve_in_use
 from recognition.people.models import Collection
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class Gallery:
         self.collection_id: UUID = collection.pk
         self.model_id: int = collection.embedder_id
         self.model: str = collection.embedder.version
+        curve = curve_in_use(collection.embedder)
+        self._crowd = curve.scoring.crowd if curve else None
         self._source = TemplateReader.of(collection)
         self._contents: IndexState | None = None
         self._decider: Decider | None = None  # None: the nearest
@@ -194,7 +197,7 @@ class Gallery:
         later."""
         source = self._source
         kind = kind_for(standing.search_kind, source.size()[1])
-        contents = IndexState(source.dimension, self.model, standing.revision, kind)
+        contents = IndexState(source.dimension, self.model, standing.revision, kind, self._crowd)
         names = source.names()
         for rows in source.all_rows():
             contents.put(rows, names)

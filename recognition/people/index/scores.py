@@ -59,7 +59,10 @@ class Scores:
             return
         best: dict[Hashable, Candidate] = {}
         cohort, rows = self.curve.scoring, np.concatenate(vectors)
-        for pair in compared(query, rows, owners, cohort, is_fixed=self.is_fixed):
+        norms = None
+        if cohort.crowd and not self.of_means:
+            norms = self.contents.norms_of(cohort.crowd, [each for _, each in owners], rows)
+        for pair in compared(query, rows, owners, cohort, norms=norms, is_fixed=self.is_fixed):
             known = best.setdefault(pair.person, pair)
             if pair.score > known.score:
                 best[pair.person] = pair

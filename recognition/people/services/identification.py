@@ -107,7 +107,7 @@ def default_embedder() -> str:
 def decide_candidates(rules: Rules, candidates: Sequence[Candidate]) -> Decision:
     """The decision for candidates, best first, by a collection's rules: the only place that
     decides, for REST and live. It needs two candidates to see that a face is ambiguous."""
-    return decide(list(candidates), rules.threshold, rules.margin, rules.curve)
+    return decide(list(candidates), rules.threshold, rules.margin, rules.curve, rules.model)
 
 
 def identified_face(face: Face, decision: Decision, gallery: Gallery) -> IdentifiedFace:

@@ -64,6 +64,7 @@ class FaceFile:
         self.camera = 0
         self._numbers: dict[str, int] = {}
         self._digest = hashlib.sha256()
+        self._rows_digest = hashlib.sha256()
 
     def add(self, face: Image, person: str | None) -> None:
         """person: None for a face of the camera; these come last."""
@@ -74,6 +75,15 @@ class FaceFile:
             self.camera += 1
         else:
             self.people.append(self._numbers.setdefault(person, len(self._numbers)))
+
+    def add_row(self, row: FaceImage) -> None:
+        """A row that may be trained on, whether or not its file is there."""
+        self._rows_digest.update(row.pk.bytes)
+
+    @property
+    def rows_sha256(self) -> str:
+        """Another one means that a person or an image left; a missing file does not change it."""
+        return self._rows_digest.hexdigest()
 
     @property
     def keys(self) -> list[str]:
@@ -175,6 +185,7 @@ def _add_stored(made: FaceFile, run: TrainingRun, progress: Progress) -> None:
         row = FaceImage.objects.filter(pk=image_id).first()
         if row is None:
             continue
+        made.add_row(row)
         if (face := stored_aligned(row, made.size)) is not None:
             made.add(face, str(row.person_id))
             made.images.append(image_id)

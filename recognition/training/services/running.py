@@ -127,10 +127,8 @@ def _attempt(context: JobContext, run: TrainingRun, camera_faces: CameraFaces) -
     root.mkdir(parents=True, exist_ok=True)
     require_room(root, _FIRST_BYTES, "A training")
     with faces_collected(run, camera_faces, progress) as faces:
-        folder = root / faces.sha256[:16]
-        # With a file that is missing, other faces do not mean that somebody left.
-        if not faces.missing:
-            _remove_others(root, folder)
+        folder = root / f"{faces.rows_sha256[:16]}-{faces.sha256[:16]}"
+        _remove_others(root, folder, keeps_same_rows=faces.missing > 0)
         _begin_anew(run, folder)
         attempt = _Attempt(context, run, faces, folder)
         _add_model(attempt, _train(attempt))
@@ -151,10 +149,13 @@ def _add_model(attempt: _Attempt, done: JsonDict) -> None:
     )
 
 
-def _remove_others(root: Path, folder: Path) -> None:
-    """What was trained on other faces: somebody left meanwhile."""
+def _remove_others(root: Path, folder: Path, *, keeps_same_rows: bool) -> None:
+    """Remove what was trained on other faces, because somebody left meanwhile. keeps_same_rows:
+    files of the same images are missing and may come back, so nobody left."""
+    rows = folder.name.partition("-")[0]
     for path in root.iterdir():
-        if path != folder:
+        is_kept = keeps_same_rows and path.name.startswith(f"{rows}-")
+        if path != folder and not is_kept:
             shutil.rmtree(path, ignore_errors=True)
 
 

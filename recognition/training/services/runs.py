@@ -13,7 +13,8 @@ from django.utils import timezone
 from accounts.audit import Actor, record
 from recognition.cameras.models import Camera
 from recognition.jobs.models import Job
-from recognition.jobs.services import job_cancel, job_start
+from recognition.jobs.owners import owner_cancel, owners_settle
+from recognition.jobs.services import job_start
 from recognition.people.models import Collection
 from recognition.people.services.own_models import refuse_bad_name
 from recognition.people.services.trained_people import people_to_train_on
@@ -87,33 +88,28 @@ def training_run_cancel(*, run: TrainingRun, actor: Actor, keep_best: bool = Fal
 
     ServiceError 409 `job_ended`; `nothing_to_keep` if no step was done yet.
     """
-    if run.job is None or not run.job.is_open:
+    if not keep_best:
+        owner_cancel(run, _close_left, actor=actor)
+    elif run.job is None or not run.job.is_open:
         raise ServiceError("job_ended", "The training has ended already.", status=409)
-    if keep_best:
+    else:
         _stop(run, actor)
-        return
-    job = job_cancel(job=run.job, actor=actor)
-    if not job.is_open:
-        training_close(run, _State.CANCELLED)
 
 
 def training_sweep() -> int:
     """Close runs whose job ended without doing so, and remove folders of runs that are over, a day
     later if they failed; returns the number of both."""
-    lost = [
-        run
-        for run in TrainingRun.objects.filter(state=_State.OPEN).select_related("job")
-        if run.job is None or not run.job.is_open
-    ]
-    for run in lost:
-        is_cancelled = run.state_now == _State.CANCELLED
-        message = run.job.message if run.job is not None else "Its job is gone."
-        training_close(run, _State.CANCELLED if is_cancelled else _State.FAILED, message)
+    closed = owners_settle(TrainingRun, _close_left)
     root = training_root()
     folders = [path for path in root.iterdir() if _is_left(path.name)] if root.is_dir() else []
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-    return len(lost) + len(folders)
+    return closed + len(folders)
+
+
+def _close_left(run: TrainingRun) -> None:
+    message = run.job.message if run.job is not None else "Its job is gone."
+    training_close(run, _State.CANCELLED if run.is_job_cancelled else _State.FAILED, message)
 
 
 def _is_left(name: str) -> bool:

@@ -15,8 +15,8 @@ from recognition.bulk.services.imports import (
     import_create,
     import_delete,
     import_finish,
-    import_piece,
 )
+from recognition.bulk.services.uploads import upload_piece
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_retry
 from recognition.people.models import Collection, FaceImage, Person
@@ -39,33 +39,33 @@ class TestUpload:
     def test_upload_goes_on_where_it_stopped(self, collection: Collection) -> None:
         data = people_zip()
         run = import_create(collection=collection, name="a", size=len(data), actor=ACTOR)
-        assert import_piece(run=run, offset=0, data=data[:100]) == 100
+        assert upload_piece(upload=run, offset=0, data=data[:100]) == 100
         # The answer was lost: the same piece again.
-        assert import_piece(run=run, offset=0, data=data[:100]) == 100
+        assert upload_piece(upload=run, offset=0, data=data[:100]) == 100
         run.refresh_from_db()
         with pytest.raises(ServiceError) as refused:
-            import_piece(run=run, offset=200, data=data[200:])
+            upload_piece(upload=run, offset=200, data=data[200:])
         assert (refused.value.code, refused.value.details["received"]) == ("wrong_offset", 100)
         with pytest.raises(ServiceError, match="bytes have arrived"):
             import_finish(run=run, actor=ACTOR)
-        import_piece(run=run, offset=100, data=data[100:])
+        upload_piece(upload=run, offset=100, data=data[100:])
         import_finish(run=ImportRun.objects.get(pk=run.pk), actor=ACTOR)
         run_jobs()
         assert FaceImage.objects.count() == 6
 
     def test_piece_that_differs_from_what_is_there_is_refused(self, collection: Collection) -> None:
         run = import_create(collection=collection, name="a", size=1000, actor=ACTOR)
-        import_piece(run=run, offset=0, data=b"a" * 100)
+        upload_piece(upload=run, offset=0, data=b"a" * 100)
         run.refresh_from_db()
         for data in (b"b" * 100, b"a" * 99):
             with pytest.raises(ServiceError, match="100 bytes have arrived"):
-                import_piece(run=run, offset=0, data=data)
+                upload_piece(upload=run, offset=0, data=data)
         assert len(stored_files()) == 1
 
     def test_more_than_was_announced_is_refused(self, collection: Collection) -> None:
         run = import_create(collection=collection, name="a", size=100, actor=ACTOR)
         with pytest.raises(ServiceError, match="announced"):
-            import_piece(run=run, offset=0, data=b"a" * 101)
+            upload_piece(upload=run, offset=0, data=b"a" * 101)
         assert stored_files() == set()
 
     def test_archive_over_the_limit_is_refused(self, collection: Collection, settings: Any) -> None:
@@ -93,8 +93,8 @@ class TestUpload:
 
     def test_piece_after_the_start_is_refused(self, collection: Collection) -> None:
         run = started(collection, people_zip())
-        with pytest.raises(ServiceError, match="already has its archive"):
-            import_piece(run=run, offset=0, data=b"a")
+        with pytest.raises(ServiceError, match="already has its file"):
+            upload_piece(upload=run, offset=0, data=b"a")
 
 
 class TestEnd:
@@ -159,7 +159,7 @@ class TestEnd:
 
     def test_import_is_deleted_with_all_but_its_people(self, collection: Collection) -> None:
         run = started(collection, zip_of({"Ann/1.jpg": photo(1), "Ann/two.jpg": photo(1, 2)}))
-        with pytest.raises(ServiceError, match="Cancel the job"):
+        with pytest.raises(ServiceError, match="Cancel its job"):
             import_delete(run=run, actor=ACTOR)
         run_jobs()
         import_delete(run=ImportRun.objects.get(pk=run.pk), actor=ACTOR)

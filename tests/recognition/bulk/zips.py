@@ -7,7 +7,8 @@ import zipfile
 from collections.abc import Mapping
 
 from recognition.bulk.models import ImportItem, ImportRun
-from recognition.bulk.services.imports import import_create, import_finish, import_piece
+from recognition.bulk.services.imports import import_create, import_finish
+from recognition.bulk.services.uploads import upload_piece
 from recognition.people.models import Collection
 from tests.commits import committed
 from tests.factories import ACTOR
@@ -37,7 +38,7 @@ def people_zip(people: int = 3, photos: int = 2) -> bytes:
 def sent(collection: Collection, data: bytes, name: str = "people.zip") -> ImportRun:
     """An import whose archive has arrived, and that is not started yet."""
     run = import_create(collection=collection, name=name, size=len(data), actor=ACTOR)
-    import_piece(run=run, offset=0, data=data)
+    upload_piece(upload=run, offset=0, data=data)
     return ImportRun.objects.get(pk=run.pk)
 
 

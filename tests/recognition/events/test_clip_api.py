@@ -48,6 +48,7 @@ def test_event_tells_its_clip(api: Caller, event: Event) -> None:
     assert clip is not None
     told = good(api.get(f"/api/v1/events/{event.pk}"))["clip"]
     assert told == {
+        "id": str(clip.pk),
         "state": "ready",
         "message": "",
         "url": _url(event),

@@ -14,11 +14,11 @@ from django.test import Client
 from django.utils import timezone
 
 from recognition.bulk.models import Archive
+from recognition.bulk.services.uploads import upload_piece
 from recognition.events.models import Event, Recording
 from recognition.events.services.recordings import (
     recording_create,
     recording_finish,
-    recording_piece,
     recordings_sweep,
 )
 from recognition.jobs.models import Job
@@ -63,7 +63,7 @@ def _started(collection: Collection, data: bytes, **values: Any) -> Recording:
     recording = recording_create(
         collection=collection, name="hall.mp4", size=len(data), actor=ACTOR, **values
     )
-    recording_piece(recording=recording, offset=0, data=data)
+    upload_piece(upload=recording, offset=0, data=data)
     return recording_finish(recording=recording, actor=ACTOR)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from ml_engine.types import WeightsUnavailable
 from recognition.jobs import context as context_module
 from recognition.jobs import running
 from recognition.jobs.context import LONGEST_LOG, JobCancelled, JobContext, WorkerStopping
-from recognition.jobs.kinds import KINDS, Kind
+from recognition.jobs.kinds import KINDS, JsonObject, Kind
 from recognition.jobs.models import Job
 from recognition.jobs.payloads import job_detail
 from recognition.jobs.running import _told, run_next
 from recognition.jobs.services import job_cancel, job_start
+from recognition.web.identifiers import uuid7
 from recognition.web.leases import DatabaseTime, KeptLease, LeaseLost, renew, take
 from tests.factories import ACTOR
 from tests.recognition.jobs.kinds_for_tests import STEP
@@ -64,6 +66,57 @@ def test_jobs_run_in_the_order_in_which_they_were_started() -> None:
     jobs = [start() for _ in range(3)]
     run_jobs()
     assert [job.pk for job in Job.objects.order_by("ended_at")] == [job.pk for job in jobs]
+
+
+def during_the_first_run(monkeypatch: pytest.MonkeyPatch, act: Callable[[Job], object]) -> None:
+    """Call `act` while the first job of kind `sleep` runs."""
+    waiting = [act]
+
+    def sleep(context: JobContext, parameters: JsonObject) -> JsonObject:
+        while waiting:
+            waiting.pop()(Job.objects.get(pk=context.job_id))
+        context.check()
+        return {}
+
+    monkeypatch.setitem(KINDS, "sleep", Kind(run="", title="Sleep", is_single=True))
+    monkeypatch.setattr(Kind, "load", lambda kind: sleep)
+
+
+def test_single_job_whose_input_changes_while_it_runs_runs_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    during_the_first_run(
+        monkeypatch,
+        lambda job: job_start(
+            kind="sleep", actor=ACTOR, collection=job.collection_id, is_input_new=True
+        ),
+    )
+    job = job_start(kind="sleep", actor=ACTOR, collection=uuid7(), parameters={"a": 1})
+    assert run_jobs() == 2
+    again = Job.objects.exclude(pk=job.pk).get()
+    assert (again.state, again.collection_id) == ("done", job.collection_id)
+    assert (again.parameters, again.created_by) == (job.parameters, job.created_by)
+    assert run_jobs() == 0
+
+
+def test_single_job_whose_input_changes_before_it_starts_runs_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    during_the_first_run(monkeypatch, lambda job: None)
+    job = job_start(kind="sleep", actor=ACTOR)
+    assert job_start(kind="sleep", actor=ACTOR, is_input_new=True) == job
+    assert run_jobs() == 1
+
+
+def test_job_that_is_cancelled_does_not_run_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change_and_cancel(job: Job) -> None:
+        job_start(kind="sleep", actor=ACTOR, is_input_new=True)
+        job_cancel(job=job, actor=ACTOR)
+
+    during_the_first_run(monkeypatch, change_and_cancel)
+    job_start(kind="sleep", actor=ACTOR)
+    assert run_jobs() == 1
+    assert Job.objects.get().state == "cancelled"
 
 
 def test_job_waits_until_it_is_due() -> None:

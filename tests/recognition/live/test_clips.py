@@ -177,6 +177,77 @@ def test_clip_of_somebody_who_is_recognised_late_shows_how(written: Clips, camer
     assert clip.seconds > 2
 
 
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_people_who_come_together_share_one_clip(written: Clips, camera: Camera) -> None:
+    tape, stream_id = _tape(camera), uuid7()
+    packets = video_packets(seconds=12)
+    came_s = packets[50].at_s
+    with clips().of_stream(stream_id, camera, tape):
+        wanted = []
+        for number, packet in enumerate(packets):
+            tape.add(packet)
+            # Five people within 1.2 s, each recognised after half a second.
+            if number in range(55, 70, 3):
+                wanted.append(clips().want(stream_id, _at(packet.at_s - 0.5)))
+        for each in wanted:
+            _open(camera.collection, each)
+        assert written.flush(20)
+    clip = Clip.objects.get()
+    assert (Event.objects.count(), Event.objects.filter(clip=clip).count()) == (5, 5)
+    assert clip.state == "ready"
+    # Three seconds after the last of them came; the first came two seconds after it began.
+    assert clip.ends_at == _at(came_s + 1.2 + 3)
+    shown = played(Path(clip.file.path).read_bytes())
+    assert 5.9 < shown.times_s[-1] + 0.1 < 7.5
+
+
+def test_visits_all_day_long_make_clips_of_limited_length(written: Clips, camera: Camera) -> None:
+    tape, stream_id = _tape(camera), uuid7()
+    packets = video_packets(seconds=14, begins_s=time.time())
+    with clips().of_stream(stream_id, camera, tape):
+        found = []
+        for number, packet in enumerate(packets):
+            tape.add(packet)
+            if number % 10 == 5:
+                found.append(clips().want(stream_id, _at(packet.at_s)))
+    wanted = {each.id: each for each in found if each is not None}
+    assert len(wanted) == 4, "each is of four visits, the last of two"
+    lengths = {(each.ends_at - each.begins_at).total_seconds() for each in found if each}
+    assert max(lengths) <= 2 + 2 * 3
+
+
+@pytest.mark.parametrize(("after_s", "is_shared"), [(1.0, True), (2.5, False)])
+def test_visit_that_is_recognised_after_a_clip_shares_it_if_enough_is_shown(
+    written: Clips, camera: Camera, after_s: float, *, is_shared: bool
+) -> None:
+    tape, stream_id = _tape(camera), uuid7()
+    packets = video_packets(seconds=9)
+    came_s = packets[40].at_s
+    with clips().of_stream(stream_id, camera, tape):
+        for number, packet in enumerate(packets):
+            tape.add(packet)
+            if number == 41:
+                first = clips().want(stream_id, _at(came_s))
+        later = clips().want(stream_id, _at(came_s + after_s))
+    assert first is not None
+    assert later is not None
+    assert (later.id == first.id) == is_shared
+
+
+def test_clip_that_was_lost_is_not_shared(
+    written: Clips, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING_BYTES", 0)
+    tape, stream_id = _recorded(camera, seconds=8), uuid7()
+    at = datetime.fromtimestamp(time.time() - 4, UTC)
+    with clips().of_stream(stream_id, camera, tape):
+        wanted = [clips().want(stream_id, at) for _ in range(2)]
+    assert len({each.id for each in wanted if each}) == 2
+
+
 def test_clip_waits_for_the_row_of_its_event(written: Clips, camera: Camera) -> None:
     wanted = _wanted(camera, _recorded(camera))
     assert not written.flush(0.3)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from recognition.events.models import Event
+from recognition.events.payloads import event_payload
 from recognition.live import rulebook
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, ModelVersion, Person
 from recognition.people.services.model_changes import (
+    model_change_let_go,
     model_change_roll_back,
     model_change_start,
     model_change_switch,
@@ -87,6 +89,7 @@ def test_passing_face_keeps_the_vector_of_the_model_that_saw_it(
     event = Event.objects.get()
     assert event.vector is not None
     assert event.model == ready.embedder
+    assert event.decided_by == ready.embedder.version
     assert len(event.vector) == 4 * (ready.embedder.dimension or 0)
 
 
@@ -101,6 +104,7 @@ def test_picture_carries_no_vector_of_a_model_that_was_let_go(
         stream.show(photo(), frames=2)
     event = Event.objects.get()
     assert (event.model, event.vector) == (dlib, None)
+    assert event.decided_by == ready.embedder.version
     assert event.face
 
 
@@ -116,3 +120,20 @@ def test_face_without_a_name_is_named_by_the_new_model(
     event = Event.objects.get()
     assert event.person == Person.objects.get()
     assert event.threshold < 1.0
+    assert event.decided_by == dlib.version
+
+
+def test_event_names_the_model_that_decided_after_its_vector_became_another_models(
+    ready: Collection, dlib: ModelVersion
+) -> None:
+    with DrivenStream(ready) as stream:
+        picture = photo(ANN, looks=1)
+        stream.show(picture, frames=15)
+        told = stream.wait_for(lambda message: message["type"] == "event")
+    assert told["event"]["model"] == ready.embedder.version
+    model_change_switch(collection=ready, actor=ACTOR)
+    model_change_let_go(collection=ready, actor=ACTOR)
+    run_jobs()
+    event = Event.objects.get()
+    assert event.model == dlib
+    assert event_payload(event)["model"] == ready.embedder.version

@@ -101,7 +101,7 @@ def test_event_payload_has_person_camera_and_pictures(
 ) -> None:
     at = datetime(2026, 5, 4, 3, 2, 1, 500_000, tzinfo=UTC)
     camera = make_camera(collection, name="Door")
-    event = make_event(person=person, camera=camera, at=at)
+    event = make_event(person=person, camera=camera, at=at, decided_by="net@1f2e")
     assert json.loads(json.dumps(event_payload(event))) == {
         "id": str(event.pk),
         "collection": str(collection.pk),
@@ -111,6 +111,7 @@ def test_event_payload_has_person_camera_and_pictures(
         "similarity": 0.8,
         "threshold": 0.4,
         "false_match_rate": 1e-5,
+        "model": "net@1f2e",
         "started_at": "2026-05-04T03:02:01.500000Z",
         "ended_at": "2026-05-04T03:02:01.500000Z",
         "is_open": True,

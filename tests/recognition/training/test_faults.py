@@ -171,6 +171,19 @@ def test_checkpoint_stays_if_a_file_is_missing(
     assert not folder.exists()
 
 
+def test_checkpoint_of_a_person_who_left_goes_although_a_file_is_missing(
+    collection: Collection, crowd: list[Person], set_child: SetChild
+) -> None:
+    set_child(ends=children.LEFT)
+    run = start(collection)
+    run_jobs()
+    (folder,) = (training_root() / str(run.pk)).iterdir()
+    lose_picture(FaceImage.objects.exclude(person=crowd[0])[0])
+    person_erase(person=crowd[0], actor=ACTOR)
+    again_now()
+    assert not folder.exists()
+
+
 def test_training_waits_for_pictures_that_are_all_missing(
     collection: Collection, set_child: SetChild
 ) -> None:

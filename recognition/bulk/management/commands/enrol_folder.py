@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import signal
 import threading
 from argparse import ArgumentParser
 from pathlib import Path
@@ -17,9 +16,9 @@ from accounts.audit import SYSTEM
 from recognition.bulk.models import ImportRun
 from recognition.bulk.selectors import outcome_counts
 from recognition.bulk.services.folders import folder_import
-from recognition.bulk.services.imports import import_cancel, import_settle
+from recognition.bulk.services.imports import import_cancel, import_close_left
 from recognition.bulk.services.report import REPORT_COLUMNS, report_rows
-from recognition.jobs.running import run_next
+from recognition.jobs.foreground import run_here
 from recognition.people.management.collections import collection_named
 from recognition.web.boundaries import CommandOptions
 from recognition.web.errors import ServiceError
@@ -73,22 +72,14 @@ class Command(BaseCommand):
         return folder_import(collection=collection, path=path, actor=SYSTEM, told=self._tell_copied)
 
     def _work(self, run: ImportRun) -> None:
-        """Run imports in this process until this import is over, whether it runs here or in a
-        worker. Ctrl-C and SIGTERM stop at the next photo."""
-        stopping, over = threading.Event(), threading.Event()
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, lambda *_: stopping.set()) for number in signals]
+        over = threading.Event()
         teller = threading.Thread(target=self._tell_progress, args=(run.pk, over), daemon=True)
         teller.start()
         try:
-            while not stopping.is_set() and _is_open(run):
-                if not run_next(["import"], stopping):
-                    stopping.wait(_LOOK_EVERY_S)
+            run_here(run.KIND, [run], import_close_left)
         finally:
             over.set()
             teller.join()
-            for number, handler in zip(signals, before, strict=True):
-                signal.signal(number, handler)
 
     def _tell_progress(self, pk: UUID, over: threading.Event) -> None:
         last = ""
@@ -109,12 +100,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{count:8} {name}")
         if run.state != ImportRun.State.OVER:
             self.stdout.write(f"The rest is left to the site's workers, or --resume {run.pk}.")
-
-
-def _is_open(run: ImportRun) -> bool:
-    run = ImportRun.objects.select_related("job").get(pk=run.pk)
-    import_settle(run)
-    return run.state == ImportRun.State.STARTED and run.job is not None and run.job.is_open
 
 
 def _write_report(run: ImportRun, path: Path) -> None:

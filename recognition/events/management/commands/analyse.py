@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +13,10 @@ from accounts.audit import SYSTEM
 from recognition.cameras.models import Camera
 from recognition.events.models import Event, Recording
 from recognition.events.services.recording_files import recording_bring, recordings_found
-from recognition.events.services.recordings import recording_settle
-from recognition.jobs.running import run_next
+from recognition.events.services.recordings import recording_close
+from recognition.jobs.foreground import run_here
 from recognition.people.management.collections import collection_named
 from recognition.web.errors import ServiceError
-
-_LOOK_EVERY_S = 1.0
 
 
 class Command(BaseCommand):
@@ -47,7 +43,7 @@ class Command(BaseCommand):
         except ServiceError as error:
             raise CommandError(error.message) from error
         if not options["no_wait"]:
-            self._work(recordings)
+            run_here(Recording.KIND, recordings, recording_close)
         for recording in recordings:
             recording.refresh_from_db()
             count = Event.objects.filter(stream=recording.stream_id).count()
@@ -79,23 +75,3 @@ class Command(BaseCommand):
             )
             for one in found
         ]
-
-    def _work(self, recordings: list[Recording]) -> None:
-        """Run analyses in this process until these are over, here or in a worker. Ctrl-C and
-        SIGTERM end it at the next frame."""
-        stopping = threading.Event()
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, lambda *_: stopping.set()) for number in signals]
-        try:
-            while not stopping.is_set() and any(_is_open(row) for row in recordings):
-                if not run_next(["recording"], stopping):
-                    stopping.wait(_LOOK_EVERY_S)
-        finally:
-            for number, handler in zip(signals, before, strict=True):
-                signal.signal(number, handler)
-
-
-def _is_open(recording: Recording) -> bool:
-    row = Recording.objects.select_related("job").get(pk=recording.pk)
-    recording_settle(row)
-    return row.state == Recording.State.STARTED and row.job is not None and row.job.is_open

@@ -166,6 +166,8 @@ export interface Visit {
   decision: Decision;
   similarity: number | null;
   threshold: number;
+  /** The version that decided: name@hash. */
+  model: string | null;
   started_at: string;
   ended_at: string;
   is_open: boolean;
@@ -177,6 +179,8 @@ export interface Visit {
 
 /** The video of a visit. */
 export interface Clip {
+  /** The same for visits that began together. */
+  id: string;
   state: "recording" | "ready" | "lost";
   /** Why it was lost. */
   message: string;

@@ -67,6 +67,18 @@ def test_clip_of_a_visit_that_is_known_late_is_cut_at_once() -> None:
     assert recorded.numbers(cut) == list(range(30, 81))
 
 
+def test_open_cut_can_end_later_and_one_that_is_over_cannot() -> None:
+    recorded = _Recorded()
+    recorded.play(0, 75)
+    clip_id = _wanted(recorded, 65)
+    assert recorded.tape.extend(clip_id, _BEGUN_S + 10.5)
+    assert recorded.tape.extend(clip_id, _BEGUN_S), "it never ends earlier"
+    recorded.play(75, 120)
+    (cut,) = recorded.cuts
+    assert recorded.numbers(cut) == list(range(40, 106))
+    assert not recorded.tape.extend(clip_id, _BEGUN_S + 20)
+
+
 def test_tape_holds_whole_groups_of_the_wanted_seconds_only() -> None:
     recorded = _Recorded(before_s=2)
     recorded.play(0, 5000)

@@ -153,6 +153,58 @@ def test_deleted_event_takes_its_clip_along(collection: Collection) -> None:
     assert _clips() == [kept.file.name]
 
 
+def test_shared_clip_is_deleted_with_its_last_event(collection: Collection) -> None:
+    event, other = make_event(collection), make_event(collection)
+    clip = make_clip(event)
+    Event.objects.update(clip=clip)
+    event_delete(event=event, actor=ACTOR)
+    other.refresh_from_db()
+    assert other.clip == clip
+    assert _clips() == [clip.file.name]
+    event_delete(event=other, actor=ACTOR)
+    assert not Clip.objects.exists()
+    assert not _clips()
+
+
+def test_shared_clip_goes_with_each_person_who_is_in_it(collection: Collection) -> None:
+    ann, bob = make_person(collection), make_person(collection)
+    make_clip(make_event(person=ann))
+    Event.objects.update(clip=Clip.objects.get())
+    event = make_event(person=bob, at=timezone.now() - timedelta(hours=2))
+    Event.objects.filter(pk=event.pk).update(clip=Clip.objects.get())
+    assert person_erase(person=ann, actor=ACTOR)["clips"] == 1
+    event.refresh_from_db()
+    assert (event.clip, Clip.objects.exists(), _clips()) == (None, False, [])
+
+
+def test_second_event_of_a_clip_lengthens_it(collection: Collection) -> None:
+    at = timezone.now()
+    first = ClipWanted(uuid7(), at, at + timedelta(seconds=10))
+    events = [
+        event_open(
+            stream=own_stream(collection),
+            model=collection.embedder,
+            seen=seen(),
+            started_at=at,
+            clip=wanted,
+        )
+        for wanted in (first, replace(first, ends_at=at + timedelta(seconds=15)), first)
+    ]
+    clip = Clip.objects.get()
+    assert {event.clip_id for event in events} == {clip.pk}
+    assert clip.ends_at == at + timedelta(seconds=15)
+
+
+def test_clip_that_was_lengthened_says_so_before_its_second_event(collection: Collection) -> None:
+    """Somebody who came in that time may be erased in between."""
+    event = _open(collection)
+    ends_s = timezone.now().timestamp() + 20
+    assert clip_store(
+        clip_id=_clip_id(event), packets=video_packets(seconds=2, begins_s=ends_s - 2)
+    )
+    assert Clip.objects.get().ends_at.timestamp() > ends_s - 0.5
+
+
 def test_clips_follow_the_retention_of_their_events(collection: Collection) -> None:
     old = timezone.now() - timedelta(days=400)
     event = make_event(collection, at=old, started_at=old)
@@ -242,7 +294,7 @@ def test_clip_whose_writing_was_committed_unheard_is_written_again(collection: C
         )
         for _ in range(2)
     )
-    assert (first.clip_id, again.clip_id) == (wanted.id, None)
+    assert first.clip_id == again.clip_id == wanted.id
     packets = video_packets(seconds=1)
     assert clip_store(clip_id=wanted.id, packets=packets)
     Path(Clip.objects.get().file.path).unlink()  # as after an error

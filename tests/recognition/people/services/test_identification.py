@@ -196,10 +196,11 @@ def test_erased_or_inactive_person_is_unknown(engine: FakeEngine, collection: Co
 
 
 def test_rest_and_live_decide_by_the_same_rule() -> None:
-    rules = Rules(threshold=0.5, margin=0.1, source="fixed", curve=None)
+    rules = Rules(model="net@1", threshold=0.5, margin=0.1, source="fixed", curve=None)
     close = [Candidate("a", 1, 0.8), Candidate("b", 2, 0.75)]
     assert decide_candidates(rules, close).kind == "ambiguous"
     assert decide_candidates(rules, close[:1]).person == "a"
+    assert {decide_candidates(rules, found).model for found in (close, [])} == {"net@1"}
     assert decide_candidates(rules.fixed_at(0.9), close[:1]).kind == "unknown"
 
 

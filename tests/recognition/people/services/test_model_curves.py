@@ -11,6 +11,7 @@ from django.test import Client
 from accounts.models import AuditEntry
 from ml_engine.matching.cohort import PLAIN
 from recognition.jobs.models import Job
+from recognition.jobs.services import job_start
 from recognition.people.index import gallery_of
 from recognition.people.model_versions import curve_in_use, detector_in_use
 from recognition.people.models import Collection, ModelVersion
@@ -93,6 +94,19 @@ def test_collection_with_its_own_curve_is_measured_again_for_the_new_scores(
     assert (job.kind, job.collection_id) == ("measure", collection.pk)
     noted = AuditEntry.objects.get(action="collection.scores_change")
     assert (noted.collection_id, noted.details["measures"]) == (collection.pk, True)
+
+
+def test_collection_that_is_being_measured_is_measured_once_more_for_the_new_scores(
+    collection: Collection,
+) -> None:
+    make_calibration(collection)
+    Collection.objects.update(uses_own_curve=True)
+    running = job_start(kind="measure", collection=collection.pk, actor=ACTOR)
+    Job.objects.update(state=Job.State.RUNNING)
+    evaluated_curve_use(version=waiting(collection.embedder), actor=ACTOR)
+    assert Job.objects.get() == running
+    running.refresh_from_db()
+    assert running.runs_again
 
 
 def test_curve_of_the_same_scores_leaves_own_curves_and_fixed_thresholds(

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from ml_engine.matching import compared
-from ml_engine.matching.crowd import Crowd
-from recognition.people.index import gallery_of
+from ml_engine.matching.crowd import Crowd, Norms
+from ml_engine.types import Float32
+from recognition.people.index import forget_galleries, gallery_of
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import calibration_of, curve_of_collection, rules_of
 from recognition.people.services import calibration
 from recognition.people.services.identification import identify, verify, verify_person
+from recognition.people.services.persons import person_erase
 from tests.factories import (
     ACTOR,
     add_people,
@@ -86,6 +88,35 @@ def test_people_come_in_the_order_of_their_scores(engine: FakeEngine) -> None:
         similarities = [candidate.similarity for candidate in everybody]
         orders.add(similarities == sorted(similarities, reverse=True))
     assert False in orders, "similarities come in another order than scores"
+
+
+def test_look_at_a_face_computes_norms_of_that_face_alone(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = make_collection()
+    members = [make_person(collection) for _ in range(6)]
+    for number, member in enumerate(members):
+        enrol(member, number, number)
+    normalise()
+    collection.refresh_from_db()
+    forget_galleries()
+    gallery, curve = gallery_of(collection), curve_of_collection(collection)
+    gallery.follow(now=True)
+    counts: list[int] = []
+    norms = Crowd.norms
+
+    def counted(crowd: Crowd, faces: Float32) -> Norms:
+        counts.append(len(faces))
+        return norms(crowd, faces)
+
+    monkeypatch.setattr(Crowd, "norms", counted)
+    gallery.search(np.stack([embedding_of(1), embedding_of(40)]), curve=curve)
+    assert counts == [1, 1]
+    person_erase(person=members[1], actor=ACTOR)
+    gallery.follow(now=True)
+    gallery.search(embedding_of(2), curve=curve)
+    assert gallery._contents is not None
+    assert len(gallery._contents._norms) == gallery.size[1] == 10
 
 
 def test_mean_is_normalised_as_the_mean(engine: FakeEngine) -> None:
