@@ -46,6 +46,7 @@ from ml_engine.types import (
 from recognition.web.boundaries import AsgiDict
 from recognition.web.database_room import DatabaseRoom
 from recognition.web.errors import ServiceError
+from recognition.web.metrics import count
 from recognition.web.process import process
 from recognition.web.storage import problem_of, storage_refusal
 
@@ -66,7 +67,7 @@ _SUB_PATH = (
 )
 _UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError)
 _DATABASE_AWAY = (OperationalError, InterfaceError)
-_PROGRAMS = ("/api/", "/health/")
+_PROGRAMS = ("/api/", "/health/", "/metrics")
 # Status of a refused picture, by error code; 400 for all other codes.
 _IMAGE_STATUS = {
     "image_too_large": 413,
@@ -112,10 +113,15 @@ def error_body(answer: ErrorAnswer, request: object) -> dict[str, Any]:
 
 def error_response(answer: ErrorAnswer, request: object) -> JsonResponse:
     """A JSON response, whatever the Accept header says: an error must not fail on negotiation."""
+    _count(answer)
     response = JsonResponse(error_body(answer, request), status=answer.status)
     if answer.retry_after_s is not None:
         response["Retry-After"] = _seconds(answer)
     return response
+
+
+def _count(answer: ErrorAnswer) -> None:
+    count("facerec_refusals_total", answer.code, str(answer.status))
 
 
 def _seconds(answer: ErrorAnswer) -> str:
@@ -312,6 +318,7 @@ def refusal(answer: ErrorAnswer, path: str, request: object) -> HttpResponse:
     """A response made outside of any view: JSON for programs, otherwise a page."""
     if _is_for_programs(path):
         return error_response(answer, request)
+    _count(answer)
     page = "503.html" if answer.status == 503 else "refused.html"
     context = {"message": answer.message, "status": answer.status}
     response = render(None, page, context, status=answer.status)

@@ -16,6 +16,7 @@ from recognition.jobs.payloads import job_publish
 from recognition.notices.services.notices import notice_write
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.leases import DatabaseTime
+from recognition.web.metrics import count
 from recognition.web.transactions import after_commit, in_transaction
 
 _KEPT = timedelta(days=30)
@@ -104,6 +105,7 @@ def queue_periodic() -> None:
 def job_ended(job: Job, state: Job.State) -> None:
     """Called in the transaction that ends a job: write a notice, and queue the next job of a
     periodic kind. The success of a periodic job needs no notice."""
+    after_commit(partial(count, "facerec_jobs_ended_total", job.kind, state))
     every = KINDS[job.kind].every if job.kind in KINDS else None
     if every is not None:
         _insert(job.kind, SYSTEM.name, {}, None, wait_s=every.total_seconds())
