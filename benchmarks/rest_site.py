@@ -3,7 +3,8 @@
 VAR is a new folder. PEOPLE has one photo of each person to enrol, with the person's name as its
 file name. The other people of the gallery have one random template each. `manage.py serve` serves
 the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
-counters of the engine, the key, and the collections by preset.
+counters of the engine, the key, the collections by preset, and the process's CPU time so far.
+{"metrics": false} makes the site count nothing for `/metrics` from then on; true undoes that.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _SEED = 1
 
 
 def main() -> None:
-    var, weights, people, port = sys.argv[1:]
     sys.path.insert(0, str(ROOT))  # Python adds only the folder of the script to the path
+    var, weights, people, port = sys.argv[1:]
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
         # Ignore .env, so that the settings of this machine do not change the result.
@@ -54,6 +55,7 @@ def main() -> None:
 
 
 def _answer(ready: dict[str, Any], port: int) -> None:
+    from benchmarks.metrics_switch import set_metrics
     from recognition.engine import engine_state, get_engine
 
     # Enrolment started the engine already, so that it may be ready before anything listens.
@@ -62,8 +64,11 @@ def _answer(ready: dict[str, Any], port: int) -> None:
     for preset in PRESETS:
         get_engine().embedder(preset)
     for line in sys.stdin:
-        answer = {**ready, "engine": get_engine().stats()} if json.loads(line) else {}
-        print(json.dumps(answer), flush=True)
+        question = json.loads(line)
+        if "metrics" in question:
+            set_metrics(is_on=question["metrics"])
+        about = {**ready, "engine": get_engine().stats(), "cpu_s": time.process_time()}
+        print(json.dumps(about if question else {}), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

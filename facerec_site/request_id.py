@@ -32,7 +32,8 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = current_request_id.get() or request_id_for(request.headers.get(HEADER, ""))
+        scope = getattr(request, "scope", {})  # without one in tests
+        request_id = scope.get("request_id") or request_id_for(request.headers.get(HEADER, ""))
         request.request_id = request_id  # type: ignore[attr-defined]
         token = current_request_id.set(request_id)
         try:

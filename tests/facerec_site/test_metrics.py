@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,11 @@ class TestAccess:
 class TestLabels:
     def test_labels_are_those_of_the_table(self) -> None:
         assert {name: set(family.labels) for name, family in FAMILIES.items()} == LABELS
+
+    def test_every_figure_is_in_the_document_and_no_other(self) -> None:
+        text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+        told = {name.removesuffix("_bucket") for name in re.findall(r"facerec_[a-z_]+", text)}
+        assert told - {"facerec_token"} == set(FAMILIES)
 
     def test_nothing_but_the_table_is_told_and_no_name_and_no_id(
         self, engine: FakeEngine, client: Client, collection: Collection
