@@ -134,11 +134,11 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
     answer = answer_for(exc)
     is_outage = _is_outage(exc)
     if answer.status >= 500 and not is_outage and not isinstance(exc, ServiceError | EngineError):
-        logger.error("request %s failed", request_id_of(request), exc_info=exc)
+        logger.error("a request failed", exc_info=exc)
     set_rollback()
     response = error_response(answer, request)
     if is_outage:
-        _log_outage(exc, request, response)
+        _log_outage(exc, response)
     # DRF sets it on exceptions that it answers with 401.
     if challenge := getattr(exc, "auth_header", None):
         response["WWW-Authenticate"] = challenge
@@ -245,12 +245,11 @@ def _is_outage(error: BaseException | None) -> bool:
     return isinstance(error, _DATABASE_AWAY) or problem_of(error) is not None
 
 
-def _log_outage(error: BaseException, request: object, response: HttpResponse) -> None:
+def _log_outage(error: BaseException, response: HttpResponse) -> None:
     """Log one line without a traceback: during an outage every request fails in the same way."""
     process().part(DatabaseRoom).note(error)
-    text = "request %s: a part of the server is away: %s"
     trace = error if logger.isEnabledFor(logging.DEBUG) else None
-    logger.warning(text, request_id_of(request), error, exc_info=trace)
+    logger.warning("a part of the server is away: %s", error, exc_info=trace)
     # Otherwise Django would log a response with this status as an error.
     response._has_been_logged = True  # type: ignore[attr-defined]
 
@@ -302,7 +301,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if isinstance(error, Exception) and _is_outage(error):
         response = refusal(answer_for(error), request.path, request)
-        _log_outage(error, request, response)
+        _log_outage(error, response)
         return response
     if not _is_for_programs(request.path):
         return defaults.server_error(request)

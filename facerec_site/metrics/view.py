@@ -23,6 +23,8 @@ _OFF = ErrorAnswer(
 )
 _NO_TOKEN = ErrorAnswer(401, "not_authenticated", "Send `Authorization: Bearer METRICS_TOKEN`.")
 
+_BUSY = ErrorAnswer(503, "metrics_busy", "Another process keeps the figures.", retry_after_s=5)
+
 
 class _Figures(Collector):
     def collect(self) -> Iterable[Metric]:
@@ -44,4 +46,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     process().part(Sampler).sample()
     registry = CollectorRegistry()
     registry.register(_Figures())
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    try:
+        figures = generate_latest(registry)
+    except TimeoutError:
+        return error_response(_BUSY, request)
+    return HttpResponse(figures, content_type=CONTENT_TYPE_LATEST)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,10 +27,12 @@ _PREFIXES = (*_SUMMED, "gauge_livesum", "gauge_livemax", "gauge_livemin")
 # Reserved on the disk from the start, as the library maps its files into memory: if the disk were
 # full when a page is written first, the system would kill the process.
 _FILE_BYTES = 2**21
+# The lock of the folder is held for milliseconds.
+LOCKED_FOR_S = 2.0
 
 
 class MetricFiles:
-    """OSError if the folder cannot be written, or has no room."""
+    """OSError if the folder cannot be written, or has no room. TimeoutError is one, too."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -38,6 +41,7 @@ class MetricFiles:
         with self._alone():
             if not any(_is_held(path) for path in folder.glob("*.alive")):
                 self._clear()
+            # Never closed: this process counts until it has ended.
             self._alive = self._live()
         # The library asks for nothing else to find its folder.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
@@ -49,10 +53,6 @@ class MetricFiles:
                 if path.stem != self.name and not _is_held(path):
                     self._bury(path)
             return list(MultiProcessCollector(None, str(self._folder)).collect())
-
-    def close(self) -> None:
-        """From now on this process counts as dead."""
-        self._alive.close()
 
     def _live(self) -> IO[bytes]:
         alive = (self._folder / f"{self.name}.alive").open("wb")
@@ -68,12 +68,16 @@ class MetricFiles:
         return alive
 
     def _bury(self, alive: Path) -> None:
-        for prefix in _SUMMED:
-            dead = self._file(prefix, alive.stem)
-            if dead.exists():
-                _add(dead, self._file(prefix, "dead"))
-                dead.unlink()
         mark_process_dead(alive.stem, str(self._folder))
+        for prefix in _SUMMED:
+            dead, common = (self._file(prefix, name) for name in (alive.stem, "dead"))
+            if not dead.exists():
+                continue
+            if not common.exists():
+                dead.rename(common)  # its room on the disk is reserved
+                continue
+            _add(dead, common)
+            dead.unlink()
         self._forget(alive.stem)
 
     def _forget(self, name: str) -> None:
@@ -90,19 +94,30 @@ class MetricFiles:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other process reads, starts or buries meanwhile. Counting goes on."""
+        """No other process reads, starts or buries meanwhile. Counting goes on. TimeoutError if
+        another one keeps the lock, because it was paused just then."""
+        until = time.monotonic() + LOCKED_FOR_S
         with (self._folder / "lock").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            while not _lock(lock):
+                if time.monotonic() > until:
+                    raise TimeoutError("another process keeps the lock of the figures")
+                time.sleep(0.01)
             yield
 
 
 def _is_held(path: Path) -> bool:
     with suppress(FileNotFoundError), path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        return not _lock(file)
     return False
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Lock the file, until it is closed; False if it is locked by another process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _add(dead: Path, common: Path) -> None:

@@ -47,11 +47,6 @@ class Metrics(Part):
         for name, family in {**FAMILIES, **HELD}.items():
             self._make(name, family)
 
-    def stop(self, timeout_s: float) -> bool:
-        if self._files:
-            self._files.close()
-        return True
-
     def read(self) -> Iterable[Metric]:
         """The figures of all processes of this machine."""
         return self._files.read() if self._files else self._registry.collect()

@@ -23,7 +23,6 @@ from recognition.notices.models import Delivery, Receiver
 from recognition.people.index import gallery_of
 from recognition.people.models import Collection, Person
 from recognition.web.metric_families import FAMILIES
-from recognition.web.metrics import Metrics
 from recognition.web.process import Process, process, use_process
 from tests.callers import new_key, with_key, with_secret
 from tests.commits import committed
@@ -340,13 +339,12 @@ def test_process_without_a_folder_for_figures_tells_its_own(
     assert value(_read(client), "facerec_requests_total", route="metrics") == 1
 
 
-def test_parts_of_a_served_process_share_their_figures(settings: Any, tmp_path: Path) -> None:
+def test_processes_with_roles_share_their_figures(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path
-    use_process(Process(roles=["jobs"]))
-    process().part(Sampler).start()
-    assert figure("facerec_processes", role="jobs") == 1
-    other = Process(roles=["web", "jobs"])
-    use_process(other)
-    process().part(Sampler).start()
+    made = [Process(roles=["jobs"]), Process(roles=["web", "jobs"])]
+    for each in made:
+        use_process(each)
+        each.part(Sampler).start()
+        each.part(Sampler).stop(1)
     assert figure("facerec_processes", role="jobs") == 2
-    other.part(Metrics).stop(1)
+    assert figure("facerec_processes", role="web") == 1

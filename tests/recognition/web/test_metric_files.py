@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recognition.web import metric_files
 from recognition.web.metric_files import MetricFiles
 from tests.facerec_site.figures import value
 
@@ -108,6 +109,17 @@ def test_paused_process_is_not_dead(folder: Path, begin: Begin) -> None:
     files = MetricFiles(folder)
     begin().send_signal(signal.SIGSTOP)
     assert _read(files) == ONE
+
+
+def test_process_that_is_paused_with_the_lock_holds_nobody_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = MetricFiles(folder)
+    monkeypatch.setattr(metric_files, "LOCKED_FOR_S", 0.0)
+    with files._alone():
+        for blocked in (files.read, lambda: MetricFiles(folder)):
+            with pytest.raises(TimeoutError):
+                blocked()
 
 
 def test_first_process_of_the_machine_begins_anew(folder: Path, begin: Begin) -> None:
