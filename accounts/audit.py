@@ -41,7 +41,11 @@ class Actor:
         address that the proxy reports."""
         access: Access = scope["access"]
         client = scope.get("client")
-        return cls(name=access.name, address=_address(client[0]) if client else None)
+        return cls(
+            name=access.name,
+            request_id=scope.get("request_id", ""),
+            address=_address(client[0]) if client else None,
+        )
 
 
 # Views by one actor are collected in one entry, for this time after the first view and up to this

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import accuracy, detection, embedding, overload, rest, search, soak
+from benchmarks import accuracy, detection, embedding, metrics, overload, rest, search, soak
 from benchmarks.document import DOCUMENT, write_block
 from benchmarks.machine import stamp
 from benchmarks.peers import ROOT, PeerUnavailable
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[Path, Path, int], str]] = {
     "accuracy": accuracy.benchmark,
     "search": search.benchmark,
     "rest": rest.benchmark,
+    "metrics": metrics.benchmark,
     "overload": overload.benchmark,
     "soak": soak.benchmark,
 }

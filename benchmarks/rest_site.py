@@ -3,8 +3,10 @@
 VAR is a new folder. PEOPLE has one photo of each person to enrol, with the person's name as its
 file name. The other people of the gallery have one random template each. `manage.py serve` serves
 the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
-counters of the engine, the key, and the collections by preset; the answer to {"bare": 8, "seconds":
-5, "pictures": […]} has the CPU seconds of so many callers who give the files to the engine alone.
+counters of the engine, the key, the collections by preset, the names of the threads, and the
+process's CPU time so far. {"metrics": false} makes the site count nothing for `/metrics` from then
+on; true undoes that. The answer to {"bare": 8, "seconds": 5, "pictures": […]} has the CPU seconds
+of so many callers who give the files to the engine alone.
 
 SITE_ROOT in the environment: the checkout whose site it is, if not this one.
 """
@@ -31,8 +33,8 @@ _SEED = 1
 
 
 def main() -> None:
-    var, weights, people, port = sys.argv[1:]
     sys.path.insert(0, str(ROOT))  # Python adds only the folder of the script to the path
+    var, weights, people, port = sys.argv[1:]
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "facerec_site.settings",
         # Ignore .env, so that the settings of this machine do not change the result.
@@ -57,6 +59,7 @@ def main() -> None:
 
 
 def _answer(ready: dict[str, Any], port: int) -> None:
+    from benchmarks.metrics_switch import set_metrics
     from recognition.engine import engine_state, get_engine
 
     # Enrolment started the engine already, so that it may be ready before anything listens.
@@ -69,8 +72,11 @@ def _answer(ready: dict[str, Any], port: int) -> None:
         answer: dict[str, Any] = {}
         if "bare" in question:
             answer = _bare(question["bare"], question["seconds"], question["pictures"])
+        elif "metrics" in question:
+            set_metrics(is_on=question["metrics"])
         elif question:
             answer = {**ready, "engine": get_engine().stats(), "threads": _threads()}
+            answer["cpu_s"] = time.process_time()
         print(json.dumps(answer), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 

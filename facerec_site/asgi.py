@@ -17,11 +17,14 @@ django_application = get_application()
 
 from accounts.websocket import with_access  # noqa: E402
 from facerec_site.bodies import BodyGate  # noqa: E402
+from facerec_site.request_id import with_request_id  # noqa: E402
 from recognition.live.ws.routing import websocket_urlpatterns  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {
-        "http": BodyGate(django_application),
-        "websocket": with_access(URLRouter(websocket_urlpatterns)),
-    }
+application = with_request_id(
+    ProtocolTypeRouter(
+        {
+            "http": BodyGate(django_application),
+            "websocket": with_access(URLRouter(websocket_urlpatterns)),
+        }
+    )
 )

@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError
 
 from accounts.known import is_known
 from facerec_site.errors import ErrorAnswer, answer_for, refusal_messages
-from facerec_site.request_id import HEADER, request_id_for
+from facerec_site.request_id import HEADER, current_request_id, request_id_for
 from recognition.web.boundaries import AsgiDict
 
 logger = logging.getLogger(__name__)
@@ -150,6 +150,6 @@ def _announced_bytes(scope: AsgiDict) -> int | None:
 
 async def _refuse(scope: AsgiDict, send: Send, answer: ErrorAnswer) -> None:
     sent = dict(scope["headers"]).get(HEADER.lower().encode(), b"")
-    request_id = request_id_for(sent.decode("latin1"))
+    request_id = current_request_id.get() or request_id_for(sent.decode("latin1"))
     for message in refusal_messages(answer, scope["path"], request_id=request_id):
         await send(message)

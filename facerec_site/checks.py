@@ -23,6 +23,7 @@ from recognition.web.encrypted import NEW_KEY, is_field_key, unreadable_secrets
 # The oldest versions that the services work with. Django itself supports older ones.
 LEAST_MYSQL = (8, 0, 11)
 LEAST_MARIADB = (10, 6)
+LEAST_METRICS_TOKEN = 16
 
 
 @register()
@@ -108,6 +109,15 @@ def field_key_is_secret(**kwargs: Any) -> list[CheckMessage]:
         return []
     hint = f"chmod 600 {path}"
     return [Error(f"Others can read the field key in {path}.", hint=hint, id="facerec.E006")]
+
+
+@register()
+def metrics_token_is_long(**kwargs: Any) -> list[CheckMessage]:
+    """E007: the token of /metrics could be guessed."""
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= LEAST_METRICS_TOKEN:
+        return []
+    told = f"METRICS_TOKEN has less than {LEAST_METRICS_TOKEN} characters."
+    return [Error(told, hint="`openssl rand -hex 32` prints one.", id="facerec.E007")]
 
 
 @register(Tags.database)

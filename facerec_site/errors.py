@@ -46,6 +46,7 @@ from ml_engine.types import (
 from recognition.web.boundaries import AsgiDict
 from recognition.web.database_room import DatabaseRoom
 from recognition.web.errors import ServiceError
+from recognition.web.metrics import count
 from recognition.web.process import process
 from recognition.web.storage import problem_of, storage_refusal
 
@@ -66,7 +67,7 @@ _SUB_PATH = (
 )
 _UNREADABLE = (SuspiciousOperation, BadRequest, MultiPartParserError, UnreadablePostError)
 _DATABASE_AWAY = (OperationalError, InterfaceError)
-_PROGRAMS = ("/api/", "/health/")
+_PROGRAMS = ("/api/", "/health/", "/metrics")
 # Status of a refused picture, by error code; 400 for all other codes.
 _IMAGE_STATUS = {
     "image_too_large": 413,
@@ -112,10 +113,15 @@ def error_body(answer: ErrorAnswer, request: object) -> dict[str, Any]:
 
 def error_response(answer: ErrorAnswer, request: object) -> JsonResponse:
     """A JSON response, whatever the Accept header says: an error must not fail on negotiation."""
+    _count(answer)
     response = JsonResponse(error_body(answer, request), status=answer.status)
     if answer.retry_after_s is not None:
         response["Retry-After"] = _seconds(answer)
     return response
+
+
+def _count(answer: ErrorAnswer) -> None:
+    count("facerec_refusals_total", answer.code, str(answer.status))
 
 
 def _seconds(answer: ErrorAnswer) -> str:
@@ -128,11 +134,11 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
     answer = answer_for(exc)
     is_outage = _is_outage(exc)
     if answer.status >= 500 and not is_outage and not isinstance(exc, ServiceError | EngineError):
-        logger.error("request %s failed", request_id_of(request), exc_info=exc)
+        logger.error("a request failed", exc_info=exc)
     set_rollback()
     response = error_response(answer, request)
     if is_outage:
-        _log_outage(exc, request, response)
+        _log_outage(exc, response)
     # DRF sets it on exceptions that it answers with 401.
     if challenge := getattr(exc, "auth_header", None):
         response["WWW-Authenticate"] = challenge
@@ -239,12 +245,11 @@ def _is_outage(error: BaseException | None) -> bool:
     return isinstance(error, _DATABASE_AWAY) or problem_of(error) is not None
 
 
-def _log_outage(error: BaseException, request: object, response: HttpResponse) -> None:
+def _log_outage(error: BaseException, response: HttpResponse) -> None:
     """Log one line without a traceback: during an outage every request fails in the same way."""
     process().part(DatabaseRoom).note(error)
-    text = "request %s: a part of the server is away: %s"
     trace = error if logger.isEnabledFor(logging.DEBUG) else None
-    logger.warning(text, request_id_of(request), error, exc_info=trace)
+    logger.warning("a part of the server is away: %s", error, exc_info=trace)
     # Otherwise Django would log a response with this status as an error.
     response._has_been_logged = True  # type: ignore[attr-defined]
 
@@ -296,7 +301,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if isinstance(error, Exception) and _is_outage(error):
         response = refusal(answer_for(error), request.path, request)
-        _log_outage(error, request, response)
+        _log_outage(error, response)
         return response
     if not _is_for_programs(request.path):
         return defaults.server_error(request)
@@ -312,6 +317,7 @@ def refusal(answer: ErrorAnswer, path: str, request: object) -> HttpResponse:
     """A response made outside of any view: JSON for programs, otherwise a page."""
     if _is_for_programs(path):
         return error_response(answer, request)
+    _count(answer)
     page = "503.html" if answer.status == 503 else "refused.html"
     context = {"message": answer.message, "status": answer.status}
     response = render(None, page, context, status=answer.status)

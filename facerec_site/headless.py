@@ -1,4 +1,4 @@
-"""Parts of a process without the role `web`: its event loop, and its answers to health probes."""
+"""Parts of a process without the role `web`: its event loop, and its answers to probes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
-
-_PATHS = "/health/"
 
 
 class NoServer:
@@ -37,10 +35,10 @@ class NoServer:
 
 
 def only_health(application: Application) -> Application:
-    """The application, limited to addresses below /health/; others are answered 404."""
+    """The application, limited to /health/ and /metrics; others are answered 404."""
 
     async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(_PATHS):
+        if scope["type"] == "http" and scope["path"].startswith(("/health/", "/metrics")):
             await application(scope, receive, send)
         elif scope["type"] == "http":
             await send({"type": "http.response.start", "status": 404, "headers": []})

@@ -24,7 +24,8 @@ from recognition.web.storage import Problem, media_problem
 
 logger = logging.getLogger(__name__)
 
-PATHS = "/health/"
+# Of supervisors and of Prometheus, which call the process itself.
+PATHS = ("/health/", "/metrics")
 OK = "ok"
 DOWN = "down"
 LOADING = "loading"

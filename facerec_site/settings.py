@@ -16,6 +16,7 @@ from django.urls import reverse_lazy
 # Unfold, the look of the admin, reads its settings from here.
 from facerec_site.admin_theme import UNFOLD  # noqa: F401
 from facerec_site.environment import read_environment
+from facerec_site.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -73,7 +74,7 @@ CSRF_FAILURE_VIEW = "facerec_site.errors.csrf_failure"
 HTTPS = env.bool("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("HTTPS_REDIRECT", False)
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 0)
 # These checks ask for HSTS on all subdomains and in the preload list of browsers. Both affect hosts
 # other than this one, so they are not decided here.
@@ -117,6 +118,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "facerec_site.request_id.RequestIdMiddleware",
+    "facerec_site.metrics.middleware.MetricsMiddleware",
     "facerec_site.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -388,18 +390,6 @@ DELIVERY_RETRIES_S = [5, 30, 120, 600, 1800, 3600, 7200, 14400, 28800, 43200, 43
 DELIVERY_OFF_AFTER_H = env.float("DELIVERY_OFF_AFTER_H", 120)
 DELIVERIES_KEPT_DAYS = env.int("DELIVERIES_KEPT_DAYS", 30)
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        name: {"level": "WARNING"}
-        for name in ("daphne", "django.channels.server", "axes", "faiss", "tensorflow")
-    }
-    # Its warnings show whole addresses of cameras, which may hold passwords.
-    | {"urllib3": {"level": "ERROR"}},
-}
+LOGGING = logging_config(env.str("LOG_FORMAT", "text"), env.str("LOG_LEVEL", "INFO"))
+# Who may read /metrics: a program that sends this token. Empty: nobody.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")

@@ -18,6 +18,7 @@ from drf_spectacular.renderers import (
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from facerec_site import health
+from facerec_site.metrics.view import metrics
 from facerec_site.sign_in import SignInView
 
 
@@ -28,6 +29,7 @@ def no_such_page(request: HttpRequest, address: str) -> NoReturn:
 urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("metrics", metrics, name="metrics"),
     path("accounts/login/", SignInView.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     # The admin has no sign-in page of its own; `next` is passed on to ours.

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextvars import Context, copy_context
 from dataclasses import asdict, dataclass, field
 from typing import Generic, TypedDict, TypeVar, cast
 
@@ -77,6 +78,7 @@ class _Call(Generic[Item, Result]):
     queued_at: float
     started_at: float = 0.0
     round: int = 0
+    context: Context = field(default_factory=copy_context)
 
 
 class DynamicBatcher(Generic[Item, Result]):
@@ -267,7 +269,9 @@ class DynamicBatcher(Generic[Item, Result]):
             is_shared = self._in_flight is not None and self._in_flight() > len(batch)
             with working(until=until, give_way=give_way, is_shared=is_shared):
                 items = [item for call in batch for item in call.items]
-                results = self._results(items, batch[0].key)
+                # A call alone works in the context of its caller: the log can tell for whom.
+                context = batch[0].context if len(batch) == 1 else Context()
+                results = context.run(self._results, items, batch[0].key)
         except BaseException as error:
             self._answer_failure(batch, error)
             return

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from accounts.access import Access
-from recognition.cameras.models import Camera, CameraHub, CameraMinute
+from recognition.cameras.models import Camera, CameraHub, CameraMinute, Stream
+from recognition.web.leases import DatabaseTime, lapsed
 from recognition.web.visible import limited, one
 
 
@@ -51,3 +52,15 @@ def camera_minutes(
     """Newest first. since: written then or later; until: before."""
     options = {"at__gte": since, "at__lt": until}
     return camera.minutes.filter(**{k: v for k, v in options.items() if v is not None})
+
+
+def cameras_by_status() -> dict[str, int]:
+    """How many cameras have each status."""
+    found = Camera.objects.order_by().values_list("status").annotate(Count("pk"))
+    return {**dict.fromkeys(Camera.Status.values, 0), **dict(found)}
+
+
+def streams_by_state() -> dict[str, int]:
+    """How many streams run, and how many a process has left open (`lost`)."""
+    running = Stream.objects.filter(lease_until__gte=DatabaseTime())
+    return {"running": running.count(), "lost": lapsed(Stream.objects.all()).count()}

@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from ml_engine import EngineConfig, EngineError, load_engine
 from ml_engine.images import decode_image, encode_jpeg
+from recognition.engine.observed import observed
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part, process
 
@@ -115,7 +116,8 @@ class EngineHost(Part):
         """Replace the engine by `engine`. An engine that was built here is closed."""
         with self._changed:
             before = self._engine if self._is_own else None
-            self._engine, self._is_own = engine, False
+            self._engine = None if engine is None else observed(engine)
+            self._is_own = False
             self._generation += 1
             self._set("off" if engine is None else "ready", "")
         if before is not None:
@@ -133,7 +135,7 @@ class EngineHost(Part):
             return
         with self._changed:
             if generation == self._generation:
-                self._engine, self._is_own = engine, True
+                self._engine, self._is_own = observed(engine), True
                 self._set("ready", "")
                 logger.info("the engine is ready on %s", engine.device)
                 return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, Min, QuerySet
+from django.utils import timezone
 
 from accounts.access import Access
 from recognition.jobs.kinds import KINDS
@@ -39,3 +41,26 @@ def job_by_id(access: Access, job_id: UUID) -> Job:
 def newest_job(kind: str, collection: UUID) -> Job | None:
     """The newest job of this kind for the collection, in any state; None if there is none."""
     return Job.objects.filter(kind=kind, collection_id=collection).first()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJobs:
+    """oldest_s: since the oldest one was due (queued; 0 if it waits for its time) or started."""
+
+    kind: str
+    state: str
+    count: int
+    oldest_s: float
+
+
+def open_jobs() -> list[OpenJobs]:
+    """All jobs that wait or run, by kind and state."""
+    rows = Job.objects.filter(state__in=Job.OPEN).order_by().values("kind", "state")
+    counted = rows.annotate(count=Count("pk"), due=Min("run_after"), started=Min("started_at"))
+    now = timezone.now()
+    found = []
+    for row in counted:
+        since = row["started"] if row["state"] == Job.State.RUNNING else row["due"]
+        oldest_s = max(0.0, (now - (since or now)).total_seconds())
+        found.append(OpenJobs(row["kind"], row["state"], row["count"], oldest_s))
+    return found

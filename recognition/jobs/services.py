@@ -16,6 +16,7 @@ from recognition.jobs.payloads import job_publish
 from recognition.notices.services.notices import notice_write
 from recognition.web.errors import ServiceError, not_found
 from recognition.web.leases import DatabaseTime
+from recognition.web.metrics import count
 from recognition.web.transactions import after_commit, in_transaction
 
 _KEPT = timedelta(days=30)
@@ -114,6 +115,7 @@ def queue_periodic() -> None:
 def job_ended(job: Job, state: Job.State) -> None:
     """Called in the transaction that ends a job: write a notice, and queue the next job of a
     periodic kind, or of one whose input is new. The success of a periodic job needs no notice."""
+    after_commit(partial(count, "facerec_jobs_ended_total", job.kind, state))
     if state != Job.State.CANCELLED and Job.objects.filter(pk=job.pk, runs_again=True).exists():
         next_job = _insert(job.kind, job.created_by, job.parameters, job.collection_id)
         if next_job is not None:

@@ -7,6 +7,7 @@ bounded: one frame, a few looks for each track, one picture of a visit on its wa
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
@@ -41,6 +42,7 @@ from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from recognition.web.identifiers import uuid7
 from recognition.web.leases import LeaseKeeper, LeaseLost
+from recognition.web.metrics import count, observe
 from recognition.web.payloads import EventPayload
 from recognition.web.process import Part, process
 
@@ -108,7 +110,11 @@ class StreamSession:
         self._noted_dropped = 0
         self._failures = 0
         name = f"stream-{self.id.hex[-8:]}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # In the context of its caller: the log then has the id of the websocket's request.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name=name, daemon=True
+        )
 
     def start(self) -> None:
         process().part(Sessions).add(self)
@@ -223,6 +229,7 @@ class StreamSession:
                 is_answered = self._answer(frame)
                 self._last_s, self._ready_s = frame.arrived_s, time.monotonic()
         lost, busy_s = self._slot.dropped - dropped, time.monotonic() - began_s
+        count("facerec_frames_total", "dropped", by=lost)
         self._load.note(lost=lost, busy_s=busy_s, gap_s=self._gap_s)
         if not is_answered:
             time.sleep(_PAUSE_S)
@@ -233,6 +240,7 @@ class StreamSession:
         try:
             self._work_on(frame)
             self._failures = 0
+            count("facerec_frames_total", "answered")
             return True
         except ImageError as error:
             self._refuse(frame, "bad_frame", error.message, reason=error.code)
@@ -256,6 +264,7 @@ class StreamSession:
         return False
 
     def _refuse(self, frame: Frame, code: str, message: str, *, reason: str | None = None) -> None:
+        count("facerec_frames_total", "refused")
         self._sink(error_message(code, message, frame=frame.number, reason=reason))
 
     def _work_on(self, frame: Frame) -> None:
@@ -266,6 +275,7 @@ class StreamSession:
         seen = self._pipeline.see(view, frame.arrived_s, came_at, timings, self._load)
         timings |= view.timings
         timings["total"] = (time.monotonic() - frame.arrived_s) * 1000
+        observe("facerec_frame_seconds", timings["total"] / 1000)
         faces = [self._face(one) for one in seen]
         message = faces_message(
             frame.number,

@@ -13,6 +13,7 @@ from ml_engine.types import Image
 from recognition.cameras.pictures import VideoPicture, as_rgb
 from recognition.cameras.sources.base import Picture
 from recognition.live.attention import Grey, small_size
+from recognition.web.metrics import observe_stages
 
 
 class View:
@@ -31,6 +32,7 @@ class View:
         began = time.perf_counter()
         image = as_rgb(self._content)
         self.timings["decode"] = (time.perf_counter() - began) * 1000
+        observe_stages(self.timings)
         return image
 
     @property

@@ -127,3 +127,9 @@ def images_list(
 def image_by_id(access: Access, image_id: UUID) -> FaceImage:
     images = limited(FaceImage.objects.select_related("person"), access)
     return one(images, image_id, "image")
+
+
+def gallery_revisions() -> dict[tuple[UUID, int], int]:
+    """The revision of each collection's gallery, by collection and model in force."""
+    rows = Collection.objects.order_by().values_list("pk", "embedder_id", "gallery_revision")
+    return {(collection, model): revision for collection, model, revision in rows}

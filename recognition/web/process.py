@@ -23,6 +23,7 @@ ROLES = ("web", "cameras", "jobs")
 # Parts in the order of their start, each with the roles that need it. They stop in reverse order:
 # a part must come after the parts that it uses.
 PARTS: dict[str, frozenset[str]] = {
+    "recognition.web.metrics.Metrics": frozenset(ROLES),
     "recognition.web.database_room.DatabaseRoom": frozenset(ROLES),
     "recognition.web.leases.LeaseKeeper": frozenset(ROLES),
     "recognition.engine.host.EngineHost": frozenset({"web", "cameras"}),
@@ -38,6 +39,7 @@ PARTS: dict[str, frozenset[str]] = {
     "recognition.live.session.Sessions": frozenset({"web", "cameras"}),
     "recognition.live.cameras.CameraRunner": frozenset({"cameras"}),
     "recognition.jobs.worker.Worker": frozenset({"jobs"}),
+    "facerec_site.metrics.sampling.Sampler": frozenset(ROLES),
 }
 
 

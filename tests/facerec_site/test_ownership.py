@@ -13,7 +13,8 @@ from accounts.access import Scope
 from accounts.models import ApiKey
 from recognition.jobs.models import Job
 from tests.databases import database_url
-from tests.facerec_site.house import House, Rounds, nothing_doubled
+from tests.facerec_site.figures import TOKEN, fetched, value
+from tests.facerec_site.house import House, Rounds, nothing_doubled, until
 from tests.facerec_site.in_force import Site, measure_delays
 from tests.factories import make_collection
 from tools.private_redis import RedisServer
@@ -35,6 +36,7 @@ def house(tmp_path: Path, redis: RedisServer, settings: Any) -> Iterator[House]:
         make_collection(name="Main"),
         key=key,
         redis_url=redis.url,
+        METRICS_TOKEN=TOKEN,
         DATABASE_URL=database_url(),
     )
     with made.standing():
@@ -56,8 +58,32 @@ def test_processes_that_are_killed_or_paused_lose_nothing_and_double_nothing(hou
     assert Job.objects.filter(kind="upkeep", started_at=None).count() == 1
 
 
-def test_changes_through_one_process_count_in_another(house: House) -> None:
+def test_changes_and_figures_of_one_process_show_in_another(house: House) -> None:
     here, there = (Site(house.members[name].url, house.key) for name in ("web1", "web2"))
     delays = measure_delays(here, there, house.collection, times=3)
     # Half a second on a machine with nothing else to do.
     assert max(delays.all) < 10
+    _figures_are_of_all_processes_until_they_are_killed(house)
+
+
+def _figures_are_of_all_processes_until_they_are_killed(house: House) -> None:
+    url = house.members["web1"].url
+    before = fetched(url)
+    assert {role: value(before, "facerec_processes", role=role) for role in ("web", "cameras")} == {
+        "web": 2, "cameras": 2,
+    }  # fmt: skip
+    assert value(before, "facerec_frames_total") > 0
+    identified = {"route": "api/v1/identify", "method": "POST"}
+    assert value(before, "facerec_requests_total", **identified) >= 3  # asked of web2
+    answered = value(before, "facerec_frames_total", result="answered")
+    house.members["back1"].kill()
+    house.members["web2"].kill()
+    after = fetched(url)
+    assert value(after, "facerec_processes", role="cameras") == 1
+    assert value(after, "facerec_processes", role="web") == 1
+    assert value(after, "facerec_frames_total", result="answered") >= answered
+    assert value(after, "facerec_requests_total", **identified) >= value(
+        before, "facerec_requests_total", **identified
+    )
+    lost = "facerec_streams"
+    until(lambda: value(fetched(url), lost, state="lost") == 0, "lost streams were not closed")

@@ -21,6 +21,7 @@ import websockets
 
 from tests.certificates import self_signed
 from tests.facerec_site.calls import new_connection
+from tests.facerec_site.figures import TOKEN, fetched, value
 from tests.facerec_site.site import (
     PATIENCE_S,
     ROOT,
@@ -39,7 +40,7 @@ ANN = 11
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = Served(tmp_path_factory.mktemp("site"), "--", "--port", "0")
+    served = Served(tmp_path_factory.mktemp("site"), "--", "--port", "0", METRICS_TOKEN=TOKEN)
     yield served
     served.kill()
 
@@ -56,6 +57,11 @@ async def test_frames_are_answered_and_become_an_event(site: Served) -> None:
         assert answer["faces"][0]["decision"] == "unknown"
         told = await hear(feed)
         assert (told["type"], told["event"]["kind"]) == ("event", "opened")
+        found = await asyncio.to_thread(fetched, site.url)
+    assert value(found, "facerec_frames_total", result="answered") == 10
+    assert value(found, "facerec_frame_seconds_count") == 10
+    assert value(found, "facerec_streams", state="running") == 1
+    assert value(found, "facerec_notices_total", kind="event.opened") == 1
 
 
 async def test_large_frame_is_refused_and_a_far_larger_one_answered_4413(site: Served) -> None:
@@ -277,15 +283,22 @@ def test_process_without_web_opens_no_port(start: Callable[..., Served]) -> None
 
 
 @pytest.mark.parametrize("roles", ["cameras", "jobs"])
-def test_health_port_answers_health_alone(start: Callable[..., Served], roles: str) -> None:
+def test_health_port_answers_health_and_metrics_alone(
+    start: Callable[..., Served], roles: str
+) -> None:
     port = free_port()
-    site = start("--", "--roles", roles, "--health-port", str(port))
+    environment = {"METRICS_TOKEN": TOKEN, "LOG_FORMAT": "json"}
+    site = start("--", "--roles", roles, "--health-port", str(port), **environment)
     for path in ("live", "ready"):
         with urllib.request.urlopen(f"http://localhost:{port}/health/{path}") as response:
             assert response.status == 200
     for path in ("/", "/api/v1/collections"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"http://localhost:{port}{path}")
+    found = fetched(f"http://localhost:{port}")
+    assert value(found, "facerec_processes", role=roles) == value(found, "facerec_processes") == 1
+    assert value(found, "facerec_requests_total", route="health/live", status="2xx") == 1
+    assert json.loads(site.line_with('"message": "process '))["request_id"] == "-"
     assert site.terminate() == 0
 
 

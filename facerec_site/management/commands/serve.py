@@ -56,7 +56,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--health-port",
             type=int,
-            help="without the role web no port is opened; this one answers /health/ alone",
+            help="without the role web no port is opened; this one answers /health/ and /metrics",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

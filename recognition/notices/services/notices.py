@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from django.utils import timezone
 from recognition.notices.models import Delivery, Notice, Receiver
 from recognition.notices.payloads import NOTICE_KINDS, NoticeKind, PageKind
 from recognition.notices.sinks import relayed_sinks
+from recognition.web.metrics import count
+from recognition.web.transactions import after_commit
 
 # Pages read a notice within this time, and a reader of the log can see what a delivery was about.
 _NOTICES_KEPT = timedelta(days=1)
@@ -35,6 +38,7 @@ def notice_write(
     """
     if not connection.in_atomic_block:
         raise RuntimeError("A notice is written in the transaction of what it tells.")
+    after_commit(partial(count, "facerec_notices_total", kind))
     notice = Notice.objects.create(
         kind=kind,
         subject_id=subject_id,

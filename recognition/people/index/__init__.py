@@ -21,7 +21,7 @@ from recognition.people.index.candidates import gallery_processes_prune
 from recognition.people.index.changes import changes_prune, note_changes
 from recognition.people.index.gallery import Gallery
 from recognition.people.index.loading import GalleryLoader
-from recognition.people.index.process import forget_galleries, gallery_of
+from recognition.people.index.process import forget_galleries, gallery_of, held_galleries
 
 __all__ = [
     "Gallery",
@@ -30,5 +30,6 @@ __all__ = [
     "forget_galleries",
     "gallery_of",
     "gallery_processes_prune",
+    "held_galleries",
     "note_changes",
 ]

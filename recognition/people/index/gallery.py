@@ -21,6 +21,7 @@ from recognition.people.index.reading import CHUNK, CollectionState, TemplateRea
 from recognition.people.index.scores import Scores
 from recognition.people.model_versions import curve_in_use
 from recognition.people.models import Collection
+from recognition.web.metrics import stage_timed
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Gallery:
         """Another one means that people are ranked otherwise."""
         return self._decided_by
 
+    @stage_timed("search")
     def search(
         self,
         embeddings: Float32,
@@ -123,6 +125,12 @@ class Gallery:
     def revision(self) -> int:
         """Changes with every change of people or templates."""
         return self._current().revision
+
+    @property
+    def held(self) -> tuple[int, int] | None:
+        """Templates and revision in memory, without a query; None before the first load."""
+        contents = self._contents
+        return None if contents is None else (contents.size[1], contents.revision)
 
     @property
     def is_loaded(self) -> bool:

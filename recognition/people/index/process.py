@@ -70,6 +70,13 @@ def galleries() -> dict[tuple[UUID, int], Gallery]:
     return process().part(Galleries).all()
 
 
+def held_galleries() -> dict[tuple[UUID, int], tuple[int, int]]:
+    """Templates and revision of each gallery that is loaded in this process, by collection and
+    model. Does not query the database."""
+    held = {key: gallery.held for key, gallery in galleries().items()}
+    return {key: found for key, found in held.items() if found}
+
+
 def keep_galleries(wanted: set[tuple[UUID, int]]) -> None:
     """Drop all galleries but these, by collection and model, from memory."""
     process().part(Galleries).keep(wanted)

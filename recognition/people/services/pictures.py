@@ -19,6 +19,7 @@ from ml_engine.runtime.allocator import give_back
 from ml_engine.runtime.threads import cpu_threads
 from ml_engine.types import EngineBusy, Image
 from recognition.web.errors import ServiceError
+from recognition.web.metrics import stage_timed
 from recognition.web.process import Part, process
 
 # Margin around the box on each side, in sides of the box: enough to detect the face again, and to
@@ -54,7 +55,7 @@ def decoded(data: bytes) -> Iterator[Image]:
     try:
         budget = process().part(PixelBudget)
         with budget.hold(pixels, most=_LARGEST_AT_ONCE * most):
-            with budget.turn(pixels):
+            with budget.turn(pixels), stage_timed("decode"):
                 image = decode_image(data, limits)
             yield image
     finally:

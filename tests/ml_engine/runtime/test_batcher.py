@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -440,3 +441,29 @@ def test_closing_waits_for_the_batches_of_all_lanes() -> None:
         go_on.set()
         closing.result(WAIT_S)
         assert [call.result(WAIT_S) for call in calls] == [[0], [1]]
+
+
+def test_call_alone_works_in_the_context_of_its_caller_and_a_shared_batch_in_none() -> None:
+    caller: ContextVar[str] = ContextVar("caller", default="")
+    seen: list[tuple[int, str]] = []
+    started, go_on = threading.Event(), threading.Event()
+
+    def work(items: list[int], key: object) -> list[int]:
+        seen.append((len(items), caller.get()))
+        started.set()
+        assert go_on.wait(WAIT_S)
+        return items
+
+    def call(batcher: DynamicBatcher[Any, Any], number: int) -> None:
+        caller.set(f"caller {number}")
+        batcher.call([number])
+
+    with _batcher(work) as batcher, ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(call, batcher, 0)]
+        assert started.wait(WAIT_S)
+        calls += [pool.submit(call, batcher, number) for number in (1, 2)]
+        _until(lambda: batcher.waiting == 2)
+        go_on.set()
+        for one in calls:
+            one.result(WAIT_S)
+    assert seen == [(1, "caller 0"), (2, "")]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from facerec_site.request_id import current_request_id
 from ml_engine.images import decode_image, encode_jpeg
 from ml_engine.types import EngineClosed
 from recognition.events.models import Event
@@ -20,6 +21,7 @@ from recognition.live.session import Sessions, StreamOptions
 from recognition.people.models import Collection, Person
 from recognition.people.services.persons import person_erase
 from recognition.web.process import process
+from tests.facerec_site.figures import figure
 from tests.factories import ACTOR, enrol, make_person
 from tests.fakes import FakeEngine, photo, portrait
 from tests.recognition.live.streams import DrivenStream, until
@@ -380,3 +382,30 @@ def test_a_large_frame_is_stored_smaller(engine: FakeEngine, collection: Collect
     with DrivenStream(collection) as stream:
         stream.show(picture)
     assert max(decode_image(Event.objects.get().snapshot.read()).shape) == 1280
+
+
+def test_session_works_in_the_context_of_its_caller(
+    engine: FakeEngine, collection: Collection
+) -> None:
+    """So that its lines of the log have the id of the websocket's request."""
+    heard = set()
+
+    class Hearing(DrivenStream):
+        def _hear(self, message: Any) -> None:
+            heard.add(current_request_id.get())
+            super()._hear(message)
+
+    token = current_request_id.set("socket-1")
+    with Hearing(collection) as stream:
+        stream.answer_to(photo(1))
+    current_request_id.reset(token)
+    assert heard == {"socket-1"}
+    assert figure("facerec_frames_total", result="answered") == 1
+    assert figure("facerec_frame_seconds_count") == 1
+
+
+def test_frames_that_nobody_answers_are_counted(engine: FakeEngine, collection: Collection) -> None:
+    with DrivenStream(collection) as stream:
+        stream.answer_to(b"no picture")
+    assert figure("facerec_frames_total", result="refused") == 1
+    assert figure("facerec_frames_total", result="answered") == 0

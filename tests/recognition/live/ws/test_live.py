@@ -73,7 +73,8 @@ async def _leave(socket: Socket) -> None:
 async def test_a_stream_names_a_face_and_tells_the_event(
     ann: Person, collection: Collection, secret: str
 ) -> None:
-    async with opened("/ws/live/", secret=secret, client="192.0.2.7") as socket:
+    sent = {"client": "192.0.2.7", "headers": (("x-request-id", "socket-1"),)}
+    async with opened("/ws/live/", secret=secret, **sent) as socket:
         started = await socket.start(collection=str(collection.pk), camera=None, options={})
         assert started.keys() == {"type", "session", "model", "device"}
         answers = []
@@ -86,7 +87,8 @@ async def test_a_stream_names_a_face_and_tells_the_event(
         await _leave(socket)
     event = await Event.objects.select_related("person").aget()
     assert event.person == ann
-    assert (await AuditEntry.objects.aget(action="stream.start")).address == "192.0.2.7"
+    entry = await AuditEntry.objects.aget(action="stream.start")
+    assert (entry.address, entry.request_id) == ("192.0.2.7", "socket-1")
 
 
 async def test_collection_may_be_left_out_if_there_is_one(
