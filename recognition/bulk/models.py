@@ -65,6 +65,11 @@ class ImportRun(models.Model):
     archive = models.OneToOneField(Archive, null=True, on_delete=models.SET_NULL, related_name="+")
     job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
     is_planned = models.BooleanField(default=False, help_text="Every photo has its item.")
+    # Kept, because the worker may be killed before the job tells it.
+    refusal_code = models.CharField(
+        max_length=64, blank=True, help_text="Why it was refused as a whole."
+    )
+    refusal_message = models.CharField(max_length=500, blank=True)
     created_by = models.CharField(max_length=200, help_text="As in the audit log.")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)

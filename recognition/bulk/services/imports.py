@@ -94,9 +94,13 @@ def import_finish(*, run: ImportRun, actor: Actor) -> ImportRun:
     return in_transaction(start)
 
 
-def import_close(run: ImportRun, *, code: str = "cancelled") -> None:
-    """End the import: refuse the photos that are still pending with `code`, and remove the
-    archive."""
+def import_close(
+    run: ImportRun, *, code: str = "cancelled", refusal: ServiceError | None = None
+) -> None:
+    """End the import: refuse the photos that are still pending with `code`, and remove the archive.
+    refusal: why it was refused as a whole; its code is used."""
+    if refusal is not None:
+        code = refusal.code
 
     def close() -> None:
         row = ImportRun.objects.select_for_update().filter(pk=run.pk).first()
@@ -111,7 +115,9 @@ def import_close(run: ImportRun, *, code: str = "cancelled") -> None:
         )
         archive_remove(row.archive)
         row.state, row.archive, row.ended_at = ImportRun.State.OVER, None, timezone.now()
-        row.save(update_fields=["state", "archive", "ended_at"])
+        if refusal is not None:
+            row.refusal_code, row.refusal_message = refusal.code[:64], refusal.message[:500]
+        row.save()
 
     in_transaction(close)
 
