@@ -1,5 +1,4 @@
-"""Inserts hundreds of thousands of rows into the database, and lists the addresses that show
-them."""
+"""Inserts hundreds of thousands of rows into the database."""
 
 from __future__ import annotations
 
@@ -10,17 +9,21 @@ from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from benchmarks.work_rows import change_model, work_rows
+
 _SEED = 5
 _AT_ONCE = 5000
 _VECTOR_BYTES = 4 * 192
 _FIRST = ("Anna", "Bob", "Élodie", "Анна", "Ömer", "Chen", "Fatima", "Lukas", "Maria", "Noah")
 _LAST = ("Berg", "Costa", "Dubois", "Evans", "Ferrari", "Garcia", "Horvat", "Ito", "Jensen", "Kim")
-_FILTERS_TRIED = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """few: collections and cameras. others: of each kind that a site has more of, such as keys."""
+    """few: collections and cameras. others: of each kind that a site has more of, such as keys.
+    events: also entries of the audit log."""
 
     people: int = 100_000
     images_each: int = 3
@@ -30,90 +33,24 @@ class Amounts:
 
 
 def fill(amounts: Amounts) -> None:
-    from recognition.people.models import FaceImage, Person
+    from recognition.people.models import FaceImage, Person, Template
 
     rng = random.Random(_SEED)
     large, small = _collections(amounts.few)
     people = [_person(n, small if n % 20 == 0 else large) for n in range(amounts.people)]
     _write(Person, people)
     for each in range(amounts.images_each):
-        _write(FaceImage, (_image(person, each) for person in people))
+        images = [_image(person, each) for person in people]
+        _write(FaceImage, images)
+        _write(Template, _templates(images, large.embedder))
     cameras = _cameras(large, amounts.few)
     _events(people, cameras, amounts.events, rng)
     _keys_and_webhooks(large, amounts.others)
-    _jobs_and_entries(large, amounts.others)
-
-
-def rest_addresses() -> Iterator[str]:
-    """The addresses of all lists below /api/v1/, with each of their filters."""
-    from recognition.cameras.models import Camera
-    from recognition.notices.models import Webhook
-    from recognition.people.models import Collection, Person
-
-    collections = [row.pk for row in Collection.objects.filter(name__in=("Large", "Small"))]
-    person, camera = Person.objects.latest("pk").pk, Camera.objects.latest("pk").pk
-    both = [f"collection={pk}" for pk in collections]
-    words = ["query=anna", "query=elodie", "query=nobody+zzz", "query=hr-77", "label=vip"]
-    filters = {
-        "persons": [*words, *both, f"{both[0]}&query=anna", "external_id=hr-77", "label=none"],
-        f"persons/{person}/images": [],
-        "images": [*both, f"person={person}"],
-        "events": [
-            *both, f"person={person}", f"camera={camera}", "decision=match", "decision=ambiguous",
-            "review=rejected", "is_open=true", "since=2026-01-31T06:00:00Z", "label=vip",
-            "label=none", "until=2020-01-01T00:00:00Z", f"{both[0]}&decision=unknown",
-        ],
-        "collections": [],
-        "cameras": [],
-        "jobs": ["kind=upkeep", "state=done", "state=failed", *both],
-        "api-keys": [],
-        "webhooks": [],
-        f"webhooks/{Webhook.objects.latest('pk').pk}/deliveries": [],
-    }  # fmt: skip
-    for name, options in filters.items():
-        yield name
-        yield from (f"{name}?{option}" for option in options)
-
-
-def admin_addresses(user: Any) -> Iterator[str]:
-    """The pages of the admin: each list, searched, sorted by each column, and with some choices of
-    each filter; the start page; the page of a row. user: an administrator."""
-    from django.contrib import admin
-    from django.test import RequestFactory
-    from django.urls import reverse
-
-    yield reverse("admin:index")
-    for model, model_admin in admin.site._registry.items():
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        address = reverse(f"{name}_changelist")
-        yield address
-        # The first column of a list is its boxes.
-        for column, field in enumerate(model_admin.list_display, start=1):
-            # Of those that cannot be sorted by one is enough, which must not be followed.
-            is_last = column == len(model_admin.list_display)
-            if is_last or field in (model_admin.sortable_by or ()):
-                yield from (f"{address}?o={sign}{column}" for sign in ("", "-"))
-        if model_admin.search_fields:
-            yield from (f"{address}?q={word}" for word in ("anna", "zzz"))
-        request = RequestFactory().get(address)
-        request.user = user
-        changes = model_admin.get_changelist_instance(request)
-        for spec in changes.filter_specs:
-            yield from (f"{address}{query}" for query in _choices(spec, changes))
-        if row := model._default_manager.order_by("-pk").first():
-            yield reverse(f"{name}_change", args=[row.pk])
-
-
-def _choices(spec: Any, changes: Any) -> Iterator[str]:
-    """The query strings of a filter."""
-    choices = list(spec.choices(changes))
-    queries = [choice["query_string"] for choice in choices if "query_string" in choice]
-    yield from islice(queries, 1, 1 + _FILTERS_TRIED)
-    for name in spec.expected_parameters() if not queries else ():
-        if name.endswith("_from_0"):
-            yield f"?{name}=2026-01-31"
-        elif not name.endswith(("_from_1", "_to_0", "_to_1")):
-            yield f"?{name}=vip"
+    _jobs_and_entries(large, amounts.others, amounts.events)
+    for rows in work_rows(large, people, cameras, amounts.few, amounts.others):
+        _write(type(rows[0]), rows)
+    of_large = [image for image in images if image.collection_id == large.pk]
+    change_model(large, of_large, losses=amounts.few)
 
 
 def _write(model: Any, rows: Iterable[Any]) -> None:
@@ -153,6 +90,17 @@ def _image(person: Any, n: int) -> Any:
         quality=0.5 + n / 10,
         source="import",
     )
+
+
+def _templates(images: list[Any], model: Any) -> Iterator[Any]:
+    """Random ones of length 1."""
+    from recognition.people.models import Template
+
+    random_ = np.random.default_rng(_SEED)
+    for image in images:
+        vector = random_.standard_normal(model.dimension).astype(np.float32)
+        packed = Template.pack(vector / np.linalg.norm(vector))
+        yield Template(image=image, model=model, vector=packed, dimension=model.dimension)
 
 
 def _cameras(collection: Any, count: int) -> list[Any]:
@@ -206,7 +154,7 @@ def _keys_and_webhooks(collection: Any, count: int) -> None:
     _write(Delivery, sent)
 
 
-def _jobs_and_entries(collection: Any, count: int) -> None:
+def _jobs_and_entries(collection: Any, jobs: int, entries: int) -> None:
     from django.utils import timezone
 
     from accounts.models import AuditEntry
@@ -214,7 +162,7 @@ def _jobs_and_entries(collection: Any, count: int) -> None:
 
     now, states = timezone.now(), ("done", "done", "failed", "queued")
     shared = {"kind": "upkeep", "run_after": now, "collection_id": collection.pk}
-    _write(Job, (Job(state=states[n % 4], **shared) for n in range(count)))
+    _write(Job, (Job(state=states[n % 4], **shared) for n in range(jobs)))
     what = ("image.view", "person.create", "key.issue")
     _write(AuditEntry, (AuditEntry(actor="user:a", action=what[n % 3], target_type="person",
-                                   target_id=f"{n}") for n in range(count)))  # fmt: skip
+                                   target_id=f"{n}") for n in range(entries)))  # fmt: skip

@@ -59,7 +59,6 @@ def main() -> None:
 
 
 def _answer(ready: dict[str, Any], port: int) -> None:
-    from benchmarks.metrics_switch import set_metrics
     from recognition.engine import engine_state, get_engine
 
     # Enrolment started the engine already, so that it may be ready before anything listens.
@@ -72,9 +71,11 @@ def _answer(ready: dict[str, Any], port: int) -> None:
         answer: dict[str, Any] = {}
         if "bare" in question:
             answer = _bare(question["bare"], question["seconds"], question["pictures"])
-        elif "metrics" in question:
-            set_metrics(is_on=question["metrics"])
         elif question:
+            if "metrics" in question:
+                from benchmarks.metrics_switch import set_metrics
+
+                set_metrics(is_on=question["metrics"])
             answer = {**ready, "engine": get_engine().stats(), "threads": _threads()}
             answer["cpu_s"] = time.process_time()
         print(json.dumps(answer), flush=True)

@@ -62,15 +62,16 @@ def _kinds(options: argparse.Namespace) -> int:
     """Returns 1 if the promise is broken in a kind of picture."""
     from benchmarks.laboratory.kinds import evaluate_kinds
 
-    report = evaluate_kinds(
-        build_engine(options),
+    engine = build_engine(options)
+    reports = evaluate_kinds(
+        engine,
         options.data,
-        options.preset,
+        options.presets or [engine.config.embedder],
         enrolled=options.enrolled,
         strangers=options.strangers,
     )
-    deliver(options, [report])
-    return 1 if report.broken else 0
+    deliver(options, reports)
+    return 1 if any(report.broken for report in reports) else 0
 
 
 def _normalisation(options: argparse.Namespace) -> None:
@@ -162,7 +163,7 @@ def _add_thresholds(commands: Commands) -> None:
         commands, "kinds", _kinds, "strangers named in every kind of poor picture, by LFW's people"
     )
     add_data(kinds, "folder with a folder for each person")
-    add_preset(kinds)
+    add_presets(kinds, "embedder; may be given several times (default: mobilefacenet)")
     kinds.add_argument("--enrolled", type=positive, default=300, metavar="N", help="people")
     kinds.add_argument("--strangers", type=positive, default=1200, metavar="N", help="people")
 

@@ -1,18 +1,18 @@
 """Are strangers named as rarely as promised, in every kind of picture?
 
 People of LFW are chosen at random. Some are enrolled with one photo each, some are strangers, and
-the impostor curve and its cohort are fitted on the rest. Photos are degraded in the kinds of
-`ml_engine.evaluation.degradations`. There is one gallery for each kind, and one in which each
-person has a random kind ("mixed"). Strangers, and other photos of the enrolled people, are
-identified in each kind and mixed. The rules are those of the product: the default threshold for
-this number of templates, raised by the cohort; enrolled faces are averaged with their mirror
-images, others are not. Photos that the standard quality policy refuses are not enrolled, and their
-people count as not named.
+the impostor curve, its cohort, and its crowd if that helps the embedder are fitted on the rest.
+Photos are degraded in the kinds of `ml_engine.evaluation.degradations`. There is one gallery for
+each kind, and one in which each person has a random kind ("mixed"). Strangers, and other photos of
+the enrolled people, are identified in each kind and mixed. The rules are those of the product: the
+default threshold for this number of templates, raised by the cohort; enrolled faces are averaged
+with their mirror images, others are not. Photos that the standard quality policy refuses are not
+enrolled, and their people count as not named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from ml_engine.evaluation.lfw import Photos, load_photos
 from ml_engine.evaluation.report import Interval, percent, share_interval
 from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve
 from ml_engine.matching.cohort import Cohort
+from ml_engine.matching.crowd_choice import chosen_crowd
 from ml_engine.quality import refusals
 from ml_engine.types import EngineError, Float32
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 # Fitting does not need more people than these.
 _MOST_REST = 600
 MIXED = "mixed"
+# Promised for each kind of picture.
+_MOST_FPIR = 0.017
 _PROBES_EACH = 1
 _SEED = 1
 # The similarity of a face that was not found.
@@ -70,8 +73,13 @@ class KindsReport:
 
     @property
     def broken(self) -> list[Cell]:
-        """Cells that break the promise: the whole interval is above the target."""
-        return [cell for cell in self.cells if cell.strangers.low > DEFAULT_FPIR]
+        """Cells that break the promise: the whole interval is above the target, or the share is
+        above what is promised at most."""
+        return [
+            cell
+            for cell in self.cells
+            if cell.strangers.low > DEFAULT_FPIR or cell.strangers.value > _MOST_FPIR
+        ]
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -96,8 +104,8 @@ class KindsReport:
                 "| --- | --- | --- | ---: | ---: | ---: | ---: |",
                 *lines,
                 f"most: {worst.enrolled} and {worst.seen}, {_text(worst.strangers)}; cells whose "
-                f"interval lies above {percent(DEFAULT_FPIR)}: {len(self.broken)} of "
-                f"{len(self.cells)}",
+                f"interval lies above {percent(DEFAULT_FPIR)}, or over {percent(_MOST_FPIR)}: "
+                f"{len(self.broken)} of {len(self.cells)}",
             ]
         )
 
@@ -105,25 +113,26 @@ class KindsReport:
 def evaluate_kinds(
     engine: FaceEngine,
     data: Path,
-    preset: str,
+    presets: Sequence[str],
     *,
     enrolled: int,
     strangers: int,
-) -> KindsReport:
+) -> list[KindsReport]:
     photos = load_photos(data)
     parts = _drawn(merged_people(photos), enrolled, strangers)
     rows = np.unique(np.concatenate([parts.enrolled, parts.probes, parts.strangers]))
-    variants = [Variant(preset), Variant(preset, flip=True)]
+    variants = [Variant(preset, flip) for preset in presets for flip in (False, True)]
     faces = faces_of_kinds(engine, photos.only(rows).paths, variants, KINDS)
     rest = photos.only(parts.rest)
     kinds = ("clean", *(KINDS.keys() - {"clean"}), *WORSE)
-    curve = fitted_curve(
-        faces_of_kinds(engine, rest.paths, variants, kinds),
-        rest,
-        preset=preset,
-        versions=(engine.embedder(preset).version, engine.detector),
-    )
-    return kinds_report(faces, photos.only(rows), parts.within(rows), preset=preset, curve=curve)
+    of_rest = faces_of_kinds(engine, rest.paths, variants, kinds)
+    tested, within = photos.only(rows), parts.within(rows)
+    reports = []
+    for preset in presets:
+        versions = engine.embedder(preset).version, engine.detector
+        curve = fitted_curve(of_rest, rest, preset=preset, versions=versions)
+        reports.append(kinds_report(faces, tested, within, preset=preset, curve=curve))
+    return reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,15 +252,18 @@ def fitted_curve(
     """faces: of the photos, in each kind. versions: of embedder and detector."""
     clean = faces["clean"]
     rows = np.flatnonzero(clean.has_face)
+    plain = clean.embeddings[Variant(preset)][rows]
+    crowd = chosen_crowd(plain, merged_people(photos.only(rows)))
     curve = impostor_curve(
         photos.only(rows),
-        clean.embeddings[Variant(preset)][rows],
+        plain,
         clean.embeddings[Variant(preset, flip=True)][rows],
         model=versions[0],
         detector=versions[1],
         source="the people who are left",
+        crowd=crowd,
     )
-    return replace(curve, cohort=fitted_cohort(faces, Variant(preset)))
+    return replace(curve, cohort=fitted_cohort(faces, Variant(preset), crowd))
 
 
 def _cell(

@@ -81,6 +81,11 @@ class ImportRun(Upload):
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
     name = models.CharField(max_length=200, help_text="Name of the archive or folder.")
     is_planned = models.BooleanField(default=False, help_text="Every photo has its item.")
+    # Kept, because the worker may be killed before the job tells it.
+    refusal_code = models.CharField(
+        max_length=64, blank=True, help_text="Why it was refused as a whole."
+    )
+    refusal_message = models.CharField(max_length=500, blank=True)
 
     class Meta(Upload.Meta):
         verbose_name = "import"

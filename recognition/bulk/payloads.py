@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from recognition.bulk.models import Export, ImportItem, ImportRun
-from recognition.bulk.selectors import outcome_counts
+from recognition.bulk.selectors import outcome_counts_of
 from recognition.jobs.payloads import JobPayload, job_payload
 from recognition.people.models import Person
 from recognition.web.numbers import rounded, utc_text
@@ -52,6 +53,15 @@ class ExportPayload(TypedDict):
 
 
 def import_payload(run: ImportRun) -> ImportPayload:
+    return import_payloads([run])[0]
+
+
+def import_payloads(runs: Sequence[ImportRun]) -> list[ImportPayload]:
+    outcomes = outcome_counts_of(runs)
+    return [_import(run, outcomes[run.pk]) for run in runs]
+
+
+def _import(run: ImportRun, outcomes: dict[str, int]) -> ImportPayload:
     return {
         "id": str(run.pk),
         "collection": str(run.collection_id),
@@ -59,7 +69,7 @@ def import_payload(run: ImportRun) -> ImportPayload:
         "state": run.state,
         "size": run.archive.size if run.archive else None,
         "received": run.archive.received if run.archive else None,
-        "outcomes": outcome_counts(run),
+        "outcomes": outcomes,
         "job": job_payload(run.job) if run.job else None,
         "created_by": run.created_by,
         "created_at": utc_text(run.created_at),

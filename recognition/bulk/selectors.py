@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from accounts.access import Access
 from recognition.bulk.models import Export, ImportItem, ImportRun
@@ -35,10 +36,27 @@ def item_by_number(run: ImportRun, number: int) -> ImportItem | None:
 
 def outcome_counts(run: ImportRun) -> dict[str, int]:
     """Number of photos by outcome: `enrolled`, `pending`, and each code of refusal."""
-    rows = run.items.order_by().values_list("state", "code").annotate(n=Count("pk"))
-    return {
-        (code if state == ImportItem.State.REFUSED else state): count for state, code, count in rows
-    }
+    return outcome_counts_of([run])[run.pk]
+
+
+def outcome_counts_of(runs: Sequence[ImportRun]) -> dict[UUID, dict[str, int]]:
+    """The same of several imports, by id, in one query."""
+    rows = ImportItem.objects.filter(run__in=runs).order_by().values_list("run", "state", "code")
+    found: dict[UUID, dict[str, int]] = {run.pk: {} for run in runs}
+    for run, state, code, count in rows.annotate(n=Count("pk")):
+        found[run][code if state == ImportItem.State.REFUSED else state] = count
+    return found
+
+
+def with_photo_counts(runs: QuerySet[ImportRun]) -> QuerySet[ImportRun]:
+    """Adds `photos`, and how many of them are `enrolled`; None is 0. Only the imports that are read
+    are counted."""
+
+    def count(**wanted: str) -> Subquery:
+        items = ImportItem.objects.filter(run=OuterRef("pk"), **wanted).order_by().values("run")
+        return Subquery(items.annotate(n=Count("pk")).values("n"))
+
+    return runs.annotate(photos=count(), enrolled=count(state=ImportItem.State.ENROLLED))
 
 
 def exports_list(access: Access) -> QuerySet[Export]:

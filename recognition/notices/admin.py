@@ -70,6 +70,9 @@ class WebhookForm(forms.ModelForm):
         self.fields["collection_id"].choices = [("", "All collections"), *rows]  # type: ignore[attr-defined]
 
 
+_READ_ONLY = ("state", "told_state", "created_by", "made_by", "created_at")
+
+
 @admin.register(Webhook)
 class WebhookAdmin(ServiceAdmin, LongListAdmin):
     when_empty = "Add a URL that receives each visit and each change of a person."
@@ -89,10 +92,10 @@ class WebhookAdmin(ServiceAdmin, LongListAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple:
         asked = ("url", "kinds", "collection_id", "is_enabled")
-        return asked if obj is None else (*asked, "state", "told_state", "created_by", "created_at")
+        return asked if obj is None else (*asked, *_READ_ONLY)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Webhook | None = None) -> tuple:
-        return ("state", "told_state", "created_by", "created_at") if obj else ()
+        return _READ_ONLY if obj else ()
 
     @display(description="Notices")
     def kinds_text(self, hook: Webhook) -> str:
@@ -117,12 +120,12 @@ class WebhookAdmin(ServiceAdmin, LongListAdmin):
         return "No failures."
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:  # noqa: FBT001
-        actor = Actor.of_request(request)
+        actor, access = Actor.of_request(request), access_of(request)
         if change:
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            webhook_update(webhook=obj, actor=actor, **changes)
+            webhook_update(webhook=obj, actor=actor, access=access, **changes)
             return
-        made = webhook_create(actor=actor, user=access_of(request).user, **form.cleaned_data)
+        made = webhook_create(actor=actor, access=access, **form.cleaned_data)
         obj.pk, obj.receiver = made.pk, made.receiver
         request.new_webhook = made  # type: ignore[attr-defined]
 

@@ -160,8 +160,8 @@ def _note_failure(sent: _Sent) -> None:
 
 def _reason_to_stop(outcome: Outcome, failing_for: timedelta) -> str:
     """Why to switch the receiver off; empty if sending should go on."""
-    if outcome.is_gone:
-        return "The receiver answered that it wants no more messages."
+    if outcome.off_reason:
+        return outcome.off_reason
     hours = failing_for.total_seconds() / 3600
     if hours > settings.DELIVERY_OFF_AFTER_H:
         return f"All attempts failed for {hours:.0f} hours. The last one: {outcome.message}"

@@ -73,7 +73,8 @@ def _judged(status: int) -> Outcome:
     if 300 <= status < 400:
         return Outcome("redirected", "The receiver redirects; redirects are not followed.", status)
     message = f"The receiver answered {status}."
-    return Outcome("http_status", message, status, is_gone=status == _GONE)
+    off_reason = "The receiver answered that it wants no more messages." if status == _GONE else ""
+    return Outcome("http_status", message, status, off_reason=off_reason)
 
 
 @contextmanager

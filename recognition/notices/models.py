@@ -125,6 +125,14 @@ class Webhook(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, editable=False
     )
+    made_by = models.ForeignKey(
+        "accounts.ApiKey",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        editable=False,
+        help_text="The key that added it or switched it on, with which it ends.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -132,6 +140,11 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def has_ended(self) -> bool:
+        """True if the key that made it is no longer valid."""
+        return self.made_by is not None and not self.made_by.is_valid
 
     def wants(self, kind: str, collection_id: UUID | None) -> bool:
         """True if notices of this kind and collection are sent to this webhook."""

@@ -17,7 +17,12 @@ from accounts.access import Scope, access_of
 from accounts.audit import Actor
 from recognition.bulk.admin.uploads import UploadAdmin
 from recognition.bulk.models import ImportItem, ImportRun
-from recognition.bulk.selectors import item_by_number, items_list, outcome_counts
+from recognition.bulk.selectors import (
+    item_by_number,
+    items_list,
+    outcome_counts,
+    with_photo_counts,
+)
 from recognition.bulk.services.imports import import_cancel, import_delete
 from recognition.bulk.services.photos import item_enrol
 from recognition.web.admin.services import refusals_shown, row_to_view
@@ -35,10 +40,11 @@ class ImportRunAdmin(UploadAdmin):
     list_select_related = ("collection", "job")
 
     @display(description="Photos")
-    def outcome(self, run: ImportRun) -> str:
-        counts = outcome_counts(run)
-        enrolled = counts.get(ImportItem.State.ENROLLED, 0)
-        return f"{enrolled} of {sum(counts.values())} enrolled" if counts else ""
+    def outcome(self, run: Any) -> str:
+        return f"{run.enrolled or 0} of {run.photos} enrolled" if run.photos else ""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ImportRun]:
+        return with_photo_counts(super().get_queryset(request))
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None

@@ -21,7 +21,7 @@ from recognition.bulk.api.serializers import (
     ItemFilter,
 )
 from recognition.bulk.models import ImportItem, ImportRun
-from recognition.bulk.payloads import import_payload, item_payload
+from recognition.bulk.payloads import import_payload, import_payloads, item_payload
 from recognition.bulk.services import imports as service
 from recognition.bulk.services.archives import MOST_PIECE_BYTES, PIECE_BYTES
 from recognition.bulk.services.photos import item_enrol
@@ -66,7 +66,7 @@ class ImportsView(ApiView):
         if "collection" in filters:
             filters["collection"] = collection_by_id(self.access, filters["collection"]).pk
         page = self.paginate_queryset(selectors.imports_list(self.access, **filters)) or []
-        return self.get_paginated_response([import_payload(run) for run in page])
+        return self.get_paginated_response(import_payloads(page))
 
     @operation(
         "imports_create",

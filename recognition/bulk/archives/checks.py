@@ -109,6 +109,16 @@ def path_of(entry: zipfile.ZipInfo) -> str:
     return entry.orig_filename.replace("\\", "/")
 
 
+def data_of(file: IO[bytes], entry: zipfile.ZipInfo) -> tuple[int, int]:
+    """Where the packed bytes of the entry begin and end in the archive."""
+    file.seek(entry.header_offset)
+    header = file.read(_LOCAL_HEADER_BYTES)
+    if len(header) < _LOCAL_HEADER_BYTES:
+        raise zipfile.BadZipFile("The archive ends within an entry.")
+    begin = entry.header_offset + _LOCAL_HEADER_BYTES + sum(struct.unpack_from("<HH", header, 26))
+    return begin, begin + entry.compress_size
+
+
 def _is_safe(entry: zipfile.ZipInfo) -> bool:
     """True if the path stays below the root of the archive and the entry is not a link."""
     name = path_of(entry)

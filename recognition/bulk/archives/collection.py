@@ -52,6 +52,15 @@ def is_collection(archive: zipfile.ZipFile) -> bool:
     return MANIFEST in archive.NameToInfo
 
 
+def is_list_of_people(path: str) -> bool:
+    return path.startswith("people/") and path.endswith(".jsonl")
+
+
+def original_of(path: str) -> str:
+    """The path of the original photo of a face, of which there may be none."""
+    return path.replace("faces/", "originals/", 1) if path.startswith("faces/") else path
+
+
 class CollectionArchive:
     """A collection that another installation exported. embedder: model version of the collection
     that it is imported into."""
@@ -69,7 +78,7 @@ class CollectionArchive:
     def planned(self) -> Iterator[PlannedPhoto]:
         """One item for each image, and one for each person without images, in order."""
         for name in sorted(self._archive.namelist()):
-            if name.startswith("people/") and name.endswith(".jsonl"):
+            if is_list_of_people(name):
                 for person in self._people(name):
                     yield from self._planned(name, person)
 
@@ -106,11 +115,12 @@ class CollectionArchive:
         templates = {str(row["model"]): row for row in image["templates"]}
         mine = templates.get(self._embedder)
         most = settings.MAX_IMAGE_MB * 2**20
-        original = f"originals/{part}/{image_id}.jpg"
+        face = f"faces/{part}/{image_id}.jpg"
+        original = original_of(face)
         has_original = original in self._archive.NameToInfo
         return StoredFace(
             values=_image_values(image),
-            jpeg=read_entry(self._archive, f"faces/{part}/{image_id}.jpg", most=most),
+            jpeg=read_entry(self._archive, face, most=most),
             original=read_entry(self._archive, original, most=most) if has_original else b"",
             vector=_vector(mine["vector"]) if mine else None,
             detector=str(mine["detector"]) if mine and mine.get("detector") else None,

@@ -50,6 +50,8 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(help_text='Name of the archive or folder.', max_length=200)),
                 ('state', models.CharField(choices=[('uploading', 'Waiting for its file'), ('started', 'Started'), ('over', 'Over')], default='uploading', max_length=16)),
                 ('is_planned', models.BooleanField(default=False, help_text='Every photo has its item.')),
+                ('refusal_code', models.CharField(blank=True, help_text='Why it was refused as a whole.', max_length=64)),
+                ('refusal_message', models.CharField(blank=True, max_length=500)),
                 ('created_by', models.CharField(help_text='As in the audit log.', max_length=200)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('ended_at', models.DateTimeField(null=True)),

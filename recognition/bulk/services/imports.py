@@ -76,9 +76,13 @@ def import_finish(*, run: ImportRun, actor: Actor) -> ImportRun:
     return upload_start(upload=run, actor=actor)
 
 
-def import_close(run: ImportRun, *, code: str = "cancelled") -> None:
-    """End the import: refuse the photos that are still pending with `code`, and remove the
-    archive."""
+def import_close(
+    run: ImportRun, *, code: str = "cancelled", refusal: ServiceError | None = None
+) -> None:
+    """End the import: refuse the photos that are still pending with `code`, and remove the archive.
+    refusal: why it was refused as a whole; its code is used."""
+    if refusal is not None:
+        code = refusal.code
 
     def end(row: ImportRun) -> None:
         pending = row.items.filter(state=ImportItem.State.PENDING)
@@ -89,6 +93,8 @@ def import_close(run: ImportRun, *, code: str = "cancelled") -> None:
             done_at=timezone.now(),
         )
         upload_drop_file(row)
+        if refusal is not None:
+            row.refusal_code, row.refusal_message = refusal.code[:64], refusal.message[:500]
 
     upload_close(run, end)
 

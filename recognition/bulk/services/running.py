@@ -58,7 +58,7 @@ def import_job(context: JobContext, parameters: JsonObject) -> JsonObject:
     if run is None:
         raise not_found("import")
     if run.state == ImportRun.State.OVER and run.job_id == context.job_id:
-        return dict(outcome_counts(run))  # a worker was killed after it closed the import
+        return _closed_before(run)
     try:
         if run.archive is None:
             raise ServiceError("import_over", "This import is over.", status=409)
@@ -69,9 +69,16 @@ def import_job(context: JobContext, parameters: JsonObject) -> JsonObject:
         raise
     except ServiceError as error:
         if error.status < 500:
-            import_close(run, code=error.code)
+            import_close(run, refusal=error)
         raise
     return _end(context, run)
+
+
+def _closed_before(run: ImportRun) -> JsonObject:
+    """What the worker would have told that was killed after it closed the import."""
+    if run.refusal_code:
+        raise ServiceError(run.refusal_code, run.refusal_message, status=409)
+    return dict(outcome_counts(run))
 
 
 def _run(context: JobContext, run: ImportRun, archive: zipfile.ZipFile) -> None:

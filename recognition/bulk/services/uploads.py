@@ -48,7 +48,7 @@ def upload_start(*, upload: U, actor: Actor) -> U:
 
 
 def upload_close(upload: U, end: Callable[[U], None]) -> None:
-    """End the upload: `end` is called with the locked row. Does nothing if it is over or gone."""
+    """End the upload: `end` changes the locked row. Does nothing if it is over or gone."""
 
     def close() -> None:
         rows = type(upload)._default_manager.select_for_update().filter(pk=upload.pk)
@@ -57,7 +57,7 @@ def upload_close(upload: U, end: Callable[[U], None]) -> None:
             return
         end(row)
         row.state, row.ended_at = Upload.State.OVER, timezone.now()
-        row.save(update_fields=["state", "archive", "ended_at"])
+        row.save()
 
     in_transaction(close)
 

@@ -58,8 +58,7 @@ class WebhooksView(ApiView):
     def post(self, request: Request) -> Response:
         values = cast("WebhookValues", self.read(WebhookInput))
         values["collection_id"] = collection_limit(self.access, values.get("collection_id"))
-        key, user = self.access.key, self.access.user
-        hook = webhook_create(actor=self.actor, user=key.created_by if key else user, **values)
+        hook = webhook_create(actor=self.actor, access=self.access, **values)
         headers = {"Cache-Control": "no-store"}
         data = NewWebhookSerializer(hook).data
         return Response(data, status=status.HTTP_201_CREATED, headers=headers)
@@ -91,7 +90,7 @@ class WebhookView(ApiView):
         changes = cast("WebhookValues", self.read(WebhookInput, partial=True))
         if "collection_id" in changes:
             changes["collection_id"] = collection_limit(self.access, changes["collection_id"])
-        webhook_update(webhook=hook, actor=self.actor, **changes)
+        webhook_update(webhook=hook, actor=self.actor, access=self.access, **changes)
         return Response(WebhookSerializer(webhook_by_id(self.access, webhook_id)).data)
 
     @operation(

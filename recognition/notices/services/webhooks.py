@@ -6,8 +6,8 @@ import logging
 from typing import TypedDict, Unpack
 from uuid import UUID
 
+from accounts.access import Access
 from accounts.audit import SYSTEM, Actor, record
-from accounts.models import User
 from recognition.notices.addresses import UrlRefused, checked_url
 from recognition.notices.models import Delivery, Receiver, Webhook
 from recognition.notices.payloads import TEST_KIND
@@ -28,15 +28,19 @@ class WebhookValues(TypedDict, total=False):
     is_enabled: bool
 
 
-def webhook_create(*, actor: Actor, user: User | None, **values: Unpack[WebhookValues]) -> Webhook:
-    """Make a webhook. Its `secret` must be shown to the user only once. ServiceError (400) if a
-    webhook may not have this URL."""
+def webhook_create(*, actor: Actor, access: Access, **values: Unpack[WebhookValues]) -> Webhook:
+    """Make a webhook. It ends with the caller's key, if there is one. Its `secret` must be shown to
+    the user only once. ServiceError (400) if a webhook may not have this URL."""
     _refuse_bad_url(values["url"])
 
     def create() -> Webhook:
         pk = uuid7()
         receiver = Receiver.objects.create(sink=SINK, key=str(pk))
-        hook = Webhook.objects.create(pk=pk, receiver=receiver, created_by=user, **values)
+        key = access.key
+        user = key.created_by if key else access.user
+        hook = Webhook.objects.create(
+            pk=pk, receiver=receiver, created_by=user, made_by=key, **values
+        )
         if not hook.is_enabled:
             _hold(hook)
         record(actor, "webhook.create", hook, collection_id=hook.collection_id,
@@ -46,10 +50,12 @@ def webhook_create(*, actor: Actor, user: User | None, **values: Unpack[WebhookV
     return in_transaction(create)
 
 
-def webhook_update(*, webhook: Webhook, actor: Actor, **changes: Unpack[WebhookValues]) -> Webhook:
+def webhook_update(
+    *, webhook: Webhook, actor: Actor, access: Access, **changes: Unpack[WebhookValues]
+) -> Webhook:
     """Change a webhook. If it is switched on or gets another URL, its failures are forgotten and
-    waiting deliveries are due at once. Same errors as `webhook_create`; `not_found` if it was
-    deleted."""
+    waiting deliveries are due at once. Once it is switched on, it ends with the caller's key. Same
+    errors as `webhook_create`; `not_found` if it was deleted."""
     if "url" in changes:
         _refuse_bad_url(changes["url"])
 
@@ -60,6 +66,8 @@ def webhook_update(*, webhook: Webhook, actor: Actor, **changes: Unpack[WebhookV
             setattr(row, name, value)
         if row.is_enabled:
             row.off_reason = ""
+        if row.is_enabled and not before[1]:
+            row.made_by = access.key
         row.save()
         if not row.is_enabled:
             _hold(row)

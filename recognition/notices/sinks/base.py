@@ -18,8 +18,8 @@ class Outcome:
     message: str = ""
     status: int | None = None
     duration_ms: int = 0
-    # The receiver answered that it wants no more messages.
-    is_gone: bool = False
+    # Why nothing more is to be sent; empty if sending goes on.
+    off_reason: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -56,5 +56,5 @@ class RelayedSink(ABC):
 
     @abstractmethod
     def switch_off(self, receiver: Receiver, reason: str) -> None:
-        """The receiver failed for too long or wants no more messages. Called in the transaction
-        that records the attempt."""
+        """The receiver failed for too long, or nothing more is to be sent to it. Called in the
+        transaction that records the attempt."""

@@ -17,6 +17,7 @@ from recognition.notices.signing import signed_headers
 from recognition.notices.sinks.base import Outcome, RelayedSink
 
 _HEADERS = {"content-type": "application/json", "user-agent": "Facerec"}
+_ENDED = "The key that added it, or switched it on, is revoked or has expired."
 
 
 class WebhookSink(RelayedSink):
@@ -31,7 +32,9 @@ class WebhookSink(RelayedSink):
     def send(
         self, receiver: Receiver, delivery: Delivery, *, may_send: Callable[[], bool]
     ) -> Outcome:
-        hook = Webhook.objects.get(receiver=receiver)
+        hook = Webhook.objects.select_related("made_by__created_by").get(receiver=receiver)
+        if hook.has_ended:
+            return Outcome("key_ended", _ENDED, off_reason=_ENDED)
         body = json.dumps(_message(hook, delivery), separators=(",", ":")).encode()
         headers = signed_headers(
             hook.secret, message_id=str(delivery.pk), timestamp_s=int(time.time()), body=body

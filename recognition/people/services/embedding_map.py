@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Window
+from django.db.models import Exists, OuterRef, Window
 from django.db.models.functions import RowNumber
 
 from ml_engine.matching.deciders import mean_template
@@ -45,9 +45,10 @@ class EmbeddingMap:
 def embedding_map(collection: Collection) -> EmbeddingMap:
     """The active people who were added last, each by the mean of their best templates. Only places
     in the plane leave this function, and no vector."""
-    has_template = {"images__templates__model": collection.embedder_id}
-    mine = Person.objects.filter(collection=collection, is_active=True, **has_template)
-    newest = list(mine.order_by("-pk").distinct()[: MOST_PEOPLE + 1])
+    # As a condition on each person, read from the newest on. A join would sort all templates.
+    templates = Template.objects.filter(image__person=OuterRef("pk"), model=collection.embedder_id)
+    mine = Person.objects.filter(Exists(templates), collection=collection, is_active=True)
+    newest = list(mine.order_by("-pk")[: MOST_PEOPLE + 1])
     people = {person.pk: person for person in newest[:MOST_PEOPLE]}
     vectors, images = _templates(collection, list(people))
     shown = [person for person in people if person in vectors]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 
 from accounts.models import AuditEntry
+from recognition.bulk.archives.pieces import chunks_of
 from recognition.bulk.models import Archive, ImportItem, ImportRun
 from recognition.bulk.services.photos import item_enrol
 from recognition.jobs.models import Job
@@ -226,6 +228,66 @@ class TestPerson:
         codes = list(run.items.order_by("number").values_list("code", flat=True))
         assert codes == ["accepted", "person_erased", "person_erased", *["accepted"] * 3]
         assert_consistent(collection)
+
+    def test_archive_of_a_running_import_holds_no_photo_of_an_erased_person(
+        self, collection: Collection, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tests.recognition.bulk.zips.PIECE_BYTES", 1000)
+        photos = {f"{name}/{n}.jpg": photo(who, looks=n) for who, name in ((1, "Ann"), (2, "Bob"))
+                  for n in range(3)}  # fmt: skip
+        run = started(collection, zip_of(photos))
+        find, calls = engine.find, []
+
+        def erasing(*args: Any, **kwargs: Any) -> Any:
+            calls.append(1)
+            if len(calls) == 2:
+                person_erase(person=Person.objects.get(name="Ann"), actor=ACTOR)
+                assert run.archive is not None
+                stored = b"".join(chunks_of(run.archive))
+                held = {path for path, data in photos.items() if data in stored}
+                assert held == {"Bob/0.jpg", "Bob/1.jpg", "Bob/2.jpg"}
+            return find(*args, **kwargs)
+
+        monkeypatch.setattr(engine, "find", erasing)
+        run_jobs()
+        assert Person.objects.get().name == "Bob"
+        assert FaceImage.objects.count() == 3
+
+    def test_person_erased_before_the_import_reaches_the_photos_is_not_enrolled_again(
+        self, collection: Collection, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The archive names the person as it would find them: by name, or by external id."""
+        make_person(collection, name="Cy X", external_id="c-1")
+        text = "file,name,external_id\na.jpg,Ann,\nc.jpg,,c-1\nd.jpg,Cy X,\ne.jpg,Cy X,e-1\n"
+        names = ("a.jpg", "c.jpg", "d.jpg", "e.jpg")
+        files = {name: photo(n) for n, name in enumerate(names, start=1)}
+        run = started(collection, zip_of({"list.csv": text.encode(), **files}))
+        find, calls = engine.find, []
+
+        def erasing(*args: Any, **kwargs: Any) -> Any:
+            calls.append(1)
+            if len(calls) == 1:
+                person_erase(person=Person.objects.get(name="Cy X"), actor=ACTOR)
+            return find(*args, **kwargs)
+
+        monkeypatch.setattr(engine, "find", erasing)
+        run_jobs()
+        codes = list(run.items.order_by("number").values_list("code", flat=True))
+        assert codes == ["accepted", "person_erased", "person_erased", "accepted"]
+
+    def test_erasure_removes_a_running_archive_that_cannot_be_read(
+        self, collection: Collection
+    ) -> None:
+        run = started(collection, zip_of({"Ann/1.jpg": photo(1), "Ann/2.jpg": photo(1, looks=2)}))
+        ann = make_person(collection, name="Ann")
+        item = run.items.create(number=9, path="Ann/1.jpg", person=ann, person_key="folder:Ann")
+        assert run.archive is not None
+        piece = run.archive.pieces.get()
+        with default_storage.open(piece.file.name, "r+b") as file:
+            file.truncate(10)
+        person_erase(person=ann, actor=ACTOR)
+        item.refresh_from_db()
+        assert (item.path, stored_files()) == ("", set())
 
     def test_items_follow_a_merge(self, collection: Collection) -> None:
         run = started(collection, zip_of({"Ann/1.jpg": photo(1)}))

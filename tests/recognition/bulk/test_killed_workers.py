@@ -82,6 +82,23 @@ def test_import_whose_workers_are_killed_at_every_step_does_each_photo_once(
     assert_each_photo_once(run, collection)
 
 
+@pytest.mark.only_on("MariaDB")
+def test_refused_import_whose_worker_is_killed_after_closing_it_is_told_as_refused(
+    collection: Collection, start_worker: StartWorker
+) -> None:
+    run = started(collection, zip_of({"list.csv": b"name\nAnn\n", "a.jpg": photo(1)}))
+    killed = start_worker(KILL_AT=f"{_RUNNING}.import_close:after:1")
+    assert killed.wait(60) == -signal.SIGKILL
+    start_worker()
+    job = Job.objects.get(kind="import")
+    wait_for(lambda: has_ended(job))
+    job.refresh_from_db()
+    run.refresh_from_db()
+    assert (job.state, job.error_code) == (Job.State.FAILED, "bad_list"), job.log
+    assert "The CSV needs a column file" in job.message
+    assert (run.state, run.archive, stored_files()) == (ImportRun.State.OVER, None, set())
+
+
 def test_two_workers_of_which_one_is_paused_do_each_photo_once(
     collection: Collection, start_worker: StartWorker
 ) -> None:

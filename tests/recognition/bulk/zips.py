@@ -14,6 +14,9 @@ from tests.commits import committed
 from tests.factories import ACTOR
 from tests.fakes import photo
 
+# Of an archive that is sent.
+PIECE_BYTES = 2**23
+
 
 def zip_of(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
@@ -38,7 +41,8 @@ def people_zip(people: int = 3, photos: int = 2) -> bytes:
 def sent(collection: Collection, data: bytes, name: str = "people.zip") -> ImportRun:
     """An import whose archive has arrived, and that is not started yet."""
     run = import_create(collection=collection, name=name, size=len(data), actor=ACTOR)
-    upload_piece(upload=run, offset=0, data=data)
+    for offset in range(0, len(data), PIECE_BYTES):
+        upload_piece(upload=run, offset=offset, data=data[offset : offset + PIECE_BYTES])
     return ImportRun.objects.get(pk=run.pk)
 
 

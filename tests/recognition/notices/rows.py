@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
+from accounts.access import NOBODY, Access
 from accounts.audit import Actor
 from recognition.notices.courier import serve_receiver
 from recognition.notices.models import Delivery, Receiver, Webhook
@@ -19,8 +20,10 @@ from recognition.web.leases import DatabaseTime
 ACTOR = Actor("user:tester")
 
 
-def make_webhook(url: str = "https://hook.example/", **values: Any) -> Webhook:
-    return webhook_create(actor=ACTOR, user=None, url=url, **values)
+def make_webhook(
+    url: str = "https://hook.example/", access: Access = NOBODY, **values: Any
+) -> Webhook:
+    return webhook_create(actor=ACTOR, access=access, url=url, **values)
 
 
 def tell(

@@ -15,7 +15,9 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from accounts.models import AuditEntry
+from accounts.access import NOBODY, Access
+from accounts.models import ApiKey, AuditEntry
+from accounts.services import key_issue, key_revoke, key_update
 from recognition.notices import courier
 from recognition.notices.models import Delivery, Receiver, Webhook
 from recognition.notices.services.webhooks import webhook_test, webhook_update
@@ -53,6 +55,14 @@ def _short(settings: Any) -> None:
 @pytest.fixture
 def hook(receiver: Server) -> Webhook:
     return make_webhook(receiver.url)
+
+
+def _revoke(key: ApiKey) -> None:
+    key_revoke(key=key, actor=ACTOR)
+
+
+def _expire(key: ApiKey) -> None:
+    key_update(key=key, actor=ACTOR, expires_at=timezone.now())
 
 
 def health(hook: Webhook) -> Receiver:
@@ -248,13 +258,33 @@ class TestSwitchOff:
         serve(hook)
         assert len(receiver.received) == 1
 
+    @pytest.mark.parametrize("ends", [_revoke, _expire])
+    def test_webhook_of_a_key_that_ended_sends_nothing_until_a_user_switches_it_on(
+        self, receiver: Server, ends: Callable[[ApiKey], None]
+    ) -> None:
+        maker, _ = key_issue(name="maker", scopes=["manage"], actor=ACTOR)
+        key, _ = key_issue(name="made", scopes=["manage"], maker=maker, actor=ACTOR)
+        hook = make_webhook(receiver.url, access=Access(key=key))
+        tell()
+        serve(hook)
+        assert len(receiver.received) == 1
+        ends(maker)
+        tell()
+        serve(hook)
+        hook.refresh_from_db()
+        assert (len(receiver.received), hook.is_enabled) == (1, False)
+        assert "revoked or has expired" in hook.off_reason
+        webhook_update(webhook=hook, actor=ACTOR, access=NOBODY, is_enabled=True)
+        serve(hook)
+        assert len(receiver.received) == 2
+
     def test_webhook_that_is_switched_on_again_gets_what_waits(
         self, hook: Webhook, receiver: Server
     ) -> None:
         receiver.will(answer(410))
         tell()
         serve(hook)
-        changed = webhook_update(webhook=hook, actor=ACTOR, is_enabled=True)
+        changed = webhook_update(webhook=hook, actor=ACTOR, access=NOBODY, is_enabled=True)
         assert changed.off_reason == ""
         serve(hook)
         assert only_delivery(hook).state == Delivery.State.DELIVERED
@@ -263,7 +293,7 @@ class TestSwitchOff:
         self, hook: Webhook, receiver: Server
     ) -> None:
         def off(handler: Handler) -> None:
-            webhook_update(webhook=hook, actor=ACTOR, is_enabled=False)
+            webhook_update(webhook=hook, actor=ACTOR, access=NOBODY, is_enabled=False)
             answer(500)(handler)
 
         receiver.will(off)

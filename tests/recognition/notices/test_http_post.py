@@ -56,7 +56,7 @@ def test_other_status_is_an_error(receiver: Receiver, status: int) -> None:
     receiver.will(answer(status))
     outcome = send(receiver.url)
     assert (outcome.error, outcome.status) == ("http_status", status)
-    assert outcome.is_gone == (status == 410)
+    assert bool(outcome.off_reason) == (status == 410)
 
 
 @pytest.mark.parametrize("behaviour", [hang, drip, late(LIMIT_S + 1)])

@@ -10,6 +10,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.access import NOBODY
 from recognition.jobs.models import Job
 from recognition.notices.messages import SUBJECTS, data_of, message_of
 from recognition.notices.models import Attempt, Delivery, Notice, Webhook
@@ -203,6 +204,6 @@ class TestPrune:
 def test_enabled_webhook_hears_only_later_notices() -> None:
     hook = make_webhook(is_enabled=False)
     tell()
-    webhook_update(webhook=hook, actor=ACTOR, is_enabled=True)
+    webhook_update(webhook=hook, actor=ACTOR, access=NOBODY, is_enabled=True)
     tell("event.deleted")
     assert told(hook) == ["event.deleted"]
