@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import cast
 
 import numpy as np
@@ -30,13 +31,21 @@ STEP_S = 0.2
 MIN_FACE_PX = 40
 
 
-def _room(*, noise: float = 3.0, seed: int = 0, light: float = 0.0) -> Image:
-    """A room with things in it, as a camera with noise sees it."""
-    rng = np.random.default_rng(1)
-    things = rng.integers(30, 220, (9, 16, 3)).astype(np.float32)
-    picture = np.kron(things, np.ones((80, 80, 1), np.float32)) + light
-    picture += np.random.default_rng(seed).normal(0, noise, picture.shape)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+@cache
+def _things() -> Float32:
+    things = np.random.default_rng(1).integers(30, 220, (9, 16, 3)).astype(np.float32)
+    return np.kron(things, np.ones((80, 80, 1), np.float32))
+
+
+@cache
+def _noise(seed: int) -> Float32:
+    return 3 * np.random.default_rng(seed).standard_normal((720, 1280, 3), np.float32)
+
+
+def _room(*, seed: int = 0, light: float = 0.0) -> Image:
+    """A room with things in it, as a camera with noise sees it. seed: that of the noise, which is
+    the same again after ten."""
+    return np.clip(_things() + _noise(seed % 10) + light, 0, 255).astype(np.uint8)
 
 
 def _with_somebody(picture: Image, x: int, y: int, side: int = 80) -> Image:
