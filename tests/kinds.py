@@ -14,10 +14,19 @@ from django.test import TransactionTestCase
 _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # A test with one of these is no unit test.
 _MARKERS = ("weights", "data", "peers", "browser", "redis", "tensorflow", "simulation")
-# Most tests of these folders start processes.
-_FOLDERS = ("benchmarks", "e2e", "facerec_site", "tools")
+# Folders of tests that start processes, or most of them do.
+NO_UNIT_TESTS = frozenset({"benchmarks", "e2e", "facerec_site", "tools"})
 # With these a test starts processes or speaks to servers, and waits for them.
-_OUTWARD = {"http.server", "socket", "socketserver", "subprocess", "zmq"}
+_OUTWARD = {
+    "http.server",
+    "ml_engine.formats.isolation",
+    "socket",
+    "socketserver",
+    "subprocess",
+    "zmq",
+}
+# Every test has its fixtures.
+_OF_ALL = "tests.conftest"
 
 
 def uses_database(item: pytest.Item) -> bool:
@@ -33,15 +42,16 @@ def is_unit_test(item: pytest.Item) -> bool:
     """True if the test needs no database, weights, server, process or browser, and no seconds."""
     if uses_database(item) or any(map(item.get_closest_marker, _MARKERS)):
         return False
-    return not set(_FOLDERS) & set(item.path.parts) and not any(map(_is_outward, _modules(item)))
+    return NO_UNIT_TESTS.isdisjoint(item.path.parts) and not any(map(_is_outward, _modules(item)))
 
 
 def _modules(item: pytest.Item) -> Iterator[str]:
-    """The names of the modules of the test and of its fixtures."""
+    """The names of the modules of the test, and of those of its fixtures that are ours."""
     if isinstance(item, pytest.Function):
         yield item.function.__module__
         for definitions in item._fixtureinfo.name2fixturedefs.values():
-            yield from (definition.func.__module__ for definition in definitions)
+            names = (definition.func.__module__ for definition in definitions)
+            yield from (name for name in names if name.startswith("tests.") and name != _OF_ALL)
 
 
 @cache

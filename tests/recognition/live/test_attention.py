@@ -83,6 +83,7 @@ def test_first_frame_is_looked_at_whole() -> None:
     assert Camera().shows(_room()) is WHOLE
 
 
+@pytest.mark.simulation
 def test_empty_room_is_looked_at_now_and_then_alone() -> None:
     looks = Camera().shows_empty_room(61)
     assert looks.count(NOTHING) + looks.count(WHOLE) == len(looks)
@@ -206,6 +207,7 @@ def test_whole_picture_is_looked_at_after_a_change_of_all(change: str) -> None:
         assert camera.shows(np.ascontiguousarray(_room()[:, ::-1])) is WHOLE
 
 
+@pytest.mark.simulation
 def test_slow_change_of_the_light_is_no_movement() -> None:
     camera = Camera()
     looks = [camera.shows(_room(seed=number, light=number * 0.5)) for number in range(60)]
@@ -281,6 +283,7 @@ def test_person_who_comes_is_seen_in_the_first_frame(place: tuple[int, int]) -> 
     assert len(stream.sees((1, *place))) == 1
 
 
+@pytest.mark.simulation
 def test_people_who_stand_come_and_walk_are_seen_in_every_frame() -> None:
     stream = Stream()
     for step in range(60):
