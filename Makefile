@@ -37,7 +37,7 @@ test: ## all tests, on SQLite and on a private MariaDB; ARGS="-k name" for some
 	@$(PYTHON) -m tools.prepare test
 	@exec $(VENV) -m tools.run_tests $(ARGS)
 
-unit: ## the tests that need no database, weights, process or browser
+unit: ## the tests that need no database, weights, server, process or browser
 	@$(PYTHON) -m tools.prepare dev
 	@env -u PYTHONDONTWRITEBYTECODE $(VENV) -m pytest -m unit $(ARGS)
 

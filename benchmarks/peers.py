@@ -1,8 +1,8 @@
 """Other packages to compare with, each in a disposable environment below `var/peers`.
 
-They need other versions of packages, so they never share an environment with the project. The name
-of an environment is derived from its packages. It is made once and used until its folder is
-deleted.
+They are never installed into the environment of the project. Some need other versions of packages;
+the others find in ours what they need. The name of an environment is derived from its packages. It
+is made once and used until its folder is deleted.
 """
 
 from __future__ import annotations
@@ -10,26 +10,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "var" / "peers"
-_TENSORFLOW = "tensorflow-cpu" if platform.machine() == "x86_64" else "tensorflow"
+_OURS = sysconfig.get_path("purelib")
 _TIMEOUT_S = 1800
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """packages: requirements for pip."""
+    """packages: requirements for pip. is_apart: without the packages of our environment."""
 
     name: str
     packages: tuple[str, ...]
+    is_apart: bool = False
 
 
 PEERS = {
@@ -45,9 +46,10 @@ PEERS = {
             "numpy~=2.4.0",
             "faiss-cpu~=1.13.0",
         ),
+        is_apart=True,
     ),
-    "dlib": Peer("dlib", ("dlib-bin==20.0.1.post1", "numpy~=2.4.0")),
-    "mtcnn": Peer("mtcnn", ("mtcnn==1.0.0", f"{_TENSORFLOW}~=2.21.0", "numpy~=2.4.0")),
+    "dlib": Peer("dlib", ("dlib-bin==20.0.1.post1",)),
+    "mtcnn": Peer("mtcnn", ("mtcnn==1.0.0",)),
 }
 
 
@@ -58,14 +60,19 @@ class PeerUnavailable(RuntimeError):
 def peer_python(name: str) -> Path:
     """The interpreter of a peer's environment. The environment is made if it is missing."""
     peer = PEERS[name]
-    digest = hashlib.sha256(" ".join((sys.version, *peer.packages)).encode()).hexdigest()[:8]
+    told = (sys.version, *peer.packages, "" if peer.is_apart else _OURS)
+    digest = hashlib.sha256(" ".join(told).encode()).hexdigest()[:8]
     folder = FOLDER / f"{name}-{digest}"
     python = folder / "bin" / "python"
     is_whole = folder / "is_whole"
     if not is_whole.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(folder)])
-        _run([str(python), "-m", "pip", "install", "--quiet", *peer.packages])
+        _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+        if not peer.is_apart:
+            (site,) = folder.glob("lib/python*/site-packages")
+            (site / "ours.pth").write_text(_OURS)
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+        _run([*pip, "install", "--quiet", *peer.packages])
         is_whole.touch()
     return python
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 
 from django.db import connection
 
+from tests.programs import Program
+
 
 def database_url(*, port: int | None = None) -> str:
     """DATABASE_URL of the database that this test uses; port: of a line to it."""
@@ -23,7 +25,7 @@ def database_url(*, port: int | None = None) -> str:
     return f"mysql://{values['USER']}:{values['PASSWORD']}@{place}/{values['NAME']}"
 
 
-def pause(process: subprocess.Popen[str]) -> None:
+def pause(process: Program | subprocess.Popen[str]) -> None:
     """SIGSTOP. With SQLite not within a transaction that writes: its lock on the file would keep
     out all others for as long as the process is paused. (MariaDB ends such a transaction: see
     `idle_transaction_timeout` in the settings.)"""

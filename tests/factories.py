@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from accounts.access import Access, Role, Scope, access_of_user
 from accounts.audit import Actor
 from accounts.models import User
-from ml_engine.formats import convert_file
 from ml_engine.matching import ImpostorCurve
 from ml_engine.types import Float32
 from ml_engine.zoo import preset
@@ -44,7 +43,7 @@ from recognition.web.leases import Lease
 from recognition.web.uploads import Upload
 from tests.commits import committed
 from tests.fakes import embedding_of, photo
-from tests.own_models import tiny_tflite
+from tests.own_models import keep_tiny
 
 ACTOR = Actor("user:tester")
 _numbers = count(1)
@@ -67,9 +66,9 @@ def make_collection(*, embedder: str = "mobilefacenet", **values: Any) -> Collec
     return Collection.objects.create(embedder=ensure_model_version(embedder), **values)
 
 
-def make_own_model(folder: Path, *, state: str = "usable") -> ModelVersion:
+def make_own_model(*, state: str = "usable") -> ModelVersion:
     """A small model of the user's own, converted into the folder of weights, and its row."""
-    made = convert_file(tiny_tflite(folder / "own.tflite"), Path(settings.WEIGHTS_DIR))
+    made = keep_tiny(Path(settings.WEIGHTS_DIR))
     return ModelVersion.objects.create(
         role="embedder",
         source="file",

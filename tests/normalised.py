@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -14,23 +15,23 @@ from recognition.people.model_versions import curve_in_use, curve_store
 from recognition.people.models import ModelVersion
 from tests.fakes import embedding_of
 
-# Centre and spread are usual values of `scaled_crowd`.
-CROWD = replace(
-    fitted_crowd(np.stack([embedding_of(n) for n in range(300)]), np.arange(300)),
-    centre=0.1,
-    spread=0.07,
-)
+
+@cache
+def usual_crowd() -> Crowd:
+    """Centre and spread are usual values of `scaled_crowd`."""
+    made = fitted_crowd(np.stack([embedding_of(n) for n in range(300)]), np.arange(300))
+    return replace(made, centre=0.1, spread=0.07)
 
 
 def normalised(curve: ImpostorCurve, cohort: Cohort) -> ImpostorCurve:
     return replace(curve, cohort=cohort, normalisation=cohort.normalisation)
 
 
-def normalise(crowd: Crowd | None = CROWD) -> Cohort:
-    """Give the curves in force this normalisation, and no kind of poor picture; returns what makes
-    the scores then."""
-    cohort = replace(PLAIN, crowd=crowd)
-    for version in ModelVersion.objects.filter(role="embedder", dimension=len(CROWD.mean)):
+def normalise(**changes: float) -> Cohort:
+    """Give the curves in force a normalisation by the usual crowd with these changes, and no kind
+    of poor picture; returns what makes the scores then."""
+    cohort = replace(PLAIN, crowd=replace(usual_crowd(), **changes))
+    for version in ModelVersion.objects.filter(role="embedder", dimension=len(usual_crowd().mean)):
         curve = curve_in_use(version)
         assert curve is not None
         curve_store(version, normalised(curve, cohort), SYSTEM)

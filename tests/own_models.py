@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import struct
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ml_engine.formats import convert_file
+from ml_engine.formats.isolation import Converted
+
 SIZE, DIMENSION = 32, 48
+
+
+def keep_tiny(weights_dir: Path) -> Converted:
+    """Put the network of `tiny_tflite` into a folder of weights, as `convert_file` does; but it is
+    converted only once, because that takes a second."""
+    kept, made = _converted()
+    shutil.copytree(kept / made.folder, weights_dir / made.folder, dirs_exist_ok=True)
+    return made
+
+
+@cache
+def _converted() -> tuple[Path, Converted]:
+    folder = Path(tempfile.mkdtemp(prefix="facerec-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder, convert_file(tiny_tflite(folder / "own.tflite"), folder)
 
 
 def tiny_tflite(path: Path) -> Path:

@@ -56,11 +56,12 @@ def own_version(folder: Path, name: str, content: bytes) -> ModelVersion:
 class VersionedEngine(FakeEngine):
     """Two versions see the same face as vectors that have nothing in common.
 
-    embedded: the versions, in the order of the calls.
+    embedded: the versions, in the order of the calls. faults: what a version raises, by version.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.faults: dict[str, Exception] = {}
         self.embedded: list[str] = []
 
     def embedder(self, model: str | None = None) -> EmbedderCard:
@@ -77,6 +78,8 @@ class VersionedEngine(FakeEngine):
         flip: bool = False,
     ) -> list[Face]:
         card = self.embedder(embedder)
+        if fault := self.faults.get(card.version):
+            raise fault
         self.embedded.append(card.version)
         return [
             face.with_embedding(

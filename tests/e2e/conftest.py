@@ -18,7 +18,7 @@ from playwright.sync_api import (
 )
 
 from tests.e2e.browsing import WINDOW, chromium_arguments, sign_in
-from tests.e2e.site import Api, Site
+from tests.e2e.site import PASSWORD, Api, Site
 from tools.system import CHROMIUM_NAMES, find_program
 
 OpenPage = Callable[..., Page]
@@ -37,13 +37,13 @@ def _site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (weights / path.name).symlink_to(path.resolve())
     site = Site(tmp_path_factory.mktemp("site"), weights)
     site.prepare()
-    site.add_viewer()
+    site.hand.make("viewer", password=PASSWORD)
     site.start()
     try:
         site.await_ready()
         yield site
     finally:
-        site.stop()
+        site.close()
 
 
 @pytest.fixture(scope="package")

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from ml_engine.zoo.own import OWN_DIR
+from tests.e2e.hand import Hand
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "a-long-one-for-tests-7"
@@ -32,93 +34,6 @@ _NOT_OURS = (
     "FIELD_KEYS",
     "DEBUG",
 )
-_MAKE_VIEWER = """
-from accounts.models import User
-User.objects.create_user("viewer", password="{password}", role="viewer")
-"""
-_MAKE_EVENT = """
-from django.utils import timezone
-from recognition.events.models import Event
-from recognition.people.models import Person
-person, now = Person.objects.get(pk="{person}"), timezone.now()
-event = Event.objects.create(collection=person.collection, person=person, decision="match",
-    similarity=0.73, threshold=0.4, started_at=now, ended_at=now, is_open=False)
-print(event.pk)
-"""
-_MAKE_CLIP = """
-from pathlib import Path
-from django.core.files.base import ContentFile
-from recognition.events.models import Clip, Event
-event, content = Event.objects.get(pk="{event}"), Path("{path}").read_bytes()
-clip = Clip.objects.create(state="ready", codec="{codec}", seconds=4, bytes=len(content),
-    begins_at=event.started_at, ends_at=event.ended_at)
-clip.file.save("clip.mp4", ContentFile(content))
-Event.objects.filter(pk=event.pk).update(clip=clip)
-"""
-# People as the preset sees them, and as a network of the colours of 4 x 4 parts does.
-_MAKE_CROWD = """
-import hashlib
-import cv2, numpy as np
-from django.core.files.base import ContentFile
-from django.db import transaction
-from ml_engine.align import TEMPLATE_112
-from ml_engine.images import encode_jpeg
-from recognition.people.index import note_changes
-from recognition.people.models import Collection, FaceImage, Person, Template
-collection, draw, made = Collection.objects.get(pk="{collection}"), np.random.default_rng(0), []
-length = collection.embedder.dimension
-with transaction.atomic():
-    for number in range({people}):
-        person = Person.objects.create(collection=collection, name=f"Person {{number}}")
-        colours, middle = draw.integers(40, 216, (4, 4, 3)), draw.normal(size=length)
-        for _ in range(2):
-            blocks = np.clip(colours + draw.normal(scale=15, size=colours.shape), 0, 255)
-            face = cv2.resize(blocks.astype(np.uint8), (112, 112), interpolation=cv2.INTER_NEAREST)
-            jpeg = encode_jpeg(face)
-            image = FaceImage(collection=collection, person=person, box=[0, 0, 112, 112],
-                landmarks=TEMPLATE_112.tolist(), quality=0.9, source="import",
-                sha256=hashlib.sha256(jpeg).hexdigest())
-            image.file.save("face.jpg", ContentFile(jpeg), save=False)
-            image.save()
-            vector = middle + 0.5 * draw.normal(size=length)
-            vector = (vector / np.linalg.norm(vector)).astype(np.float32)
-            made.append(Template.objects.create(image=image, collection=collection,
-                model=collection.embedder, vector=Template.pack(vector), dimension=length).pk)
-    note_changes(collection, made)
-"""
-_MAKE_MINUTES = """
-from datetime import timedelta
-from django.utils import timezone
-from recognition.cameras.models import CameraMinute
-now = timezone.now()
-for number in range(170):
-    wave = 1 + (number * 7 % 13) / 20
-    stages = {{"queue": 1.2, "decode": 2.1, "detect": 10.2, "align": 0.6, "embed": 3.1,
-              "search": 0.2, "total": 17.4}}
-    timing = {{name: {{"p50": round(ms * (wave if number < 169 else 1), 1),
-                     "p95": round(ms * 1.8 * (wave if number < 169 else 1), 1)}}
-              for name, ms in stages.items()}}
-    CameraMinute.objects.create(camera_id="{camera}", at=now - timedelta(minutes=169 - number),
-        frames=294, fps=4.9 if not 80 < number < 90 else 3.2, dropped=0 if number % 40 else 12,
-        timing_ms=timing)
-"""
-
-
-_MAKE_TRAINING_RUN = """
-from recognition.training.models import TrainingRun
-from recognition.training.options import complete
-curve = [{{"step": 10 * step, "loss": 3 / step, "rate": 1e-3, "auc": 1 - .4 / step,
-          "accuracy": 1 - .5 / step}} for step in range(1, 20)]
-camera = {{"auc": .81, "accuracy": .74, "threshold": .3, "tmr": .43}}
-clean = {{"auc": .99, "accuracy": .98, "threshold": .4, "tmr": .97}}
-rows = [{{"name": name, "camera": camera, "clean": clean}}
-        for name in ("unchanged", "mean_shift", "ridge", "adapted")]
-figures = {{"others": camera, "compared": rows, "tested": {{"people": 6, "pictures": 24}}}}
-run = TrainingRun.objects.create(task="train", name="ours", collection_id="{collection}",
-    settings=complete("train", {{}}), state="done", created_by="user:admin", curve=curve,
-    figures=figures, people=24, pictures=96, step=190, steps=300)
-print(run.pk)
-"""
 
 
 class Site:
@@ -142,32 +57,18 @@ class Site:
         }
 
     def prepare(self) -> None:
-        self._manage("bootstrap")
+        command = [sys.executable, "manage.py", "bootstrap"]
+        subprocess.run(command, cwd=ROOT, env=self._environment, check=True)
 
-    def add_viewer(self) -> None:
-        self._manage("shell", "-c", _MAKE_VIEWER.format(password=PASSWORD))
+    @cached_property
+    def hand(self) -> Hand:
+        """It makes rows of `tests.e2e.rows`."""
+        return Hand(self._environment)
 
-    def add_event(self, person: str) -> str:
-        """A past visit of a person, without pictures; its id."""
-        return self._manage("shell", "-c", _MAKE_EVENT.format(person=person)).split()[-1]
-
-    def add_clip(self, event: str, path: Path, codec: str) -> None:
-        """Give a visit this MP4 as its clip."""
-        script = _MAKE_CLIP.format(event=event, path=path, codec=codec)
-        self._manage("shell", "-c", script)
-
-    def add_crowd(self, collection: str, people: int) -> None:
-        """People with two pictures each, without a look at them."""
-        self._manage("shell", "-c", _MAKE_CROWD.format(collection=collection, people=people))
-
-    def add_minutes(self, camera: str) -> None:
-        """Figures of a camera for nearly three hours, until now."""
-        self._manage("shell", "-c", _MAKE_MINUTES.format(camera=camera))
-
-    def add_training_run(self, collection: str) -> str:
-        """A run that has ended, with its curve; its id."""
-        script = _MAKE_TRAINING_RUN.format(collection=collection)
-        return self._manage("shell", "-c", script).split()[-1]
+    def close(self) -> None:
+        """Stop it for good."""
+        self.stop()
+        self.hand.close()
 
     def start(self) -> None:
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
@@ -208,18 +109,6 @@ class Site:
             process.kill()
             process.wait()
             raise
-
-    def _manage(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 class Api:

@@ -39,7 +39,7 @@ def _save(page: Page) -> None:
 def test_camera_page_shows_state_picture_figures_and_visits(
     open_page: OpenPage, site: Site, door: str
 ) -> None:
-    site.add_minutes(door)
+    site.hand.make("minutes", camera=door)
     page = open_page(f"/cameras/{door}/")
     expect(page.locator("#status")).to_contain_text(
         re.compile(r"Running since \d"), timeout=PATIENCE_MS
@@ -170,7 +170,7 @@ def test_viewer_sees_areas_and_may_not_change_them(
 def test_camera_page_fits_on_a_phone_and_areas_are_drawn_by_touch(
     open_page: OpenPage, site: Site, api: Api, door: str
 ) -> None:
-    site.add_minutes(door)
+    site.hand.make("minutes", camera=door)
     page = open_page(f"/cameras/{door}/", **{**TOUCH, "window": (390, 844)})
     expect(page.locator(".chart")).to_have_count(3, timeout=PATIENCE_MS)
     assert overflow_px(page) == 0

@@ -33,9 +33,9 @@ Photos = Callable[[str], bytes]
 def _event(site: Site, api: Api, sample_photo: Photos, path: Path, codec: str) -> str:
     """The page of an event with a clip of four seconds."""
     person = api.enrol("Barack Obama", sample_photo("obama"))
-    event = site.add_event(person["id"])
+    event = site.hand.make("event", person=person["id"])
     path.write_bytes(mp4_of(video_packets(codec, size=(640, 360))).content)
-    site.add_clip(event, path, codec)
+    site.hand.make("clip", event=event, path=str(path), codec=codec)
     return f"/admin/events/event/{event}/change/"
 
 

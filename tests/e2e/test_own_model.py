@@ -30,7 +30,7 @@ def gate(site: Site, api: Api) -> Iterator[str]:
     """The id of a collection with enough people."""
     collection = api.post("collections", json={"name": "Gate"})["id"]
     try:
-        site.add_crowd(collection, _PEOPLE)
+        site.hand.make("crowd", collection=collection, people=_PEOPLE)
         yield collection
     finally:
         api.forget_everything()

@@ -19,7 +19,10 @@ def test_event_is_reviewed_by_keys_and_undone(
     open_page: OpenPage, site: Site, api: Api, sample_photo: Photos
 ) -> None:
     person = api.enrol("Barack Obama", sample_photo("obama"))
-    older, newer = site.add_event(person["id"]), site.add_event(person["id"])
+    older, newer = (
+        site.hand.make("event", person=person["id"]),
+        site.hand.make("event", person=person["id"]),
+    )
     page = open_page(f"/admin/events/event/{newer}/change/")
     page.keyboard.press("c")
     expect(page.locator("body")).to_contain_text("Confirmed: 1 event", timeout=PATIENCE_MS)

@@ -191,12 +191,12 @@ def test_visits_since_the_last_look_are_marked(
     open_page: OpenPage, site: Site, api: Api, sample_photo: Photos
 ) -> None:
     person = api.enrol("Barack Obama", sample_photo("obama"))
-    site.add_event(person["id"])
+    site.hand.make("event", person=person["id"])
     page = open_page("/live/")
     expect(visits(page)).to_have_count(1, timeout=PATIENCE_MS)
     expect(page.locator(".feed-mark")).to_have_count(0)
     page.goto("/help/")
-    newer = site.add_event(person["id"])
+    newer = site.hand.make("event", person=person["id"])
     page.goto("/live/")
     expect(visits(page)).to_have_count(2, timeout=PATIENCE_MS)
     order = page.locator("#feed > li").evaluate_all("rows => rows.map(row => row.dataset.event)")

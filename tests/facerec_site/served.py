@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--slow-keys-s", type=float, default=0.0, help="time to look up a key")
     parser.add_argument("--handshake-s", type=float, help="the limit for a websocket's handshake")
     parser.add_argument("--flood", action="store_true", help="publish large events all the time")
+    parser.add_argument("--tables", help="an SQLite file with all tables, to begin with")
     parser.add_argument("--join", action="store_true", help="the database is ready, and has rows")
     parser.add_argument("serve", nargs="*")
     options = parser.parse_args()
@@ -32,9 +34,12 @@ def main() -> None:
     import django
 
     django.setup()
+    from django.conf import settings
     from django.core.management import call_command
 
-    if not options.join:
+    if options.tables:
+        shutil.copy(options.tables, settings.DATABASES["default"]["NAME"])
+    elif not options.join:
         call_command("migrate", verbosity=0)
     _fake_engine(options.engine_after_s, options.slow_s)
     _slow_keys(options.slow_keys_s)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,8 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.programs import ROOT, Program
+
 PATIENCE_S = 60.0
 
 
@@ -31,14 +36,10 @@ class Served:
         self, folder: Path, *arguments: str, within: Sequence[str] = (), **environment: str
     ) -> None:
         self.folder = folder
-        self.process = subprocess.Popen(
-            [*within, sys.executable, "-m", "tests.facerec_site.served", *arguments],
-            cwd=ROOT,
-            env={**environment_of(folder), **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        if "DATABASE_URL" not in environment and "--join" not in arguments:
+            arguments = ("--tables", str(_tables()), *arguments)
+        variables = {**environment_of(folder), **environment}
+        self.process = _run(within, *arguments, environment=variables)
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -98,6 +99,33 @@ class Served:
         assert self.process.stdout
         for line in self.process.stdout:
             self.lines.append(line)
+
+
+def _run(
+    within: Sequence[str], *arguments: str, environment: Mapping[str, str]
+) -> Program | subprocess.Popen[str]:
+    module = "tests.facerec_site.served"
+    if not within:
+        return Program(module, *arguments, environment=environment, with_errors=True)
+    return subprocess.Popen(
+        [*within, sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@cache
+def _tables() -> Path:
+    """An SQLite file with all tables and no rows, because to make them takes a second each time."""
+    folder = Path(tempfile.mkdtemp(prefix="facerec-tables-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    variables = {**environment_of(folder), "DJANGO_SETTINGS_MODULE": "facerec_site.settings_test"}
+    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    subprocess.run(command, cwd=ROOT, env=variables, check=True)
+    return folder / "facerec.sqlite3"
 
 
 def environment_of(folder: Path) -> dict[str, str]:

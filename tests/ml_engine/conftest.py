@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ml_engine.detection import Detector, load_detector
 from ml_engine.images import decode_image
-from ml_engine.runtime.device import resolve_device
+from ml_engine.networks import mobilefacenet
+from ml_engine.runtime.device import ResolvedDevice, resolve_device
 from ml_engine.types import Image
 from ml_engine.zoo import fetch
 
@@ -24,3 +26,22 @@ def detector(weights_dir: Path) -> Detector:
 def photo(sample_photo: Callable[[str], bytes]) -> Callable[[str], Image]:
     """A public-domain photo as an image."""
     return lambda name: decode_image(sample_photo(name))
+
+
+@pytest.fixture(scope="session")
+def converted_mobilefacenet(
+    weights_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Any, Path]:
+    """MobileFaceNet on LiteRT, and the folder of its file. Its conversion takes ten seconds."""
+    folder = tmp_path_factory.mktemp("converted")
+    device = ResolvedDevice("cpu", "cpu", 1)
+    file = fetch("mobilefacenet", weights_dir)["MobileFaceNet.tflite"]
+    network = device.network(
+        lambda: mobilefacenet.build(file),
+        name="mobilefacenet",
+        weights_sha256="test",
+        cache_dir=folder,
+        batches=device.batches,
+    )
+    network.prepare((112, 112, 3))
+    return network, folder

@@ -42,7 +42,7 @@ def _naive_nms(boxes: Float32, scores: Float32, limit: float) -> list[int]:
     return kept
 
 
-@pytest.mark.parametrize("count", [0, 1, 40, 700])
+@pytest.mark.parametrize("count", [0, 1, 40, pytest.param(700, marks=pytest.mark.simulation)])
 def test_nms_keeps_what_the_plain_algorithm_keeps(count: int) -> None:
     boxes, scores = _boxes(count, seed=count, spread=20 * count**0.5 + 1)
     for limit in (0.2, 0.5, 0.7):

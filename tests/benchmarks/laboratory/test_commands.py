@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.laboratory import throughput
 from benchmarks.laboratory.__main__ import _parser, main
 
 _WITH_CHART = {"quality", "soak"}
@@ -46,8 +47,9 @@ def test_laboratory_command_with_wrong_arguments_is_refused(
 
 @pytest.mark.weights
 def test_throughput_writes_its_report_into_a_folder_that_it_makes(
-    tmp_path: Path, weights_dir: Path
+    tmp_path: Path, weights_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(throughput, "BATCHES", (1, 2))
     file = tmp_path / "out" / "speed.json"
     status = main(
         ["throughput", "--repeats", "1", "--size", "320", "240", "--weights", str(weights_dir),

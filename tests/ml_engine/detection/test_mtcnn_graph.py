@@ -64,12 +64,13 @@ def _crowd(photo: Callable[[str], Image]) -> Image:
 def test_mtcnn_graph_finds_what_mtcnn_finds(
     min_face_px: int, graph: GraphMtcnn, detector: Detector, photo: Callable[[str], Image]
 ) -> None:
-    images = [photo("obama")[::2, ::2], _crowd(photo), np.zeros((15, 300, 3), np.uint8)]
-    images.append(photo("obama")[::2, ::2][:, ::-1])
-    mine = graph.detect(images, Wanted(min_face_px=min_face_px))
-    others = detector.detect(images, Wanted(min_face_px=min_face_px))
-    assert [len(faces) for faces in mine[::2]] == [1, 0]
-    assert sum(face.score > SURE for face in mine[1]) > 1
+    wanted_size, images = Wanted(min_face_px=min_face_px), [_crowd(photo)]
+    if min_face_px == 40:  # each size of picture is compiled anew
+        one = photo("obama")[::2, ::2]
+        images += [one, one[:, ::-1], np.zeros((15, 300, 3), np.uint8)]
+    mine, others = graph.detect(images, wanted_size), detector.detect(images, wanted_size)
+    assert [len(faces) for faces in mine[1:]] == [1, 1, 0][: len(images) - 1]
+    assert sum(face.score > SURE for face in mine[0]) > 1
     for found, wanted in zip(mine, others, strict=True):
         _assert_all_met(found, wanted)
         _assert_all_met(wanted, found)

@@ -27,13 +27,14 @@ def test_every_window_is_looked_at_exactly_once(width: int, height: int, smalles
         np.zeros(((h - PNET_WINDOW) // PNET_STRIDE + 1, (w - PNET_WINDOW) // PNET_STRIDE + 1), int)
         for w, h in layout.level_sizes.tolist()
     ]
-    for sheet, row, column in zip(*np.nonzero(layout.tile_of_cell >= 0), strict=True):
-        tile = layout.tile_of_cell[sheet, row, column]
-        corner = np.array([column, row]) * PNET_STRIDE + layout.tile_shifts[tile]
-        x, y = corner.astype(int).tolist()
-        assert x % PNET_STRIDE == 0
-        assert y % PNET_STRIDE == 0
-        seen[layout.tile_levels[tile]][y // PNET_STRIDE, x // PNET_STRIDE] += 1
+    is_tile = layout.tile_of_cell >= 0
+    _, rows, columns = np.nonzero(is_tile)
+    tiles = layout.tile_of_cell[is_tile]
+    corners = np.stack([rows, columns], 1) * PNET_STRIDE + layout.tile_shifts[tiles][:, ::-1]
+    assert (corners % PNET_STRIDE == 0).all()
+    for level, counts in enumerate(seen):
+        here = corners[layout.tile_levels[tiles] == level] // PNET_STRIDE
+        np.add.at(counts, tuple(here.astype(int).T), 1)
     assert all((count == 1).all() for count in seen)
 
 

@@ -29,6 +29,7 @@ def _faces(people: int, *, uneven: bool, seed: int = 1) -> tuple[Float32, NDArra
     return faces.astype(np.float32), owners
 
 
+@pytest.mark.simulation
 def test_crowd_is_taken_only_for_a_model_whose_scores_it_makes_better() -> None:
     assert chosen_crowd(*_faces(500, uneven=True)) is not None
     assert chosen_crowd(*_faces(500, uneven=False)) is None
@@ -40,6 +41,7 @@ def test_crowd_of_few_people_is_never_taken() -> None:
     assert chosen_crowd(faces, people) is None
 
 
+@pytest.mark.simulation
 def test_of_many_faces_a_limited_number_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The matrix of all of them would not fit in memory."""
     cells: list[int] = []
@@ -89,6 +91,7 @@ def test_crowd_is_drawn_alike_every_time() -> None:
     assert crowd.name != replace(crowd, centre=0.1).name
 
 
+@pytest.mark.simulation
 def test_strangers_reach_normalised_scores_as_often_as_similarities() -> None:
     faces, people = _faces(500, uneven=True)
     crowd = scaled_crowd(faces, people)

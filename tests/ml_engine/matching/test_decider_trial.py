@@ -14,6 +14,7 @@ from ml_engine.matching.decider_trial import (
 from tests.ml_engine.vectors import people
 
 
+@pytest.mark.simulation
 def test_mean_is_better_if_photos_differ_much_from_each_other() -> None:
     found = {each.name: each for each in decider_results(*people(100, 6, 24, spread=1.5))}
     assert list(found) == ["nearest", "mean", "vote", "svm"]
@@ -21,6 +22,7 @@ def test_mean_is_better_if_photos_differ_much_from_each_other() -> None:
     assert found["mean"].missed < found["nearest"].missed
 
 
+@pytest.mark.simulation
 def test_no_decider_is_better_than_one_that_misses_nothing() -> None:
     found = decider_results(*people(100, 3, 64, spread=0.2))
     assert [each.missed for each in found] == [0.0] * len(found)

@@ -264,6 +264,7 @@ def _curve_of_truth(dimension: int, change: Callable[[NDArray], NDArray]) -> Imp
     ],
     ids=["true", "lower", "higher", "narrower", "wider", "both"],
 )
+@pytest.mark.simulation
 def test_strangers_are_named_as_often_as_was_asked_for(
     enrolled: int, change: Callable[[NDArray], NDArray]
 ) -> None:

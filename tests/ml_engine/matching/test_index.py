@@ -201,6 +201,7 @@ def test_index_is_safe_for_threads_that_add_remove_and_search(index: VectorIndex
     _check_agrees(index, dict(zip(range(50), steady, strict=True)))
 
 
+@pytest.mark.simulation
 def test_a_large_index_is_saved_and_loaded_block_by_block(
     index: VectorIndex, tmp_path: Path
 ) -> None:
@@ -306,6 +307,7 @@ def test_axes_in_use_keep_distances() -> None:
     assert axes_in_use(unit_vectors(2000, 48)).shape == (48, 48)
 
 
+@pytest.mark.simulation
 def test_inverted_lists_find_nearly_all_and_follow_changes(tmp_path: Path) -> None:
     """Once optimised, `ivf` is approximate; people in it are found by other looks at them."""
     looks, _ = people(6000, 2, DIMENSION, spread=0.35)

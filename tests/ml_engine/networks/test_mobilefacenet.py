@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from django.conf import settings
 from ml_engine.align import TEMPLATE_112, align_faces
 from ml_engine.images import decode_image
 from ml_engine.networks import mobilefacenet
-from ml_engine.runtime.device import ResolvedDevice
 from ml_engine.types import Float32, Image
 from ml_engine.zoo import fetch
 
@@ -66,30 +66,23 @@ def test_mobilefacenet_in_a_keras_file_gives_the_same(
 
 
 def test_converted_mobilefacenet_agrees_in_every_batch_size(
-    weights: Path, crops: Image, published: Float32, tmp_path: Path
+    crops: Image, published: Float32, converted_mobilefacenet: tuple[Any, Path]
 ) -> None:
-    device = ResolvedDevice("cpu", "cpu", 1)
-    network = device.network(
-        lambda: mobilefacenet.build(weights),
-        name="mobilefacenet",
-        weights_sha256="test",
-        cache_dir=tmp_path / "converted",
-        batches=device.batches,
-    )
+    network, folder = converted_mobilefacenet
     seven = crops[[0, 1, 0, 0, 1, 1, 0]]
     for rows in (1, 2, 3, 7):
         found = network.run(seven[:rows])[0]
         np.testing.assert_allclose(found, published[[0, 1, 0, 0, 1, 1, 0]][:rows], atol=1e-4)
-    assert len(list((tmp_path / "converted").iterdir())) == 1, "one conversion serves every batch"
+    assert len(list(folder.iterdir())) == 1, "one conversion serves every batch"
 
 
-def test_prelu_is_one_operation_in_the_converted_file(weights: Path) -> None:
+def test_prelu_is_one_operation_in_the_converted_file(
+    converted_mobilefacenet: tuple[Any, Path],
+) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from ml_engine.runtime.litert import convert
-
-    content = convert(lambda: mobilefacenet.build(weights), (None, 112, 112, 3))
-    interpreter = Interpreter(model_content=content)
+    (file,) = converted_mobilefacenet[1].iterdir()
+    interpreter = Interpreter(str(file))
     interpreter.allocate_tensors()
     names = [operation["op_name"] for operation in interpreter._get_ops_details()]
     assert names.count("PRELU") == 33

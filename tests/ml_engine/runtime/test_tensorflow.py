@@ -11,7 +11,6 @@ from django.conf import settings
 
 from ml_engine.embedding.base import unit
 from ml_engine.networks import mobilefacenet
-from ml_engine.runtime.litert import LiteRtNetwork
 from ml_engine.runtime.tensorflow import TensorFlowNetwork
 from ml_engine.types import Float32
 from ml_engine.zoo import fetch
@@ -32,14 +31,8 @@ def crops() -> Any:
 
 
 @pytest.fixture(scope="module")
-def wanted(weights: Path, crops: Any, tmp_path_factory: pytest.TempPathFactory) -> Float32:
-    network = LiteRtNetwork(
-        lambda: mobilefacenet.build(weights),
-        name="mobilefacenet",
-        weights_sha256="test",
-        cache_dir=tmp_path_factory.mktemp("converted"),
-    )
-    return network.run(crops)[0]
+def wanted(crops: Any, converted_mobilefacenet: tuple[Any, Path]) -> Float32:
+    return converted_mobilefacenet[0].run(crops)[0]
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -32,5 +32,4 @@ def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
     for worker in workers:
         worker.kill()
         worker.wait()
-        assert worker.stdout is not None
         worker.stdout.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +14,12 @@ from accounts.models import AuditEntry
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
 from tests.factories import ACTOR
+from tests.programs import Program
 from tests.recognition.jobs.kinds_for_tests import STEP
 
-ROOT = Path(__file__).resolve().parents[3]
 LEASE_S = 1.5
 
-Worker = subprocess.Popen[str]
+Worker = Program
 StartWorker = Callable[..., Worker]
 
 
@@ -37,14 +35,7 @@ def start_worker_process(
         "SECRET_KEY": settings.SECRET_KEY,
         **more,
     }
-    worker = subprocess.Popen(
-        [sys.executable, "-m", module],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert worker.stdout is not None
+    worker = Program(module, environment=environment)
     told = worker.stdout.readline()
     # One that is to be killed may take its job, and be killed, before it says that it runs.
     assert "runs jobs on test" in told or (not told and "KILL_AT" in more)

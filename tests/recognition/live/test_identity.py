@@ -6,6 +6,7 @@ from functools import partial
 from statistics import NormalDist
 
 import numpy as np
+import pytest
 
 from ml_engine.matching import Candidate, decide
 from ml_engine.types import Float32
@@ -311,11 +312,12 @@ def test_name_is_dropped_if_a_similar_face_takes_over_the_track() -> None:
     assert identity.decision.kind == "unknown"
 
 
+@pytest.mark.simulation
 def test_stranger_who_stays_is_hardly_more_often_named_than_one_who_passes() -> None:
     """Half of the variance of the scores is the stranger's own. One comparison in 20 is over the
     threshold, and of strangers no more than that are ever named in ten minutes."""
     random = np.random.default_rng(7)
-    strangers, seconds = 300, 600
+    strangers, seconds = 100, 600
     part = NormalDist(0.2, 0.08 * 0.5**0.5)
     own = [part.inv_cdf((number + 0.5) / strangers) for number in range(strangers)]
     scores = np.array(own)[:, None] + random.normal(0, part.stdev, (strangers, seconds))

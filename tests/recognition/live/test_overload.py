@@ -23,6 +23,7 @@ from recognition.live.view import View
 from tests.fakes import embedding_of
 from tests.recognition.live.faces import FakeRulebook, face_at
 
+pytestmark = pytest.mark.simulation
 FPS = 5.0
 SECONDS = 40
 EXCHANGED = round(SECONDS * FPS / 2)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,13 +17,13 @@ from recognition.notices.models import Attempt, Delivery, Receiver, Webhook
 from recognition.notices.relay import Relay, due_receivers
 from recognition.web.process import process
 from tests.databases import database_url, pause
+from tests.programs import Program
 from tests.recognition.notices.receivers import Handler, answer, hang, late
 from tests.recognition.notices.receivers import Receiver as Server
 from tests.recognition.notices.rows import make_webhook, only_delivery, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-_ROOT = Path(__file__).resolve().parents[3]
 _PROGRAM = "tests.recognition.notices.relay_until_killed"
 
 
@@ -154,10 +152,10 @@ class TestKill:
     """
 
     @pytest.fixture
-    def start(self, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-        started: list[subprocess.Popen[str]] = []
+    def start(self, tmp_path: Path) -> Iterator[Callable[[], Program]]:
+        started: list[Program] = []
 
-        def begin() -> subprocess.Popen[str]:
+        def begin() -> Program:
             environment = {
                 **os.environ,
                 "DATABASE_URL": database_url(),
@@ -166,15 +164,8 @@ class TestKill:
                 "WEBHOOK_ALLOW_INTERNAL": "1",
                 "WEBHOOK_LIMIT_S": "5",
             }
-            sender = subprocess.Popen(
-                [sys.executable, "-m", _PROGRAM],
-                cwd=_ROOT,
-                env=environment,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            sender = Program(_PROGRAM, environment=environment)
             started.append(sender)
-            assert sender.stdout is not None
             assert sender.stdout.readline() == "running\n"
             return sender
 
@@ -182,11 +173,10 @@ class TestKill:
         for sender in started:
             sender.kill()
             sender.wait()
-            assert sender.stdout is not None
             sender.stdout.close()
 
     def test_message_of_a_killed_sender_is_sent_again_with_its_id(
-        self, receivers: Callable[..., Server], start: Callable[[], subprocess.Popen[str]]
+        self, receivers: Callable[..., Server], start: Callable[[], Program]
     ) -> None:
         server = receivers(late(3))
         hook = make_webhook(server.url, kinds=["person.erased"])
@@ -199,7 +189,7 @@ class TestKill:
         assert [request.id for request in server.received] == [str(only_delivery(hook).pk)] * 2
 
     def test_nothing_is_lost_and_nothing_recorded_is_sent_again_over_many_kills(
-        self, receivers: Callable[..., Server], start: Callable[[], subprocess.Popen[str]]
+        self, receivers: Callable[..., Server], start: Callable[[], Program]
     ) -> None:
         again: list[str] = []
 
@@ -230,7 +220,7 @@ class TestKill:
         assert Attempt.objects.filter(error="").count() == turns * per_turn
 
     def test_paused_sender_that_wakes_records_nothing_and_sends_nothing_more(
-        self, receivers: Callable[..., Server], start: Callable[[], subprocess.Popen[str]]
+        self, receivers: Callable[..., Server], start: Callable[[], Program]
     ) -> None:
         server = receivers(late(0.5))
         hook = make_webhook(server.url, kinds=["person.erased"])
@@ -248,7 +238,7 @@ class TestKill:
         assert Attempt.objects.count() == 2
 
     def test_two_relays_send_each_message_once(
-        self, receivers: Callable[..., Server], start: Callable[[], subprocess.Popen[str]]
+        self, receivers: Callable[..., Server], start: Callable[[], Program]
     ) -> None:
         servers = [receivers() for _ in range(3)]
         hooks = [make_webhook(server.url, kinds=["person.erased"]) for server in servers]

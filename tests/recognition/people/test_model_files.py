@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 @pytest.fixture
 def own_model(tmp_path: Path, settings: Any) -> ModelVersion:
     settings.WEIGHTS_DIR = tmp_path / "weights"
-    return make_own_model(tmp_path)
+    return make_own_model()
 
 
 def test_row_of_a_file_gives_the_engine_its_card(own_model: ModelVersion) -> None:
@@ -97,10 +97,10 @@ def test_card_that_is_gone_is_told_to_the_engine(own_model: ModelVersion, settin
 @pytest.mark.weights
 @pytest.mark.usefixtures("real_engine")
 def test_people_are_identified_with_a_file_model(
-    tmp_path: Path, sample_photo: Callable[[str], bytes], request: pytest.FixtureRequest
+    sample_photo: Callable[[str], bytes], request: pytest.FixtureRequest
 ) -> None:
     """Enrolment and identification, through the real engine."""
-    own_model = make_own_model(tmp_path)
+    own_model = make_own_model()
     request.addfinalizer(lambda: _forget_files(own_model))
     collection = Collection.objects.create(name="Own", embedder=own_model, match_threshold=0.5)
     person = make_person(collection, name="Barack Obama")

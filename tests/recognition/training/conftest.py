@@ -1,20 +1,19 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ml_engine.formats import Wish, convert_file
+from ml_engine.formats import Wish
 from ml_engine.formats.isolation import Converted
 from recognition.people.models import Collection, Person
 from recognition.people.services import own_models
 from recognition.training.services import running, trainer
 from tests.factories import enrol, make_collection, make_person
 from tests.fakes import FakeEngine
-from tests.own_models import tiny_tflite
+from tests.own_models import keep_tiny
 from tests.recognition.training.children import child
 
 SetChild = Callable[..., None]
@@ -42,24 +41,13 @@ def collection(crowd: list[Person]) -> Collection:
     return crowd[0].collection
 
 
-@pytest.fixture(scope="session")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Converted]:
-    """The model of `children`, converted once, because that takes a second each time."""
-    folder = tmp_path_factory.mktemp("converted")
-    return folder, convert_file(tiny_tflite(folder / "model.tflite"), folder)
-
-
 @pytest.fixture
-def set_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, converted: tuple[Path, Converted]
-) -> SetChild:
+def set_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SetChild:
     """Which child runs instead of one that trains; see `children.child`."""
-    kept, made = converted
 
     def convert(path: Path, weights: Path, wish: Wish) -> Converted:
         assert path.name == "model.tflite"
-        shutil.copytree(kept / made.folder, weights / made.folder, dirs_exist_ok=True)
-        return made
+        return keep_tiny(weights)
 
     def set_(**options: Any) -> None:
         command = child(tmp_path, **options)

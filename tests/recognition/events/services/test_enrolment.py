@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.web.errors import ServiceError
 from tests.factories import ACTOR, enrol, make_event, make_person, seen, update_event
 from tests.fakes import FakeEngine, embedding_of, photo, portrait
-from tests.normalised import CROWD, normalise
+from tests.normalised import normalise
 from tests.recognition.storage import assert_consistent
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +77,7 @@ def test_own_face_of_an_event_is_told_by_its_score(
     engine: FakeEngine, collection: Collection
 ) -> None:
     """Not by its similarity: this normalisation puts all scores over the threshold."""
-    normalise(replace(CROWD, centre=3.0))
+    normalise(centre=3.0)
     collection.refresh_from_db()
     event = make_event(collection, face_jpeg=photo(8), vector=embedding_of(5))
     _, outcome = event_enrol(event=event, name="Cleo", actor=ACTOR)

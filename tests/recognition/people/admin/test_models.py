@@ -59,8 +59,8 @@ def test_page_shows_why_a_model_is_refused(administrator: Client, tmp_path: Path
     assert not ModelVersion.objects.filter(source="file").exists()
 
 
-def test_page_starts_an_evaluation(administrator: Client, tmp_path: Path) -> None:
-    version, collection = make_own_model(tmp_path, state="added"), make_collection(name="Door")
+def test_page_starts_an_evaluation(administrator: Client) -> None:
+    version, collection = make_own_model(state="added"), make_collection(name="Door")
     url = address(f"{MODEL}_evaluate", version.pk)
     assert "Door" in page(administrator.get(url))
     assert "Choose a collection." in page(administrator.post(url, {"collection": "x"}))
@@ -73,9 +73,9 @@ def test_page_starts_an_evaluation(administrator: Client, tmp_path: Path) -> Non
 
 
 def test_page_says_what_an_evaluation_of_a_model_in_use_does_and_takes_its_curve(
-    administrator: Client, tmp_path: Path
+    administrator: Client,
 ) -> None:
-    version, preset = make_own_model(tmp_path), make_collection().embedder
+    version, preset = make_own_model(), make_collection().embedder
     url = address(f"{MODEL}_evaluate", version.pk)
     assert "this model. So an evaluation" not in page(administrator.get(url))
     assert "only its figures change" in page(
@@ -98,8 +98,8 @@ def test_page_says_what_an_evaluation_of_a_model_in_use_does_and_takes_its_curve
     assert "Put this curve in force" not in page(administrator.get(url))
 
 
-def test_page_removes_a_model_of_ones_own_only(administrator: Client, tmp_path: Path) -> None:
-    version = make_own_model(tmp_path)
+def test_page_removes_a_model_of_ones_own_only(administrator: Client) -> None:
+    version = make_own_model()
     preset = make_collection().embedder
     answer = administrator.post(address(f"{MODEL}_delete", preset.pk), {"post": "yes"})
     assert answer.status_code == 403
@@ -114,9 +114,9 @@ def test_operator_reads_models_and_adds_none(operator: Client) -> None:
 
 @pytest.mark.usefixtures("engine")
 def test_page_shows_what_a_network_sees_of_a_stored_face(
-    administrator: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
+    administrator: Client, monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
-    version = make_own_model(tmp_path)
+    version = make_own_model()
     url = address(f"{MODEL}_sees", version.pk)
     assert "Enrol somebody first" in page(administrator.get(url))
     older, newer = enrol(make_person(name="Ann"), 1, 1)
@@ -154,9 +154,9 @@ def test_page_takes_three_channels_and_what_else_a_file_does_not_tell(
 
 @pytest.mark.usefixtures("engine")
 def test_page_tells_a_missing_network_from_a_missing_picture(
-    administrator: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path
+    administrator: Client, monkeypatch: pytest.MonkeyPatch, weights: Path
 ) -> None:
-    version = make_own_model(tmp_path)
+    version = make_own_model()
     enrol(make_person(name="Ann"), 1)
     card = own_embedder("own", Path(version.file), weights)
     monkeypatch.setattr(FakeEngine, "embedder", lambda self, model: card)
@@ -166,6 +166,6 @@ def test_page_tells_a_missing_network_from_a_missing_picture(
     assert not AuditEntry.objects.filter(action="image.view").exists()
 
 
-def test_operator_does_not_run_a_model(operator: Client, tmp_path: Path) -> None:
-    version = make_own_model(tmp_path)
+def test_operator_does_not_run_a_model(operator: Client) -> None:
+    version = make_own_model()
     assert operator.get(address(f"{MODEL}_sees", version.pk)).status_code == 403

@@ -77,10 +77,8 @@ def test_rest_refuses_a_form_that_is_not_complete_or_right(
     assert _post(api, "/api/v1/models", form).status_code == 400
 
 
-def test_rest_evaluates_a_model_as_a_job(
-    api: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_rest_evaluates_a_model_as_a_job(api: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = make_own_model(state="added")
     collection = make_collection(name="Door")
     address = f"/api/v1/models/{version.pk}/evaluate"
     body = {"collection": str(collection.pk)}
@@ -122,8 +120,8 @@ def test_file_whose_name_is_too_long_for_a_disk_is_read(api: Caller, tmp_path: P
     assert good(_post(api, "/api/v1/models/inspect", form))["kind"] == "tflite"
 
 
-def test_rest_tells_and_takes_the_curve_of_a_model_in_use(api: Caller, tmp_path: Path) -> None:
-    version, other = make_own_model(tmp_path), make_collection()
+def test_rest_tells_and_takes_the_curve_of_a_model_in_use(api: Caller) -> None:
+    version, other = make_own_model(), make_collection()
     mine = Collection.objects.create(name="Door", embedder=version)
     address = f"/api/v1/models/{version.pk}/evaluated-curve"
     for method in (api.get, api.post):

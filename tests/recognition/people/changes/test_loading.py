@@ -114,16 +114,11 @@ def test_busy_engine_only_delays_a_candidate(
     collection: Collection,
     crowd: list[Person],
     second: ModelVersion,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun(collection, second)
-
-    def busy(model: str) -> None:
-        raise EngineBusy
-
-    with monkeypatch.context() as patched:
-        patched.setattr(loading, "warm_up", busy)
-        idle._look()
+    engine.faults[second.version] = EngineBusy()
+    idle._look()
+    engine.faults.clear()
     assert not _loaded()
     idle._look()
     assert _loaded() == {second.pk}
@@ -131,17 +126,14 @@ def test_busy_engine_only_delays_a_candidate(
 
 def test_failed_candidate_does_not_hold_up_the_gallery_in_force(
     idle: GalleryLoader,
+    engine: VersionedEngine,
     collection: Collection,
     crowd: list[Person],
     second: ModelVersion,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun(collection, second)
-
-    def broken(model: str) -> None:
-        raise RuntimeError("its file is damaged")
-
-    monkeypatch.setattr(loading, "warm_up", broken)
+    engine.faults[second.version] = RuntimeError("its file is damaged")
     idle._look()
     follows: list[bool] = []
     gallery = gallery_of(now(collection))

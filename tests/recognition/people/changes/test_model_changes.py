@@ -10,7 +10,6 @@ from accounts.models import AuditEntry
 from recognition.events.services.upkeep import upkeep
 from recognition.jobs.models import Job
 from recognition.people.index import gallery_of
-from recognition.people.index.process import forget_galleries, galleries
 from recognition.people.models import (
     Calibration,
     Collection,
@@ -170,19 +169,11 @@ def test_candidate_that_fails_costs_no_enrolment(
     collection: Collection,
     crowd: list[Person],
     second: ModelVersion,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun(collection, second)
-    embed = engine.embed
-
-    def failing(*args: Any, embedder: str | None = None, **options: Any) -> Any:
-        if embedder == second.version:
-            raise ServiceError("engine_failed", "no", status=503)
-        return embed(*args, embedder=embedder, **options)
-
-    monkeypatch.setattr(engine, "embed", failing)
+    engine.faults[second.version] = ServiceError("engine_failed", "no", status=503)
     enrol(make_person(now(collection)), 40)
-    monkeypatch.setattr(engine, "embed", embed)
+    engine.faults.clear()
     refused("images_missing", model_change_switch, collection=collection)
     assert run_jobs() == 1, "the refusal starts the job again"
     model_change_switch(collection=collection, actor=ACTOR)
@@ -394,51 +385,3 @@ def test_cancelling_during_the_work_removes_what_was_done(
     assert run_jobs() == 1
     assert models_of_templates() == {first.pk}
     assert ModelChange.objects.get().ended_at is not None
-
-
-def test_gallery_of_a_forgotten_model_leaves_the_memory(
-    collection: Collection, crowd: list[Person], first: ModelVersion, second: ModelVersion
-) -> None:
-    from recognition.people.index.process import keep_galleries
-
-    begun(collection, second)
-    model_change_switch(collection=collection, actor=ACTOR)
-    seen(collection, 0)
-    gallery_of(now(collection).seen_by(first))
-    keep_galleries({(collection.pk, second.pk)})
-    assert set(galleries()) == {(collection.pk, second.pk)}
-
-
-def test_process_without_a_loader_keeps_no_gallery_of_a_change(
-    collection: Collection, crowd: list[Person], second: ModelVersion
-) -> None:
-    forget_galleries()
-    begun(collection, second)
-    assert not galleries(), "the job asks for sizes only"
-    gallery_of(now(collection))
-    model_change_switch(collection=collection, actor=ACTOR)
-    gallery_of(now(collection))
-    assert len(galleries()) == 2
-    model_change_let_go(collection=collection, actor=ACTOR)
-    run_jobs()
-    forget_galleries()
-    gallery_of(collection)
-    gallery_of(now(collection))
-    assert set(galleries()) == {(collection.pk, second.pk)}
-
-
-def test_gallery_of_an_earlier_change_is_loaded_again(
-    collection: Collection, crowd: list[Person], second: ModelVersion
-) -> None:
-    """A process that only runs jobs may hold it all the time."""
-    begun(collection, second)
-    held = gallery_of(now(collection).seen_by(second))
-    assert held.size == (PEOPLE, 2 * PEOPLE)
-    model_change_cancel(collection=collection, actor=ACTOR)
-    run_jobs()
-    person_erase(person=crowd[0], actor=ACTOR)
-    begun(collection, second)
-    model_change_switch(collection=collection, actor=ACTOR)
-    held.follow(now=True)
-    assert held.size == (PEOPLE - 1, 2 * PEOPLE - 2)
-    assert seen(collection, 0).decision != "match"

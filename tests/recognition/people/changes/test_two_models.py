@@ -83,20 +83,12 @@ def test_face_that_the_second_model_missed_is_embedded_by_the_upkeep(
     collection: Collection,
     crowd: list[Person],
     second: ModelVersion,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun(collection, second)
-    embed = engine.embed
-
-    def busy(*faces: Any, embedder: str | None = None, **options: Any) -> Any:
-        if embedder == second.version:
-            raise EngineBusy
-        return embed(*faces, embedder=embedder, **options)
-
     person = make_person(collection, name="Late")
-    with monkeypatch.context() as patched:
-        patched.setattr(engine, "embed", busy)
-        enrol(person, 80)
+    engine.faults[second.version] = EngineBusy()
+    enrol(person, 80)
+    engine.faults.clear()
     mine = Template.objects.filter(image__person=person, model=second)
     assert not mine.exists()
     upkeep()

@@ -60,8 +60,8 @@ def test_models_command_tells_why_a_file_is_refused(tmp_path: Path) -> None:
             run(*verb, tmp_path / "evil.onnx")
 
 
-def test_models_command_uses_a_usable_model(tmp_path: Path) -> None:
-    make_own_model(tmp_path, state="added")
+def test_models_command_uses_a_usable_model() -> None:
+    make_own_model(state="added")
     collection = make_collection(name="Door")
     with pytest.raises(CommandError, match="evaluate it first"):
         run("use", "own", "Door")
@@ -77,8 +77,8 @@ def test_models_command_refuses_impossible_options(tmp_path: Path) -> None:
             run("add", "own", path, *options)
 
 
-def test_models_command_takes_the_curve_of_a_model_in_use(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path)
+def test_models_command_takes_the_curve_of_a_model_in_use() -> None:
+    version = make_own_model()
     Collection.objects.create(name="Door", embedder=version)
     with pytest.raises(CommandError, match="left a curve"):
         run("use-curve", "own")

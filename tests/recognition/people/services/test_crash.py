@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from uuid import UUID
@@ -16,27 +14,21 @@ from recognition.events.services.orphans import sweep_orphans
 from recognition.people.index import Gallery
 from recognition.people.models import Collection, FaceImage, Person
 from tests.databases import database_url
+from tests.programs import Program
 from tests.recognition.storage import assert_consistent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-_ROOT = Path(__file__).resolve().parents[4]
 _PROGRAM = "tests.recognition.people.services.enrol_until_killed"
 
 
-def _start(person: Person, first: int) -> subprocess.Popen[str]:
+def _start(person: Person, first: int) -> Program:
     environment = {
         **os.environ,
         "DATABASE_URL": database_url(),
         "FACEREC_VAR": str(Path(settings.MEDIA_ROOT).parent),
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", _PROGRAM, str(person.pk), str(first)],
-        cwd=_ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    return Program(_PROGRAM, str(person.pk), str(first), environment=environment)
 
 
 def test_no_acknowledged_picture_is_lost_and_nothing_is_half_there(
@@ -47,7 +39,6 @@ def test_no_acknowledged_picture_is_lost_and_nothing_is_half_there(
     told: set[UUID] = set()
     for turn in range(3):
         process = _start(person, 1000 * turn)
-        assert process.stdout is not None
         for _ in range(4):
             told.add(UUID(process.stdout.readline().strip()))
         time.sleep(0.003 * turn)  # another place in the middle of the next one

@@ -19,7 +19,7 @@ from recognition.people.rules import rules_of
 from recognition.people.services import model_curves
 from recognition.people.services.model_curves import curve_effects, evaluated_curve_use
 from tests.factories import ACTOR, make_calibration, make_collection
-from tests.normalised import CROWD, normalised
+from tests.normalised import normalised, usual_crowd
 from tests.recognition.admin_pages import address, page
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def waiting(version: ModelVersion) -> ModelVersion:
     """An evaluation left a curve of other scores."""
     curve = curve_in_use(version)
     assert curve is not None
-    other = normalised(curve, replace(PLAIN, crowd=CROWD))
+    other = normalised(curve, replace(PLAIN, crowd=usual_crowd()))
     version.evaluated_curves = {detector_in_use(): other.to_dict()}
     version.save()
     return version

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -26,7 +24,7 @@ from tests.factories import (
 )
 from tests.fakes import FakeEngine, embedding_of, photo
 from tests.ml_engine.vectors import people
-from tests.normalised import CROWD, normalise
+from tests.normalised import normalise
 
 pytestmark = pytest.mark.django_db
 
@@ -168,7 +166,7 @@ def test_fixed_threshold_does_not_survive_a_change_of_normalisation(
     normalise()  # the same again
     collection.refresh_from_db()
     assert collection.match_threshold == 0.5
-    normalise(replace(CROWD, centre=0.2))
+    normalise(centre=0.2)
     collection.refresh_from_db()
     assert collection.match_threshold is None
 

@@ -88,8 +88,8 @@ def test_model_under_an_impossible_name_is_refused(tmp_path: Path, name: str) ->
     assert refused.value.code == "bad_name"
 
 
-def test_model_that_tells_people_apart_becomes_usable(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_model_that_tells_people_apart_becomes_usable() -> None:
+    version = make_own_model(state="added")
     vectors = vectors_of(people_needed(), noise=0.3)
     model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
     version.refresh_from_db()
@@ -104,8 +104,8 @@ def test_model_that_tells_people_apart_becomes_usable(tmp_path: Path) -> None:
     assert collection.embedder == version
 
 
-def test_model_that_confuses_people_is_evaluated_and_not_usable(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_model_that_confuses_people_is_evaluated_and_not_usable() -> None:
+    version = make_own_model(state="added")
     vectors = vectors_of(people_needed(), noise=30)
     version = model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
     assert version.state == "evaluated"
@@ -114,8 +114,8 @@ def test_model_that_confuses_people_is_evaluated_and_not_usable(tmp_path: Path) 
     assert refused.value.code == "model_not_usable"
 
 
-def test_evaluation_of_a_model_in_use_keeps_its_state_and_curve(tmp_path: Path) -> None:
-    own = make_own_model(tmp_path)
+def test_evaluation_of_a_model_in_use_keeps_its_state_and_curve() -> None:
+    own = make_own_model()
     Collection.objects.create(name="Own", embedder=own)
     for version in (own, make_collection().embedder):
         curves = version.impostor_curves
@@ -128,8 +128,8 @@ def test_evaluation_of_a_model_in_use_keeps_its_state_and_curve(tmp_path: Path) 
         assert (evaluated_curve(version) is not None) == is_own, "a preset has the zoo's curve"
 
 
-def test_curve_of_a_model_in_use_is_taken_by_hand(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path)
+def test_curve_of_a_model_in_use_is_taken_by_hand() -> None:
+    version = make_own_model()
     door = Collection.objects.create(name="Door", embedder=version)
     Collection.objects.create(name="Fixed", embedder=version, match_threshold=0.4)
     with pytest.raises(ServiceError) as refused:
@@ -149,8 +149,8 @@ def test_curve_of_a_model_in_use_is_taken_by_hand(tmp_path: Path) -> None:
         curve_effects(version)
 
 
-def test_evaluation_of_a_model_that_nothing_uses_leaves_no_curve_behind(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_evaluation_of_a_model_that_nothing_uses_leaves_no_curve_behind() -> None:
+    version = make_own_model(state="added")
     version.evaluated_curves = {"old": {}}
     version.save()
     vectors = vectors_of(people_needed(), noise=0.3)
@@ -158,8 +158,8 @@ def test_evaluation_of_a_model_that_nothing_uses_leaves_no_curve_behind(tmp_path
     assert (version.state, version.evaluated_curves) == ("usable", {})
 
 
-def test_evaluation_without_two_faces_of_one_person_is_refused(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path)
+def test_evaluation_without_two_faces_of_one_person_is_refused() -> None:
+    version = make_own_model()
     ones = {person: vector for person, vector in vectors_of(100, noise=0.3) if vector is not None}
     with pytest.raises(ServiceError, match="Two faces of one person") as refused:
         model_evaluate(version=version, vectors=ones.items(), source="tests", actor=ACTOR)
@@ -168,8 +168,8 @@ def test_evaluation_without_two_faces_of_one_person_is_refused(tmp_path: Path) -
     assert (version.state, version.figures) == ("usable", {})
 
 
-def test_evaluation_keeps_a_curve_that_was_stored_meanwhile(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_evaluation_keeps_a_curve_that_was_stored_meanwhile() -> None:
+    version = make_own_model(state="added")
     other = {"other@000000000000": {"source": "another detector"}}
 
     def check() -> None:
@@ -181,8 +181,8 @@ def test_evaluation_keeps_a_curve_that_was_stored_meanwhile(tmp_path: Path) -> N
     assert set(version.impostor_curves) > set(other)
 
 
-def test_evaluation_of_a_model_that_was_removed_is_not_found(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_evaluation_of_a_model_that_was_removed_is_not_found() -> None:
+    version = make_own_model(state="added")
     ModelVersion.objects.filter(pk=version.pk).delete()
     vectors = vectors_of(people_needed(), noise=0.3)
     with pytest.raises(ServiceError) as refused:
@@ -190,8 +190,8 @@ def test_evaluation_of_a_model_that_was_removed_is_not_found(tmp_path: Path) -> 
     assert refused.value.code == "not_found"
 
 
-def test_evaluation_on_too_few_people_changes_nothing(tmp_path: Path) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_evaluation_on_too_few_people_changes_nothing() -> None:
+    version = make_own_model(state="added")
     with pytest.raises(ServiceError) as refused:
         model_evaluate(
             version=version, vectors=vectors_of(5, noise=0.3), source="tests", actor=ACTOR
@@ -201,10 +201,8 @@ def test_evaluation_on_too_few_people_changes_nothing(tmp_path: Path) -> None:
     assert (version.state, version.figures, version.impostor_curves) == ("added", {}, {})
 
 
-def test_collection_with_templates_gets_the_model_by_a_change(
-    tmp_path: Path, engine: FakeEngine
-) -> None:
-    version = make_own_model(tmp_path)
+def test_collection_with_templates_gets_the_model_by_a_change(engine: FakeEngine) -> None:
+    version = make_own_model()
     vectors = vectors_of(people_needed(), noise=0.3)
     version = model_evaluate(version=version, vectors=vectors, source="tests", actor=ACTOR)
     collection = make_collection()
@@ -216,10 +214,8 @@ def test_collection_with_templates_gets_the_model_by_a_change(
     assert collection.embedder != version
 
 
-def test_change_to_a_model_that_was_not_evaluated_is_refused(
-    tmp_path: Path, engine: FakeEngine
-) -> None:
-    version = make_own_model(tmp_path, state="added")
+def test_change_to_a_model_that_was_not_evaluated_is_refused(engine: FakeEngine) -> None:
+    version = make_own_model(state="added")
     collection = make_collection()
     enrol(make_person(collection), 1)
     with pytest.raises(ServiceError) as refused:
@@ -227,8 +223,8 @@ def test_change_to_a_model_that_was_not_evaluated_is_refused(
     assert refused.value.code == "model_not_usable"
 
 
-def test_model_is_removed_unless_it_is_in_use(tmp_path: Path, weights: Path) -> None:
-    version = make_own_model(tmp_path)
+def test_model_is_removed_unless_it_is_in_use(weights: Path) -> None:
+    version = make_own_model()
     collection = Collection.objects.create(name="Own", embedder=version)
     with pytest.raises(ServiceError) as refused:
         model_remove(version=version, actor=ACTOR)
@@ -257,7 +253,7 @@ def test_files_that_belong_to_no_model_are_swept_after_an_hour(
     temporary = tmp_path / "temporary"
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     temporary.mkdir()
-    version, removed = make_own_model(tmp_path), weights / "own" / ("0" * 64)
+    version, removed = make_own_model(), weights / "own" / ("0" * 64)
     foreign = weights / "own" / ("1" * 64)  # another site shares the folder of weights
     killed = [
         temporary / "facerec-upload-x",
@@ -274,7 +270,7 @@ def test_files_that_belong_to_no_model_are_swept_after_an_hour(
 
 def test_file_that_is_added_again_after_its_removal_stays(tmp_path: Path, weights: Path) -> None:
     """The files of the removed one are taken, and not swept any more."""
-    version = make_own_model(tmp_path)
+    version = make_own_model()
     model_remove(version=version, actor=ACTOR)
     os.utime(weights / version.file / "removed", (0, 0))
     path = tiny_tflite(tmp_path / "tiny.tflite")
