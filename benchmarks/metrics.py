@@ -52,14 +52,14 @@ class Kind:
 
 def benchmark(weights: Path, data: Path, rounds: int = 40) -> str:
     """The block as Markdown."""
-    shutil.rmtree(rest._FOLDER, ignore_errors=True)
-    rest._lay_out(weights, data)
+    shutil.rmtree(rest.FOLDER, ignore_errors=True)
+    rest.lay_out(weights, data)
     with ExitStack() as stack:
-        port = rest._free_port()
-        site = stack.enter_context(rest._closing(rest._site(weights, port)))
+        port = rest.free_port()
+        site = stack.enter_context(rest.closing(rest._site(weights, port)))
         load = rest._HERE / "rest_load.py"
-        callers = Process(sys.executable, load, rest._FOLDER / "pictures.json")
-        stack.enter_context(rest._closing(callers))
+        callers = Process(sys.executable, load, rest.FOLDER / "pictures.json")
+        stack.enter_context(rest.closing(callers))
         setting = next(s for s in rest._ours(site.ask(about=1), port) if rest._OURS in s.name)
         kinds = [
             Kind("identify, 640x480, 10,000 people", lambda: _identify(callers, setting.question)),

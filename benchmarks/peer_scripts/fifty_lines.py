@@ -32,6 +32,7 @@ one_at_a_time = threading.Lock()
 
 def embedded(data):
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
     with one_at_a_time:
         detector.setInputSize(picture.shape[1::-1])
         faces = detector.detect(picture)[1]
