@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pi_heif
+from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
 
 from ml_engine.types import Float32, Image, ImageError
 
@@ -47,28 +47,36 @@ class ImageLimits:
 
 
 DEFAULT_LIMITS = ImageLimits()
+# The parts of its sides that a JPEG can be decoded at: a half, a quarter, an eighth.
+SHRINKS = (2, 4, 8)
 
 
-def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
+def decode_image(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, *, shrink: int = 1) -> Image:
     """A file of one of FORMATS to RGB uint8 (h, w, 3), upright after its EXIF orientation.
 
     CMYK, grey, palette and 16-bit pictures are converted; transparency is laid on white. A JPEG
     that lacks nothing but its end marker is read.
+
+    shrink: 1 or one of SHRINKS: a JPEG is decoded at this part of its sides, rounded up; other
+    pictures are decoded whole.
     """
     try:
-        return _decoded(data, limits)
+        return _decoded(data, limits, shrink)
     except ImageError as error:
         if error.code != "broken_image" or not _lacks_end(data):
             raise
-        image = _decoded(data + _END_OF_JPEG, limits)
+        image = _decoded(data + _END_OF_JPEG, limits, shrink)
         # Of a picture that is whole, the decoder has no use for more data.
-        if not np.array_equal(image, _decoded(data + _NOISE + _END_OF_JPEG, limits)):
+        if not np.array_equal(image, _decoded(data + _NOISE + _END_OF_JPEG, limits, shrink)):
             raise
         return image
 
 
-def _decoded(data: bytes, limits: ImageLimits) -> Image:
+def _decoded(data: bytes, limits: ImageLimits, shrink: int) -> Image:
     with _opened(data, limits) as picture:
+        if shrink > 1:
+            width, height = picture.size
+            picture.draft(None, (max(1, width // shrink), max(1, height // shrink)))
         picture.load()
         return np.asarray(_to_rgb(_upright(picture)))
 
@@ -82,6 +90,20 @@ def pixels_of(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
     with _opened(data, limits) as picture:
         width, height = picture.size
         return width * height
+
+
+def upright_size(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """Width and height as `decode_image` would give them; refuses the same files."""
+    with _opened(data, limits) as picture:
+        width, height = picture.size
+        return (height, width) if _is_on_its_side(picture) else (width, height)
+
+
+def _is_on_its_side(picture: Pillow.Image) -> bool:
+    try:
+        return picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    except Exception:
+        return False  # as in `_upright`
 
 
 @contextmanager

@@ -32,7 +32,8 @@ from recognition.people.model_versions import curve_in_use, ensure_model_version
 from recognition.people.models import Collection, Person, Template
 from recognition.people.rules import Rules, curve_of_collection, rules_of, uncalibrated
 from recognition.people.services.face_choice import ONLY, FaceChoice, NoSingleFace, choose
-from recognition.people.services.pictures import ask_of, check_region, decoded
+from recognition.people.services.pictures import ask_of, decoded
+from recognition.people.services.scaled_pictures import ScaledPicture, scaled
 from recognition.web.errors import ServiceError
 
 Timing = dict[str, float]
@@ -138,13 +139,12 @@ def identified_face(face: Face, decision: Decision, gallery: Gallery) -> Identif
 def detect(*, data: bytes, actor: Actor, wanted: Wanted = PHOTO) -> DetectResult:
     """Faces with landmarks and quality, largest first."""
     timing: Timing = {}
-    with _timed(timing, "total"), _decoded(data, timing) as image:
-        size = _size(image)
-        check_region(image, wanted)
+    with _timed(timing, "total"), _scaled(data, wanted, timing) as picture:
         ask = ask_of(actor.name, timings=timing)
-        (faces,) = get_engine().find([image], wanted, ask)
+        (found,) = get_engine().find([picture.image], picture.wanted, ask)
+    faces = picture.told(found)
     record(actor, "face.detect", faces=len(faces))
-    return DetectResult(faces, size, _rounded(timing))
+    return DetectResult(faces, picture.size, _rounded(timing))
 
 
 def embed(*, data: bytes, actor: Actor, embedder: str) -> list[Face]:
@@ -167,21 +167,21 @@ def identify(
 ) -> IdentifyResult:
     """Every face of the picture that is wanted, each with a decision."""
     timing: Timing = {}
-    with _timed(timing, "total"), _decoded(data, timing) as image:
-        size = _size(image)
+    with _timed(timing, "total"), _scaled(data, wanted, timing) as picture:
         require_version(collection)
-        check_region(image, wanted)
         gallery = gallery_of(collection)
         rules = rules_of(collection, gallery).fixed_at(threshold)
         ask = ask_of(actor.name, timings=timing)
         flip = _flips(collection)
-        (faces,) = get_engine().analyze([image], wanted, ask, embedder=gallery.model, flip=flip)
+        (seen,) = get_engine().analyze(
+            [picture.image], picture.wanted, ask, embedder=gallery.model, flip=flip
+        )
         with _timed(timing, "search"):
-            found = _identified(faces, gallery, rules, max_candidates)
+            found = _identified(picture.told(seen), gallery, rules, max_candidates)
     matches = sum(face.decision == "match" for face in found)
     record(actor, "face.identify", collection, collection_id=collection.pk,
            faces=len(found), matches=matches)  # fmt: skip
-    return IdentifyResult(found, size, gallery.model, rules.threshold, _rounded(timing))
+    return IdentifyResult(found, picture.size, gallery.model, rules.threshold, _rounded(timing))
 
 
 def verify(
@@ -361,11 +361,11 @@ def _verify_threshold(
 
 
 @contextmanager
-def _decoded(data: bytes, timing: Timing) -> Iterator[Image]:
+def _scaled(data: bytes, wanted: Wanted, timing: Timing) -> Iterator[ScaledPicture]:
     with ExitStack() as held:
         with _timed(timing, "decode"):
-            image = held.enter_context(decoded(data))
-        yield image
+            picture = held.enter_context(scaled(data, wanted))
+        yield picture
 
 
 def _size(image: Image) -> tuple[int, int]:

@@ -11,14 +11,12 @@ import numpy as np
 from django.conf import settings
 
 from ml_engine import Face
-from ml_engine.detection.region import is_inside
 from ml_engine.detection.turns import turn_image
 from ml_engine.images import ImageLimits, decode_image, encode_jpeg, pixels_of
-from ml_engine.request import Ask, Priority, Timings, Wanted
+from ml_engine.request import Ask, Priority, Timings
 from ml_engine.runtime.allocator import give_back
 from ml_engine.runtime.threads import cpu_threads
 from ml_engine.types import EngineBusy, Image
-from recognition.web.errors import ServiceError
 from recognition.web.metrics import stage_timed
 from recognition.web.process import Part, process
 
@@ -42,21 +40,28 @@ _WAIT_S = 2.0
 _LARGE_PIXELS = 4_000_000
 
 
+def limits_in_force() -> ImageLimits:
+    """The limits of the site's settings."""
+    most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
+    return ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
+
+
 @contextmanager
-def decoded(data: bytes) -> Iterator[Image]:
-    """Decode bytes to RGB; ImageError if they are refused, mostly before decoding.
+def decoded(data: bytes, *, shrink: int = 1) -> Iterator[Image]:
+    """Decode bytes to RGB; ImageError if they are refused, mostly before decoding. shrink: see
+    `decode_image`.
 
     Within `with`, the picture counts for the memory that all pictures of the process share;
     EngineBusy if none becomes free in time. So hold one picture at a time.
     """
-    most = settings.MAX_IMAGE_MEGAPIXELS * 1_000_000
-    limits = ImageLimits(max_bytes=settings.MAX_IMAGE_MB * 2**20, max_pixels=most)
+    limits = limits_in_force()
+    # As if it were decoded whole: only JPEGs are shrunk.
     pixels = pixels_of(data, limits)
     try:
         budget = process().part(PixelBudget)
-        with budget.hold(pixels, most=_LARGEST_AT_ONCE * most):
+        with budget.hold(pixels, most=_LARGEST_AT_ONCE * limits.max_pixels):
             with budget.turn(pixels), stage_timed("decode"):
-                image = decode_image(data, limits)
+                image = decode_image(data, limits, shrink=shrink)
             yield image
     finally:
         if pixels >= _LARGE_PIXELS:
@@ -105,14 +110,6 @@ def ask_of(
 ) -> Ask:
     """How a picture of this caller queues at the engine, with the site's deadline."""
     return Ask(priority, caller, settings.ENGINE_DEADLINE_S, timings)
-
-
-def check_region(image: Image, wanted: Wanted) -> None:
-    """ServiceError 422 if nothing of the wanted region is in the picture."""
-    if wanted.region is not None and not is_inside(image, wanted.region):
-        sides = f"{image.shape[1]}x{image.shape[0]} pixels"
-        message = f"Nothing of the region is in this picture of {sides}."
-        raise ServiceError("region_outside", message, status=422)
 
 
 def subjects(faces: Sequence[Face]) -> list[Face]:

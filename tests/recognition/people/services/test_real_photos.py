@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite"), pytest.mark.
 Photo = Callable[[str], bytes]
 
 
-def _enrol(person: Person, *photos: bytes) -> list[str]:
+def enrolled_codes(person: Person, *photos: bytes) -> list[str]:
     uploads = [Upload("", data) for data in photos]
     outcomes = images_enrol(person=person, uploads=uploads, source="api", actor=ACTOR)
     return [outcome.code for outcome in outcomes]
@@ -48,7 +48,7 @@ def test_enrolled_people_are_named_in_real_photos_and_others_are_not(
 ) -> None:
     collection = make_collection(embedder=embedder)
     person = make_person(collection, name="Obama")
-    assert _enrol(person, sample_photo("obama")) == ["accepted"]
+    assert enrolled_codes(person, sample_photo("obama")) == ["accepted"]
     for name in ("obama2", "obama3"):
         assert _named(collection, sample_photo(name)) == [("match", "Obama")]
     assert _named(collection, sample_photo("biden")) == [("unknown", None)]
@@ -58,10 +58,10 @@ def test_enrolled_people_are_named_in_real_photos_and_others_are_not(
 def test_real_face_is_not_enrolled_under_two_names(real_engine: Any, sample_photo: Photo) -> None:
     collection = make_collection()
     first, second = make_person(collection), make_person(collection)
-    assert _enrol(first, sample_photo("obama")) == ["accepted"]
-    assert _enrol(second, sample_photo("obama2")) == ["looks_like_another_person"]
-    assert _enrol(second, sample_photo("biden")) == ["accepted"]
-    assert _enrol(first, sample_photo("obama3")) == ["accepted"]
+    assert enrolled_codes(first, sample_photo("obama")) == ["accepted"]
+    assert enrolled_codes(second, sample_photo("obama2")) == ["looks_like_another_person"]
+    assert enrolled_codes(second, sample_photo("biden")) == ["accepted"]
+    assert enrolled_codes(first, sample_photo("obama3")) == ["accepted"]
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
@@ -70,7 +70,7 @@ def test_turned_photo_is_enrolled_and_stored_upright(
 ) -> None:
     with Image.open(io.BytesIO(sample_photo("obama"))) as photo:
         turned = encode_jpeg(np.asarray(photo.rotate(turn, expand=True)), 95)
-    assert _enrol(person, turned) == ["accepted"]
+    assert enrolled_codes(person, turned) == ["accepted"]
     image = person.images.get()
     assert image.crop_turn == turn
     template = image.templates.get().embedding
@@ -90,7 +90,7 @@ def test_astored_face_is_found_and_recognised_again(
     real_engine: Any, sample_photo: Photo, person: Person
 ) -> None:
     """So that another model can embed it later."""
-    _enrol(person, sample_photo("obama"))
+    enrolled_codes(person, sample_photo("obama"))
     image = person.images.get()
     with image.file.open("rb") as file:
         cut = decode_image(file.read())
@@ -151,7 +151,7 @@ def test_unusual_pictures_are_recognised_right(
         photo.thumbnail((800, 800))
     result = verify(data_a=change(photo), data_b=sample_photo("obama2"), actor=ACTOR)
     assert result.decision == "match"
-    assert _enrol(person, change(photo)) == ["accepted"]
+    assert enrolled_codes(person, change(photo)) == ["accepted"]
     assert _named(person.collection, sample_photo("obama3")) == [("match", person.name)]
 
 
@@ -164,7 +164,7 @@ def test_real_photo_of_two_people_is_not_enrolled(
         with Image.open(io.BytesIO(sample_photo(name))) as opened:
             square = opened.convert("RGB").crop((0, 0, opened.width, opened.width))
             both.paste(square.resize((500, 500)), (left, 0))
-    assert _enrol(person, change(both)) == ["several_faces"]
+    assert enrolled_codes(person, change(both)) == ["several_faces"]
 
 
 @pytest.mark.data
@@ -175,7 +175,7 @@ def test_five_people_are_named_among_real_strangers(real_engine: Any, data_dir: 
     folders = sorted((data_dir / "celebs5" / "train").iterdir())
     for folder in folders:
         person = make_person(collection, name=folder.name)
-        codes = _enrol(person, *(path.read_bytes() for path in sorted(folder.iterdir())))
+        codes = enrolled_codes(person, *(path.read_bytes() for path in sorted(folder.iterdir())))
         # The rest are small, in profile, or show two people.
         assert codes.count("accepted") >= 0.7 * len(codes), codes
     for folder in folders:
