@@ -23,7 +23,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
@@ -248,6 +248,9 @@ def _is_outage(error: BaseException | None) -> bool:
 def _log_outage(error: BaseException, response: HttpResponse) -> None:
     """Log one line without a traceback: during an outage every request fails in the same way."""
     process().part(DatabaseRoom).note(error)
+    if not connection.in_atomic_block:
+        # SQLite opens a file read-only if it can do no better, and the connection stays so.
+        connection.close()
     trace = error if logger.isEnabledFor(logging.DEBUG) else None
     logger.warning("a part of the server is away: %s", error, exc_info=trace)
     # Otherwise Django would log a response with this status as an error.

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponsePermanentRedirect, JsonResponse
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import Scope, access_of_user
 from recognition.engine import engine_state, engine_stats
+from recognition.notices.publish import in_loop
 from recognition.people.index import GalleryLoader
 from recognition.web.database_room import DatabaseRoom
 from recognition.web.process import process
@@ -109,7 +109,7 @@ def _galleries() -> str:
 
 def _channel_layer() -> str:
     try:
-        async_to_sync(_message_goes_round)()
+        in_loop(_message_goes_round, 2 * CHANNEL_TIMEOUT_S)
     except Exception as error:  # any error of the layer's client means that it is down
         logger.warning("readiness: the channel layer does not answer: %r", error)
         return DOWN
@@ -119,7 +119,7 @@ def _channel_layer() -> str:
 async def _message_goes_round() -> None:
     layer = get_channel_layer()
     async with asyncio.timeout(CHANNEL_TIMEOUT_S):
-        channel = await layer.new_channel("health")
+        channel = await layer.new_channel()
         await layer.send(channel, {"type": "health.check"})
         await layer.receive(channel)
 

@@ -164,8 +164,8 @@ def _database() -> dict:
     url = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR / 'facerec.sqlite3'}"
     config: dict = dict(env.db_url_config(url))
     options = config.setdefault("OPTIONS", {})
-    # The threads of requests keep their connections. A database that was restarted in between is
-    # noticed before the first query of a request.
+    # The threads of requests keep their connections for as long as they are busy. A database that
+    # was restarted in between is noticed before the first query of a request.
     config |= {"CONN_MAX_AGE": _CONNECTION_S, "CONN_HEALTH_CHECKS": True}
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE: two threads that read and then write would deadlock otherwise. FULL: a commit
@@ -188,7 +188,8 @@ def _database() -> dict:
             f" /*M!100300 , idle_transaction_timeout = {math.ceil(LEASE_S)} */",
         }
         # If the host does not answer within 3 s, the request is answered 503.
-        options.setdefault("connect_timeout", 3)
+        options["connect_timeout"] = int(options.get("connect_timeout", 3))
+        config["ENGINE"] = "facerec_site.mysql"
         config["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return config
 

@@ -1,12 +1,14 @@
-"""The only module that sends to the channel layer. May be called from any thread; never blocks."""
+"""The only module that sends to the channel layer. May be called from any thread; only `in_loop`
+blocks."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from channels.layers import get_channel_layer
 
@@ -35,6 +37,10 @@ class Publisher(Part):
     def use(self, loop: asyncio.AbstractEventLoop | None) -> None:
         if loop is not self._loop:
             self._loop, self._turn = loop, asyncio.Lock()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        return self._loop
 
     def publish(self, message: AsgiDict, groups: Sequence[str]) -> None:
         """Never raises."""
@@ -68,6 +74,16 @@ class Publisher(Part):
 def set_loop(loop: asyncio.AbstractEventLoop | None) -> None:
     """Set the event loop of the server, in which messages are sent."""
     process().part(Publisher).use(loop)
+
+
+def in_loop(work: Callable[[], Coroutine[Any, Any, object]], timeout_s: float) -> None:
+    """Wait for `work` in the event loop of the server, from another thread; in a new loop if there
+    is no server. What it raises comes through."""
+    loop = process().part(Publisher).loop
+    if loop is None or not loop.is_running():
+        asyncio.run(work())
+    else:
+        asyncio.run_coroutine_threadsafe(work(), loop).result(timeout_s)
 
 
 def events_group(collection_id: object) -> str:

@@ -21,11 +21,13 @@ from recognition.web.visible import limited, one
 
 
 def collections_visible(access: Access) -> QuerySet[Collection]:
-    return limited(Collection.objects.select_related("embedder", "candidate"), access, "pk")
+    return limited(Collection.objects.prefetch_related("embedder", "candidate"), access, "pk")
 
 
 def collection_by_id(access: Access, collection_id: UUID) -> Collection:
-    return one(collections_visible(access), collection_id, "collection")
+    # One query for one row; in a list each model is read once, with its long curves.
+    rows = limited(Collection.objects.select_related("embedder", "candidate"), access, "pk")
+    return one(rows, collection_id, "collection")
 
 
 def collection_or_only(access: Access, collection_id: UUID | None) -> Collection:

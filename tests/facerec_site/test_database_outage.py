@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from itertools import count
 from typing import Any
@@ -126,6 +128,38 @@ async def test_handshake_is_closed_with_a_code_without_the_database(
             assert await closed_with(client) == (UNAVAILABLE, "The database does not answer.")
     async with site.socket(path) as stranger:
         assert (await closed_with(stranger))[0] == 4401
+
+
+def _at_once(site: Served) -> list[Answer]:
+    """Answers to several requests at the same time, so that each has a connection of its own."""
+    with ThreadPoolExecutor(6) as pool:
+        return list(
+            pool.map(lambda _: ask(site, new_connection(site), "GET", "/api/v1/me"), range(6))
+        )
+
+
+def test_no_request_notices_that_the_database_was_restarted_before_it(
+    site: Served, mariadb: MariadbServer
+) -> None:
+    assert {answer.status for answer in _at_once(site)} == {200}
+    mariadb.kill()
+    mariadb.start()
+    assert {answer.status for answer in _at_once(site)} == {200}
+
+
+def test_request_is_answered_503_while_the_database_is_paused(
+    site: Served, mariadb: MariadbServer
+) -> None:
+    """A kept connection still looks open."""
+    assert {answer.status for answer in _at_once(site)} == {200}
+    assert mariadb.process is not None
+    mariadb.process.send_signal(signal.SIGSTOP)
+    try:
+        assert all(is_unavailable(answer) for answer in _at_once(site))
+        assert get(site, "/health/live").status == 200
+    finally:
+        mariadb.process.send_signal(signal.SIGCONT)
+    until_ready(site)
 
 
 async def test_open_sockets_outlive_the_database(site: Served, mariadb: MariadbServer) -> None:

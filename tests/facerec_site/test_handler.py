@@ -16,6 +16,7 @@ from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
+from facerec_site import request_threads
 from facerec_site.handler import OneThreadHandler
 from facerec_site.request_threads import RequestThreads
 
@@ -140,6 +141,22 @@ def test_requests_at_the_same_time_do_not_wait_for_each_other() -> None:
     assert len(async_to_sync(ran_together)()) == 20
     # Most of these threads end, with their connections.
     _until(lambda: threading.active_count() - before <= 8)
+
+
+def test_idle_thread_ends_with_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_threads, "_IDLE_FOR_S", 0.05)
+    closed: list[int] = []
+    monkeypatch.setattr(
+        request_threads.connections, "close_all", lambda: closed.append(threading.get_ident())
+    )
+
+    async def ran() -> int:
+        thread = await RequestThreads().run(threading.get_ident)
+        await asyncio.to_thread(_until, lambda: bool(closed))
+        return thread
+
+    thread = async_to_sync(ran)()
+    assert closed == [thread]
 
 
 def test_what_a_request_set_is_forgotten_by_its_thread() -> None:

@@ -17,6 +17,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from facerec_site import health
+from recognition.notices import publish
 from recognition.notices.publish import ALL_EVENTS
 from tools.ports import free_port
 from tools.private_redis import private_redis
@@ -59,7 +60,7 @@ def use_redis(settings: Any, url: str) -> None:
     settings.CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [url]},
+            "CONFIG": {"hosts": [{"address": url, "socket_timeout": None}]},
         }
     }
     settings.CACHES = {
@@ -114,3 +115,24 @@ def test_readiness_follows_a_redis_that_goes_and_comes_back(
         assert client.get("/health/ready").json()["missing"] == ["channel_layer"]
         with private_redis(tmp_path / f"redis{number}", port=port):
             assert client.get("/health/ready").json()["missing"] == []
+
+
+def test_readiness_does_not_disturb_a_websocket_that_waits(settings: Any, redis_url: str) -> None:
+    use_redis(settings, redis_url)
+
+    async def waited() -> tuple[str, Any]:
+        publish.set_loop(asyncio.get_running_loop())
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        waiting = asyncio.create_task(layer.receive(channel))
+        await asyncio.sleep(0.2)  # it listens now
+        state = await asyncio.to_thread(health._channel_layer)
+        await layer.send(channel, {"type": "later"})
+        return state, await asyncio.wait_for(waiting, 20)
+
+    try:
+        state, message = asyncio.run(waited())
+    finally:
+        publish.set_loop(None)
+    assert state == health.OK
+    assert message["type"] == "later"
