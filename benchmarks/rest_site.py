@@ -4,7 +4,8 @@ VAR is a new folder. PEOPLE has one photo of each person to enrol, with the pers
 file name. The other people of the gallery have one random template each. `manage.py serve` serves
 the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
 counters of the engine, the key, the collections by preset, and the process's CPU time so far.
-{"metrics": false} makes the site count nothing for `/metrics` from then on; true undoes that.
+{"metrics": "without"} makes the site count nothing for `/metrics` from then on; "with" undoes that,
+"added_up" adds up the CPU time of counting as well.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def _answer(ready: dict[str, Any], port: int) -> None:
-    from benchmarks.metrics_switch import set_metrics
+    from benchmarks.metrics_switch import Spent, set_metrics
     from recognition.engine import engine_state, get_engine
 
     # Enrolment started the engine already, so that it may be ready before anything listens.
@@ -66,8 +67,9 @@ def _answer(ready: dict[str, Any], port: int) -> None:
     for line in sys.stdin:
         question = json.loads(line)
         if "metrics" in question:
-            set_metrics(is_on=question["metrics"])
+            set_metrics(question["metrics"])
         about = {**ready, "engine": get_engine().stats(), "cpu_s": time.process_time()}
+        about["counting"] = {"calls": Spent.calls, "ms": Spent.total_ns / 1e6}
         print(json.dumps(about if question else {}), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
