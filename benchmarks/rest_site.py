@@ -4,8 +4,8 @@ VAR is a new folder. PEOPLE has one photo of each person to enrol, with the pers
 file name. The other people of the gallery have one random template each. `manage.py serve` serves
 the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
 counters of the engine, the key, the collections by preset, the names of the threads, and the
-process's CPU time so far. {"metrics": false} makes the site count nothing for `/metrics` from then
-on; true undoes that. The answer to {"bare": 8, "seconds": 5, "pictures": […]} has the CPU seconds
+process's CPU time so far. {"metrics": "without"} makes the site count nothing for `/metrics` from
+then on; "with" undoes that, "added_up" adds up the CPU time of counting as well. The answer to {"bare": 8, "seconds": 5, "pictures": […]} has the CPU seconds
 of so many callers who give the files to the engine alone.
 
 SITE_ROOT in the environment: the checkout whose site it is, if not this one.
@@ -66,6 +66,7 @@ def _answer(ready: dict[str, Any], port: int) -> None:
         time.sleep(0.1)
     for preset in PRESETS:
         get_engine().embedder(preset)
+    spent: Any = None
     for line in sys.stdin:
         question = json.loads(line)
         answer: dict[str, Any] = {}
@@ -73,11 +74,15 @@ def _answer(ready: dict[str, Any], port: int) -> None:
             answer = _bare(question["bare"], question["seconds"], question["pictures"])
         elif question:
             if "metrics" in question:
-                from benchmarks.metrics_switch import set_metrics
+                # Only now, because an older checkout has no such module.
+                from benchmarks import metrics_switch
 
-                set_metrics(is_on=question["metrics"])
+                metrics_switch.set_metrics(question["metrics"])
+                spent = metrics_switch.Spent
             answer = {**ready, "engine": get_engine().stats(), "threads": _threads()}
             answer["cpu_s"] = time.process_time()
+            if spent:
+                answer["counting"] = {"calls": spent.calls, "ms": spent.total_ns / 1e6}
         print(json.dumps(answer), flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -36,6 +36,12 @@ def test_folder_that_is_not_writable_is_an_error(
     assert _ids(checks.folders_are_writable()) == ["facerec.E001"] * 2
 
 
+def test_short_metrics_token_is_an_error(settings: Any) -> None:
+    for token, ids in (("", []), (16 * "x", []), (15 * "x", ["facerec.E007"])):
+        settings.METRICS_TOKEN = token
+        assert _ids(checks.metrics_token_is_long()) == ids
+
+
 def test_missing_weights_are_a_warning(settings: Any, tmp_path: Path) -> None:
     settings.WEIGHTS_DIR = tmp_path
     (message,) = checks.weights_are_there()

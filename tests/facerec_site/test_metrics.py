@@ -234,9 +234,9 @@ class TestFigures:
         found = _read(client)
         oldest = "facerec_oldest_job_seconds"
         assert value(found, "facerec_jobs") == 3
-        assert value(found, oldest, kind="measure", state="queued") == pytest.approx(90, abs=20)
+        assert value(found, oldest, kind="measure", state="queued") >= 90
         assert value(found, oldest, kind="upkeep", state="queued") == 0
-        assert value(found, oldest, kind="train", state="running") == pytest.approx(30, abs=20)
+        assert value(found, oldest, kind="train", state="running") >= 30
 
     def test_cameras_are_told_by_status(self, client: Client) -> None:
         make_camera(status=Camera.Status.FAILED)
@@ -251,7 +251,7 @@ class TestFigures:
         Delivery.objects.update(next_at=late)
         found = _read(client)
         assert value(found, "facerec_deliveries_waiting", sink="webhook") == 1
-        assert value(found, "facerec_deliveries_late_seconds") == pytest.approx(60, abs=20)
+        assert value(found, "facerec_deliveries_late_seconds") >= 60
         assert value(found, "facerec_receivers", sink="webhook", state="ok") == 1
         Receiver.objects.filter(pk=hook.receiver_id).update(next_at=None)
         found = _read(client)
