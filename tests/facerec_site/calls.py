@@ -74,6 +74,13 @@ def post_json(site: Served, path: str, content: object) -> Answer:
     return _answer(new_connection(site), "POST", path, json.dumps(content).encode(), headers)
 
 
+def manage(site: Served, method: str, path: str, content: object) -> Answer:
+    """With a key that may change settings."""
+    key = site.made["manage_key"]
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    return _answer(new_connection(site), method, path, json.dumps(content).encode(), headers)
+
+
 def _answer(
     client: http.client.HTTPConnection,
     method: str,

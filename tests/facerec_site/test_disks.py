@@ -15,14 +15,28 @@ from typing import Any
 
 import pytest
 
-from tests.facerec_site.calls import Answer, ask, get, identify, new_connection, post_json, sign_in
+from tests.facerec_site.calls import (
+    Answer,
+    ask,
+    get,
+    identify,
+    manage,
+    new_connection,
+    post_json,
+    sign_in,
+)
 from tests.facerec_site.site import PATIENCE_S, Served, send_frame, start_session
 from tests.fakes import photo
+from tests.recognition.cameras.network import rtsp_server, sent_pictures
+from tests.recognition.cameras.sources.rtsp_peer import RtspServer
 from tools.private_mariadb import MariadbServer
 from tools.system import find_program
 
+__all__ = ["rtsp_server", "sent_pictures"]
 _NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 _ANN, _BOB = 11, 12
+# From one arrival at the camera to the next.
+_ROUND_S = 10
 
 
 def _is_allowed() -> bool:
@@ -47,7 +61,8 @@ class Disk:
         mount = 'mount -t tmpfs -o size=120m tmpfs "$0" && exec "$@"'
         within = [*_NAMESPACE, "sh", "-c", mount, str(folder)]
         arguments = ("--", "--port", "0")
-        self.site = Served(folder, *arguments, within=within, KEEP_FREE_MB="16", **environment)
+        environment |= {"KEEP_FREE_MB": "16", "CAMERA_ALLOW_LOCAL": "true"}
+        self.site = Served(folder, *arguments, within=within, **environment)
         self.seen = Path(f"/proc/{self.site.process.pid}/root{folder}")
 
     def fill(self) -> None:
@@ -192,6 +207,33 @@ def test_media_that_are_gone_are_told_and_come_back(disk: Disk) -> None:
     assert _is_in_order(site)
     assert _picture(site).status == 200
     assert _enrol(site, _BOB).status == 201
+
+
+def test_full_disk_loses_clips_of_a_network_camera_at_most(
+    disk: Disk, rtsp_server: RtspServer
+) -> None:
+    """A person comes to the camera again and again."""
+    site = disk.site
+    camera = {"name": "Door", "kind": "rtsp", "address": rtsp_server.url("arrival.mkv")}
+    clip = {"clip_before_s": 2, "clip_after_s": 3}
+    assert manage(site, "POST", "/api/v1/cameras", camera | clip).status == 201
+    _until(lambda: "ready" in _clip_states(site))
+    disk.fill()
+    _until(lambda: _readiness(site)["storage"] == "full")
+    before = len(_events(site))
+    time.sleep(2 * _ROUND_S)
+    assert get(site, "/health/live").status == 200
+    (disk.seen / "filling").unlink()
+    _until(lambda: _is_in_order(site))
+    _until(lambda: len(_events(site)) > before and "recording" not in _clip_states(site)[1:])
+    assert all(event["face_url"] for event in _events(site)), "visits have waited"
+    assert set(_clip_states(site)[1:]) <= {"ready", "lost"}
+    assert not site.tracebacks, site.tracebacks
+
+
+def _clip_states(site: Served) -> list[str]:
+    """The newest first."""
+    return [event["clip"]["state"] for event in _events(site) if event["clip"]]
 
 
 async def _visit(site: Served) -> None:
