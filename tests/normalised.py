@@ -15,22 +15,24 @@ from recognition.people.model_versions import curve_in_use, curve_store
 from recognition.people.models import ModelVersion
 from tests.fakes import embedding_of
 
+# Usual values of `scaled_crowd`.
+_CENTRE, _SPREAD = 0.1, 0.07
+
 
 @cache
 def usual_crowd() -> Crowd:
-    """Centre and spread are usual values of `scaled_crowd`."""
     made = fitted_crowd(np.stack([embedding_of(n) for n in range(300)]), np.arange(300))
-    return replace(made, centre=0.1, spread=0.07)
+    return replace(made, centre=_CENTRE, spread=_SPREAD)
 
 
 def normalised(curve: ImpostorCurve, cohort: Cohort) -> ImpostorCurve:
     return replace(curve, cohort=cohort, normalisation=cohort.normalisation)
 
 
-def normalise(**changes: float) -> Cohort:
-    """Give the curves in force a normalisation by the usual crowd with these changes, and no kind
-    of poor picture; returns what makes the scores then."""
-    cohort = replace(PLAIN, crowd=replace(usual_crowd(), **changes))
+def normalise(*, centre: float = _CENTRE) -> Cohort:
+    """Give the curves in force a normalisation by the usual crowd with this centre, and no kind of
+    poor picture; returns what makes the scores then."""
+    cohort = replace(PLAIN, crowd=replace(usual_crowd(), centre=centre))
     for version in ModelVersion.objects.filter(role="embedder", dimension=len(usual_crowd().mean)):
         curve = curve_in_use(version)
         assert curve is not None

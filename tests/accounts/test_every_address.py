@@ -296,12 +296,16 @@ def world(person: Person) -> World:
     return World(person.collection, ids)
 
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
 @pytest.mark.parametrize("name", SCOPES_OF)
 def test_every_rest_address_asks_for_its_scope(world: World, name: str) -> None:
     caller, scopes = caller_of(name), SCOPES_OF[name]
+    is_asked_all = name in (Role.ADMINISTRATOR, "key:")  # 405 is the same for all the others
     wrong = []
     for endpoint, methods in API.items():
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        for method in _METHODS if is_asked_all else methods:
             answer = ask(caller, method, world.address(endpoint))
             if method not in methods:
                 is_right = answer.status_code == 405
@@ -320,7 +324,7 @@ def test_stranger_is_refused_at_every_address(world: World) -> None:
     names = [*API, *PAGES, *ADMIN, *ADMIN_OTHERS - {"admin:login"}]
     wrong = []
     for name in names:
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"):
+        for method in (*_METHODS, "HEAD"):
             answer = ask(stranger, method, world.address(name))
             if answer.status_code == 401 or leads_to_sign_in(answer):
                 continue

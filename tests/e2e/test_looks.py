@@ -82,7 +82,7 @@ def _views(page: Page, doors: list[str]) -> Iterator[str]:
 
 def _await_pictures(page: Page, count: int) -> None:
     """All that are on the screen."""
-    expect(page.get_by_role("article")).to_have_count(count)
+    expect(page.get_by_role("article")).to_have_count(count, timeout=PATIENCE_MS)
     expect(page.locator(".stage[data-shows=result]").first).to_be_visible(timeout=PATIENCE_MS)
     least = count if page.viewport_size and page.viewport_size["width"] > 900 else min(count, 4)
     page.wait_for_function(

@@ -16,16 +16,16 @@ from ml_engine.engine import FaceEngine
 def test_all_are_found_right_and_above_the_default_threshold(
     real_engine: FaceEngine, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every fortieth photo of LFW's strangers, because all of them take minutes."""
+    """Every eighteenth photo of LFW's strangers, because all of them take minutes."""
     everybody = celebs._strangers(data_dir / "lfw")
-    monkeypatch.setattr(celebs, "_strangers", lambda folder: everybody[::40])
+    monkeypatch.setattr(celebs, "_strangers", lambda folder: everybody[::18])
     report = evaluate_celebs(
         real_engine, data_dir / "celebs5", "mobilefacenet", strangers=data_dir / "lfw"
     )
     assert report.people == 5
     assert len(report.probes) == 25
     assert [probe.photo for probe in report.probes if not probe.is_right] == []
-    assert report.strangers > 80
+    assert report.strangers > 200
     assert report.strangers_named <= 0.01 * report.strangers
     assert "right and above the threshold 25" in report.as_text()
 

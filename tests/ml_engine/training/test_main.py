@@ -31,6 +31,7 @@ def test_given_options_become_settings() -> None:
     )
 
 
+@pytest.mark.tensorflow
 def test_folder_that_is_missing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = tmp_path / "nothing"
     missing.mkdir()

@@ -33,7 +33,7 @@ from tests.recognition.training.runs import (
     start,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("MariaDB")]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from tests.recognition.training.runs import (
     start,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("MariaDB")]
 
 
 def test_training_gives_a_model_that_is_not_in_use(

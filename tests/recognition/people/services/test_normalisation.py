@@ -26,7 +26,7 @@ from tests.fakes import FakeEngine, embedding_of, photo
 from tests.ml_engine.vectors import people
 from tests.normalised import normalise
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.only_on("SQLite")]
 
 
 def test_identify_verify_and_search_give_one_normalised_threshold(

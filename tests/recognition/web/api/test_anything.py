@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import defaultdict
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from schemathesis.core import NotSet
 from recognition.jobs.services import job_start
 from recognition.people.models import Person
 from tests import contract
-from tests.callers import with_key
+from tests.callers import Caller, with_key
 from tests.factories import (
     ACTOR,
     enrol,
@@ -41,7 +42,15 @@ def _operations() -> dict[str, Any]:
     return {operation.definition.raw["operationId"]: operation for operation in operations}
 
 
-_OPERATIONS = _operations()
+def _by_resource(operations: dict[str, Any]) -> dict[str, list[Any]]:
+    """The operations by the first part of their path, because rows for each one take too long."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    for operation in operations.values():
+        found[operation.path.split("/")[3]].append(operation)
+    return found
+
+
+_OPERATIONS = _by_resource(_operations())
 # The code is the same on every database, and only a few inputs get as far as to it.
 _EXAMPLES = 8 if connection.vendor == "sqlite" else 4
 
@@ -67,11 +76,14 @@ def ids(person: Person) -> dict[str, str]:
     return ids | {"key_id": "0" * 32, "number": "0"}
 
 
-@pytest.mark.parametrize("name", _OPERATIONS)
-def test_any_input_to_an_operation_is_answered(ids: dict[str, str], name: str) -> None:
-    operation, caller = _OPERATIONS[name], with_key()
-    path = operation.path.format(**ids)
+@pytest.mark.parametrize("resource", _OPERATIONS)
+def test_any_input_to_an_operation_is_answered(ids: dict[str, str], resource: str) -> None:
+    caller = with_key()
+    for operation in _OPERATIONS[resource]:
+        _ask_anything(caller, operation, operation.path.format(**ids))
 
+
+def _ask_anything(caller: Caller, operation: Any, path: str) -> None:
     @settings(
         max_examples=_EXAMPLES,
         database=None,

@@ -109,7 +109,7 @@ def obama(real_engine: Any, sample_photo: Callable[[str], bytes], person: Person
 @pytest.mark.weights
 class TestGood:
     @GOOD
-    def test_person_is_identified_in_every_picture_format(
+    def test_person_is_identified_and_enrolled_in_every_picture_format(
         self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes], kind: str
     ) -> None:
         data = pictures.GOOD[kind](sample_photo("obama2"))
@@ -117,11 +117,6 @@ class TestGood:
         named = [face["person"]["name"] for face in faces if face["person"]]
         assert named == ["Ann Example"]
         assert faces[0]["false_match_rate"] < 1e-3
-
-    @GOOD
-    def test_every_picture_format_is_enrolled(
-        self, api: Caller, obama: Person, sample_photo: Callable[[str], bytes], kind: str
-    ) -> None:
         data = pictures.GOOD[kind](sample_photo("obama3"))
         body = good(send(api, f"persons/{obama.pk}/images", data), 201)
         assert body["accepted"] == 1
