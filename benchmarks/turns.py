@@ -123,7 +123,10 @@ class TurnReport:
 
 def main() -> int:
     options = _parser().parse_args()
-    command = stamp(f"python -m benchmarks.turns --data DIR --photos {options.photos}")
+    command = stamp(
+        f"python -m benchmarks.turns --data DIR --photos {options.photos} "
+        f"--folders {' '.join(options.folders)}"
+    )
     rows, is_kept = [], True
     with tempfile.TemporaryDirectory(prefix="facerec-turns-") as name:
         set_up(Path(name), options.weights, ENGINE_DEADLINE_S="600")

@@ -103,7 +103,7 @@ class TemplateReader:
         """Those of these templates that exist and belong to an active person."""
         return _rows(self._templates().filter(pk__in=templates))
 
-    def people(self, among: Sequence[str] | None = None) -> set[UUID]:
+    def people(self, among: Iterable[UUID] | None = None) -> set[UUID]:
         """Active people with templates. among: ids; only these people."""
         rows = self._templates().order_by()
         if among is not None:

@@ -129,11 +129,12 @@ def decider_state(collection: Collection) -> DeciderState:
     row, svm = _trained(collection)
     if row is None or svm is None:
         return DeciderState(None, 0, 0, enrolled, is_current=False)
+    known = TemplateReader.of(collection).people(among=[UUID(person) for person in svm.people])
     return DeciderState(
         trained_at=row.trained_at,
         people=row.people,
         templates=row.templates,
-        people_since=enrolled - len(TemplateReader.of(collection).people(among=svm.people)),
+        people_since=enrolled - len(known),
         is_current=_is_current(row),
     )
 
