@@ -100,7 +100,10 @@ def _templates(images: list[Any], model: Any) -> Iterator[Any]:
     for image in images:
         vector = random_.standard_normal(model.dimension).astype(np.float32)
         packed = Template.pack(vector / np.linalg.norm(vector))
-        yield Template(image=image, model=model, vector=packed, dimension=model.dimension)
+        yield Template(
+            image=image, collection_id=image.collection_id, model=model, vector=packed,
+            dimension=model.dimension,
+        )  # fmt: skip
 
 
 def _cameras(collection: Any, count: int) -> list[Any]:

@@ -36,7 +36,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="facerec-lists-") as name:
         folder = options.folder or Path(name)
         with private_mariadb(folder / "mariadb", is_disposable=True) as url:
-            set_up(folder, options.weights, DATABASE_URL=url, ALLOWED_HOSTS="localhost")
+            set_up(
+                folder,
+                options.weights,
+                DATABASE_URL=url,
+                ALLOWED_HOSTS="localhost",
+                LOG_LEVEL="ERROR",
+            )
             _collect_static()
             _fill_once(Amounts(options.people, 3, options.people))
             status = _told(dict(_measured(options.rounds)))

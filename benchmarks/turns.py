@@ -40,6 +40,7 @@ _TURNS = (90, 180, 270)
 _LEAST_ENROLLED, _LEAST_SIMILARITY = 0.98, 0.9
 _SEED = 1
 _CALLERS = 4
+_LOADING_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,16 @@ class TurnReport:
 
 def main() -> int:
     options = _parser().parse_args()
-    command = stamp(f"python -m benchmarks.turns --data DIR --lfw {options.lfw}")
+    command = stamp(
+        f"python -m benchmarks.turns --data DIR --photos {options.photos} "
+        f"--folders {' '.join(options.folders)}"
+    )
     rows, is_kept = [], True
     with tempfile.TemporaryDirectory(prefix="facerec-turns-") as name:
-        set_up(Path(name), options.weights)
-        for folder in _FOLDERS:
-            found = _looks(options.data / folder, options.lfw)
+        set_up(Path(name), options.weights, ENGINE_DEADLINE_S="600")
+        _start_engine()
+        for folder in options.folders:
+            found = _looks(options.data / folder, options.photos)
             for turn in _TURNS:
                 report = TurnReport.of(found, turn)
                 rows.append([f"{folder}, {len(found):,}", *report.row()])
@@ -139,11 +144,20 @@ def main() -> int:
     return 0 if is_kept else 1
 
 
+def _start_engine() -> None:
+    from recognition.engine import get_engine, start_engine
+
+    start_engine()
+    get_engine(wait_s=_LOADING_S)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.turns")
     about = "folder with lfw/, photos/ and celebs5/"
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=about)
-    parser.add_argument("--lfw", type=int, default=4000, metavar="N", help="photos, at random")
+    about = "so many photos of each, at random"
+    parser.add_argument("--photos", type=int, default=4000, metavar="N", help=about)
+    parser.add_argument("--folders", nargs="+", default=_FOLDERS, choices=_FOLDERS)
     parser.add_argument("--weights", type=Path, default=default_weights_dir(), metavar="DIR")
     return parser
 

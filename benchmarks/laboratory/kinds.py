@@ -121,18 +121,31 @@ def evaluate_kinds(
     photos = load_photos(data)
     parts = _drawn(merged_people(photos), enrolled, strangers)
     rows = np.unique(np.concatenate([parts.enrolled, parts.probes, parts.strangers]))
-    variants = [Variant(preset, flip) for preset in presets for flip in (False, True)]
-    faces = faces_of_kinds(engine, photos.only(rows).paths, variants, KINDS)
-    rest = photos.only(parts.rest)
-    kinds = ("clean", *(KINDS.keys() - {"clean"}), *WORSE)
-    of_rest = faces_of_kinds(engine, rest.paths, variants, kinds)
-    tested, within = photos.only(rows), parts.within(rows)
+    tested, within, rest = photos.only(rows), parts.within(rows), photos.only(parts.rest)
+    plain, averaged = ([Variant(preset, flip) for preset in presets] for flip in (False, True))
+    of_enrolled = faces_of_kinds(engine, photos.only(parts.enrolled).paths, averaged, KINDS)
+    faces = {
+        kind: _with_some(found, of_enrolled[kind], within.enrolled)
+        for kind, found in faces_of_kinds(engine, tested.paths, plain, KINDS).items()
+    }
+    poor = [kind for kind in (*KINDS, *WORSE) if kind != "clean"]
+    of_rest = faces_of_kinds(engine, rest.paths, [*plain, *averaged], ["clean"])
+    of_rest |= faces_of_kinds(engine, rest.paths, plain, poor)
     reports = []
     for preset in presets:
         versions = engine.embedder(preset).version, engine.detector
         curve = fitted_curve(of_rest, rest, preset=preset, versions=versions)
         reports.append(kinds_report(faces, tested, within, preset=preset, curve=curve))
     return reports
+
+
+def _with_some(faces: Collected, some: Collected, rows: NDArray[np.intp]) -> Collected:
+    """With the embeddings of the photos of these rows; zeros for the others."""
+    embeddings = dict(faces.embeddings)
+    for variant, vectors in some.embeddings.items():
+        embeddings[variant] = np.zeros((len(faces.faces), vectors.shape[1]), np.float32)
+        embeddings[variant][rows] = vectors
+    return replace(faces, embeddings=embeddings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from ml_engine.types import Face, Float32, Image
 # Degrees clockwise by which a picture is turned until its face is upright.
 Turn = Literal[0, 90, 180, 270]
 _TURNS: tuple[Turn, ...] = (90, 180, 270)
-# With a best face of this score or more, a picture is not looked at again. Upside down, 17 % of
-# photos have a "face" above .80, and none has one above this.
-CERTAIN = 0.99
+# With a best face of this score or more, a picture is not looked at again. Of 6,600 turned photos
+# of LFW, two have a "face" above .99, and the highest is .993; upside down, 17 % have one above
+# .80. One upright photo in ten has less than this, and is looked at again.
+CERTAIN = 0.995
 
 
 def find_turned(

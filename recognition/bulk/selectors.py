@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet
 
 from accounts.access import Access
 from recognition.bulk.models import Export, ImportItem, ImportRun
+from recognition.web.counts import row_count
 from recognition.web.visible import limited, one
 
 
@@ -49,14 +50,11 @@ def outcome_counts_of(runs: Sequence[ImportRun]) -> dict[UUID, dict[str, int]]:
 
 
 def with_photo_counts(runs: QuerySet[ImportRun]) -> QuerySet[ImportRun]:
-    """Adds `photos`, and how many of them are `enrolled`; None is 0. Only the imports that are read
-    are counted."""
-
-    def count(**wanted: str) -> Subquery:
-        items = ImportItem.objects.filter(run=OuterRef("pk"), **wanted).order_by().values("run")
-        return Subquery(items.annotate(n=Count("pk")).values("n"))
-
-    return runs.annotate(photos=count(), enrolled=count(state=ImportItem.State.ENROLLED))
+    """Adds `photos`, and how many of them are `enrolled`. Only the imports that are read are
+    counted."""
+    items = ImportItem.objects.filter(run=OuterRef("pk"))
+    enrolled = items.filter(state=ImportItem.State.ENROLLED)
+    return runs.annotate(photos=row_count(items), enrolled=row_count(enrolled))
 
 
 def exports_list(access: Access) -> QuerySet[Export]:

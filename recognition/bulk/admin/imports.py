@@ -41,7 +41,7 @@ class ImportRunAdmin(UploadAdmin):
 
     @display(description="Photos")
     def outcome(self, run: Any) -> str:
-        return f"{run.enrolled or 0} of {run.photos} enrolled" if run.photos else ""
+        return f"{run.enrolled} of {run.photos} enrolled" if run.photos else ""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ImportRun]:
         return with_photo_counts(super().get_queryset(request))

@@ -22,10 +22,10 @@ def photos_blank(archive: Archive, paths: Collection[str]) -> None:
     """
     with opened(archive) as file, zipfile.ZipFile(file) as read:
         spans = [data_of(file, entry) for entry in read.infolist() if path_of(entry) in paths]
-    for piece in archive.pieces.all():
-        within = list(_within(spans, piece.offset, piece.size))
+    for offset, size, name in archive.pieces.values_list("offset", "size", "file"):
+        within = list(_within(spans, offset, size))
         if within:
-            with default_storage.open(piece.file.name, "r+b") as stored:
+            with default_storage.open(name, "r+b") as stored:
                 _overwrite(stored, within)
 
 

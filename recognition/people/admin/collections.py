@@ -9,8 +9,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Count, IntegerField, Model, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Model, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -34,6 +33,7 @@ from recognition.people.services.collections import (
 )
 from recognition.people.services.reembedding import taking_up_start
 from recognition.web.admin.services import ServiceAdmin, refusals_shown
+from recognition.web.counts import row_count
 
 
 class CollectionForm(forms.ModelForm):
@@ -146,10 +146,9 @@ class CollectionAdmin(ServiceAdmin, LongListAdmin):
         return [*self.fieldsets, (title, {"fields": fields})]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
-        people = Person.objects.filter(collection=OuterRef("pk")).order_by().values("collection")
-        count = Subquery(people.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        people = Person.objects.filter(collection=OuterRef("pk"))
         rows = super().get_queryset(request).prefetch_related("embedder")
-        return rows.annotate(people=Coalesce(count, 0))
+        return rows.annotate(people=row_count(people))
 
     @display(description="People")
     def people_count(self, collection: Any) -> int:

@@ -10,8 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
-from django.db.models import Count, IntegerField, Model, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -37,6 +36,7 @@ from recognition.web.admin.actions import confirmation_page, confirmed_rows, don
 from recognition.web.admin.pictures import image_url, nothing, picture
 from recognition.web.admin.services import ServiceAdmin
 from recognition.web.boundaries import TemplateContext
+from recognition.web.counts import row_count
 
 _MOST_PHOTOS_SHOWN = 200
 _MOST_VISITS_SHOWN = 6
@@ -123,7 +123,6 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
         # Subqueries run only for the rows of one page; a join would run for all rows.
         images = FaceImage.objects.filter(person=OuterRef("pk"))
-        count = images.order_by().values("person").annotate(n=Count("pk")).values("n")
         # By name, because this app must not import events.
         events = Person._meta.get_field("events").related_model._default_manager
         visits = events.filter(person=OuterRef("pk")).order_by("-pk")
@@ -132,7 +131,7 @@ class PersonAdmin(ServiceAdmin, LongListAdmin):
             .get_queryset(request)
             .prefetch_related("collection")
             .annotate(
-                images_total=Coalesce(Subquery(count, output_field=IntegerField()), 0),
+                images_total=row_count(images),
                 seen=Subquery(visits.values("ended_at")[:1]),
                 best_image=Subquery(images.order_by("-quality").values("id")[:1]),
             )

@@ -103,9 +103,12 @@ class TemplateReader:
         """Those of these templates that exist and belong to an active person."""
         return _rows(self._templates().filter(pk__in=templates))
 
-    def people(self) -> set[UUID]:
-        """Active people with templates."""
-        return set(self._templates().order_by().values_list("image__person", flat=True).distinct())
+    def people(self, among: Iterable[UUID] | None = None) -> set[UUID]:
+        """Active people with templates. among: ids; only these people."""
+        rows = self._templates().order_by()
+        if among is not None:
+            rows = rows.filter(image__person__in=among)
+        return set(rows.values_list("image__person", flat=True).distinct())
 
     def size(self) -> tuple[int, int]:
         """Active people with templates, and how many these are."""

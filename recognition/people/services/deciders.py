@@ -12,13 +12,14 @@ import numpy as np
 from django.utils import timezone
 
 from accounts.audit import SYSTEM, Actor, record
-from ml_engine.matching import train_svm
+from ml_engine.matching import LinearSvm, train_svm
 from ml_engine.matching.svm import LEAST_PEOPLE
 from ml_engine.types import Float32
 from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.models import Job
 from recognition.jobs.services import job_start
+from recognition.people.index import gallery_of
 from recognition.people.index.reading import TemplateReader
 from recognition.people.models import Collection, ModelVersion, Person, TrainedDecider
 from recognition.people.selectors import models_of
@@ -124,20 +125,29 @@ def decider_train(
 
 def decider_state(collection: Collection) -> DeciderState:
     """State of the collection's SVM, also if the collection uses another decider."""
-    enrolled = _as_known(TemplateReader.of(collection).people())
-    rows = TrainedDecider.objects.filter(collection=collection, model=collection.embedder_id)
-    row = rows.select_related("model").first()
-    svm = row.svm if row else None
+    enrolled, _ = gallery_of(collection).size
+    row, svm = _trained(collection)
     if row is None or svm is None:
-        return DeciderState(None, 0, 0, len(enrolled), is_current=False)
-    revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection.pk)
+        return DeciderState(None, 0, 0, enrolled, is_current=False)
+    known = TemplateReader.of(collection).people(among=[UUID(person) for person in svm.people])
     return DeciderState(
         trained_at=row.trained_at,
         people=row.people,
         templates=row.templates,
-        people_since=len(enrolled - set(svm.people)),
-        is_current=row.gallery_revision == revision,
+        people_since=enrolled - len(known),
+        is_current=_is_current(row),
     )
+
+
+def _trained(collection: Collection) -> tuple[TrainedDecider | None, LinearSvm | None]:
+    rows = TrainedDecider.objects.filter(collection=collection, model=collection.embedder_id)
+    row = rows.select_related("model").first()
+    return row, row.svm if row else None
+
+
+def _is_current(row: TrainedDecider) -> bool:
+    revisions = Collection.objects.values_list("gallery_revision", flat=True)
+    return row.gallery_revision == revisions.get(pk=row.collection_id)
 
 
 def decider_forget(collection_id: UUID, person_ids: Iterable[UUID]) -> None:
@@ -180,7 +190,7 @@ def deciders_retrain() -> int:
     started = 0
     for collection in rows.filter(decider=Collection.Decider.SVM):
         seen = map(collection.seen_by, models_of(collection))
-        if all(decider_state(each).is_current for each in seen):
+        if all(row and svm and _is_current(row) for row, svm in map(_trained, seen)):
             continue
         try:
             training_start(collection=collection, actor=SYSTEM)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, QuerySet
 from django.http import StreamingHttpResponse
 
 from accounts.audit import Actor, record
 from recognition.people.models import FaceImage, Person
+from recognition.web.counts import row_count
 from recognition.web.numbers import utc_text
 from recognition.web.streaming import csv_response, newest_first
 
@@ -21,9 +21,8 @@ _COLUMNS = ("id", "collection", "name", "external_id", "labels", "consent", "con
 def people_table(people: QuerySet[Person], actor: Actor) -> StreamingHttpResponse:
     """These people as CSV, which is in the audit log."""
     record(actor, "person.table", target_type="person")
-    images = FaceImage.objects.filter(person=OuterRef("pk")).order_by().values("person")
-    count = Subquery(images.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
-    counted = people.annotate(images_total=Coalesce(count, 0))
+    images = FaceImage.objects.filter(person=OuterRef("pk"))
+    counted = people.annotate(images_total=row_count(images))
     return csv_response("people.csv", _COLUMNS, map(_row, newest_first(counted)))
 
 

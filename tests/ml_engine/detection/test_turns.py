@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,3 +84,15 @@ def test_turned_photo_gives_the_same_template(
     np.testing.assert_allclose(found.box, expected, atol=0.15 * upright.size_px)
     assert found.quality is not None
     assert abs(found.quality.roll) < 15
+
+
+@pytest.mark.weights
+@pytest.mark.data
+def test_photo_with_a_face_of_a_high_score_upside_down_is_seen_upright(
+    real_engine: FaceEngine, data_dir: Path
+) -> None:
+    name = "Jean-Pierre_Raffarin"
+    data = (data_dir / "lfw" / name / f"{name}_0001.jpg").read_bytes()
+    photo = turn_image(decode_image(data), 180)
+    assert real_engine.find([photo])[0][0].score > 0.99
+    assert [face.turn for face in real_engine.find([photo], PHOTO)[0]] == [180]
