@@ -20,6 +20,7 @@ from recognition.people.index.candidates import (
     warm_up,
 )
 from recognition.people.index.process import galleries, gallery_of, keep_galleries
+from recognition.people.index.snapshots import snapshots_settle_all
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part
@@ -97,6 +98,7 @@ class GalleryLoader(Part):
             elif gallery.is_behind(revision):
                 self._try(key, gallery.follow)
         keep_galleries(used)
+        snapshots_settle_all()
         self._is_complete = not missing
         for key in missing:
             if not self._stopping.is_set():

@@ -10,10 +10,14 @@ from uuid import UUID
 import numpy as np
 from django.db.models import CharField, Count, FilteredRelation, Q, QuerySet
 from django.db.models.functions import Cast
+from numpy.typing import NDArray
 
 from ml_engine.matching import LinearSvm
+from ml_engine.matching.rows import BLOCK_ROWS
 from ml_engine.types import Float32
-from recognition.people.index.contents import Names, Row
+from recognition.people.index.contents import Row
+from recognition.people.index.members import Names
+from recognition.people.index.snapshot_files import TemplateBlock
 from recognition.people.models import (
     Collection,
     GalleryChange,
@@ -77,15 +81,18 @@ class TemplateReader:
             complete_from=complete_from or 0,
         )
 
-    def changed(self, since: int, until: int) -> list[int] | None:
-        """Templates that changed between two revisions; None if the log is pruned, or they are too
-        many."""
-        rows = GalleryChange.objects.filter(
+    def changed(
+        self, since: int, until: int, *, most: int | None = MAX_CHANGES
+    ) -> list[int] | None:
+        """Templates that changed between two revisions; None if the log is pruned, or they are more
+        than `most`."""
+        entries = GalleryChange.objects.filter(
             collection_id=self.collection_id, revision__gt=since, revision__lte=until
-        ).values_list("revision", "template_id")[: MAX_CHANGES + 1]
+        ).values_list("revision", "template_id")
+        rows = entries if most is None else entries[: most + 1]
         known = {revision for revision, _ in rows}
         # Every revision has at least one entry: a revision without entries was pruned.
-        if len(rows) > MAX_CHANGES or len(known) != until - since:
+        if (most is not None and len(rows) > most) or len(known) != max(0, until - since):
             return None
         return sorted({template for _, template in rows})
 
@@ -99,6 +106,18 @@ class TemplateReader:
                 return
             last = rows[-1].template
 
+    def block_after(self, last: int) -> TemplateBlock:
+        """The next templates of active people, by id."""
+        templates = self._templates().filter(pk__gt=last).order_by("pk")[:BLOCK_ROWS]
+        columns = list(zip(*_values(templates), strict=True))
+        ids, images, people, vectors = columns or ((),) * 4
+        return TemplateBlock(
+            ids=np.array(ids, np.int64),
+            images=_bytes_of(images),
+            people=_bytes_of(people),
+            vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(-1, self.dimension),
+        )
+
     def rows_of(self, templates: Sequence[int]) -> list[Row]:
         """Those of these templates that exist and belong to an active person."""
         return _rows(self._templates().filter(pk__in=templates))
@@ -106,6 +125,11 @@ class TemplateReader:
     def people(self) -> set[UUID]:
         """Active people with templates."""
         return set(self._templates().order_by().values_list("image__person", flat=True).distinct())
+
+    def count(self) -> int:
+        """Templates, including those of inactive people: counted without a join."""
+        rows = Template.objects.filter(collection_id=self.collection_id, model_id=self.model_id)
+        return rows.count()
 
     def size(self) -> tuple[int, int]:
         """Active people with templates, and how many these are."""
@@ -149,18 +173,28 @@ class TemplateReader:
         )
 
 
-def names_of(people: set[UUID]) -> dict[UUID, Names]:
-    return _names(Person.objects.filter(pk__in=people))
+def names_of(people: Iterable[UUID]) -> dict[UUID, Names]:
+    return _names(Person.objects.filter(pk__in=list(people)))
 
 
 def _rows(templates: QuerySet[Template]) -> list[Row]:
+    values = _values(templates)
+    people = {text: UUID(text) for text in {value[2] for value in values}}
+    return [Row(pk, image, people[person], bytes(v)) for pk, image, person, v in values]
+
+
+def _values(templates: QuerySet[Template]) -> list[tuple[int, str, str, bytes]]:
     texts = templates.annotate(
         image_text=Cast("image_id", CharField()),
         person_text=Cast("image__person_id", CharField()),
     )
-    values = list(texts.values_list("pk", "image_text", "person_text", "vector"))
-    people = {text: UUID(text) for text in {value[2] for value in values}}
-    return [Row(pk, image, people[person], bytes(v)) for pk, image, person, v in values]
+    return list(texts.values_list("pk", "image_text", "person_text", "vector"))
+
+
+def _bytes_of(ids: Sequence[str]) -> NDArray[np.uint8]:
+    """(n, 16): UUIDs as databases write them, with hyphens or without."""
+    content = bytes.fromhex("".join(ids).replace("-", ""))
+    return np.frombuffer(content, np.uint8).reshape(-1, 16)
 
 
 def _names(people: QuerySet[Person]) -> dict[UUID, Names]:

@@ -306,4 +306,26 @@ class Migration(migrations.Migration):
             model_name='traineddecider',
             constraint=models.UniqueConstraint(fields=('collection', 'model'), name='decider_once_per_model'),
         ),
+        migrations.CreateModel(
+            name='GallerySnapshot',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('owner', models.CharField(blank=True, default='', editable=False, max_length=128)),
+                ('lease_number', models.PositiveBigIntegerField(default=0, editable=False)),
+                ('lease_until', models.DateTimeField(editable=False, null=True)),
+                ('folder', models.CharField(help_text='The mark in the folder of snapshots.', max_length=32)),
+                ('name', models.CharField(blank=True, help_text='In it. Empty: there is none.', max_length=120)),
+                ('digest', models.CharField(blank=True, help_text='Of its head.', max_length=64)),
+                ('templates', models.PositiveBigIntegerField(default=0)),
+                ('revision', models.PositiveBigIntegerField(help_text='Of the gallery, when it was written.')),
+                ('overwritten_revision', models.PositiveBigIntegerField(help_text='What changed until then is overwritten in all files of this collection.')),
+                ('problem', models.CharField(blank=True, max_length=300)),
+                ('problem_at', models.DateTimeField(null=True)),
+                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='people.collection')),
+                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='people.modelversion')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('collection', 'model', 'folder'), name='snapshot_once_per_folder')],
+            },
+        ),
     ]
