@@ -11,9 +11,9 @@ from accounts.access import Scope, access_of
 from recognition.engine import engine_state
 from recognition.events.models import Event
 from recognition.events.selectors import counts
+from recognition.people.index import snapshot_problems
 from recognition.people.model_versions import missing_versions
 from recognition.web.boundaries import TemplateContext
-from recognition.people.index import snapshot_problems
 from recognition.web.database_room import storage_problems
 
 

@@ -43,10 +43,16 @@ class IndexState:
     """
 
     def __init__(
-        self, revision: int, index: VectorIndex, stored: StoredOwners | None = None
+        self,
+        revision: int,
+        index: VectorIndex,
+        stored: StoredOwners | None = None,
+        snapshot: str = "",
     ) -> None:
-        """stored: owners of the templates that are in the index already."""
+        """stored: owners of the templates that are in the index already. snapshot: the name of the
+        one that both are from."""
         self.revision = revision
+        self.snapshot = snapshot
         self.index = index
         self._learnt_from = len(index)
         self._changing = threading.Lock()

@@ -19,7 +19,12 @@ from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import kind_for, new_index
 from recognition.people.index.reading import CHUNK, CollectionState, TemplateReader, names_of
 from recognition.people.index.scores import Scores
-from recognition.people.index.snapshots import is_worth_it, most_followed, snapshot_load
+from recognition.people.index.snapshots import (
+    is_worth_it,
+    most_followed,
+    snapshot_load,
+    snapshot_size,
+)
 from recognition.people.models import Collection
 
 logger = logging.getLogger(__name__)
@@ -132,6 +137,18 @@ class Gallery:
         contents = self._contents
         return contents is not None and contents.revision != revision
 
+    @property
+    def snapshot(self) -> str:
+        """The name of the snapshot that is mapped; empty if none is."""
+        return self._contents.snapshot if self._contents is not None else ""
+
+    def remap(self) -> None:
+        """Use the newest snapshot instead of what is in memory. Searches go on meanwhile."""
+        fresh = self._mapped(self._source.standing())
+        if fresh is not None:
+            with self._following:
+                self._contents = self._contents_at(fresh, self._source.standing())
+
     def follow(self, *, now: bool = False) -> None:
         """Apply the changes in the database, unless that was done a moment ago; `now` applies them
         in any case. One thread does it; others continue with the present state, or wait for the
@@ -193,7 +210,8 @@ class Gallery:
     def _loaded(self, standing: CollectionState) -> IndexState:
         """Load everything, after reading the revision: changes made meanwhile are applied again
         later."""
-        source, templates = self._source, self._source.count()
+        source = self._source
+        templates = snapshot_size(source) or source.count()
         kind = kind_for(standing.search_kind, templates)
         mapped = self._mapped(standing) if is_worth_it(kind, templates) else None
         if mapped is not None:

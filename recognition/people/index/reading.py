@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from django.db.models import CharField, Count, FilteredRelation, Q, QuerySet
+from django.db.models import CharField, Count, FilteredRelation, Min, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
@@ -30,6 +31,9 @@ from recognition.people.models import (
 # If more templates changed than this, loading everything is quicker.
 MAX_CHANGES = 20_000
 CHUNK = 10_000
+
+# A template: id, image, person, vector.
+_Values = tuple[int, str, str, bytes | memoryview]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,46 +85,48 @@ class TemplateReader:
             complete_from=complete_from or 0,
         )
 
-    def changed(
-        self, since: int, until: int, *, most: int | None = MAX_CHANGES
-    ) -> list[int] | None:
+    def changed(self, since: int, until: int, *, most: int = 0) -> list[int] | None:
         """Templates that changed between two revisions; None if the log is pruned, or they are more
-        than `most`."""
-        entries = GalleryChange.objects.filter(
+        than `most` (0: MAX_CHANGES)."""
+        most = most or MAX_CHANGES
+        rows = GalleryChange.objects.filter(
             collection_id=self.collection_id, revision__gt=since, revision__lte=until
-        ).values_list("revision", "template_id")
-        rows = entries if most is None else entries[: most + 1]
+        ).values_list("revision", "template_id")[: most + 1]
         known = {revision for revision, _ in rows}
         # Every revision has at least one entry: a revision without entries was pruned.
-        if (most is not None and len(rows) > most) or len(known) != max(0, until - since):
+        if len(rows) > most or len(known) != until - since:
             return None
         return sorted({template for _, template in rows})
 
     def all_rows(self) -> Iterator[list[Row]]:
-        """The templates of active people, in chunks."""
-        last = 0
-        while True:
-            rows = _rows(self._templates().filter(pk__gt=last).order_by("pk")[:CHUNK])
-            yield rows
-            if len(rows) < CHUNK:
-                return
-            last = rows[-1].template
+        """The templates of active people, in chunks, by id."""
+        return map(_rows, self._chunks())
 
-    def block_after(self, last: int) -> TemplateBlock:
-        """The next templates of active people, by id."""
-        templates = self._templates().filter(pk__gt=last).order_by("pk")[:BLOCK_ROWS]
-        columns = list(zip(*_values(templates), strict=True))
-        ids, images, people, vectors = columns or ((),) * 4
-        return TemplateBlock(
-            ids=np.array(ids, np.int64),
-            images=_bytes_of(images),
-            people=_bytes_of(people),
-            vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(-1, self.dimension),
-        )
+    def blocks(self) -> Iterator[TemplateBlock]:
+        """The same, as arrays. Each block is read when it is asked for."""
+        for values in self._chunks():
+            ids, images, people, vectors = zip(*values, strict=True)
+            yield TemplateBlock(
+                ids=np.array(ids, np.int64),
+                images=_bytes_of(images),
+                people=_bytes_of(people),
+                vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(-1, self.dimension),
+            )
+
+    def _chunks(self) -> Iterator[list[_Values]]:
+        """Between two ids: for "the next ones after this id", databases choose an index whose
+        entries they read from the first one on, each time."""
+        everything = Template.objects.filter(collection=self.collection_id, model=self.model_id)
+        last = 0
+        while (first := everything.filter(pk__gt=last).aggregate(pk=Min("pk"))["pk"]) is not None:
+            last = first + BLOCK_ROWS - 1
+            between = self._templates().filter(pk__gte=first, pk__lte=last)
+            if values := _values(between.order_by("pk")):
+                yield values
 
     def rows_of(self, templates: Sequence[int]) -> list[Row]:
         """Those of these templates that exist and belong to an active person."""
-        return _rows(self._templates().filter(pk__in=templates))
+        return _rows(_values(self._templates().filter(pk__in=templates)))
 
     def people(self) -> set[UUID]:
         """Active people with templates."""
@@ -177,13 +183,12 @@ def names_of(people: Iterable[UUID]) -> dict[UUID, Names]:
     return _names(Person.objects.filter(pk__in=list(people)))
 
 
-def _rows(templates: QuerySet[Template]) -> list[Row]:
-    values = _values(templates)
-    people = {text: UUID(text) for text in {value[2] for value in values}}
+def _rows(values: list[_Values]) -> list[Row]:
+    people = {text: _uuid(text) for text in {value[2] for value in values}}
     return [Row(pk, image, people[person], bytes(v)) for pk, image, person, v in values]
 
 
-def _values(templates: QuerySet[Template]) -> list[tuple[int, str, str, bytes]]:
+def _values(templates: QuerySet[Template]) -> list[_Values]:
     texts = templates.annotate(
         image_text=Cast("image_id", CharField()),
         person_text=Cast("image__person_id", CharField()),
@@ -198,5 +203,14 @@ def _bytes_of(ids: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def _names(people: QuerySet[Person]) -> dict[UUID, Names]:
-    rows = people.values_list("pk", "name", "external_id", "labels")
-    return {pk: (name, external_id, tuple(labels)) for pk, name, external_id, labels in rows}
+    texts = people.annotate(text=Cast("pk", CharField()), its_labels=Cast("labels", TextField()))
+    rows = texts.values_list("text", "name", "external_id", "its_labels")
+    return {
+        _uuid(text): (name, external_id, () if labels == "[]" else tuple(json.loads(labels)))
+        for text, name, external_id, labels in rows
+    }
+
+
+def _uuid(text: str) -> UUID:
+    """Twice as fast as `UUID(text)`, which checks it."""
+    return UUID(int=int(text.replace("-", ""), 16))

@@ -10,7 +10,8 @@
 | `head.json` | | what it is a snapshot of, and the number of rows of each file; written last |
 
 Each `*.sums` has the hashes of the file without this ending. A template that is overwritten is zero
-in `vectors`, `codes`, `people` and `images`; the name of a person with the last of their templates.
+in `vectors`, `codes` and `images`, and the name of a person with the last of their templates. Who
+uses a snapshot learns from the log of changes what has become of them.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from recognition.people.index.members import Member, Names, Owner
 FORMAT = "facerec gallery"
 VERSION = 1
 # A process that holds the lock for longer was paused.
-_LOCK_S = 10.0
+_LOCK_S = 30.0
 _NAMES_AT_ONCE = 8192
 _ID = np.dtype("S16")
 
@@ -120,27 +121,25 @@ class SnapshotFiles:
                     if time.monotonic() > deadline:
                         raise Locked(f"{self.folder.name} is in use.") from error
                 time.sleep(0.005)
-            os.stat(self.folder / "lock")  # was it deleted meanwhile?
+            (self.folder / "lock").stat()  # was it deleted meanwhile?
             yield
 
     def write(
         self,
-        blocks: Callable[[int], TemplateBlock],
+        blocks: Iterator[TemplateBlock],
         names: Callable[[list[UUID]], dict[UUID, Names]],
     ) -> Iterator[None]:
         """In steps; the caller holds the lock during each. A step reads the database and writes
         what it read, so a template that is deleted afterwards is found by `overwrite`.
 
         Args:
-            blocks: templates after this id; without any, these were all.
+            blocks: templates by id; each is read when it is asked for.
             names: of these people, without those who are gone.
         """
-        last = -1
-        while len((block := blocks(last)).ids):
+        for block in blocks:
             self._images.append(block.images)
             self._people.append(block.people)
             self.index.add(block.ids, block.vectors)
-            last = int(block.ids[-1])
             yield
         yield from self.index.encode()
         self._write_owners()
@@ -151,14 +150,13 @@ class SnapshotFiles:
 
     def _write_owners(self) -> None:
         people = self._people.map()
-        there = np.flatnonzero(people.any(axis=1))
-        ids = people[there].view(_ID).ravel()
+        ids = people.view(_ID).ravel()
         order = np.argsort(ids, kind="stable")
         in_order = ids[order]
         is_last = np.append(in_order[1:] != in_order[:-1], True)[: len(order)]
-        self._by_owner.append(there[order])
+        self._by_owner.append(order)
         self._owner_ends.append(np.flatnonzero(is_last) + 1)
-        self._owners.append(people[there[order[is_last]]])
+        self._owners.append(people[order[is_last]])
 
     def _write_names(self, first: int, names: Callable[[list[UUID]], dict[UUID, Names]]) -> None:
         people = [UUID(bytes=each.tobytes()) for each in self._owners.read(first, _NAMES_AT_ONCE)]
@@ -177,9 +175,10 @@ class SnapshotFiles:
         head = Head(str(collection), model, dimension, revision, count, rows)
         content = json.dumps(asdict(head)).encode()
         beside = self.folder / "head.part"
-        with beside.open("wb") as file:
-            file.write(content)
-            os.fsync(file.fileno())
+        with beside.open("wb") as written:
+            written.write(content)
+            written.flush()
+            os.fsync(written.fileno())
         beside.replace(self._head_path)
         for folder in (self.folder, self.folder.parent):
             _sync_folder(folder)
@@ -220,13 +219,11 @@ class SnapshotFiles:
         with self.lock():
             ids = self.index.ids.map()
             wanted = np.array(templates, np.int64)
-            found = np.searchsorted(ids, wanted)
-            slots = np.unique(found[(found < len(ids)) & np.isin(wanted, ids)])
-            people = self._people.read_rows(slots)
-            for file in (self._people, self._images):
-                file.overwrite(slots)
+            found = np.minimum(np.searchsorted(ids, wanted), max(0, len(ids) - 1))
+            slots = np.unique(found[ids[found] == wanted]) if len(ids) else found[:0]
+            self._images.overwrite(slots)
             self.index.overwrite(slots)
-            self._overwrite_names(people)
+            self._overwrite_names(self._people.read_rows(slots))
 
     def _overwrite_names(self, people: Bytes16) -> None:
         owners = self._owners.map().view(_ID).ravel()
@@ -236,7 +233,7 @@ class SnapshotFiles:
             if number >= named or owners[number] != person:
                 continue
             start, end = _span(self._owner_ends.map(), number)
-            if not self._people.read_rows(self._by_owner.map()[start:end]).any():
+            if not self._images.read_rows(self._by_owner.map()[start:end]).any():
                 self._names.overwrite(np.arange(*_span(self._name_ends.map(), number)))
 
     def discard(self) -> None:
@@ -251,7 +248,7 @@ class SnapshotFiles:
 
 
 class SnapshotOwners:
-    """See `StoredOwners`. An overwritten template has no owner."""
+    """See `StoredOwners`. overwritten: templates that were when it was opened."""
 
     def __init__(
         self,
@@ -272,17 +269,14 @@ class SnapshotOwners:
         self._owner_ends = owner_ends
         self._names = names
         self._name_ends = name_ends
-        self.overwritten = ids[~people.view("<i8").any(axis=1)]
-        self.size = self._living(), len(ids) - len(self.overwritten)
+        self.overwritten = ids[~images.view("<i8").any(axis=1)]
+        self.size = len(owners), len(ids)
 
     def owner(self, template: int) -> Owner | None:
         slot = int(np.searchsorted(self._ids, template))
         if slot == len(self._ids) or self._ids[slot] != template:
             return None
-        person = self._people[slot].tobytes()
-        if not any(person):
-            return None
-        return UUID(bytes=person), self._images[slot].tobytes().hex()
+        return UUID(bytes=self._people[slot].tobytes()), self._images[slot].tobytes().hex()
 
     def member(self, person: UUID) -> Member | None:
         wanted = np.array([person.bytes], _ID)
@@ -290,27 +284,16 @@ class SnapshotOwners:
         if (self._owners[number : number + 1] != wanted).any() or number == len(self._owners):
             return None
         start, end = _span(self._owner_ends, number)
-        slots = self._by_owner[start:end]
-        there = slots[self._people[slots].any(axis=1)]
-        if not len(there):
-            return None
-        return Member(*self._names_of(number), templates=self._ids[there].tolist())
+        templates = self._ids[self._by_owner[start:end]].tolist()
+        return Member(*self._names_of(number), templates=templates)
 
     def _names_of(self, number: int) -> Names:
         start, end = _span(self._name_ends, number)
         text = self._names[start:end].tobytes()
-        if not any(text):
+        if not text or b"\0" in text:  # overwritten, perhaps at this moment
             return "", None, ()
         name, external_id, labels = json.loads(text)
         return name, external_id, tuple(labels)
-
-    def _living(self) -> int:
-        """People with templates that are not overwritten."""
-        if not len(self.overwritten):
-            return len(self._owners)
-        is_there = self._people[self._by_owner].any(axis=1)
-        starts = np.append(0, self._owner_ends[:-1])
-        return int(np.add.reduceat(is_there, starts).astype(bool).sum()) if len(starts) else 0
 
 
 def _span(ends: NDArray[np.int64], number: int) -> tuple[int, int]:

@@ -15,7 +15,9 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +30,7 @@ from ml_engine.matching import DamagedFile
 from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import gallery_folder
 from recognition.people.index.reading import MAX_CHANGES, TemplateReader, names_of
-from recognition.people.index.snapshot_files import Locked, SnapshotFiles
+from recognition.people.index.snapshot_files import SnapshotFiles
 from recognition.people.models import Collection, GallerySnapshot
 from recognition.web.errors import ServiceError
 from recognition.web.leases import Lease, LeaseKeeper, LeaseLost, held_by, release, take
@@ -42,6 +44,7 @@ REWRITE_FROM = 10_000
 _REWRITE_PART = 20
 # Longer logs are not read: writing it again is quicker.
 _FOLLOWED_PART = 5
+_NO_LIMIT = 1 << 40
 _LOOK_EVERY_S = 0.5
 # A snapshot that cannot be read again and again: the disk is at fault.
 _TRIES = 3
@@ -58,6 +61,20 @@ class CannotWrite(Exception):
 def is_worth_it(kind: str, templates: int) -> bool:
     """Only indexes of bytes have snapshots."""
     return kind == "int8" and 0 < settings.GALLERY_SNAPSHOT_FROM <= templates
+
+
+def snapshot_size(source: TemplateReader) -> int:
+    """Templates in the snapshot; 0 if there is none. Counting rows takes seconds for millions."""
+    rows = GallerySnapshot.objects.exclude(name="").filter(
+        collection=source.collection_id, model=source.model_id, folder=_mark()
+    )
+    return rows.values_list("templates", flat=True).first() or 0
+
+
+def snapshot_names() -> dict[tuple[UUID, int], str]:
+    """Of all snapshots in this folder, by collection and model."""
+    rows = GallerySnapshot.objects.filter(folder=_mark()).exclude(name="")
+    return {(row.collection_id, row.model_id): row.name for row in rows}
 
 
 def snapshot_load(source: TemplateReader, model: str, least_revision: int) -> IndexState | None:
@@ -123,7 +140,7 @@ def _write(row: GallerySnapshot, lease: Lease, source: TemplateReader, model: st
     kept = process().part(LeaseKeeper).keep(mine, lease)
     try:
         files.make()
-        steps, is_done = files.write(source.block_after, names_of), False
+        steps, is_done = files.write(source.blocks(), names_of), False
         while not is_done:
             if not kept.is_sure:
                 raise LeaseLost
@@ -174,31 +191,33 @@ def _opened(
         return None
     took_s = time.monotonic() - started
     logger.info("a snapshot of %d templates was mapped in %.1f s", row.templates, took_s)
-    return IndexState(row.revision, index, owners)
+    return IndexState(row.revision, index, owners, row.name)
 
 
 def snapshots_settle(collection_id: UUID) -> None:
     """Overwrite what has changed in all files of the collection in this folder: complete ones, and
     those that are being written."""
     here = GallerySnapshot.objects.filter(collection=collection_id, folder=_mark())
-    since = min(here.values_list("overwritten_revision", flat=True), default=None)
-    revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection_id)
-    if since is None or since >= revision:
-        return
-    changed = TemplateReader(collection_id, 0, 0).changed(since, revision, most=None)
+    collection = Collection.objects.get(pk=collection_id)
+    # Templates of a model that was let go are deleted without a log.
+    here.exclude(model__in=collection.model_ids).delete()
+    used = tuple(f"{_prefix(collection_id)}{model}-" for model in collection.model_ids)
+    since = min(here.values_list("overwritten_revision", flat=True), default=0)
+    until = collection.gallery_revision
+    changed = TemplateReader(collection_id, 0, 0).changed(since, until, most=_NO_LIMIT)
     for folder in snapshot_folder().glob(f"{_prefix(collection_id)}*"):
         files = _files(folder.name)
         try:
-            if changed is None:  # the log is pruned
-                raise OSError("The changes since it was written are not known.")
+            if changed is None or not folder.name.startswith(used):
+                raise OSError("Its model is not used any more, or the log is pruned.")
             files.overwrite(changed)
         except FileNotFoundError:
             continue  # deleted meanwhile
-        except (OSError, ValueError, Locked) as error:
+        except (OSError, ValueError) as error:
             logger.warning("the snapshot %s is deleted: %s", folder.name, error)
             here.filter(name=folder.name).update(name="")
             files.discard()
-    here.filter(overwritten_revision__lt=revision).update(overwritten_revision=revision)
+    here.filter(overwritten_revision__lt=until).update(overwritten_revision=until)
 
 
 def settle_on_commit(collection: Collection) -> None:
@@ -242,12 +261,20 @@ def snapshots_settle_all() -> None:
 
 def snapshots_refresh() -> int:
     """Write those again that much has changed since; returns how many."""
-    return sum(_is_due(row) and _refresh(row) for row in _rows_here())
+    return sum(_is_due(row) and _refresh(row) for row in _rows_in_use())
+
+
+def snapshots_rewrite() -> int:
+    """Write all of this folder again; returns how many."""
+    return sum(map(_refresh, _rows_in_use()))
+
+
+def _rows_in_use() -> list[GallerySnapshot]:
+    rows = _rows_here().exclude(name="")
+    return [row for row in rows if row.model_id in row.collection.model_ids]
 
 
 def _is_due(row: GallerySnapshot) -> bool:
-    if not row.name or row.model_id not in row.collection.model_ids:
-        return False
     changed = row.collection.gallerychange_set.filter(revision__gt=row.revision).count()
     return changed > max(REWRITE_FROM, row.templates // _REWRITE_PART)
 
@@ -263,26 +290,28 @@ def _refresh(row: GallerySnapshot) -> bool:
 
 def snapshots_prune() -> int:
     """Delete snapshots of models that collections have let go, and files without a row."""
-    folder, removed = snapshot_folder(), 0
+    # Before the rows: what is made later is written by the owner of a row.
+    names = [path.name for path in snapshot_folder().glob("*-*")]
+    unused = [
+        row.pk
+        for row in _rows_here()
+        if row.model_id not in row.collection.model_ids or not settings.GALLERY_SNAPSHOT_FROM
+    ]
+    GallerySnapshot.objects.filter(pk__in=unused).delete()
     rows = list(_rows_here())
-    for row in rows:
-        if row.model_id not in row.collection.model_ids or not settings.GALLERY_SNAPSHOT_FROM:
-            GallerySnapshot.objects.filter(pk=row.pk).delete()
-    kept = GallerySnapshot.objects.filter(folder=_mark())
-    named = set(kept.values_list("name", flat=True))
-    written = {_prefix(row.collection_id) for row in kept.exclude(owner="")}
-    for path in folder.glob("*-*"):
-        if path.name not in named and not path.name.startswith(tuple(written)):
-            _discard(_files(path.name))
-            removed += 1
-    return removed
+    kept = {row.name for row in rows}
+    written = tuple(_prefix_of(row) for row in rows if row.owner)
+    gone = [name for name in names if name not in kept and not name.startswith(written)]
+    for name in gone:
+        _discard(_files(name))
+    return len(gone)
 
 
 def snapshots_of_collection_delete(collection: Collection) -> None:
     """Called in the transaction that deletes the collection."""
-    collection.snapshots.all().delete()
-    folders = [path.name for path in snapshot_folder().glob(f"{_prefix(collection.pk)}*")]
-    transaction.on_commit(lambda: [_files(name).discard() for name in folders])
+    GallerySnapshot.objects.filter(collection=collection).delete()
+    for path in snapshot_folder().glob(f"{_prefix(collection.pk)}*"):
+        transaction.on_commit(partial(_discard, _files(path.name)))
 
 
 def snapshot_problems() -> list[str]:
@@ -309,10 +338,8 @@ def _mark() -> str:
     if not path.exists():
         beside = path.with_name(f"folder.{secrets.token_hex(4)}")
         beside.write_text(secrets.token_hex(16))
-        try:
-            path.hardlink_to(beside)  # fails if another process was faster
-        except FileExistsError:
-            pass
+        with suppress(FileExistsError):  # another process was faster
+            path.hardlink_to(beside)
         beside.unlink()
     return path.read_text()
 

@@ -217,6 +217,9 @@ class Migration(migrations.Migration):
                 ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='templates', to='people.faceimage')),
                 ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='templates', to='people.modelversion')),
             ],
+            options={
+                'indexes': [models.Index(fields=['collection', 'model'], name='template_gallery')],
+            },
         ),
         migrations.CreateModel(
             name='TrainedDecider',
