@@ -154,6 +154,15 @@ class TemplateReader:
     def names(self) -> dict[UUID, Names]:
         return _names(Person.objects.filter(collection_id=self.collection_id, is_active=True))
 
+    def names_among(self, people: Sequence[UUID]) -> dict[UUID, Names]:
+        """Names of these people, in the order of their ids, without those who are gone. A range is
+        read several times faster than a list of ids, if the database orders ids as we do."""
+        between = Q(pk__gte=people[0], pk__lte=people[-1], is_active=True)
+        found = _names(Person.objects.filter(between, collection_id=self.collection_id))
+        if missing := [person for person in people if person not in found]:
+            found |= names_of(missing)
+        return found
+
     def negatives(self, people: Iterable[UUID] | None = None) -> dict[UUID, Float32]:
         """Vectors (n, d) of negatives by person; people=None reads those of all people."""
         rows = Negative.objects.filter(collection_id=self.collection_id, model_id=self.model_id)

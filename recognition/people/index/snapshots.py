@@ -29,11 +29,11 @@ from django.utils import timezone
 from ml_engine.matching import DamagedFile
 from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import gallery_folder
-from recognition.people.index.reading import MAX_CHANGES, TemplateReader, names_of
+from recognition.people.index.reading import MAX_CHANGES, TemplateReader
 from recognition.people.index.snapshot_files import SnapshotFiles
 from recognition.people.models import Collection, GallerySnapshot
 from recognition.web.errors import ServiceError
-from recognition.web.leases import Lease, LeaseKeeper, LeaseLost, held_by, release, take
+from recognition.web.leases import KeptLease, Lease, LeaseKeeper, LeaseLost, held_by, release, take
 from recognition.web.process import process
 from recognition.web.storage import require_room
 
@@ -127,29 +127,20 @@ def snapshot_write(row: GallerySnapshot, source: TemplateReader, model: str) -> 
 
 
 def _write(row: GallerySnapshot, lease: Lease, source: TemplateReader, model: str) -> bool:
-    mine, folder = GallerySnapshot.objects.filter(pk=row.pk), snapshot_folder()
-    templates = source.count()
-    needed = templates * (4 * source.dimension + _ROW_BYTES)
-    require_room(folder, needed, f"The snapshot of {templates} templates")
-    for path in folder.glob(f"{_prefix_of(row)}*"):
-        if path.name != row.name:  # of an owner that stopped
-            _files(path.name).discard()
+    _make_room(row, source)
+    mine = GallerySnapshot.objects.filter(pk=row.pk)
     started, revision = time.monotonic(), source.standing().revision
     name = f"{_prefix_of(row)}{lease.number}-{secrets.token_hex(4)}-{source.dimension}"
     files = _files(name)
     kept = process().part(LeaseKeeper).keep(mine, lease)
     try:
-        files.make()
-        steps, is_done = files.write(source.blocks(), names_of), False
-        while not is_done:
-            if not kept.is_sure:
-                raise LeaseLost
-            with files.lock():
-                is_done = next(steps, True) is True
+        _fill(files, source, kept)
         digest = files.finish(row.collection_id, model, revision)
         is_mine = held_by(mine, lease).update(
             name=name, digest=digest, revision=revision, templates=len(files.index.ids)
         )
+        if not is_mine:
+            raise LeaseLost
     except FileNotFoundError as error:  # another owner, or an erasure, deleted them
         raise LeaseLost from error
     except BaseException:
@@ -157,14 +148,31 @@ def _write(row: GallerySnapshot, lease: Lease, source: TemplateReader, model: st
         raise
     finally:
         kept.drop()
-    if not is_mine:
-        files.discard()
-        return False
     took_s = time.monotonic() - started
     logger.info("a snapshot of %d templates was written in %.1f s", len(files.index.ids), took_s)
     if row.name:
         _discard(_files(row.name))
     return True
+
+
+def _make_room(row: GallerySnapshot, source: TemplateReader) -> None:
+    folder, templates = snapshot_folder(), source.count()
+    for path in folder.glob(f"{_prefix_of(row)}*"):
+        if path.name != row.name:  # of an owner that stopped
+            _files(path.name).discard()
+    needed = templates * (4 * source.dimension + _ROW_BYTES)
+    require_room(folder, needed, f"The snapshot of {templates} templates")
+
+
+def _fill(files: SnapshotFiles, source: TemplateReader, kept: KeptLease) -> None:
+    """LeaseLost if another process may own the row."""
+    files.make()
+    steps, is_done = files.write(source.blocks(), source.names_among), False
+    while not is_done:
+        if not kept.is_sure:
+            raise LeaseLost
+        with files.lock():
+            is_done = next(steps, True) is True
 
 
 def _opened(
@@ -260,7 +268,8 @@ def snapshots_settle_all() -> None:
 
 
 def snapshots_refresh() -> int:
-    """Write those again that much has changed since; returns how many."""
+    """Write those again that much has changed since, and those that could not be written; returns
+    how many."""
     return sum(_is_due(row) and _refresh(row) for row in _rows_in_use())
 
 
@@ -270,11 +279,12 @@ def snapshots_rewrite() -> int:
 
 
 def _rows_in_use() -> list[GallerySnapshot]:
-    rows = _rows_here().exclude(name="")
-    return [row for row in rows if row.model_id in row.collection.model_ids]
+    return [row for row in _rows_here() if row.model_id in row.collection.model_ids]
 
 
 def _is_due(row: GallerySnapshot) -> bool:
+    if not row.name:
+        return True
     changed = row.collection.gallerychange_set.filter(revision__gt=row.revision).count()
     return changed > max(REWRITE_FROM, row.templates // _REWRITE_PART)
 
