@@ -43,6 +43,7 @@ RIGHTS: dict[str, Rights] = {
     "people.modelchangeloss": _ADMINISTRATORS,
     "people.galleryprocess": _ADMINISTRATORS,
     "people.loadedcandidate": _ADMINISTRATORS,
+    "people.gallerysnapshot": _ADMINISTRATORS,
     "bulk.importrun": Rights(Role.OPERATOR, Role.OPERATOR, Role.OPERATOR, Role.OPERATOR),
     "bulk.importitem": Rights(view=Role.OPERATOR),
     "bulk.export": _ADMINISTRATORS,

@@ -5,8 +5,9 @@ file name. The other people of the gallery have one random template each. `manag
 the site. Answers when the engine is ready and the site listens. The answer to {"about": 1} has the
 counters of the engine, the key, the collections by preset, the names of the threads, and the
 process's CPU time so far. {"metrics": "without"} makes the site count nothing for `/metrics` from
-then on; "with" undoes that, "added_up" adds up the CPU time of counting as well. The answer to {"bare": 8, "seconds": 5, "pictures": […]} has the CPU seconds
-of so many callers who give the files to the engine alone.
+then on; "with" undoes that, "added_up" adds up the CPU time of counting as well. The answer to
+{"bare": 8, "seconds": 5, "pictures": […]} has the CPU seconds of so many callers who give the files
+to the engine alone.
 
 SITE_ROOT in the environment: the checkout whose site it is, if not this one.
 """

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from accounts.access import Scope, access_of_user
 from recognition.engine import engine_state, engine_stats
 from recognition.notices.publish import in_loop
-from recognition.people.index import GalleryLoader
+from recognition.people.index import GalleryLoader, snapshot_problems
 from recognition.web.database_room import DatabaseRoom
 from recognition.web.process import process
 from recognition.web.storage import Problem, media_problem
@@ -59,7 +59,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     """503 while a part is missing that requests need. `missing` names every part that does not
     answer or that stores nothing new (`full`, `read_only`, `gone`). If requests can do without all
     missing parts, the answer is 200 with the status `degraded`. A signed-in administrator also gets
-    the counters of the engine's queues."""
+    the counters of the engine's queues, and what happened to snapshots of galleries."""
     parts = {name: check() for name, check in _CHECKS.items()}
     missing = [name for name, state in parts.items() if state != OK]
     is_ready = all(name in _DISPENSABLE or parts[name] in _SERVES for name in missing)
@@ -68,6 +68,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     # Without the database nobody can be authenticated.
     if parts["database"] != DOWN and access_of_user(request.user).may(Scope.MANAGE):
         body["engine"] = engine_stats()
+        body["snapshots"] = snapshot_problems()
     response = JsonResponse(body, status=200 if is_ready else 503)
     if not is_ready:
         response["Retry-After"] = "2"

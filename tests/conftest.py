@@ -51,6 +51,7 @@ def _quick_flush() -> Iterator[None]:
 def _own_folders(tmp_path: Path, settings: Any) -> None:
     """The files of a test are removed after it."""
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.GALLERY_SNAPSHOT_DIR = tmp_path / "snapshots"
     settings.VIDEO_DIR = tmp_path / "videos"
     settings.VIDEO_DIR.mkdir()
 

@@ -1,6 +1,7 @@
 """Comparing embeddings: the index, the decision, the calibration of scores."""
 
 from ml_engine.matching.calibration import ImpostorCurve
+from ml_engine.matching.checked_file import DamagedFile
 from ml_engine.matching.deciders import Decider, decider, without_vetoed
 from ml_engine.matching.decision import (
     Candidate,
@@ -12,7 +13,6 @@ from ml_engine.matching.decision import (
 )
 from ml_engine.matching.index import VectorIndex
 from ml_engine.matching.svm import LinearSvm, train_svm
-from ml_engine.matching.vector_file import DamagedFile
 
 __all__ = [
     "Candidate",

@@ -23,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.matching.rows import BLOCK_ROWS, Rows, rows_in_file, rows_in_memory
-from ml_engine.matching.scanners import Scanner
+from ml_engine.matching.scanners import ByteScanner, Scanner
 from ml_engine.matching.shared_lock import SharedLock
 from ml_engine.matching.slot_map import SlotMap
-from ml_engine.matching.vector_file import Head, read_vectors, write_vectors
 from ml_engine.types import Float32, ModelMismatch
 
 Kind = Literal["float32", "int8", "ivf"]
@@ -40,7 +39,7 @@ _SCANNERS: dict[str, str] = {
 }
 # A search of many queries runs in parts, so that changes can run between them.
 _QUERIES_AT_ONCE = 64
-_SCANNED_AT_ONCE = 1 << 24  # queries times vectors
+_SCANNED_AT_ONCE = 1 << 28  # queries times vectors
 _RESCORED_AT_ONCE = 1 << 22  # values of candidates
 # Vectors are added in parts of this size, so that searches can run between them.
 _ADDED_AT_ONCE = 1 << 13
@@ -186,46 +185,31 @@ class VectorIndex:
         with self._lock.write():
             self._scanner.optimise(len(self._slots))
 
-    def save(self, path: Path) -> None:
-        """Write beside and rename. Changes wait for it, searches do not."""
-        with self._lock.read():
-            count = len(self._slots)
-            head = Head(self.model, self.kind, self.dimension, count)
-            write_vectors(path, head, self._slots.ids, self._rows.blocks(count))
-
     @classmethod
-    def load(
+    def of_parts(
         cls,
-        path: Path,
-        *,
         model: str,
-        kind: Kind | None = None,
-        directory: Path | None = None,
+        rows: Rows,
+        slots: SlotMap,
+        axes: Float32 | None,
+        codes: Sequence[NDArray[np.uint8]],
+        vectors: Float32,
     ) -> VectorIndex:
-        """Read what `save` wrote, as an index of its kind or another. The exact vectors of all
-        kinds but float32 stay in the file, which must not be written to while the index lives.
+        """An int8 index of what is stored. See `StoredIndex`.
 
-        Raises:
-            ModelMismatch: of another model, or of another version of the format.
-            DamagedFile: cut off or changed.
+        Args:
+            rows: exact vectors of the whole blocks.
+            codes: of the whole blocks, made with `axes`.
+            vectors: (n, d), of all slots.
         """
-        head, ids, vectors = read_vectors(path, model=model)
-        wanted = kind or cast("Kind", head.kind)
         index = cls.__new__(cls)
-        whole = len(ids) // BLOCK_ROWS * BLOCK_ROWS if wanted != "float32" else 0
-        blocks = np.split(vectors[:whole], whole // BLOCK_ROWS) if whole else []
-        rows = (
-            rows_in_memory(head.dimension)
-            if wanted == "float32"
-            else rows_in_file(head.dimension, directory, blocks)
-        )
-        index._set_up(head.dimension, model, wanted, rows)
-        for start in range(0, len(ids), BLOCK_ROWS):
-            part = slice(start, start + BLOCK_ROWS)
-            slots = index._slots.put(ids[part])
-            if start >= whole:
-                rows.write(slots, vectors[part])
-            index._scanner.write(slots, vectors[part])
+        index._set_up(vectors.shape[1], model, "int8", rows)
+        index._slots = slots
+        cast("ByteScanner", index._scanner).take_over(axes, codes)
+        rest = np.arange(len(codes) * BLOCK_ROWS, len(slots))
+        if len(rest):
+            rows.write(rest, vectors[rest[0] :])
+            index._scanner.write(rest, vectors[rest[0] :])
         return index
 
 

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.matching.products import best_by_products
 from ml_engine.matching.rows import BLOCK_ROWS, Rows
-from ml_engine.runtime.threads import cpu_threads
+from ml_engine.runtime.threads import cpu_threads, one_blas_thread
 from ml_engine.types import Float32
 
 Slots = NDArray[np.int64]
@@ -30,7 +31,7 @@ _MANY_RESULTS = 256
 _GROUP = 64
 # The least number of vectors to learn from.
 LEAST_COUNT = 10_000
-_AXES_SAMPLE = 20_000
+AXES_SAMPLE = 20_000
 _LOST = 1e-3
 _WIDTH_STEP = 32
 
@@ -66,9 +67,11 @@ class ExactScanner:
 
     def scan(self, queries: Float32, k: int, count: int) -> Slots:
         is_much = len(queries) >= _MANY_QUERIES or k > _MANY_RESULTS
-        scan_block = _multiply if is_much else _pass_over
         blocks = list(self._rows.blocks(count))
-        return _best_of_blocks(blocks, lambda block: scan_block(queries, block, k), k)
+        if not is_much:
+            return _best_of_blocks(blocks, lambda block: _pass_over(queries, block, k), k)
+        with one_blas_thread:
+            return _best_of_blocks(blocks, lambda block: _multiply(queries, block, k), k)
 
     def optimise(self, count: int) -> None:
         """Nothing to learn."""
@@ -91,7 +94,7 @@ class ByteScanner:
     def write(self, slots: Slots, vectors: Float32) -> None:
         while slots.max() >= len(self._blocks) * BLOCK_ROWS:
             self._blocks.append(self._new_block())
-        codes = self._blocks[0][0].sa_encode(self.encoded(vectors))
+        codes = byte_codes(vectors, self._axes)
         for number in np.unique(slots // BLOCK_ROWS):
             chosen = slots // BLOCK_ROWS == number
             self._blocks[number][1][slots[chosen] % BLOCK_ROWS] = codes[chosen]
@@ -107,8 +110,13 @@ class ByteScanner:
         wanted = min(count, self.candidates(k))
         encoded = self.encoded_queries(queries)
         used = self._blocks[: -(-count // BLOCK_ROWS)]
-        for number, (index, _) in enumerate(used):
-            index.ntotal = min(BLOCK_ROWS, count - number * BLOCK_ROWS)
+        counts = [min(BLOCK_ROWS, count - number * BLOCK_ROWS) for number in range(len(used))]
+        if len(queries) >= _MANY_QUERIES:
+            blocks = [codes[:rows] for (_, codes), rows in zip(used, counts, strict=True)]
+            with one_blas_thread:
+                return best_by_products(encoded, blocks, wanted, _pool())
+        for (index, _), rows in zip(used, counts, strict=True):
+            index.ntotal = rows
         indexes = [index for index, _ in used]
         return _best_of_blocks(indexes, lambda index: index.search(encoded, wanted), wanted)
 
@@ -123,29 +131,38 @@ class ByteScanner:
 
     def encoded(self, vectors: Float32) -> Float32:
         """Vectors as the quantiser takes them."""
-        # Rounded here: the quantiser itself rounds down, and wraps what is too large.
-        return np.rint(self._turned(vectors) * byte_scale(self._width)).clip(-127, 127)
+        return _rounded(vectors, self._axes)
+
+    def take_over(self, axes: Float32 | None, blocks: Sequence[NDArray[np.uint8]]) -> None:
+        """Use codes that are there already, in whole blocks, and the axes (d, width) that they were
+        made with."""
+        if axes is not None:
+            self._axes, self._width, self._has_learnt = axes, axes.shape[1], True
+        self._blocks = [(self._index_on(codes), codes) for codes in blocks]
 
     def encoded_queries(self, queries: Float32) -> Float32:
         """Each scaled to the full range of a byte: its scale changes no order."""
-        turned = self._turned(queries)
+        turned = _turned(queries, self._axes)
         largest = np.abs(turned).max(axis=1, keepdims=True)
         return np.rint(turned * (np.float32(127) / np.maximum(largest, np.float32(1e-6))))
 
     def _new_block(self) -> tuple[Any, NDArray[np.uint8]]:
+        codes = np.zeros((BLOCK_ROWS, self._width), np.uint8)
+        return self._index_on(codes), codes
+
+    def _index_on(self, codes: NDArray[np.uint8]) -> Any:
+        """A FAISS index that reads these codes where they are."""
         import faiss
 
         kind = faiss.ScalarQuantizer.QT_8bit_direct_signed
-        index = faiss.IndexScalarQuantizer(self._width, kind, faiss.METRIC_INNER_PRODUCT)
-        size = BLOCK_ROWS * index.code_size
-        # Room for the whole block at once, written in place: FAISS only ever reads it.
-        index.codes.resize(size)
-        codes = faiss.rev_swig_ptr(index.codes.data(), size)
-        return index, codes.reshape(BLOCK_ROWS, -1)
+        index: Any = faiss.IndexScalarQuantizer(self._width, kind, faiss.METRIC_INNER_PRODUCT)
+        index.codes.is_owned = False
+        index.codes.c_ptr, index.codes.c_size = faiss.swig_ptr(codes), codes.size
+        return index
 
     def _learn(self, count: int) -> None:
         self._has_learnt = True
-        axes = axes_in_use(self._sample(count, _AXES_SAMPLE))
+        axes = axes_in_use(self._sample(count, AXES_SAMPLE))
         if axes.shape[1] == self._width:
             return
         self._axes, self._width, self._blocks = axes, axes.shape[1], []
@@ -162,9 +179,6 @@ class ByteScanner:
         chosen = np.random.default_rng(0).choice(count, min(count, size), replace=False)
         return self._rows.take(np.sort(chosen))
 
-    def _turned(self, vectors: Float32) -> Float32:
-        return vectors if self._axes is None else vectors @ self._axes
-
 
 def axes_in_use(vectors: Float32) -> Float32:
     """(d, width): orthogonal axes of the smallest subspace that holds all but a thousandth of the
@@ -177,6 +191,20 @@ def axes_in_use(vectors: Float32) -> Float32:
     width = min(dimension, needed + -needed % _WIDTH_STEP)
     turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(width, width)))
     return (axes[:, dimension - width :] @ turn).astype(np.float32)
+
+
+def byte_codes(vectors: Float32, axes: Float32 | None) -> NDArray[np.uint8]:
+    """Vectors (n, d) to FAISS's `QT_8bit_direct_signed` (n, width). axes: (d, width), None: all."""
+    return (_rounded(vectors, axes) + 128).astype(np.uint8)
+
+
+def _rounded(vectors: Float32, axes: Float32 | None) -> Float32:
+    turned = _turned(vectors, axes)
+    return np.rint(turned * byte_scale(turned.shape[1])).clip(-127, 127)
+
+
+def _turned(vectors: Float32, axes: Float32 | None) -> Float32:
+    return vectors if axes is None else vectors @ axes
 
 
 def byte_scale(width: int) -> np.float32:

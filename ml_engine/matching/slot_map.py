@@ -21,13 +21,21 @@ _WORD = (1 << 64) - 1
 class SlotMap:
     """Slots are 0 .. len-1 without a gap: the last id takes the place of a removed one."""
 
-    def __init__(self) -> None:
-        self._ids = np.empty(_FIRST_ROOM, np.int64)
-        self._count = 0
-        self._make_table(2 * _FIRST_ROOM)
+    def __init__(self, ids: Int64 | None = None, table: NDArray[np.int32] | None = None) -> None:
+        """ids, table: of another map; changed in place."""
+        if ids is None or table is None:
+            ids, table = np.empty(0, np.int64), np.full(2 * _FIRST_ROOM, -1, np.int32)
+        self._ids = ids
+        self._count = len(ids)
+        self._use_table(table)
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def table(self) -> NDArray[np.int32]:
+        """What finds ids: with `ids`, all that another map needs."""
+        return self._table
 
     @property
     def ids(self) -> Int64:
@@ -78,18 +86,18 @@ class SlotMap:
         self._count = last
         return slot, last
 
-    def _make_table(self, size: int) -> None:
-        self._mask = size - 1
-        self._shift = 64 - (size.bit_length() - 1)
-        self._table = np.full(size, -1, np.int32)
+    def _use_table(self, table: NDArray[np.int32]) -> None:
+        self._mask = len(table) - 1
+        self._shift = 64 - (len(table).bit_length() - 1)
+        self._table = table
 
     def _reserve(self, count: int) -> None:
         if count > len(self._ids):
-            grown = np.empty(max(count, len(self._ids) * 3 // 2), np.int64)
+            grown = np.empty(max(count, len(self._ids) * 3 // 2, _FIRST_ROOM), np.int64)
             grown[: self._count] = self.ids
             self._ids = grown
         if 2 * count > len(self._table):
-            self._make_table(1 << (2 * count - 1).bit_length())
+            self._use_table(np.full(1 << (2 * count - 1).bit_length(), -1, np.int32))
             self._claim(np.arange(self._count))
 
     def _home(self, vector_id: int) -> int:

@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ml_engine.matching.vector_file import DamagedFile
+from ml_engine.matching.checked_file import DamagedFile
 from ml_engine.types import Float32, ModelMismatch
 
 FORMAT_VERSION = 2

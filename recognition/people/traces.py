@@ -76,6 +76,12 @@ TRACES: dict[str, Trace] = {
         forget="recognition.people.services.person_images.images_forget",
         move="recognition.people.services.person_images.images_move",
     ),
+    # Files of galleries: what is erased or moved is overwritten after the commit.
+    "snapshots": Trace(
+        fields=("people.GallerySnapshot.name",),
+        forget="recognition.people.services.person_images.snapshots_forget",
+        move="recognition.people.services.person_images.snapshots_move",
+    ),
     "imports": Trace(
         fields=(
             "bulk.ImportItem.person",
@@ -141,6 +147,7 @@ OF_COLLECTION: tuple[str, ...] = (
     "recognition.events.services.events.events_of_collection_delete",
     "recognition.events.services.recordings.recordings_of_collection_delete",
     "recognition.bulk.services.imports.imports_of_collection_delete",
+    "recognition.people.index.snapshots.snapshots_of_collection_delete",
 )
 
 Forget = Callable[[Collection, Person], Traced]

@@ -11,6 +11,7 @@ from accounts.access import Scope, access_of
 from recognition.engine import engine_state
 from recognition.events.models import Event
 from recognition.events.selectors import counts
+from recognition.people.index import snapshot_problems
 from recognition.people.model_versions import missing_versions
 from recognition.web.boundaries import TemplateContext
 from recognition.web.database_room import storage_problems
@@ -36,6 +37,7 @@ def dashboard(request: HttpRequest, context: TemplateContext) -> TemplateContext
     context["engine"] = engine_state()
     context["storage_problems"] = storage_problems()
     context["missing_versions"] = missing_versions() if access.may(Scope.MANAGE) else []
+    context["snapshot_problems"] = snapshot_problems() if access.may(Scope.MANAGE) else []
     context["last_events"] = Event.objects.select_related("person", "camera")[:12]
     return context
 

@@ -21,7 +21,12 @@ from recognition.jobs.context import JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.jobs.services import jobs_prune
 from recognition.notices.services.notices import notices_prune
-from recognition.people.index import changes_prune, gallery_processes_prune
+from recognition.people.index import (
+    changes_prune,
+    gallery_processes_prune,
+    snapshots_prune,
+    snapshots_refresh,
+)
 from recognition.people.services.deciders import deciders_retrain
 from recognition.people.services.model_changes import model_changes_resume
 from recognition.people.services.model_sweep import model_files_sweep
@@ -67,6 +72,8 @@ _STEPS: dict[str, Callable[[], int]] = {
     "clips": clips_sweep,
     "camera_minutes": camera_minutes_prune,
     "files": sweep_orphans,
+    "snapshots": snapshots_prune,
+    "snapshots_written": snapshots_refresh,
     "gallery_changes": changes_prune,
     "imports": bulk_sweep,
     "idempotency_records": IdempotencyRecord.prune,

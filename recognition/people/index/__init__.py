@@ -13,6 +13,9 @@ that made the change, and before a search in every other process.
 | `reading` | its queries |
 | `changes` | the log of changes that other processes follow |
 | `process` | the galleries of this process |
+| `members` | who owns its templates |
+| `snapshots` | a large gallery in files that all processes map |
+| `snapshot_files` | these files |
 | `loading` | loads them before the first search |
 | `candidates` | says which galleries of new models are loaded |
 """
@@ -22,6 +25,12 @@ from recognition.people.index.changes import changes_prune, note_changes
 from recognition.people.index.gallery import Gallery
 from recognition.people.index.loading import GalleryLoader
 from recognition.people.index.process import forget_galleries, gallery_of, held_galleries
+from recognition.people.index.snapshots import (
+    settle_on_commit,
+    snapshot_problems,
+    snapshots_prune,
+    snapshots_refresh,
+)
 
 __all__ = [
     "Gallery",
@@ -32,4 +41,8 @@ __all__ = [
     "gallery_processes_prune",
     "held_galleries",
     "note_changes",
+    "settle_on_commit",
+    "snapshot_problems",
+    "snapshots_prune",
+    "snapshots_refresh",
 ]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models import F, Max
+from django.db.models import F, Max, Min
 from django.utils import timezone
 
 from recognition.people.index.process import follow_now
-from recognition.people.models import Collection, GalleryChange
+from recognition.people.models import Collection, GalleryChange, GallerySnapshot
 from recognition.web.transactions import after_commit
 
 _KEPT = timedelta(hours=1)
@@ -42,11 +42,16 @@ def note_changes(collection: Collection, template_ids: Iterable[int]) -> None:
 def changes_prune() -> int:
     """Delete old entries of the log; a process that still needed one loads everything.
 
-    Deletes whole revisions only: a process would take a part of a revision for the whole.
+    Deletes whole revisions only: a process would take a part of a revision for the whole. Keeps
+    those after a snapshot, which is of no use without them.
     """
     old = GalleryChange.objects.filter(created_at__lt=timezone.now() - _KEPT)
     last = dict(old.values_list("collection").annotate(Max("revision")))
+    used = GallerySnapshot.objects.exclude(name="", owner="")
+    kept = dict(used.values_list("collection").annotate(Min("revision")))
     return sum(
-        GalleryChange.objects.filter(collection=pk, revision__lte=revision).delete()[0]
+        GalleryChange.objects.filter(
+            collection=pk, revision__lte=min(revision, kept.get(pk, revision))
+        ).delete()[0]
         for pk, revision in last.items()
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -16,6 +16,7 @@ from ml_engine.matching.index import Kind
 from ml_engine.matching.kept_norms import KeptNorms
 from ml_engine.types import Float32
 from recognition.people.index.indexes import is_outgrown, new_index
+from recognition.people.index.members import Member, Members, Names, StoredOwners
 
 # Templates fetched for each person asked for; more if people have more templates.
 _TEMPLATES_EACH = 8
@@ -23,19 +24,6 @@ _TEMPLATES_EACH = 8
 # caller asks for.
 _LEAST_RANKED = 5
 _COPIED_AT_ONCE = 1 << 13
-
-# What a person is called: name, external id, labels.
-Names = tuple[str, str | None, tuple[str, ...]]
-
-
-@dataclass(slots=True)
-class Member:
-    """A person with templates."""
-
-    name: str
-    external_id: str | None
-    labels: tuple[str, ...] = ()
-    templates: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,41 +46,43 @@ class IndexState:
 
     def __init__(
         self,
-        dimension: int,
-        model: str,
         revision: int,
-        kind: Kind = "float32",
+        index: VectorIndex,
+        stored: StoredOwners | None = None,
+        snapshot: str = "",
         crowd: Crowd | None = None,
     ) -> None:
-        """crowd: of the model's curve, so that norms of templates are there before a search."""
+        """stored: owners of the templates that are in the index already. snapshot: the name of the
+        one that both are from. crowd: of the model\'s curve, so that norms of new templates are
+        there before a search."""
         self.revision = revision
+        self.snapshot = snapshot
+        self.index = index
+        self._learnt_from = len(index)
         self._norms = KeptNorms(crowd)
-        self.index = new_index(kind, dimension, model)
-        self._learnt_from = 0
         self._changing = threading.Lock()
-        self._rows: dict[int, tuple[UUID, str]] = {}  # template to person and image
-        self._people: dict[UUID, Member] = {}
+        self._members = Members(stored)
         self._negatives: dict[Hashable, Float32] = {}
 
     @property
     def size(self) -> tuple[int, int]:
-        return len(self._people), len(self._rows)
+        return self._members.size
 
     def member(self, person: UUID) -> Member | None:
-        return self._people.get(person)
+        return self._members.member(person)
 
     def image_of(self, template: int) -> UUID | None:
-        row = self._rows.get(template)
-        return UUID(row[1]) if row else None
+        owner = self._members.owner(template)
+        return UUID(owner[1]) if owner else None
 
     def vectors_of(self, person: Hashable) -> Float32:
         """(n, d): a person's templates; (0, d) for a person who is not here."""
-        member = self._people.get(person)  # type: ignore[call-overload]
+        member = self._members.member(person)  # type: ignore[arg-type]
         return self.index.vectors(list(member.templates) if member else [])[1]
 
     def templates_of(self, people: Iterable[Hashable]) -> dict[Hashable, tuple[list[int], Float32]]:
         """By person their templates, ids and vectors (n, d), without people who have none."""
-        members = ((person, self._people.get(person)) for person in people)  # type: ignore[call-overload]
+        members = ((person, self._members.member(person)) for person in people)  # type: ignore[arg-type]
         ids_of = {person: list(member.templates) for person, member in members if member}
         ids, vectors = self.index.vectors([each for ids in ids_of.values() for each in ids])
         row_of = {int(template): row for row, template in enumerate(ids)}
@@ -107,7 +97,9 @@ class IndexState:
         """Of different templates, by their ids (n,) and vectors (n, d)."""
         norms = self._norms.of(crowd, np.array(templates, np.int64), vectors)
         # Templates that were removed since the search must leave nothing.
-        self._norms.drop([template for template in templates if template not in self._rows])
+        self._norms.drop(
+            [template for template in templates if self._members.owner(template) is None]
+        )
         return norms
 
     def put(self, rows: Sequence[Row], names: Mapping[UUID, Names]) -> None:
@@ -120,13 +112,7 @@ class IndexState:
         with self._changing:
             for row in rows:
                 known = names.get(row.person, ("", None, ()))
-                member = self._people.setdefault(row.person, Member(*known))
-                member.name, member.external_id, member.labels = known
-                member.templates.append(row.template)
-                # In place: a concurrent search finds the old owner or the new one.
-                before = self._rows.get(row.template)
-                self._rows[row.template] = (row.person, row.image)
-                self._release(row.template, before)
+                self._members.put(row.template, (row.person, row.image), known)
             # Owners first: every template that a search finds must have an owner.
             self.index.add(ids, vectors, model=self.index.model)
             self._norms.put(ids, vectors)
@@ -135,7 +121,10 @@ class IndexState:
         with self._changing:
             self.index.remove(templates)
             for template in templates:
-                self._release(template, self._rows.pop(template, None))
+                owner = self._members.owner(template)
+                self._members.drop(template)
+                if owner is not None and self._members.member(owner[0]) is None:
+                    self._negatives.pop(owner[0], None)
             self._norms.drop(templates)
 
     def put_negatives(self, people: Iterable[UUID], found: Mapping[UUID, Float32]) -> None:
@@ -143,7 +132,7 @@ class IndexState:
         missing from it has none."""
         with self._changing:
             for person in people:
-                if person in found and person in self._people:
+                if person in found and self._members.member(person) is not None:
                     self._negatives[person] = found[person]
                 else:
                     self._negatives.pop(person, None)
@@ -179,7 +168,7 @@ class IndexState:
         decider: ranks the people; None ranks by similarity.
         """
         least = people if decider is None else max(people, _LEAST_RANKED)
-        wanted = min(least, len(self._people))
+        wanted = min(least, self._members.size[0])
         looked_at = least * _TEMPLATES_EACH
         # A decider ranks everybody of whom a template was found, and negatives rule people out.
         most = None if decider is not None or self._negatives else least
@@ -223,18 +212,8 @@ class IndexState:
         return decider.rank(query, scores, ids, owner_of)
 
     def _owner_of(self, template: int) -> UUID | None:
-        row = self._rows.get(template)
-        return row[0] if row else None
-
-    def _release(self, template: int, row: tuple[UUID, str] | None) -> None:
-        """Forget one template of a person, and the person with the last one."""
-        if row is None:
-            return
-        member = self._people[row[0]]
-        member.templates.remove(template)
-        if not member.templates:
-            del self._people[row[0]]
-            self._negatives.pop(row[0], None)
+        owner = self._members.owner(template)
+        return owner[0] if owner else None
 
 
 def _copy(source: VectorIndex, target: VectorIndex, ids: NDArray[np.int64]) -> None:

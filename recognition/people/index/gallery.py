@@ -16,9 +16,15 @@ from ml_engine.matching.deciders import Mean
 from ml_engine.matching.index import Kind
 from ml_engine.types import Float32
 from recognition.people.index.contents import IndexState
-from recognition.people.index.indexes import kind_for
+from recognition.people.index.indexes import kind_for, new_index
 from recognition.people.index.reading import CHUNK, CollectionState, TemplateReader, names_of
 from recognition.people.index.scores import Scores
+from recognition.people.index.snapshots import (
+    is_worth_it,
+    most_followed,
+    snapshot_load,
+    snapshot_size,
+)
 from recognition.people.model_versions import curve_in_use
 from recognition.people.models import Collection
 from recognition.web.metrics import stage_timed
@@ -142,6 +148,18 @@ class Gallery:
         contents = self._contents
         return contents is not None and contents.revision != revision
 
+    @property
+    def snapshot(self) -> str:
+        """The name of the snapshot that is mapped; empty if none is."""
+        return self._contents.snapshot if self._contents is not None else ""
+
+    def remap(self) -> None:
+        """Use the newest snapshot instead of what is in memory. Searches go on meanwhile."""
+        fresh = self._mapped(self._source.standing())
+        if fresh is not None:
+            with self._following:
+                self._contents = self._contents_at(fresh, self._source.standing())
+
     def follow(self, *, now: bool = False) -> None:
         """Apply the changes in the database, unless that was done a moment ago; `now` applies them
         in any case. One thread does it; others continue with the present state, or wait for the
@@ -204,13 +222,34 @@ class Gallery:
         """Load everything, after reading the revision: changes made meanwhile are applied again
         later."""
         source = self._source
-        kind = kind_for(standing.search_kind, source.size()[1])
-        contents = IndexState(source.dimension, self.model, standing.revision, kind, self._crowd)
+        templates = snapshot_size(source) or source.count()
+        kind = kind_for(standing.search_kind, templates)
+        mapped = self._mapped(standing) if is_worth_it(kind, templates) else None
+        if mapped is not None:
+            return mapped
+        index = new_index(kind, source.dimension, self.model)
+        contents = IndexState(standing.revision, index, crowd=self._crowd)
         names = source.names()
         for rows in source.all_rows():
             contents.put(rows, names)
         contents.put_negatives(names, source.negatives())
         contents.optimise()
+        return contents
+
+    def _mapped(self, standing: CollectionState) -> IndexState | None:
+        """From the snapshot and what has changed since; None if there can be none."""
+        contents = snapshot_load(self._source, self.model, standing.complete_from)
+        if contents is None:
+            return None
+        negatives = self._source.negatives()
+        contents.put_negatives(negatives, negatives)
+        until = self._source.standing().revision
+        most = most_followed(len(contents.index))
+        changed = self._source.changed(contents.revision, until, most=most)
+        if changed is None:
+            return None
+        self._apply(contents, changed)
+        contents.revision = until
         return contents
 
     def _take_decider(self, standing: CollectionState) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 from django.conf import settings
@@ -38,6 +39,10 @@ def new_index(kind: Kind, dimension: int, model: str) -> VectorIndex:
     disappears with the process."""
     if kind == "float32":
         return VectorIndex(dimension, model)
-    folder = settings.VAR_DIR / "gallery"
+    return VectorIndex(dimension, model, kind=kind, directory=gallery_folder())
+
+
+def gallery_folder() -> Path:
+    folder: Path = settings.VAR_DIR / "gallery"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return VectorIndex(dimension, model, kind=kind, directory=folder)
+    return folder

@@ -19,7 +19,9 @@ from recognition.people.index.candidates import (
     candidates_to_load,
     warm_up,
 )
+from recognition.people.index.gallery import Gallery
 from recognition.people.index.process import galleries, gallery_of, keep_galleries
+from recognition.people.index.snapshots import snapshot_names, snapshots_settle_all
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part
@@ -97,12 +99,22 @@ class GalleryLoader(Part):
             elif gallery.is_behind(revision):
                 self._try(key, gallery.follow)
         keep_galleries(used)
+        snapshots_settle_all()
+        self._remap(have)
         self._is_complete = not missing
         for key in missing:
             if not self._stopping.is_set():
                 self._try(key, partial(_load_collection, key[0]))
         self._is_complete = True
         self._load_candidates()
+
+    def _remap(self, have: dict[Candidate, Gallery]) -> None:
+        """Let go of snapshots that were written again: their files stay on the disk until then."""
+        for key, name in snapshot_names().items():
+            gallery = have.get(key)
+            is_old = gallery is not None and gallery.is_loaded and gallery.snapshot != name
+            if gallery is not None and is_old and self._is_due(key):
+                self._try(key, gallery.remap)
 
     def _load_candidates(self) -> None:
         """Load galleries and networks of the models that collections may be switched to."""

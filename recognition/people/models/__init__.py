@@ -3,6 +3,7 @@
 from recognition.people.models.calibration import Calibration
 from recognition.people.models.collection import Collection
 from recognition.people.models.gallery_change import GalleryChange
+from recognition.people.models.gallery_snapshot import GallerySnapshot
 from recognition.people.models.lookalike import Lookalike
 from recognition.people.models.model_change import (
     GalleryProcess,
@@ -22,6 +23,7 @@ __all__ = [
     "FaceImage",
     "GalleryChange",
     "GalleryProcess",
+    "GallerySnapshot",
     "LoadedCandidate",
     "Lookalike",
     "ModelChange",

@@ -154,6 +154,8 @@ class Template(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["image", "model"], name="template_once_per_model"),
         ]
+        # A gallery is read by it, in the order of the ids, which every index ends with.
+        indexes = [models.Index(fields=["collection", "model"], name="template_gallery")]
 
     def __str__(self) -> str:
         return f"template {self.pk}"

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from ml_engine.matching import VectorIndex
 from ml_engine.matching.index import _SCANNERS, Kind
-from ml_engine.matching.rows import BLOCK_ROWS
 from ml_engine.matching.scanners import axes_in_use
-from ml_engine.matching.vector_file import DamagedFile
 from ml_engine.types import Float32, ModelMismatch
 from tests.ml_engine.vectors import people, unit_vectors
 
@@ -129,27 +127,7 @@ def test_removing_the_last_template_leaves_an_empty_index(index: VectorIndex) ->
     assert index.search(unit_vectors(1, DIMENSION), 1, model="model-a")[1].tolist() == [[-1]]
 
 
-def test_loaded_index_finds_what_the_saved_one_found(index: VectorIndex, tmp_path: Path) -> None:
-    vectors = unit_vectors(200, DIMENSION)
-    index.add(range(200), vectors, model="model-a")
-    index.remove(range(0, 50))
-    folder = tmp_path / "indexes"
-    folder.mkdir()
-    index.save(folder / "people.index")
-    loaded = VectorIndex.load(folder / "people.index", model="model-a", directory=tmp_path)
-    assert len(loaded) == 150
-    known = dict(zip(range(50, 200), vectors[50:], strict=True))
-    _check_agrees(loaded, known)
-    assert loaded.kind == index.kind
-    assert [path.name for path in folder.iterdir()] == ["people.index"]
-    # It is an index like any other.
-    loaded.add([1000], vectors[:1], model="model-a")
-    loaded.remove([60])
-    del known[60]
-    _check_agrees(loaded, known | {1000: vectors[0]})
-
-
-def test_index_refuses_vectors_of_another_model(index: VectorIndex, tmp_path: Path) -> None:
+def test_index_refuses_vectors_of_another_model(index: VectorIndex) -> None:
     vectors = unit_vectors(2, DIMENSION)
     with pytest.raises(ModelMismatch):
         index.add([1, 2], vectors, model="model-b")
@@ -160,10 +138,6 @@ def test_index_refuses_vectors_of_another_model(index: VectorIndex, tmp_path: Pa
     with pytest.raises(ModelMismatch):
         index.search(vectors, 1, model="model-b")
     assert len(index) == 0
-    index.add([1, 2], vectors, model="model-a")
-    index.save(tmp_path / "people.index")
-    with pytest.raises(ModelMismatch):
-        VectorIndex.load(tmp_path / "people.index", model="model-b")
 
 
 def test_index_is_safe_for_threads_that_add_remove_and_search(index: VectorIndex) -> None:
@@ -201,26 +175,6 @@ def test_index_is_safe_for_threads_that_add_remove_and_search(index: VectorIndex
     _check_agrees(index, dict(zip(range(50), steady, strict=True)))
 
 
-@pytest.mark.simulation
-def test_a_large_index_is_saved_and_loaded_block_by_block(
-    index: VectorIndex, tmp_path: Path
-) -> None:
-    """More than one block, of which the whole ones stay in the file."""
-    count = 2 * BLOCK_ROWS + 1000
-    vectors = unit_vectors(count, DIMENSION)
-    index.add(np.arange(count), vectors, model="model-a")
-    index.save(tmp_path / "large.index")
-    before = (tmp_path / "large.index").read_bytes()
-    loaded = VectorIndex.load(tmp_path / "large.index", model="model-a", directory=tmp_path)
-    loaded.remove([5, BLOCK_ROWS + 5])
-    loaded.add([7], vectors[5:6], model="model-a")
-    scores, ids = loaded.search(vectors[[5, 6, BLOCK_ROWS, count - 1]], 1, model="model-a")
-    assert ids[:, 0].tolist() == [7, 6, BLOCK_ROWS, count - 1]
-    np.testing.assert_allclose(scores[:, 0], 1, atol=1e-5)
-    assert len(loaded) == count - 2
-    assert (tmp_path / "large.index").read_bytes() == before, "the file must stay as it was"
-
-
 def test_many_queries_find_what_each_finds_alone(index: VectorIndex) -> None:
     vectors = unit_vectors(3000, DIMENSION)
     index.add(range(3000), vectors, model="model-a")
@@ -237,38 +191,6 @@ def test_search_for_every_template_returns_all(index: VectorIndex) -> None:
     scores, ids = index.search(vectors[:2], 700, model="model-a")
     assert sorted(ids[0].tolist()) == list(range(700))
     assert (np.diff(scores) <= 1e-6).all()
-
-
-def test_index_kind_can_change_on_loading(tmp_path: Path) -> None:
-    vectors = unit_vectors(300, DIMENSION)
-    index = VectorIndex(DIMENSION, "model-a", kind="float32")
-    index.add(range(300), vectors, model="model-a")
-    index.save(tmp_path / "people.index")
-    loaded = VectorIndex.load(
-        tmp_path / "people.index", model="model-a", kind="int8", directory=tmp_path
-    )
-    assert loaded.kind == "int8"
-    _check_agrees(loaded, dict(zip(range(300), vectors, strict=True)))
-
-
-@pytest.mark.parametrize("damage", ["cut", "changed", "emptied", "text", "version"])
-def test_damaged_index_file_is_refused(tmp_path: Path, damage: str) -> None:
-    index = VectorIndex(DIMENSION, "model-a")
-    index.add(range(20), unit_vectors(20, DIMENSION), model="model-a")
-    path = tmp_path / "people.index"
-    index.save(path)
-    content = path.read_bytes()
-    path.write_bytes(
-        {
-            "cut": content[:-1],
-            "changed": content[:-1] + bytes([content[-1] ^ 1]),
-            "emptied": b"",
-            "text": b"hello",
-            "version": content.replace(b'"version": 2', b'"version": 9'),
-        }[damage]
-    )
-    with pytest.raises(ModelMismatch if damage == "version" else DamagedFile):
-        VectorIndex.load(path, model="model-a")
 
 
 @pytest.mark.parametrize("exhaustive", [kind for kind in KINDS if kind != "ivf"])

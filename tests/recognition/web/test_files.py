@@ -164,6 +164,8 @@ def test_upkeep_sweeps_and_prunes(engine: FakeEngine, person: Person) -> None:
         "events": 0,
         "recordings": 0,
         "files": 1,
+        "snapshots": 0,
+        "snapshots_written": 0,
         "gallery_changes": 0,
         "imports": 0,
         "idempotency_records": 0,

@@ -28,6 +28,7 @@ from recognition.people.index import (
 )
 from recognition.people.index import gallery as module
 from recognition.people.index.contents import IndexState, Row
+from recognition.people.index.indexes import new_index
 from recognition.people.model_versions import ensure_model_version
 from recognition.people.models import Collection, FaceImage, GalleryChange, Person, Template
 from recognition.people.rules import rules_of
@@ -383,10 +384,11 @@ def test_template_that_moves_to_another_person_is_always_found() -> None:
 
     ann, bob = uuid4(), uuid4()
     vector = embedding_of(1)
-    contents = IndexState(len(vector), "fake", 0)
+    contents = IndexState(0, new_index("float32", len(vector), "fake"))
     rows = [Row(7, str(uuid4()), person, vector.tobytes()) for person in (ann, bob)]
     contents.put(rows[:1], {ann: ("Ann", None, ())})
-    contents._rows = Kept(contents._rows)
+    members = contents._members
+    members._owners = Kept(members._owners)
     contents.put(rows[1:], {bob: ("Bob", None, ())})
     assert contents.search(vector[None], 1)[0][0].person == bob
     assert (contents.size, contents.member(ann)) == ((1, 1), None)

@@ -12,7 +12,7 @@ from django.conf import settings
 from ml_engine.matching import VectorIndex
 from recognition.people.index import Gallery, gallery_of, indexes
 from recognition.people.index.contents import IndexState, Row
-from recognition.people.index.indexes import BYTES_FROM, BYTES_UNTIL, kind_for
+from recognition.people.index.indexes import BYTES_FROM, BYTES_UNTIL, kind_for, new_index
 from recognition.people.models import (
     FaceImage,
     Person,
@@ -96,7 +96,7 @@ def test_changes_while_an_index_is_built_are_in_it(monkeypatch: pytest.MonkeyPat
     vectors = unit_vectors(40, DIMENSION)
     ann = uuid7()
     rows = [Row(n, str(uuid7()), ann, vector.tobytes()) for n, vector in enumerate(vectors)]
-    contents = IndexState(DIMENSION, "fake", 0)
+    contents = IndexState(0, new_index("float32", DIMENSION, "fake"))
     contents.put(rows[:30], {ann: ("Ann", None, ())})
 
     def meanwhile(index: VectorIndex) -> None:
