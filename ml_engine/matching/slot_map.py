@@ -50,7 +50,7 @@ class SlotMap:
         """The slots of ids (n,), -1 for unknown ones."""
         places = self._homes(ids)
         found = np.full(len(ids), -1, np.int64)
-        pending = np.arange(len(ids))
+        pending = np.arange(len(ids) if len(self._ids) else 0)
         while len(pending):
             slots = self._table[places[pending]]
             is_there = (slots >= 0) & (self._ids[slots] == ids[pending])

@@ -62,3 +62,7 @@ def test_hundred_thousand_ids_are_found_in_a_slot_map() -> None:
     slots.put(ids)
     assert slots.put(ids[::-1]).tolist() == list(range(99_999, -1, -1))
     assert len(slots) == 100_000
+
+
+def test_empty_map_knows_no_id() -> None:
+    assert SlotMap().slots(np.array([0, 1], np.int64)).tolist() == [-1, -1]
