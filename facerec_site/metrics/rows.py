@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, connection
 from prometheus_client import Metric
@@ -12,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from recognition.cameras.selectors import cameras_by_status, streams_by_state
 from recognition.jobs.selectors import open_jobs
 from recognition.notices.selectors import receivers_by_state, waiting_deliveries
+from recognition.people.index import oldest_change_s
 from recognition.people.selectors import gallery_revisions
 from recognition.web.metric_families import FAMILIES, HELD
 
@@ -58,15 +60,18 @@ def _galleries(held: Mapping[str, Metric]) -> dict[str, Samples]:
         (str(collection), str(model)): revision
         for (collection, model), revision in gallery_revisions().items()
     }
-    in_memory = now.keys() & revisions.keys()
+    # A process may have set only one of the two yet.
+    in_memory = now.keys() & templates.keys() & revisions.keys()
     return {
         "facerec_gallery_templates": [((key[0],), templates[key]) for key in in_memory],
-        "facerec_gallery_changes_behind": [
-            # A change may have come between the two reads.
-            ((key[0],), max(0, now[key] - revisions[key]))
-            for key in in_memory
+        "facerec_gallery_late_seconds": [
+            ((key[0],), _late_s(key[0], int(revisions[key]), now[key])) for key in in_memory
         ],
     }
+
+
+def _late_s(collection: str, held: int, now: int) -> float:
+    return oldest_change_s(UUID(collection), after=held) if held < now else 0.0
 
 
 def _rows() -> dict[str, Samples]:

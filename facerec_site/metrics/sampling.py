@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
+from uuid import UUID
 
 from ml_engine.runtime.batcher import QueueStats
 from recognition.engine import engine_state, engine_stats
 from recognition.people.index import held_galleries
 from recognition.web.metrics import count, observe, put
-from recognition.web.process import Part, process
+from recognition.web.process import PARTS, Part, process
 
 logger = logging.getLogger(__name__)
 
 _EVERY_S = 5.0
 _ENGINE_STATES = ("off", "warming_up", "ready", "failed")
+# Only these follow the database all the time. In others a gallery stays as its last use left it.
+_FOLLOWING = PARTS["recognition.people.index.GalleryLoader"]
+# That many have room in the files. One whose collection was deleted keeps its room.
+_MAX_GALLERIES = 10_000
 
 
 class Sampler(Part):
@@ -23,6 +28,7 @@ class Sampler(Part):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, QueueStats] = {}
+        self._galleries: set[tuple[UUID, int]] = set()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
@@ -40,12 +46,20 @@ class Sampler(Part):
             for queue, stats in engine_stats().items():
                 _take_over(queue, stats, self._seen.get(queue))
                 self._seen[queue] = stats
+            if process().roles & _FOLLOWING:
+                self._put_galleries()
         state = engine_state()["state"]
         for each in _ENGINE_STATES:
             put("facerec_engines", each == state, each)
-        for (collection, model), (templates, revision) in held_galleries().items():
-            put("held_templates", templates, str(collection), str(model))
-            put("held_revision", revision, str(collection), str(model))
+
+    def _put_galleries(self) -> None:
+        for key, (templates, revision) in held_galleries().items():
+            if len(self._galleries) < _MAX_GALLERIES:
+                self._galleries.add(key)
+            if key in self._galleries:
+                labels = [str(part) for part in key]
+                put("held_templates", templates, *labels)
+                put("held_revision", revision, *labels)
 
     def _run(self) -> None:
         while not self._stopped.wait(_EVERY_S):

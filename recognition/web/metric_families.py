@@ -71,8 +71,10 @@ FAMILIES: dict[str, Family] = {
     "facerec_gallery_templates": Family(
         "row", ("collection",), "Templates of a collection in memory."
     ),
-    "facerec_gallery_changes_behind": Family(
-        "row", ("collection",), "Changes that the gallery furthest behind has not applied yet."
+    "facerec_gallery_late_seconds": Family(
+        "row",
+        ("collection",),
+        "Since the oldest change that the gallery furthest behind has not applied yet.",
     ),
     "facerec_cameras": Family("row", ("status",), "Cameras."),
     "facerec_streams": Family(

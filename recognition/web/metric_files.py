@@ -4,23 +4,27 @@ Each process has files of its own, in the format of prometheus-client's multi-pr
 holds a lock on a file beside them. The system frees the lock if the process ends in any way, so
 nobody has to take note of a start, an end or a process id that is used again; a paused process is
 not dead. Whoever reads adds the counters of the dead to two common files, so that sums never fall,
-and drops what the dead had set.
+and drops what the dead had set. A kill at any moment neither loses a count nor adds it twice.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from prometheus_client import Metric
 from prometheus_client.mmap_dict import MmapedDict
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
+
+logger = logging.getLogger(__name__)
 
 _SUMMED = ("counter", "histogram")
 _PREFIXES = (*_SUMMED, "gauge_livesum", "gauge_livemax", "gauge_livemin")
@@ -32,7 +36,8 @@ LOCKED_FOR_S = 2.0
 
 
 class MetricFiles:
-    """OSError if the folder cannot be written, or has no room. TimeoutError is one, too."""
+    """OSError if the folder cannot be written, or has no room; once it is made, only if it is gone.
+    TimeoutError is one, too."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,10 +54,16 @@ class MetricFiles:
     def read(self) -> list[Metric]:
         """The figures of all processes, living and dead."""
         with self._alone():
-            for path in self._folder.glob("*.alive"):
-                if path.stem != self.name and not _is_held(path):
-                    self._bury(path)
-            return list(MultiProcessCollector(None, str(self._folder)).collect())
+            alive = (path for path in self._folder.glob("*.alive") if path.stem != self.name)
+            dead = {path.stem for path in alive if not _is_held(path)}
+            try:
+                self._bury(dead)
+            except OSError as error:  # the disk is full or read-only
+                logger.warning("what ended processes counted stays in their files: %s", error)
+            files = {path for path in self._folder.glob("*.db") if path.stat().st_size}
+            for name in dead:
+                files.difference_update(self._folder.glob(f"gauge_*_{name}.db"))
+            return list(MultiProcessCollector.merge(files))
 
     def _live(self) -> IO[bytes]:
         alive = (self._folder / f"{self.name}.alive").open("wb")
@@ -67,18 +78,33 @@ class MetricFiles:
             raise
         return alive
 
-    def _bury(self, alive: Path) -> None:
-        mark_process_dead(alive.stem, str(self._folder))
-        for prefix in _SUMMED:
-            dead, common = (self._file(prefix, name) for name in (alive.stem, "dead"))
-            if not dead.exists():
-                continue
-            if not common.exists():
-                dead.rename(common)  # its room on the disk is reserved
-                continue
-            _add(dead, common)
-            dead.unlink()
-        self._forget(alive.stem)
+    def _bury(self, dead: Iterable[str]) -> None:
+        self._settle()
+        for name in dead:
+            for prefix in _SUMMED:
+                path = self._file(prefix, name)
+                # It is empty if the process was killed while it started.
+                if path.exists() and path.stat().st_size:
+                    self._sum_up(path, self._file(prefix, "dead"), name)
+            self._forget(name)
+
+    def _sum_up(self, dead: Path, common: Path, name: str) -> None:
+        if not common.exists():
+            dead.rename(common)  # its room on the disk is reserved
+            return
+        made = common.with_suffix(".new")
+        shutil.copyfile(common, made)
+        _add(dead, made)
+        made.rename(f"{common}.{name}")
+        self._settle()
+
+    def _settle(self) -> None:
+        """Put sums that are ready in the place of both files that they were made of. A sum that
+        is not ready has another name, and is made anew."""
+        for ready in self._folder.glob("*_dead.db.*"):
+            common, name = ready.with_suffix(""), ready.suffix[1:]
+            common.with_name(common.name.replace("dead", name)).unlink(missing_ok=True)
+            ready.rename(common)
 
     def _forget(self, name: str) -> None:
         for path in (*self._folder.glob(f"*_{name}.db"), self._folder / f"{name}.alive"):
@@ -86,8 +112,9 @@ class MetricFiles:
 
     def _clear(self) -> None:
         """Begin anew if no process runs: sums may begin at zero whenever all processes do."""
-        for path in (*self._folder.glob("*.db"), *self._folder.glob("*.alive")):
-            path.unlink()
+        for pattern in ("*.db", "*_dead.*", "*.alive"):
+            for path in self._folder.glob(pattern):
+                path.unlink()
 
     def _file(self, prefix: str, name: str) -> Path:
         return self._folder / f"{prefix}_{name}.db"
@@ -97,12 +124,17 @@ class MetricFiles:
         """No other process reads, starts or buries meanwhile. Counting goes on. TimeoutError if
         another one keeps the lock, because it was paused just then."""
         until = time.monotonic() + LOCKED_FOR_S
-        with (self._folder / "lock").open("wb") as lock:
+        with open(self._folder / "lock", "rb", opener=_made_if_missing) as lock:
             while not _lock(lock):
                 if time.monotonic() > until:
                     raise TimeoutError("another process keeps the lock of the figures")
                 time.sleep(0.01)
             yield
+
+
+def _made_if_missing(path: str, flags: int) -> int:
+    """Not opened to write: the disk may be read-only since the file was made."""
+    return os.open(path, flags | os.O_CREAT, 0o600)
 
 
 def _is_held(path: Path) -> bool:
@@ -120,8 +152,10 @@ def _lock(file: IO[bytes]) -> bool:
     return True
 
 
-def _add(dead: Path, common: Path) -> None:
-    sums = MmapedDict(str(common))
+def _add(dead: Path, made: Path) -> None:
+    with made.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, _FILE_BYTES)
+    sums = MmapedDict(str(made))
     try:
         for key, value, _, _ in MmapedDict.read_all_values_from_file(str(dead)):
             sums.write_value(key, sums.read_value(key)[0] + value, 0.0)

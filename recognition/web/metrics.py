@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from prometheus_client import (
@@ -37,9 +37,7 @@ class Metrics(Part):
     def __init__(self) -> None:
         self._files = _shared_files() if process().roles else None
         # Each value is made at its first use, of the class that is set here.
-        values.ValueClass = (
-            values.MultiProcessValue(self._own_name) if self._files else values.MutexValue
-        )
+        values.ValueClass = _shared_values(self._files) if self._files else values.MutexValue
         self._registry = CollectorRegistry()
         self.counters: dict[str, Counter] = {}
         self.histograms: dict[str, Histogram] = {}
@@ -48,8 +46,18 @@ class Metrics(Part):
             self._make(name, family)
 
     def read(self) -> Iterable[Metric]:
-        """The figures of all processes of this machine."""
-        return self._files.read() if self._files else self._registry.collect()
+        """The figures of all processes of this machine; none if their files are gone. TimeoutError
+        if another process keeps them."""
+        if self._files is None:
+            return self._registry.collect()
+        try:
+            return self._files.read()
+        except TimeoutError:
+            raise
+        except OSError as error:
+            # The figures of this process alone would look like a restart of all others.
+            logger.warning("/metrics has nothing that processes count: %s", error)
+            return []
 
     def _make(self, name: str, family: Family) -> None:
         told = (name, family.says, family.labels)
@@ -62,10 +70,6 @@ class Metrics(Part):
             mode = _MODES[family.kind]
             self.gauges[name] = Gauge(*told, registry=self._registry, multiprocess_mode=mode)
 
-    def _own_name(self) -> str:
-        assert self._files
-        return self._files.name
-
 
 def _shared_files() -> MetricFiles | None:
     try:
@@ -73,6 +77,21 @@ def _shared_files() -> MetricFiles | None:
     except OSError as error:
         logger.warning("/metrics of this machine does not show this process: %s", error)
         return None
+
+
+def _shared_values(files: MetricFiles) -> Callable[..., Any]:
+    """What makes values in the files. The first value of a kind opens its file: if it is gone, the
+    process counts for itself, because no request may fail for that."""
+    shared = values.MultiProcessValue(lambda: files.name)
+
+    def made(*told: Any, **options: Any) -> Any:
+        try:
+            return shared(*told, **options)
+        except OSError as error:
+            logger.warning("/metrics does not show all figures of this process: %s", error)
+            return values.MutexValue(*told, **options)
+
+    return made
 
 
 def count(name: str, *labels: str, by: float = 1) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError, connection
@@ -18,11 +21,14 @@ from facerec_site.metrics import rows, sampling
 from facerec_site.metrics.sampling import Sampler
 from ml_engine.runtime.batcher import QueueStats
 from recognition.cameras.models import Camera
+from recognition.engine import use_engine
 from recognition.jobs.models import Job
 from recognition.notices.models import Delivery, Receiver
 from recognition.people.index import gallery_of
-from recognition.people.models import Collection, Person
-from recognition.web.metric_families import FAMILIES
+from recognition.people.models import Collection, GalleryChange, Person
+from recognition.web import metric_files
+from recognition.web.metric_families import FAMILIES, HELD
+from recognition.web.metrics import Metrics
 from recognition.web.process import Process, process, use_process
 from tests.callers import new_key, with_key, with_secret
 from tests.commits import committed
@@ -51,7 +57,7 @@ LABELS = {
     "facerec_jobs": {"kind", "state"},
     "facerec_oldest_job_seconds": {"kind", "state"},
     "facerec_gallery_templates": {"collection"},
-    "facerec_gallery_changes_behind": {"collection"},
+    "facerec_gallery_late_seconds": {"collection"},
     "facerec_cameras": {"status"},
     "facerec_streams": {"state"},
     "facerec_receivers": {"sink", "state"},
@@ -65,6 +71,23 @@ LABELS = {
 @pytest.fixture(autouse=True)
 def _token(settings: Any) -> None:
     settings.METRICS_TOKEN = TOKEN
+
+
+Become = Callable[[str], Process]
+
+
+@pytest.fixture
+def become(settings: Any, tmp_path: Path, engine: FakeEngine) -> Become:
+    """Replace the process by one with this role."""
+    settings.VAR_DIR = tmp_path
+
+    def become(role: str) -> Process:
+        made = Process(roles=[role])
+        use_process(made)
+        use_engine(engine)
+        return made
+
+    return become
 
 
 def _read(client: Client) -> dict[str, Metric]:
@@ -123,10 +146,17 @@ class TestLabels:
         told = {name.removesuffix("_bucket") for name in re.findall(r"facerec_[a-z_]+", text)}
         assert told - {"facerec_token"} == set(FAMILIES)
 
+    def test_alert_for_too_few_fires_if_there_are_none(self) -> None:
+        text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+        rules = re.findall(r"expr: sum\((\w+\{.*?\})\) < \d+(.*)", text)
+        assert rules
+        assert all(rest == f" or absent({counted})" for counted, rest in rules)
+
     def test_nothing_but_the_table_is_told_and_no_name_and_no_id(
-        self, engine: FakeEngine, client: Client, collection: Collection
+        self, become: Become, client: Client, collection: Collection
     ) -> None:
         """After a person was enrolled, identified, searched for, seen in a path, and erased."""
+        become("web")
         api = with_key()
         body = {"name": "Zebedee Findme", "external_id": "ext-findme", "collection": collection.pk}
         person = api.post("/api/v1/persons", body).json()["id"]
@@ -204,20 +234,70 @@ class TestFigures:
         for code, status in refused:
             assert figure("facerec_refusals_total", code=code, status=status) == 1
 
-    def test_gallery_is_behind_until_it_follows(
-        self, engine: FakeEngine, client: Client, collection: Collection
+    def test_gallery_is_late_until_it_follows(
+        self, become: Become, client: Client, collection: Collection
     ) -> None:
-        enrol(make_person(collection), ANN)
+        become("web")
+        gallery_of(collection).follow()
         labels = {"collection": str(collection.pk)}
+        enrol(make_person(collection), ANN)
         found = _read(client)
+        late = "facerec_gallery_late_seconds"
         assert value(found, "facerec_gallery_templates", **labels) == 1
-        assert value(found, "facerec_gallery_changes_behind", **labels) == 0
-        Collection.objects.update(gallery_revision=collection.gallery_revision + 5)
-        assert value(_read(client), "facerec_gallery_changes_behind", **labels) > 0
+        assert value(found, late, **labels) == 0
+        for ago_s in (90, 30):
+            collection.refresh_from_db()
+            revision = collection.gallery_revision + 1
+            GalleryChange.objects.create(collection=collection, revision=revision, template_id=1)
+            at = timezone.now() - timedelta(seconds=ago_s)
+            GalleryChange.objects.filter(revision=revision).update(created_at=at)
+            Collection.objects.update(gallery_revision=revision)
+        assert value(_read(client), late, **labels) == pytest.approx(90, abs=20)
+        GalleryChange.objects.all().delete()  # by the upkeep, after an hour
+        assert value(_read(client), late, **labels) == 3600
+
+    def test_gallery_of_a_process_that_does_not_follow_is_not_told(
+        self, become: Become, client: Client, collection: Collection
+    ) -> None:
+        become("jobs")
+        gallery_of(collection).follow()
+        found = _read(client)
+        assert not found["facerec_gallery_templates"].samples
+        assert not found["facerec_gallery_late_seconds"].samples
+
+    def test_gallery_of_which_a_process_has_set_one_figure_is_not_told(
+        self, collection: Collection
+    ) -> None:
+        labels = {"collection": str(collection.pk), "model": str(collection.embedder_id)}
+        for name in HELD:
+            held = Metric(name, "", "gauge")
+            held.add_sample(name, labels, 1)
+            found = {metric.name: metric for metric in rows.with_rows([held])}
+            assert not found["facerec_gallery_templates"].samples
+
+    def test_galleries_stay_within_the_room_of_the_files(
+        self, become: Become, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        held = {(uuid4(), 10**9): (1, 1) for _ in range(20_000)}
+        monkeypatch.setattr(sampling, "held_galleries", lambda: held)
+        become("web").part(Sampler).sample()
+        sizes = {path.name: path.stat().st_size for path in (tmp_path / "metrics").glob("*.db")}
+        assert set(sizes.values()) == {metric_files._FILE_BYTES}
+
+    def test_metrics_without_their_folder_tell_what_the_database_has(
+        self, become: Become, client: Client, tmp_path: Path
+    ) -> None:
+        become("web").part(Metrics)
+        shutil.rmtree(tmp_path / "metrics")
+        assert client.get("/health/live").status_code == 200
+        found = _read(client)
+        assert value(found, "facerec_database_up") == 1
+        assert "facerec_requests" not in found
 
     def test_gallery_of_a_collection_that_is_gone_is_not_told(
-        self, engine: FakeEngine, client: Client, collection: Collection
+        self, become: Become, client: Client, collection: Collection
     ) -> None:
+        become("web")
         assert not _read(client)["facerec_gallery_templates"].samples  # not loaded
         gallery_of(collection).follow()
         assert len(_read(client)["facerec_gallery_templates"].samples) == 1

@@ -21,7 +21,7 @@ that made the change, and before a search in every other process.
 """
 
 from recognition.people.index.candidates import gallery_processes_prune
-from recognition.people.index.changes import changes_prune, note_changes
+from recognition.people.index.changes import changes_prune, note_changes, oldest_change_s
 from recognition.people.index.gallery import Gallery
 from recognition.people.index.loading import GalleryLoader
 from recognition.people.index.process import forget_galleries, gallery_of, held_galleries
@@ -41,6 +41,7 @@ __all__ = [
     "gallery_processes_prune",
     "held_galleries",
     "note_changes",
+    "oldest_change_s",
     "settle_on_commit",
     "snapshot_problems",
     "snapshots_prune",

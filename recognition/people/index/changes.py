@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models import F, Max, Min
 from django.utils import timezone
@@ -37,6 +38,14 @@ def note_changes(collection: Collection, template_ids: Iterable[int]) -> None:
         batch_size=1000,
     )
     after_commit(lambda: follow_now(collection.pk))
+
+
+def oldest_change_s(collection_id: UUID, *, after: int) -> float:
+    """Age in seconds of the first change after this revision. If that has been deleted, it is at
+    least the time that changes are kept."""
+    changes = GalleryChange.objects.filter(collection=collection_id, revision__gt=after)
+    at = changes.order_by("revision").values_list("created_at", flat=True).first()
+    return max(0.0, (timezone.now() - at if at else _KEPT).total_seconds())
 
 
 def changes_prune() -> int:

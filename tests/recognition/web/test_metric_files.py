@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from recognition.web import metric_files
 from recognition.web.metric_files import MetricFiles
@@ -120,6 +125,84 @@ def test_process_that_is_paused_with_the_lock_holds_nobody_up(
         for blocked in (files.read, lambda: MetricFiles(folder)):
             with pytest.raises(TimeoutError):
                 blocked()
+
+
+class Killed(BaseException):
+    pass
+
+
+def _leave(folder: Path, name: str) -> None:
+    """What a process leaves that counted 3 calls, set 7 and ended."""
+    (folder / f"{name}.alive").touch()
+    for prefix, sample, number in [("counter", "calls_total", 3), ("gauge_livesum", "waiting", 7)]:
+        values = MmapedDict(str(folder / f"{prefix}_{name}.db"))
+        values.write_value(mmap_key(sample, sample, [], [], ""), number, 0.0)
+        values.close()
+
+
+def test_kill_at_any_step_of_a_burial_counts_the_dead_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = MetricFiles(folder)
+    steps_left = itertools.count()
+
+    def killed_at_last(step: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **options: Any) -> Any:
+            if next(steps_left) == killed_at:
+                raise Killed
+            return step(*args, **options)
+
+        return run
+
+    for killed_at in itertools.count():
+        for name in ("1-a", "2-b"):
+            _leave(folder, name)
+        steps_left = itertools.count()
+        with monkeypatch.context() as patch:
+            for owner, name in [(Path, "unlink"), (Path, "rename"), (shutil, "copyfile"),
+                                (MmapedDict, "write_value")]:  # fmt: skip
+                patch.setattr(owner, name, killed_at_last(getattr(owner, name)))
+            try:
+                files.read()
+                was_killed = False
+            except Killed:
+                was_killed = True
+        found = _read(files)
+        assert (found["calls_total"], found["waiting"]) == (6 * (killed_at + 1), 0), killed_at
+        if not was_killed:
+            break
+    assert killed_at > 6
+
+
+def test_read_only_disk_leaves_the_figures_readable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **options: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    opened = Path.open
+
+    def open_to_read(path: Path, mode: str = "r", *args: Any) -> Any:
+        return opened(path, mode, *args) if mode in ("r", "rb") else refuse()
+
+    files = MetricFiles(folder)
+    _leave(folder, "1-a")
+    for name in ("unlink", "rename"):
+        monkeypatch.setattr(Path, name, refuse)
+    monkeypatch.setattr(Path, "open", open_to_read)
+    assert {name: _read(files)[name] for name in ("calls_total", "waiting")} == {
+        "calls_total": 3, "waiting": 0,
+    }  # fmt: skip
+
+
+def test_process_that_was_killed_at_its_start_holds_nobody_up(folder: Path) -> None:
+    files = MetricFiles(folder)
+    _leave(folder, "1-a")
+    files.read()
+    (folder / "2-b.alive").touch()
+    (folder / "counter_2-b.db").touch()
+    assert _read(files)["calls_total"] == 3
+    assert not list(folder.glob("*2-b*"))
 
 
 def test_first_process_of_the_machine_begins_anew(folder: Path, begin: Begin) -> None:
