@@ -22,7 +22,7 @@ from tests import quick_flush
 from tests.callers import PageClient
 from tests.commits import FailedSteps, commit_services
 from tests.fakes import FakeEngine
-from tests.kinds import NO_UNIT_TESTS, is_unit_test
+from tests.kinds import is_unit_test, may_hold_unit_tests
 
 _DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
@@ -36,8 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """`make unit` does not import folders without unit tests."""
-    is_of_no_unit = not NO_UNIT_TESTS.isdisjoint(collection_path.parts)
-    return True if config.option.markexpr == "unit" and is_of_no_unit else None
+    is_left_out = config.option.markexpr == "unit" and not may_hold_unit_tests(collection_path)
+    return True if is_left_out else None
 
 
 @pytest.fixture(scope="session", autouse=True)

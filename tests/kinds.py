@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
@@ -15,7 +16,8 @@ _DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"
 # A test with one of these is no unit test.
 _MARKERS = ("weights", "data", "peers", "browser", "redis", "tensorflow", "simulation")
 # Folders of tests that start processes, or most of them do.
-NO_UNIT_TESTS = frozenset({"benchmarks", "e2e", "facerec_site", "tools"})
+_FOLDERS = frozenset({"benchmarks", "e2e", "facerec_site", "tools"})
+_TESTS = Path(__file__).resolve().parent
 # With these a test starts processes or speaks to servers, and waits for them.
 _OUTWARD = {
     "http.server",
@@ -42,7 +44,14 @@ def is_unit_test(item: pytest.Item) -> bool:
     """True if the test needs no database, weights, server, process or browser, and no seconds."""
     if uses_database(item) or any(map(item.get_closest_marker, _MARKERS)):
         return False
-    return NO_UNIT_TESTS.isdisjoint(item.path.parts) and not any(map(_is_outward, _modules(item)))
+    return may_hold_unit_tests(item.path) and not any(map(_is_outward, _modules(item)))
+
+
+def may_hold_unit_tests(path: Path) -> bool:
+    """False for a file or folder of `tests/` whose tests start processes."""
+    return not path.is_relative_to(_TESTS) or _FOLDERS.isdisjoint(
+        path.relative_to(_TESTS).parts[:1]
+    )
 
 
 def _modules(item: pytest.Item) -> Iterator[str]:
