@@ -1,7 +1,7 @@
 """Are strangers named as rarely as promised, in every kind of picture?
 
 People of LFW are chosen at random. Some are enrolled with one photo each, some are strangers, and
-the impostor curve, its cohort, and its crowd if that helps the embedder are fitted on the rest.
+the impostor curve, its cohort, and its crowd if the embedder has one are fitted on the rest.
 Photos are degraded in the kinds of `ml_engine.evaluation.degradations`. There is one gallery for
 each kind, and one in which each person has a random kind ("mixed"). Strangers, and other photos of
 the enrolled people, are identified in each kind and mixed. The rules are those of the product: the
@@ -26,9 +26,9 @@ from ml_engine.evaluation.collect import Collected, Variant
 from ml_engine.evaluation.degradations import KINDS, WORSE
 from ml_engine.evaluation.lfw import Photos, load_photos
 from ml_engine.evaluation.report import Interval, percent, share_interval
-from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve
+from ml_engine.matching.calibration import DEFAULT_FPIR, ImpostorCurve, curve_of
 from ml_engine.matching.cohort import Cohort
-from ml_engine.matching.crowd_choice import chosen_crowd
+from ml_engine.matching.crowd_choice import scaled_crowd
 from ml_engine.quality import refusals
 from ml_engine.types import EngineError, Float32
 
@@ -134,7 +134,9 @@ def evaluate_kinds(
     reports = []
     for preset in presets:
         versions = engine.embedder(preset).version, engine.detector
-        curve = fitted_curve(of_rest, rest, preset=preset, versions=versions)
+        # Whether a crowd helps was decided on more people than are left here.
+        has_crowd = bool(curve_of(*versions).normalisation)
+        curve = fitted_curve(of_rest, rest, preset=preset, versions=versions, has_crowd=has_crowd)
         reports.append(kinds_report(faces, tested, within, preset=preset, curve=curve))
     return reports
 
@@ -260,13 +262,18 @@ class _Shown:
 
 
 def fitted_curve(
-    faces: Mapping[str, Collected], photos: Photos, *, preset: str, versions: tuple[str, str]
+    faces: Mapping[str, Collected],
+    photos: Photos,
+    *,
+    preset: str,
+    versions: tuple[str, str],
+    has_crowd: bool = False,
 ) -> ImpostorCurve:
     """faces: of the photos, in each kind. versions: of embedder and detector."""
     clean = faces["clean"]
     rows = np.flatnonzero(clean.has_face)
     plain = clean.embeddings[Variant(preset)][rows]
-    crowd = chosen_crowd(plain, merged_people(photos.only(rows)))
+    crowd = scaled_crowd(plain, merged_people(photos.only(rows))) if has_crowd else None
     curve = impostor_curve(
         photos.only(rows),
         plain,
