@@ -81,6 +81,11 @@ class ImportRun(Upload):
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="imports")
     name = models.CharField(max_length=200, help_text="Name of the archive or folder.")
     is_planned = models.BooleanField(default=False, help_text="Every photo has its item.")
+    erased = models.JSONField(
+        default=list,
+        editable=False,
+        help_text="Keyed hashes of people erased before it was planned.",
+    )
     # Kept, because the worker may be killed before the job tells it.
     refusal_code = models.CharField(
         max_length=64, blank=True, help_text="Why it was refused as a whole."
@@ -117,6 +122,10 @@ class ImportItem(models.Model):
         max_length=255, blank=True, help_text="The same for all photos of one person."
     )
     who = models.JSONField(default=dict, help_text="Values for a new person.")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Of an exported face.")
+    places = models.JSONField(
+        default=list, editable=False, help_text="Offset and bytes of its entries in the archive."
+    )
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     code = models.CharField(max_length=64, blank=True)
     message = models.CharField(max_length=500, blank=True)
@@ -137,6 +146,7 @@ class ImportItem(models.Model):
         indexes = [
             models.Index(fields=["run", "state", "code"], name="item_by_outcome"),
             models.Index(fields=["run", "person_key"], name="item_by_person"),
+            models.Index(fields=["sha256"], name="item_by_face"),
         ]
 
     # Not a column: part of the file name under which `picture` is written.

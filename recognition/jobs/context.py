@@ -113,6 +113,15 @@ class JobContext:
             when_database_is_back(self._write, self._stopping)
             self._check_here()
 
+    def begin(self) -> None:
+        """Called once, before the function, which reads what has changed so far. A job that ends
+        without its function leaves that to the next job. Otherwise like `check`."""
+        self.check()
+        if self._job.runs_again:
+            rows = self._rows.filter(cancel_requested=False)
+            # If the job was cancelled or is lost meanwhile, the next step raises that.
+            renew(rows, self._kept.lease, runs_again=False)
+
     def note(self, line: str) -> None:
         """Add a line that is written with the next step."""
         now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")

@@ -90,7 +90,6 @@ def _take(kinds: Collection[str]) -> tuple[Job, Lease] | None:
             started_at=DatabaseTime(),
             progress=0.0,
             message="",
-            runs_again=False,
         )
         if lease is not None:
             return Job.objects.get(pk=pk), lease
@@ -106,7 +105,7 @@ def _attempt(job: Job, kind: Kind, context: JobContext) -> Outcome:
         return Outcome(Job.State.FAILED, message, "worker_lost", counts=False)
     context.note(f"Attempt {job.attempts} of {kind.max_attempts} in {process().id}.")
     try:
-        context.check()
+        context.begin()
         result = kind.load()(context, job.parameters)
     except LeaseLost:
         raise

@@ -45,9 +45,7 @@ def job_start(
             # If the open job ends at this moment, the second call of `start` can insert a new one.
             key = _unique_key(kind, collection)
             return _open_job(key, is_input_new=is_input_new) or start()
-        record(actor, "job.start", job, collection_id=collection, kind=kind)
-        after_commit(partial(job_publish, job))
-        return job
+        return _told(job, actor)
 
     kind_named(kind)
     return in_transaction(start)
@@ -60,11 +58,13 @@ def job_cancel(*, job: Job, actor: Actor) -> Job:
     def cancel() -> None:
         rows = Job.objects.filter(pk=job.pk)
         is_queued = rows.filter(state=Job.State.QUEUED).update(
-            state=Job.State.CANCELLED, unique_key=None, ended_at=DatabaseTime()
+            state=Job.State.CANCELLED, unique_key=None, ended_at=DatabaseTime(), runs_again=False
         )
         if is_queued:
             job_ended(job, Job.State.CANCELLED)
-        elif not rows.filter(state=Job.State.RUNNING).update(cancel_requested=True):
+        elif not rows.filter(state=Job.State.RUNNING).update(
+            cancel_requested=True, runs_again=False
+        ):
             raise ServiceError("job_ended", "The job has ended already.", status=409)
         record(actor, "job.cancel", job, collection_id=job.collection_id, kind=job.kind)
 
@@ -114,12 +114,13 @@ def queue_periodic() -> None:
 
 def job_ended(job: Job, state: Job.State) -> None:
     """Called in the transaction that ends a job: write a notice, and queue the next job of a
-    periodic kind, or of one whose input is new. The success of a periodic job needs no notice."""
+    periodic kind, or of one whose input is new: if it was cancelled, the input that is new since
+    then. The success of a periodic job needs no notice."""
     after_commit(partial(count, "facerec_jobs_ended_total", job.kind, state))
-    if state != Job.State.CANCELLED and Job.objects.filter(pk=job.pk, runs_again=True).exists():
+    if Job.objects.filter(pk=job.pk, runs_again=True).exists():
         next_job = _insert(job.kind, job.created_by, job.parameters, job.collection_id)
         if next_job is not None:
-            after_commit(partial(job_publish, next_job))
+            _told(next_job, Actor(job.created_by))
     every = KINDS[job.kind].every if job.kind in KINDS else None
     if every is not None:
         _insert(job.kind, SYSTEM.name, {}, None, wait_s=every.total_seconds())
@@ -159,6 +160,13 @@ def _insert(
     except IntegrityError:
         return None
     return _read(job)
+
+
+def _told(job: Job, actor: Actor) -> Job:
+    """The new job, told to the audit log and to open pages."""
+    record(actor, "job.start", job, collection_id=job.collection_id, kind=job.kind)
+    after_commit(partial(job_publish, job))
+    return job
 
 
 def _open_job(unique_key: str | None, *, is_input_new: bool) -> Job | None:

@@ -92,7 +92,7 @@ class _Source:
             return newest.wanted
         shown_until = newest.shown_until
         is_shown = shown_until is not None and started_at + self.after / 2 <= shown_until
-        return newest.wanted if is_shown else None
+        return replace(newest.wanted, is_cut=True) if is_shown else None
 
     def fresh(self, started_at: datetime) -> ClipWanted:
         before = timedelta(seconds=self.camera.clip_before_s)

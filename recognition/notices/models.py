@@ -131,7 +131,7 @@ class Webhook(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
         editable=False,
-        help_text="The key that added it or switched it on, with which it ends.",
+        help_text="The key that added, changed or switched it on last; it ends with it.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -38,7 +38,7 @@ class Trace:
     move: str | None = None
 
 
-# The order matters: events refer to images, so they come first.
+# The order matters: events refer to images, and imports look for their hashes: so they come first.
 TRACES: dict[str, Trace] = {
     "events": Trace(
         fields=(
@@ -63,6 +63,17 @@ TRACES: dict[str, Trace] = {
         forget="recognition.people.services.lookalikes.lookalikes_forget",
         move="recognition.people.services.lookalikes.lookalikes_move",
     ),
+    "imports": Trace(
+        fields=(
+            "bulk.ImportItem.person",
+            "bulk.ImportItem.who",
+            "bulk.ImportItem.picture",
+            # Archives of imports end with their job or in the sweep; exports are deleted at once.
+            "bulk.Piece.file",
+        ),
+        forget="recognition.bulk.services.traces.imports_forget",
+        move="recognition.bulk.services.traces.imports_move",
+    ),
     "images": Trace(
         fields=(
             "people.FaceImage.person",
@@ -81,17 +92,6 @@ TRACES: dict[str, Trace] = {
         fields=("people.GallerySnapshot.name",),
         forget="recognition.people.services.person_images.snapshots_forget",
         move="recognition.people.services.person_images.snapshots_move",
-    ),
-    "imports": Trace(
-        fields=(
-            "bulk.ImportItem.person",
-            "bulk.ImportItem.who",
-            "bulk.ImportItem.picture",
-            # Archives of imports end with their job or in the sweep; exports are deleted at once.
-            "bulk.Piece.file",
-        ),
-        forget="recognition.bulk.services.traces.imports_forget",
-        move="recognition.bulk.services.traces.imports_move",
     ),
     "recordings": Trace(
         fields=("events.Recording.archive",),
@@ -130,6 +130,8 @@ EXEMPT: dict[str, str] = {
     "cameras.CameraHub.strangers": "names of machines that send pictures, and counts",
     "cameras.Camera.areas": "parts of a picture, without people",
     "cameras.CameraMinute.timing_ms": "times of stages",
+    "bulk.ImportRun.erased": "keyed hashes, kept until the import is over",
+    "bulk.ImportItem.places": "places in an archive",
     "training.TrainingRun.settings": "options; its pictures are in no file, see `FaceFile`",
     "training.TrainingRun.curve": "figures of a network",
     "training.TrainingRun.figures": "figures of a network and of a camera's pictures",

@@ -25,7 +25,7 @@ _MANY_EMPTY = 100
 _LONGEST_PATH = 500
 _ENCRYPTED = 0x1
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-_LOCAL_HEADER_BYTES = 30
+LOCAL_HEADER_BYTES = 30
 _END, _END64, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_BYTES, _LOCATOR_BYTES, _END64_BYTES = 22, 20, 56
 _LONGEST_COMMENT = 65_535
@@ -105,18 +105,8 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
 
 
 def path_of(entry: zipfile.ZipInfo) -> str:
-    """The path with slashes, even if a Windows program wrote backslashes."""
-    return entry.orig_filename.replace("\\", "/")
-
-
-def data_of(file: IO[bytes], entry: zipfile.ZipInfo) -> tuple[int, int]:
-    """Where the packed bytes of the entry begin and end in the archive."""
-    file.seek(entry.header_offset)
-    header = file.read(_LOCAL_HEADER_BYTES)
-    if len(header) < _LOCAL_HEADER_BYTES:
-        raise zipfile.BadZipFile("The archive ends within an entry.")
-    begin = entry.header_offset + _LOCAL_HEADER_BYTES + sum(struct.unpack_from("<HH", header, 26))
-    return begin, begin + entry.compress_size
+    """The path with single slashes, even if a program wrote backslashes or `./`."""
+    return str(PurePosixPath(entry.orig_filename.replace("\\", "/")))
 
 
 def _is_safe(entry: zipfile.ZipInfo) -> bool:
@@ -138,7 +128,7 @@ def _check_bomb(files: Sequence[zipfile.ZipInfo]) -> None:
     for entry in sorted(files, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:
             raise _refused("archive_bomb", "Files in the archive overlap.")
-        end = entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size
+        end = entry.header_offset + LOCAL_HEADER_BYTES + entry.compress_size
 
 
 def _not_an_archive() -> ServiceError:

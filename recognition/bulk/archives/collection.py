@@ -19,9 +19,9 @@ import numpy as np
 from django.conf import settings
 
 from ml_engine.types import Float32
-from recognition.bulk.archives.entries import read_entry
+from recognition.bulk.archives.entries import entries_by_path, places_of, read_entry
 from recognition.bulk.archives.photos import check_person
-from recognition.bulk.archives.planned import PlannedPhoto, refused
+from recognition.bulk.archives.planned import Place, PlannedPhoto, refused
 from recognition.bulk.models import ImportItem
 from recognition.people.models import FaceImage, Person, Template
 from recognition.people.services.inspection import PictureRefused
@@ -31,6 +31,8 @@ from recognition.web.errors import ServiceError
 
 FORMAT, VERSION = "facerec-collection", 1
 MANIFEST = "collection.json"
+# Prefix of `person_key`, before the person's id in the installation that made the export.
+PERSON_KEY = "person:"
 # Limit for one jsonl file, which has 50 people in our own exports.
 _MOST_PART_BYTES = 64 * 2**20
 _PERSON_FIELDS = ("name", "external_id", "metadata", "labels", "consent", "consent_at", "is_active")
@@ -52,13 +54,13 @@ def is_collection(archive: zipfile.ZipFile) -> bool:
     return MANIFEST in archive.NameToInfo
 
 
-def is_list_of_people(path: str) -> bool:
+def _is_list_of_people(path: str) -> bool:
     return path.startswith("people/") and path.endswith(".jsonl")
 
 
-def original_of(path: str) -> str:
+def _original_of(face: str) -> str:
     """The path of the original photo of a face, of which there may be none."""
-    return path.replace("faces/", "originals/", 1) if path.startswith("faces/") else path
+    return face.replace("faces/", "originals/", 1)
 
 
 class CollectionArchive:
@@ -67,6 +69,7 @@ class CollectionArchive:
 
     def __init__(self, archive: zipfile.ZipFile, embedder: str) -> None:
         self._archive = archive
+        self._entries = entries_by_path(archive)
         self._embedder = embedder
         self._part: tuple[str, dict[str, JsonDict]] = ("", {})
         manifest = self._json(MANIFEST)
@@ -78,7 +81,7 @@ class CollectionArchive:
     def planned(self) -> Iterator[PlannedPhoto]:
         """One item for each image, and one for each person without images, in order."""
         for name in sorted(self._archive.namelist()):
-            if is_list_of_people(name):
+            if _is_list_of_people(name):
                 for person in self._people(name):
                     yield from self._planned(name, person)
 
@@ -98,25 +101,33 @@ class CollectionArchive:
     def _planned(self, name: str, person: JsonDict) -> Iterator[PlannedPhoto]:
         part = PurePosixPath(name).stem
         try:
-            key = f"person:{UUID(str(person['id']))}"
+            key = f"{PERSON_KEY}{UUID(str(person['id']))}"
             images = [str(UUID(str(image["id"]))) for image in person["images"]]
+            faces = tuple(_hash_or_none(image) for image in person["images"])
             given = {field: person.get(field) for field in _PERSON_FIELDS}
             who = {field: value for field, value in given.items() if value is not None}
             check_person(who)
         except (KeyError, TypeError, ValueError) as error:
             yield refused(name, "bad_export", f"A person in it cannot be read: {error}"[:500])
             return
-        for image in images:
-            yield PlannedPhoto(f"faces/{part}/{image}.jpg", key, who)
+        for image, sha256 in zip(images, faces, strict=True):
+            face = f"faces/{part}/{image}.jpg"
+            yield PlannedPhoto(
+                face, key, who, places=self._places(face), sha256=sha256, faces=faces
+            )
         if not images:
             yield PlannedPhoto(name, key, who)
+
+    def _places(self, face: str) -> list[Place]:
+        paths = (face, _original_of(face))
+        return [place for path in paths for place in places_of(self._entries.get(path, []))]
 
     def _stored(self, part: str, image_id: str, image: JsonDict) -> StoredFace:
         templates = {str(row["model"]): row for row in image["templates"]}
         mine = templates.get(self._embedder)
         most = settings.MAX_IMAGE_MB * 2**20
         face = f"faces/{part}/{image_id}.jpg"
-        original = original_of(face)
+        original = _original_of(face)
         has_original = original in self._archive.NameToInfo
         return StoredFace(
             values=_image_values(image),
@@ -176,7 +187,7 @@ def _image_values(image: JsonDict) -> ColumnValues:
     x, y, width, height = (float(value) for value in image["box"])
     parts = image["quality_parts"]
     return {
-        "sha256": f"{int(image['sha256'], 16):064x}"[-64:],
+        "sha256": _hash(image),
         "box": [x, y, width, height],
         "landmarks": landmarks,
         "crop_left": int(image["crop_left"]),
@@ -186,6 +197,18 @@ def _image_values(image: JsonDict) -> ColumnValues:
         "quality": float(image["quality"]),
         "quality_parts": {str(name)[:32]: _part(value) for name, value in parts.items()},
     }
+
+
+def _hash(image: JsonDict) -> str:
+    return f"{int(image['sha256'], 16):064x}"[-64:]
+
+
+def _hash_or_none(image: JsonDict) -> str:
+    """Empty if it cannot be read: then the photo is refused when its turn comes."""
+    try:
+        return _hash(image)
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def _part(value: Any) -> float | list[str] | None:

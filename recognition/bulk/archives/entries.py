@@ -1,14 +1,30 @@
-"""Read one file of an archive, up to a limit."""
+"""The files of an archive by their paths; read one of them, up to a limit."""
 
 from __future__ import annotations
 
 import lzma
 import zipfile
 import zlib
+from collections import defaultdict
 
+from recognition.bulk.archives.checks import path_of
+from recognition.bulk.archives.planned import Place
 from recognition.people.services.inspection import PictureRefused
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, ValueError)
+
+
+def entries_by_path(archive: zipfile.ZipFile) -> dict[str, list[zipfile.ZipInfo]]:
+    """A good archive has one entry for each path."""
+    entries: dict[str, list[zipfile.ZipInfo]] = defaultdict(list)
+    for entry in archive.infolist():
+        if not entry.is_dir():
+            entries[path_of(entry)].append(entry)
+    return dict(entries)
+
+
+def places_of(entries: list[zipfile.ZipInfo]) -> list[Place]:
+    return [(entry.header_offset, entry.compress_size) for entry in entries]
 
 
 def read_entry(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo, *, most: int) -> bytes:

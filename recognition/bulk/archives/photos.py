@@ -7,14 +7,14 @@ import io
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from recognition.bulk.archives.checks import path_of
-from recognition.bulk.archives.entries import read_entry
+from recognition.bulk.archives.entries import entries_by_path, places_of, read_entry
 from recognition.bulk.archives.planned import PlannedPhoto, refused
 from recognition.bulk.models import ImportItem
 from recognition.people.models import Person
@@ -39,29 +39,28 @@ class PhotoArchive:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        self._entries: dict[str, zipfile.ZipInfo] = {}
-        self._doubles: list[str] = []
-        for entry in archive.infolist():
-            path = path_of(entry)
-            if entry.is_dir() or _is_junk(path):
-                continue
-            if path in self._entries:
-                self._doubles.append(path)
-            self._entries.setdefault(path, entry)
+        found = entries_by_path(archive)
+        self._entries = {path: found[path] for path in found if not _is_junk(path)}
 
     def planned(self) -> Iterator[PlannedPhoto]:
         """The photos to enrol, in order. ServiceError 422 `bad_list` if the CSV cannot be read."""
+        for photo in self._planned():
+            places = places_of(self._entries.get(photo.path, [])) if photo.person_key else []
+            yield replace(photo, places=places)
+
+    def _planned(self) -> Iterator[PlannedPhoto]:
         lists = [path for path in self._entries if _is_list(path)]
         if len(lists) > 1:
             raise _bad_list(f"There are {len(lists)} CSV files: only one is allowed.")
         yield from self._listed(lists[0]) if lists else self._by_folder()
-        for path in self._doubles:
-            yield refused(path, "double_path", "There are two files with this name.")
+        for path, entries in self._entries.items():
+            for _ in entries[1:]:
+                yield refused(path, "double_path", "There are two files with this name.")
 
     def read(self, item: ImportItem) -> bytes:
         """The encoded photo. PictureRefused if it cannot be unpacked."""
         most = settings.MAX_IMAGE_MB * 2**20
-        return read_entry(self._archive, self._entries[item.path], most=most)
+        return read_entry(self._archive, self._entries[item.path][0], most=most)
 
     def _by_folder(self) -> Iterator[PlannedPhoto]:
         paths = [PurePosixPath(path) for path in self._entries]
@@ -94,7 +93,7 @@ class PhotoArchive:
             yield refused(path, "not_in_list", "The CSV of the archive does not list it.")
 
     def _rows(self, list_path: str) -> Iterator[dict[str, str]]:
-        entry = self._entries[list_path]
+        entry = self._entries[list_path][0]
         try:
             text = read_entry(self._archive, entry, most=_MOST_LIST_BYTES).decode("utf-8-sig")
         except (UnicodeDecodeError, PictureRefused) as error:
@@ -151,9 +150,10 @@ def _planned(path: str, row: dict[str, str]) -> PlannedPhoto:
 
 
 def _check_columns(columns: list[str]) -> None:
-    unknown = sorted(set(columns) - {*COLUMNS, ""})
+    unknown = set(columns) - {*COLUMNS, ""}
     if unknown:
-        told = f"The CSV has unknown columns: {', '.join(unknown)[:200]}."
+        # Without their text: if there is no header, it is of people, and messages stay.
+        told = f"The first line of the CSV has {len(unknown)} unknown columns."
         raise _bad_list(f"{told} Known columns: {', '.join(COLUMNS)}.")
     if "file" not in columns or not {"name", "external_id"} & set(columns):
         raise _bad_list("The CSV needs a column file, and name or external_id (or both).")

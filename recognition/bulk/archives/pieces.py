@@ -58,12 +58,14 @@ class PiecesFile(io.RawIOBase):
         if self._at >= self._size:
             return 0
         number = bisect_right(self._offsets, self._at) - 1
+        if number < 0:  # the archive was removed
+            raise archive_lost()
         file = self._piece(number)
         file.seek(self._at - self._offsets[number])
         view = memoryview(buffer).cast("B")
         data = file.read(len(view))
         if not data:
-            raise _lost()
+            raise archive_lost()
         view[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -83,11 +85,11 @@ class PiecesFile(io.RawIOBase):
         try:
             file = default_storage.open(self._names[number], "rb")
         except FileNotFoundError as error:
-            raise _lost() from error
+            raise archive_lost() from error
         self._current = (number, file)
         return file
 
 
-def _lost() -> ServiceError:
+def archive_lost() -> ServiceError:
     message = "A piece of the archive is missing in the media storage. Send the archive again."
     return ServiceError("archive_lost", message, status=409)

@@ -93,6 +93,7 @@ def import_close(
             done_at=timezone.now(),
         )
         upload_drop_file(row)
+        row.erased = []
         if refusal is not None:
             row.refusal_code, row.refusal_message = refusal.code[:64], refusal.message[:500]
 

@@ -118,7 +118,8 @@ def _by_name(people: QuerySet[Person], name: str) -> Person | None:
     # MariaDB ignores case and accents when it compares names.
     exact = [person for person in people.filter(name=name)[:50] if person.name == name]
     if len(exact) > 1:
-        message = f"Several people of the collection have the name {name!r}: give an external id."
+        # Without the name: messages stay after an erasure.
+        message = "Several people of the collection have this name: give an external id."
         raise PictureRefused("ambiguous_name", message)
     return exact[0] if exact else None
 

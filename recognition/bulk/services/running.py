@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -25,10 +25,12 @@ from recognition.bulk.archives.pieces import opened
 from recognition.bulk.archives.planned import PlannedPhoto
 from recognition.bulk.models import ImportItem, ImportRun
 from recognition.bulk.selectors import outcome_counts
+from recognition.bulk.services.erased import erased_refuse
 from recognition.bulk.services.faces import face_take_over
 from recognition.bulk.services.imports import import_close
 from recognition.bulk.services.outcomes import Overtaken, mark_refused
 from recognition.bulk.services.photos import photo_enrol
+from recognition.bulk.services.uploads import upload_locked
 from recognition.jobs.context import JobCancelled, JobContext
 from recognition.jobs.kinds import JsonObject
 from recognition.people.models import Collection, FaceImage
@@ -97,21 +99,27 @@ def _run(context: JobContext, run: ImportRun, archive: zipfile.ZipFile) -> None:
 def _plan(context: JobContext, run: ImportRun, photos: Iterable[PlannedPhoto]) -> None:
     """Make an item for each photo. Items that a killed attempt made are deleted first."""
     run.items.all().delete()
-    left = enumerate(photos)
-    while items := [_item(run, number, photo) for number, photo in islice(left, _BATCH)]:
-
-        def insert(items: list[ImportItem] = items) -> None:
-            context.check()
-            ImportItem.objects.bulk_create(items)
-
-        in_transaction(insert)
-        context.progress(0.0, f"{items[-1].number + 1} photos found")
+    left, found = iter(photos), 0
+    while batch := list(islice(left, _BATCH)):
+        in_transaction(partial(_insert, context, run, found, batch))
+        found += len(batch)
+        context.progress(0.0, f"{found} photos found")
 
     def planned() -> None:
         context.check()
         ImportRun.objects.filter(pk=run.pk).update(is_planned=True)
 
     in_transaction(planned)
+
+
+def _insert(
+    context: JobContext, run: ImportRun, number: int, photos: Sequence[PlannedPhoto]
+) -> None:
+    context.check()
+    # Locked: an erasure either finds these items, or its people are known here.
+    photos = erased_refuse(upload_locked(run), photos)
+    items = [_item(run, number, photo) for number, photo in enumerate(photos, start=number)]
+    ImportItem.objects.bulk_create(items)
 
 
 def _item(run: ImportRun, number: int, photo: PlannedPhoto) -> ImportItem:
@@ -122,6 +130,8 @@ def _item(run: ImportRun, number: int, photo: PlannedPhoto) -> ImportItem:
         path=photo.path[:500],
         person_key=photo.person_key,
         who=photo.who,
+        places=photo.places,
+        sha256=photo.sha256,
         state=ImportItem.State.REFUSED if is_refused else ImportItem.State.PENDING,
         code=photo.code,
         message=photo.message,

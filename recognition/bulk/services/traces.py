@@ -6,16 +6,15 @@ Each function runs in the transaction that has locked the collection and the peo
 from __future__ import annotations
 
 import logging
-import zipfile
+from collections.abc import Iterable
 
-from django.db.models import Q
 from django.utils import timezone
 
 from recognition.bulk.archives.blanking import photos_blank
-from recognition.bulk.archives.collection import is_list_of_people, original_of
-from recognition.bulk.archives.photos import FOLDER_KEY
+from recognition.bulk.archives.planned import Place
 from recognition.bulk.models import Export, ImportItem, ImportRun
 from recognition.bulk.services.archives import archive_remove
+from recognition.bulk.services.erased import erased_add, pending_of, shows
 from recognition.bulk.services.imports import export_forget
 from recognition.people.models import Collection, Person
 from recognition.people.traces import Traced
@@ -27,20 +26,27 @@ logger = logging.getLogger(__name__)
 def imports_forget(collection: Collection, person: Person) -> Traced:
     """Items of the person keep only their outcome: file name, values and kept photo are removed.
     Pending photos of the person are refused, and all photos of the person are overwritten in an
-    archive that is still read. All exports of the collection are deleted, because they contain the
-    person's face."""
+    archive that is still read. If the photos have no items yet, the import does both when it is
+    planned. All exports of the collection are deleted, because they contain the person's face."""
     items = ImportItem.objects.filter(run__collection=collection.pk, person=person)
     running = ImportRun.objects.filter(collection=collection.pk).exclude(archive=None)
-    runs = list(running.select_related("archive"))
+    runs = list(running.select_for_update())
     for run in runs:
+        if not run.is_planned:
+            erased_add(run, person)
         _refuse_pending(run, person)
+    # Include photos that were refused before the row of the person was made, and exported faces.
+    unclaimed = ImportItem.objects.filter(run__collection=collection.pk, person=None)
+    refused = unclaimed.filter(state=ImportItem.State.REFUSED)
+    refused.filter(shows(person)).update(person=person)
     for run_id, key in set(items.values_list("run_id", "person_key")):
-        # Include photos that were refused before the row of the person was made.
-        ImportItem.objects.filter(run=run_id, person_key=key).update(person=person)
+        refused.filter(run=run_id, person_key=key).update(person=person)
     for run in runs:
-        _blank(run, set(items.filter(run=run).values_list("path", flat=True)))
+        _blank(run, items.filter(run=run).values_list("places", flat=True))
     pictures = list(items.exclude(picture="").values_list("picture", flat=True))
-    emptied = items.update(person=None, image=None, path="", person_key="", who={}, picture="")
+    emptied = items.update(
+        person=None, image=None, path="", person_key="", who={}, sha256="", places=[], picture=""
+    )
     exports = list(Export.objects.filter(collection=collection.pk).select_related("archive"))
     for export in exports:
         export_forget(export)
@@ -48,16 +54,10 @@ def imports_forget(collection: Collection, person: Person) -> Traced:
 
 
 def _refuse_pending(run: ImportRun, person: Person) -> None:
-    """Refuse the photos that the import would enrol for the person, and give them to the person. It
-    finds people as `known_person` does."""
-    same = Q(person_key__in=run.items.filter(person=person).values("person_key"))
-    if person.external_id:
-        same |= Q(who__external_id=person.external_id)
-        same |= Q(person_key=f"{FOLDER_KEY}{person.external_id}")
-    same |= Q(who__name=person.name) & ~Q(who__has_key="external_id")
-    pending = run.items.filter(state=ImportItem.State.PENDING)
-    numbers = list(pending.filter(same).values_list("pk", flat=True))
-    pending.filter(pk__in=numbers).update(
+    """Refuse the photos that the import would enrol for the person, and give them to the person."""
+    # MariaDB cannot update a table that the condition reads.
+    numbers = list(pending_of(run, person).values_list("pk", flat=True))
+    run.items.filter(pk__in=numbers, state=ImportItem.State.PENDING).update(
         person=person,
         state=ImportItem.State.REFUSED,
         code="person_erased",
@@ -66,15 +66,15 @@ def _refuse_pending(run: ImportRun, person: Person) -> None:
     )
 
 
-def _blank(run: ImportRun, paths: set[str]) -> None:
+def _blank(run: ImportRun, places: Iterable[list[Place]]) -> None:
     """Overwrite these photos in the archive. If it cannot be read, it is removed, and then the
     import ends."""
-    photos = {path for path in paths if not is_list_of_people(path)}
-    if run.archive is None or not photos:
+    wanted = [place for of_item in places for place in of_item]
+    if run.archive is None or not wanted:
         return
     try:
-        photos_blank(run.archive, photos | {original_of(path) for path in photos})
-    except (ServiceError, zipfile.BadZipFile):
+        photos_blank(run.archive, wanted)
+    except ServiceError:
         logger.warning("the archive of the import %s cannot be read: it is removed", run.pk)
         archive_remove(run.archive)
 

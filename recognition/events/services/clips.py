@@ -33,16 +33,20 @@ _PROCESS_GONE = "The server stopped before it was written."
 
 @dataclass(frozen=True, slots=True)
 class ClipWanted:
-    """A clip whose pictures are still being recorded."""
+    """A clip of a visit. is_cut: it is complete; if it has no row, then it was deleted."""
 
     id: UUID
     begins_at: datetime
     ends_at: datetime
+    is_cut: bool = False
 
 
 def clip_begin(event: Event, wanted: ClipWanted) -> None:
-    """Within the transaction that makes the event, before it is saved."""
+    """Within the transaction that makes the event, before it is saved. A complete clip that has no
+    row gets none, because its file is never stored again."""
     clip = Clip.objects.select_for_update().filter(pk=wanted.id).first()
+    if clip is None and wanted.is_cut:
+        return
     if clip is None:
         clip = Clip(pk=wanted.id, begins_at=wanted.begins_at, ends_at=wanted.ends_at)
         clip.save(force_insert=True)

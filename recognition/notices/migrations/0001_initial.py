@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('off_reason', models.CharField(blank=True, editable=False, help_text='Why the server switched it off.', max_length=200)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('made_by', models.ForeignKey(editable=False, help_text='The key that added it or switched it on, with which it ends.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.apikey')),
+                ('made_by', models.ForeignKey(editable=False, help_text='The key that added, changed or switched it on last; it ends with it.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.apikey')),
                 ('receiver', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.CASCADE, to='notices.receiver')),
             ],
             options={

@@ -54,19 +54,20 @@ def webhook_update(
     *, webhook: Webhook, actor: Actor, access: Access, **changes: Unpack[WebhookValues]
 ) -> Webhook:
     """Change a webhook. If it is switched on or gets another URL, its failures are forgotten and
-    waiting deliveries are due at once. Once it is switched on, it ends with the caller's key. Same
-    errors as `webhook_create`; `not_found` if it was deleted."""
+    waiting deliveries are due at once. If it is switched on, or sends something else or elsewhere
+    than before, it ends with the caller's key. Same errors as `webhook_create`; `not_found` if it
+    was deleted."""
     if "url" in changes:
         _refuse_bad_url(changes["url"])
 
     def update() -> Webhook:
         row = _locked(webhook)
-        before = (row.url, row.is_enabled)
+        before, target = (row.url, row.is_enabled), _target(row)
         for name, value in changes.items():
             setattr(row, name, value)
         if row.is_enabled:
             row.off_reason = ""
-        if row.is_enabled and not before[1]:
+        if row.is_enabled and _target(row) != target:
             row.made_by = access.key
         row.save()
         if not row.is_enabled:
@@ -127,6 +128,11 @@ def _locked(webhook: Webhook) -> Webhook:
     if not receivers.exists():
         raise not_found("webhook")
     return Webhook.objects.get(pk=webhook.pk)
+
+
+def _target(hook: Webhook) -> tuple[object, ...]:
+    """What it sends, and where."""
+    return (hook.is_enabled, hook.url, hook.collection_id, sorted(hook.kinds))
 
 
 def _hold(hook: Webhook) -> None:

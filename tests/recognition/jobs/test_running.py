@@ -119,6 +119,56 @@ def test_job_that_is_cancelled_does_not_run_once_more(monkeypatch: pytest.Monkey
     assert Job.objects.get().state == "cancelled"
 
 
+def test_single_job_whose_input_changes_after_it_is_cancelled_runs_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cancel_and_change(job: Job) -> None:
+        job_cancel(job=job, actor=ACTOR)
+        job_start(kind="sleep", actor=ACTOR, is_input_new=True)
+
+    during_the_first_run(monkeypatch, cancel_and_change)
+    job = job_start(kind="sleep", actor=ACTOR)
+    assert run_jobs() == 2
+    job.refresh_from_db()
+    again = Job.objects.exclude(pk=job.pk).get()
+    assert (job.state, again.state) == ("cancelled", "done")
+    noted = AuditEntry.objects.get(action="job.start", target_id=str(again.pk))
+    assert (noted.actor, noted.details) == (ACTOR.name, {"kind": "sleep"})
+
+
+@pytest.mark.parametrize(
+    ("lost", "state"),
+    [({"attempts": 3}, "failed"), ({"attempts": 1, "cancel_requested": True}, "cancelled")],
+    ids=["last attempt", "cancelled"],
+)
+def test_single_job_that_ends_without_its_function_leaves_new_input_to_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, lost: dict[str, Any], state: str
+) -> None:
+    """Its worker died after the input changed."""
+    during_the_first_run(monkeypatch, lambda job: None)
+    job = job_start(kind="sleep", actor=ACTOR)
+    Job.objects.update(
+        state=Job.State.RUNNING, owner="dead", lease_until=DatabaseTime(-1), runs_again=True, **lost
+    )
+    assert run_jobs() == 2
+    job.refresh_from_db()
+    assert job.state == state
+    assert Job.objects.exclude(pk=job.pk).get().state == "done"
+
+
+def test_single_job_that_is_taken_over_reads_the_new_input_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    during_the_first_run(monkeypatch, lambda job: None)
+    job_start(kind="sleep", actor=ACTOR)
+    Job.objects.update(
+        state=Job.State.RUNNING, owner="dead", lease_until=DatabaseTime(-1), attempts=1,
+        runs_again=True,
+    )  # fmt: skip
+    assert run_jobs() == 1
+    assert Job.objects.get().state == "done"
+
+
 def test_job_waits_until_it_is_due() -> None:
     start()
     Job.objects.update(run_after=DatabaseTime(60))

@@ -18,14 +18,14 @@ from recognition.cameras.mp4 import playable_mp4
 from recognition.cameras.sources.tape import Tape
 from recognition.events.models import Clip, Event
 from recognition.events.services.clips import ClipWanted
-from recognition.events.services.events import event_open
+from recognition.events.services.events import event_delete, event_open
 from recognition.live import clips as module
 from recognition.live.clips import Clips, clips
 from recognition.live.player import CameraPlayer
 from recognition.live.writer import visit_writer
 from recognition.people.models import Collection
 from recognition.web.identifiers import uuid7
-from tests.factories import enrol, make_camera, make_person, own_stream, seen
+from tests.factories import ACTOR, enrol, make_camera, make_person, own_stream, seen
 from tests.fakes import FakeEngine
 from tests.recognition.cameras.network import local_cameras, rtsp_server, sent_pictures
 from tests.recognition.cameras.sources.rtsp_peer import ALONE_S, PERSON, RtspServer
@@ -87,6 +87,12 @@ def _recorded(camera: Camera, *, seconds: float = 4) -> Tape:
     for packet in video_packets(seconds=seconds):
         tape.add(packet)
     return tape
+
+
+def _complete_at(tape: Tape) -> datetime:
+    """A visit that began at this time has its whole clip on the tape."""
+    assert tape._last is not None
+    return datetime.fromtimestamp(tape._last.at_s - 4, UTC)
 
 
 @pytest.fixture
@@ -237,12 +243,26 @@ def test_visit_that_is_recognised_after_a_clip_shares_it_if_enough_is_shown(
     assert (later.id == first.id) == is_shared
 
 
+def test_clip_that_was_deleted_is_not_made_again_for_a_visit_that_shares_it(
+    written: Clips, camera: Camera
+) -> None:
+    tape, stream_id = _recorded(camera, seconds=8), uuid7()
+    at = _complete_at(tape)
+    with clips().of_stream(stream_id, camera, tape):
+        first = _open(camera.collection, clips().want(stream_id, at))
+        assert written.flush(20)
+        event_delete(event=first, actor=ACTOR)
+        later = _open(camera.collection, clips().want(stream_id, at))
+    assert later.clip is None
+    assert not Clip.objects.exists()
+
+
 def test_clip_that_was_lost_is_not_shared(
     written: Clips, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAITING_BYTES", 0)
     tape, stream_id = _recorded(camera, seconds=8), uuid7()
-    at = datetime.fromtimestamp(time.time() - 4, UTC)
+    at = _complete_at(tape)
     with clips().of_stream(stream_id, camera, tape):
         wanted = [clips().want(stream_id, at) for _ in range(2)]
     assert len({each.id for each in wanted if each}) == 2

@@ -20,8 +20,8 @@ from accounts.models import ApiKey, AuditEntry
 from accounts.services import key_issue, key_revoke, key_update
 from recognition.notices import courier
 from recognition.notices.models import Delivery, Receiver, Webhook
-from recognition.notices.services.webhooks import webhook_test, webhook_update
-from recognition.people.models import Person
+from recognition.notices.services.webhooks import WebhookValues, webhook_test, webhook_update
+from recognition.people.models import Collection, Person
 from recognition.web.leases import DatabaseTime, take
 from tests.recognition.notices.receivers import (
     Behaviour,
@@ -277,6 +277,35 @@ class TestSwitchOff:
         webhook_update(webhook=hook, actor=ACTOR, access=NOBODY, is_enabled=True)
         serve(hook)
         assert len(receiver.received) == 2
+
+    @pytest.mark.parametrize("change", ["url", "kinds", "collection_id"])
+    def test_webhook_ends_with_the_key_that_changed_its_target(
+        self, receiver: Server, collection: Collection, change: str
+    ) -> None:
+        """A key that is revoked leaves no webhook behind that sends where the key wanted."""
+        changes: dict[str, WebhookValues] = {
+            "url": {"url": receiver.url},
+            "kinds": {"kinds": ["person.erased"]},
+            "collection_id": {"collection_id": collection.pk},
+        }
+        key, _ = key_issue(name="changer", scopes=["manage"], actor=ACTOR)
+        hook = make_webhook("https://hook.example/", kinds=["event.opened"])
+        webhook_update(webhook=hook, actor=ACTOR, access=Access(key=key), **changes[change])
+        hook.refresh_from_db()
+        assert hook.made_by == key
+        _revoke(key)
+        hook.refresh_from_db()
+        assert hook.has_ended
+        tell()
+        serve(hook)
+        assert receiver.received == []
+
+    def test_webhook_keeps_its_key_if_nothing_changes(self, receiver: Server) -> None:
+        key, _ = key_issue(name="maker", scopes=["manage"], actor=ACTOR)
+        hook = make_webhook(receiver.url, access=Access(key=key))
+        webhook_update(webhook=hook, actor=ACTOR, access=NOBODY, url=receiver.url, is_enabled=True)
+        hook.refresh_from_db()
+        assert hook.made_by == key
 
     def test_webhook_that_is_switched_on_again_gets_what_waits(
         self, hook: Webhook, receiver: Server

@@ -361,6 +361,15 @@ def test_job_makes_a_clip_playable_once(collection: Collection, codec: str) -> N
     assert refused.value.code == "clip_playable"
 
 
+def test_complete_clip_that_was_deleted_is_not_made_again(collection: Collection) -> None:
+    look = seen()
+    wanted = ClipWanted(uuid7(), look.at, look.at, is_cut=True)
+    event = event_open(stream=own_stream(collection), model=collection.embedder, seen=look,
+                       started_at=look.at, clip=wanted)  # fmt: skip
+    assert event.clip is None
+    assert not Clip.objects.exists()
+
+
 def test_job_of_a_clip_that_is_deleted_meanwhile_leaves_nothing(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
