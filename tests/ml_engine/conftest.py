@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,13 +12,32 @@ from ml_engine.detection import Detector, load_detector
 from ml_engine.images import decode_image
 from ml_engine.runtime.device import resolve_device
 from ml_engine.types import Image
-from ml_engine.zoo import fetch
+from ml_engine.zoo import ARTEFACTS, fetch
 
 
 @pytest.fixture(scope="session")
 def detector(weights_dir: Path) -> Detector:
     fetch("mtcnn", weights_dir)
     return load_detector("mtcnn", weights_dir, resolve_device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def yunet_dir(data_dir: Path, weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the weights of every detector; YuNet's come from the evaluation data."""
+    folder = tmp_path_factory.mktemp("weights")
+    (member,) = ARTEFACTS["yunet"].members
+    shutil.copy(data_dir / "models" / member, folder / ARTEFACTS["yunet"].file_names()[member])
+    for path in fetch("mtcnn", weights_dir).values():
+        shutil.copy(path, folder)
+    if (weights_dir / "converted").is_dir():
+        shutil.copytree(
+            weights_dir / "converted", folder / "converted", ignore=_all_but_networks_of_mtcnn
+        )
+    return folder
+
+
+def _all_but_networks_of_mtcnn(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.startswith("mtcnn_")]
 
 
 @pytest.fixture(scope="session")
