@@ -23,21 +23,18 @@ def detector(weights_dir: Path) -> Detector:
 
 @pytest.fixture(scope="session")
 def yunet_dir(data_dir: Path, weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the weights of every detector; YuNet's come from the evaluation data."""
+    """A folder with the weights of every detector and of MobileFaceNet, and what was converted of
+    them; YuNet's come from the evaluation data."""
     folder = tmp_path_factory.mktemp("weights")
+    (folder / "converted").mkdir()
     (member,) = ARTEFACTS["yunet"].members
     shutil.copy(data_dir / "models" / member, folder / ARTEFACTS["yunet"].file_names()[member])
-    for path in fetch("mtcnn", weights_dir).values():
-        shutil.copy(path, folder)
-    if (weights_dir / "converted").is_dir():
-        shutil.copytree(
-            weights_dir / "converted", folder / "converted", ignore=_all_but_networks_of_mtcnn
-        )
+    for name in ("mtcnn", "mobilefacenet"):
+        fetch(name, weights_dir)
+        for part in (".", "converted"):
+            for path in (weights_dir / part).glob(f"{name}[-_]*"):
+                shutil.copy(path, folder / part)
     return folder
-
-
-def _all_but_networks_of_mtcnn(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if not name.startswith("mtcnn_")]
 
 
 @pytest.fixture(scope="session")

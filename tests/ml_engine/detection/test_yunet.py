@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -52,15 +51,14 @@ def test_unknown_detector_is_refused_with_the_known_ones(tmp_path: Path) -> None
 
 @pytest.mark.data
 @pytest.mark.weights
+@pytest.mark.parametrize("name", ["yunet", "yunet_onet"])
 def test_engine_with_yunet_finds_measures_and_embeds(
-    yunet_dir: Path, weights_dir: Path, tmp_path: Path, sample_photo: Callable[[str], bytes]
+    name: str, yunet_dir: Path, sample_photo: Callable[[str], bytes]
 ) -> None:
-    for path in (yunet_dir / PLACED, *weights_dir.glob("mobilefacenet-*")):
-        shutil.copy(path, tmp_path)
-    engine = load_engine(EngineConfig(weights_dir=tmp_path, detector="yunet", device="cpu"))
+    engine = load_engine(EngineConfig(weights_dir=yunet_dir, detector=name, device="cpu"))
     try:
-        assert engine.detector == preset("yunet").version
-        photos = [decode_image(sample_photo(name)) for name in ("obama", "obama2", "biden")]
+        assert engine.detector == preset(name).version
+        photos = [decode_image(sample_photo(photo)) for photo in ("obama", "obama2", "biden")]
         faces = [found[0] for found in engine.analyze(photos)]
     finally:
         engine.close()
