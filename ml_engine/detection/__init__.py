@@ -17,6 +17,7 @@ __all__ = ["Detector", "load_detector"]
 _DETECTORS = {
     "mtcnn": "ml_engine.detection.mtcnn:load_mtcnn",
     "yunet": "ml_engine.detection.yunet:load_yunet",
+    "yunet_onet": "ml_engine.detection.yunet_onet:load_yunet_onet",
 }
 
 

@@ -4,15 +4,13 @@ The cascade of Zhang et al. 2016 (arXiv:1604.02878): P-Net proposes boxes on a p
 throws most of them out, O-Net scores the rest and places five landmarks. Each network runs
 once for a whole batch of pictures; crops come from the pyramid level that fits them.
 
-The second look is our own addition. O-Net's answer depends on the exact place of its square: one
-large face scored 0.41 in one square and 0.99 in the next, and its landmarks moved as well. So the
-squares that mean one face are averaged, O-Net looks at the mean once more, plain and mirrored, and
-a face's score is the mean of the three looks. See docs/benchmarks.md for what that gains.
+The second look is our own addition: the squares that mean one face are averaged, O-Net looks at the
+mean once more, plain and mirrored, and a face's score is the mean of the three looks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_engine.detection.base import Detector
+from ml_engine.detection.onet import Looks, by_picture, crops_of, look, outputs_of
 from ml_engine.detection.pyramid import Plan, Pyramid, plan
 from ml_engine.detection.thresholds import Thresholds
 from ml_engine.geometry import clipped, iou, moved_by_offsets, nms, nms_by_group, squared
@@ -34,6 +33,13 @@ from ml_engine.types import Face, Float32, Image
 from ml_engine.zoo import ensure, preset
 
 BATCHES = (1, 4, 8, 16, 32)
+_BUILDERS = {
+    "pnet": networks.build_pnet,
+    "rnet": networks.build_rnet,
+    "onet": networks.build_onet,
+}
+# P-Net takes every size.
+_SIZES = {"rnet": networks.RNET_SIZE, "onet": networks.ONET_SIZE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +60,6 @@ class _Boxes:
 
     def at(self, rows: NDArray[Any]) -> _Boxes:
         return _Boxes(self.boxes[rows], self.scores[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class _Looks:
-    """What O-Net saw in squares of one picture: (n, 4), (n,), (n, 5, 2)."""
-
-    boxes: Float32
-    scores: Float32
-    landmarks: Float32
-
-    def at(self, rows: NDArray[Any]) -> _Looks:
-        return _Looks(self.boxes[rows], self.scores[rows], self.landmarks[rows])
 
 
 class MtcnnDetector:
@@ -144,8 +138,8 @@ class MtcnnDetector:
     def _refine(self, pyramids: list[Pyramid], proposals: list[_Boxes]) -> list[_Boxes]:
         limits = self._thresholds
         squares = [squared(found.boxes) for found in proposals]
-        crops = _crops(pyramids, squares, networks.RNET_SIZE)
-        outputs = _by_picture(_outputs(self._networks.rnet, crops, columns=(4, 2)), squares)
+        crops = crops_of(pyramids, squares, networks.RNET_SIZE)
+        outputs = by_picture(outputs_of(self._networks.rnet, crops, columns=(4, 2)), squares)
         refined = []
         for square, (offsets, faces) in zip(squares, outputs, strict=True):
             rows = np.flatnonzero(faces[:, 1] > limits.refinement)
@@ -157,33 +151,16 @@ class MtcnnDetector:
         self, pyramids: list[Pyramid], refined: list[_Boxes], score_threshold: float
     ) -> list[list[Face]]:
         least = self._thresholds.least_first_look(score_threshold)
-        looks = self._look(pyramids, [found.boxes for found in refined])
+        looks = look(self._networks.onet, pyramids, [found.boxes for found in refined])
         chosen = [self._chosen(found, least) for found in looks]
-        looks = self._look(pyramids, [found.boxes for found in chosen], with_mirrored=True)
+        again = [found.boxes for found in chosen]
+        looks = look(self._networks.onet, pyramids, again, with_mirrored=True)
         return [
             self._faces(pyramid, first, second, score_threshold)
             for pyramid, first, second in zip(pyramids, chosen, looks, strict=True)
         ]
 
-    def _look(
-        self, pyramids: list[Pyramid], boxes: list[Float32], *, with_mirrored: bool = False
-    ) -> list[_Looks]:
-        """O-Net on the squares around boxes of each picture; on request the mean with its output
-        for their mirror images."""
-        squares = [squared(part) for part in boxes]
-        crops = _crops(pyramids, squares, networks.ONET_SIZE)
-        outputs = _outputs(self._networks.onet, crops, columns=(4, 10, 2))
-        if with_mirrored:
-            mirrored = _outputs(self._networks.onet, crops[:, :, ::-1], columns=(4, 10, 2))
-            outputs = _means(outputs, _mirrored(*mirrored))
-        return [
-            _Looks(moved_by_offsets(square, offsets), faces[:, 1], _landmarks(square, points))
-            for square, (offsets, points, faces) in zip(
-                squares, _by_picture(outputs, squares), strict=True
-            )
-        ]
-
-    def _chosen(self, found: _Looks, least: float) -> _Boxes:
+    def _chosen(self, found: Looks, least: float) -> _Boxes:
         """One box for each face that may reach the threshold: the mean of those that overlap its
         best, weighted by score; with the score of the best."""
         found = found.at(found.scores >= self._thresholds.first_look)
@@ -195,7 +172,7 @@ class MtcnnDetector:
         return _Boxes(means.astype(np.float32), found.scores[best])
 
     def _faces(
-        self, pyramid: Pyramid, first: _Boxes, second: _Looks, score_threshold: float
+        self, pyramid: Pyramid, first: _Boxes, second: Looks, score_threshold: float
     ) -> list[Face]:
         """The first look at one picture's faces, and the mean of the second look's two, to the
         faces, largest first. The first look's landmarks only made embeddings worse."""
@@ -208,50 +185,9 @@ class MtcnnDetector:
         return sorted(faces, key=lambda face: face.size_px, reverse=True)
 
 
-def _landmarks(squares: Float32, points: Float32) -> Float32:
-    """(n, 10) five x and five y in units of the squares (n, 4) to (n, 5, 2) in pixels."""
-    sides = squares[:, 2:] - squares[:, :2]
-    in_square = points.reshape(-1, 2, 5).transpose(0, 2, 1)
-    return (squares[:, None, :2] + in_square * sides[:, None, :]).astype(np.float32)
-
-
-def _mirrored(offsets: Float32, points: Float32, faces: Float32) -> tuple[Float32, ...]:
-    """O-Net's answers for mirrored crops as for the crops themselves: left and right change."""
-    swapped = points.reshape(-1, 2, 5)[:, :, [1, 0, 2, 4, 3]]
-    swapped[:, 0] = 1 - swapped[:, 0]
-    turned = offsets[:, [2, 1, 0, 3]]
-    turned[:, [0, 2]] *= -1
-    return turned, swapped.reshape(-1, 10), faces
-
-
 def _mean_of_three(first: Float32, second: Float32) -> Float32:
     """`second`: the mean of two."""
     return ((first + 2 * second) / 3).astype(np.float32)
-
-
-def _means(left: Sequence[Float32], right: Sequence[Float32]) -> list[Float32]:
-    return [((a + b) / 2).astype(np.float32) for a, b in zip(left, right, strict=True)]
-
-
-def _crops(pyramids: list[Pyramid], squares: list[Float32], size: int) -> NDArray[np.uint8]:
-    """Squares of each picture to the crops of all."""
-    crops = [pyramid.crops(part, size) for pyramid, part in zip(pyramids, squares, strict=True)]
-    return crops[0] if len(crops) == 1 else np.concatenate(crops)
-
-
-def _outputs(
-    network: Network, crops: NDArray[np.uint8], *, columns: tuple[int, ...]
-) -> Sequence[Float32]:
-    """The network once on all crops: its outputs, which have `columns` columns."""
-    if not len(crops):
-        return [np.empty((0, width), np.float32) for width in columns]
-    return network.run(crops)
-
-
-def _by_picture(outputs: Sequence[Float32], squares: list[Float32]) -> list[tuple[Float32, ...]]:
-    """Outputs of the crops of all pictures to those of each."""
-    ends = np.cumsum([len(part) for part in squares])[:-1]
-    return list(zip(*(np.split(output, ends) for output in outputs), strict=True))
 
 
 def load_mtcnn(
@@ -268,27 +204,34 @@ def load_mtcnn(
     if device.kind == "gpu":
         return _load_graph(files, device, thresholds, min_face_px)
 
-    def network(name: str, build: Callable[..., Any], batches: tuple[int, ...]) -> Network:
-        return device.network(
-            lambda: build(files[f"{name}.lz4"], takes_pixels=True),
-            name=f"mtcnn_{name}",
-            weights_sha256=card.sha256,
-            cache_dir=weights_dir / "converted",
-            batches=batches,
-            is_free_size=name == "pnet",
-            # P-Net gains little by it, and loses.
-            byte_weights=name != "pnet",
-            lanes=device.detection_lanes,
-        )
-
     model = Networks(
-        pnet=network("pnet", networks.build_pnet, (1,)),
-        rnet=network("rnet", networks.build_rnet, BATCHES),
-        onet=network("onet", networks.build_onet, BATCHES),
+        pnet=load_network("pnet", weights_dir, device),
+        rnet=load_network("rnet", weights_dir, device),
+        onet=load_network("onet", weights_dir, device),
     )
-    model.rnet.prepare((networks.RNET_SIZE, networks.RNET_SIZE, 3))
-    model.onet.prepare((networks.ONET_SIZE, networks.ONET_SIZE, 3))
     return MtcnnDetector(model, thresholds=thresholds, min_face_px=min_face_px)
+
+
+def load_network(name: str, weights_dir: Path, device: ResolvedDevice) -> Network:
+    """One of the three, which takes pixels; a network of one size is ready for its `BATCHES`.
+    WeightsUnavailable if its file is missing."""
+    card = preset("mtcnn")
+    path = ensure(card.artefact, weights_dir)[f"{name}.lz4"]
+    size = _SIZES.get(name)
+    network = device.network(
+        partial(_BUILDERS[name], path, takes_pixels=True),
+        name=f"mtcnn_{name}",
+        weights_sha256=card.sha256,
+        cache_dir=weights_dir / "converted",
+        batches=BATCHES if size else (1,),
+        is_free_size=size is None,
+        # P-Net gains little by it, and loses.
+        byte_weights=size is not None,
+        lanes=device.detection_lanes,
+    )
+    if size:
+        network.prepare((size, size, 3))
+    return network
 
 
 def _load_graph(
@@ -310,9 +253,7 @@ def _load_graph(
 
 def build_networks(files: Mapping[str, Path]) -> tuple[Any, Any, Any]:
     """P-Net, R-Net and O-Net as Keras models that take pixels, from the files of the preset."""
-    builders = (networks.build_pnet, networks.build_rnet, networks.build_onet)
-    names = ("pnet.lz4", "rnet.lz4", "onet.lz4")
     pnet, rnet, onet = (
-        b(files[n], takes_pixels=True) for b, n in zip(builders, names, strict=True)
+        build(files[f"{name}.lz4"], takes_pixels=True) for name, build in _BUILDERS.items()
     )
     return pnet, rnet, onet

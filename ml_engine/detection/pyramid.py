@@ -197,31 +197,21 @@ def _cells(tiles: tuple[Tile, ...], sheet_shape: tuple[int, int, int]) -> NDArra
     return cells
 
 
-class Pyramid:
-    """One picture at every scale it was needed at.
+class Sources:
+    """One picture and ever smaller copies of it, each made from the one before.
 
-    `sources`: the picture first and then ever smaller copies; `scales`: (sources, 2) of each.
-    See `source_sizes`.
+    sources: the picture first. scales: (sources, 2) pixels of each for one of the picture, in x
+    and y.
+
+    Args:
+        sizes: width and height of each, those of the picture first.
     """
 
-    def __init__(self, image: Image, layout: Plan) -> None:
-        self.layout = layout
+    def __init__(self, image: Image, sizes: Sequence[tuple[int, int]]) -> None:
         self.sources: list[Image] = [np.ascontiguousarray(image)]
-        self.sheets = np.zeros((*layout.sheet_shape, 3), np.uint8)
-        levels = [(width, height) for width, height in layout.level_sizes.tolist()]
-        sizes = source_sizes(image.shape[1], image.shape[0], levels)
         for size in sizes[1:]:
             self.sources.append(_resized(self.sources[-1], *size))
-        self._first_level = len(sizes) - len(levels)
-        self._fill_sheets()
         self.scales: Float32 = (np.array(sizes) / sizes[0]).astype(np.float32)
-
-    def _fill_sheets(self) -> None:
-        for tile in self.layout.tiles:
-            level = self.sources[self._first_level + tile.level]
-            part = level[tile.level_y :, tile.level_x :][: tile.height, : tile.width]
-            rows, columns = slice(tile.y, tile.y + tile.height), slice(tile.x, tile.x + tile.width)
-            self.sheets[tile.sheet, rows, columns] = part
 
     def crops(self, squares: Float32, size: int) -> NDArray[np.uint8]:
         """Squares (n, 4) of the picture to (n, size, size, 3), black outside of the picture.
@@ -238,6 +228,26 @@ class Pyramid:
             scale = np.tile(self.scales[source], 2)
             crops[rows] = _sampled(self.sources[source], squares[rows] * scale, size)
         return crops
+
+
+class Pyramid(Sources):
+    """One picture at every scale that P-Net needs, and its levels packed onto sheets.
+
+    sheets: (sheets, height, width, 3).
+    """
+
+    def __init__(self, image: Image, layout: Plan) -> None:
+        levels = [(width, height) for width, height in layout.level_sizes.tolist()]
+        super().__init__(image, source_sizes(image.shape[1], image.shape[0], levels))
+        self.layout = layout
+        self.sheets = np.zeros((*layout.sheet_shape, 3), np.uint8)
+        self._fill_sheets(self.sources[-len(levels) :])
+
+    def _fill_sheets(self, levels: Sequence[Image]) -> None:
+        for tile in self.layout.tiles:
+            part = levels[tile.level][tile.level_y :, tile.level_x :][: tile.height, : tile.width]
+            rows, columns = slice(tile.y, tile.y + tile.height), slice(tile.x, tile.x + tile.width)
+            self.sheets[tile.sheet, rows, columns] = part
 
 
 def _resized(image: Image, width: int, height: int) -> Image:

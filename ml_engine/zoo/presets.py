@@ -45,8 +45,8 @@ class Preset:
     size: side of the input in pixels; 0 if it takes any size.
     network: of an embedder, the module in `ml_engine.networks` that builds it.
     alignment: of an embedder, how faces are cut out for it.
-    parts: of an embedder made of others, their names with their weights; it has no artefact and
-        no network of its own.
+    parts: of a model made of others, their names with their weights; it has no artefact and no
+        network of its own.
     """
 
     name: str
@@ -247,6 +247,17 @@ _PRESET_ROWS = (
         licence="MIT",
         training_data="WIDER FACE",
         about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds.",
+    ),
+    Preset(
+        name="yunet_onet",
+        role="detector",
+        artefact="",
+        size=0,
+        dimension=None,
+        licence="MIT",
+        training_data="WIDER FACE and CelebA",
+        about="YuNet finds faces; MTCNN's O-Net places their landmarks.",
+        parts=(("yunet", 1.0), ("mtcnn", 1.0)),
     ),
 )
 PRESETS: dict[str, Preset] = {row.name: row for row in _PRESET_ROWS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,29 @@ from ml_engine.images import decode_image
 from ml_engine.networks import mobilefacenet
 from ml_engine.runtime.device import ResolvedDevice, resolve_device
 from ml_engine.types import Image
-from ml_engine.zoo import fetch
+from ml_engine.zoo import ARTEFACTS, fetch
 
 
 @pytest.fixture(scope="session")
 def detector(weights_dir: Path) -> Detector:
     fetch("mtcnn", weights_dir)
     return load_detector("mtcnn", weights_dir, resolve_device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def yunet_dir(data_dir: Path, weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the weights of every detector and of MobileFaceNet, and what was converted of
+    them; YuNet's come from the evaluation data."""
+    folder = tmp_path_factory.mktemp("weights")
+    (folder / "converted").mkdir()
+    (member,) = ARTEFACTS["yunet"].members
+    shutil.copy(data_dir / "models" / member, folder / ARTEFACTS["yunet"].file_names()[member])
+    for name in ("mtcnn", "mobilefacenet"):
+        fetch(name, weights_dir)
+        for part in (".", "converted"):
+            for path in (weights_dir / part).glob(f"{name}[-_]*"):
+                shutil.copy(path, folder / part)
+    return folder
 
 
 @pytest.fixture(scope="session")

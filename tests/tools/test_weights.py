@@ -49,6 +49,14 @@ def test_weights_of_the_chosen_detector_are_not_optional(
     assert ("mtcnn" in fetched) is is_all
 
 
+def test_weights_of_a_detector_of_two_parts_are_those_of_both(
+    fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_DETECTOR", "yunet_onet")
+    weights.main(is_all=False)
+    assert fetched == ["yunet", "mtcnn", "mobilefacenet"]
+
+
 def test_weights_of_an_unknown_detector_are_refused_with_the_known_ones(
     fetched: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,9 +14,9 @@ from ml_engine.detection import Detector
 from ml_engine.detection.graph_boxes import iou as iou_of_graph
 from ml_engine.detection.graph_boxes import suppressed
 from ml_engine.detection.graph_sampling import Sources
-from ml_engine.detection.mtcnn import _mirrored as mirrored_on_cpu
 from ml_engine.detection.mtcnn_graph import FACES, GraphMtcnn
 from ml_engine.detection.mtcnn_graph import _mirrored as mirrored_in_graph
+from ml_engine.detection.onet import _mirrored as mirrored_on_cpu
 from ml_engine.detection.pyramid import Pyramid, plan
 from ml_engine.geometry import iou, nms, nms_by_group
 from ml_engine.networks import mtcnn as networks

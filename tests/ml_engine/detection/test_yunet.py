@@ -1,33 +1,27 @@
-"""The detector through OpenCV; its file comes from the evaluation data here."""
+"""YuNet alone and with O-Net; its file comes from the evaluation data here."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from ml_engine import EngineConfig, load_engine
 from ml_engine.detection import Detector, load_detector
+from ml_engine.detection.yunet import Copies, _spans
 from ml_engine.engine import FaceEngine
 from ml_engine.images import decode_image
 from ml_engine.request import Wanted
 from ml_engine.runtime.device import ResolvedDevice
-from ml_engine.types import WeightsUnavailable
-from ml_engine.zoo import ARTEFACTS, preset
+from ml_engine.types import Image, WeightsUnavailable
+from ml_engine.zoo import preset
 
 DEVICE = ResolvedDevice("cpu", "cpu", 1)
 PLACED = "yunet-face_detection_yunet_2026may.onnx"
-
-
-@pytest.fixture(scope="module")
-def yunet_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("weights")
-    (member,) = ARTEFACTS["yunet"].members
-    shutil.copy(data_dir / "models" / member, folder / PLACED)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +51,14 @@ def test_unknown_detector_is_refused_with_the_known_ones(tmp_path: Path) -> None
 
 @pytest.mark.data
 @pytest.mark.weights
+@pytest.mark.parametrize("name", ["yunet", "yunet_onet"])
 def test_engine_with_yunet_finds_measures_and_embeds(
-    yunet_dir: Path, weights_dir: Path, tmp_path: Path, sample_photo: Callable[[str], bytes]
+    name: str, yunet_dir: Path, sample_photo: Callable[[str], bytes]
 ) -> None:
-    for path in (yunet_dir / PLACED, *weights_dir.glob("mobilefacenet-*")):
-        shutil.copy(path, tmp_path)
-    engine = load_engine(EngineConfig(weights_dir=tmp_path, detector="yunet", device="cpu"))
+    engine = load_engine(EngineConfig(weights_dir=yunet_dir, detector=name, device="cpu"))
     try:
-        assert engine.detector == preset("yunet").version
-        photos = [decode_image(sample_photo(name)) for name in ("obama", "obama2", "biden")]
+        assert engine.detector == preset(name).version
+        photos = [decode_image(sample_photo(photo)) for photo in ("obama", "obama2", "biden")]
         faces = [found[0] for found in engine.analyze(photos)]
     finally:
         engine.close()
@@ -104,3 +97,46 @@ def test_yunet_respects_the_wanted_options(yunet: Detector, data_dir: Path) -> N
     assert 0 < len(larger) <= len(faces)
     assert all(face.size_px >= middle for face in larger)
     assert yunet.detect([photo], Wanted(score_threshold=0.999))[0] == []
+
+
+@pytest.mark.parametrize("length", [1, 1023, 1024, 1025, 1888, 1889, 6000])
+def test_tiles_cover_a_side_and_share_what_a_face_needs(length: int) -> None:
+    spans = _spans(length)
+    assert spans[0][0] == 0
+    assert sum(spans[-1]) == length
+    assert max(size for _, size in spans) <= 1024
+    for (start, size), (next_start, _) in pairwise(spans):
+        assert start + size - next_start == 160
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 481), (21, 900), (4000, 3000)])
+def test_copies_are_searched_at_a_quarter_again_and_again(size: tuple[int, int]) -> None:
+    picture = Copies(np.zeros((size[1], size[0], 3), np.uint8), 0.5)
+    widths = [picture.sources[number].shape[1] for number in picture.searched]
+    assert widths[0] == round(size[0] / 2)
+    assert all(abs(large / 4 - small) < 1 for large, small in pairwise(widths))
+    assert min(picture.sources[picture.searched[-1]].shape[:2]) < 128
+    steps = [source.shape[1] for source in picture.sources]
+    assert all(small >= large // 2 for large, small in pairwise(steps)), "crops would skip pixels"
+
+
+@pytest.mark.data
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["yunet", "yunet_onet"])
+def test_faces_on_the_edges_of_tiles_are_found_once(
+    name: str, yunet_dir: Path, photo: Callable[[str], Image]
+) -> None:
+    detector = load_detector(name, yunet_dir, DEVICE)
+    portrait = photo("obama")
+    face = detector.detect([portrait])[0][0]
+    scale = 60 / face.size_px
+    small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    image = np.zeros((height + 40, 2100, 3), np.uint8)
+    middle = round(scale * float(face.box[[0, 2]].mean()))
+    for edge in (start for start, _ in _spans(2100)[1:]):
+        for left in (edge - middle, edge + 160 - middle):
+            picture = image.copy()
+            picture[20 : 20 + height, left : left + width] = small
+            (found,) = detector.detect([picture], Wanted(min_face_px=20))[0]
+            assert found.box[0] < left + middle < found.box[2]
