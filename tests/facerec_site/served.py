@@ -38,6 +38,7 @@ def main() -> None:
     from django.core.management import call_command
 
     if options.tables:
+        assert not os.path.exists(settings.DATABASES["default"]["NAME"]), "a database is there"  # noqa: PTH110
         shutil.copy(options.tables, settings.DATABASES["default"]["NAME"])
     elif not options.join:
         call_command("migrate", verbosity=0)

@@ -44,11 +44,11 @@ class PhotoArchive:
 
     def planned(self) -> Iterator[PlannedPhoto]:
         """The photos to enrol, in order. ServiceError 422 `bad_list` if the CSV cannot be read."""
-        for photo in self._planned():
+        for photo in self._photos():
             places = places_of(self._entries.get(photo.path, [])) if photo.person_key else []
             yield replace(photo, places=places)
 
-    def _planned(self) -> Iterator[PlannedPhoto]:
+    def _photos(self) -> Iterator[PlannedPhoto]:
         lists = [path for path in self._entries if _is_list(path)]
         if len(lists) > 1:
             raise _bad_list(f"There are {len(lists)} CSV files: only one is allowed.")
