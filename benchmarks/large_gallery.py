@@ -77,7 +77,7 @@ def _set_up(options: argparse.Namespace) -> None:
 def _write(templates: int) -> None:
     """The snapshot and its row, unless an earlier run wrote them."""
     from accounts.audit import SYSTEM
-    from recognition.people.index import snapshots
+    from recognition.people.index.snapshot_folder import files_of, made_mark
     from recognition.people.model_versions import ensure_model_version
     from recognition.people.models import Collection, GallerySnapshot
     from recognition.people.services.collections import collection_create
@@ -89,14 +89,14 @@ def _write(templates: int) -> None:
         actor=SYSTEM, name="Large", embedder=embedder, search_kind=Collection.SearchKind.BYTES
     )
     name = f"{collection.pk.hex}-{embedder.pk}-0-bench-{DIMENSION}"
-    files = snapshots._files(name)
+    mark, files = made_mark(), files_of(name)
     files.make()
     started = time.monotonic()
     for _ in files.write(_blocks(templates), _names):
         pass
     digest = files.finish(collection.pk, embedder.version, 0)
     GallerySnapshot.objects.create(
-        collection=collection, model=embedder, folder=snapshots._mark(), name=name, digest=digest,
+        collection=collection, model=embedder, folder=mark, name=name, digest=digest,
         templates=templates, revision=0, overwritten_revision=0,
     )  # fmt: skip
     print(f"{templates} templates written in {time.monotonic() - started:.0f} s", flush=True)

@@ -321,9 +321,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 MEDIA_ROOT = Path(env.str("MEDIA_DIR", str(VAR_DIR / "media")))
 # If its disk has less free space than this, no picture is written.
 KEEP_FREE_BYTES = env.int("KEEP_FREE_MB", 64) * 2**20
-# Snapshots of large galleries, shared by all processes that see the folder.
+# Snapshots of large galleries, shared by all processes that see the folder. 0: there are none.
 GALLERY_SNAPSHOT_DIR = Path(env.str("GALLERY_SNAPSHOT_DIR", str(VAR_DIR / "snapshots")))
-GALLERY_SNAPSHOT_FROM = env.int("GALLERY_SNAPSHOT_FROM", 100_000)
+GALLERY_SNAPSHOT_FROM = env.int("GALLERY_SNAPSHOT_FROM", 0)
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_UPLOAD_MB", 64) * 2**20
 # Limit on the bodies of all unanswered requests of one process together.

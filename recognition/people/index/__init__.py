@@ -15,6 +15,7 @@ that made the change, and before a search in every other process.
 | `process` | the galleries of this process |
 | `members` | who owns its templates |
 | `snapshots` | a large gallery in files that all processes map |
+| `snapshot_folder` | where they are, and their names |
 | `snapshot_files` | these files |
 | `loading` | loads them before the first search |
 | `candidates` | says which galleries of new models are loaded |

@@ -15,10 +15,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
@@ -31,6 +29,16 @@ from recognition.people.index.contents import IndexState
 from recognition.people.index.indexes import gallery_folder
 from recognition.people.index.reading import MAX_CHANGES, TemplateReader
 from recognition.people.index.snapshot_files import SnapshotFiles
+from recognition.people.index.snapshot_folder import (
+    discard,
+    files_of,
+    folder_mark,
+    made_mark,
+    prefix,
+    prefix_of,
+    snapshot_folder,
+    snapshots_are_on,
+)
 from recognition.people.models import Collection, GallerySnapshot
 from recognition.web.errors import ServiceError
 from recognition.web.leases import KeptLease, Lease, LeaseKeeper, LeaseLost, held_by, release, take
@@ -65,15 +73,19 @@ def is_worth_it(kind: str, templates: int) -> bool:
 
 def snapshot_size(source: TemplateReader) -> int:
     """Templates in the snapshot; 0 if there is none. Counting rows takes seconds for millions."""
+    if not snapshots_are_on():
+        return 0
     rows = GallerySnapshot.objects.exclude(name="").filter(
-        collection=source.collection_id, model=source.model_id, folder=_mark()
+        collection=source.collection_id, model=source.model_id, folder=folder_mark()
     )
     return rows.values_list("templates", flat=True).first() or 0
 
 
 def snapshot_names() -> dict[tuple[UUID, int], str]:
     """Of all snapshots in this folder, by collection and model."""
-    rows = GallerySnapshot.objects.filter(folder=_mark()).exclude(name="")
+    if not snapshots_are_on():
+        return {}
+    rows = GallerySnapshot.objects.filter(folder=folder_mark()).exclude(name="")
     return {(row.collection_id, row.model_id): row.name for row in rows}
 
 
@@ -130,8 +142,8 @@ def _write(row: GallerySnapshot, lease: Lease, source: TemplateReader, model: st
     _make_room(row, source)
     mine = GallerySnapshot.objects.filter(pk=row.pk)
     started, revision = time.monotonic(), source.standing().revision
-    name = f"{_prefix_of(row)}{lease.number}-{secrets.token_hex(4)}-{source.dimension}"
-    files = _files(name)
+    name = f"{prefix_of(row)}{lease.number}-{secrets.token_hex(4)}-{source.dimension}"
+    files = files_of(name)
     kept = process().part(LeaseKeeper).keep(mine, lease)
     try:
         _fill(files, source, kept)
@@ -151,15 +163,17 @@ def _write(row: GallerySnapshot, lease: Lease, source: TemplateReader, model: st
     took_s = time.monotonic() - started
     logger.info("a snapshot of %d templates was written in %.1f s", len(files.index.ids), took_s)
     if row.name:
-        _discard(_files(row.name))
+        discard(files_of(row.name))
     return True
 
 
 def _make_room(row: GallerySnapshot, source: TemplateReader) -> None:
     folder, templates = snapshot_folder(), source.count()
-    for path in folder.glob(f"{_prefix_of(row)}*"):
+    if folder_mark() != row.folder:
+        raise OSError("Its folder is gone.")
+    for path in folder.glob(f"{prefix_of(row)}*"):
         if path.name != row.name:  # of an owner that stopped
-            _files(path.name).discard()
+            files_of(path.name).discard()
     needed = templates * (4 * source.dimension + _ROW_BYTES)
     require_room(folder, needed, f"The snapshot of {templates} templates")
 
@@ -179,7 +193,7 @@ def _opened(
     row: GallerySnapshot, source: TemplateReader, model: str, least_revision: int
 ) -> IndexState | None:
     """None if it cannot be used: then the row does not name it any more."""
-    files = _files(row.name)
+    files = files_of(row.name)
     started = time.monotonic()
     try:
         files.check(row.digest)
@@ -194,7 +208,7 @@ def _opened(
     except (DamagedFile, OSError, ValueError) as error:
         if GallerySnapshot.objects.filter(pk=row.pk, name=row.name).update(name=""):
             _tell(row, f"It is not used, and written again: {error}")
-            _discard(files)
+            discard(files)
         row.refresh_from_db()
         return None
     took_s = time.monotonic() - started
@@ -205,16 +219,16 @@ def _opened(
 def snapshots_settle(collection_id: UUID) -> None:
     """Overwrite what has changed in all files of the collection in this folder: complete ones, and
     those that are being written."""
-    here = GallerySnapshot.objects.filter(collection=collection_id, folder=_mark())
+    here = GallerySnapshot.objects.filter(collection=collection_id, folder=folder_mark())
     collection = Collection.objects.get(pk=collection_id)
     # Templates of a model that was let go are deleted without a log.
     here.exclude(model__in=collection.model_ids).delete()
-    used = tuple(f"{_prefix(collection_id)}{model}-" for model in collection.model_ids)
+    used = tuple(f"{prefix(collection_id)}{model}-" for model in collection.model_ids)
     since = min(here.values_list("overwritten_revision", flat=True), default=0)
     until = collection.gallery_revision
     changed = TemplateReader(collection_id, 0, 0).changed(since, until, most=_NO_LIMIT)
-    for folder in snapshot_folder().glob(f"{_prefix(collection_id)}*"):
-        files = _files(folder.name)
+    for folder in snapshot_folder().glob(f"{prefix(collection_id)}*"):
+        files = files_of(folder.name)
         try:
             if changed is None or not folder.name.startswith(used):
                 raise OSError("Its model is not used any more, or the log is pruned.")
@@ -245,7 +259,7 @@ def _settle_everywhere(collection_id: UUID) -> None:
     if not rows.exists():
         return
     snapshots_settle(collection_id)
-    rows = rows.exclude(folder=_mark())
+    rows = rows.exclude(folder=folder_mark())
     revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection_id)
     deadline = time.monotonic() + _SETTLE_S
     while rows.filter(overwritten_revision__lt=revision).exists():
@@ -261,9 +275,11 @@ def _settle_everywhere(collection_id: UUID) -> None:
 def snapshots_settle_all() -> None:
     """What a crash left to overwrite, and what processes ask for that do not see this folder."""
     behind = GallerySnapshot.objects.filter(
-        folder=_mark(), overwritten_revision__lt=F("collection__gallery_revision")
+        overwritten_revision__lt=F("collection__gallery_revision")
     )
-    for collection_id in set(behind.values_list("collection_id", flat=True)):
+    folders = set(behind.values_list("folder", "collection_id"))
+    mark = folder_mark() if folders else ""
+    for collection_id in {collection_id for folder, collection_id in folders if folder == mark}:
         snapshots_settle(collection_id)
 
 
@@ -279,6 +295,8 @@ def snapshots_rewrite() -> int:
 
 
 def _rows_in_use() -> list[GallerySnapshot]:
+    if not snapshots_are_on():
+        return []
     return [row for row in _rows_here() if row.model_id in row.collection.model_ids]
 
 
@@ -299,29 +317,41 @@ def _refresh(row: GallerySnapshot) -> bool:
 
 
 def snapshots_prune() -> int:
-    """Delete snapshots of models that collections have let go, and files without a row."""
+    """Delete snapshots of models that collections have let go, and files without a row; all, if
+    snapshots are switched off."""
+    if not snapshots_are_on():
+        return _prune_all()
     # Before the rows: what is made later is written by the owner of a row.
     names = [path.name for path in snapshot_folder().glob("*-*")]
-    unused = [
-        row.pk
-        for row in _rows_here()
-        if row.model_id not in row.collection.model_ids or not settings.GALLERY_SNAPSHOT_FROM
-    ]
+    unused = [row.pk for row in _rows_here() if row.model_id not in row.collection.model_ids]
     GallerySnapshot.objects.filter(pk__in=unused).delete()
     rows = list(_rows_here())
     kept = {row.name for row in rows}
-    written = tuple(_prefix_of(row) for row in rows if row.owner)
+    written = tuple(prefix_of(row) for row in rows if row.owner)
     gone = [name for name in names if name not in kept and not name.startswith(written)]
     for name in gone:
-        _discard(_files(name))
+        discard(files_of(name))
     return len(gone)
+
+
+def _prune_all() -> int:
+    """Rows last: an erasure overwrites files only while there are rows."""
+    mark = folder_mark() if GallerySnapshot.objects.exists() else ""
+    if not mark:
+        return 0
+    gone = [discard(files_of(path.name)) for path in snapshot_folder().glob("*-*")]
+    if all(gone):
+        GallerySnapshot.objects.filter(folder=mark).delete()
+    return sum(gone)
 
 
 def snapshots_of_collection_delete(collection: Collection) -> None:
     """Called in the transaction that deletes the collection."""
-    GallerySnapshot.objects.filter(collection=collection).delete()
-    for path in snapshot_folder().glob(f"{_prefix(collection.pk)}*"):
-        transaction.on_commit(partial(_discard, _files(path.name)))
+    deleted, _ = GallerySnapshot.objects.filter(collection=collection).delete()
+    if not (deleted or snapshots_are_on()):
+        return
+    for path in snapshot_folder().glob(f"{prefix(collection.pk)}*"):
+        transaction.on_commit(partial(discard, files_of(path.name)))
 
 
 def snapshot_problems() -> list[str]:
@@ -336,26 +366,8 @@ def most_followed(templates: int) -> int:
     return max(MAX_CHANGES, templates // _FOLLOWED_PART)
 
 
-def snapshot_folder() -> Path:
-    folder = Path(settings.GALLERY_SNAPSHOT_DIR)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
-def _mark() -> str:
-    """What tells this folder from those of other machines."""
-    path = snapshot_folder() / "folder"
-    if not path.exists():
-        beside = path.with_name(f"folder.{secrets.token_hex(4)}")
-        beside.write_text(secrets.token_hex(16))
-        with suppress(FileExistsError):  # another process was faster
-            path.hardlink_to(beside)
-        beside.unlink()
-    return path.read_text()
-
-
 def _rows_here() -> QuerySet[GallerySnapshot]:
-    rows = GallerySnapshot.objects.filter(folder=_mark())
+    rows = GallerySnapshot.objects.filter(folder=folder_mark())
     return rows.select_related("collection__embedder", "collection__candidate")
 
 
@@ -364,7 +376,7 @@ def _row_of(source: TemplateReader) -> GallerySnapshot:
     return GallerySnapshot.objects.get_or_create(
         collection_id=source.collection_id,
         model_id=source.model_id,
-        folder=_mark(),
+        folder=made_mark(),
         defaults={"revision": revision, "overwritten_revision": revision},
     )[0]
 
@@ -373,24 +385,3 @@ def _tell(row: GallerySnapshot, problem: str) -> None:
     logger.warning("the snapshot of collection %s: %s", row.collection_id, problem)
     told = {"problem": problem[:300], "problem_at": timezone.now()}
     GallerySnapshot.objects.filter(pk=row.pk).update(**told)
-
-
-def _discard(files: SnapshotFiles) -> None:
-    try:
-        files.discard()
-    except OSError as error:  # the hourly upkeep tries again
-        logger.warning("the files of a snapshot could not be deleted: %s", error)
-
-
-def _files(name: str) -> SnapshotFiles:
-    """The name ends with the dimension."""
-    dimension = name.rpartition("-")[2]
-    return SnapshotFiles(snapshot_folder() / name, int(dimension) if dimension.isdigit() else 1)
-
-
-def _prefix(collection_id: UUID) -> str:
-    return f"{collection_id.hex}-"
-
-
-def _prefix_of(row: GallerySnapshot) -> str:
-    return f"{_prefix(row.collection_id)}{row.model_id}-"

@@ -160,6 +160,36 @@ def test_small_gallery_and_other_kinds_have_no_snapshot(
     assert _folders() == [] and not GallerySnapshot.objects.exists()
 
 
+def test_switched_off_snapshots_leave_the_folder_alone(
+    collection: Collection, persons: list[Person], settings: Any
+) -> None:
+    settings.GALLERY_SNAPSHOT_FROM = 0
+    settings.GALLERY_SNAPSHOT_DIR = None  # a path of it cannot be made
+    gallery = gallery_of(collection)
+    assert gallery.size == (PEOPLE, PEOPLE * LOOKS)
+    person_erase(person=persons[0], actor=ACTOR)
+    GalleryLoader()._look()
+    assert (snapshots_prune(), snapshots_refresh(), snapshots.snapshots_rewrite()) == (0, 0, 0)
+    for person in persons[1:]:
+        person_erase(person=person, actor=ACTOR)
+    collection_delete(collection=collection, actor=ACTOR)
+
+
+def test_snapshots_from_before_they_were_switched_off_are_overwritten_and_pruned(
+    collection: Collection, persons: list[Person], vectors: Float32, settings: Any
+) -> None:
+    _load(collection)
+    before = _row().name
+    settings.GALLERY_SNAPSHOT_FROM = 0
+    GalleryLoader()._look()
+    assert gallery_of(collection).snapshot == ""
+    person_erase(person=persons[0], actor=ACTOR)
+    assert not _is_stored(0, vectors) and _folders() == [before]
+    assert snapshots_refresh() == 0 and _row().name == before
+    assert snapshots_prune() == 1
+    assert _folders() == [] and not GallerySnapshot.objects.exists()
+
+
 def test_second_process_maps_the_same_files(
     collection: Collection, persons: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
