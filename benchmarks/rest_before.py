@@ -15,7 +15,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,10 +126,10 @@ def _take_turn(
     served: Served, callers: Process, clients: int, seconds: float, *, counts: bool
 ) -> None:
     question = {**served.question, "clients": clients, "group": len(rest.FACES)}
-    names = served.process.ask(about=1).get("threads", {}) if served.is_ours else {}
     before, callers_before = _cpu_ms(served.process.pid), _cpu_ms(callers.pid)
     answer = callers.ask(**question, seconds=seconds, first=served.sent)
     used, threads = _since(before, served.process.pid)
+    names = served.process.ask(about=1)["threads"] if served.is_ours else {}
     callers_used, _ = _since(callers_before, callers.pid)
     pictures = max(1, len(answer["ms"]))
     served.sent += len(answer["ms"]) + len(answer["errors"])
@@ -176,9 +176,10 @@ def _stage(name: str | None, *, is_main: bool) -> str:
 
 def _cpu_ms(pid: int) -> tuple[float, dict[int, float]]:
     """Milliseconds of CPU that a process has used, with its threads that ended, and each thread."""
-    threads = {
-        int(task.name): _ticks(task / "stat") for task in Path(f"/proc/{pid}/task").iterdir()
-    }
+    threads = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended just now
+            threads[int(task.name)] = _ticks(task / "stat")
     return _ticks(Path(f"/proc/{pid}/stat")), threads
 
 
