@@ -63,6 +63,12 @@ def files_of(name: str) -> SnapshotFiles:
     return SnapshotFiles(snapshot_folder() / name, int(dimension) if dimension.isdigit() else 1)
 
 
+def revision_of(name: str) -> int:
+    """Of the gallery, when a snapshot of this name was begun; 0 for the name of something else."""
+    revision = name.split("-")[-2]
+    return int(revision) if revision.isdigit() else 0
+
+
 def prefix(collection_id: UUID) -> str:
     return f"{collection_id.hex}-"
 

@@ -32,6 +32,7 @@ from recognition.people.index import (
     changes_prune,
     gallery_of,
     reading,
+    settling,
     snapshot_files,
     snapshot_problems,
     snapshots,
@@ -403,10 +404,10 @@ def test_erasure_that_was_cut_off_is_finished_by_the_next_look(
 ) -> None:
     _load(collection)
     with monkeypatch.context() as patch:
-        patch.setattr(snapshots, "_settle_everywhere", lambda *_: None)
+        patch.setattr(settling, "_settle_everywhere", lambda *_: None)
         person_erase(person=persons[0], actor=ACTOR)
     assert vectors[0].tobytes() in _stored()
-    snapshots.snapshots_settle_all()
+    settling.snapshots_settle_all()
     assert vectors[0].tobytes() not in _stored()
 
 
@@ -435,7 +436,7 @@ def test_erasure_is_not_acknowledged_while_a_folder_is_out_of_reach(
     settings: Any,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(snapshots, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
     _load(collection)
     there = settings.GALLERY_SNAPSHOT_DIR
     settings.GALLERY_SNAPSHOT_DIR = tmp_path / "another machine"
@@ -443,7 +444,7 @@ def test_erasure_is_not_acknowledged_while_a_folder_is_out_of_reach(
         person_erase(person=persons[0], actor=ACTOR)
     assert (refused.value.code, refused.value.status) == ("snapshot_out_of_reach", 503)
     settings.GALLERY_SNAPSHOT_DIR = there
-    snapshots.snapshots_settle_all()
+    settling.snapshots_settle_all()
     assert vectors[0].tobytes() not in _stored()
 
 
@@ -541,10 +542,41 @@ def test_running_process_takes_a_snapshot_that_was_written_again(
     gallery.follow()
     add(persons[0], embedding_of(1))
     assert snapshots.snapshots_rewrite() == 1
+    rewritten = _row().name
     person_erase(person=persons[1], actor=ACTOR)
     GalleryLoader()._look()
-    assert gallery.snapshot == _row().name
+    assert gallery.snapshot == _row().name == rewritten
     _check_follows(gallery, collection, np.concatenate([vectors, embedding_of(1)[None]]))
+
+
+def test_change_before_a_snapshot_was_written_again_is_not_overwritten_in_it(
+    collection: Collection, persons: list[Person], vectors: Float32
+) -> None:
+    """The next look, after the writing, still finds the change in the log."""
+    _load(collection)
+    person_update(person=persons[0], actor=ACTOR, name="Renamed")
+    assert snapshots.snapshots_rewrite() == 1
+    rewritten = _row().name
+    gallery = _load(collection)
+    GalleryLoader()._look()
+    assert _is_stored(0, vectors)
+    for each in (gallery, _load(collection)):
+        _check_follows(each, collection, vectors)
+        assert each.snapshot == _row().name == rewritten
+
+
+def test_snapshot_of_a_later_state_than_a_restored_database_is_deleted_by_an_erasure(
+    collection: Collection, persons: list[Person], vectors: Float32
+) -> None:
+    before = Collection.objects.get(pk=collection.pk).gallery_revision
+    person_update(person=persons[1], actor=ACTOR, name="Renamed")
+    person_update(person=persons[1], actor=ACTOR, name="Renamed again")
+    _load(collection)
+    GalleryChange.objects.filter(revision__gt=before).delete()
+    Collection.objects.update(gallery_revision=before)
+    GallerySnapshot.objects.update(overwritten_revision=before)
+    person_erase(person=persons[0], actor=ACTOR)
+    assert not _is_stored(0, vectors) and _folders() == []
 
 
 def test_upkeep_keeps_the_log_that_a_snapshot_needs(
