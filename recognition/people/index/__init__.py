@@ -27,7 +27,7 @@ from recognition.people.index.changes import changes_prune, note_changes, oldest
 from recognition.people.index.gallery import Gallery
 from recognition.people.index.loading import GalleryLoader
 from recognition.people.index.process import forget_galleries, gallery_of, held_galleries
-from recognition.people.index.settling import settle_on_commit
+from recognition.people.index.settling import snapshots_follow
 from recognition.people.index.snapshots import (
     snapshot_problems,
     snapshots_prune,
@@ -44,8 +44,8 @@ __all__ = [
     "held_galleries",
     "note_changes",
     "oldest_change_s",
-    "settle_on_commit",
     "snapshot_problems",
+    "snapshots_follow",
     "snapshots_prune",
     "snapshots_refresh",
 ]

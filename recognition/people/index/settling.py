@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from recognition.people.index.reading import TemplateReader
@@ -75,15 +76,18 @@ def _changed_in(collection_id: UUID, name: str, since: int, until: int) -> list[
     return changed
 
 
-def settle_on_commit(collection: Collection) -> None:
-    """Within a transaction that changes or removes templates: after its commit, and before anything
-    is answered, overwrite them in all snapshots. A failure must reach the caller, therefore this is
-    no `after_commit`.
+def snapshots_follow(collection_id: UUID) -> None:
+    """Overwrite what was changed or removed in all snapshots of the collection. Called after the
+    transaction, and before anything is answered; in a transaction of the caller, after its commit.
+    A failure must reach the caller, but must not keep other steps after the commit from running.
 
-    Raises (at the commit):
+    Raises:
         ServiceError: 503 `snapshot_out_of_reach` if no process sees the folder of a snapshot.
     """
-    transaction.on_commit(lambda: _settle_everywhere(collection.pk))
+    if connection.in_atomic_block:
+        transaction.on_commit(partial(_settle_everywhere, collection_id))
+    else:
+        _settle_everywhere(collection_id)
 
 
 def _settle_everywhere(collection_id: UUID) -> None:

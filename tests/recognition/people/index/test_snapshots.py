@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 from django.conf import settings as site
-from django.db import connections
+from django.core.files.base import ContentFile
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from ml_engine.matching.checked_file import CheckedFile
@@ -446,6 +447,48 @@ def test_erasure_is_not_acknowledged_while_a_folder_is_out_of_reach(
     settings.GALLERY_SNAPSHOT_DIR = there
     settling.snapshots_settle_all()
     assert vectors[0].tobytes() not in _stored()
+
+
+def test_picture_is_removed_while_a_folder_is_out_of_reach(
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    """The answer is no, but all steps after the commit have run, and it can be asked again."""
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
+    images = list(persons[0].images.all())
+    for image in images:
+        image.file.save("face.jpg", ContentFile(b"face"))
+    _load(collection)
+    there = settings.GALLERY_SNAPSHOT_DIR
+    settings.GALLERY_SNAPSHOT_DIR = tmp_path / "another machine"
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="no running process sees"):
+            image_delete(image=images[0], actor=ACTOR)
+    with pytest.raises(ServiceError, match="no running process sees"):
+        person_erase(person=persons[0], actor=ACTOR)
+    assert not [path for path in Path(site.MEDIA_ROOT).rglob("*") if path.is_file()]
+    settings.GALLERY_SNAPSHOT_DIR = there
+    settling.snapshots_settle_all()
+    with pytest.raises(ServiceError) as refused:
+        person_erase(person=persons[0], actor=ACTOR)
+    assert refused.value.status == 404 and not _is_stored(0, vectors)
+
+
+def test_failure_to_overwrite_does_not_repeat_an_erasure(
+    collection: Collection, persons: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    _load(collection)
+    monkeypatch.setattr(settling, "_settle_everywhere", locked)
+    with pytest.raises(OperationalError):
+        person_erase(person=persons[0], actor=ACTOR)
+    assert Person.objects.count() == PEOPLE - 1
 
 
 def test_two_processes_write_one_snapshot(
