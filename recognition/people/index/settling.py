@@ -117,4 +117,7 @@ def snapshots_settle_all() -> None:
     folders = set(behind.values_list("folder", "collection_id"))
     mark = folder_mark() if folders else ""
     for collection_id in {collection_id for folder, collection_id in folders if folder == mark}:
-        snapshots_settle(collection_id)
+        try:
+            snapshots_settle(collection_id)
+        except OSError as error:  # the next look tries again
+            logger.warning("a snapshot is neither overwritten nor deleted: %s", error)

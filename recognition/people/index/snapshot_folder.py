@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -27,11 +28,21 @@ def snapshots_are_on() -> bool:
 
 
 def folder_mark() -> str:
-    """What tells this folder from those of other machines; empty if there is no folder."""
+    """What tells this folder from those of other machines; empty if there is no folder, or if it
+    cannot be read."""
     try:
         return (snapshot_folder() / "folder").read_text()
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        tell_unusable(str(error))
+        return ""
+
+
+@cache
+def tell_unusable(problem: str) -> None:
+    """Once: the folder is looked at every two seconds."""
+    logger.warning("there are no snapshots of galleries: %s", problem)
 
 
 def made_mark() -> str:

@@ -36,6 +36,7 @@ from recognition.people.index.snapshot_folder import (
     prefix_of,
     snapshot_folder,
     snapshots_are_on,
+    tell_unusable,
 )
 from recognition.people.models import Collection, GallerySnapshot
 from recognition.web.errors import ServiceError
@@ -90,7 +91,11 @@ def snapshot_load(source: TemplateReader, model: str, least_revision: int) -> In
 
     least_revision: an older one is not used.
     """
-    row, tries = _row_of(source), _TRIES
+    try:
+        row, tries = _row_of(source), _TRIES
+    except OSError as error:
+        tell_unusable(str(error))
+        return None
     while tries:
         row.refresh_from_db()
         if row.name:
@@ -250,6 +255,8 @@ def snapshots_prune() -> int:
     snapshots are switched off."""
     if not snapshots_are_on():
         return _prune_all()
+    if not folder_mark():
+        return 0
     # Before the rows: what is made later is written by the owner of a row.
     names = [path.name for path in snapshot_folder().glob("*-*")]
     unused = [row.pk for row in _rows_here() if row.model_id not in row.collection.model_ids]

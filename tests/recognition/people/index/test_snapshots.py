@@ -555,6 +555,42 @@ def test_full_disk_leaves_the_gallery_without_a_snapshot(
     assert _folders() == [_row().name]
 
 
+def test_galleries_work_without_a_folder_that_can_be_used(
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    settings: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").touch()
+    settings.GALLERY_SNAPSHOT_DIR = tmp_path / "file" / "snapshots"
+    gallery, loader = gallery_of(collection), GalleryLoader()
+    for _ in range(2):
+        loader._look()
+        assert gallery.is_loaded and gallery.snapshot == ""
+    _check_follows(gallery, collection, vectors)
+    assert (snapshots_prune(), snapshots_refresh()) == (0, 0)
+    person_erase(person=persons[0], actor=ACTOR)
+    told = [record for record in caplog.records if "there are no snapshots" in record.message]
+    assert 1 <= len(told) <= 2, "of reading and of making it"
+
+
+def test_look_goes_on_if_a_snapshot_is_neither_overwritten_nor_deleted(
+    collection: Collection, persons: list[Person], vectors: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    gallery = gallery_of(collection)
+    gallery.follow()
+    add(persons[0], embedding_of(1))
+    monkeypatch.setattr(CheckedFile, "overwrite", refuse)
+    monkeypatch.setattr(SnapshotFiles, "discard", refuse)
+    GalleryLoader()._look()
+    assert gallery.size == (PEOPLE, PEOPLE * LOOKS + 1)
+
+
 def test_too_little_room_is_told_before_anything_is_written(
     collection: Collection, persons: list[Person], settings: Any
 ) -> None:
