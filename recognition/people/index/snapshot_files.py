@@ -24,7 +24,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
@@ -237,13 +237,10 @@ class SnapshotFiles:
                 self._names.overwrite(np.arange(*_span(self._name_ends.map(), number)))
 
     def discard(self) -> None:
-        """Delete the files. Processes that have mapped them keep them until they end."""
-        if not self.is_complete:
-            # Nobody has mapped them. A writer that is paused must not keep their content.
-            for path in self.folder.glob("*"):
-                os.truncate(path, 0)
+        """Delete the files. Processes that have mapped them keep them until they let go. Nothing is
+        cut off, because a process that reads a cut page of a map is killed."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.exists():
+        with suppress(FileNotFoundError):  # deleted, perhaps by another process at this moment
             shutil.rmtree(self.folder)
 
 

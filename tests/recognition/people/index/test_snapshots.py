@@ -276,6 +276,21 @@ def test_damaged_snapshot_is_told_and_written_again(
     assert "Snapshot of Main" not in signed_in("operator").get("/admin/").content.decode()
 
 
+def test_deleted_files_are_not_cut_under_those_who_read_them(
+    collection: Collection, persons: list[Person]
+) -> None:
+    """A process that reads a cut page of a map is killed."""
+    _load(collection)
+    files = Path(site.GALLERY_SNAPSHOT_DIR) / _row().name
+    _half_written(files)
+    size = (files / "vectors").stat().st_size
+    with (files / "vectors").open("rb") as held:
+        _gone(files)
+        assert os.fstat(held.fileno()).st_size == size > 0
+    assert _folders() == []
+    _gone(files)
+
+
 def test_snapshot_of_a_later_state_than_a_restored_database_is_not_used(
     collection: Collection, persons: list[Person], vectors: Float32
 ) -> None:
