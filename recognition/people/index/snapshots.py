@@ -92,10 +92,14 @@ def snapshot_load(source: TemplateReader, model: str, least_revision: int) -> In
     least_revision: an older one is not used.
     """
     try:
-        row, tries = _row_of(source), _TRIES
-    except OSError as error:
+        return _loaded(source, model, least_revision)
+    except OSError as error:  # too many open files, for example: the files may be good
         tell_unusable(str(error))
         return None
+
+
+def _loaded(source: TemplateReader, model: str, least_revision: int) -> IndexState | None:
+    row, tries = _row_of(source), _TRIES
     while tries:
         row.refresh_from_db()
         if row.name:
@@ -193,7 +197,11 @@ def _fill(files: SnapshotFiles, source: TemplateReader, kept: KeptLease) -> None
 def _opened(
     row: GallerySnapshot, source: TemplateReader, model: str, least_revision: int
 ) -> IndexState | None:
-    """None if it cannot be used: then the row does not name it any more."""
+    """None if it cannot be used: then the row does not name it any more.
+
+    Raises:
+        OSError: it cannot be read now.
+    """
     files = files_of(row.name)
     started = time.monotonic()
     try:
@@ -206,7 +214,7 @@ def _opened(
             raise DamagedFile("Too much has changed since it was written.")
         if not set(owners.overwritten.tolist()) <= set(changed):
             raise DamagedFile("It was written for a later state of the database.")
-    except (DamagedFile, OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:  # DamagedFile is a ValueError
         if GallerySnapshot.objects.filter(pk=row.pk, name=row.name).update(name=""):
             _tell(row, f"It is not used, and written again: {error}")
             discard(files)

@@ -276,6 +276,27 @@ def test_damaged_snapshot_is_told_and_written_again(
     assert "Snapshot of Main" not in signed_in("operator").get("/admin/").content.decode()
 
 
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_snapshot_that_cannot_be_read_now_is_kept(
+    code: int,
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    _load(collection)
+    before = _row().name
+    with monkeypatch.context() as patch:
+        patch.setattr(SnapshotFiles, "check", refuse)
+        gallery = _load(collection)
+        _check_follows(gallery, collection, vectors)
+    assert gallery.snapshot == "" and _row().problem == ""
+    assert _load(collection).snapshot == before and _folders() == [before]
+
+
 def test_deleted_files_are_not_cut_under_those_who_read_them(
     collection: Collection, persons: list[Person]
 ) -> None:
