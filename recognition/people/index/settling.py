@@ -34,22 +34,24 @@ _LOOK_EVERY_S = 0.5
 _SETTLE_S = 10.0
 
 
-def snapshots_settle(collection_id: UUID) -> None:
-    """Overwrite what has changed in all files of the collection in this folder: complete ones, and
-    those that are being written. In each, only what has changed since its own revision: nobody
-    reads what is older again."""
-    here = GallerySnapshot.objects.filter(collection=collection_id, folder=folder_mark())
+def snapshots_settle(collection_id: UUID, mark: str) -> None:
+    """Overwrite what has changed in all files of the collection in the folder with this mark:
+    complete ones, and those that are being written. In each, only what has changed since its own
+    revision: nobody reads what is older again. Files without a row are deleted."""
+    here = GallerySnapshot.objects.filter(collection=collection_id, folder=mark)
     collection = Collection.objects.get(pk=collection_id)
     # Templates of a model that was let go are deleted without a log.
     here.exclude(model__in=collection.model_ids).delete()
     used = tuple(f"{prefix(collection_id)}{model}-" for model in collection.model_ids)
-    since = min(here.values_list("overwritten_revision", flat=True), default=0)
     until = collection.gallery_revision
-    for folder in snapshot_folder().glob(f"{prefix(collection_id)}*"):
+    # Before the rows: what is made later has one.
+    folders = list(snapshot_folder().glob(f"{prefix(collection_id)}*"))
+    since = min(here.values_list("overwritten_revision", flat=True), default=None)
+    for folder in folders:
         files = files_of(folder.name)
         try:
-            if not folder.name.startswith(used):
-                raise OSError("Its model is not used any more.")
+            if since is None or not folder.name.startswith(used):
+                raise OSError("No row names it, or its model is not used any more.")
             files.overwrite(_changed_in(collection_id, folder.name, since, until))
         except FileNotFoundError:
             continue  # deleted meanwhile
@@ -95,8 +97,10 @@ def _settle_everywhere(collection_id: UUID) -> None:
     # Read after the commit: a writer makes its row before it reads templates.
     if not rows.exists():
         return
-    snapshots_settle(collection_id)
-    rows = rows.exclude(folder=folder_mark())
+    mark = folder_mark()
+    if mark:
+        snapshots_settle(collection_id, mark)
+    rows = rows.exclude(folder=mark)
     revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection_id)
     deadline = time.monotonic() + _SETTLE_S
     while rows.filter(overwritten_revision__lt=revision).exists():
@@ -118,6 +122,6 @@ def snapshots_settle_all() -> None:
     mark = folder_mark() if folders else ""
     for collection_id in {collection_id for folder, collection_id in folders if folder == mark}:
         try:
-            snapshots_settle(collection_id)
+            snapshots_settle(collection_id, mark)
         except OSError as error:  # the next look tries again
             logger.warning("a snapshot is neither overwritten nor deleted: %s", error)

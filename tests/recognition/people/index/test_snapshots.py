@@ -297,6 +297,18 @@ def test_snapshot_that_cannot_be_read_now_is_kept(
     assert _load(collection).snapshot == before and _folders() == [before]
 
 
+def test_erasure_deletes_files_without_a_row_and_reads_no_log(
+    collection: Collection, persons: list[Person], vectors: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _load(collection)
+    GallerySnapshot.objects.update(folder="another machine")
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(settling.TemplateReader, "changed", None)
+    with pytest.raises(ServiceError, match="no running process sees"):
+        person_erase(person=persons[0], actor=ACTOR)
+    assert _folders() == []
+
+
 def test_deleted_files_are_not_cut_under_those_who_read_them(
     collection: Collection, persons: list[Person]
 ) -> None:
@@ -525,6 +537,22 @@ def test_failure_to_overwrite_does_not_repeat_an_erasure(
     with pytest.raises(OperationalError):
         person_erase(person=persons[0], actor=ACTOR)
     assert Person.objects.count() == PEOPLE - 1
+
+
+def test_erasure_waits_for_a_folder_whose_mark_cannot_be_read(
+    collection: Collection, persons: list[Person], vectors: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files, for example. Another process sees the folder."""
+    _load(collection)
+    before = _row().name
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "folder_mark", lambda: "")
+        with pytest.raises(ServiceError, match="no running process sees"):
+            person_erase(person=persons[0], actor=ACTOR)
+        assert _folders() == [before]
+    settling.snapshots_settle_all()
+    assert not _is_stored(0, vectors) and _folders() == [before]
 
 
 def test_two_processes_write_one_snapshot(
