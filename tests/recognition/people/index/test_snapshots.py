@@ -442,6 +442,26 @@ def test_person_erased_while_a_snapshot_is_written_is_in_no_file(
     _check_follows(_load(collection), collection, vectors)
 
 
+def test_person_who_loses_all_images_while_a_snapshot_is_written_is_not_named_in_it(
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A later erasure has no template by which the name is found."""
+    at = _count_steps(collection, monkeypatch) // 2
+
+    def delete(number: int) -> None:
+        if number == at:
+            _delete_images(persons[2], persons[0])
+
+    with monkeypatch.context() as patch:
+        _before_each_step(patch, delete)
+        gallery = _load(collection)
+    assert not _is_stored(2, vectors) and b"Secret name 3" in _stored()
+    _check_follows(gallery, collection, vectors)
+
+
 def _is_stored(person: int, vectors: Float32) -> bool:
     stored, theirs = _stored(), vectors[person * LOOKS : (person + 1) * LOOKS]
     is_named = f"Secret name {person}".encode() in stored
