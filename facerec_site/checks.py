@@ -30,6 +30,8 @@ LEAST_METRICS_TOKEN = 16
 def folders_are_writable(**kwargs: Any) -> list[CheckMessage]:
     """E001: the site cannot write to one of its folders."""
     wanted = {"FACEREC_VAR": settings.VAR_DIR, "MEDIA_ROOT": settings.MEDIA_ROOT}
+    if settings.GALLERY_SNAPSHOT_FROM:
+        wanted["GALLERY_SNAPSHOT_DIR"] = settings.GALLERY_SNAPSHOT_DIR
     return [
         Error(
             f"{name}: the folder {folder} cannot be written.",

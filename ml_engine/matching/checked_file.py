@@ -82,18 +82,27 @@ class CheckedFile:
         return np.frombuffer(mapped, self._dtype).reshape(-1, *self._width)
 
     def overwrite(self, rows: NDArray[np.int64]) -> None:
-        """Set these rows to zero, on the disk."""
+        """Set these rows, in rising order, to zero, on the disk. Without a map: if the disk fails,
+        or the file is cut, a map ends the process.
+
+        Raises:
+            DamagedFile: cut off.
+        """
         if not len(rows):
             return
-        with self.path.open("r+b") as file:
-            mapped = mmap.mmap(file.fileno(), len(self) * self._row_bytes)
-            np.frombuffer(mapped, self._dtype).reshape(-1, *self._width)[rows] = 0
-            mapped.flush()
-            sums = self._sums()
-            touched = np.searchsorted(sums["end"], rows * self._row_bytes, side="right")
+        if self.path.stat().st_size < len(self) * self._row_bytes:
+            raise DamagedFile(f"{self.path.name} is cut off.")
+        sums = self._sums()
+        touched = np.searchsorted(sums["end"], rows * self._row_bytes, side="right")
+        with self.path.open("r+b", buffering=0) as file:
+            for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+                zeros = bytes(len(run) * self._row_bytes)
+                os.pwrite(file.fileno(), zeros, int(run[0]) * self._row_bytes)
+            os.fsync(file.fileno())
             for number in np.unique(touched):
                 start = int(sums["end"][number - 1]) if number else 0
-                sums["sha256"][number] = _sha256(mapped[start : int(sums["end"][number])])
+                file.seek(start)
+                sums["sha256"][number] = _sha256(file.read(int(sums["end"][number]) - start))
         with self._sums_path.open("r+b") as file:
             file.write(sums.tobytes())
             file.flush()

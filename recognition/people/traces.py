@@ -38,6 +38,7 @@ class Trace:
     move: str | None = None
 
 
+# Snapshots of galleries are not here: they are overwritten after the commit (`snapshots_follow`).
 # The order matters: events refer to images, and imports look for their hashes: so they come first.
 TRACES: dict[str, Trace] = {
     "events": Trace(
@@ -86,12 +87,6 @@ TRACES: dict[str, Trace] = {
         ),
         forget="recognition.people.services.person_images.images_forget",
         move="recognition.people.services.person_images.images_move",
-    ),
-    # Files of galleries: what is erased or moved is overwritten after the commit.
-    "snapshots": Trace(
-        fields=("people.GallerySnapshot.name",),
-        forget="recognition.people.services.person_images.snapshots_forget",
-        move="recognition.people.services.person_images.snapshots_move",
     ),
     "recordings": Trace(
         fields=("events.Recording.archive",),

@@ -36,6 +36,14 @@ def test_folder_that_is_not_writable_is_an_error(
     assert _ids(checks.folders_are_writable()) == ["facerec.E001"] * 2
 
 
+def test_folder_of_snapshots_is_checked_if_they_are_on(settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings.GALLERY_SNAPSHOT_DIR = tmp_path / "file" / "snapshots"
+    assert not checks.folders_are_writable()
+    settings.GALLERY_SNAPSHOT_FROM = 1
+    assert _ids(checks.folders_are_writable()) == ["facerec.E001"]
+
+
 def test_short_metrics_token_is_an_error(settings: Any) -> None:
     for token, ids in (("", []), (16 * "x", []), (15 * "x", ["facerec.E007"])):
         settings.METRICS_TOKEN = token

@@ -15,6 +15,7 @@ that made the change, and before a search in every other process.
 | `process` | the galleries of this process |
 | `members` | who owns its templates |
 | `snapshots` | a large gallery in files that all processes map |
+| `settling` | overwrites what was removed from it |
 | `snapshot_folder` | where they are, and their names |
 | `snapshot_files` | these files |
 | `loading` | loads them before the first search |
@@ -26,8 +27,8 @@ from recognition.people.index.changes import changes_prune, note_changes, oldest
 from recognition.people.index.gallery import Gallery
 from recognition.people.index.loading import GalleryLoader
 from recognition.people.index.process import forget_galleries, gallery_of, held_galleries
+from recognition.people.index.settling import snapshots_follow
 from recognition.people.index.snapshots import (
-    settle_on_commit,
     snapshot_problems,
     snapshots_prune,
     snapshots_refresh,
@@ -43,8 +44,8 @@ __all__ = [
     "held_galleries",
     "note_changes",
     "oldest_change_s",
-    "settle_on_commit",
     "snapshot_problems",
+    "snapshots_follow",
     "snapshots_prune",
     "snapshots_refresh",
 ]

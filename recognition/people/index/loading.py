@@ -21,7 +21,8 @@ from recognition.people.index.candidates import (
 )
 from recognition.people.index.gallery import Gallery
 from recognition.people.index.process import galleries, gallery_of, keep_galleries
-from recognition.people.index.snapshots import snapshot_names, snapshots_settle_all
+from recognition.people.index.settling import snapshots_settle_all
+from recognition.people.index.snapshots import snapshot_names
 from recognition.people.models import Collection
 from recognition.web.errors import ServiceError
 from recognition.web.process import Part

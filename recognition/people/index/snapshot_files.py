@@ -24,7 +24,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
@@ -160,7 +160,12 @@ class SnapshotFiles:
 
     def _write_names(self, first: int, names: Callable[[list[UUID]], dict[UUID, Names]]) -> None:
         people = [UUID(bytes=each.tobytes()) for each in self._owners.read(first, _NAMES_AT_ONCE)]
-        found = names(people)
+        shown = {
+            each
+            for each, has in zip(people, self._have_any(first, len(people)), strict=True)
+            if has
+        }
+        found = {each: named for each, named in names(people).items() if each in shown}
         texts = [json.dumps(found[each]).encode() if each in found else b"" for each in people]
         ends = len(self._names) + np.cumsum([len(text) for text in texts])
         self._names.append(np.frombuffer(b"".join(texts), np.uint8))
@@ -232,18 +237,22 @@ class SnapshotFiles:
             number = int(np.searchsorted(owners, person))
             if number >= named or owners[number] != person:
                 continue
-            start, end = _span(self._owner_ends.map(), number)
-            if not self._images.read_rows(self._by_owner.map()[start:end]).any():
+            if not self._have_any(number, 1)[0]:
                 self._names.overwrite(np.arange(*_span(self._name_ends.map(), number)))
 
+    def _have_any(self, first: int, count: int) -> NDArray[np.bool_]:
+        """(count,): False for an owner whose templates are all overwritten."""
+        ends = self._owner_ends.map()[: first + count]
+        starts = np.append(0, ends[:-1])[first:]
+        slots = self._by_owner.map()[starts[0] : ends[-1]]
+        is_kept = self._images.map()[slots].any(axis=1)
+        return np.logical_or.reduceat(is_kept, starts - starts[0])
+
     def discard(self) -> None:
-        """Delete the files. Processes that have mapped them keep them until they end."""
-        if not self.is_complete:
-            # Nobody has mapped them. A writer that is paused must not keep their content.
-            for path in self.folder.glob("*"):
-                os.truncate(path, 0)
+        """Delete the files. Processes that have mapped them keep them until they let go. Nothing is
+        cut off, because a process that reads a cut page of a map is killed."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.exists():
+        with suppress(FileNotFoundError):  # deleted, perhaps by another process at this moment
             shutil.rmtree(self.folder)
 
 

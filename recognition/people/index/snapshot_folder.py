@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
@@ -27,11 +28,21 @@ def snapshots_are_on() -> bool:
 
 
 def folder_mark() -> str:
-    """What tells this folder from those of other machines; empty if there is no folder."""
+    """What tells this folder from those of other machines; empty if there is no folder, or if it
+    cannot be read."""
     try:
         return (snapshot_folder() / "folder").read_text()
     except FileNotFoundError:
         return ""
+    except OSError as error:
+        tell_unusable(str(error))
+        return ""
+
+
+@cache
+def tell_unusable(problem: str) -> None:
+    """Once: the folder is looked at every two seconds."""
+    logger.warning("there are no snapshots of galleries: %s", problem)
 
 
 def made_mark() -> str:
@@ -61,6 +72,12 @@ def files_of(name: str) -> SnapshotFiles:
     """The name ends with the dimension."""
     dimension = name.rpartition("-")[2]
     return SnapshotFiles(snapshot_folder() / name, int(dimension) if dimension.isdigit() else 1)
+
+
+def revision_of(name: str) -> int:
+    """Of the gallery, when a snapshot of this name was begun; 0 for the name of something else."""
+    revision = name.split("-")[-2]
+    return int(revision) if revision.isdigit() else 0
 
 
 def prefix(collection_id: UUID) -> str:

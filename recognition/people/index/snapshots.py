@@ -1,9 +1,7 @@
 """Snapshots of large galleries: written once for all processes, and followed by erasures.
 
-A snapshot is the state at one revision; the log of changes leads on from it. Whoever changes or
-removes templates overwrites them in all files of the collection after the commit and before the
-answer. What a crash leaves to overwrite follows from the log, too: each process with galleries
-looks for it every two seconds (`snapshots_settle`).
+A snapshot is the state at one revision; the log of changes leads on from it, and `settling`
+overwrites what was changed or removed.
 
 The writer takes the lease of the row before it makes a folder, and writes in steps that read the
 database themselves, under a lock of the files. So a template that was removed before a step is not
@@ -21,7 +19,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ml_engine.matching import DamagedFile
@@ -38,6 +36,7 @@ from recognition.people.index.snapshot_folder import (
     prefix_of,
     snapshot_folder,
     snapshots_are_on,
+    tell_unusable,
 )
 from recognition.people.models import Collection, GallerySnapshot
 from recognition.web.errors import ServiceError
@@ -52,14 +51,11 @@ REWRITE_FROM = 10_000
 _REWRITE_PART = 20
 # Longer logs are not read: writing it again is quicker.
 _FOLLOWED_PART = 5
-_NO_LIMIT = 1 << 40
 _LOOK_EVERY_S = 0.5
 # A snapshot that cannot be read again and again: the disk is at fault.
 _TRIES = 3
 # Beside its vector: codes, ids, owners, names.
 _ROW_BYTES = 300
-# Time for the processes that see another folder, which look every two seconds.
-_SETTLE_S = 10.0
 
 
 class CannotWrite(Exception):
@@ -95,6 +91,14 @@ def snapshot_load(source: TemplateReader, model: str, least_revision: int) -> In
 
     least_revision: an older one is not used.
     """
+    try:
+        return _loaded(source, model, least_revision)
+    except OSError as error:  # too many open files, for example: the files may be good
+        tell_unusable(str(error))
+        return None
+
+
+def _loaded(source: TemplateReader, model: str, least_revision: int) -> IndexState | None:
     row, tries = _row_of(source), _TRIES
     while tries:
         row.refresh_from_db()
@@ -142,7 +146,8 @@ def _write(row: GallerySnapshot, lease: Lease, source: TemplateReader, model: st
     _make_room(row, source)
     mine = GallerySnapshot.objects.filter(pk=row.pk)
     started, revision = time.monotonic(), source.standing().revision
-    name = f"{prefix_of(row)}{lease.number}-{secrets.token_hex(4)}-{source.dimension}"
+    unique = f"{lease.number}-{secrets.token_hex(4)}"
+    name = f"{prefix_of(row)}{unique}-{revision}-{source.dimension}"
     files = files_of(name)
     kept = process().part(LeaseKeeper).keep(mine, lease)
     try:
@@ -192,7 +197,11 @@ def _fill(files: SnapshotFiles, source: TemplateReader, kept: KeptLease) -> None
 def _opened(
     row: GallerySnapshot, source: TemplateReader, model: str, least_revision: int
 ) -> IndexState | None:
-    """None if it cannot be used: then the row does not name it any more."""
+    """None if it cannot be used: then the row does not name it any more.
+
+    Raises:
+        OSError: it cannot be read now.
+    """
     files = files_of(row.name)
     started = time.monotonic()
     try:
@@ -205,7 +214,7 @@ def _opened(
             raise DamagedFile("Too much has changed since it was written.")
         if not set(owners.overwritten.tolist()) <= set(changed):
             raise DamagedFile("It was written for a later state of the database.")
-    except (DamagedFile, OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:  # DamagedFile is a ValueError
         if GallerySnapshot.objects.filter(pk=row.pk, name=row.name).update(name=""):
             _tell(row, f"It is not used, and written again: {error}")
             discard(files)
@@ -214,73 +223,6 @@ def _opened(
     took_s = time.monotonic() - started
     logger.info("a snapshot of %d templates was mapped in %.1f s", row.templates, took_s)
     return IndexState(row.revision, index, owners, row.name)
-
-
-def snapshots_settle(collection_id: UUID) -> None:
-    """Overwrite what has changed in all files of the collection in this folder: complete ones, and
-    those that are being written."""
-    here = GallerySnapshot.objects.filter(collection=collection_id, folder=folder_mark())
-    collection = Collection.objects.get(pk=collection_id)
-    # Templates of a model that was let go are deleted without a log.
-    here.exclude(model__in=collection.model_ids).delete()
-    used = tuple(f"{prefix(collection_id)}{model}-" for model in collection.model_ids)
-    since = min(here.values_list("overwritten_revision", flat=True), default=0)
-    until = collection.gallery_revision
-    changed = TemplateReader(collection_id, 0, 0).changed(since, until, most=_NO_LIMIT)
-    for folder in snapshot_folder().glob(f"{prefix(collection_id)}*"):
-        files = files_of(folder.name)
-        try:
-            if changed is None or not folder.name.startswith(used):
-                raise OSError("Its model is not used any more, or the log is pruned.")
-            files.overwrite(changed)
-        except FileNotFoundError:
-            continue  # deleted meanwhile
-        except (OSError, ValueError) as error:
-            logger.warning("the snapshot %s is deleted: %s", folder.name, error)
-            here.filter(name=folder.name).update(name="")
-            files.discard()
-    here.filter(overwritten_revision__lt=until).update(overwritten_revision=until)
-
-
-def settle_on_commit(collection: Collection) -> None:
-    """Within a transaction that changes or removes templates: after its commit, and before anything
-    is answered, overwrite them in all snapshots. A failure must reach the caller, therefore this is
-    no `after_commit`.
-
-    Raises (at the commit):
-        ServiceError: 503 `snapshot_out_of_reach` if no process sees the folder of a snapshot.
-    """
-    transaction.on_commit(lambda: _settle_everywhere(collection.pk))
-
-
-def _settle_everywhere(collection_id: UUID) -> None:
-    rows = GallerySnapshot.objects.filter(collection=collection_id)
-    # Read after the commit: a writer makes its row before it reads templates.
-    if not rows.exists():
-        return
-    snapshots_settle(collection_id)
-    rows = rows.exclude(folder=folder_mark())
-    revision = Collection.objects.values_list("gallery_revision", flat=True).get(pk=collection_id)
-    deadline = time.monotonic() + _SETTLE_S
-    while rows.filter(overwritten_revision__lt=revision).exists():
-        if time.monotonic() > deadline:
-            message = (
-                "It is done, but a snapshot of the gallery lies in a folder that no running "
-                "process sees. It is overwritten as soon as one does."
-            )
-            raise ServiceError("snapshot_out_of_reach", message, status=503, retry_after=30)
-        time.sleep(_LOOK_EVERY_S)
-
-
-def snapshots_settle_all() -> None:
-    """What a crash left to overwrite, and what processes ask for that do not see this folder."""
-    behind = GallerySnapshot.objects.filter(
-        overwritten_revision__lt=F("collection__gallery_revision")
-    )
-    folders = set(behind.values_list("folder", "collection_id"))
-    mark = folder_mark() if folders else ""
-    for collection_id in {collection_id for folder, collection_id in folders if folder == mark}:
-        snapshots_settle(collection_id)
 
 
 def snapshots_refresh() -> int:
@@ -321,6 +263,8 @@ def snapshots_prune() -> int:
     snapshots are switched off."""
     if not snapshots_are_on():
         return _prune_all()
+    if not folder_mark():
+        return 0
     # Before the rows: what is made later is written by the owner of a row.
     names = [path.name for path in snapshot_folder().glob("*-*")]
     unused = [row.pk for row in _rows_here() if row.model_id not in row.collection.model_ids]

@@ -14,7 +14,7 @@ from ml_engine import Quality
 from ml_engine.request import Priority
 from ml_engine.types import Float32
 from recognition.notices.services.notices import notice_write
-from recognition.people.index import note_changes, settle_on_commit
+from recognition.people.index import note_changes, snapshots_follow
 from recognition.people.model_versions import detector_version, require_version
 from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.people.services.deciders import decider_forget
@@ -184,13 +184,14 @@ def image_move(*, image: FaceImage, person: Person | None, name: str, actor: Act
         if not source.images.exists():
             decider_forget(collection.pk, [source.pk])
         note_changes(collection, list(row.templates.values_list("pk", flat=True)))
-        settle_on_commit(collection)
         record(actor, "image.move", row, collection_id=collection.pk, person=str(target.pk),
                before=str(source.pk))  # fmt: skip
         notice_write("person.enrolled", subject_id=target.pk, collection_id=collection.pk)
         return row
 
-    return in_transaction(move)
+    moved = in_transaction(move)
+    snapshots_follow(image.collection_id)
+    return moved
 
 
 def check_collection(person: Person | None, collection: Collection) -> None:
@@ -216,9 +217,9 @@ def image_delete(*, image: FaceImage, actor: Actor) -> None:
         if not Template.objects.filter(image__person=person).exists():
             decider_forget(collection.pk, [person.pk])
         note_changes(collection, templates)
-        settle_on_commit(collection)
 
     in_transaction(delete)
+    snapshots_follow(image.collection_id)
 
 
 def collection_for_enrolment(collection_id: UUID) -> Collection:

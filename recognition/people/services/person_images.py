@@ -5,7 +5,7 @@ Each function runs within the transaction of an erasure or a merge.
 
 from __future__ import annotations
 
-from recognition.people.index import note_changes, settle_on_commit
+from recognition.people.index import note_changes
 from recognition.people.models import Collection, FaceImage, Person, Template
 from recognition.people.traces import Traced
 from recognition.web.models import IdempotencyRecord
@@ -30,16 +30,6 @@ def images_move(collection: Collection, source: Person, target: Person) -> Trace
     moved = source.images.update(person=target)
     note_changes(collection, templates)
     return Traced({"images": moved}, dropped)
-
-
-def snapshots_forget(collection: Collection, person: Person) -> Traced:
-    settle_on_commit(collection)
-    return Traced()
-
-
-def snapshots_move(collection: Collection, source: Person, target: Person) -> Traced:
-    settle_on_commit(collection)
-    return Traced()
 
 
 def replies_forget(collection: Collection, person: Person) -> Traced:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.audit import Actor, record
 from recognition.notices.services.notices import notice_write
-from recognition.people.index import note_changes
+from recognition.people.index import note_changes, snapshots_follow
 from recognition.people.models import Collection, Person
 from recognition.people.services.deciders import decider_forget
 from recognition.people.services.locks import lock_collection, lock_people, lock_person
@@ -84,7 +84,9 @@ def person_erase(*, person: Person, actor: Actor) -> dict[str, int]:
         row.delete()
         return forgotten.counts | {"files": remove_after_commit(forgotten.files)}
 
-    return in_transaction(erase)
+    counts = in_transaction(erase)
+    snapshots_follow(person.collection_id)
+    return counts
 
 
 def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
@@ -113,7 +115,9 @@ def person_merge(*, into: Person, person: Person, actor: Actor) -> Person:
         other.delete()
         return target
 
-    return in_transaction(merge)
+    merged = in_transaction(merge)
+    snapshots_follow(into.collection_id)
+    return merged
 
 
 def _names(person: Person) -> tuple[str, str | None]:

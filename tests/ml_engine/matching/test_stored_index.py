@@ -83,6 +83,30 @@ def test_overwritten_vector_disappears_from_files_and_from_maps(tmp_path: Path) 
         list(file.checks(len(file)))
 
 
+def test_rows_of_a_file_that_was_cut_are_not_overwritten(tmp_path: Path) -> None:
+    """It would grow again, and its sums would fit."""
+    path = tmp_path / "rows"
+    file = CheckedFile(path, "<f4", 4)
+    file.append(unit_vectors(10, 4))
+    cut = path.read_bytes()[:-16]
+    path.write_bytes(cut)
+    with pytest.raises(DamagedFile):
+        file.overwrite(np.array([0, 1, 9]))
+    assert path.read_bytes() == cut
+
+
+def test_runs_and_single_rows_are_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    file, rows = CheckedFile(path, "<f4", 4), unit_vectors(30, 4)
+    for first in (0, 10, 20):
+        file.append(rows[first : first + 10])
+    gone = np.array([0, 8, 9, 10, 11, 29])
+    file.overwrite(gone)
+    rows[gone] = 0
+    np.testing.assert_array_equal(file.map(), rows)
+    list(file.checks(30))
+
+
 @pytest.mark.parametrize("damage", ["cut", "cut at a piece", "changed", "emptied", "gone"])
 def test_damaged_file_is_told(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "rows"

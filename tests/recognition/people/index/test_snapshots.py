@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 from django.conf import settings as site
-from django.db import connections
+from django.core.files.base import ContentFile
+from django.db import OperationalError, connections
 from django.utils import timezone
 
 from ml_engine.matching.checked_file import CheckedFile
@@ -32,6 +33,7 @@ from recognition.people.index import (
     changes_prune,
     gallery_of,
     reading,
+    settling,
     snapshot_files,
     snapshot_problems,
     snapshots,
@@ -274,6 +276,54 @@ def test_damaged_snapshot_is_told_and_written_again(
     assert "Snapshot of Main" not in signed_in("operator").get("/admin/").content.decode()
 
 
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_snapshot_that_cannot_be_read_now_is_kept(
+    code: int,
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    _load(collection)
+    before = _row().name
+    with monkeypatch.context() as patch:
+        patch.setattr(SnapshotFiles, "check", refuse)
+        gallery = _load(collection)
+        _check_follows(gallery, collection, vectors)
+    assert gallery.snapshot == "" and _row().problem == ""
+    assert _load(collection).snapshot == before and _folders() == [before]
+
+
+def test_erasure_deletes_files_without_a_row_and_reads_no_log(
+    collection: Collection, persons: list[Person], vectors: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _load(collection)
+    GallerySnapshot.objects.update(folder="another machine")
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(settling.TemplateReader, "changed", None)
+    with pytest.raises(ServiceError, match="no running process sees"):
+        person_erase(person=persons[0], actor=ACTOR)
+    assert _folders() == []
+
+
+def test_deleted_files_are_not_cut_under_those_who_read_them(
+    collection: Collection, persons: list[Person]
+) -> None:
+    """A process that reads a cut page of a map is killed."""
+    _load(collection)
+    files = Path(site.GALLERY_SNAPSHOT_DIR) / _row().name
+    _half_written(files)
+    size = (files / "vectors").stat().st_size
+    with (files / "vectors").open("rb") as held:
+        _gone(files)
+        assert os.fstat(held.fileno()).st_size == size > 0
+    assert _folders() == []
+    _gone(files)
+
+
 def test_snapshot_of_a_later_state_than_a_restored_database_is_not_used(
     collection: Collection, persons: list[Person], vectors: Float32
 ) -> None:
@@ -392,6 +442,26 @@ def test_person_erased_while_a_snapshot_is_written_is_in_no_file(
     _check_follows(_load(collection), collection, vectors)
 
 
+def test_person_who_loses_all_images_while_a_snapshot_is_written_is_not_named_in_it(
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A later erasure has no template by which the name is found."""
+    at = _count_steps(collection, monkeypatch) // 2
+
+    def delete(number: int) -> None:
+        if number == at:
+            _delete_images(persons[2], persons[0])
+
+    with monkeypatch.context() as patch:
+        _before_each_step(patch, delete)
+        gallery = _load(collection)
+    assert not _is_stored(2, vectors) and b"Secret name 3" in _stored()
+    _check_follows(gallery, collection, vectors)
+
+
 def _is_stored(person: int, vectors: Float32) -> bool:
     stored, theirs = _stored(), vectors[person * LOOKS : (person + 1) * LOOKS]
     is_named = f"Secret name {person}".encode() in stored
@@ -403,10 +473,10 @@ def test_erasure_that_was_cut_off_is_finished_by_the_next_look(
 ) -> None:
     _load(collection)
     with monkeypatch.context() as patch:
-        patch.setattr(snapshots, "_settle_everywhere", lambda *_: None)
+        patch.setattr(settling, "_settle_everywhere", lambda *_: None)
         person_erase(person=persons[0], actor=ACTOR)
     assert vectors[0].tobytes() in _stored()
-    snapshots.snapshots_settle_all()
+    settling.snapshots_settle_all()
     assert vectors[0].tobytes() not in _stored()
 
 
@@ -435,7 +505,7 @@ def test_erasure_is_not_acknowledged_while_a_folder_is_out_of_reach(
     settings: Any,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(snapshots, "_SETTLE_S", 0.0)
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
     _load(collection)
     there = settings.GALLERY_SNAPSHOT_DIR
     settings.GALLERY_SNAPSHOT_DIR = tmp_path / "another machine"
@@ -443,8 +513,66 @@ def test_erasure_is_not_acknowledged_while_a_folder_is_out_of_reach(
         person_erase(person=persons[0], actor=ACTOR)
     assert (refused.value.code, refused.value.status) == ("snapshot_out_of_reach", 503)
     settings.GALLERY_SNAPSHOT_DIR = there
-    snapshots.snapshots_settle_all()
+    settling.snapshots_settle_all()
     assert vectors[0].tobytes() not in _stored()
+
+
+def test_picture_is_removed_while_a_folder_is_out_of_reach(
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    """The answer is no, but all steps after the commit have run, and it can be asked again."""
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
+    images = list(persons[0].images.all())
+    for image in images:
+        image.file.save("face.jpg", ContentFile(b"face"))
+    _load(collection)
+    there = settings.GALLERY_SNAPSHOT_DIR
+    settings.GALLERY_SNAPSHOT_DIR = tmp_path / "another machine"
+    for _ in range(2):
+        with pytest.raises(ServiceError, match="no running process sees"):
+            image_delete(image=images[0], actor=ACTOR)
+    with pytest.raises(ServiceError, match="no running process sees"):
+        person_erase(person=persons[0], actor=ACTOR)
+    assert not [path for path in Path(site.MEDIA_ROOT).rglob("*") if path.is_file()]
+    settings.GALLERY_SNAPSHOT_DIR = there
+    settling.snapshots_settle_all()
+    with pytest.raises(ServiceError) as refused:
+        person_erase(person=persons[0], actor=ACTOR)
+    assert refused.value.status == 404 and not _is_stored(0, vectors)
+
+
+def test_failure_to_overwrite_does_not_repeat_an_erasure(
+    collection: Collection, persons: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    _load(collection)
+    monkeypatch.setattr(settling, "_settle_everywhere", locked)
+    with pytest.raises(OperationalError):
+        person_erase(person=persons[0], actor=ACTOR)
+    assert Person.objects.count() == PEOPLE - 1
+
+
+def test_erasure_waits_for_a_folder_whose_mark_cannot_be_read(
+    collection: Collection, persons: list[Person], vectors: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files, for example. Another process sees the folder."""
+    _load(collection)
+    before = _row().name
+    monkeypatch.setattr(settling, "_SETTLE_S", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(settling, "folder_mark", lambda: "")
+        with pytest.raises(ServiceError, match="no running process sees"):
+            person_erase(person=persons[0], actor=ACTOR)
+        assert _folders() == [before]
+    settling.snapshots_settle_all()
+    assert not _is_stored(0, vectors) and _folders() == [before]
 
 
 def test_two_processes_write_one_snapshot(
@@ -511,6 +639,42 @@ def test_full_disk_leaves_the_gallery_without_a_snapshot(
     assert _folders() == [_row().name]
 
 
+def test_galleries_work_without_a_folder_that_can_be_used(
+    collection: Collection,
+    persons: list[Person],
+    vectors: Float32,
+    settings: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").touch()
+    settings.GALLERY_SNAPSHOT_DIR = tmp_path / "file" / "snapshots"
+    gallery, loader = gallery_of(collection), GalleryLoader()
+    for _ in range(2):
+        loader._look()
+        assert gallery.is_loaded and gallery.snapshot == ""
+    _check_follows(gallery, collection, vectors)
+    assert (snapshots_prune(), snapshots_refresh()) == (0, 0)
+    person_erase(person=persons[0], actor=ACTOR)
+    told = [record for record in caplog.records if "there are no snapshots" in record.message]
+    assert 1 <= len(told) <= 2, "of reading and of making it"
+
+
+def test_look_goes_on_if_a_snapshot_is_neither_overwritten_nor_deleted(
+    collection: Collection, persons: list[Person], vectors: Float32, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    gallery = gallery_of(collection)
+    gallery.follow()
+    add(persons[0], embedding_of(1))
+    monkeypatch.setattr(CheckedFile, "overwrite", refuse)
+    monkeypatch.setattr(SnapshotFiles, "discard", refuse)
+    GalleryLoader()._look()
+    assert gallery.size == (PEOPLE, PEOPLE * LOOKS + 1)
+
+
 def test_too_little_room_is_told_before_anything_is_written(
     collection: Collection, persons: list[Person], settings: Any
 ) -> None:
@@ -541,10 +705,41 @@ def test_running_process_takes_a_snapshot_that_was_written_again(
     gallery.follow()
     add(persons[0], embedding_of(1))
     assert snapshots.snapshots_rewrite() == 1
+    rewritten = _row().name
     person_erase(person=persons[1], actor=ACTOR)
     GalleryLoader()._look()
-    assert gallery.snapshot == _row().name
+    assert gallery.snapshot == _row().name == rewritten
     _check_follows(gallery, collection, np.concatenate([vectors, embedding_of(1)[None]]))
+
+
+def test_change_before_a_snapshot_was_written_again_is_not_overwritten_in_it(
+    collection: Collection, persons: list[Person], vectors: Float32
+) -> None:
+    """The next look, after the writing, still finds the change in the log."""
+    _load(collection)
+    person_update(person=persons[0], actor=ACTOR, name="Renamed")
+    assert snapshots.snapshots_rewrite() == 1
+    rewritten = _row().name
+    gallery = _load(collection)
+    GalleryLoader()._look()
+    assert _is_stored(0, vectors)
+    for each in (gallery, _load(collection)):
+        _check_follows(each, collection, vectors)
+        assert each.snapshot == _row().name == rewritten
+
+
+def test_snapshot_of_a_later_state_than_a_restored_database_is_deleted_by_an_erasure(
+    collection: Collection, persons: list[Person], vectors: Float32
+) -> None:
+    before = Collection.objects.get(pk=collection.pk).gallery_revision
+    person_update(person=persons[1], actor=ACTOR, name="Renamed")
+    person_update(person=persons[1], actor=ACTOR, name="Renamed again")
+    _load(collection)
+    GalleryChange.objects.filter(revision__gt=before).delete()
+    Collection.objects.update(gallery_revision=before)
+    GallerySnapshot.objects.update(overwritten_revision=before)
+    person_erase(person=persons[0], actor=ACTOR)
+    assert not _is_stored(0, vectors) and _folders() == []
 
 
 def test_upkeep_keeps_the_log_that_a_snapshot_needs(
