@@ -69,3 +69,13 @@ def after_commit(act: Callable[[], object]) -> None:
             logger.exception("a step after a commit failed")
 
     transaction.on_commit(guarded)
+
+
+def last_after_commit(act: Callable[[], object]) -> None:
+    """Run `act` once the transaction is committed, or at once if there is none. What it raises
+    reaches the caller, though the change is done, and steps after it do not run: so it comes last.
+    """
+    if connection.in_atomic_block:
+        transaction.on_commit(act)
+    else:
+        act()

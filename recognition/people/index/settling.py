@@ -12,7 +12,6 @@ import time
 from functools import partial
 from uuid import UUID
 
-from django.db import connection, transaction
 from django.db.models import F
 
 from recognition.people.index.reading import TemplateReader
@@ -25,6 +24,7 @@ from recognition.people.index.snapshot_folder import (
 )
 from recognition.people.models import Collection, GallerySnapshot
 from recognition.web.errors import ServiceError
+from recognition.web.transactions import last_after_commit
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +86,7 @@ def snapshots_follow(collection_id: UUID) -> None:
     Raises:
         ServiceError: 503 `snapshot_out_of_reach` if no process sees the folder of a snapshot.
     """
-    if connection.in_atomic_block:
-        transaction.on_commit(partial(_settle_everywhere, collection_id))
-    else:
-        _settle_everywhere(collection_id)
+    last_after_commit(partial(_settle_everywhere, collection_id))
 
 
 def _settle_everywhere(collection_id: UUID) -> None:

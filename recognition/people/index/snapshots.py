@@ -18,7 +18,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -43,6 +43,7 @@ from recognition.web.errors import ServiceError
 from recognition.web.leases import KeptLease, Lease, LeaseKeeper, LeaseLost, held_by, release, take
 from recognition.web.process import process
 from recognition.web.storage import require_room
+from recognition.web.transactions import after_commit
 
 logger = logging.getLogger(__name__)
 
@@ -295,7 +296,7 @@ def snapshots_of_collection_delete(collection: Collection) -> None:
     if not (deleted or snapshots_are_on()):
         return
     for path in snapshot_folder().glob(f"{prefix(collection.pk)}*"):
-        transaction.on_commit(partial(discard, files_of(path.name)))
+        after_commit(partial(discard, files_of(path.name)))
 
 
 def snapshot_problems() -> list[str]:
