@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_engine.detection.base import Detector
-from ml_engine.detection.onet import Looks, by_picture, crops_of, look, outputs_of
+from ml_engine.detection.base import Detector, FoundFaces
+from ml_engine.detection.onet import by_picture, crops_of, look, outputs_of
 from ml_engine.detection.pyramid import Plan, Pyramid, plan
 from ml_engine.detection.thresholds import Thresholds
 from ml_engine.geometry import clipped, iou, moved_by_offsets, nms, nms_by_group, squared
@@ -160,7 +160,7 @@ class MtcnnDetector:
             for pyramid, first, second in zip(pyramids, chosen, looks, strict=True)
         ]
 
-    def _chosen(self, found: Looks, least: float) -> _Boxes:
+    def _chosen(self, found: FoundFaces, least: float) -> _Boxes:
         """One box for each face that may reach the threshold: the mean of those that overlap its
         best, weighted by score; with the score of the best."""
         found = found.at(found.scores >= self._thresholds.first_look)
@@ -172,7 +172,7 @@ class MtcnnDetector:
         return _Boxes(means.astype(np.float32), found.scores[best])
 
     def _faces(
-        self, pyramid: Pyramid, first: _Boxes, second: Looks, score_threshold: float
+        self, pyramid: Pyramid, first: _Boxes, second: FoundFaces, score_threshold: float
     ) -> list[Face]:
         """The first look at one picture's faces, and the mean of the second look's two, to the
         faces, largest first. The first look's landmarks only made embeddings worse."""

@@ -8,29 +8,16 @@ and mirrored. See docs/benchmarks.md for what that gains.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_engine.detection.base import FoundFaces
 from ml_engine.detection.pyramid import Sources
 from ml_engine.geometry import moved_by_offsets, squared
 from ml_engine.networks.mtcnn import ONET_SIZE
 from ml_engine.runtime.network import Network
 from ml_engine.types import Float32
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """What O-Net saw in squares of one picture: (n, 4), (n,), (n, 5, 2)."""
-
-    boxes: Float32
-    scores: Float32
-    landmarks: Float32
-
-    def at(self, rows: NDArray[Any]) -> Looks:
-        return Looks(self.boxes[rows], self.scores[rows], self.landmarks[rows])
 
 
 def look(
@@ -39,7 +26,7 @@ def look(
     boxes: Sequence[Float32],
     *,
     with_mirrored: bool = False,
-) -> list[Looks]:
+) -> list[FoundFaces]:
     """O-Net on the squares around boxes (n, 4) of each picture; on request the mean with its output
     for their mirror images."""
     squares = [squared(part) for part in boxes]
@@ -49,7 +36,7 @@ def look(
         mirrored = outputs_of(onet, crops[:, :, ::-1], columns=(4, 10, 2))
         outputs = _means(outputs, _mirrored(*mirrored))
     return [
-        Looks(moved_by_offsets(square, offsets), faces[:, 1], _landmarks(square, points))
+        FoundFaces(moved_by_offsets(square, offsets), faces[:, 1], _landmarks(square, points))
         for square, (offsets, points, faces) in zip(
             squares, by_picture(outputs, squares), strict=True
         )

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ml_engine.detection.base import FoundFaces
 from ml_engine.detection.pyramid import Sources
 from ml_engine.geometry import clipped, nms
 from ml_engine.networks.yunet import EDGE_PX, GRID_PX, STRIDES, Convolution, build_yunet
@@ -41,18 +40,6 @@ _STEP = 4
 _TILE_PX, _SHARED_PX = 1024, 160
 # The shorter side of the smallest copy that is searched is at least this.
 _LEAST_SIDE_PX = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Faces of one picture, in its own pixels, best first: (n, 4), (n,), (n, 5, 2)."""
-
-    boxes: Float32
-    scores: Float32
-    landmarks: Float32
-
-    def at(self, rows: NDArray[Any]) -> Found:
-        return Found(self.boxes[rows], self.scores[rows], self.landmarks[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +67,9 @@ class Yunet:
         """A picture as `find` takes it."""
         return Copies(image, min(1.0, _SMALLEST_PX / min_face_px))
 
-    def find(self, pictures: Sequence[Copies], threshold: float) -> list[Found]:
-        """Faces of each picture of at least this score. Some are smaller than the smallest one that
-        was wanted."""
+    def find(self, pictures: Sequence[Copies], threshold: float) -> list[FoundFaces]:
+        """Faces of each picture of at least this score, best first. Some are smaller than the
+        smallest one that was wanted."""
         found = []
         for picture in pictures:
             parts = []
@@ -144,7 +131,7 @@ def _on_black(part: Image) -> Image:
     return pixels
 
 
-def _decoded(maps: Sequence[Float32], threshold: float) -> Found:
+def _decoded(maps: Sequence[Float32], threshold: float) -> FoundFaces:
     """One picture's maps (1, rows, columns, 16) to faces in pixels of the input without its
     edge. A cell's score is the geometric mean of its two scores."""
     cells, corners, strides = _cells(maps, threshold)
@@ -153,7 +140,7 @@ def _decoded(maps: Sequence[Float32], threshold: float) -> Found:
     half = np.exp(cells[:, 4:6]) / 2
     boxes = np.concatenate([centres - half, centres + half], axis=1) * strides[:, None]
     points = cells[:, 6:].reshape(-1, 5, 2) + corners[:, None]
-    found = Found(boxes, scores, points * strides[:, None, None])
+    found = FoundFaces(boxes, scores, points * strides[:, None, None])
     return found.at(np.flatnonzero(scores >= threshold))
 
 
@@ -179,15 +166,15 @@ def _sigmoid(odds: Float32) -> Float32:
     return (1 / (1 + np.exp(-odds))).astype(np.float32)
 
 
-def _in_picture(found: Found, tile: _Tile) -> Found:
+def _in_picture(found: FoundFaces, tile: _Tile) -> FoundFaces:
     corner = np.array([tile.x, tile.y], np.float32)
     boxes = (found.boxes + np.tile(corner, 2)) / np.tile(tile.scale, 2)
     landmarks = (found.landmarks + corner) / tile.scale
-    return Found(boxes.astype(np.float32), found.scores, landmarks.astype(np.float32))
+    return FoundFaces(boxes.astype(np.float32), found.scores, landmarks.astype(np.float32))
 
 
-def _best(parts: Sequence[Found]) -> Found:
-    found = Found(
+def _best(parts: Sequence[FoundFaces]) -> FoundFaces:
+    found = FoundFaces(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.landmarks for part in parts]),
@@ -215,7 +202,7 @@ class YunetDetector:
         ]
 
 
-def _faces(image: Image, found: Found, smallest_px: int) -> list[Face]:
+def _faces(image: Image, found: FoundFaces, smallest_px: int) -> list[Face]:
     height, width = image.shape[:2]
     boxes = clipped(found.boxes, width, height)
     faces = [

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ml_engine.detection import mtcnn, yunet
-from ml_engine.detection.onet import Looks, look
+from ml_engine.detection.base import FoundFaces
+from ml_engine.detection.onet import look
 from ml_engine.detection.thresholds import Thresholds
-from ml_engine.detection.yunet import Copies, Found, Yunet
+from ml_engine.detection.yunet import Copies, Yunet
 from ml_engine.geometry import clipped, nms
 from ml_engine.request import EVERY_FACE, Wanted
 from ml_engine.runtime.device import ResolvedDevice
@@ -63,7 +64,9 @@ class YunetOnetDetector:
             for each in zip(pictures, proposals, looks, strict=True)
         ]
 
-    def _faces(self, picture: Copies, proposals: Found, seen: Looks, least: float) -> list[Face]:
+    def _faces(
+        self, picture: Copies, proposals: FoundFaces, seen: FoundFaces, least: float
+    ) -> list[Face]:
         """Largest first."""
         height, width = picture.sources[0].shape[:2]
         scores = (seen.scores + np.minimum(1, proposals.scores / _CLEAR)) / 2
@@ -77,7 +80,7 @@ class YunetOnetDetector:
         return sorted(faces, key=lambda face: face.size_px, reverse=True)
 
 
-def _large(found: Found, least_px: float) -> Found:
+def _large(found: FoundFaces, least_px: float) -> FoundFaces:
     sides = (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1, initial=np.inf)
     return found.at(np.flatnonzero(sides >= least_px))
 

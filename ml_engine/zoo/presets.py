@@ -246,7 +246,7 @@ _PRESET_ROWS = (
         dimension=None,
         licence="MIT",
         training_data="WIDER FACE",
-        about="Boxes and five landmarks through OpenCV, for CPUs and dense crowds.",
+        about="Boxes and five landmarks, for CPUs and dense crowds.",
     ),
     Preset(
         name="yunet_onet",
